@@ -1,0 +1,3 @@
+"""pytest configuration of this repository's own tests."""
+
+pytest_plugins = ["pytester"]

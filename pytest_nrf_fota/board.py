@@ -1,0 +1,327 @@
+"""Board types: what all kits of one kind have in common, read from `boards/*.toml`."""
+
+import re
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.probe.protocol import Core, ResetKind
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def _regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
+    return pattern
+
+
+def _version_regex(pattern: str) -> str:
+    if "version" not in re.compile(_regex(pattern)).groupindex:
+        raise ValueError("needs a named group (?P<version>...) around the number")
+    return pattern
+
+
+Regex = Annotated[str, AfterValidator(_regex)]
+VersionRegex = Annotated[str, AfterValidator(_version_regex)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MemoryRegion(_Section):
+    """One memory that a hex file may touch."""
+
+    name: str
+    start: int = Field(ge=0)
+    size: int = Field(gt=0)
+    page_size: int = Field(gt=0)
+
+    def contains(self, address: int, size_bytes: int) -> bool:
+        """Whether the whole range lies inside."""
+        return self.start <= address and address + size_bytes <= self.start + self.size
+
+
+class Slot(_Section):
+    """A slot's place in the board's address space; external flash counts by its XIP window."""
+
+    address: int = Field(ge=0)
+    size: int = Field(gt=0)
+
+
+class Slots(_Section):
+    """Where the images lie."""
+
+    primary: Slot
+    secondary: Slot
+    s0: Slot | None = None
+    s1: Slot | None = None
+    provisioning_address: int | None = None
+
+
+class ProbeSettings(_Section):
+    """What the SWD wire needs to know."""
+
+    recover: tuple[Core, ...] = Field(min_length=1)
+    reset: ResetKind = ResetKind.SYSTEM
+
+
+class ExternalFlash(_Section):
+    """The external flash as the Zephyr shell sees it."""
+
+    shell_device: str
+    size: int = Field(gt=0)
+    erase_timeout_s: float = Field(gt=0)
+
+
+class ConsoleSettings(_Section):
+    """The UART. Without `prompt` the board's application has no shell."""
+
+    baudrate: int = Field(gt=0)
+    prompt: Regex | None = None
+    typing_chunk_bytes: int = Field(default=24, gt=0)
+
+
+class RadioSettings(_Section):
+    """How SMP reaches the board."""
+
+    kind: Literal["ble", "serial_over_console"]
+    name: str | None = None
+    mtu: int = Field(default=498, ge=23, le=517)
+
+
+class BootSettings(_Section):
+    """Log lines of this board's boot, and how many resets an update takes.
+
+    `firmware_version` and `bootloader_version` are the thread's two lines; a board without NSIB
+    leaves them out.
+    """
+
+    firmware_version: VersionRegex | None = None
+    bootloader_version: VersionRegex | None = None
+    app_ready: Regex
+    mcuboot_update_resets: int = Field(default=2, ge=1)
+
+
+class Timeouts(_Section):
+    """Longest times in seconds."""
+
+    boot_s: float = Field(gt=0)
+    connect_s: float = Field(gt=0)
+    swap_s: float = Field(gt=0)
+    probe_s: float = Field(default=120.0, gt=0)
+    smp_s: float = Field(default=5.0, gt=0)
+    # The first upload packet may erase a whole slot (facts/smp-over-ble-speed.md, step 3).
+    first_upload_packet_s: float = Field(default=40.0, gt=0)
+
+
+class FirmwareSettings(_Section):
+    """Where baseline and updates come from when no --baseline or --update is given."""
+
+    source: Literal["files", "demo", "smpclient_dist"]
+
+
+class SimSettings(_Section):
+    """Settings of the virtual kit."""
+
+    ncs: Literal["2.3"] = "2.3"
+
+
+class QemuSettings(_Section):
+    """Settings of the QEMU machine."""
+
+    machine: str
+    cpu: str
+
+
+class BoardType(_Section):
+    """One board type, complete and checked."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
+    title: str
+    base: str | None = None
+    platforms: tuple[str, ...] = ()
+    manifest_boards: tuple[str, ...] = ()
+    manifest_socs: tuple[str, ...] = ()
+    provider: Literal["usb", "sim", "qemu"]
+    simulated_twin: str | None = None
+    probe: ProbeSettings
+    memory: tuple[MemoryRegion, ...] = Field(min_length=1)
+    slots: Slots
+    external_flash: ExternalFlash | None = None
+    console: ConsoleSettings
+    radio: RadioSettings
+    boot: BootSettings
+    timeouts: Timeouts
+    firmware: FirmwareSettings
+    sim: SimSettings | None = None
+    qemu: QemuSettings | None = None
+
+    def region_of(self, address: int, size_bytes: int) -> MemoryRegion | None:
+        """The memory that holds the whole range, or None."""
+        return next((r for r in self.memory if r.contains(address, size_bytes)), None)
+
+
+def packaged_boards() -> Path:
+    """The folder of board files that comes with this package."""
+    installed = Path(__file__).parent / "boards"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "boards"
+
+
+def board_names(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Names of all boards in these folders, sorted."""
+    return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.toml")}))
+
+
+def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> BoardType:
+    """Find and check a board by name, or by a west platform such as `nrf5340dk/nrf5340/cpuapp`.
+
+    Folders of the user come before the packaged one.
+
+    Raises:
+        BoardFileError: no such board, or its file is wrong; names file, key and allowed values.
+    """
+    folders = [*extra_folders, packaged_boards()]
+    for folder in extra_folders:
+        if not folder.is_dir():
+            raise BoardFileError(
+                "The folder of board files does not exist.",
+                where=str(folder),
+                next_step="Correct --board-dir or nrf_fota_board_dir in the pytest configuration.",
+            )
+    for folder in folders:
+        path = folder / f"{name_or_platform}.toml"
+        if "/" not in name_or_platform and path.is_file():
+            return read_board_file(path, folders)
+    names = board_names(folders)
+    for name in names:
+        path = next(f / f"{name}.toml" for f in folders if (f / f"{name}.toml").is_file())
+        platforms = _read_toml(path).get("platforms", [])
+        if isinstance(platforms, list) and name_or_platform in platforms:
+            return read_board_file(path, folders)
+    close = get_close_matches(name_or_platform, names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise BoardFileError(
+        f"There is no board named {name_or_platform!r}.{hint}",
+        where=", ".join(str(folder) for folder in folders),
+        next_step=f"Known boards: {', '.join(names)}. "
+        "Your own board files: --board-dir, or nrf_fota_board_dir in the pytest configuration.",
+    )
+
+
+def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
+    """Read one board file; its `base`, where it has one, is looked up in `folders`.
+
+    Raises `BoardFileError`.
+    """
+    table = _with_base(path, folders, seen=())
+    try:
+        board = BoardType.model_validate(table)
+    except ValidationError as error:
+        problems = [_explain(detail) for detail in error.errors()]
+        raise BoardFileError(
+            f"The board file has {len(problems)} mistake(s):\n    " + "\n    ".join(problems),
+            where=str(path),
+            next_step="Compare with the packaged nrf5340dk.toml.",
+        ) from error
+    if board.name != path.stem:
+        raise BoardFileError(
+            f"The board file says name = {board.name!r}, its file name says {path.stem!r}.",
+            where=str(path),
+            next_step="Make them equal.",
+        )
+    needed = {"sim": board.sim, "qemu": board.qemu}
+    if board.provider in needed and needed[board.provider] is None:
+        raise BoardFileError(
+            f"provider = {board.provider!r} needs a section [{board.provider}].",
+            where=str(path),
+            next_step=f"Add [{board.provider}].",
+        )
+    return board
+
+
+def _with_base(path: Path, folders: Sequence[Path], seen: tuple[Path, ...]) -> dict[str, JsonValue]:
+    if path in seen:
+        raise BoardFileError(
+            "Board files are based on each other in a circle.",
+            where=" -> ".join(str(p) for p in (*seen, path)),
+            next_step="Remove one of the `base` keys.",
+        )
+    table = _read_toml(path)
+    base = table.get("base")
+    if base is None:
+        return table
+    base_path = next((f / f"{base}.toml" for f in folders if (f / f"{base}.toml").is_file()), None)
+    if base_path is None:
+        raise BoardFileError(
+            f"base = {base!r} names no board.",
+            where=str(path),
+            next_step=f"Known boards: {', '.join(board_names(folders))}.",
+        )
+    return _merged(_with_base(base_path, folders, (*seen, path)), table)
+
+
+def _merged(below: dict[str, JsonValue], above: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    merged = dict(below)
+    for key, value in above.items():
+        lower = merged.get(key)
+        if isinstance(lower, dict) and isinstance(value, dict):
+            merged[key] = _merged(lower, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _read_toml(path: Path) -> dict[str, JsonValue]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardFileError(
+            f"The board file is not valid TOML: {error}",
+            where=str(path),
+            next_step="Correct the line that the message names.",
+        ) from error
+
+
+def _explain(detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"]) or "(top level)"
+    match detail["type"]:
+        case "extra_forbidden":
+            allowed = _keys_beside(detail["loc"])
+            return f"{key}: no such key; allowed here: {', '.join(allowed)}"
+        case "missing":
+            return f"{key}: is missing"
+        case _:
+            return f"{key}: {detail['msg']} (is {detail['input']!r})"
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> tuple[str, ...]:
+    section: type[BaseModel] = BoardType
+    for part in loc[:-1]:
+        if isinstance(part, str) and part in section.model_fields:
+            inner = _section_in(section.model_fields[part].annotation)
+            if inner is not None:
+                section = inner
+    return tuple(sorted(section.model_fields))
+
+
+def _section_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _section_in(argument)
+        if found is not None:
+            return found
+    return None

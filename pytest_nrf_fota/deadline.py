@@ -1,0 +1,35 @@
+"""One deadline object, handed down through every call that waits."""
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment on the monotonic clock by which something must have happened.
+
+    Nested waits share one deadline instead of adding up time-outs of their own.
+    """
+
+    expires_at_s: float
+    allowed_s: float
+
+    @classmethod
+    def after(cls, timeout_s: float) -> "Deadline":
+        """A deadline `timeout_s` seconds from now."""
+        return cls(expires_at_s=time.monotonic() + timeout_s, allowed_s=timeout_s)
+
+    def within(self, timeout_s: float) -> "Deadline":
+        """The earlier of this deadline and `timeout_s` seconds from now."""
+        inner = Deadline.after(timeout_s)
+        return inner if inner.expires_at_s < self.expires_at_s else self
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.expires_at_s - time.monotonic())
+
+    @property
+    def expired(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining_s == 0.0
