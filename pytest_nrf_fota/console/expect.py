@@ -1,0 +1,131 @@
+"""Wait for patterns on a console, with pexpect on top of the append-only log."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import pexpect
+from pexpect.spawnbase import SpawnBase
+
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
+
+# No line that a pattern should match is longer; keeps a flood from being searched again and again.
+_SEARCH_WINDOW_CHARS = 8192
+_SHOWN_LINES = 20
+_Expected: TypeAlias = (
+    re.Pattern[str] | re.Pattern[bytes] | str | bytes | type[pexpect.EOF] | type[pexpect.TIMEOUT]
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A pattern that matched.
+
+    `index` says which of the patterns; `end` marks the log behind the match, to go on from there.
+    """
+
+    index: int
+    match: re.Match[str]
+    end: LogMark
+
+    def __getitem__(self, group: str | int) -> str:
+        """A group of the match."""
+        return str(self.match[group])
+
+
+def expect(
+    console: Console,
+    patterns: str | Sequence[str],
+    *,
+    since: LogMark,
+    deadline: Deadline,
+    what: str = "",
+    partial_lines: bool = False,
+) -> Seen:
+    """Wait until one of the patterns appears after `since`.
+
+    Args:
+        console: where to look.
+        patterns: regular expressions; `^` and `$` mean line begin and end.
+        since: text before this mark is not looked at.
+        deadline: until when to wait.
+        what: what is waited for in the reader's words, for the message.
+        partial_lines: also look at a line that has not ended yet. Needed for prompts only: a number
+            at the end of an unfinished line may still grow.
+
+    Raises:
+        NotSeenError: the deadline expired; shows pattern, what came instead, and the log's path.
+        ConsoleLostError: the port vanished while waiting.
+    """
+    wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+    compiled: list[_Expected] = [re.compile(pattern, re.MULTILINE) for pattern in wanted]
+    reader = _LogReader(console, since, partial_lines)
+    try:
+        index = reader.expect(
+            compiled, timeout=deadline.remaining_s, searchwindowsize=_SEARCH_WINDOW_CHARS
+        )
+    except pexpect.TIMEOUT:
+        raise NotSeenError(
+            _not_seen_message(console, wanted, since, deadline, what),
+            where=f"{console.port}, full log: {console.raw_log_path}",
+            next_step="Read the log around these lines; is the board running, and is this the "
+            "port of its application core?",
+        ) from None
+    except pexpect.EOF:
+        raise ConsoleLostError(
+            f"The console vanished while waiting for {what or _listed(wanted)}.",
+            where=f"{console.port}, full log: {console.raw_log_path}",
+            next_step="The board or its USB connection is gone.",
+        ) from None
+    match = reader.match
+    assert isinstance(match, re.Match)
+    return Seen(index, match, LogMark(reader.consumed_chars - len(reader.buffer)))
+
+
+class _LogReader(SpawnBase):  # type: ignore[type-arg]  # generic only in its stubs
+    """What pexpect reads from: the log from a mark on. pexpect's own extension point."""
+
+    def __init__(self, console: Console, since: LogMark, partial_lines: bool) -> None:
+        super().__init__(timeout=None, encoding="utf-8")
+        self._console = console
+        self._partial_lines = partial_lines
+        self.consumed_chars = since.offset_chars
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:
+        """The next text, at once or before `timeout` seconds are over."""
+        deadline = Deadline.after(timeout if timeout is not None and timeout > 0 else 0.0)
+        log = self._console.log
+        seen_chars = self.consumed_chars
+        while True:
+            mark = LogMark(self.consumed_chars)
+            text = log.text_since(mark) if self._partial_lines else log.complete_text_since(mark)
+            if text:
+                self.consumed_chars += len(text)
+                return text
+            if not log.wait_for_more(max(seen_chars, log.size_chars), deadline):
+                if log.closed:
+                    raise pexpect.EOF("the console is closed")
+                raise pexpect.TIMEOUT("nothing new on the console")
+
+
+def _listed(patterns: Sequence[str]) -> str:
+    return " or ".join(repr(pattern) for pattern in patterns)
+
+
+def _not_seen_message(
+    console: Console, patterns: Sequence[str], since: LogMark, deadline: Deadline, what: str
+) -> str:
+    lines = console.text_since(since).splitlines()
+    shown = lines[-_SHOWN_LINES:]
+    left_out = len(lines) - len(shown)
+    came = "\n".join(f"    | {line}" for line in shown) if shown else "    (nothing at all)"
+    more = f"    ({left_out} earlier lines are in the log)\n" if left_out else ""
+    return (
+        f"{what or 'A console line'} was not seen within {deadline.allowed_s:g} s.\n"
+        f"  waited for: {_listed(patterns)}\n"
+        f"  came instead:\n{more}{came}"
+    )

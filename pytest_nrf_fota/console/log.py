@@ -1,0 +1,106 @@
+"""The append-only log of one UART. Nothing in it is ever cleared."""
+
+import threading
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from pytest_nrf_fota.deadline import Deadline
+
+
+@dataclass(frozen=True)
+class LogMark:
+    """A place in the log: everything before `offset_chars` had been seen when it was made."""
+
+    offset_chars: int
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One complete line and the host's monotonic time at which its end arrived."""
+
+    time_s: float
+    text: str
+
+
+class ConsoleLog:
+    """Clean text of one UART with the arrival time of each line; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._lines: list[LogLine] = []
+        self._line_ends: list[int] = []
+        self._open_line = ""
+        self._closed = False
+
+    def append(self, text: str, time_s: float) -> tuple[LogLine, ...]:
+        """Add text that arrived at `time_s`; returns the lines that it completed."""
+        with self._arrived:
+            *finished, rest = text.split("\n")
+            completed: list[LogLine] = []
+            for piece in finished:
+                line = LogLine(time_s, self._open_line + piece)
+                self._open_line = ""
+                self._line_ends.append(self._complete_chars() + len(line.text) + 1)
+                self._lines.append(line)
+                completed.append(line)
+            self._open_line += rest
+            self._arrived.notify_all()
+            return tuple(completed)
+
+    def close(self) -> None:
+        """No more text will come; wakes everyone who waits."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the port behind this log is gone."""
+        with self._arrived:
+            return self._closed
+
+    @property
+    def size_chars(self) -> int:
+        """Characters in the log, the unfinished line included."""
+        with self._arrived:
+            return self._complete_chars() + len(self._open_line)
+
+    def mark(self) -> LogMark:
+        """The end of the log as it is now, in the middle of a line where need be."""
+        return LogMark(self.size_chars)
+
+    def text_since(self, mark: LogMark) -> str:
+        """Everything after `mark`, the unfinished line included."""
+        with self._arrived:
+            text, start = self._complete_text_around(mark)
+            return (text + self._open_line)[mark.offset_chars - start :]
+
+    def complete_text_since(self, mark: LogMark) -> str:
+        """Everything after `mark` up to the end of the last complete line."""
+        with self._arrived:
+            text, start = self._complete_text_around(mark)
+            return text[mark.offset_chars - start :]
+
+    def lines_since(self, mark: LogMark) -> tuple[LogLine, ...]:
+        """The complete lines that ended after `mark`."""
+        with self._arrived:
+            return tuple(self._lines[bisect_right(self._line_ends, mark.offset_chars) :])
+
+    def wait_for_more(self, seen_chars: int, deadline: Deadline) -> bool:
+        """Wait until the log is longer than `seen_chars`.
+
+        Returns False when the deadline expired or the log was closed without anything new.
+        """
+        with self._arrived:
+            self._arrived.wait_for(
+                lambda: self.size_chars > seen_chars or self._closed, deadline.remaining_s
+            )
+            return self.size_chars > seen_chars
+
+    def _complete_chars(self) -> int:
+        return self._line_ends[-1] if self._line_ends else 0
+
+    def _complete_text_around(self, mark: LogMark) -> tuple[str, int]:
+        first = bisect_right(self._line_ends, mark.offset_chars)
+        start = self._line_ends[first - 1] if first else 0
+        return "".join(line.text + "\n" for line in self._lines[first:]), start

@@ -1,0 +1,1 @@
+"""What is written down: the flight recorder, Allure, the terminal summary."""

@@ -1,0 +1,34 @@
+"""Steps and attachments in Allure results, where allure-pytest writes any."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import cast
+
+import allure
+
+from pytest_nrf_fota.report.run import TestFiles
+
+
+def allure_step(name: str, detail: str) -> AbstractContextManager[None]:
+    """An Allure step for a step of the harness."""
+    return cast(
+        "AbstractContextManager[None]", allure.step(f"{name}: {detail}" if detail else name)
+    )
+
+
+def attach_files(files: TestFiles) -> None:
+    """Attach what a test left behind to its Allure result."""
+    _attach(files.uart, "UART log", allure.attachment_type.TEXT, "log")
+    _attach(files.recorder, "flight recorder", allure.attachment_type.TEXT, "jsonl")
+    if files.images_before is not None:
+        _attach(files.images_before, "image list before", allure.attachment_type.JSON, "json")
+    if files.images_after is not None:
+        _attach(files.images_after, "image list after", allure.attachment_type.JSON, "json")
+    for verdict in files.verdicts:
+        allure.attach(
+            verdict.model_dump_json(indent=2), "verdict", allure.attachment_type.JSON, "json"
+        )
+
+
+def _attach(path: Path, name: str, kind: object, extension: str) -> None:
+    allure.attach.file(str(path), name, kind, extension)  # type: ignore[no-untyped-call]

@@ -1,0 +1,165 @@
+"""The events that a flight recorder holds, one JSON object per line.
+
+The report and the diagnosis read only these, so whatever they need must be in here.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunStarted(_Event):
+    """First line of every recorder file: what was being recorded, and when it began."""
+
+    kind: Literal["run"] = "run"
+    title: str
+    wall_clock: str = Field(description="ISO 8601 with offset, at t = 0 of this file")
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class UnitTaken(_Event):
+    """Which individual board the following events belong to."""
+
+    kind: Literal["unit"] = "unit"
+    unit: str
+    board: str
+    detail: str = ""
+
+
+class StepStarted(_Event):
+    """The harness began a step that a person would name: `upload`, `reset`, `flash`."""
+
+    kind: Literal["step_started"] = "step_started"
+    step: str
+    detail: str = ""
+
+
+class StepEnded(_Event):
+    """The step is over; `error` is empty where it went well."""
+
+    kind: Literal["step_ended"] = "step_ended"
+    step: str
+    duration_s: float
+    error: str = ""
+
+
+class ProbeOperation(_Event):
+    """One operation of the debug probe."""
+
+    kind: Literal["probe"] = "probe"
+    operation: str
+    detail: str = ""
+    duration_s: float
+    error: str = ""
+
+
+class UartLine(_Event):
+    """One line that the board printed, without ANSI sequences and line end."""
+
+    kind: Literal["uart"] = "uart"
+    port: str
+    text: str
+
+
+class UartWrite(_Event):
+    """What the harness typed into the board's console."""
+
+    kind: Literal["uart_write"] = "uart_write"
+    port: str
+    text: str
+
+
+class ConsoleState(_Event):
+    """The console's port was opened, lost or closed."""
+
+    kind: Literal["console"] = "console"
+    port: str
+    state: Literal["opened", "lost", "closed"]
+    detail: str = ""
+
+
+class RadioState(_Event):
+    """The SMP connection changed."""
+
+    kind: Literal["radio"] = "radio"
+    state: Literal["connecting", "connected", "disconnected", "failed"]
+    detail: str = ""
+
+
+class SmpMessage(_Event):
+    """One SMP request or answer; `payload` is its CBOR with long byte strings shortened."""
+
+    kind: Literal["smp"] = "smp"
+    direction: Literal["request", "answer"]
+    name: str = Field(description="group and command by name, such as `image upload`")
+    sequence: int
+    size_bytes: int
+    payload: dict[str, JsonValue]
+
+
+class Mark(_Event):
+    """A moment that something else refers to."""
+
+    kind: Literal["mark"] = "mark"
+    name: str
+
+
+class EvidenceItem(BaseModel):
+    """What one wire said about an upgrade."""
+
+    model_config = ConfigDict(frozen=True)
+    source: str
+    says: str
+    detail: str
+
+
+class VerdictReached(_Event):
+    """The outcome of an upgrade and what it rests on."""
+
+    kind: Literal["verdict"] = "verdict"
+    outcome: str
+    subject: str
+    reason: str
+    evidence: tuple[EvidenceItem, ...]
+
+
+class Measurement(_Event):
+    """A measured value: throughput, swap time, boot time."""
+
+    kind: Literal["measurement"] = "measurement"
+    name: str
+    value: float
+    unit: str
+
+
+Event = Annotated[
+    RunStarted
+    | UnitTaken
+    | StepStarted
+    | StepEnded
+    | ProbeOperation
+    | UartLine
+    | UartWrite
+    | ConsoleState
+    | RadioState
+    | SmpMessage
+    | Mark
+    | VerdictReached
+    | Measurement,
+    Field(discriminator="kind"),
+]
+
+
+class Recorded(BaseModel):
+    """One line of a recorder file: an event and its time."""
+
+    model_config = ConfigDict(frozen=True)
+    t_s: float = Field(description="seconds on the monotonic clock since the file was opened")
+    event: Event
+
+
+RECORDED_LINE: TypeAdapter[Recorded] = TypeAdapter(Recorded)

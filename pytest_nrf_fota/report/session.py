@@ -1,0 +1,103 @@
+"""Where a pytest session writes, and what it found out."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.report.events import UartLine, VerdictReached
+from pytest_nrf_fota.report.recorder import read_recording
+from pytest_nrf_fota.report.run import RunFolder, TestFiles
+from pytest_nrf_fota.report.summary import TestVerdicts
+
+VERDICT_PROPERTY = "nrf_fota_verdict"
+FOLDER_PROPERTY = "nrf_fota_folder"
+WORKER_INPUT_KEY = "nrf_fota_run_dir"
+SHOWN_UART_LINES = 30
+
+_path_key: pytest.StashKey[Path] = pytest.StashKey()
+_run_key: pytest.StashKey[RunFolder] = pytest.StashKey()
+
+
+def worker_name() -> str:
+    """`gw0`, `gw1`, ... under xdist, else `main`."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+def session_path(config: pytest.Config) -> Path:
+    """The run folder of the whole session; xdist's workers share their controller's."""
+    path = config.stash.get(_path_key, None)
+    if path is None:
+        given: Path | None = config.getoption("nrf_fota_run_dir")
+        of_controller = getattr(config, "workerinput", {}).get(WORKER_INPUT_KEY)
+        if of_controller is not None:
+            path = Path(of_controller)
+        elif given is not None:
+            path = given.resolve()
+        else:
+            now = datetime.now().strftime("%Y%m%d-%H%M%S")
+            path = config.rootpath / "nrf_fota_runs" / f"{now}-{os.getpid()}"
+        config.stash[_path_key] = path
+    return path
+
+
+def worker_path(config: pytest.Config) -> Path:
+    """This process's part of the run folder."""
+    name = worker_name()
+    return session_path(config) if name == "main" else session_path(config) / name
+
+
+def run_folder(config: pytest.Config) -> RunFolder:
+    """This process's run folder, made on first use."""
+    run = config.stash.get(_run_key, None)
+    if run is None:
+        run = RunFolder(worker_path(config))
+        if allure_is_on(config):
+            from pytest_nrf_fota.report.allure_report import allure_step
+
+            run.recorder.step_observers.append(allure_step)
+        config.stash[_run_key] = run
+    return run
+
+
+def allure_is_on(config: pytest.Config) -> bool:
+    """Whether allure-pytest writes results."""
+    return bool(config.getoption("allure_report_dir", None))
+
+
+def properties_of(files: TestFiles) -> list[tuple[str, object]]:
+    """What a test report carries from an xdist worker to its controller, and into JUnit XML."""
+    properties: list[tuple[str, object]] = [
+        (VERDICT_PROPERTY, verdict.model_dump_json()) for verdict in files.verdicts
+    ]
+    return [*properties, (FOLDER_PROPERTY, str(files.folder))]
+
+
+def uart_tail(recorder_path: Path) -> tuple[str, str]:
+    """Title and text of a report section with the last console lines of a test."""
+    events = [recorded.event for recorded in read_recording(recorder_path)]
+    lines = [event.text for event in events if isinstance(event, UartLine)]
+    title = f"UART, last {SHOWN_UART_LINES} lines (all: {recorder_path.parent})"
+    return title, "\n".join(lines[-SHOWN_UART_LINES:]) or "(nothing)"
+
+
+class VerdictCollector:
+    """Collects outcomes and verdicts where the terminal is: under xdist in the controller."""
+
+    def __init__(self) -> None:
+        self.tests: list[TestVerdicts] = []
+        self._outcomes: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the report of one phase of a test; the first bad outcome counts."""
+        outcome = self._outcomes.get(report.nodeid, "passed")
+        if outcome == "passed":
+            outcome = self._outcomes[report.nodeid] = report.outcome
+        verdicts = tuple(
+            VerdictReached.model_validate_json(str(value))
+            for name, value in report.user_properties
+            if name == VERDICT_PROPERTY
+        )
+        if verdicts and report.when == "teardown":
+            self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts))

@@ -1,0 +1,36 @@
+"""The lines at the end of a session: what was proven, by which evidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.report.events import VerdictReached
+
+# A verdict that a passed test wanted to see can be a refusal, so the test's own result is shown.
+_SIGNS = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}
+
+
+@dataclass(frozen=True)
+class TestVerdicts:
+    """The verdicts that one test reached."""
+
+    __test__ = False
+
+    node_id: str
+    test_outcome: str
+    verdicts: tuple[VerdictReached, ...]
+
+
+def summary_lines(tests: Sequence[TestVerdicts]) -> tuple[str, ...]:
+    """Plain text, one block per test."""
+    lines: list[str] = []
+    for test in tests:
+        lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
+        for verdict in test.verdicts:
+            lines.append(f"    {verdict.subject}: {verdict.outcome.upper()}")
+            if verdict.reason:
+                lines.append(f"      why: {verdict.reason}")
+            lines += [
+                f"      {item.source:4} says {item.says:7} {item.detail}"
+                for item in verdict.evidence
+            ]
+    return tuple(lines)
