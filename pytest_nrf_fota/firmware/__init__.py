@@ -1,0 +1,1 @@
+"""Firmware artifacts: images, fw_info, DFU packages, hex files, signing."""

@@ -1,0 +1,40 @@
+"""Choose where a session's firmware comes from."""
+
+from pathlib import Path
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.firmware.dfu_package import package_target
+from pytest_nrf_fota.firmware.source import FirmwareSource
+
+
+def firmware_source(
+    board: BoardType, baseline: Path | None, updates: tuple[Path, ...], folder: Path
+) -> FirmwareSource:
+    """The user's files where they were given, else what the board file names.
+
+    Args:
+        board: the board type.
+        baseline: --baseline.
+        updates: all --update.
+        folder: where made artifacts go.
+
+    Raises:
+        PackageError: a given file is wrong.
+    """
+    if baseline is not None or updates or board.firmware.source == "files":
+        from pytest_nrf_fota.firmware.files_source import FilesSource
+
+        return FilesSource(baseline, updates, package_target(board))
+    match board.firmware.source:
+        case "demo":
+            from pytest_nrf_fota.firmware.demo import DemoSource
+
+            return DemoSource(board, folder)
+        case "smpclient_dist":
+            from pytest_nrf_fota.firmware.qemu_source import QemuSource
+
+            return QemuSource(folder)
+        case _:
+            assert_never(board.firmware.source)

@@ -1,0 +1,188 @@
+"""Demonstration firmware of the dual-stage nRF5340 DK, made without any compiler.
+
+Official formats, signed by imgtool and by this project's own NSIB signer, with keys that are the
+same on every machine: the same call gives the same bytes.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pytest_nrf_fota.board import BoardType, Slot
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.damage import lose_end_of_payload
+from pytest_nrf_fota.firmware.description import (
+    AppDescription,
+    McubootDescription,
+    NsibDescription,
+)
+from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
+from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.firmware.payload import build_payload
+from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
+from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
+from pytest_nrf_fota.firmware.validation_info import (
+    provisioned_key_hash,
+    raw_public_key,
+    sign_for_nsib,
+)
+
+MCUBOOT_PAD_BYTES = 0x200
+NSIB_SIZE_BYTES = 0x4000
+# Gives an update file of 0x9001 to 0xa000 bytes, as in the thread's `Erased 0xa000 bytes`.
+MCUBOOT_SIZE_BYTES = 0x9800
+APP_SIZE_BYTES = 0x18000
+NETWORK_CORE_ADDRESS = 0x01000000
+NETWORK_CORE_SIZE_BYTES = 0x2000
+
+BASELINE_BOOTLOADER = 14
+UPDATE_BOOTLOADER = 15
+BASELINE_APP = ImageVersion(1, 0, 0)
+UPDATE_APP = ImageVersion(1, 1, 0)
+BASELINE_BUILD_TIME = "May  7 2024 a 09:26:26"
+UPDATE_BUILD_TIME = "May  8 2024 a 10:11:12"
+
+
+class DemoSource:
+    """Makes artifacts in `folder` when they are first asked for."""
+
+    def __init__(self, board: BoardType, folder: Path) -> None:
+        if board.slots.s0 is None or board.slots.s1 is None:
+            raise BoardFileError(
+                "Demonstration firmware needs a board with slots s0 and s1.",
+                where=board.name,
+                next_step='Use source = "files" in [firmware].',
+            )
+        if board.slots.provisioning_address is None:
+            raise BoardFileError(
+                "Demonstration firmware needs slots.provisioning_address.",
+                where=board.name,
+                next_step='Use source = "files" in [firmware].',
+            )
+        self._provisioning_address = board.slots.provisioning_address
+        self._s_slots = (board.slots.s0, board.slots.s1)
+        self._primary = board.slots.primary
+        self._folder = folder
+        self._nsib_key = signing_key_for_tests("nsib")
+        self._mcuboot_key = signing_key_for_tests("mcuboot")
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @cached_property
+    def baseline(self) -> Path:
+        """`merged.hex`: NSIB, provisioning data, MCUboot 14 in S0, application 1.0.0, net core."""
+        key_hash = provisioned_key_hash(raw_public_key(self._nsib_key.public_key()))
+        provisioning = build_provisioning(
+            self._s_slots[0].address, self._s_slots[1].address, (key_hash,)
+        )
+        segments = (
+            Segment(0, build_payload(0, NSIB_SIZE_BYTES, NsibDescription())),
+            Segment(
+                self._s_slots[0].address + MCUBOOT_PAD_BYTES,
+                self._bootloader(0, BASELINE_BOOTLOADER),
+            ),
+            Segment(self._primary.address, self._app(BASELINE_APP, BASELINE_BUILD_TIME)),
+            Segment(self._provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),
+            Segment(
+                NETWORK_CORE_ADDRESS,
+                build_payload(NETWORK_CORE_ADDRESS, NETWORK_CORE_SIZE_BYTES, NsibDescription()),
+            ),
+        )
+        path = self._folder / "merged.hex"
+        write_hex(path, segments)
+        return path
+
+    @cached_property
+    def app_update(self) -> Path:
+        """`dfu_application.zip` with application 1.1.0."""
+        return self._app_package("dfu_application.zip", self._app(UPDATE_APP, UPDATE_BUILD_TIME))
+
+    @cached_property
+    def app_truncated(self) -> Path:
+        """An application 1.1.0 that lost the end of its payload."""
+        complete = self._app(UPDATE_APP, UPDATE_BUILD_TIME)
+        return self._app_package("dfu_application_truncated.zip", lose_end_of_payload(complete))
+
+    @cached_property
+    def mcuboot_update(self) -> Path:
+        """`dfu_mcuboot.zip` with MCUboot 15 for S0 and S1."""
+        return self.mcuboot_package("dfu_mcuboot.zip", UPDATE_BOOTLOADER)
+
+    @cached_property
+    def mcuboot_same_version(self) -> Path:
+        """A MCUboot package whose FW_INFO version was not raised, though its marker says 15."""
+        return self.mcuboot_package(
+            "dfu_mcuboot_same_version.zip", BASELINE_BOOTLOADER, marker=UPDATE_BOOTLOADER
+        )
+
+    def mcuboot_package(self, name: str, fw_info_version: int, marker: int | None = None) -> Path:
+        """A MCUboot package with any FW_INFO version.
+
+        Its package version (imgtool) rises with the marker.
+        """
+        marker = fw_info_version if marker is None else marker
+        entries = [
+            PackageEntry(
+                f"signed_by_mcuboot_and_b0_s{slot}_image_update.bin",
+                sign_for_mcuboot(
+                    self._bootloader(slot, fw_info_version, marker),
+                    ImageVersion(0, 0, marker),
+                    SlotLayout(self._primary.size),
+                    self._mcuboot_key,
+                ),
+                _common_keys("mcuboot")
+                | {
+                    "load_address": self._s_slots[slot].address,
+                    "version_MCUBOOT": f"0.0.{marker}+0",
+                    "version_B0": str(fw_info_version),
+                },
+            )
+            for slot in (0, 1)
+        ]
+        path = self._folder / name
+        write_package(path, entries, name="nrf5340dk demonstration")
+        return path
+
+    def _app_package(self, name: str, image: bytes) -> Path:
+        keys: dict[str, JsonValue] = _common_keys("application") | {
+            "load_address": self._primary.address + MCUBOOT_PAD_BYTES,
+            "version_MCUBOOT": f"{UPDATE_APP}+0",
+        }
+        path = self._folder / name
+        write_package(
+            path, [PackageEntry("app_update.bin", image, keys)], name="nrf5340dk demonstration"
+        )
+        return path
+
+    def _bootloader(self, slot: int, fw_info_version: int, marker: int | None = None) -> bytes:
+        address = _firmware_address(self._s_slots[slot])
+        firmware = build_payload(
+            address,
+            MCUBOOT_SIZE_BYTES,
+            McubootDescription(marker=str(fw_info_version if marker is None else marker)),
+            keys=(self._mcuboot_key.public_key(),),
+            fw_info_version=fw_info_version,
+        )
+        return firmware + sign_for_nsib(firmware, address, self._nsib_key).pack()
+
+    def _app(self, version: ImageVersion, build_time: str) -> bytes:
+        payload = build_payload(
+            _firmware_address(self._primary),
+            APP_SIZE_BYTES,
+            AppDescription(build_time=build_time),
+        )
+        return sign_for_mcuboot(payload, version, SlotLayout(self._primary.size), self._mcuboot_key)
+
+
+def _firmware_address(slot: Slot) -> int:
+    return slot.address + MCUBOOT_PAD_BYTES
+
+
+def _common_keys(kind: str) -> dict[str, JsonValue]:
+    return {
+        "type": kind,
+        "board": "nrf5340dk_nrf5340_cpuapp",
+        "soc": "nRF5340_CPUAPP_QKAA",
+    }

@@ -1,0 +1,290 @@
+"""DFU packages: `dfu_application.zip` and `dfu_mcuboot.zip` (facts/dual-stage-boot.md, 5)."""
+
+import json
+import struct
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import json5
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
+
+MANIFEST_NAME = "manifest.json"
+LARGEST_MANIFEST_BYTES = 64 * 1024
+LARGEST_ENTRY_BYTES = 16 * 1024 * 1024
+MOST_ENTRIES = 64
+
+
+class PackageKind(Enum):
+    """What a package updates."""
+
+    APPLICATION = "application"
+    MCUBOOT = "mcuboot"
+
+
+def _integer(value: object) -> object:
+    # Nordic's scripts write some numbers as strings, in decimal or hex ("image_index": "0").
+    if isinstance(value, str):
+        return int(value, 0)
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_integer)]
+
+
+class ManifestFile(BaseModel):
+    """One entry of the manifest's `files`; keys that this project does not use are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    file: str
+    size: Integer | None = None
+    type: str = ""
+    board: str = ""
+    soc: str = ""
+    load_address: Integer | None = None
+    image_index: Integer | None = None
+    slot: Integer | None = None
+    version_mcuboot: str = Field(default="", alias="version_MCUBOOT")
+    version_b0: str = Field(default="", alias="version_B0")
+
+
+class Manifest(BaseModel):
+    """`manifest.json` of format version 0 (to NCS 2.6) and 1 (since)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    format_version: Integer = Field(default=0, alias="format-version")
+    name: JsonValue = None
+    files: tuple[ManifestFile, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class UpdateFile:
+    """One firmware file of a package, with what its own bytes say.
+
+    `s_slot` is 0 or 1 for an MCUboot that runs from S0 or S1, None for everything else;
+    `fw_info` is NSIB's struct inside it.
+    """
+
+    name: str
+    data: bytes
+    image: McubootImage
+    image_index: int
+    s_slot: int | None
+    fw_info: FwInfo | None
+
+
+@dataclass(frozen=True)
+class DfuPackage:
+    """A package that was opened and checked."""
+
+    path: Path
+    kind: PackageKind
+    manifest: Manifest
+    files: tuple[UpdateFile, ...]
+
+
+@dataclass(frozen=True)
+class PackageTarget:
+    """What a package must fit: names in the manifest, and where S0 and S1 lie."""
+
+    boards: tuple[str, ...]
+    socs: tuple[str, ...]
+    s_slot_ranges: tuple[range, ...]
+
+
+def package_target(board: BoardType) -> PackageTarget:
+    """What a DFU package for this board type must fit."""
+    s_slots = [slot for slot in (board.slots.s0, board.slots.s1) if slot is not None]
+    return PackageTarget(
+        boards=board.manifest_boards,
+        socs=board.manifest_socs,
+        s_slot_ranges=tuple(range(s.address, s.address + s.size) for s in s_slots),
+    )
+
+
+def read_package(path: Path, target: PackageTarget) -> DfuPackage:
+    """Open a DFU zip, check it completely, and read its images.
+
+    Raises `PackageError` for whatever is wrong with it; nothing is unpacked to disk.
+    """
+    entries = _read_entries(path)
+    manifest = _read_manifest(path, entries)
+    _check_target(path, manifest, target)
+    files = tuple(_read_file(path, entry, entries, target) for entry in manifest.files)
+    bootloaders = [file for file in files if file.s_slot is not None]
+    if bootloaders and len(bootloaders) != len(files):
+        raise PackageError(
+            "The package mixes bootloader and application images.",
+            where=str(path),
+            next_step="Give dfu_mcuboot.zip or dfu_application.zip as the build made them.",
+        )
+    kind = PackageKind.MCUBOOT if bootloaders else PackageKind.APPLICATION
+    return DfuPackage(path, kind, manifest, files)
+
+
+def _read_entries(path: Path) -> dict[str, bytes]:
+    if not path.is_file():
+        raise PackageError(
+            "The package does not exist.", where=str(path), next_step="Check the path."
+        )
+    entries: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            if len(infos) > MOST_ENTRIES:
+                raise _package_error(path, f"The package has {len(infos)} entries.")
+            for info in infos:
+                if info.is_dir():
+                    continue
+                _check_entry_name(path, info.filename)
+                entries[info.filename] = _read_entry(path, archive, info)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise PackageError(
+            f"The package is not a complete zip file: {error}",
+            where=str(path),
+            next_step="Copy it again; a DFU package is a .zip made by the build.",
+        ) from error
+    return entries
+
+
+def _read_entry(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    limit = LARGEST_MANIFEST_BYTES if info.filename == MANIFEST_NAME else LARGEST_ENTRY_BYTES
+    # The header's size can lie, so the limit is kept while reading, too.
+    with archive.open(info) as stream:
+        data = stream.read(limit + 1)
+    if info.file_size > limit or len(data) > limit:
+        raise _package_error(
+            path, f"The entry {info.filename!r} is larger than the {limit} bytes that are allowed."
+        )
+    return data
+
+
+def _check_entry_name(path: Path, name: str) -> None:
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
+        raise _package_error(path, f"The entry {name!r} has an absolute or parent path.")
+
+
+def _read_manifest(path: Path, entries: dict[str, bytes]) -> Manifest:
+    raw = entries.get(MANIFEST_NAME)
+    if raw is None:
+        raise PackageError(
+            f"The package has no {MANIFEST_NAME}; it holds: "
+            f"{', '.join(sorted(entries)) or 'nothing'}.",
+            where=str(path),
+            next_step="A DFU package made by the build has one; a plain .bin is no package.",
+        )
+    try:
+        return Manifest.model_validate(_parse_json(raw.decode("utf-8")))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in detail['loc']) or 'manifest'}: {detail['msg']}"
+            for detail in error.errors()
+        )
+        raise PackageError(
+            f"The manifest is not one of a DFU package: {problems}",
+            where=f"{path}, {MANIFEST_NAME}",
+            next_step="Use the package as the build made it.",
+        ) from error
+    except ValueError as error:
+        raise PackageError(
+            f"The manifest is not valid JSON: {error}",
+            where=f"{path}, {MANIFEST_NAME}",
+            next_step="Use the package as the build made it.",
+        ) from error
+
+
+def _parse_json(text: str) -> JsonValue:
+    try:
+        parsed: JsonValue = json.loads(text)
+    except json.JSONDecodeError as strict_error:
+        # Nordic's older scripts wrote bare hex numbers ("load_address":0x8000), which JSON5 knows.
+        try:
+            parsed = json5.loads(text)
+        except ValueError:
+            raise strict_error from None
+    return parsed
+
+
+def _check_target(path: Path, manifest: Manifest, target: PackageTarget) -> None:
+    for entry in manifest.files:
+        _check_name(path, entry, "board", entry.board, target.boards)
+        _check_name(path, entry, "soc", entry.soc, target.socs)
+
+
+def _check_name(
+    path: Path, entry: ManifestFile, key: str, value: str, allowed: Sequence[str]
+) -> None:
+    known = {_folded(name) for name in allowed}
+    if value and allowed and _folded(value) not in known:
+        raise PackageError(
+            f"The package is for {key} {value!r}, not for this board ({', '.join(allowed)}).",
+            where=f"{path}, {MANIFEST_NAME}, {entry.file}",
+            next_step="Give the package of a build for this board, or another --board.",
+        )
+
+
+def _folded(name: str) -> str:
+    return name.replace("/", "_").lower()
+
+
+def _read_file(
+    path: Path, entry: ManifestFile, entries: dict[str, bytes], target: PackageTarget
+) -> UpdateFile:
+    _check_entry_name(path, entry.file)
+    data = entries.get(entry.file)
+    if data is None:
+        raise PackageError(
+            f"The manifest names {entry.file!r}, which is not in the package.",
+            where=str(path),
+            next_step=f"The package holds: {', '.join(sorted(entries))}. Build it again.",
+        )
+    if entry.size is not None and entry.size != len(data):
+        raise PackageError(
+            f"{entry.file!r} has {len(data)} bytes, the manifest says {entry.size}.",
+            where=str(path),
+            next_step="The package was changed after the build; build it again.",
+        )
+    try:
+        image = McubootImage.parse(data)
+        reset_vector = image.reset_vector
+    except (NotAnImageError, struct.error) as error:
+        raise PackageError(
+            f"{entry.file!r} is not an MCUboot image: {error}",
+            where=str(path),
+            next_step="Update files are signed with imgtool; is this the unsigned binary?",
+        ) from error
+    s_slot = next(
+        (n for n, addresses in enumerate(target.s_slot_ranges) if reset_vector in addresses), None
+    )
+    return UpdateFile(
+        name=entry.file,
+        data=data,
+        image=image,
+        image_index=entry.image_index or 0,
+        s_slot=s_slot,
+        fw_info=fw_info_of(image) if s_slot is not None else None,
+    )
+
+
+def fw_info_of(image: McubootImage) -> FwInfo | None:
+    """NSIB's struct inside an update image, its address relative to the image's first byte."""
+
+    def read(address: int, size_bytes: int) -> bytes:
+        return image.data[address : address + size_bytes]
+
+    return find_fw_info(read, 0)
+
+
+def _package_error(path: Path, what: str) -> PackageError:
+    return PackageError(what, where=str(path), next_step="Use the package as the build made it.")

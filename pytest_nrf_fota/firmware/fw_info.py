@@ -1,0 +1,87 @@
+"""NSIB's firmware information struct (facts/dual-stage-boot.md, 2.1)."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+ReadMemory: TypeAlias = Callable[[int, int], bytes]
+"""Reads `size_bytes` at an address: from a file, over SWD, or from the virtual kit's flash."""
+
+MAGIC_COMMON = 0x281EE6DE
+MAGIC_FIRMWARE_INFO = 0x8FCEBB4C
+# Info version 2, hardware id 0x35 (nRF53), crypto id 0, user compatibility 0.
+COMPATIBILITY_NRF5340 = 0x00003502
+MAGIC = struct.pack("<III", MAGIC_COMMON, MAGIC_FIRMWARE_INFO, COMPATIBILITY_NRF5340)
+
+VALID = 0x9102FFFF
+INVALIDATION_WORD = 0xFFFF0000
+VALID_OFFSET_BYTES = 32
+
+# Offsets from the slot's address at which NSIB looks, in its order.
+SEARCH_OFFSETS_BYTES = (0, 0x200, 0x400, 0x800, 0x1000)
+
+STRUCT = struct.Struct("<12sIIIIII16sIII")
+
+
+@dataclass(frozen=True)
+class FwInfo:
+    """What NSIB knows of one firmware.
+
+    `address` is where the struct itself lies; the other fields are its content.
+    """
+
+    address: int
+    total_size_bytes: int
+    firmware_size_bytes: int
+    version: int
+    firmware_address: int
+    boot_address: int
+    valid_word: int
+    ext_api_num: int = 0
+    ext_api_request_num: int = 0
+
+    @property
+    def is_valid(self) -> bool:
+        """False once NSIB has burnt the valid word."""
+        return self.valid_word == VALID
+
+    def pack(self) -> bytes:
+        """The struct as it lies in flash, without EXT_API lists."""
+        return STRUCT.pack(
+            MAGIC,
+            self.total_size_bytes,
+            self.firmware_size_bytes,
+            self.version,
+            self.firmware_address,
+            self.boot_address,
+            self.valid_word,
+            bytes(16),
+            self.ext_api_num,
+            self.ext_api_request_num,
+            0,
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes, address: int) -> "FwInfo | None":
+        """The struct at the start of `data`, or None where the magic is not there."""
+        if len(data) < STRUCT.size or data[: len(MAGIC)] != MAGIC:
+            return None
+        _, total, size, version, start, boot, valid, _, ext_num, request_num, _ = (
+            STRUCT.unpack_from(data)
+        )
+        return cls(address, total, size, version, start, boot, valid, ext_num, request_num)
+
+    def moved_to(self, address: int) -> "FwInfo":
+        """The same content, found at another address."""
+        return replace(self, address=address)
+
+
+def find_fw_info(read: ReadMemory, slot_address: int) -> FwInfo | None:
+    """The struct that NSIB finds in the slot at `slot_address`: the first magic wins."""
+    for offset_bytes in SEARCH_OFFSETS_BYTES:
+        address = slot_address + offset_bytes
+        info = FwInfo.unpack(read(address, STRUCT.size), address)
+        if info is not None:
+            return info
+    return None

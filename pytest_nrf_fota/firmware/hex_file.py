@@ -1,0 +1,91 @@
+"""Intel hex files, read once and checked against a board's memories."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intelhex import AddressOverlapError, HexReaderError, IntelHex, IntelHexError
+
+from pytest_nrf_fota.board import BoardType, MemoryRegion
+from pytest_nrf_fota.errors import PackageError
+
+LARGEST_HEX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive bytes at an absolute address."""
+
+    address: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """Address behind the last byte."""
+        return self.address + len(self.data)
+
+
+def read_hex(path: Path) -> tuple[Segment, ...]:
+    """The segments of a hex file, by rising address.
+
+    Raises `PackageError`: missing, unreadable, overlapping or empty.
+    """
+    if not path.is_file():
+        raise PackageError(
+            "The hex file does not exist.", where=str(path), next_step="Check the path."
+        )
+    if path.stat().st_size > LARGEST_HEX_BYTES:
+        raise PackageError(
+            f"The hex file is {path.stat().st_size} bytes; no firmware of this kit is that large.",
+            where=str(path),
+            next_step="Give the build's merged.hex.",
+        )
+    try:
+        hex_data = IntelHex(str(path))
+    except AddressOverlapError as error:
+        raise PackageError(
+            f"The hex file holds the same address twice: {error}",
+            where=str(path),
+            next_step="Two images were merged that overlap; compare with the partition report.",
+        ) from error
+    except (HexReaderError, IntelHexError, UnicodeDecodeError, ValueError) as error:
+        raise PackageError(
+            f"The file is not a readable Intel hex file: {error}",
+            where=str(path),
+            next_step="Give the build's merged.hex, not a .bin, .elf or .zip.",
+        ) from error
+    segments = tuple(
+        Segment(start, bytes(hex_data.tobinarray(start=start, end=end - 1)))
+        for start, end in hex_data.segments()
+    )
+    if not segments:
+        raise PackageError(
+            "The hex file holds no data.", where=str(path), next_step="Is the build complete?"
+        )
+    return segments
+
+
+def write_hex(path: Path, segments: Sequence[Segment]) -> None:
+    """Write segments as an Intel hex file."""
+    hex_data = IntelHex()
+    for segment in segments:
+        hex_data.puts(segment.address, segment.data)
+    hex_data.write_hex_file(str(path), write_start_addr=False)
+
+
+def check_against_map(path: Path, segments: Sequence[Segment], board: BoardType) -> None:
+    """Raise `PackageError` where data lies outside the board's memories."""
+    for segment in segments:
+        if _covered(segment, board.memory):
+            continue
+        memories = ", ".join(f"{r.name} 0x{r.start:x}-0x{r.start + r.size:x}" for r in board.memory)
+        raise PackageError(
+            f"The hex file has data at 0x{segment.address:x}-0x{segment.end:x}, where "
+            f"{board.name} has no memory.",
+            where=str(path),
+            next_step=f"Is it a build for this board? Its memories: {memories}.",
+        )
+
+
+def _covered(segment: Segment, memories: Sequence[MemoryRegion]) -> bool:
+    return any(region.contains(segment.address, len(segment.data)) for region in memories)

@@ -1,0 +1,306 @@
+"""MCUboot images: header, TLVs, hash and signature (facts/dual-stage-boot.md, 4.1)."""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from typing_extensions import assert_never
+
+IMAGE_MAGIC = 0x96F3B83D
+HEADER = struct.Struct("<IIHHIIBBHI4x")
+TLV_INFO = struct.Struct("<HH")
+TLV_ENTRY = struct.Struct("<HH")
+TLV_INFO_MAGIC = 0x6907
+PROTECTED_TLV_INFO_MAGIC = 0x6908
+
+TLV_KEYHASH = 0x01
+TLV_SHA256 = 0x10
+TLV_RSA2048 = 0x20
+TLV_ECDSA = 0x22
+TLV_RSA3072 = 0x23
+TLV_ED25519 = 0x24
+TLV_DEPENDENCY = 0x40
+TLV_SECURITY_COUNTER = 0x50
+SIGNATURE_TLVS = frozenset({TLV_RSA2048, TLV_ECDSA, TLV_RSA3072, TLV_ED25519})
+
+FLAG_NON_BOOTABLE = 0x10
+
+PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+
+
+class NotAnImageError(ValueError):
+    """The bytes hold no complete MCUboot image; the message says what is wrong."""
+
+
+@dataclass(frozen=True, order=True)
+class ImageVersion:
+    """MCUboot's version: `imgtool --version`, compared field by field."""
+
+    major: int
+    minor: int
+    revision: int
+    build: int = 0
+
+    def __str__(self) -> str:
+        """As imgtool writes it, build number only where it is not 0: `1.2.3+4`."""
+        text = f"{self.major}.{self.minor}.{self.revision}"
+        return f"{text}+{self.build}" if self.build else text
+
+    @property
+    def as_smp_reports(self) -> str:
+        """As the image list of an SMP server spells it: `1.2.3` or `1.2.3.4`."""
+        text = f"{self.major}.{self.minor}.{self.revision}"
+        return f"{text}.{self.build}" if self.build else text
+
+    @property
+    def as_mcuboot_logs(self) -> str:
+        """As MCUboot's `Image version: v%d.%d.%d` shows it: without the build number."""
+        return f"{self.major}.{self.minor}.{self.revision}"
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """The 32-byte header at the start of an image."""
+
+    load_address: int
+    header_size_bytes: int
+    protected_tlv_size_bytes: int
+    image_size_bytes: int
+    flags: int
+    version: ImageVersion
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ImageHeader":
+        """Parse the first 32 bytes of `data`. Raises `NotAnImageError`."""
+        if len(data) < HEADER.size:
+            raise NotAnImageError(f"only {len(data)} bytes, an image header has {HEADER.size}")
+        magic, load, header_size, protected_size, size, flags, major, minor, revision, build = (
+            HEADER.unpack_from(data)
+        )
+        if magic != IMAGE_MAGIC:
+            raise NotAnImageError(f"magic is 0x{magic:08x}, not 0x{IMAGE_MAGIC:08x}")
+        return cls(
+            load,
+            header_size,
+            protected_size,
+            size,
+            flags,
+            ImageVersion(major, minor, revision, build),
+        )
+
+    @property
+    def hashed_size_bytes(self) -> int:
+        """Size of what the image hash covers: header, payload and protected TLVs."""
+        return self.header_size_bytes + self.image_size_bytes + self.protected_tlv_size_bytes
+
+
+@dataclass(frozen=True)
+class Tlv:
+    """One type-length-value record behind an image."""
+
+    kind: int
+    value: bytes
+
+
+@dataclass(frozen=True)
+class McubootImage:
+    """A complete image: header, payload, TLVs.
+
+    `data` is exactly the image, from the header's first byte to the last TLV's last.
+    """
+
+    header: ImageHeader
+    tlvs: tuple[Tlv, ...]
+    data: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> "McubootImage":
+        """Parse an image at the start of `data`; what follows it is ignored.
+
+        Raises `NotAnImageError` with the reason: no magic, truncated, TLV area damaged.
+        """
+        header = ImageHeader.parse(data)
+        offset = header.header_size_bytes + header.image_size_bytes
+        tlvs, end = parse_tlvs(header, data, offset)
+        return cls(header, tlvs, data[:end])
+
+    @property
+    def version(self) -> ImageVersion:
+        """The header's version."""
+        return self.header.version
+
+    @property
+    def payload(self) -> bytes:
+        """The firmware itself, without header and TLVs."""
+        start = self.header.header_size_bytes
+        return self.data[start : start + self.header.image_size_bytes]
+
+    @property
+    def reset_vector(self) -> int:
+        """Address of the reset handler, second word of the vector table."""
+        (address,) = struct.unpack_from("<I", self.payload, 4)
+        return int(address)
+
+    def tlv(self, kind: int) -> bytes | None:
+        """Value of the first TLV of this kind."""
+        return next((tlv.value for tlv in self.tlvs if tlv.kind == kind), None)
+
+    @property
+    def hash(self) -> bytes | None:
+        """The SHA-256 TLV: the identity of the image in every SMP image list."""
+        return self.tlv(TLV_SHA256)
+
+    @property
+    def computed_hash(self) -> bytes:
+        """SHA-256 over header, payload and protected TLVs."""
+        return hashlib.sha256(self.data[: self.header.hashed_size_bytes]).digest()
+
+    @property
+    def hash_is_right(self) -> bool:
+        """Whether the SHA-256 TLV is there and matches the content."""
+        return self.hash == self.computed_hash
+
+    def signed_by(self, key: PublicKey) -> bool:
+        """Whether one of the signature TLVs was made with the private half of `key`."""
+        digest = self.computed_hash
+        for tlv in self.tlvs:
+            if tlv.kind in SIGNATURE_TLVS and _signature_fits(tlv, key, digest):
+                return True
+        return False
+
+
+def key_hash(key: PublicKey) -> bytes:
+    """SHA-256 of a public key as the KEYHASH TLV holds it (imgtool, `get_public_bytes`)."""
+    return hashlib.sha256(encode_public_key(key)).digest()
+
+
+def encode_public_key(key: PublicKey) -> bytes:
+    """DER as MCUboot embeds it: PKCS#1 for RSA, SubjectPublicKeyInfo for the others."""
+    match key:
+        case rsa.RSAPublicKey():
+            public_format = serialization.PublicFormat.PKCS1
+        case ec.EllipticCurvePublicKey() | ed25519.Ed25519PublicKey():
+            public_format = serialization.PublicFormat.SubjectPublicKeyInfo
+        case _:
+            assert_never(key)
+    return key.public_bytes(serialization.Encoding.DER, public_format)
+
+
+def find_embedded_keys(binary: bytes) -> tuple[PublicKey, ...]:
+    """Public keys that a bootloader binary carries in DER, in the order of their addresses.
+
+    MCUboot compiles its keys in as plain DER, so a user's own bootloader shows which keys it
+    accepts without any help from its build.
+    """
+    found: list[tuple[int, PublicKey]] = []
+    for prefix, size_bytes in _DER_PREFIXES:
+        position = binary.find(prefix)
+        while position >= 0:
+            key = _load_key(binary[position : position + size_bytes])
+            if key is not None:
+                found.append((position, key))
+            position = binary.find(prefix, position + 1)
+    return tuple(key for _, key in sorted(found, key=lambda entry: entry[0]))
+
+
+# DER up to the first byte of the key itself, and the size of the whole encoding: ECDSA P-256 and
+# Ed25519 SubjectPublicKeyInfo (RFC 5480, RFC 8410), RSA-2048 and RSA-3072 RSAPublicKey (RFC 8017).
+_DER_PREFIXES = (
+    (bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 91),
+    (bytes.fromhex("302a300506032b6570032100"), 44),
+    (bytes.fromhex("3082010a0282010100"), 270),
+    (bytes.fromhex("3082018a0282018100"), 398),
+)
+
+
+def parse_tlvs(header: ImageHeader, data: bytes, offset: int) -> tuple[tuple[Tlv, ...], int]:
+    """The TLVs that begin at `offset` in `data`, and the offset behind the last one.
+
+    Raises `NotAnImageError`.
+    """
+    tlvs: list[Tlv] = []
+    if header.protected_tlv_size_bytes:
+        tlvs, end = _parse_tlv_area(data, offset, PROTECTED_TLV_INFO_MAGIC)
+        if end - offset != header.protected_tlv_size_bytes:
+            raise NotAnImageError("the protected TLV area's size differs from the header's")
+        offset = end
+    unprotected, end = _parse_tlv_area(data, offset, TLV_INFO_MAGIC)
+    return tuple(tlvs + unprotected), end
+
+
+def _load_key(der: bytes) -> PublicKey | None:
+    try:
+        key = serialization.load_der_public_key(der)
+    except ValueError:
+        return None
+    match key:
+        case ec.EllipticCurvePublicKey() | rsa.RSAPublicKey() | ed25519.Ed25519PublicKey():
+            return key
+        case _:
+            return None
+
+
+def _parse_tlv_area(data: bytes, offset: int, magic: int) -> tuple[list[Tlv], int]:
+    if offset + TLV_INFO.size > len(data):
+        raise NotAnImageError(
+            f"truncated: the TLV area should begin at {offset}, the data ends at {len(data)}"
+        )
+    found_magic, total_bytes = TLV_INFO.unpack_from(data, offset)
+    if found_magic != magic:
+        raise NotAnImageError(f"no TLV area at {offset}: magic 0x{found_magic:04x}")
+    end = offset + total_bytes
+    if end > len(data):
+        raise NotAnImageError(f"truncated: the TLV area ends at {end}, the data at {len(data)}")
+    tlvs: list[Tlv] = []
+    offset += TLV_INFO.size
+    while offset < end:
+        if offset + TLV_ENTRY.size > end:
+            raise NotAnImageError(f"the TLV area ends inside a record at {offset}")
+        kind, size_bytes = TLV_ENTRY.unpack_from(data, offset)
+        offset += TLV_ENTRY.size
+        if offset + size_bytes > end:
+            raise NotAnImageError(f"TLV 0x{kind:02x} at {offset} is longer than its area")
+        tlvs.append(Tlv(kind, data[offset : offset + size_bytes]))
+        offset += size_bytes
+    return tlvs, end
+
+
+def _signature_fits(tlv: Tlv, key: PublicKey, digest: bytes) -> bool:
+    try:
+        match key:
+            case ec.EllipticCurvePublicKey():
+                if tlv.kind != TLV_ECDSA:
+                    return False
+                key.verify(
+                    _without_padding(tlv.value), digest, ec.ECDSA(Prehashed(hashes.SHA256()))
+                )
+            case rsa.RSAPublicKey():
+                if tlv.kind not in (TLV_RSA2048, TLV_RSA3072):
+                    return False
+                key.verify(
+                    tlv.value,
+                    digest,
+                    padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32),
+                    Prehashed(hashes.SHA256()),
+                )
+            case ed25519.Ed25519PublicKey():
+                if tlv.kind != TLV_ED25519:
+                    return False
+                key.verify(tlv.value, digest)
+            case _:
+                assert_never(key)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _without_padding(signature: bytes) -> bytes:
+    # Older imgtool pads DER signatures with zeros to a fixed length; DER knows its own.
+    if len(signature) >= 2 and signature[0] == 0x30:
+        return signature[: signature[1] + 2]
+    return signature
