@@ -1,0 +1,1 @@
+"""The virtual nRF5340 DK. Imported by nothing above the wires."""

@@ -1,0 +1,1 @@
+"""The application that the kit runs: log, shell, SMP server."""

@@ -1,0 +1,245 @@
+"""The application's view of its image slots: state, upload, marking.
+
+Semantics of Zephyr v3.2.99-ncs2 (facts/dual-stage-boot.md, 6.3 and 6.4; img_mgmt_state.c).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    FLAG_NON_BOOTABLE,
+    IMAGE_MAGIC,
+    ImageVersion,
+    McubootImage,
+    NotAnImageError,
+)
+from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType, decide_swap
+from pytest_nrf_fota.sim.flash import FlashArea
+from pytest_nrf_fota.sim.trailer_area import (
+    erase_trailer_sectors,
+    read_trailer,
+    schedule_swap,
+    status_offset_bytes,
+    write_image_ok,
+)
+
+RC_OK = 0
+RC_UNKNOWN = 1
+RC_INVALID = 3
+RC_NO_ENTRY = 5
+RC_BAD_STATE = 6
+SMALLEST_FIRST_DATA_BYTES = 32
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """One line of the image list."""
+
+    slot: int
+    version: ImageVersion
+    hash: bytes
+    bootable: bool
+    pending: bool
+    confirmed: bool
+    active: bool
+    permanent: bool
+
+
+@dataclass
+class _Upload:
+    """The upload under way. `sha` names it, so that a client can resume."""
+
+    size_bytes: int
+    offset_bytes: int
+    sha: bytes | None
+    unaligned: bytes = b""
+
+
+class ImageManager:
+    """Slots 0 and 1 of image 0.
+
+    Args:
+        primary, secondary: the two slots.
+        max_sectors: as MCUboot was built.
+        log: called with function name and text for the image group's log lines.
+        log_swap_type: called with the swap type's word for each query.
+    """
+
+    def __init__(
+        self,
+        primary: FlashArea,
+        secondary: FlashArea,
+        max_sectors: int,
+        log: Callable[[str, str], None],
+        log_swap_type: Callable[[str], None],
+    ) -> None:
+        self._slots = (primary, secondary)
+        self._max_sectors = max_sectors
+        self._log = log
+        self._log_swap_type = log_swap_type
+        self._upload: _Upload | None = None
+
+    def list_images(self) -> tuple[ImageEntry, ...]:
+        """Slots that hold a header and a hash; each costs one query of the swap type."""
+        entries: list[ImageEntry] = []
+        for slot, area in enumerate(self._slots):
+            image = _read_image(area)
+            if image is None or image.hash is None:
+                continue
+            swap_type = self._query_swap_type()
+            is_pending = slot == 1 and swap_type in (SwapType.TEST, SwapType.PERM)
+            entries.append(
+                ImageEntry(
+                    slot=slot,
+                    version=image.version,
+                    hash=image.hash,
+                    bootable=not image.header.flags & FLAG_NON_BOOTABLE,
+                    pending=is_pending,
+                    confirmed=_is_confirmed(slot, swap_type),
+                    active=slot == 0,
+                    permanent=is_pending and swap_type is SwapType.PERM,
+                )
+            )
+        return tuple(entries)
+
+    def set_state(self, image_hash: bytes | None, *, confirm: bool) -> int:
+        """Mark an image for test or for good, or confirm the running one. Returns an rc."""
+        if image_hash is None:
+            if not confirm:
+                return RC_INVALID
+            slot = 0
+        elif len(image_hash) != HASH_BYTES:
+            return RC_INVALID
+        else:
+            found = self._find(image_hash)
+            if found is None:
+                return RC_INVALID
+            slot = found
+        if slot == 0 and confirm:
+            return self._confirm_running()
+        return self._set_pending(slot, permanent=confirm)
+
+    def confirm_running(self) -> None:
+        """What an application does that confirms itself: write image_ok where a test runs."""
+        trailer = read_trailer(self._slots[0])
+        if trailer.magic is Magic.GOOD and trailer.image_ok is Flag.UNSET:
+            write_image_ok(self._slots[0])
+
+    def erase_slot(self, slot: int) -> int:
+        """Erase a slot that is not in use. Returns an rc."""
+        if slot != 1:
+            return RC_INVALID
+        if self._secondary_in_use():
+            return RC_BAD_STATE
+        self._slots[1].erase_all()
+        self._upload = None
+        return RC_OK
+
+    def upload(
+        self, offset_bytes: int, data: bytes, size_bytes: int | None, sha: bytes | None
+    ) -> tuple[int, int]:
+        """Take one upload request. Returns rc and the offset that is wanted next."""
+        if offset_bytes == 0:
+            return self._begin_upload(data, size_bytes, sha)
+        upload = self._upload
+        if upload is None or offset_bytes != upload.offset_bytes:
+            return RC_OK, upload.offset_bytes if upload else 0
+        return self._store(upload, data)
+
+    def _begin_upload(
+        self, data: bytes, size_bytes: int | None, sha: bytes | None
+    ) -> tuple[int, int]:
+        if len(data) < SMALLEST_FIRST_DATA_BYTES or size_bytes is None:
+            return RC_INVALID, 0
+        if int.from_bytes(data[:4], "little") != IMAGE_MAGIC:
+            return RC_INVALID, 0
+        if sha is not None and len(sha) > HASH_BYTES:
+            return RC_INVALID, 0
+        if self._upload is not None and sha is not None and self._upload.sha == sha:
+            return RC_OK, self._upload.offset_bytes
+        # Both slots are asked whether they are free, which the log shows as a pair of lines.
+        self._query_swap_type()
+        if self._secondary_in_use():
+            return RC_NO_ENTRY, 0
+        self._make_room(size_bytes)
+        self._upload = _Upload(size_bytes, 0, sha)
+        return self._store(self._upload, data)
+
+    def _make_room(self, size_bytes: int) -> None:
+        area = self._slots[1]
+        if area.is_erased(0, area.size_bytes):
+            return
+        page = area.page_size_bytes
+        erased_bytes = -(-size_bytes // page) * page
+        area.erase(0, erased_bytes)
+        self._log("img_mgmt_erase_image_data", f"Erased 0x{erased_bytes:x} bytes of image slot")
+        trailer_start = status_offset_bytes(area, self._max_sectors) // page * page
+        if trailer_start >= erased_bytes:
+            erase_trailer_sectors(area, self._max_sectors)
+            self._log(
+                "img_mgmt_erase_image_data",
+                f"Erased 0x{area.size_bytes - trailer_start:x} bytes of image slot trailer",
+            )
+
+    def _store(self, upload: _Upload, data: bytes) -> tuple[int, int]:
+        area = self._slots[1]
+        last = upload.offset_bytes + len(data) >= upload.size_bytes
+        pending = upload.unaligned + data
+        start = upload.offset_bytes - len(upload.unaligned)
+        unit = area.write_size_bytes
+        whole_bytes = len(pending) // unit * unit
+        writable, upload.unaligned = pending[:whole_bytes], pending[whole_bytes:]
+        if last and upload.unaligned:
+            writable += upload.unaligned.ljust(unit, b"\xff")
+            upload.unaligned = b""
+        if writable:
+            area.write(start, writable)
+        upload.offset_bytes += len(data)
+        offset_bytes = upload.offset_bytes
+        if last:
+            self._upload = None
+        return RC_OK, offset_bytes
+
+    def _find(self, image_hash: bytes) -> int | None:
+        for slot, area in enumerate(self._slots):
+            image = _read_image(area)
+            if image is not None and image.hash == image_hash:
+                return slot
+        return None
+
+    def _set_pending(self, slot: int, *, permanent: bool) -> int:
+        swap_type = self._query_swap_type()
+        if slot == 0:
+            return RC_UNKNOWN
+        if _is_confirmed(slot, swap_type):
+            return RC_BAD_STATE
+        return RC_OK if schedule_swap(self._slots[1], permanent=permanent) else RC_UNKNOWN
+
+    def _confirm_running(self) -> int:
+        self._query_swap_type()
+        if self._query_swap_type() not in (SwapType.TEST, SwapType.PERM):
+            self.confirm_running()
+        # While another image is pending nothing is written, and the answer is still ok
+        # (facts/dual-stage-boot.md, 6.3; zephyr issue 56720).
+        return RC_OK
+
+    def _secondary_in_use(self) -> bool:
+        swap_type = self._query_swap_type()
+        return swap_type in (SwapType.TEST, SwapType.PERM) or _is_confirmed(1, swap_type)
+
+    def _query_swap_type(self) -> SwapType:
+        swap_type = decide_swap(*(read_trailer(area) for area in self._slots))
+        self._log_swap_type(swap_type.log_word)
+        return swap_type
+
+
+def _is_confirmed(slot: int, swap_type: SwapType) -> bool:
+    return (slot == 1) if swap_type is SwapType.REVERT else (slot == 0)
+
+
+def _read_image(area: FlashArea) -> McubootImage | None:
+    try:
+        return McubootImage.parse(area.read(0, area.size_bytes))
+    except NotAnImageError:
+        return None

@@ -1,0 +1,102 @@
+"""The application's UART: log lines and a shell prompt that they interrupt.
+
+Source: facts/dual-stage-boot.md, section 7.
+"""
+
+from collections.abc import Callable
+
+from pytest_nrf_fota.sim.clock import VirtualClock
+
+PROMPT = "uart:~$ "
+GREEN = "\x1b[1;32m"
+RED = "\x1b[1;31m"
+NORMAL = "\x1b[m"
+RECEIVE_RING_BYTES = 64
+COMMAND_BUFFER_BYTES = 256
+BACKSPACES = (0x7F, 0x08)
+
+
+class Terminal:
+    """Prints log lines, echoes what is typed, and hands complete commands on.
+
+    Args:
+        write: sends bytes to the UART.
+        clock: gives the log its time stamps, from `started_at_s` on.
+        on_command: called with each command line that was entered.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        clock: VirtualClock,
+        on_command: Callable[[str], None],
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._on_command = on_command
+        self._started_at_s = clock.now_s
+        self._typed = ""
+        self._prompt_shown = False
+        self._busy = False
+
+    def log(self, module: str, function: str, text: str) -> None:
+        """Print an `<inf>` line with time stamp, module and function, as in the thread's logs."""
+        self.print(f"[{self._time_stamp()}] <inf> {module}: {function}: {text}")
+
+    def print(self, text: str) -> None:
+        """Print a line; a prompt that is shown is taken away and drawn again."""
+        if self._prompt_shown:
+            width = len(PROMPT) + len(self._typed)
+            self._send(f"\x1b[{width}D\x1b[J{text}\r\n")
+            self._draw_prompt()
+        else:
+            self._send(f"{text}\r\n")
+
+    def error(self, text: str) -> None:
+        """Print a shell error in red."""
+        self.print(f"{RED}{text}{NORMAL}")
+
+    def show_prompt(self) -> None:
+        """The shell is ready for a command."""
+        self._busy = False
+        self._draw_prompt()
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the UART. What does not fit into the receive ring at once is lost."""
+        for byte in data[:RECEIVE_RING_BYTES]:
+            if byte in (0x0D, 0x0A):
+                self._enter()
+            elif byte in BACKSPACES:
+                if self._typed:
+                    self._typed = self._typed[:-1]
+                    self._send("\x1b[1D\x1b[J")
+            elif 0x20 <= byte < 0x7F and len(self._typed) < COMMAND_BUFFER_BYTES:
+                self._typed += chr(byte)
+                if self._prompt_shown:
+                    self._send(chr(byte))
+
+    def _enter(self) -> None:
+        if self._busy:
+            return
+        command, self._typed = self._typed, ""
+        self._prompt_shown = False
+        self._send("\r\n")
+        if command.strip():
+            self._busy = True
+            self._on_command(command.strip())
+        else:
+            self._draw_prompt()
+
+    def _draw_prompt(self) -> None:
+        self._prompt_shown = True
+        self._send(f"{GREEN}{PROMPT}{NORMAL}{self._typed}")
+
+    def _send(self, text: str) -> None:
+        self._write(text.encode())
+
+    def _time_stamp(self) -> str:
+        microseconds = int((self._clock.now_s - self._started_at_s) * 1_000_000)
+        seconds, fraction = divmod(microseconds, 1_000_000)
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours:02}:{minutes:02}:{seconds:02}.{fraction // 1000:03},{fraction % 1000:03}"

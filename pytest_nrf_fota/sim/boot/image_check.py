@@ -1,0 +1,82 @@
+"""MCUboot's validation of one slot (loader.c: boot_validate_slot, image_validate.c)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    FLAG_NON_BOOTABLE,
+    HEADER,
+    IMAGE_MAGIC,
+    TLV_KEYHASH,
+    ImageHeader,
+    McubootImage,
+    NotAnImageError,
+    PublicKey,
+    key_hash,
+)
+from pytest_nrf_fota.sim.flash import FlashArea
+
+
+class SlotContent(Enum):
+    """What validation found."""
+
+    VALID = "valid"
+    NO_IMAGE = "no image"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class SlotCheck:
+    """Result of a validation; `reason` is for people, MCUboot prints none."""
+
+    content: SlotContent
+    reason: str = ""
+
+
+def read_header(area: FlashArea) -> ImageHeader | None:
+    """The header at the start of the area, or None without the magic."""
+    try:
+        return ImageHeader.parse(area.read(0, HEADER.size))
+    except NotAnImageError:
+        return None
+
+
+def header_is_erased(area: FlashArea) -> bool:
+    """Whether the header's bytes are all 0xFF."""
+    return area.is_erased(0, HEADER.size)
+
+
+def read_image(area: FlashArea) -> McubootImage:
+    """The whole image in the area. Raises `NotAnImageError`."""
+    return McubootImage.parse(area.read(0, area.size_bytes))
+
+
+def image_size_bytes(area: FlashArea) -> int:
+    """Size of the image with its TLVs, 0 where there is none."""
+    try:
+        return len(read_image(area).data)
+    except NotAnImageError:
+        return 0
+
+
+def check_slot(area: FlashArea, keys: tuple[PublicKey, ...]) -> SlotCheck:
+    """Validate header, hash and signature; without keys the signature is not asked for."""
+    header = read_header(area)
+    if header_is_erased(area) or (header is not None and header.flags & FLAG_NON_BOOTABLE):
+        return SlotCheck(SlotContent.NO_IMAGE, "the header is erased or not bootable")
+    if header is None:
+        return SlotCheck(SlotContent.INVALID, f"no image magic 0x{IMAGE_MAGIC:08x}")
+    try:
+        image = read_image(area)
+    except NotAnImageError as error:
+        return SlotCheck(SlotContent.INVALID, str(error))
+    if not image.hash_is_right:
+        return SlotCheck(SlotContent.INVALID, "the hash differs from the content")
+    if keys and not _signed_by_one_of(image, keys):
+        return SlotCheck(SlotContent.INVALID, "no signature by a key of this MCUboot")
+    return SlotCheck(SlotContent.VALID)
+
+
+def _signed_by_one_of(image: McubootImage, keys: tuple[PublicKey, ...]) -> bool:
+    named = image.tlv(TLV_KEYHASH)
+    return any(key_hash(key) == named and image.signed_by(key) for key in keys)

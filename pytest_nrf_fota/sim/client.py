@@ -1,0 +1,101 @@
+"""Control a running kit from another program, synchronously."""
+
+import socket
+
+from pydantic import ValidationError
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.sim.control import (
+    EraseExternal,
+    GetState,
+    Program,
+    Read,
+    Recover,
+    Reply,
+    Request,
+    Reset,
+)
+
+_CHUNK_BYTES = 65536
+
+
+class KitUnreachableError(Exception):
+    """The kit's process does not answer."""
+
+
+class KitRefusedError(Exception):
+    """The kit answered with an error."""
+
+
+class KitControl:
+    """A connection to a kit's control socket.
+
+    Every method raises `KitRefusedError` when the kit says no and `KitUnreachableError` when it
+    does not answer before the deadline.
+
+    Args:
+        address: the path that the kit printed as `control`.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._pending = b""
+        try:
+            self._socket.connect(address)
+        except OSError as error:
+            self._socket.close()
+            raise KitUnreachableError(f"no kit listens at {address}: {error}") from error
+
+    def recover(self, core: str, deadline: Deadline) -> None:
+        """Erase and unlock the `application` or the `network` core."""
+        self._ask(Recover.model_validate({"core": core}), deadline)
+
+    def program(self, hex_file: str, deadline: Deadline) -> None:
+        """Program an Intel hex file; the cores are held afterwards."""
+        self._ask(Program(hex_file=hex_file), deadline)
+
+    def erase_external(self, deadline: Deadline) -> None:
+        """Erase the external flash over the debug port; the cores are held afterwards."""
+        self._ask(EraseExternal(), deadline)
+
+    def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
+        """Read memory."""
+        return bytes.fromhex(self._ask(Read(address=address, size_bytes=size_bytes), deadline).data)
+
+    def reset(self, kind: str, deadline: Deadline) -> None:
+        """Reset both cores; `kind` is `system` or `pin`."""
+        self._ask(Reset.model_validate({"kind": kind}), deadline)
+
+    def state(self, deadline: Deadline) -> Reply:
+        """What the kit is doing."""
+        return self._ask(GetState(), deadline)
+
+    def close(self) -> None:
+        """Close the connection; the kit goes on."""
+        self._socket.close()
+
+    def _ask(self, request: Request, deadline: Deadline) -> Reply:
+        try:
+            self._socket.settimeout(max(deadline.remaining_s, 0.001))
+            self._socket.sendall(request.model_dump_json().encode() + b"\n")
+            reply = Reply.model_validate_json(self._read_line(deadline))
+        except (OSError, ValidationError) as error:
+            # Whatever arrives later would be taken for the answer to the next request.
+            self._socket.close()
+            raise KitUnreachableError(
+                f"the kit at {self._address} did not answer {request.command!r}: {error}"
+            ) from error
+        if reply.error:
+            raise KitRefusedError(reply.error)
+        return reply
+
+    def _read_line(self, deadline: Deadline) -> bytes:
+        while b"\n" not in self._pending:
+            self._socket.settimeout(max(deadline.remaining_s, 0.001))
+            data = self._socket.recv(_CHUNK_BYTES)
+            if not data:
+                raise ConnectionError("connection closed")
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line

@@ -1,0 +1,180 @@
+"""NOR flash: erase to 0xFF page by page, write only clears bits, every operation is logged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_nrf_fota.sim.clock import VirtualClock
+
+ERASED_BYTE = 0xFF
+
+
+class FlashError(Exception):
+    """An access that the hardware or its driver refuses (-EINVAL)."""
+
+
+class OperationKind(Enum):
+    """What changes flash."""
+
+    ERASE = "erase"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One change of flash: `number` counts from 1 over the life of the kit."""
+
+    number: int
+    kind: OperationKind
+    memory: str
+    address: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class MemoryLayout:
+    """Geometry, rules and operation times of one memory.
+
+    Times: nRF5340 NVMC 87.5 ms per page and 43 us per word (facts/smp-over-ble-speed.md),
+    MX25R6435F 48 ms typical per 4 KiB, measured 86 ms in the thread (facts/dual-stage-boot.md, 7).
+    """
+
+    name: str
+    start: int
+    size_bytes: int
+    page_size_bytes: int
+    write_size_bytes: int
+    page_erase_s: float
+    word_write_s: float
+    pages_can_be_erased: bool = True
+
+    @property
+    def end(self) -> int:
+        """Address behind the last byte."""
+        return self.start + self.size_bytes
+
+
+class Flash:
+    """All memories of a kit in one address space."""
+
+    def __init__(self, layouts: Sequence[MemoryLayout], clock: VirtualClock) -> None:
+        self.layouts = tuple(layouts)
+        self.operations: list[Operation] = []
+        self._clock = clock
+        self._content = {
+            layout.name: bytearray([ERASED_BYTE]) * layout.size_bytes for layout in layouts
+        }
+
+    def layout_at(self, address: int, size_bytes: int = 1) -> MemoryLayout:
+        """The memory that holds the whole range. Raises `FlashError`."""
+        for layout in self.layouts:
+            if layout.start <= address and address + size_bytes <= layout.end:
+                return layout
+        raise FlashError(f"no memory at 0x{address:x}..0x{address + size_bytes:x}")
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Read bytes of one memory."""
+        layout = self.layout_at(address, size_bytes)
+        start = address - layout.start
+        return bytes(self._content[layout.name][start : start + size_bytes])
+
+    def write(self, address: int, data: bytes) -> None:
+        """Clear bits. Address and size must be multiples of the memory's write size."""
+        layout = self.layout_at(address, len(data))
+        if address % layout.write_size_bytes or len(data) % layout.write_size_bytes:
+            raise FlashError(f"write of {len(data)} bytes at 0x{address:x} is not aligned")
+        self._log(OperationKind.WRITE, layout, address, len(data))
+        start = address - layout.start
+        content = self._content[layout.name]
+        old = int.from_bytes(content[start : start + len(data)], "little")
+        new = old & int.from_bytes(data, "little")
+        content[start : start + len(data)] = new.to_bytes(len(data), "little")
+        self._clock.advance(layout.word_write_s * (len(data) / 4))
+
+    def erase(self, address: int, size_bytes: int) -> None:
+        """Erase whole pages, one operation each. Range must be page aligned."""
+        layout = self.layout_at(address, size_bytes)
+        page = layout.page_size_bytes
+        if (address - layout.start) % page or size_bytes % page:
+            raise FlashError(f"erase of {size_bytes} bytes at 0x{address:x} is not page aligned")
+        if not layout.pages_can_be_erased:
+            raise FlashError(f"{layout.name} is erased only with a full erase of its core")
+        for page_address in range(address, address + size_bytes, page):
+            self._log(OperationKind.ERASE, layout, page_address, page)
+            start = page_address - layout.start
+            self._content[layout.name][start : start + page] = bytes([ERASED_BYTE]) * page
+            self._clock.advance(layout.page_erase_s)
+
+    def erase_memory(self, name: str, duration_s: float) -> None:
+        """Erase one memory completely: ERASEALL, or a chip erase."""
+        layout = next(layout for layout in self.layouts if layout.name == name)
+        self._log(OperationKind.ERASE, layout, layout.start, layout.size_bytes)
+        self._content[name] = bytearray([ERASED_BYTE]) * layout.size_bytes
+        self._clock.advance(duration_s)
+
+    def is_erased(self, address: int, size_bytes: int) -> bool:
+        """Whether every byte of the range reads 0xFF."""
+        data = self.read(address, size_bytes)
+        return data.count(ERASED_BYTE) == len(data)
+
+    def _log(
+        self, kind: OperationKind, layout: MemoryLayout, address: int, size_bytes: int
+    ) -> None:
+        number = len(self.operations) + 1
+        self.operations.append(Operation(number, kind, layout.name, address, size_bytes))
+
+
+@dataclass(frozen=True)
+class FlashArea:
+    """A slot: part of a memory, addressed from its own start, as Zephyr's flash map gives it."""
+
+    flash: Flash
+    name: str
+    address: int
+    size_bytes: int
+
+    @property
+    def page_size_bytes(self) -> int:
+        """Erase unit of the memory below."""
+        return self.flash.layout_at(self.address).page_size_bytes
+
+    @property
+    def write_size_bytes(self) -> int:
+        """Write unit of the memory below."""
+        return self.flash.layout_at(self.address).write_size_bytes
+
+    @property
+    def num_sectors(self) -> int:
+        """Pages that the area touches; a partial last page counts (inferred, section 1)."""
+        return -(-self.size_bytes // self.page_size_bytes)
+
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Read relative to the area's start."""
+        return self.flash.read(self.address + offset_bytes, size_bytes)
+
+    def read_from_end(self, distance_bytes: int, size_bytes: int) -> bytes:
+        """Read at a distance from the area's end, as trailers are laid out."""
+        return self.read(self.size_bytes - distance_bytes, size_bytes)
+
+    def write(self, offset_bytes: int, data: bytes) -> None:
+        """Write relative to the area's start."""
+        self.flash.write(self.address + offset_bytes, data)
+
+    def erase_sector(self, index: int) -> None:
+        """Erase one sector; a partial last one is erased as the whole page that it lies in."""
+        page = self.page_size_bytes
+        self.flash.erase(self.address + index * page, page)
+
+    def erase(self, offset_bytes: int, size_bytes: int) -> None:
+        """Erase the sectors that the range touches."""
+        page = self.page_size_bytes
+        for index in range(offset_bytes // page, -(-(offset_bytes + size_bytes) // page)):
+            self.erase_sector(index)
+
+    def erase_all(self) -> None:
+        """Erase the whole area."""
+        self.erase(0, self.size_bytes)
+
+    def is_erased(self, offset_bytes: int, size_bytes: int) -> bool:
+        """Whether the range reads 0xFF."""
+        return self.flash.is_erased(self.address + offset_bytes, size_bytes)

@@ -1,0 +1,234 @@
+"""The virtual kit as a whole: memories, boot chain, application, power and reset."""
+
+import asyncio
+from dataclasses import dataclass
+
+from pytest_nrf_fota.firmware.description import (
+    AppDescription,
+    Description,
+    McubootDescription,
+    find_description,
+)
+from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.mcuboot_image import find_embedded_keys
+from pytest_nrf_fota.sim.app.application import AppContext, Application
+from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
+from pytest_nrf_fota.sim.boot.nsib import run_nsib
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.flash import Flash, FlashArea, FlashError, MemoryLayout
+from pytest_nrf_fota.sim.profile import WORDINGS
+from pytest_nrf_fota.sim.radio import Radio
+from pytest_nrf_fota.sim.uart import Uart
+
+# NVMC: 87.5 ms per page, 43 us per word (facts/smp-over-ble-speed.md); external flash 86.5 ms per
+# 4 KiB as measured in the thread (facts/dual-stage-boot.md, 7), 4 bytes at 8 MHz quad about 2 us.
+APP_FLASH = MemoryLayout("application flash", 0x0, 0x100000, 0x1000, 4, 0.0875, 43e-6)
+APP_UICR = MemoryLayout("application UICR", 0xFF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False)
+NET_FLASH = MemoryLayout("network flash", 0x01000000, 0x40000, 0x800, 4, 0.0875, 43e-6)
+NET_UICR = MemoryLayout("network UICR", 0x01FF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False)
+EXTERNAL_FLASH = MemoryLayout("external flash", 0x10000000, 0x800000, 0x1000, 4, 0.0865, 2e-6)
+MEMORIES = (APP_FLASH, APP_UICR, NET_FLASH, NET_UICR, EXTERNAL_FLASH)
+ERASE_ALL_S = 0.175
+CHIP_ERASE_S = 52.0
+
+
+class KitError(Exception):
+    """The kit's debug port refuses an operation; the message says why."""
+
+
+@dataclass(frozen=True)
+class KitSettings:
+    """What can differ between two virtual kits."""
+
+    slots: SlotMap
+    ncs: str = "2.3"
+    identity_address: str = "F2:7C:B6:5D:C3:74"
+    flash_device: str = "mx25r6435f@0"
+    keep_last_line: bool = False
+    max_sectors: int = 256
+
+
+class Kit:
+    """One virtual nRF5340 DK.
+
+    After power-on its cores are held until the first reset, as after programming over SWD.
+    """
+
+    def __init__(self, settings: KitSettings, hci_address: str) -> None:
+        self.settings = settings
+        self.clock = VirtualClock()
+        self.flash = Flash(MEMORIES, self.clock)
+        self.app_uart = Uart()
+        self.net_uart = Uart()
+        self.radio = Radio(hci_address)
+        self.state = "held"
+        self._wording = WORDINGS[settings.ncs]
+        self._application: Application | None = None
+        self._resets: asyncio.Queue[None] = asyncio.Queue()
+        self._reset_task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the wires."""
+        self.app_uart.start()
+        self.net_uart.start()
+        await self.radio.start()
+        self._reset_task = asyncio.create_task(self._serve_resets())
+
+    async def close(self) -> None:
+        """Close the wires and end everything."""
+        if self._reset_task is not None:
+            self._reset_task.cancel()
+            await asyncio.gather(self._reset_task, return_exceptions=True)
+        await self.hold()
+        await self.radio.stop()
+        self.app_uart.close()
+        self.net_uart.close()
+
+    async def hold(self) -> None:
+        """Stop both cores until the next reset."""
+        application, self._application = self._application, None
+        if application is not None:
+            await application.stop()
+        self.state = "held"
+
+    async def reset(self) -> None:
+        """Reset both cores and boot."""
+        await self.hold()
+        if not self.flash.is_erased(NET_FLASH.start, NET_FLASH.page_size_bytes):
+            self.net_uart.write(f"{self._wording.banner}\r\n".encode())
+        end = self._boot()
+        match end:
+            case Halt(reason):
+                self.state = f"halted: {reason}"
+            case AppDescription():
+                self.state = "running"
+                self._application = Application(self._app_context(), end)
+                await self._application.start()
+
+    async def recover(self, *, network: bool) -> None:
+        """Erase and unlock: the network core's recovery erases both cores' flash.
+
+        External flash keeps its content (facts/dual-stage-boot.md, section 8).
+        """
+        await self.hold()
+        erased = (NET_FLASH, NET_UICR, APP_FLASH) if network else (APP_FLASH, APP_UICR)
+        for layout in erased:
+            self.flash.erase_memory(layout.name, ERASE_ALL_S)
+
+    async def program(self, segments: tuple[Segment, ...]) -> None:
+        """Erase touched pages, write, verify. UICR is written without an erase.
+
+        Raises `KitError` where data lies outside the memories or the verification fails.
+        """
+        await self.hold()
+        try:
+            for segment in segments:
+                self._erase_pages(segment)
+            for segment in segments:
+                self._write(segment)
+        except FlashError as error:
+            raise KitError(str(error)) from error
+        for segment in segments:
+            if self.flash.read(segment.address, len(segment.data)) != segment.data:
+                raise KitError(
+                    f"verify failed in 0x{segment.address:x}-0x{segment.end:x}: UICR and OTP are "
+                    "already written and only a recover clears them"
+                )
+
+    async def erase_external(self) -> None:
+        """Erase the whole external flash over the debug port."""
+        await self.hold()
+        self.flash.erase_memory(EXTERNAL_FLASH.name, CHIP_ERASE_S)
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Read memory while the firmware runs. Raises `KitError`."""
+        try:
+            return self.flash.read(address, size_bytes)
+        except FlashError as error:
+            raise KitError(str(error)) from error
+
+    def _erase_pages(self, segment: Segment) -> None:
+        layout = self.flash.layout_at(segment.address, len(segment.data))
+        if not layout.pages_can_be_erased:
+            return
+        page = layout.page_size_bytes
+        first = segment.address // page * page
+        for address in range(first, segment.end, page):
+            if not self.flash.is_erased(address, page):
+                self.flash.erase(address, page)
+
+    def _write(self, segment: Segment) -> None:
+        unit = self.flash.layout_at(segment.address).write_size_bytes
+        front = segment.address % unit
+        data = b"\xff" * front + segment.data
+        data += b"\xff" * (-len(data) % unit)
+        self.flash.write(segment.address - front, data)
+
+    def _boot(self) -> AppDescription | Halt:
+        hardware = self._hardware()
+        if self.flash.is_erased(APP_FLASH.start, 8):
+            return Halt("no firmware at address 0: the vector table is erased")
+        end: StageEnd = run_nsib(hardware, self._wording.banner)
+        while isinstance(end, Jump):
+            slot = self._s_slot_at(end.address)
+            if slot is None:
+                return self._app_at(end.address)
+            end = self._run_mcuboot(hardware, slot)
+        return end
+
+    def _run_mcuboot(self, hardware: Hardware, slot: int) -> StageEnd:
+        area = hardware.s_area(slot)
+        binary = area.read(0, area.size_bytes)
+        description = find_description(binary)
+        build = McubootBuild(
+            description=description
+            if isinstance(description, McubootDescription)
+            else McubootDescription(),
+            keys=find_embedded_keys(binary),
+            other_s_slot=hardware.s_area(1 - slot),
+            max_sectors=self.settings.max_sectors,
+        )
+        return run_mcuboot(hardware, build, self._wording.banner)
+
+    def _app_at(self, address: int) -> AppDescription | Halt:
+        primary = self.settings.slots.primary_address
+        if not primary <= address < primary + self.settings.slots.slot_size_bytes:
+            return Halt(f"jump to 0x{address:x}, where no known firmware lies")
+        area = FlashArea(self.flash, "app", primary, self.settings.slots.slot_size_bytes)
+        description: Description | None = find_description(area.read(0, area.size_bytes))
+        return description if isinstance(description, AppDescription) else AppDescription()
+
+    def _s_slot_at(self, address: int) -> int | None:
+        slots = self.settings.slots
+        for slot, start in enumerate((slots.s0_address, slots.s1_address)):
+            if start <= address < start + slots.s_slot_size_bytes:
+                return slot
+        return None
+
+    def _hardware(self) -> Hardware:
+        return Hardware(
+            flash=self.flash,
+            slots=self.settings.slots,
+            print_line=lambda text: self.app_uart.write(f"{text}\r\n".encode()),
+            keep_last_line=self.settings.keep_last_line,
+        )
+
+    def _app_context(self) -> AppContext:
+        return AppContext(
+            hardware=self._hardware(),
+            uart=self.app_uart,
+            radio=self.radio,
+            clock=self.clock,
+            wording=self._wording,
+            identity_address=self.settings.identity_address,
+            flash_devices={self.settings.flash_device: EXTERNAL_FLASH},
+            max_sectors=self.settings.max_sectors,
+            on_reset=lambda: self._resets.put_nowait(None),
+        )
+
+    async def _serve_resets(self) -> None:
+        # A reset that the application asks for must not run inside the application's own task.
+        while True:
+            await self._resets.get()
+            await self.reset()

@@ -1,0 +1,212 @@
+"""The air between the kit and its host: bumble's local link and controller, corrected.
+
+Written against bumble 0.0.228. Every override here repairs one behaviour of bumble's software
+controller that a host can see; the list comes from facts/bluez.md.
+"""
+
+import asyncio
+
+from bumble import hci, ll
+from bumble.controller import Controller
+from bumble.core import PhysicalTransport
+from bumble.link import LocalLink
+
+LINK_LAYER_OCTETS = 251
+"""Longest link layer payload with data length extension (Bluetooth Core, Vol 6 Part B, 2.4)."""
+
+LINK_LAYER_TIME_US = 2120
+"""Air time of such a payload at 1 Mbit/s (Bluetooth Core, Vol 6 Part B, 4.5.10)."""
+
+RSSI_DBM = -50
+"""Signal strength in every advertising report: kit and host lie on the same desk."""
+
+
+class Air(LocalLink):
+    """The medium which carries packets between controllers.
+
+    A controller may vanish from it at any moment; its peers then lose the link at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # bumble leaves it unannotated
+
+    def remove_controller(self, controller: Controller) -> None:
+        """Take a controller off the air: every link with it ends with a connection timeout."""
+        self.controllers.discard(controller)
+        self.drop_links(controller)
+
+    def drop_links(self, controller: Controller) -> None:
+        """End all links of `controller`, which hears nothing; its peers see a time-out (0x08)."""
+        own_addresses = (controller.random_address, controller.public_address)
+        controller.le_connections.clear()
+        for peer in self.controllers - {controller}:
+            for connection in peer.le_connections.values():
+                # The peer's own table counts: it may believe in a link that the other side,
+                # gone in the middle of the connection set-up, never heard of.
+                if connection.peer_address in own_addresses:
+                    asyncio.get_running_loop().call_soon(
+                        peer.on_ll_control_pdu,
+                        connection.peer_address,
+                        ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR),
+                    )
+
+    def scan_response(self, address: hci.Address) -> bytes:
+        """What the advertiser at `address` answers to a scan request; empty if nobody does."""
+        for controller in self.controllers:
+            advertiser = controller.le_legacy_advertiser
+            if advertiser.enabled and advertiser.address == address:
+                return advertiser.scan_response_data
+        return b""
+
+    def send_acl_data(
+        self,
+        sender_controller: Controller,
+        destination_address: hci.Address,
+        transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:
+        # bumble names the sender's random address as the source, but a host may have connected
+        # with its public one (Linux does), and the peer knows the link by that address only.
+        # All ACL data passes here: this is the place for a queue per connection interval.
+        connection = sender_controller.le_connections.get(destination_address)
+        receiver = self.find_le_controller(destination_address)
+        if connection is None or receiver is None:
+            return
+        asyncio.get_running_loop().call_soon(
+            self._deliver_acl_data, receiver, connection.self_address, data
+        )
+
+    def send_advertising_pdu(
+        self, sender_controller: Controller, packet: ll.AdvertisingPdu
+    ) -> None:
+        for receiver in self.controllers - {sender_controller}:
+            asyncio.get_running_loop().call_soon(
+                self._deliver_advertising_pdu, sender_controller, receiver, packet
+            )
+
+    def send_ll_control_pdu(
+        self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
+    ) -> None:
+        # bumble raises when the peer is gone; on the air nobody would tell the sender.
+        if self.find_le_controller(receiver_address) is not None:
+            super().send_ll_control_pdu(sender_address, receiver_address, packet)
+
+    def _deliver_acl_data(self, receiver: Controller, source: hci.Address, data: bytes) -> None:
+        if source in receiver.le_connections:
+            receiver.on_link_acl_data(source, PhysicalTransport.LE, data)
+
+    def _deliver_advertising_pdu(
+        self, sender: Controller, receiver: Controller, packet: ll.AdvertisingPdu
+    ) -> None:
+        # Either end may have left since the packet was queued, or have dropped the link that a
+        # connection request announces: delivering it would leave a link with one end.
+        if sender not in self.controllers or receiver not in self.controllers:
+            return
+        if isinstance(packet, ll.ConnectInd) and (
+            packet.advertiser_address not in sender.le_connections
+        ):
+            return
+        receiver.on_ll_advertising_pdu(packet)
+
+
+class AirController(Controller):
+    """One end of the air: bumble's controller with the corrections that hosts need."""
+
+    # Without data length extension every ATT packet is cut into 27 byte pieces.
+    le_acl_data_packet_length = LINK_LAYER_OCTETS
+    acl_data_packet_length = LINK_LAYER_OCTETS
+    supported_max_tx_octets = LINK_LAYER_OCTETS
+    supported_max_tx_time = LINK_LAYER_TIME_US
+    supported_max_rx_octets = LINK_LAYER_OCTETS
+    supported_max_rx_time = LINK_LAYER_TIME_US
+    suggested_max_tx_octets = LINK_LAYER_OCTETS
+    suggested_max_tx_time = LINK_LAYER_TIME_US
+
+    # A host which sees LL privacy waits for the Enhanced Connection Complete event, and bumble
+    # sends the plain one.
+    le_features = Controller.le_features & ~hci.LeFeatureMask.LL_PRIVACY
+
+    def __init__(self, name: str, air: Air, *, public_address: str) -> None:
+        super().__init__(
+            name,
+            link=air,
+            public_address=hci.Address(public_address, hci.Address.PUBLIC_DEVICE_ADDRESS),
+        )
+        self.air = air
+
+    def leave(self) -> None:
+        """Vanish: stop advertising, scanning, connecting; peers lose their links at once."""
+        self._stop_activities()
+        self.air.remove_controller(self)
+
+    def on_hci_command_packet(self, command: hci.HCI_Command) -> None:
+        # bumble leaves an asynchronous command that it does not know without any answer, and
+        # the host waits for ever.
+        handler = f"on_{command.name.lower()}"
+        if isinstance(command, hci.HCI_SyncCommand) or hasattr(self, handler):
+            super().on_hci_command_packet(command)
+        else:
+            self._send_hci_command_status(
+                hci.HCI_ErrorCode.UNKNOWN_HCI_COMMAND_ERROR, command.op_code
+            )
+
+    def on_hci_reset_command(
+        self, _command: hci.HCI_Reset_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        # bumble resets nothing: a scan or a pending connection of an earlier host would live on.
+        self._stop_activities()
+        self.air.drop_links(self)
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        # bumble neither forgets the request nor sends the event that ends it, so the host's
+        # connect time-out never ends, and the next connect is refused.
+        pending = self.pending_le_connection
+        if pending is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        self.pending_le_connection = None
+        # The Command Complete has to reach the host first.
+        asyncio.get_running_loop().call_soon(
+            self.send_hci_packet,
+            hci.HCI_LE_Connection_Complete_Event(
+                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+                connection_handle=0,
+                role=hci.Role.CENTRAL,
+                peer_address_type=pending.peer_address.address_type,
+                peer_address=pending.peer_address,
+                connection_interval=0,
+                peripheral_latency=0,
+                supervision_timeout=0,
+                central_clock_accuracy=0,
+            ),
+        )
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_advertising_pdu(self, pdu: ll.AdvInd | ll.AdvExtInd) -> None:
+        # bumble repeats the advertising data as the scan response, which loses the name.
+        event_type = hci.HCI_LE_Advertising_Report_Event.EventType
+        if self.le_scan_enable:
+            self._report(pdu.advertiser_address, event_type.ADV_IND, pdu.data)
+            if self.le_scan_type == hci.HCI_LE_Set_Scan_Parameters_Command.ACTIVE_SCANNING:
+                scan_response = self.air.scan_response(pdu.advertiser_address)
+                self._report(pdu.advertiser_address, event_type.SCAN_RSP, scan_response)
+        pending = self.pending_le_connection
+        if pending is not None and pending.peer_address == pdu.advertiser_address:
+            self.create_le_connection(pdu.advertiser_address)
+
+    def _report(self, address: hci.Address, event_type: int, data: bytes) -> None:
+        report = hci.HCI_LE_Advertising_Report_Event.Report(
+            event_type=event_type,
+            address_type=address.address_type,
+            address=address,
+            data=data,
+            rssi=RSSI_DBM,
+        )
+        self.send_hci_packet(hci.HCI_LE_Advertising_Report_Event([report]))
+
+    def _stop_activities(self) -> None:
+        self.le_legacy_advertiser.stop()
+        self.le_scan_enable = False
+        self.pending_le_connection = None

@@ -1,0 +1,76 @@
+"""Run one kit until it is told to stop."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.sim.control import Addresses
+from pytest_nrf_fota.sim.kit import Kit, KitSettings
+from pytest_nrf_fota.sim.server import ControlServer
+
+
+async def run_kit(
+    settings: KitSettings,
+    *,
+    announce: Callable[[Addresses], None],
+    hex_file: Path | None = None,
+    hci: str | None = None,
+    stop_with_stdin: bool = False,
+) -> None:
+    """Start a kit, announce where it is, and run it until SIGINT, SIGTERM or, if asked for, EOF
+    on standard input.
+
+    Args:
+        settings: the kit.
+        announce: called once everything listens.
+        hex_file: programmed and booted first.
+        hci: bumble-like server address, `tcp:127.0.0.1:0`; default is a Unix socket.
+        stop_with_stdin: end when the process that started this one is gone, however it died.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if stop_with_stdin:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_stdin, loop, stop)
+    # Unix socket paths are limited to about 100 characters, so not below the user's own folders.
+    folder = Path(tempfile.mkdtemp(prefix="nrf-fota-"))
+    try:
+        kit = Kit(settings, hci or f"unix:{folder / 'hci'}")
+        server = ControlServer(kit, folder / "control")
+        await kit.start()
+        try:
+            await server.start()
+            if hex_file is not None:
+                await kit.program(read_hex(hex_file))
+                await kit.reset()
+            announce(
+                Addresses(
+                    app_uart=kit.app_uart.port,
+                    net_uart=kit.net_uart.port,
+                    hci=kit.radio.hci_client_spec,
+                    control=str(folder / "control"),
+                    pid=os.getpid(),
+                )
+            )
+            await stop.wait()
+        finally:
+            await server.close()
+            await kit.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop_at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    with contextlib.suppress(BlockingIOError):
+        if os.read(sys.stdin.fileno(), 4096):
+            return
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()

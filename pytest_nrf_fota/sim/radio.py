@@ -1,0 +1,275 @@
+"""The radio of the virtual kit: a Bluetooth LE peripheral with the SMP service.
+
+The kit's peripheral and the host's controller share one simulated air inside the kit's process.
+The host reaches its controller over an HCI socket, as it would reach a Bluetooth dongle.
+
+Link timing (connection interval, PHY) is not modelled: data flows as fast as the event loop.
+Pairing is not modelled yet; it belongs into `_smp_characteristic` (permissions) and into the
+`Device` of `_App` (pairing configuration, key store).
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Connection, Device
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+from bumble.hci import Address
+from bumble.host import Host
+
+from pytest_nrf_fota.sim.hci_socket import HciSocket
+from pytest_nrf_fota.sim.link import Air, AirController
+
+logger = logging.getLogger(__name__)
+
+SMP_SERVICE_UUID = "8D53DC1D-1DB7-4CD3-868B-8A527460AA84"
+"""SMP's GATT service (facts/dual-stage-boot.md, 6.1)."""
+
+SMP_CHARACTERISTIC_UUID = "DA2E7828-FBCE-4E01-AE9E-261174997C48"
+"""SMP's characteristic: write without response, notify (facts/dual-stage-boot.md, 6.1)."""
+
+MAX_MTU_BYTES = 498
+"""Largest ATT MTU that the kit agrees to; longer values are dropped (facts/bluez.md, 6)."""
+
+ATT_HEADER_BYTES = 3
+"""Opcode and handle in front of a notified value (Bluetooth Core, Vol 3 Part F, 3.4.7.1)."""
+
+ADVERTISING_INTERVAL_MS = 30.0
+"""Zephyr's fast advertising interval (BT_GAP_ADV_FAST_INT_MIN_1 in bluetooth/gap.h)."""
+
+ADVERTISING_FLAGS = 0x06
+"""General discoverable, no BR/EDR, as Zephyr's smp_svr sample advertises."""
+
+MAX_NAME_BYTES = 29
+"""Room for a name in a scan response: 31 bytes less length and type."""
+
+KIT_PUBLIC_ADDRESS = "00:00:00:00:00:00"
+"""The nRF5340 has no public address: it uses a static random one."""
+
+
+@dataclass(frozen=True)
+class Advertisement:
+    """How the app presents itself.
+
+    Args:
+        name: the device name, sent in the scan response.
+        address: the static random address, for example "F2:7C:B6:5D:C3:74".
+    """
+
+    name: str
+    address: str
+
+
+class PeripheralEvents(Protocol):
+    """What the app on the kit hears from its radio; nothing any more once it was silenced."""
+
+    def on_connected(self) -> None:
+        """A central connected."""
+
+    def on_disconnected(self) -> None:
+        """The central is gone; advertising goes on by itself."""
+
+    def on_smp_fragment(self, data: bytes) -> None:
+        """One write to the SMP characteristic: a frame, or a part of one."""
+
+
+class Radio:
+    """The kit's radio; alive as long as the kit's process, through all resets of the app.
+
+    Args:
+        hci_address: where hosts connect: `unix:PATH`, `unix:@NAME` or `tcp:HOST:PORT`
+            (see `HciSocket`).
+    """
+
+    def __init__(self, hci_address: str) -> None:
+        self._air = Air()
+        self._hci_socket = HciSocket(hci_address, self._air)
+        self._app: _App | None = None
+
+    @property
+    def hci_client_spec(self) -> str:
+        """What a host passes to bumble's `open_transport()`; empty before `start`."""
+        return self._hci_socket.client_spec
+
+    async def start(self) -> None:
+        """Open the HCI socket.
+
+        Raises:
+            InputError: the address has an unknown form.
+            RadioLostError: the address cannot be listened on.
+        """
+        await self._hci_socket.start()
+
+    async def stop(self) -> None:
+        """Silence the app, cut off the host, close the HCI socket. Safe to call twice."""
+        await self.silence()
+        await self._hci_socket.stop()
+
+    async def advertise(
+        self,
+        advertisement: Advertisement,
+        peripheral: PeripheralEvents,
+        *,
+        smp_service: bool = True,
+    ) -> None:
+        """The app booted: its Bluetooth stack comes up, connectable.
+
+        An app that still runs is silenced first. If `silence` is called meanwhile, the new app
+        stays silent.
+
+        Args:
+            advertisement: name and address of this boot's app.
+            peripheral: who hears connections and SMP data.
+            smp_service: False for an app that was built without SMP over Bluetooth.
+        """
+        await self.silence()
+        app = _App(self._air, advertisement, peripheral, smp_service=smp_service)
+        self._app = app
+        await app.boot()
+
+    async def silence(self) -> None:
+        """The app is gone (reset, crash, power): the link drops, advertising ends, at once.
+
+        The host sees a disconnection for connection timeout (0x08). Nothing happens when no app
+        is up.
+        """
+        app, self._app = self._app, None
+        if app is not None:
+            app.die()
+
+    async def notify(self, frame: bytes) -> None:
+        """Send one SMP response as notifications of at most MTU - 3 bytes.
+
+        Dropped, as on the real kit, when no central is connected or has subscribed.
+        """
+        if self._app is None:
+            logger.debug("no app is up: %d bytes of SMP response dropped", len(frame))
+        else:
+            await self._app.notify(frame)
+
+
+class _App:
+    """One boot's Bluetooth stack: a peripheral with a controller of its own."""
+
+    def __init__(
+        self,
+        air: Air,
+        advertisement: Advertisement,
+        peripheral: PeripheralEvents,
+        *,
+        smp_service: bool,
+    ) -> None:
+        self._advertisement = advertisement
+        self._peripheral = peripheral
+        self._smp_service = smp_service
+        self._connection: Connection | None = None
+        self._advertising: asyncio.Task[None] | None = None
+        self._dead = False
+        self._controller = AirController("kit", air, public_address=KIT_PUBLIC_ADDRESS)
+        host = Host()
+        host.controller = self._controller
+        self._controller.host = host
+        self._device = Device(
+            name=advertisement.name,
+            address=Address(advertisement.address, Address.RANDOM_DEVICE_ADDRESS),
+            host=host,
+        )
+        self._device.gatt_server.max_mtu = MAX_MTU_BYTES
+        self._smp = _smp_characteristic(self._on_write)
+        if smp_service:
+            self._device.add_service(Service(UUID(SMP_SERVICE_UUID), [self._smp]))
+        self._device.on(Device.EVENT_CONNECTION, self._on_connection)
+
+    async def boot(self) -> None:
+        """Power the stack on, then advertise."""
+        await self._device.power_on()
+        await self._start_advertising()
+
+    def die(self) -> None:
+        """Leave the air for good; the peripheral hears nothing more."""
+        self._dead = True
+        self._connection = None
+        self._controller.leave()
+
+    async def notify(self, frame: bytes) -> None:
+        """Send `frame` to the central, if it is there and has subscribed."""
+        connection = self._connection
+        if connection is None:
+            logger.debug("no central: %d bytes of SMP response dropped", len(frame))
+            return
+        fragment_bytes = connection.att_mtu - ATT_HEADER_BYTES
+        for offset in range(0, len(frame), fragment_bytes):
+            await self._device.notify_subscriber(
+                connection, self._smp, frame[offset : offset + fragment_bytes]
+            )
+
+    async def _start_advertising(self) -> None:
+        advertising_data, scan_response = _advertising_data(
+            self._advertisement.name, smp_service=self._smp_service
+        )
+        await self._device.start_advertising(
+            advertising_data=advertising_data,
+            scan_response_data=scan_response,
+            advertising_interval_min=ADVERTISING_INTERVAL_MS,
+            advertising_interval_max=ADVERTISING_INTERVAL_MS,
+        )
+        if self._dead:
+            # It died while the commands went through: they switched a dead radio on.
+            self._controller.leave()
+
+    def _on_connection(self, connection: Connection) -> None:
+        if self._dead:
+            return
+        self._connection = connection
+        connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
+        self._peripheral.on_connected()
+
+    def _on_disconnection(self, _reason: int) -> None:
+        if self._dead:
+            return
+        self._connection = None
+        self._peripheral.on_disconnected()
+        # Not bumble's auto restart, which would go on after the app's death.
+        self._advertising = asyncio.create_task(self._start_advertising())
+
+    def _on_write(self, _connection: Connection, data: bytes) -> None:
+        if not self._dead:
+            self._peripheral.on_smp_fragment(data)
+
+
+def _smp_characteristic(on_write: "_OnWrite") -> Characteristic[bytes]:
+    return Characteristic(
+        UUID(SMP_CHARACTERISTIC_UUID),
+        Characteristic.Properties.WRITE_WITHOUT_RESPONSE | Characteristic.Properties.NOTIFY,
+        Characteristic.WRITEABLE,
+        CharacteristicValue(write=on_write),
+    )
+
+
+class _OnWrite(Protocol):
+    def __call__(self, _connection: Connection, data: bytes) -> None: ...
+
+
+def _advertising_data(name: str, *, smp_service: bool) -> tuple[bytes, bytes]:
+    """Advertising data and scan response, laid out as by Zephyr's smp_svr sample.
+
+    The 128 bit UUID leaves no room for a name in the advertising data.
+    """
+    structures = [(AdvertisingData.FLAGS, bytes([ADVERTISING_FLAGS]))]
+    if smp_service:
+        structures.append(
+            (
+                AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
+                UUID(SMP_SERVICE_UUID).to_bytes(),
+            )
+        )
+    encoded_name = name.encode()
+    name_type = (
+        AdvertisingData.COMPLETE_LOCAL_NAME
+        if len(encoded_name) <= MAX_NAME_BYTES
+        else AdvertisingData.SHORTENED_LOCAL_NAME
+    )
+    scan_response = [(name_type, encoded_name[:MAX_NAME_BYTES])]
+    return bytes(AdvertisingData(structures)), bytes(AdvertisingData(scan_response))

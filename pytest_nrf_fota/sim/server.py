@@ -1,0 +1,99 @@
+"""Serves the control protocol of one kit."""
+
+import asyncio
+from pathlib import Path
+
+from pydantic import ValidationError
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.sim.control import (
+    REQUEST,
+    EraseExternal,
+    GetState,
+    Identify,
+    Program,
+    Read,
+    Recover,
+    Reply,
+    Request,
+    Reset,
+)
+from pytest_nrf_fota.sim.kit import Kit, KitError
+
+# A reply to the largest read is hex text of 8 MiB; requests are short.
+_LONGEST_LINE_BYTES = 1024 * 1024
+
+
+class ControlServer:
+    """A Unix socket on which any number of clients control the kit, one request at a time."""
+
+    def __init__(self, kit: Kit, socket_path: Path) -> None:
+        self._kit = kit
+        self._socket_path = socket_path
+        self._one_at_a_time = asyncio.Lock()
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_unix_server(
+            self._serve, str(self._socket_path), limit=_LONGEST_LINE_BYTES
+        )
+
+    async def close(self) -> None:
+        """Stop listening and let all clients go."""
+        if self._server is not None:
+            self._server.close()
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        try:
+            while line := await reader.readline():
+                reply = await self._answer(line)
+                writer.write(reply.model_dump_json(exclude_defaults=True).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # the client is gone, or sent a line beyond all limits: nothing left to answer
+        finally:
+            self._clients.discard(task)
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Reply:
+        try:
+            request = REQUEST.validate_json(line)
+        except ValidationError as error:
+            return Reply(error=f"not a request: {error}")
+        async with self._one_at_a_time:
+            try:
+                return await self._execute(request)
+            except (KitError, PackageError) as error:
+                return Reply(error=str(error))
+
+    async def _execute(self, request: Request) -> Reply:
+        match request:
+            case Identify() | GetState():
+                return Reply(
+                    state=self._kit.state,
+                    uptime_s=self._kit.clock.now_s,
+                    operations=len(self._kit.flash.operations),
+                )
+            case Recover(core=core):
+                await self._kit.recover(network=core == "network")
+            case Program(hex_file=hex_file):
+                await self._kit.program(read_hex(Path(hex_file)))
+            case EraseExternal():
+                await self._kit.erase_external()
+            case Read(address=address, size_bytes=size_bytes):
+                return Reply(data=self._kit.read(address, size_bytes).hex())
+            case Reset():
+                await self._kit.reset()
+            case _:
+                assert_never(request)
+        return Reply()

@@ -1,0 +1,64 @@
+"""One VCOM of the kit: a pty whose other end a serial program opens. POSIX only."""
+
+import asyncio
+import os
+import tty
+from collections.abc import Callable
+
+# What a host that stopped reading may miss; a real UART keeps nothing at all.
+_MOST_UNREAD_BYTES = 4 * 1024 * 1024
+_READ_BYTES = 4096
+
+
+class Uart:
+    """A pty pair; `port` is the name to open with pyserial.
+
+    Output never blocks the kit: it waits in a queue until the host reads it.
+    """
+
+    def __init__(self) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+        self._unsent = bytearray()
+        self._receiver: Callable[[bytes], None] | None = None
+
+    def start(self) -> None:
+        """Begin to receive; call with the event loop running."""
+        asyncio.get_running_loop().add_reader(self._master, self._receive)
+
+    def connect(self, receiver: Callable[[bytes], None] | None) -> None:
+        """Who gets the bytes that the host sends; with None they are lost."""
+        self._receiver = receiver
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the host."""
+        self._unsent += data
+        if len(self._unsent) > _MOST_UNREAD_BYTES:
+            del self._unsent[: len(self._unsent) - _MOST_UNREAD_BYTES]
+        self._send()
+
+    def close(self) -> None:
+        """Close both ends."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._master)
+        loop.remove_writer(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+
+    def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._unsent:
+            try:
+                sent = os.write(self._master, self._unsent)
+            except BlockingIOError:
+                loop.add_writer(self._master, self._send)
+                return
+            del self._unsent[:sent]
+        loop.remove_writer(self._master)
+
+    def _receive(self) -> None:
+        data = os.read(self._master, _READ_BYTES)
+        if data and self._receiver is not None:
+            self._receiver(data)
