@@ -1,0 +1,1 @@
+"""SWD: the debug probe, one protocol and its backends."""

@@ -1,0 +1,72 @@
+"""A probe that writes every operation into the flight recorder and passes it on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.probe.protocol import Core, Probe, ProbeInfo, ResetKind
+from pytest_nrf_fota.report.events import ProbeOperation
+from pytest_nrf_fota.report.recorder import FlightRecorder
+
+
+class RecordingProbe:
+    """A `Probe` around another one."""
+
+    def __init__(self, inner: Probe, recorder: FlightRecorder) -> None:
+        self._inner = inner
+        self._recorder = recorder
+
+    def info(self, deadline: Deadline) -> ProbeInfo:
+        """Identify probe and target."""
+        with self._operation("info"):
+            return self._inner.info(deadline)
+
+    def recover(self, core: Core, deadline: Deadline) -> None:
+        """Erase and unlock one core."""
+        with self._operation("recover", f"{core.value} core"):
+            self._inner.recover(core, deadline)
+
+    def program(self, hex_file: Path, deadline: Deadline) -> None:
+        """Program and verify a hex file."""
+        with self._operation("program", hex_file.name):
+            self._inner.program(hex_file, deadline)
+
+    def erase_external(self, deadline: Deadline) -> None:
+        """Erase the external flash."""
+        with self._operation("erase external flash"):
+            self._inner.erase_external(deadline)
+
+    def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
+        """Read memory."""
+        with self._operation("read", f"{size_bytes} bytes at 0x{address:x}"):
+            return self._inner.read(address, size_bytes, deadline)
+
+    def reset(self, kind: ResetKind, deadline: Deadline) -> None:
+        """Reset the board."""
+        with self._operation("reset", kind.value):
+            self._inner.reset(kind, deadline)
+
+    def close(self) -> None:
+        """Let go of the probe."""
+        self._inner.close()
+
+    @contextmanager
+    def _operation(self, operation: str, detail: str = "") -> Iterator[None]:
+        started_at_s = time.monotonic()
+        error = ""
+        try:
+            yield
+        except BaseException as raised:
+            error = f"{type(raised).__name__}: {raised}"
+            raise
+        finally:
+            self._recorder.record(
+                ProbeOperation(
+                    operation=operation,
+                    detail=detail,
+                    duration_s=round(time.monotonic() - started_at_s, 6),
+                    error=error,
+                )
+            )

@@ -1,0 +1,338 @@
+"""A synchronous SMP session with one board: connect, list, upload, mark, reset."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar, cast
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from smp.error import ErrorV1, ErrorV2
+from smpclient import SMPClient
+from smpclient.exceptions import SMPClientException, SMPUploadError
+from smpclient.generics import SMPRequest, TEr1, TEr2, TRep, success
+from smpclient.requests.image_management import (
+    ImageErase,
+    ImageStatesRead,
+    ImageStatesWrite,
+)
+from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
+from smpclient.transport import SMPTransportDisconnected
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
+from pytest_nrf_fota.report.events import Measurement, RadioState
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.smp.messages import (
+    ImageState,
+    ServerParameters,
+    describe_error,
+    is_legacy_ok,
+)
+from pytest_nrf_fota.smp.recording_transport import RecordingTransport
+from pytest_nrf_fota.units.protocol import Radio
+
+_Result = TypeVar("_Result")
+_DISCONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class SmpTimeouts:
+    """Seconds that single exchanges may take."""
+
+    answer_s: float
+    first_upload_packet_s: float
+
+
+class Mcumgr:
+    """An SMP client for tests.
+
+    Verbs raise `BoardError` when the server refuses, `NotSeenError` when it does not answer in
+    time or the connection breaks, and `RadioLostError` when the host's radio is the problem.
+    After an unanswered request the connection is closed, because smpclient's transports are out
+    of step then (facts/bluez.md).
+
+    Args:
+        radio: makes transports.
+        recorder: gets messages and connection events.
+        timeouts: for single exchanges.
+    """
+
+    def __init__(self, radio: Radio, recorder: FlightRecorder, timeouts: SmpTimeouts) -> None:
+        self._radio = radio
+        self._recorder = recorder
+        self._timeouts = timeouts
+        self._portal_manager = start_blocking_portal("asyncio")
+        self._portal: BlockingPortal = self._portal_manager.__enter__()
+        self._client: SMPClient | None = None
+
+    def __enter__(self) -> "Mcumgr":
+        """For `with`."""
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection was made and not given up since."""
+        return self._client is not None
+
+    def connect(self, peer: str, deadline: Deadline) -> None:
+        """Find the peer and connect to its SMP server.
+
+        Args:
+            peer: address or advertised name; serial radios ignore it.
+            deadline: for everything together.
+        """
+        self.disconnect()
+        self._recorder.record(RadioState(state="connecting", detail=f"to {peer}"))
+        try:
+            self._client = self._portal.call(self._connect, peer, deadline)
+        except FotaError as error:
+            self._recorder.record(RadioState(state="failed", detail=error.what))
+            raise
+        self._recorder.record(RadioState(state="connected", detail=f"to {peer}"))
+
+    def disconnect(self) -> None:
+        """Close the connection, if there is one. Never raises."""
+        client, self._client = self._client, None
+        if client is not None:
+            self._portal.call(_disconnect, client)
+            self._recorder.record(RadioState(state="disconnected", detail="by the harness"))
+
+    def close(self) -> None:
+        """Disconnect and end the session's thread. Never raises."""
+        self.disconnect()
+        self._portal_manager.__exit__(None, None, None)
+
+    def get_parameters(self) -> ServerParameters:
+        """Read the server's buffer size and count."""
+        answer = self._ask(MCUMgrParametersRead(), "read parameters")
+        return ServerParameters(answer.buf_size, answer.buf_count)
+
+    def get_image_list(self) -> tuple[ImageState, ...]:
+        """Read the image list."""
+        answer = self._ask(ImageStatesRead(), "read image list")
+        return tuple(ImageState.from_smp(state) for state in answer.images)
+
+    def echo(self, text: str) -> str:
+        """Let the server repeat a text."""
+        return self._ask(EchoWrite(d=text), "echo").r
+
+    def image_upload(
+        self,
+        image: bytes,
+        *,
+        image_number: int = 0,
+        deadline: Deadline,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Upload an update file to the secondary slot of an image.
+
+        Args:
+            image: content of the file.
+            image_number: which image of the application's image numbering.
+            deadline: for the whole upload.
+            on_progress: called with the number of bytes that the server has.
+        """
+        started_at_s = time.monotonic()
+        self._run(
+            self._upload(self._connected(), image, image_number, on_progress),
+            f"upload {len(image)} bytes to image {image_number}",
+            deadline,
+        )
+        duration_s = time.monotonic() - started_at_s
+        self._recorder.record(
+            Measurement(
+                name="upload throughput",
+                value=round(len(image) / duration_s / 1000, 1),
+                unit="kB/s",
+            )
+        )
+
+    def image_test(self, image_hash: bytes) -> tuple[ImageState, ...]:
+        """Mark the image with this hash for one trial boot. Returns the new image list."""
+        return self._set_state(image_hash, confirm=False)
+
+    def image_confirm(self, image_hash: bytes | None = None) -> tuple[ImageState, ...]:
+        """Mark an image for good, or confirm the running one. Returns the new image list."""
+        return self._set_state(image_hash, confirm=True)
+
+    def image_erase(self, deadline: Deadline) -> None:
+        """Erase the secondary slot of image 0."""
+        self._ask(ImageErase(slot=1), "erase slot 1", deadline)
+
+    def reset_device(self) -> None:
+        """Ask the server to reset the board, then disconnect."""
+        self._ask(ResetWrite(), "reset")
+        self.disconnect()
+
+    def _set_state(self, image_hash: bytes | None, *, confirm: bool) -> tuple[ImageState, ...]:
+        what = "confirm" if confirm else "test"
+        name = f" image {image_hash.hex()[:8]}..." if image_hash else " the running image"
+        answer = self._ask(ImageStatesWrite(hash=image_hash, confirm=confirm), what + name)
+        return tuple(ImageState.from_smp(state) for state in answer.images)
+
+    async def _connect(self, peer: str, deadline: Deadline) -> SMPClient:
+        transport = RecordingTransport(self._radio.transport(), self._recorder)
+        client = SMPClient(transport, peer, timeout_s=self._timeouts.answer_s)
+        try:
+            await asyncio.wait_for(client.connect(deadline.remaining_s), deadline.remaining_s)
+        except BaseException as error:
+            await _disconnect(client)
+            if isinstance(error, Exception):
+                raise self._explained(error, peer, deadline) from error
+            raise
+        return client
+
+    def _explained(self, error: Exception, peer: str, deadline: Deadline) -> FotaError:
+        where = f"{self._radio.description}, peer {peer}"
+        match error:
+            case asyncio.TimeoutError() | TimeoutError():
+                return NotSeenError(
+                    f"No SMP connection within {deadline.allowed_s:g} s.",
+                    where=where,
+                    next_step="Is the application advertising, and is no phone connected to it? "
+                    "Hanging in Connecting may mean that it asks for pairing "
+                    "(CONFIG_MCUMGR_SMP_BT_AUTHEN).",
+                )
+            case OSError():
+                return RadioLostError(
+                    f"The radio cannot be opened: {error}",
+                    where=where,
+                    next_step="Is the adapter there and free?",
+                )
+            case SMPTransportDisconnected():
+                return NotSeenError(
+                    "The board dropped the connection while it was being set up.",
+                    where=where,
+                    next_step="Look at the UART log: did the board reset or refuse pairing?",
+                )
+            case SMPClientException():
+                return _connect_refusal(error, where)
+            case _:
+                return RadioLostError(
+                    f"The connection failed: {type(error).__name__}: {error}",
+                    where=where,
+                    next_step="Look at the UART log and at the adapter.",
+                )
+
+    def _connected(self) -> SMPClient:
+        if self._client is None:
+            raise BoardError(
+                "There is no SMP connection.",
+                where=self._radio.description,
+                next_step="Call dut.connect() first; after a reset or an unanswered request the "
+                "connection is closed.",
+            )
+        return self._client
+
+    def _ask(
+        self,
+        request: SMPRequest[TRep, TEr1, TEr2],
+        what: str,
+        deadline: Deadline | None = None,
+    ) -> TRep:
+        client = self._connected()
+        limit = deadline or Deadline.after(self._timeouts.answer_s)
+        answer = self._run(client.request(request, limit.remaining_s), what, limit)
+        if success(answer):
+            return answer
+        if is_legacy_ok(answer):
+            return cast(TRep, request._Response.model_construct())
+        assert isinstance(answer, ErrorV1 | ErrorV2)
+        raise BoardError(
+            f"The board refused to {what}: {describe_error(answer)}",
+            where=self._radio.description,
+            next_step="See the image list and the last UART lines.",
+        )
+
+    async def _upload(
+        self,
+        client: SMPClient,
+        image: bytes,
+        image_number: int,
+        on_progress: Callable[[int], None] | None,
+    ) -> None:
+        chunks: AsyncIterator[int] = client.upload(
+            image,
+            slot=image_number,
+            first_timeout_s=self._timeouts.first_upload_packet_s,
+            subsequent_timeout_s=self._timeouts.answer_s,
+        )
+        async for offset_bytes in chunks:
+            if on_progress is not None:
+                on_progress(offset_bytes)
+
+    def _run(
+        self, work: Coroutine[object, object, _Result], what: str, deadline: Deadline
+    ) -> _Result:
+        try:
+            return self._portal.call(asyncio.wait_for, work, deadline.remaining_s)
+        except SMPUploadError as error:
+            raise BoardError(
+                f"The board refused to {what}: {_upload_refusal(error)}",
+                where=self._radio.description,
+                next_step="See the image list and the last UART lines.",
+            ) from error
+        except (
+            SMPTransportDisconnected,
+            TimeoutError,
+            asyncio.TimeoutError,
+            RuntimeError,
+        ) as error:
+            # smpclient's bleak transport raises RuntimeError where a request timed out.
+            lost = isinstance(error, SMPTransportDisconnected)
+            self._recorder.record(RadioState(state="failed", detail=f"{what}: {error}"))
+            self.disconnect()
+            raise NotSeenError(
+                f"The connection broke while trying to {what}."
+                if lost
+                else f"No answer within {deadline.allowed_s:g} s while trying to {what}.",
+                where=self._radio.description,
+                next_step="Look at the UART log: did the board reset, hang, or run out of buffers?",
+            ) from error
+
+
+async def _disconnect(client: SMPClient) -> None:
+    # A peer that is gone must not keep the test waiting, whatever the transport thinks of it.
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(client.disconnect(), _DISCONNECT_TIMEOUT_S)
+
+
+def _connect_refusal(error: SMPClientException, where: str) -> FotaError:
+    # By name: the classes live in modules that import bleak or bumble.
+    name = type(error).__name__
+    if name in ("SMPBLETransportDeviceNotFound", "SMPBumbleTransportDeviceNotFound"):
+        return NotSeenError(
+            f"The board is not advertising: {error}",
+            where=where,
+            next_step="Look at the UART log: has the application booted, and under which name "
+            "does it advertise?",
+        )
+    if name in ("SMPBLETransportNotSMPServer", "SMPBumbleTransportNotSMPServer"):
+        return BoardError(
+            f"The board has no SMP service: {error}",
+            where=where,
+            next_step="Build the application with CONFIG_MCUMGR_TRANSPORT_BT=y "
+            "(NCS 2.3: CONFIG_MCUMGR_SMP_BT=y).",
+        )
+    return BoardError(
+        f"The board refused the connection: {error}",
+        where=where,
+        next_step="Does it ask for pairing, or is another central connected?",
+    )
+
+
+def _upload_refusal(error: SMPUploadError) -> str:
+    answer = error.args[0] if error.args else error
+    return describe_error(answer) if isinstance(answer, ErrorV1 | ErrorV2) else str(answer)

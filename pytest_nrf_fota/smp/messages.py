@@ -1,0 +1,68 @@
+"""What SMP answers mean, as values of our own."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from smp.error import MGMT_ERR, ErrorV1, ErrorV2
+from smp.image_management import ImageState as SmpImageState
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """One slot of the image list. `hash` is the image's SHA-256 TLV."""
+
+    image: int
+    slot: int
+    version: str
+    hash: bytes
+    bootable: bool
+    pending: bool
+    confirmed: bool
+    active: bool
+    permanent: bool
+
+    @classmethod
+    def from_smp(cls, state: SmpImageState) -> "ImageState":
+        """From smpclient's model; absent fields mean false, an absent image number 0."""
+        return cls(
+            image=state.image or 0,
+            slot=state.slot,
+            version=state.version,
+            hash=bytes(state.hash or b""),
+            bootable=bool(state.bootable),
+            pending=bool(state.pending),
+            confirmed=bool(state.confirmed),
+            active=bool(state.active),
+            permanent=bool(state.permanent),
+        )
+
+    def __str__(self) -> str:
+        """One line: `image 0 slot 1: 1.2.3 ab12cd34... pending`."""
+        names = ("active", "confirmed", "pending", "permanent", "bootable")
+        flags = " ".join(name for name in names if getattr(self, name)) or "no flags"
+        return (
+            f"image {self.image} slot {self.slot}: {self.version} {self.hash.hex()[:8]}... {flags}"
+        )
+
+
+@dataclass(frozen=True)
+class ServerParameters:
+    """Buffers of the server: size of one in bytes, and how many."""
+
+    buffer_size_bytes: int
+    buffer_count: int
+
+
+def describe_error(answer: ErrorV1 | ErrorV2[IntEnum]) -> str:
+    """The server's refusal with name and number: `rc 3 (EINVAL)`."""
+    if isinstance(answer, ErrorV1):
+        reason = f": {answer.rsn}" if answer.rsn else ""
+        return f"rc {int(answer.rc)} ({MGMT_ERR(answer.rc).name}){reason}"
+    rc = answer.err.rc
+    name = rc.name if isinstance(rc, IntEnum) else "unknown"
+    return f"group {int(answer.err.group)} rc {int(rc)} ({name})"
+
+
+def is_legacy_ok(answer: object) -> bool:
+    """Whether an answer is `{"rc": 0}`: how older servers say yes, which smpclient takes for no."""
+    return isinstance(answer, ErrorV1) and answer.rc is MGMT_ERR.EOK

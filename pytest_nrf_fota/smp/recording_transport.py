@@ -1,0 +1,115 @@
+"""A transport that writes every SMP message into the flight recorder and passes it on."""
+
+from typing import cast
+
+import cbor2
+from pydantic import JsonValue
+from smp.exceptions import SMPException
+from smp.header import CommandId, GroupId, Header
+from smpclient.transport import SMPTransport
+
+from pytest_nrf_fota.report.events import SmpMessage
+from pytest_nrf_fota.report.recorder import FlightRecorder
+
+_SHOWN_BYTES = 32
+_COMMANDS = {
+    GroupId.OS_MANAGEMENT: CommandId.OSManagement,
+    GroupId.IMAGE_MANAGEMENT: CommandId.ImageManagement,
+    GroupId.SHELL_MANAGEMENT: CommandId.ShellManagement,
+    GroupId.ENUM_MANAGEMENT: CommandId.EnumManagement,
+}
+
+
+class RecordingTransport(SMPTransport):
+    """Delegates to `inner`; smpclient's protocol asks transports to derive from it."""
+
+    def __init__(self, inner: SMPTransport, recorder: FlightRecorder) -> None:
+        self._inner = inner
+        self._recorder = recorder
+
+    async def connect(self, address: str, timeout_s: float) -> None:
+        """Connect the inner transport."""
+        await self._inner.connect(address, timeout_s)
+
+    async def disconnect(self) -> None:
+        """Disconnect the inner transport."""
+        await self._inner.disconnect()
+
+    async def send(self, data: bytes) -> None:
+        """Record a request and send it."""
+        self._record("request", data)
+        await self._inner.send(data)
+
+    async def receive(self) -> bytes:
+        """Receive an answer and record it."""
+        data = await self._inner.receive()
+        self._record("answer", data)
+        return data
+
+    async def send_and_receive(self, data: bytes) -> bytes:
+        """Send a request, receive its answer."""
+        await self.send(data)
+        return await self.receive()
+
+    def initialize(self, smp_server_transport_buffer_size: int) -> None:
+        """Tell the inner transport the server's buffer size."""
+        self._inner.initialize(smp_server_transport_buffer_size)
+
+    @property
+    def mtu(self) -> int:
+        """The inner transport's MTU in bytes."""
+        return self._inner.mtu
+
+    @property
+    def max_unencoded_size(self) -> int:
+        """The inner transport's largest message in bytes."""
+        return self._inner.max_unencoded_size
+
+    def _record(self, direction: str, data: bytes) -> None:
+        self._recorder.record(_event(direction, data))
+
+
+def _event(direction: str, data: bytes) -> SmpMessage:
+    try:
+        header = Header.loads(data[: Header.SIZE])
+        name = _name(header)
+        sequence = header.sequence
+        payload = _readable(cbor2.loads(data[Header.SIZE :]))
+    except (ValueError, SMPException, cbor2.CBORError):
+        name, sequence, payload = "not an SMP message", -1, {"hex": data[:_SHOWN_BYTES].hex()}
+    return SmpMessage.model_validate(
+        {
+            "direction": direction,
+            "name": name,
+            "sequence": sequence,
+            "size_bytes": len(data),
+            "payload": payload if isinstance(payload, dict) else {"value": payload},
+        }
+    )
+
+
+def _name(header: Header) -> str:
+    group = header.group_id
+    group_name = group.name if isinstance(group, GroupId) else str(group)
+    commands = _COMMANDS.get(cast(GroupId, group))
+    try:
+        command = commands(header.command_id).name if commands else str(header.command_id)
+    except ValueError:
+        command = str(header.command_id)
+    return f"{group_name.removesuffix('_MANAGEMENT')} {command}".lower()
+
+
+def _readable(value: object) -> JsonValue:
+    match value:
+        case bytes():
+            if len(value) <= _SHOWN_BYTES:
+                return value.hex()
+            return f"{value[:8].hex()}... ({len(value)} bytes)"
+        case dict():
+            return {str(key): _readable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_readable(item) for item in value]
+        case bool() | int() | float() | str() | None:
+            return value
+        case _:
+            return str(value)

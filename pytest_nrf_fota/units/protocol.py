@@ -1,0 +1,54 @@
+"""What a provider gives: a unit, and the three wires to it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.probe.protocol import Probe
+from pytest_nrf_fota.report.recorder import FlightRecorder
+
+if TYPE_CHECKING:
+    from smpclient.transport import SMPTransport
+
+
+class Radio(Protocol):
+    """The SMP wire of one unit."""
+
+    @property
+    def description(self) -> str:
+        """What carries SMP to this unit, for messages: `BLE through HCI socket ...`."""
+
+    def transport(self) -> "SMPTransport":
+        """A fresh, unconnected transport.
+
+        Made anew for every connection: a transport of smpclient whose request timed out is out
+        of step for good (facts/bluez.md, Behaviour to expect).
+        """
+
+
+@dataclass(frozen=True)
+class Wires:
+    """The three wires to one unit, open and ready."""
+
+    probe: Probe
+    console: Console
+    radio: Radio
+
+    def close(self) -> None:
+        """Close all three. Never raises."""
+        self.console.close()
+        self.probe.close()
+
+
+class Unit(Protocol):
+    """One individual board, leased to this test session."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: a J-Link serial number, `nrf5340dk_sim-0`, ..."""
+
+    def open_wires(self, recorder: FlightRecorder) -> Wires:
+        """Open the three wires. Raises `RigError` if one of them cannot be opened."""
+
+    def release(self) -> None:
+        """Give the unit back; what the provider started is gone afterwards. Never raises."""

@@ -1,0 +1,229 @@
+"""Units that are virtual kits: a process each, and wires into it. POSIX only."""
+
+import contextlib
+import json
+import selectors
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
+from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
+from pytest_nrf_fota.probe.recording import RecordingProbe
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.sim.client import KitControl, KitRefusedError, KitUnreachableError
+from pytest_nrf_fota.sim.control import Addresses
+from pytest_nrf_fota.units.protocol import Wires
+
+if TYPE_CHECKING:
+    from smpclient.transport import SMPTransport
+
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 10.0
+
+
+class SimProbe:
+    """The SWD wire of a virtual kit: its control socket."""
+
+    def __init__(self, control: KitControl, unit_name: str) -> None:
+        self._control = control
+        self._unit_name = unit_name
+
+    def info(self, deadline: Deadline) -> ProbeInfo:
+        """Identify the kit."""
+        with self._errors("identify"):
+            self._control.state(deadline)
+        return ProbeInfo("sim", self._unit_name, "nRF5340 (virtual)", "1")
+
+    def recover(self, core: Core, deadline: Deadline) -> None:
+        """Erase and unlock one core."""
+        with self._errors(f"recover the {core.value} core"):
+            self._control.recover(core.value, deadline)
+
+    def program(self, hex_file: Path, deadline: Deadline) -> None:
+        """Program a hex file."""
+        with self._errors(f"program {hex_file}"):
+            self._control.program(str(hex_file.resolve()), deadline)
+
+    def erase_external(self, deadline: Deadline) -> None:
+        """Erase the external flash."""
+        with self._errors("erase the external flash"):
+            self._control.erase_external(deadline)
+
+    def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
+        """Read memory."""
+        with self._errors(f"read 0x{address:x}"):
+            return self._control.read(address, size_bytes, deadline)
+
+    def reset(self, kind: ResetKind, deadline: Deadline) -> None:
+        """Reset the kit."""
+        with self._errors("reset"):
+            self._control.reset(kind.value, deadline)
+
+    def close(self) -> None:
+        """Let go of the kit."""
+        self._control.close()
+
+    @contextlib.contextmanager
+    def _errors(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except KitRefusedError as error:
+            raise ProbeError(
+                f"The kit refused to {operation}: {error}",
+                where=self._unit_name,
+                next_step="Recover the kit first; UICR is cleared only by a recover.",
+            ) from error
+        except KitUnreachableError as error:
+            raise ProbeError(
+                f"The kit did not {operation}: {error}",
+                where=self._unit_name,
+                next_step="Its process is gone or hangs; see kit.log in the run folder.",
+            ) from error
+
+
+class BumbleRadio:
+    """The SMP wire over an HCI controller.
+
+    Args:
+        hci: bumble's specification of the controller.
+        mtu: ATT MTU to ask for, in bytes.
+    """
+
+    def __init__(self, hci: str, mtu: int) -> None:
+        self._hci = hci
+        self._mtu = mtu
+
+    @property
+    def description(self) -> str:
+        """For messages."""
+        return f"BLE through HCI {self._hci}"
+
+    def transport(self) -> "SMPTransport":
+        """A fresh transport."""
+        from pytest_nrf_fota.smp.bumble_transport import BumbleTransport
+
+        return BumbleTransport(self._hci, self._mtu)
+
+
+class SimUnit:
+    """One virtual kit, running from construction until `release`.
+
+    The kit's process ends when its standard input does, so it is gone even when this process is
+    killed.
+
+    Args:
+        board: the board type.
+        name: the unit's name.
+        log_folder: gets the UART's raw bytes and the kit's own log.
+
+    Raises:
+        RigError: the process does not start.
+    """
+
+    def __init__(self, board: BoardType, name: str, log_folder: Path) -> None:
+        self.name = name
+        self._board = board
+        self._log_folder = log_folder
+        log_folder.mkdir(parents=True, exist_ok=True)
+        self._kit_log = (log_folder / "kit.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pytest_nrf_fota.sim", _settings_json(board)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._kit_log,
+        )
+        try:
+            self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
+        except BaseException:
+            self.release()
+            raise
+
+    def open_wires(self, recorder: FlightRecorder) -> Wires:
+        """Open control socket, UART and radio."""
+        try:
+            control = KitControl(self._addresses.control)
+        except KitUnreachableError as error:
+            raise ProbeError(
+                f"The virtual kit is gone: {error}",
+                where=self.name,
+                next_step=f"See {self._log_folder / 'kit.log'}.",
+            ) from error
+        probe = RecordingProbe(SimProbe(control, self.name), recorder)
+        try:
+            console = Console(
+                self._addresses.app_uart,
+                baudrate=self._board.console.baudrate,
+                raw_log_path=self._log_folder / "uart.log",
+                recorder=recorder,
+            )
+        except BaseException:
+            probe.close()
+            raise
+        return Wires(probe, console, BumbleRadio(self._addresses.hci, self._board.radio.mtu))
+
+    def release(self) -> None:
+        """End the kit's process."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._kit_log.close()
+
+    def _read_addresses(self, deadline: Deadline) -> Addresses:
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            ready = selector.select(deadline.remaining_s)
+        line = self._process.stdout.readline() if ready else b""
+        try:
+            return Addresses.model_validate_json(line)
+        except ValidationError as error:
+            raise RigError(
+                "The virtual kit's process did not start.",
+                where=f"log: {self._log_folder / 'kit.log'}",
+                next_step="The log's last lines say why.",
+            ) from error
+
+
+def _settings_json(board: BoardType) -> str:
+    slots = board.slots
+    if (
+        slots.s0 is None
+        or slots.s1 is None
+        or slots.provisioning_address is None
+        or board.external_flash is None
+        or board.sim is None
+    ):
+        raise BoardFileError(
+            "A virtual kit needs slots s0 and s1, slots.provisioning_address, [external_flash] "
+            "and [sim].",
+            where=board.name,
+            next_step='Base the board file on nrf5340dk: base = "nrf5340dk_sim".',
+        )
+    settings = {
+        "slots": {
+            "s0_address": slots.s0.address,
+            "s1_address": slots.s1.address,
+            "s_slot_size_bytes": slots.s0.size,
+            "primary_address": slots.primary.address,
+            "secondary_address": slots.secondary.address,
+            "slot_size_bytes": slots.primary.size,
+            "provisioning_address": slots.provisioning_address,
+        },
+        "ncs": board.sim.ncs,
+        "flash_device": board.external_flash.shell_device,
+    }
+    return json.dumps(settings)
