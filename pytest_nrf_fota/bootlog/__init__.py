@@ -1,0 +1,1 @@
+"""Boot logs: the catalogue of lines and what is read from them."""

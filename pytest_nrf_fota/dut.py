@@ -1,0 +1,225 @@
+"""The board under test: its three wires and the verbs that tests use."""
+
+from pathlib import Path
+
+from pytest_nrf_fota.board import BoardType, ExternalFlash
+from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, read_boots
+from pytest_nrf_fota.console.expect import expect
+from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.shell import ZephyrShell
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardError, BoardFileError
+from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
+from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.report.events import Measurement
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
+from pytest_nrf_fota.units.protocol import Wires
+from pytest_nrf_fota.upgrade import Upgrade
+from pytest_nrf_fota.verdict.evidence import Verdict
+
+
+class Dut:
+    """One board, reached by three wires.
+
+    Args:
+        board: its type.
+        name: which individual it is.
+        wires: open wires; `close` closes them.
+        recorder: gets every step.
+    """
+
+    def __init__(self, board: BoardType, name: str, wires: Wires, recorder: FlightRecorder) -> None:
+        self.board = board
+        self.name = name
+        self.probe = wires.probe
+        self.console = wires.console
+        self.recorder = recorder
+        self.mcumgr = Mcumgr(
+            wires.radio,
+            recorder,
+            SmpTimeouts(board.timeouts.smp_s, board.timeouts.first_upload_packet_s),
+        )
+        self._wires = wires
+        self._patterns = BoardPatterns(
+            board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
+        )
+        self._opened_at = wires.console.mark()
+
+    @property
+    def shell(self) -> ZephyrShell:
+        """The Zephyr shell on the console. Raises `BoardFileError` where the board has none."""
+        if self.board.console.prompt is None:
+            raise BoardFileError(
+                f"{self.board.name} has no shell.",
+                where="console.prompt in its board file",
+                next_step="Add console.prompt if the application has a shell.",
+            )
+        return ZephyrShell(
+            self.console,
+            prompt=self.board.console.prompt,
+            typing_chunk_bytes=self.board.console.typing_chunk_bytes,
+            recorder=self.recorder,
+        )
+
+    def prepare(self, baseline: Path) -> Boot:
+        """Put a known firmware on the board and clean what an earlier test may have left.
+
+        Recovers all cores, programs `baseline`, boots it, and erases the external flash where the
+        board has one. An update that was still pending there has been taken by that first boot:
+        the board is then flashed again. Returns the baseline's boot.
+        """
+        self.flash(baseline)
+        boot = self.reset()
+        if self.board.external_flash is None:
+            return boot
+        self.erase_external_flash()
+        if boot.swapped:
+            with self.recorder.step("flash again", "a stale update was pending"):
+                self.flash(baseline)
+                boot = self.reset()
+        return boot
+
+    def flash(self, hex_file: Path) -> None:
+        """Recover all cores and program a hex file; the board is not started.
+
+        The file is checked first: raises `PackageError` before anything is erased.
+        """
+        check_against_map(hex_file, read_hex(hex_file), self.board)
+        self.mcumgr.disconnect()
+        with self.recorder.step("flash", hex_file.name):
+            deadline = Deadline.after(self.board.timeouts.probe_s)
+            for core in self.board.probe.recover:
+                self.probe.recover(core, deadline)
+            self.probe.program(hex_file, deadline)
+
+    def reset(self) -> Boot:
+        """Reset the board with the probe and wait until its application is ready."""
+        self.mcumgr.disconnect()
+        since = self.console.mark()
+        with self.recorder.step("reset"):
+            self.probe.reset(self.board.probe.reset, Deadline.after(self.board.timeouts.probe_s))
+            return self.wait_for_boot(since, Deadline.after(self.board.timeouts.boot_s))
+
+    def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
+        """Wait until the application that boots after `since` is ready.
+
+        Raises `NotSeenError` with what came instead.
+        """
+        allowed_s = deadline.remaining_s
+        expect(
+            self.console,
+            self.board.boot.app_ready,
+            since=since,
+            deadline=deadline,
+            what="the application's ready line",
+        )
+        self.recorder.record(
+            Measurement(
+                name="boot time", value=round(allowed_s - deadline.remaining_s, 3), unit="s"
+            )
+        )
+        boots = self.boots_since(since)
+        if not boots:
+            raise BoardError(
+                "The application printed its ready line without a boot before it.",
+                where=f"{self.console.port}, full log: {self.console.raw_log_path}",
+                next_step="Make boot.app_ready in the board file a line of the boot only.",
+            )
+        return boots[-1]
+
+    def boots_since(self, since: LogMark) -> tuple[Boot, ...]:
+        """All boots that the console saw after `since`."""
+        return read_boots(self.console.lines_since(since), self._patterns)
+
+    def last_boot(self) -> Boot:
+        """The latest boot. Raises `BoardError` where none was seen."""
+        boots = self.boots_since(self._opened_at)
+        if not boots:
+            raise BoardError(
+                "No boot was seen on the console yet.",
+                where=self.console.port,
+                next_step="Call dut.prepare() or dut.reset() first.",
+            )
+        return boots[-1]
+
+    def erase_external_flash(self) -> None:
+        """Erase the external flash from the shell, and wait for its success line.
+
+        Raises `BoardError` when the shell refuses, `BoardFileError` where the board has none.
+        """
+        flash = self._external_flash()
+        with self.recorder.step("erase external flash"):
+            self.shell.run_until(
+                f"flash erase {flash.shell_device} 0 {flash.size:x}",
+                success=r"Erase success\.",
+                failure=r"Erase Failed, code -?\d+\.|Given flash device was not found|"
+                r"Default flash driver not ready",
+                deadline=Deadline.after(flash.erase_timeout_s),
+            )
+
+    def connect(self) -> None:
+        """Connect over SMP, unless connected.
+
+        The board is found by the address in its own boot log: where many boards advertise one
+        name, only that is certain. Without it, by the name in the board file.
+        """
+        if not self.mcumgr.is_connected:
+            with self.recorder.step("connect", self._peer()):
+                self.mcumgr.connect(self._peer(), Deadline.after(self.board.timeouts.connect_s))
+
+    def start_upgrade(self, package: Path) -> Upgrade:
+        """Open and check a DFU package, and note what the board runs before it.
+
+        Raises `PackageError` before anything is sent.
+        """
+        return Upgrade(self, read_package(package, package_target(self.board)))
+
+    def upgrade(self, package: Path) -> Verdict:
+        """Do the whole upgrade: upload, mark, reset as often as it takes, gather evidence.
+
+        An application is marked for a trial boot and confirmed once it is proven; a bootloader is
+        marked for good. Returns the verdict; `assert_upgraded` turns it into a failure.
+        """
+        upgrade = self.start_upgrade(package)
+        upgrade.upload()
+        upgrade.mark()
+        upgrade.reset()
+        for _ in range(upgrade.expected_resets - 1):
+            self.reset()
+        verdict = upgrade.verdict()
+        upgrade.confirm_if_proven(verdict)
+        return verdict
+
+    def read_memory(self, address: int, size_bytes: int) -> bytes:
+        """Read memory over SWD."""
+        return self.probe.read(address, size_bytes, Deadline.after(self.board.timeouts.probe_s))
+
+    def close(self) -> None:
+        """Close all wires. Never raises."""
+        self.mcumgr.close()
+        self._wires.close()
+
+    def _peer(self) -> str:
+        if self.board.radio.kind == "serial_over_console":
+            return self.console.port
+        address = self.last_boot().identity_address
+        if address is not None:
+            return address
+        if self.board.radio.name is not None:
+            return self.board.radio.name
+        raise BoardFileError(
+            "The board's BLE address is not in its boot log, and its board file has no name.",
+            where=f"radio.name in the board file of {self.board.name}",
+            next_step="Set radio.name, or build with CONFIG_BT_LOG_LEVEL_INF=y so that the boot "
+            "log shows `Identity: ...`.",
+        )
+
+    def _external_flash(self) -> ExternalFlash:
+        if self.board.external_flash is None:
+            raise BoardFileError(
+                f"{self.board.name} has no external flash.",
+                where="[external_flash] in its board file",
+                next_step="Leave the step out, or add the section.",
+            )
+        return self.board.external_flash

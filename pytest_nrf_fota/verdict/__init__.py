@@ -1,0 +1,1 @@
+"""Evidence, and what follows from it."""

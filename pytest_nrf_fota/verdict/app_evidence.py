@@ -1,0 +1,110 @@
+"""Evidence on which application runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.board import Slot
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    HEADER,
+    TLV_INFO,
+    TLV_SHA256,
+    ImageHeader,
+    ImageVersion,
+    McubootImage,
+    NotAnImageError,
+    parse_tlvs,
+)
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
+
+
+@dataclass(frozen=True)
+class AppIdentity:
+    """What names an application image: its version and its SHA-256 TLV."""
+
+    version: ImageVersion
+    hash: bytes
+
+    def __str__(self) -> str:
+        """`1.1.0 (ab12cd34...)`."""
+        return f"{self.version} ({self.hash.hex()[:8]}...)"
+
+
+def identity_of(image: McubootImage) -> AppIdentity:
+    """The identity of an image that was read completely."""
+    return AppIdentity(image.version, image.hash or b"")
+
+
+def read_identity(read: ReadMemory, slot: Slot) -> AppIdentity | None:
+    """The identity of the image in a slot, from its header and TLVs alone; None without one."""
+    try:
+        header = ImageHeader.parse(read(slot.address, HEADER.size))
+        if header.hashed_size_bytes + TLV_INFO.size > slot.size:
+            return None
+        tlv_address = slot.address + header.header_size_bytes + header.image_size_bytes
+        last_area = read(tlv_address + header.protected_tlv_size_bytes, TLV_INFO.size)
+        size_bytes = header.protected_tlv_size_bytes + TLV_INFO.unpack(last_area)[1]
+        tlvs, _ = parse_tlvs(header, read(tlv_address, size_bytes), 0)
+    except NotAnImageError:
+        return None
+    image_hash = next((tlv.value for tlv in tlvs if tlv.kind == TLV_SHA256), b"")
+    return AppIdentity(header.version, image_hash)
+
+
+def uart_evidence(
+    boots: Sequence[Boot], update: AppIdentity, before: AppIdentity | None
+) -> Evidence:
+    """What the boots since the marking say, read from bootloader lines and the build time."""
+    if not boots:
+        return Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the image was marked")
+    last = boots[-1]
+    detail = last.summary()
+    if not last.reached_app:
+        return Evidence(Source.UART, Says.UNKNOWN, detail)
+    if last.image_version is not None:
+        return Evidence(Source.UART, _by_version(last.image_version, update, before), detail)
+    swaps = [boot.swap_type for boot in boots if boot.swapped]
+    if not swaps or swaps[-1] == "revert":
+        return Evidence(Source.UART, Says.OLD, detail)
+    return Evidence(Source.UART, Says.NEW, detail)
+
+
+def smp_evidence(
+    images: Sequence[ImageState] | None, update: AppIdentity, before: AppIdentity | None
+) -> Evidence:
+    """What the image list says about the active slot; None stands for no answer."""
+    if images is None:
+        return Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read")
+    active = next((state for state in images if state.active and state.image == 0), None)
+    if active is None:
+        return Evidence(Source.SMP, Says.UNKNOWN, "the image list names no active slot")
+    return Evidence(Source.SMP, _by_hash(active.hash, update, before), str(active))
+
+
+def swd_evidence(
+    primary: AppIdentity | None, update: AppIdentity, before: AppIdentity | None
+) -> Evidence:
+    """What flash holds in the primary slot; None stands for no image."""
+    if primary is None:
+        return Evidence(Source.SWD, Says.UNKNOWN, "the primary slot holds no image")
+    says = _by_hash(primary.hash, update, before)
+    return Evidence(Source.SWD, says, f"primary slot holds {primary}")
+
+
+def _by_hash(found: bytes, update: AppIdentity, before: AppIdentity | None) -> Says:
+    if before is not None and before.hash == update.hash:
+        return Says.UNKNOWN
+    if found == update.hash:
+        return Says.NEW
+    return Says.OLD if before is not None and found == before.hash else Says.UNKNOWN
+
+
+def _by_version(logged: str, update: AppIdentity, before: AppIdentity | None) -> Says:
+    if before is not None and before.version.as_mcuboot_logs == update.version.as_mcuboot_logs:
+        return Says.UNKNOWN
+    if logged == update.version.as_mcuboot_logs:
+        return Says.NEW
+    same_as_before = before is not None and logged == before.version.as_mcuboot_logs
+    return Says.OLD if same_as_before else Says.UNKNOWN

@@ -1,0 +1,92 @@
+"""What each wire says about an upgrade, and the verdict that follows."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Says(Enum):
+    """A source's word on which firmware is there."""
+
+    NEW = "new"
+    OLD = "old"
+    UNKNOWN = "unknown"
+
+
+class Source(Enum):
+    """Where evidence comes from."""
+
+    UART = "UART"
+    SMP = "SMP"
+    SWD = "SWD"
+
+
+class Outcome(Enum):
+    """The verdict."""
+
+    UPGRADED = "upgraded"
+    NOT_UPGRADED = "not upgraded"
+    CONTRADICTION = "contradiction"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One source's statement; `detail` is what was seen, in the source's own words."""
+
+    source: Source
+    says: Says
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of an upgrade.
+
+    Args:
+        subject: what was to be upgraded, and to what.
+        evidence: one item per source at least.
+        reason: why it is not upgraded, in a sentence; empty where it is.
+    """
+
+    subject: str
+    evidence: tuple[Evidence, ...]
+    reason: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """UPGRADED needs the UART's word and no contradiction.
+
+        A source that knows nothing neither proves nor contradicts.
+        """
+        said = {item.says for item in self.evidence}
+        if Says.NEW in said and Says.OLD in said:
+            return Outcome.CONTRADICTION
+        if Says.OLD in said:
+            return Outcome.NOT_UPGRADED
+        uart = {item.says for item in self.evidence if item.source is Source.UART}
+        return Outcome.UPGRADED if Says.NEW in uart else Outcome.UNPROVEN
+
+    def __str__(self) -> str:
+        """A few lines for people."""
+        lines = [f"{self.subject}: {self.outcome.value.upper()}"]
+        if self.reason:
+            lines.append(f"  why: {self.reason}")
+        lines += [
+            f"  {item.source.value:4} says {item.says.value:7} {item.detail}"
+            for item in self.evidence
+        ]
+        return "\n".join(lines)
+
+
+class UpgradeNotProvenError(AssertionError):
+    """An upgrade that had to happen is not proven; the message is the verdict."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        super().__init__(str(verdict))
+
+
+def assert_upgraded(verdict: Verdict) -> None:
+    """Raise `UpgradeNotProvenError` unless the verdict is UPGRADED."""
+    if verdict.outcome is not Outcome.UPGRADED:
+        raise UpgradeNotProvenError(verdict)

@@ -1,0 +1,129 @@
+"""Evidence on which MCUboot runs, for boards where NSIB chooses between S0 and S1."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.board import Slot
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
+
+
+@dataclass(frozen=True)
+class McubootTarget:
+    """The MCUboot that is to run: in which S slot, with which FW_INFO version.
+
+    `version_before` and `slot_before` are what the boot before the update said. `firmware` is
+    what NSIB verifies, without MCUboot's header and TLVs.
+    """
+
+    s_slot: int
+    version: int
+    firmware: bytes
+    image_hash: bytes
+    version_before: int | None
+    slot_before: int | None
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """What an S slot holds, read over SWD."""
+
+    fw_info: FwInfo | None
+    holds_update: bool
+
+    @property
+    def version(self) -> int | None:
+        """The version NSIB would compare; None without a valid fw_info."""
+        return self.fw_info.version if self.fw_info and self.fw_info.is_valid else None
+
+
+def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
+    """Read one S slot."""
+    info = find_fw_info(read, slot.address)
+    if info is None:
+        return SlotState(None, False)
+    start, size_bytes = info.firmware_address, info.firmware_size_bytes
+    inside = slot.address <= start and start + size_bytes <= slot.address + slot.size
+    if not inside or size_bytes > len(target.firmware):
+        return SlotState(info, False)
+    return SlotState(info, read(start, size_bytes) == target.firmware[:size_bytes])
+
+
+def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidence, ...]:
+    """What NSIB and MCUboot printed on the last boot since the marking."""
+    if not boots:
+        return (Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the image was marked"),)
+    last = boots[-1]
+    items = [_nsib_evidence(last, target)]
+    if last.bootloader_version is not None:
+        says = _by_number(last.bootloader_version, target)
+        items.append(Evidence(Source.UART, says, f"Starting bootloader {last.bootloader_version}"))
+    return tuple(items)
+
+
+def smp_evidence(images: Sequence[ImageState] | None, target: McubootTarget) -> Evidence:
+    """What the image list says. It cannot name a bootloader, so it never says new."""
+    if images is None:
+        return Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read")
+    waiting = next((state for state in images if state.hash == target.image_hash), None)
+    if waiting is not None:
+        return Evidence(Source.SMP, Says.OLD, f"the update still waits: {waiting}")
+    if any(state.pending for state in images):
+        return Evidence(Source.SMP, Says.UNKNOWN, "another image is pending")
+    return Evidence(
+        Source.SMP, Says.UNKNOWN, "agrees: the update left the secondary slot, nothing is pending"
+    )
+
+
+def swd_evidence(
+    target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
+) -> Evidence:
+    """What the two S slots hold, and so what NSIB starts."""
+    name, other_name = f"S{target.s_slot}", f"S{1 - target.s_slot}"
+    held = f"{name}: {_held(target_slot)}, {other_name}: {_held(other_slot)}"
+    if not target_slot.holds_update:
+        return Evidence(Source.SWD, Says.OLD, held)
+    if not nsib_prefers(target_slot, other_slot, target.s_slot):
+        return Evidence(Source.SWD, Says.OLD, f"{held}; NSIB starts {other_name}")
+    if boots and boots[-1].swapped and boots[-1].nsib_slot != target.s_slot:
+        return Evidence(Source.SWD, Says.UNKNOWN, f"{held}; NSIB starts {name} at the next reset")
+    return Evidence(Source.SWD, Says.NEW, f"{held}; NSIB starts {name}")
+
+
+def nsib_prefers(slot_state: SlotState, other: SlotState, slot: int) -> bool:
+    """Whether NSIB tries this slot first: the higher version, S0 on a tie (section 2.4)."""
+    if slot_state.version is None:
+        return False
+    if other.version is None:
+        return True
+    if slot_state.version == other.version:
+        return slot == 0
+    return slot_state.version > other.version
+
+
+def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:
+    detail = f"NSIB boots slot {boot.nsib_slot}, Firmware version {boot.firmware_version}"
+    if boot.nsib_slot is None:
+        return Evidence(Source.UART, Says.UNKNOWN, "no line of NSIB on the last boot")
+    if boot.firmware_version is None:
+        return Evidence(Source.UART, Says.UNKNOWN, f"NSIB tried slot {boot.nsib_slot} in vain")
+    is_new = boot.nsib_slot == target.s_slot and boot.firmware_version == target.version
+    return Evidence(Source.UART, Says.NEW if is_new else Says.OLD, detail)
+
+
+def _by_number(number: int, target: McubootTarget) -> Says:
+    if target.version == target.version_before:
+        return Says.UNKNOWN
+    if number == target.version:
+        return Says.NEW
+    return Says.OLD if number == target.version_before else Says.UNKNOWN
+
+
+def _held(state: SlotState) -> str:
+    if state.fw_info is None:
+        return "no fw_info"
+    if not state.fw_info.is_valid:
+        return f"version {state.fw_info.version}, burnt by NSIB"
+    return f"version {state.fw_info.version}"

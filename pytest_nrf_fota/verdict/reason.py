@@ -1,0 +1,54 @@
+"""Why an upgrade did not happen, in one sentence, from what the board itself said."""
+
+from collections.abc import Sequence
+
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, nsib_prefers
+
+
+def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool) -> str:
+    """What can go wrong with any image; empty where nothing of it did."""
+    if mark_refusal is not None:
+        return f"nothing was pending at the reset, because the image was not marked: {mark_refusal}"
+    if not marked:
+        return "the image was never marked, so nothing was pending"
+    if not boots:
+        return "the image is marked, but the board was not reset since"
+    for boot in boots:
+        if boot.refusals:
+            return f"the bootloader refused the image: {boot.refusals[0]!r}"
+    if not boots[-1].reached_app:
+        return "the last boot did not reach the application"
+    return ""
+
+
+def app_reason(boots: Sequence[Boot]) -> str:
+    """What can go wrong with an application, beyond `common_reason`."""
+    if boots and boots[-1].swap_type == "revert":
+        return "MCUboot reverted to the old application, because the new one was not confirmed"
+    if not any(boot.swapped for boot in boots):
+        return "MCUboot swapped nothing: it saw no pending image"
+    return ""
+
+
+def mcuboot_reason(
+    boots: Sequence[Boot],
+    target_slot: SlotState,
+    other_slot: SlotState,
+    target: McubootTarget,
+) -> str:
+    """What can go wrong with a bootloader, beyond `common_reason`."""
+    name = f"S{target.s_slot}"
+    if not target_slot.holds_update:
+        return f"MCUboot copied nothing into {name}: it saw no pending image for it"
+    if not nsib_prefers(target_slot, other_slot, target.s_slot):
+        return (
+            f"NSIB kept slot {1 - target.s_slot}: the update's FW_INFO version {target.version} "
+            f"is not higher than {other_slot.version}; raise CONFIG_FW_INFO_FIRMWARE_VERSION"
+        )
+    if boots and boots[-1].swapped:
+        return (
+            f"MCUboot copied the update into {name} on the last boot, and NSIB chooses between "
+            "the slots only at the next reset: reset once more"
+        )
+    return f"NSIB did not choose {name} though its version is higher; see the UART log"
