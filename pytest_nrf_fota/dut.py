@@ -106,18 +106,12 @@ class Dut:
 
         Raises `NotSeenError` with what came instead.
         """
-        allowed_s = deadline.remaining_s
         expect(
             self.console,
             self.board.boot.app_ready,
             since=since,
             deadline=deadline,
             what="the application's ready line",
-        )
-        self.recorder.record(
-            Measurement(
-                name="boot time", value=round(allowed_s - deadline.remaining_s, 3), unit="s"
-            )
         )
         boots = self.boots_since(since)
         if not boots:
@@ -126,7 +120,10 @@ class Dut:
                 where=f"{self.console.port}, full log: {self.console.raw_log_path}",
                 next_step="Make boot.app_ready in the board file a line of the boot only.",
             )
-        return boots[-1]
+        boot = boots[-1]
+        duration_s = boot.lines[-1].time_s - boot.lines[0].time_s
+        self.recorder.record(Measurement(name="boot time", value=round(duration_s, 3), unit="s"))
+        return boot
 
     def boots_since(self, since: LogMark) -> tuple[Boot, ...]:
         """All boots that the console saw after `since`."""

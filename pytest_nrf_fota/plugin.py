@@ -229,17 +229,23 @@ def pytest_runtest_makereport(
     report = yield
     if not _uses_board(item):
         return report
-    from pytest_nrf_fota.errors import RigError
-    from pytest_nrf_fota.report.session import properties_of, run_folder, uart_tail
+    if report.failed and call.excinfo is not None:
+        from pytest_nrf_fota.report import failure
+        from pytest_nrf_fota.report.session import run_folder
 
-    if report.failed:
-        if call.excinfo is not None and isinstance(call.excinfo.value, RigError):
-            # pytest counts a failure outside the call phase as an error, in every report format.
+        short = failure.short_report(call.excinfo, item.path)
+        if short is not None and not item.config.getoption("fulltrace"):
+            report.longrepr = short
+        if failure.is_rig_error(call.excinfo):
+            # pytest counts a failure outside the call phase as an error in every format.
             report.when = "setup"
         recording = run_folder(item.config).recorder.path
-        if recording is not None:
-            report.sections.append(uart_tail(recording))
+        tail = failure.uart_tail(recording) if recording is not None else None
+        if tail is not None:
+            report.sections.append(tail)
     if report.when == "teardown" and _files_key in item.stash:
+        from pytest_nrf_fota.report.session import properties_of
+
         report.user_properties += properties_of(item.stash[_files_key])
     return report
 
@@ -247,6 +253,8 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect results for the summary; quieten a warning that old boards cause per message."""
+    if _board_key not in session.config.stash:
+        return
     from pytest_nrf_fota.report.session import VerdictCollector
 
     session.config.stash[_collector_key] = VerdictCollector()

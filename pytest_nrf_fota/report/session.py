@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.report.events import UartLine, VerdictReached
-from pytest_nrf_fota.report.recorder import read_recording
+from pytest_nrf_fota.report.events import VerdictReached
 from pytest_nrf_fota.report.run import RunFolder, TestFiles
 from pytest_nrf_fota.report.summary import TestVerdicts
 
 VERDICT_PROPERTY = "nrf_fota_verdict"
 FOLDER_PROPERTY = "nrf_fota_folder"
 WORKER_INPUT_KEY = "nrf_fota_run_dir"
-SHOWN_UART_LINES = 30
 
 _path_key: pytest.StashKey[Path] = pytest.StashKey()
 _run_key: pytest.StashKey[RunFolder] = pytest.StashKey()
@@ -72,14 +70,6 @@ def properties_of(files: TestFiles) -> list[tuple[str, object]]:
         (VERDICT_PROPERTY, verdict.model_dump_json()) for verdict in files.verdicts
     ]
     return [*properties, (FOLDER_PROPERTY, str(files.folder))]
-
-
-def uart_tail(recorder_path: Path) -> tuple[str, str]:
-    """Title and text of a report section with the last console lines of a test."""
-    events = [recorded.event for recorded in read_recording(recorder_path)]
-    lines = [event.text for event in events if isinstance(event, UartLine)]
-    title = f"UART, last {SHOWN_UART_LINES} lines (all: {recorder_path.parent})"
-    return title, "\n".join(lines[-SHOWN_UART_LINES:]) or "(nothing)"
 
 
 class VerdictCollector:

@@ -1,6 +1,6 @@
 """A transport that writes every SMP message into the flight recorder and passes it on."""
 
-from typing import cast
+from enum import IntEnum
 
 import cbor2
 from pydantic import JsonValue
@@ -12,7 +12,7 @@ from pytest_nrf_fota.report.events import SmpMessage
 from pytest_nrf_fota.report.recorder import FlightRecorder
 
 _SHOWN_BYTES = 32
-_COMMANDS = {
+_COMMANDS: dict[GroupId, type[IntEnum]] = {
     GroupId.OS_MANAGEMENT: CommandId.OSManagement,
     GroupId.IMAGE_MANAGEMENT: CommandId.ImageManagement,
     GroupId.SHELL_MANAGEMENT: CommandId.ShellManagement,
@@ -89,14 +89,16 @@ def _event(direction: str, data: bytes) -> SmpMessage:
 
 
 def _name(header: Header) -> str:
-    group = header.group_id
-    group_name = group.name if isinstance(group, GroupId) else str(group)
-    commands = _COMMANDS.get(cast(GroupId, group))
     try:
-        command = commands(header.command_id).name if commands else str(header.command_id)
+        group = GroupId(header.group_id)
     except ValueError:
+        return f"{header.group_id} {header.command_id}"
+    group_name = group.name.removesuffix("_MANAGEMENT")
+    try:
+        command = _COMMANDS[group](header.command_id).name
+    except (KeyError, ValueError):
         command = str(header.command_id)
-    return f"{group_name.removesuffix('_MANAGEMENT')} {command}".lower()
+    return f"{group_name} {command}".lower()
 
 
 def _readable(value: object) -> JsonValue:

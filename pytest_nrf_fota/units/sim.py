@@ -135,7 +135,7 @@ class SimUnit:
         log_folder.mkdir(parents=True, exist_ok=True)
         self._kit_log = (log_folder / "kit.log").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pytest_nrf_fota.sim", _settings_json(board)],
+            [sys.executable, "-m", "pytest_nrf_fota.sim", kit_settings_json(board)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._kit_log,
@@ -145,6 +145,16 @@ class SimUnit:
         except BaseException:
             self.release()
             raise
+
+    @property
+    def pid(self) -> int:
+        """Process id of the kit."""
+        return self._process.pid
+
+    @property
+    def control_address(self) -> str:
+        """Path of the kit's control socket, for `KitControl`."""
+        return self._addresses.control
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open control socket, UART and radio."""
@@ -198,7 +208,11 @@ class SimUnit:
             ) from error
 
 
-def _settings_json(board: BoardType) -> str:
+def kit_settings_json(board: BoardType) -> str:
+    """The settings of a virtual kit of this board type, as its process takes them.
+
+    Raises `BoardFileError` where the board file lacks what a kit needs.
+    """
     slots = board.slots
     if (
         slots.s0 is None

@@ -1,0 +1,34 @@
+# make demo   install into .venv, upgrade a virtual kit, show what was proven
+# make test   style, types, the whole test suite
+# make tox    the suite on every Python that is installed, 3.10 to 3.13
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint tox clean
+
+demo: $(INSTALLED)
+	$(BIN)/pytest --board nrf5340dk_sim -k mcuboot_upgrade -v tests/hil
+
+test: lint
+	$(BIN)/pytest --board nrf5340dk_sim
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+tox: $(INSTALLED)
+	$(BIN)/tox run $(TOX_ARGS)
+
+clean:
+	rm -rf $(VENV) .tox dist .pytest_cache .mypy_cache .ruff_cache nrf_fota_runs
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.10 to 3.13 is needed, $(PYTHON) is another: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --group dev --editable .
+	@touch $@

@@ -1,0 +1,62 @@
+"""Make a failing test readable: the test's own line, the error, the console's last lines."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
+
+import pytest_nrf_fota
+from pytest_nrf_fota.errors import FotaError, RigError
+from pytest_nrf_fota.report.events import ConsoleState, UartLine
+from pytest_nrf_fota.report.recorder import read_recording
+from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError
+
+SHOWN_UART_LINES = 30
+_PACKAGE = Path(pytest_nrf_fota.__file__).parent
+
+
+def is_rig_error(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether the rig broke, so that the test's outcome says nothing about the firmware."""
+    return isinstance(excinfo.value, RigError)
+
+
+def short_report(
+    excinfo: pytest.ExceptionInfo[BaseException], test_file: Path
+) -> TerminalRepr | str | None:
+    """What to show of one of this package's own errors; None for any other exception.
+
+    The message says all there is to say. So the traceback holds the test's lines only, and an
+    error in a fixture is its message alone. `--full-trace` shows everything.
+    """
+    if not isinstance(excinfo.value, FotaError | UpgradeNotProvenError):
+        return None
+    if not any(_path(entry) == test_file for entry in excinfo.traceback):
+        return str(excinfo.value)
+
+    def of_the_test(shown: pytest.ExceptionInfo[BaseException]) -> Traceback:
+        in_test = shown.traceback.cut(path=test_file)
+        return Traceback(itertools.takewhile(lambda entry: not _is_own(entry), in_test))
+
+    return excinfo.getrepr(style="long", tbfilter=of_the_test, chain=False)
+
+
+def _path(entry: TracebackEntry) -> Path:
+    return Path(str(entry.path))
+
+
+def _is_own(entry: TracebackEntry) -> bool:
+    return _path(entry).is_relative_to(_PACKAGE)
+
+
+def uart_tail(recording: Path) -> tuple[str, str] | None:
+    """Title and text of a report section with the console's last lines.
+
+    None where the console was never open.
+    """
+    events = [recorded.event for recorded in read_recording(recording)]
+    if not any(isinstance(event, ConsoleState | UartLine) for event in events):
+        return None
+    lines = [event.text for event in events if isinstance(event, UartLine)]
+    title = f"UART, last {SHOWN_UART_LINES} lines (all: {recording.parent})"
+    return title, "\n".join(lines[-SHOWN_UART_LINES:]) or "(nothing)"

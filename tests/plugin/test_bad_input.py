@@ -1,0 +1,130 @@
+"""Bad input ends in one clear error before any board is touched."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.firmware.demo import DemoSource
+
+
+def _refusal(user_folder: pytest.Pytester, *arguments: str) -> str:
+    """Run, see that nothing was collected or flashed, and return the message."""
+    result = user_folder.runpytest_subprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "collected" not in result.stdout.str()
+    text = result.stderr.str()
+    assert "Traceback" not in text
+    assert "where:" in text
+    assert "next:" in text
+    return text
+
+
+def test_unknown_board(user_folder: pytest.Pytester) -> None:
+    """The message suggests the nearest name."""
+    assert "Did you mean nrf5340dk_sim" in _refusal(user_folder, "--board", "nrf5340dk_simm")
+
+
+def test_wrong_key_in_a_users_board_file(user_folder: pytest.Pytester) -> None:
+    """File, key and allowed keys are named."""
+    boards = user_folder.mkdir("boards")
+    (boards / "mine.toml").write_text(
+        'name = "mine"\nbase = "nrf5340dk_sim"\n[console]\nbaud = 9600\n'
+    )
+    text = _refusal(user_folder, "--board", "mine", "--board-dir", "boards")
+    assert "mine.toml" in text
+    assert "console.baud: no such key; allowed here: baudrate" in text
+
+
+def test_users_board_file_from_ini(user_folder: pytest.Pytester) -> None:
+    """A folder in the configuration serves as well as the option, relative to the ini file."""
+    boards = user_folder.mkdir("boards")
+    (boards / "mine.toml").write_text('name = "mine"\nbase = "nrf5340dk_sim"\n')
+    user_folder.makeini("[pytest]\nnrf_fota_board_dir = boards\n")
+    user_folder.makepyfile(test_mine="def test_it(board): assert board.name == 'mine'")
+    user_folder.runpytest_subprocess("--board", "mine").assert_outcomes(passed=1)
+
+
+def test_update_that_does_not_exist(user_folder: pytest.Pytester) -> None:
+    """The path is named."""
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", "--update", "dfu_application.zip")
+    assert "dfu_application.zip" in text
+
+
+def test_update_for_another_board(user_folder: pytest.Pytester) -> None:
+    """A package built for something else is refused by its manifest."""
+    package = user_folder.path / "dfu_application.zip"
+    made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made").app_update
+    with zipfile.ZipFile(made) as source, zipfile.ZipFile(package, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            target.writestr(name, data.replace(b"nrf5340dk_nrf5340_cpuapp", b"nrf52840dk_nrf52840"))
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", "--update", str(package))
+    assert "nrf52840dk_nrf52840" in text
+
+
+def test_truncated_update(user_folder: pytest.Pytester) -> None:
+    """A zip that was cut off is no package."""
+    package = user_folder.path / "dfu_application.zip"
+    made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made").app_update
+    package.write_bytes(made.read_bytes()[:-100])
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", "--update", str(package))
+    assert "not a complete zip file" in text
+
+
+@pytest.mark.parametrize("given", ["missing", "not_hex", "out_of_map"])
+def test_baseline_is_refused_before_the_board_is_erased(
+    user_folder: pytest.Pytester, given: str
+) -> None:
+    """A bad hex file fails the test, and the probe did nothing."""
+    baseline = user_folder.path / "merged.hex"
+    if given == "not_hex":
+        baseline.write_bytes(bytes(range(256)))
+    if given == "out_of_map":
+        # One byte at 0x20000000: RAM, which no flash programmer can program.
+        baseline.write_text(":020000042000DA\n:0100000000FF\n:00000001FF\n")
+    user_folder.makepyfile(test_mine="def test_it(dut, firmware): dut.prepare(firmware.baseline)")
+    result = user_folder.runpytest_subprocess(
+        "--board", "nrf5340dk_sim", "--baseline", str(baseline)
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*where:*merged.hex", "*next:*"])
+    (recording,) = user_folder.path.glob("nrf_fota_runs/*/*/recorder.jsonl")
+    assert '"kind":"probe"' not in recording.read_text()
+
+
+def test_missing_artifact_is_a_skip_with_the_reason(user_folder: pytest.Pytester) -> None:
+    """With the user's own files, tests of other artifacts are skipped and say why."""
+    made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made")
+    result = user_folder.runpytest_subprocess(
+        "--board", "nrf5340dk_sim", "--baseline", str(made.baseline), "-rs"
+    )
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*No update package with mcuboot images was given.*"])
+
+
+def test_package_without_the_idle_slots_file(user_folder: pytest.Pytester) -> None:
+    """Only the file for the running slot: the message says which one is missing."""
+    made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made")
+    package = user_folder.path / "dfu_mcuboot.zip"
+    _keep_only_first_file(made.mcuboot_update, package)
+    result = user_folder.runpytest_subprocess(
+        *("--board", "nrf5340dk_sim"),
+        *("--baseline", str(made.baseline), "--update", str(package)),
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*S0 is running, so the update must be for S1*S0 only."])
+
+
+def _keep_only_first_file(source: Path, target: Path) -> None:
+    import json
+
+    with zipfile.ZipFile(source) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        manifest["files"] = manifest["files"][:1]
+        name = manifest["files"][0]["file"]
+        data = archive.read(name)
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr(name, data)

@@ -1,0 +1,88 @@
+"""Nothing is left behind, however a run ends; nothing is paid for a board that is not used."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.deadline import Deadline
+
+STOPS_IN_THE_MIDDLE = """
+import pathlib, time
+
+def test_it(dut, firmware, unit):
+    dut.prepare(firmware.baseline)
+    pathlib.Path("kit.pid").write_text(f"{unit.pid} {unit.control_address}")
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_kit_ends_with_pytest(user_folder: pytest.Pytester, number: signal.Signals) -> None:
+    """Ctrl-C, a polite and an impolite kill of pytest all end the kit's process."""
+    user_folder.makepyfile(test_mine=STOPS_IN_THE_MIDDLE)
+    pid_file = user_folder.path / "kit.pid"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", "--board", "nrf5340dk_sim"],
+        cwd=user_folder.path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        text = _wait_for_text(pid_file, run)
+        kit_pid, control_address = text.split()
+        run.send_signal(number)
+        run.wait(30)
+    finally:
+        run.kill()
+        run.wait()
+    _wait_for_end(int(kit_pid))
+    assert not Path(control_address).parent.exists()
+
+
+def test_run_without_board_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
+    """A project that only has the plugin installed pays nothing for it."""
+    pytester.makepyfile(
+        """
+        import sys
+
+        HEAVY = ("bleak", "bumble", "smpclient", "pydantic", "serial", "imgtool", "pynrfjprog")
+
+        def test_it():
+            assert [name for name in HEAVY if name in sys.modules] == []
+        """
+    )
+    # Other installed plugins may import some of these themselves.
+    result = pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"
+    )
+    result.assert_outcomes(passed=1)
+
+
+def _wait_for_text(path: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = Deadline.after(60)
+    while not deadline.expired:
+        if path.is_file() and (text := path.read_text()):
+            return text
+        assert process.poll() is None, "pytest ended before its test began"
+        _pause()
+    pytest.fail("the test did not begin")
+
+
+def _wait_for_end(pid: int) -> None:
+    deadline = Deadline.after(30)
+    while not deadline.expired:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        _pause()
+    pytest.fail(f"process {pid} is still there")
+
+
+def _pause() -> None:
+    # A process of another parent cannot be waited for, only looked at.
+    signal.sigtimedwait([], 0.02)

@@ -1,0 +1,191 @@
+"""What a user sees and finds after a run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.report.events import (
+    ProbeOperation,
+    RadioState,
+    SmpMessage,
+    UartLine,
+    VerdictReached,
+)
+from pytest_nrf_fota.report.recorder import read_recording
+
+
+def _run_folder(user_folder: pytest.Pytester) -> Path:
+    (run,) = (user_folder.path / "nrf_fota_runs").iterdir()
+    return run
+
+
+def test_users_own_test_passes_and_the_summary_shows_the_evidence(
+    user_folder: pytest.Pytester,
+) -> None:
+    """Three lines in a foreign folder are enough."""
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "nrf-fota: board nrf5340dk_sim*",
+            "*nRF FOTA: what was proven*",
+            "PASSED test_mine.py::test_upgrade",
+            "*MCUboot 14 in S0 -> 15 in S1: UPGRADED",
+            "*UART says new * NSIB boots slot 1, Firmware version 15",
+            "*UART says new * Starting bootloader 15",
+            "*SWD  says new *",
+            "logs and flight recorders: *nrf_fota_runs*",
+        ]
+    )
+
+
+def test_run_folder_holds_everything_about_the_test(user_folder: pytest.Pytester) -> None:
+    """Recorder, UART log and image lists of the test, in one folder named after it."""
+    user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
+    (test_folder,) = _run_folder(user_folder).glob("*test_upgrade*")
+    events = [line.event for line in read_recording(test_folder / "recorder.jsonl")]
+    operations = [event for event in events if isinstance(event, ProbeOperation)]
+    assert [f"{o.operation} {o.detail}" for o in operations][:3] == [
+        "recover network core",
+        "recover application core",
+        "program merged.hex",
+    ]
+    commands = [e.name for e in events if isinstance(e, SmpMessage) and e.direction == "request"]
+    assert {"image state", "image upload", "os reset"} <= set(commands)
+    assert [e.outcome for e in events if isinstance(e, VerdictReached)] == ["upgraded"]
+    assert any(isinstance(e, RadioState) and e.state == "connected" for e in events)
+    uart = (test_folder / "uart.log").read_text().splitlines()
+    assert uart == [event.text for event in events if isinstance(event, UartLine)]
+    assert "Firmware version 15" in uart
+    before = json.loads((test_folder / "images-before.json").read_text())
+    after = json.loads((test_folder / "images-after.json").read_text())
+    assert before["payload"]["images"][0]["version"] == "1.0.0"
+    assert before["sequence"] != after["sequence"]
+
+
+def test_failed_upgrade_shows_verdict_and_uart(user_folder: pytest.Pytester) -> None:
+    """The report says why, and shows the console; none of our own frames."""
+    user_folder.makepyfile(
+        test_mine="""
+        from pytest_nrf_fota.verdict.evidence import assert_upgraded
+
+        def test_upgrade(dut, firmware):
+            dut.prepare(firmware.baseline)
+            assert_upgraded(dut.upgrade(firmware.mcuboot_same_version))
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">*assert_upgraded(dut.upgrade(firmware.mcuboot_same_version))",
+            "E*MCUboot 14 in S0 -> 14 in S1: NOT UPGRADED",
+            "E*why: NSIB kept slot 0*raise CONFIG_FW_INFO_FIRMWARE_VERSION",
+            "*UART, last 30 lines*",
+            "Firmware version 14",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*pytest_nrf_fota/*.py:*")
+
+
+def test_lost_board_is_an_error_not_a_failure(user_folder: pytest.Pytester) -> None:
+    """The rig breaking in the middle of a test is counted as an error, in JUnit XML as well."""
+    user_folder.makepyfile(
+        test_mine="""
+        import os, signal
+
+        def test_upgrade(dut, firmware, unit):
+            dut.prepare(firmware.baseline)
+            os.kill(unit.pid, signal.SIGKILL)
+            dut.reset()
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--junitxml=junit.xml")
+    result.assert_outcomes(errors=1)
+    junit = (user_folder.path / "junit.xml").read_text()
+    assert "<error" in junit
+    assert "<failure" not in junit
+
+
+def test_missing_kit_is_an_error_that_names_the_virtual_one(
+    user_folder: pytest.Pytester,
+) -> None:
+    """Without a kit on USB the message says so and how to go on."""
+    from pytest_nrf_fota.units.usb import attached_serial_numbers
+
+    if attached_serial_numbers():
+        pytest.skip("a real kit is attached to this machine")
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["No Nordic nRF5340 DK is attached.", "*where: USB*", "*--board nrf5340dk_sim"]
+    )
+
+
+def test_without_board_the_message_says_how_to_give_one(user_folder: pytest.Pytester) -> None:
+    """Nobody has to guess the option."""
+    result = user_folder.runpytest_subprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*--board nrf5340dk_sim*"])
+
+
+def test_board_from_ini_and_session_scope(user_folder: pytest.Pytester) -> None:
+    """The configuration may name the board; one set of wires may serve several tests."""
+    user_folder.makeini("[pytest]\nnrf_fota_board = nrf5340dk_sim\n")
+    user_folder.makepyfile(
+        test_mine="""
+        def test_first(dut, firmware):
+            dut.prepare(firmware.baseline)
+            dut.marker = "same object"
+
+        def test_second(dut):
+            assert dut.marker == "same object"
+            assert dut.last_boot().firmware_version == 14
+        """
+    )
+    result = user_folder.runpytest_subprocess("--dut-scope", "session")
+    result.assert_outcomes(passed=2)
+
+
+def test_xdist_workers_have_a_kit_each(user_folder: pytest.Pytester) -> None:
+    """Two workers upgrade two kits; the controller's summary shows both."""
+    user_folder.makepyfile(
+        test_mine="""
+        import pytest
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_upgrade(dut, firmware, number):
+            dut.prepare(firmware.baseline)
+            assert dut.upgrade(firmware.app_update).outcome.value == "upgraded"
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "-n", "2")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines_random(
+        ["PASSED test_mine.py::test_upgrade?1?", "PASSED test_mine.py::test_upgrade?2?"]
+    )
+    workers = {path.name for path in _run_folder(user_folder).iterdir()}
+    assert {"gw0", "gw1"} <= workers
+
+
+def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None:
+    """Steps of the harness, UART log, recorder, image lists and verdict are in the results."""
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--alluredir=results")
+    result.assert_outcomes(passed=1)
+    (path,) = (user_folder.path / "results").glob("*-result.json")
+    allure = json.loads(path.read_text())
+    steps = [step["name"] for step in allure["steps"]]
+    assert "flash: merged.hex" in steps
+    assert "erase external flash" in steps
+    assert any(step.startswith("upload: ") for step in steps)
+    names = [attachment["name"] for attachment in allure["attachments"]]
+    assert names == [
+        "UART log",
+        "flight recorder",
+        "image list before",
+        "image list after",
+        "verdict",
+    ]
+    for attachment in allure["attachments"]:
+        assert (user_folder.path / "results" / attachment["source"]).stat().st_size > 0
