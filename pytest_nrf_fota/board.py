@@ -22,7 +22,7 @@ else:
 def _regex(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"is not a regular expression: {error}") from error
     return pattern
 
@@ -38,7 +38,7 @@ VersionRegex = Annotated[str, AfterValidator(_version_regex)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class MemoryRegion(_Section):
@@ -173,6 +173,23 @@ class BoardType(_Section):
         """The memory that holds the whole range, or None."""
         return next((r for r in self.memory if r.contains(address, size_bytes)), None)
 
+    def with_timeouts(self, *, probe_s: float | None, boot_s: float | None) -> "BoardType":
+        """The same board with other time-outs where a number is given.
+
+        Raises `BoardFileError` for a number that is no time.
+        """
+        changed = {"probe_s": probe_s, "boot_s": boot_s}
+        given = {key: value for key, value in changed.items() if value is not None}
+        try:
+            timeouts = Timeouts.model_validate(self.timeouts.model_dump() | given)
+        except ValidationError as error:
+            raise BoardFileError(
+                f"The time-out is not usable: {_explain(error.errors()[0])}",
+                where="--flash-timeout, --base-timeout",
+                next_step="Give a positive number of seconds.",
+            ) from error
+        return self.model_copy(update={"timeouts": timeouts})
+
 
 def packaged_boards() -> Path:
     """The folder of board files that comes with this package."""
@@ -253,24 +270,27 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
 
 
 def _with_base(path: Path, folders: Sequence[Path], seen: tuple[Path, ...]) -> dict[str, JsonValue]:
-    if path in seen:
-        raise BoardFileError(
-            "Board files are based on each other in a circle.",
-            where=" -> ".join(str(p) for p in (*seen, path)),
-            next_step="Remove one of the `base` keys.",
-        )
     table = _read_toml(path)
     base = table.get("base")
     if base is None:
         return table
-    base_path = next((f / f"{base}.toml" for f in folders if (f / f"{base}.toml").is_file()), None)
-    if base_path is None:
+    seen = (*seen, path)
+    found = [folder / f"{base}.toml" for folder in folders if (folder / f"{base}.toml").is_file()]
+    if not found:
         raise BoardFileError(
             f"base = {base!r} names no board.",
             where=str(path),
             next_step=f"Known boards: {', '.join(board_names(folders))}.",
         )
-    return _merged(_with_base(base_path, folders, (*seen, path)), table)
+    # A user's nrf5340dk.toml may be based on the packaged file of the same name.
+    base_path = next((candidate for candidate in found if candidate not in seen), None)
+    if base_path is None:
+        raise BoardFileError(
+            "Board files are based on each other in a circle.",
+            where=" -> ".join(str(p) for p in (*seen, found[0])),
+            next_step="Remove one of the `base` keys.",
+        )
+    return _merged(_with_base(base_path, folders, seen), table)
 
 
 def _merged(below: dict[str, JsonValue], above: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -287,6 +307,12 @@ def _merged(below: dict[str, JsonValue], above: dict[str, JsonValue]) -> dict[st
 def _read_toml(path: Path) -> dict[str, JsonValue]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BoardFileError(
+            f"The board file cannot be read: {error.strerror}.",
+            where=str(path),
+            next_step="Check the path and its permissions.",
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BoardFileError(
             f"The board file is not valid TOML: {error}",

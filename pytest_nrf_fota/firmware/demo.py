@@ -47,9 +47,15 @@ UPDATE_BUILD_TIME = "May  8 2024 a 10:11:12"
 
 
 class DemoSource:
-    """Makes artifacts in `folder` when they are first asked for."""
+    """Makes artifacts in `folder` when they are first asked for.
 
-    def __init__(self, board: BoardType, folder: Path) -> None:
+    Args:
+        board: where the slots lie.
+        folder: for the files.
+        app: how the application behaves; its build time is set per version.
+    """
+
+    def __init__(self, board: BoardType, folder: Path, app: AppDescription | None = None) -> None:
         if board.slots.s0 is None or board.slots.s1 is None:
             raise BoardFileError(
                 "Demonstration firmware needs a board with slots s0 and s1.",
@@ -66,6 +72,7 @@ class DemoSource:
         self._s_slots = (board.slots.s0, board.slots.s1)
         self._primary = board.slots.primary
         self._folder = folder
+        self._app_description = app or AppDescription()
         self._nsib_key = signing_key_for_tests("nsib")
         self._mcuboot_key = signing_key_for_tests("mcuboot")
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +178,7 @@ class DemoSource:
         payload = build_payload(
             _firmware_address(self._primary),
             APP_SIZE_BYTES,
-            AppDescription(build_time=build_time),
+            self._app_description.model_copy(update={"build_time": build_time}),
         )
         return sign_for_mcuboot(payload, version, SlotLayout(self._primary.size), self._mcuboot_key)
 

@@ -1,8 +1,8 @@
 """DFU packages: `dfu_application.zip` and `dfu_mcuboot.zip` (facts/dual-stage-boot.md, 5)."""
 
 import json
-import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,7 +20,9 @@ from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 MANIFEST_NAME = "manifest.json"
 LARGEST_MANIFEST_BYTES = 64 * 1024
 LARGEST_ENTRY_BYTES = 16 * 1024 * 1024
+LARGEST_PACKAGE_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 64
+_ENCRYPTED_FLAG = 0x1
 
 
 class PackageKind(Enum):
@@ -129,6 +131,13 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
             next_step="Give dfu_mcuboot.zip or dfu_application.zip as the build made them.",
         )
     kind = PackageKind.MCUBOOT if bootloaders else PackageKind.APPLICATION
+    if not bootloaders and any(file.type == PackageKind.MCUBOOT.value for file in manifest.files):
+        raise PackageError(
+            "The manifest says that the package updates MCUboot, but none of its images runs "
+            "from S0 or S1.",
+            where=str(path),
+            next_step="Compare slots.s0 and slots.s1 of the board file with partitions.yml.",
+        )
     return DfuPackage(path, kind, manifest, files)
 
 
@@ -144,11 +153,26 @@ def _read_entries(path: Path) -> dict[str, bytes]:
             if len(infos) > MOST_ENTRIES:
                 raise _package_error(path, f"The package has {len(infos)} entries.")
             for info in infos:
-                if info.is_dir():
+                # Not is_dir(): in older zipfile modules it fails for an entry without a name.
+                if info.filename.endswith("/"):
                     continue
                 _check_entry_name(path, info.filename)
+                if info.filename in entries:
+                    raise _package_error(path, f"The entry {info.filename!r} is there twice.")
                 entries[info.filename] = _read_entry(path, archive, info)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+                if sum(len(data) for data in entries.values()) > LARGEST_PACKAGE_BYTES:
+                    raise _package_error(
+                        path, f"The package holds more than {LARGEST_PACKAGE_BYTES} bytes."
+                    )
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise PackageError(
             f"The package is not a complete zip file: {error}",
             where=str(path),
@@ -158,6 +182,12 @@ def _read_entries(path: Path) -> dict[str, bytes]:
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    if info.flag_bits & _ENCRYPTED_FLAG:
+        raise _package_error(path, f"The entry {info.filename!r} is encrypted.")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _package_error(
+            path, f"The entry {info.filename!r} is packed by method {info.compress_type}."
+        )
     limit = LARGEST_MANIFEST_BYTES if info.filename == MANIFEST_NAME else LARGEST_ENTRY_BYTES
     # The header's size can lie, so the limit is kept while reading, too.
     with archive.open(info) as stream:
@@ -196,7 +226,7 @@ def _read_manifest(path: Path, entries: dict[str, bytes]) -> Manifest:
             where=f"{path}, {MANIFEST_NAME}",
             next_step="Use the package as the build made it.",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PackageError(
             f"The manifest is not valid JSON: {error}",
             where=f"{path}, {MANIFEST_NAME}",
@@ -258,7 +288,7 @@ def _read_file(
     try:
         image = McubootImage.parse(data)
         reset_vector = image.reset_vector
-    except (NotAnImageError, struct.error) as error:
+    except NotAnImageError as error:
         raise PackageError(
             f"{entry.file!r} is not an MCUboot image: {error}",
             where=str(path),

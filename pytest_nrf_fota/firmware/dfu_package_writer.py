@@ -34,7 +34,7 @@ def write_package(path: Path, entries: Sequence[PackageEntry], *, name: str) -> 
             for entry in entries
         ],
     }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for entry in entries:
             archive.writestr(zipfile.ZipInfo(entry.name, _FIXED_TIME), entry.data)
         archive.writestr(

@@ -1,5 +1,6 @@
 """Intel hex files, read once and checked against a board's memories."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pytest_nrf_fota.board import BoardType, MemoryRegion
 from pytest_nrf_fota.errors import PackageError
 
 LARGEST_HEX_BYTES = 64 * 1024 * 1024
+END_RECORD = ":00000001FF"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Segment:
 def read_hex(path: Path) -> tuple[Segment, ...]:
     """The segments of a hex file, by rising address.
 
-    Raises `PackageError`: missing, unreadable, overlapping or empty.
+    Raises `PackageError`: missing, unreadable, overlapping, empty or cut off.
     """
     if not path.is_file():
         raise PackageError(
@@ -41,14 +43,15 @@ def read_hex(path: Path) -> tuple[Segment, ...]:
             next_step="Give the build's merged.hex.",
         )
     try:
-        hex_data = IntelHex(str(path))
+        text = path.read_text(encoding="ascii")
+        hex_data = IntelHex(io.StringIO(text))
     except AddressOverlapError as error:
         raise PackageError(
             f"The hex file holds the same address twice: {error}",
             where=str(path),
             next_step="Two images were merged that overlap; compare with the partition report.",
         ) from error
-    except (HexReaderError, IntelHexError, UnicodeDecodeError, ValueError) as error:
+    except (HexReaderError, IntelHexError, OSError, ValueError) as error:
         raise PackageError(
             f"The file is not a readable Intel hex file: {error}",
             where=str(path),
@@ -61,6 +64,13 @@ def read_hex(path: Path) -> tuple[Segment, ...]:
     if not segments:
         raise PackageError(
             "The hex file holds no data.", where=str(path), next_step="Is the build complete?"
+        )
+    # intelhex takes a file that was cut off between two records for a complete one.
+    if END_RECORD not in (line.strip().upper() for line in text.splitlines()):
+        raise PackageError(
+            f"The hex file is cut off: it has no end record ({END_RECORD}).",
+            where=str(path),
+            next_step="Copy it again, or build it again.",
         )
     return segments
 

@@ -1,12 +1,9 @@
-"""Signing keys: test keys that are the same on every machine, and keys from PEM files."""
+"""Signing keys for tests: the same on every machine."""
 
 import hashlib
-from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.provisioning import has_blank_halfword
 from pytest_nrf_fota.firmware.validation_info import provisioned_key_hash, raw_public_key
 
@@ -28,22 +25,3 @@ def signing_key_for_tests(name: str) -> ec.EllipticCurvePrivateKey:
         if not has_blank_halfword(provisioned_key_hash(raw_public_key(key.public_key()))):
             return key
         attempt += 1
-
-
-def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """A P-256 private key from a PEM file. Raises `PackageError`."""
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        raise PackageError(
-            f"The signing key cannot be read: {error}",
-            where=str(path),
-            next_step="Give an unencrypted PEM file with a P-256 private key.",
-        ) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
-        raise PackageError(
-            "The signing key is not an ECDSA P-256 key.",
-            where=str(path),
-            next_step="NSIB verifies ECDSA P-256 only: `imgtool keygen -t ecdsa-p256`.",
-        )
-    return key

@@ -15,6 +15,8 @@ IMAGE_MAGIC = 0x96F3B83D
 HEADER = struct.Struct("<IIHHIIBBHI4x")
 TLV_INFO = struct.Struct("<HH")
 TLV_ENTRY = struct.Struct("<HH")
+# The first two words of an Arm vector table: initial stack pointer, then the reset handler.
+RESET_VECTOR = struct.Struct("<4xI")
 TLV_INFO_MAGIC = 0x6907
 PROTECTED_TLV_INFO_MAGIC = 0x6908
 
@@ -142,8 +144,13 @@ class McubootImage:
 
     @property
     def reset_vector(self) -> int:
-        """Address of the reset handler, second word of the vector table."""
-        (address,) = struct.unpack_from("<I", self.payload, 4)
+        """Address of the reset handler, second word of the vector table.
+
+        Raises `NotAnImageError` where the payload is too short to hold one.
+        """
+        if self.header.image_size_bytes < RESET_VECTOR.size:
+            raise NotAnImageError(f"{self.header.image_size_bytes} bytes hold no vector table")
+        (address,) = RESET_VECTOR.unpack_from(self.payload)
         return int(address)
 
     def tlv(self, kind: int) -> bytes | None:
@@ -253,6 +260,8 @@ def _parse_tlv_area(data: bytes, offset: int, magic: int) -> tuple[list[Tlv], in
     found_magic, total_bytes = TLV_INFO.unpack_from(data, offset)
     if found_magic != magic:
         raise NotAnImageError(f"no TLV area at {offset}: magic 0x{found_magic:04x}")
+    if total_bytes < TLV_INFO.size:
+        raise NotAnImageError(f"the TLV area at {offset} claims to have {total_bytes} bytes")
     end = offset + total_bytes
     if end > len(data):
         raise NotAnImageError(f"truncated: the TLV area ends at {end}, the data at {len(data)}")

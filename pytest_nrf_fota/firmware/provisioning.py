@@ -18,6 +18,8 @@ COUNTER_SLOTS_DEFAULT = 240
 FREE_SLOT = 0xFFFF
 MOST_KEYS = 64
 MOST_COUNTERS = 16
+# The OTP holds 191 words (facts/dual-stage-boot.md, 1).
+OTP_SIZE_BYTES = 764
 
 
 class CounterKind(Enum):
@@ -92,7 +94,9 @@ def parse_provisioning(read: ReadMemory, address: int) -> ProvisioningData | Non
         valid_word, key_hash = KEY_ENTRY.unpack(read(entry_address, KEY_ENTRY.size))
         keys.append(ProvisionedKey(entry_address, key_hash, valid_word == KEY_INVALID_WORD))
         entry_address += KEY_ENTRY.size
-    return ProvisioningData(s0, s1, tuple(keys), _parse_counters(read, entry_address))
+    return ProvisioningData(
+        s0, s1, tuple(keys), _parse_counters(read, entry_address, address + OTP_SIZE_BYTES)
+    )
 
 
 def build_provisioning(
@@ -123,7 +127,7 @@ def has_blank_halfword(key_hash: bytes) -> bool:
     return any(key_hash[i : i + 2] == b"\xff\xff" for i in range(0, len(key_hash), 2))
 
 
-def _parse_counters(read: ReadMemory, address: int) -> tuple[CounterArea, ...]:
+def _parse_counters(read: ReadMemory, address: int, end: int) -> tuple[CounterArea, ...]:
     kind, num_counters = struct.unpack("<HH", read(address, 4))
     if kind != COUNTERS_TYPE or num_counters > MOST_COUNTERS:
         return ()
@@ -132,6 +136,8 @@ def _parse_counters(read: ReadMemory, address: int) -> tuple[CounterArea, ...]:
     for _ in range(num_counters):
         description, num_slots = struct.unpack("<HH", read(address, 4))
         address += 4
+        if address + 2 * num_slots > end:
+            break
         slots = struct.unpack(f"<{num_slots}H", read(address, 2 * num_slots))
         counters.append(CounterArea(description, address, slots))
         address += 2 * num_slots

@@ -1,0 +1,108 @@
+"""Firmware that the user names, and the choice between it and the board's own."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.choose import firmware_source
+from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.firmware.dfu_package import PackageTarget
+from pytest_nrf_fota.firmware.files_source import FilesSource
+from pytest_nrf_fota.firmware.qemu_source import QemuSource
+from pytest_nrf_fota.firmware.source import ArtifactUnavailableError, FirmwareSource
+
+
+def unavailable(source: FirmwareSource, artifact: str) -> ArtifactUnavailableError:
+    with pytest.raises(ArtifactUnavailableError) as caught:
+        getattr(source, artifact)
+    assert caught.value.what
+    assert caught.value.next_step
+    return caught.value
+
+
+@pytest.mark.parametrize("mcuboot_first", [False, True])
+def test_packages_are_told_apart_by_their_content(
+    demo: DemoSource, target: PackageTarget, mcuboot_first: bool
+) -> None:
+    updates = (demo.app_update, demo.mcuboot_update)
+    source = FilesSource(None, updates[::-1] if mcuboot_first else updates, target)
+    assert source.app_update == demo.app_update
+    assert source.mcuboot_update == demo.mcuboot_update
+
+
+def test_baseline_is_the_given_file(target: PackageTarget) -> None:
+    baseline = Path("build") / "merged.hex"
+    assert FilesSource(baseline, (), target).baseline == baseline
+
+
+@pytest.mark.parametrize(
+    ("artifact", "option"),
+    [("baseline", "--baseline"), ("app_update", "--update"), ("mcuboot_update", "--update")],
+)
+def test_missing_file_is_unavailable(artifact: str, option: str, target: PackageTarget) -> None:
+    assert option in unavailable(FilesSource(None, (), target), artifact).next_step
+
+
+def test_one_package_does_not_stand_for_the_other(demo: DemoSource, target: PackageTarget) -> None:
+    unavailable(FilesSource(None, (demo.app_update,), target), "mcuboot_update")
+    unavailable(FilesSource(None, (demo.mcuboot_update,), target), "app_update")
+
+
+@pytest.mark.parametrize("artifact", ["app_truncated", "mcuboot_same_version"])
+def test_variants_of_the_users_files_are_not_made(
+    artifact: str, demo: DemoSource, target: PackageTarget
+) -> None:
+    updates = (demo.app_update, demo.mcuboot_update)
+    unavailable(FilesSource(demo.baseline, updates, target), artifact)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("app_update", "app_truncated"),
+        ("mcuboot_update", "mcuboot_same_version"),
+        ("app_update", "app_update"),
+    ],
+)
+def test_two_packages_of_one_kind(
+    first: str, second: str, demo: DemoSource, target: PackageTarget
+) -> None:
+    paths: tuple[Path, Path] = (getattr(demo, first), getattr(demo, second))
+    with pytest.raises(PackageError) as caught:
+        FilesSource(None, paths, target)
+    error = caught.value
+    assert paths[0].name in error.what
+    assert paths[1].name in error.what
+    assert error.where == str(paths[1])
+    assert error.next_step
+
+
+def test_wrong_package_is_refused_at_once(tmp_path: Path, target: PackageTarget) -> None:
+    with pytest.raises(PackageError, match="does not exist"):
+        FilesSource(None, (tmp_path / "nowhere.zip",), target)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("nrf5340dk", FilesSource),
+        ("nrf5340dk_sim", DemoSource),
+        ("qemu_cortex_m0", QemuSource),
+    ],
+)
+def test_board_names_its_source(name: str, kind: type[object], tmp_path: Path) -> None:
+    assert type(firmware_source(load_board(name), None, (), tmp_path)) is kind
+
+
+def test_given_files_come_before_the_boards_source(
+    board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    by_baseline = firmware_source(board, demo.baseline, (), tmp_path)
+    assert by_baseline.baseline == demo.baseline
+    unavailable(by_baseline, "app_update")
+
+    by_update = firmware_source(board, None, (demo.app_update,), tmp_path)
+    assert by_update.app_update == demo.app_update
+    unavailable(by_update, "baseline")

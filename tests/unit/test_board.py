@@ -1,0 +1,463 @@
+"""Board files: the packaged ones, the user's own, and every mistake in them."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import (
+    board_names,
+    load_board,
+    packaged_boards,
+    read_board_file,
+)
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.probe.protocol import Core, ResetKind
+
+PACKAGED = ("nrf5340dk", "nrf5340dk_sim", "qemu_cortex_m0")
+
+COMPLETE = r"""
+name = "kit"
+title = "A kit"
+platforms = ["kit/soc/core"]
+provider = "usb"
+
+[probe]
+recover = ["network", "application"]
+reset = "pin"
+
+[[memory]]
+name = "flash"
+start = 0x0
+size = 0x100000
+page_size = 0x1000
+
+[[memory]]
+name = "external flash"
+start = 0x10000000
+size = 0x800000
+page_size = 0x1000
+
+[slots]
+primary = { address = 0x28000, size = 0x10000 }
+secondary = { address = 0x10000000, size = 0x10000 }
+
+[console]
+baudrate = 115200
+
+[radio]
+kind = "ble"
+
+[boot]
+firmware_version = 'Firmware version (?P<version>\d+)'
+app_ready = 'ready'
+
+[timeouts]
+boot_s = 30.0
+connect_s = 30.0
+swap_s = 180.0
+
+[firmware]
+source = "files"
+"""
+
+
+def board_file(folder: Path, content: str = COMPLETE, name: str = "kit") -> Path:
+    """Write a board file; the content's name is made to fit."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text(content.replace('name = "kit"', f'name = "{name}"'), encoding="utf-8")
+    return path
+
+
+def changed(old: str, new: str) -> str:
+    """The complete board file with one passage changed."""
+    assert COMPLETE.count(old) == 1
+    return COMPLETE.replace(old, new)
+
+
+def refusal(name: str, *folders: Path) -> BoardFileError:
+    """The error that loading this board gives; it says what, where and what next."""
+    with pytest.raises(BoardFileError) as caught:
+        load_board(name, folders)
+    assert caught.value.what
+    assert caught.value.where
+    assert caught.value.next_step
+    return caught.value
+
+
+def mistake(folder: Path, content: str) -> BoardFileError:
+    """The error that this content gives; it names the file."""
+    path = board_file(folder, content)
+    error = refusal("kit", folder)
+    assert str(path) in error.where
+    return error
+
+
+# Good files.
+
+
+def test_packaged_boards_are_those_of_the_manual() -> None:
+    assert board_names([packaged_boards()]) == PACKAGED
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_board_loads(name: str) -> None:
+    board = load_board(name)
+    assert board.name == name
+    for slot in (board.slots.primary, board.slots.secondary, board.slots.s0, board.slots.s1):
+        assert slot is None or board.region_of(slot.address, slot.size) is not None
+
+
+def test_nrf5340dk_has_the_addresses_of_the_facts() -> None:
+    slots = load_board("nrf5340dk").slots
+    assert slots.s0 is not None
+    assert slots.s1 is not None
+    assert (slots.s0.address, slots.s0.size) == (0x8000, 0xC200)
+    assert (slots.s1.address, slots.s1.size) == (0x18000, 0xC200)
+    assert (slots.primary.address, slots.primary.size) == (0x28000, 0xD8000)
+    assert (slots.secondary.address, slots.secondary.size) == (0x10000000, 0xD8000)
+    assert slots.provisioning_address == 0xFF8100
+
+
+def test_simulated_twin_differs_in_its_provider_and_source_only() -> None:
+    kit, twin = load_board("nrf5340dk"), load_board("nrf5340dk_sim")
+    own = {"name", "title", "base", "platforms", "provider", "firmware", "sim"}
+    assert twin.model_dump(exclude=own) == kit.model_dump(exclude=own)
+    assert (kit.provider, twin.provider) == ("usb", "sim")
+    assert kit.simulated_twin == twin.name
+
+
+def test_own_board_is_read_with_its_defaults(tmp_path: Path) -> None:
+    board_file(tmp_path)
+    board = load_board("kit", [tmp_path])
+    assert board.probe.recover == (Core.NETWORK, Core.APPLICATION)
+    assert board.probe.reset is ResetKind.PIN
+    assert board.boot.mcuboot_update_resets == 2
+    assert board.console.prompt is None
+    assert board.slots.s0 is None
+
+
+@pytest.mark.parametrize(
+    ("address", "size_bytes", "region"),
+    [
+        (0, 0x100000, "flash"),
+        (0xFFFFF, 1, "flash"),
+        (0xFFFFF, 2, None),
+        (0x100000, 1, None),
+        (0x10000000, 0x800000, "external flash"),
+        (0x0FFFFFFF, 2, None),
+    ],
+)
+def test_region_of_a_range(
+    tmp_path: Path, address: int, size_bytes: int, region: str | None
+) -> None:
+    board_file(tmp_path)
+    found = load_board("kit", [tmp_path]).region_of(address, size_bytes)
+    assert (found.name if found else None) == region
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [
+        ("nrf5340dk/nrf5340/cpuapp", "nrf5340dk"),
+        ("nrf5340dk_nrf5340_cpuapp", "nrf5340dk"),
+        ("qemu_cortex_m0/nrf51822", "qemu_cortex_m0"),
+    ],
+)
+def test_board_is_found_by_its_west_platform(platform: str, name: str) -> None:
+    assert load_board(platform).name == name
+
+
+def test_own_board_is_found_by_its_platform(tmp_path: Path) -> None:
+    board_file(tmp_path)
+    assert load_board("kit/soc/core", [tmp_path]).name == "kit"
+
+
+def test_folder_of_the_user_shadows_the_packaged_board(tmp_path: Path) -> None:
+    board_file(tmp_path, COMPLETE, "nrf5340dk")
+    assert load_board("nrf5340dk", [tmp_path]).title == "A kit"
+    assert load_board("nrf5340dk").title == "Nordic nRF5340 DK"
+
+
+def test_shadowing_board_is_a_base_too(tmp_path: Path) -> None:
+    board_file(tmp_path, COMPLETE, "nrf5340dk")
+    assert load_board("nrf5340dk_sim", [tmp_path]).slots.primary.size == 0x10000
+
+
+def test_first_folder_wins(tmp_path: Path) -> None:
+    board_file(tmp_path / "first", changed("A kit", "First"))
+    board_file(tmp_path / "second", changed("A kit", "Second"))
+    folders = [tmp_path / "first", tmp_path / "second"]
+    assert load_board("kit", folders).title == "First"
+    assert load_board("kit", folders[::-1]).title == "Second"
+
+
+def test_base_chain(tmp_path: Path) -> None:
+    board_file(tmp_path, COMPLETE, "kit")
+    (tmp_path / "slow.toml").write_text(
+        'name = "slow"\nbase = "kit"\n[timeouts]\nboot_s = 5.0\nswap_s = 6.0\n', encoding="utf-8"
+    )
+    (tmp_path / "slower.toml").write_text(
+        'name = "slower"\nbase = "slow"\nplatforms = []\n[timeouts]\nswap_s = 7.0\n',
+        encoding="utf-8",
+    )
+    board = load_board("slower", [tmp_path])
+    timeouts = board.timeouts
+    assert (timeouts.boot_s, timeouts.swap_s, timeouts.connect_s) == (5.0, 7.0, 30.0)
+    assert board.title == "A kit"
+    # Lists are replaced, not joined.
+    assert board.platforms == ()
+
+
+def test_base_may_be_a_packaged_board(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\nbase = "nrf5340dk"\n[slots]\nprovisioning_address = 0xFF8000\n',
+        encoding="utf-8",
+    )
+    board = load_board("mine", [tmp_path])
+    assert board.slots.provisioning_address == 0xFF8000
+    assert board.slots.primary == load_board("nrf5340dk").slots.primary
+
+
+# Boards that do not exist.
+
+
+@pytest.mark.parametrize(
+    ("wanted", "suggested"),
+    [
+        ("nrf5340dk_simm", "nrf5340dk_sim"),
+        ("nrf5340", "nrf5340dk"),
+        ("qemu_cortex", "qemu_cortex_m0"),
+    ],
+)
+def test_unknown_name_suggests_a_close_one(wanted: str, suggested: str) -> None:
+    error = refusal(wanted)
+    assert repr(wanted) in error.what
+    assert f"Did you mean {suggested}?" in error.what
+
+
+@pytest.mark.parametrize("wanted", ["xyz", "", "../boards/nrf5340dk", "nrf5340dk.toml.bak/x"])
+def test_unknown_name_lists_all_boards(wanted: str, tmp_path: Path) -> None:
+    board_file(tmp_path)
+    error = refusal(wanted, tmp_path)
+    for name in (*PACKAGED, "kit"):
+        assert name in error.next_step
+    assert str(tmp_path) in error.where
+
+
+def test_missing_folder_of_board_files(tmp_path: Path) -> None:
+    error = refusal("nrf5340dk", tmp_path / "nowhere")
+    assert error.where == str(tmp_path / "nowhere")
+    assert "--board-dir" in error.next_step
+
+
+# Mistakes in a file.
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "allowed"),
+    [
+        ("title = ", "titel = ", "titel", ("title", "platforms", "provider", "slots")),
+        ("baudrate = ", "baud = ", "console.baud", ("baudrate", "prompt")),
+        ("swap_s = ", "swap_ms = ", "timeouts.swap_ms", ("boot_s", "connect_s", "swap_s")),
+        (
+            "size = 0x800000\npage_size",
+            "size = 0x800000\npagesize",
+            "memory.1.pagesize",
+            ("name", "page_size", "size", "start"),
+        ),
+        (
+            "{ address = 0x28000, size",
+            "{ addr = 0x28000, size",
+            "slots.primary.addr",
+            ("address", "size"),
+        ),
+        (
+            "[console]",
+            "[external_flash]\ndevice = 'mx25'\n[console]",
+            "external_flash.device",
+            ("shell_device", "size", "erase_timeout_s"),
+        ),
+    ],
+)
+def test_unknown_key_is_named_with_the_allowed_ones(
+    tmp_path: Path, old: str, new: str, key: str, allowed: tuple[str, ...]
+) -> None:
+    error = mistake(tmp_path, changed(old, new))
+    (line,) = (line for line in error.what.splitlines() if "no such key" in line)
+    assert f"{key}: " in line
+    for name in allowed:
+        assert name in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "said"),
+    [
+        ("baudrate = 115200", 'baudrate = "fast"', "console.baudrate", ("integer", "'fast'")),
+        ("baudrate = 115200", "baudrate = 0", "console.baudrate", ("greater than 0",)),
+        ("boot_s = 30.0", "boot_s = -1", "timeouts.boot_s", ("greater than 0",)),
+        ("boot_s = 30.0", "boot_s = inf", "timeouts.boot_s", ("finite",)),
+        ("boot_s = 30.0", "boot_s = nan", "timeouts.boot_s", ("finite",)),
+        ('title = "A kit"', "title = 5", "title", ("string",)),
+        ('title = "A kit"', "title = 2024-05-07", "title", ("string",)),
+        ('platforms = ["kit/soc/core"]', 'platforms = "kit"', "platforms", ("tuple",)),
+        ("[radio]\nkind = ", "[radio]\nmtu = 20\nkind = ", "radio.mtu", ("23",)),
+        ('["network", "application"]', "[]", "probe.recover", ("at least 1",)),
+        ("start = 0x0\n", "start = -1\n", "memory.0.start", ("greater than or equal to 0",)),
+        ('name = "kit"', 'name = "kit"\nsim = 1', "sim", ("SimSettings",)),
+    ],
+)
+def test_wrong_value_is_named(
+    tmp_path: Path, old: str, new: str, key: str, said: tuple[str, ...]
+) -> None:
+    error = mistake(tmp_path, changed(old, new))
+    (line,) = (line for line in error.what.splitlines() if line.strip().startswith(f"{key}: "))
+    for text in said:
+        assert text in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "allowed"),
+    [
+        ('provider = "usb"', 'provider = "jtag"', "provider", ("usb", "sim", "qemu")),
+        ('kind = "ble"', 'kind = "wifi"', "radio.kind", ("ble", "serial_over_console")),
+        ('reset = "pin"', 'reset = "hard"', "probe.reset", tuple(kind.value for kind in ResetKind)),
+        ('"network", "app', '"net", "app', "probe.recover.0", tuple(core.value for core in Core)),
+        ('source = "files"', 'source = "web"', "firmware.source", ("files", "demo")),
+    ],
+)
+def test_wrong_choice_lists_the_allowed_values(
+    tmp_path: Path, old: str, new: str, key: str, allowed: tuple[str, ...]
+) -> None:
+    error = mistake(tmp_path, changed(old, new))
+    (line,) = (line for line in error.what.splitlines() if line.strip().startswith(f"{key}: "))
+    for value in allowed:
+        assert f"'{value}'" in line
+
+
+def test_missing_key_is_named(tmp_path: Path) -> None:
+    error = mistake(tmp_path, changed("baudrate = 115200\n", ""))
+    assert "console.baudrate: is missing" in error.what
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    content = changed("baudrate = 115200", "baudrate = 0").replace('"ble"', '"wifi"')
+    error = mistake(tmp_path, content)
+    assert "2 mistake(s)" in error.what
+    assert "console.baudrate" in error.what
+    assert "radio.kind" in error.what
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a-", "a{99999999999}", "*x"])
+def test_bad_regular_expression(tmp_path: Path, pattern: str) -> None:
+    error = mistake(tmp_path, changed("app_ready = 'ready'", f"app_ready = '{pattern}'"))
+    assert "boot.app_ready" in error.what
+    assert "not a regular expression" in error.what
+
+
+@pytest.mark.parametrize("pattern", [r"Firmware version (\d+)", "(?P<number>x)", "Firmware"])
+def test_version_pattern_needs_its_group(tmp_path: Path, pattern: str) -> None:
+    content = changed(r"Firmware version (?P<version>\d+)", pattern)
+    error = mistake(tmp_path, content)
+    assert "boot.firmware_version" in error.what
+    assert "(?P<version>" in error.what
+
+
+@pytest.mark.parametrize("provider", ["sim", "qemu"])
+def test_provider_needs_its_section(tmp_path: Path, provider: str) -> None:
+    error = mistake(tmp_path, changed('provider = "usb"', f'provider = "{provider}"'))
+    assert f"[{provider}]" in error.what
+    assert f"[{provider}]" in error.next_step
+
+
+@pytest.mark.parametrize(
+    "content", ["name = ", "name = kit", "[[[", '\x00name = "kit"', COMPLETE + "[radio]\n"]
+)
+def test_file_that_is_no_toml(tmp_path: Path, content: str) -> None:
+    assert "not valid TOML" in mistake(tmp_path, content).what
+
+
+def test_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "kit.toml").write_bytes(b"\xff\xfe" + COMPLETE.encode("utf-16-le"))
+    assert "not valid TOML" in refusal("kit", tmp_path).what
+
+
+def test_empty_file_misses_everything(tmp_path: Path) -> None:
+    error = mistake(tmp_path, "")
+    assert "name: is missing" in error.what
+
+
+def test_name_must_be_the_file_name(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text(COMPLETE, encoding="utf-8")
+    error = refusal("other", tmp_path)
+    assert "'kit'" in error.what
+    assert "'other'" in error.what
+    assert error.where == str(tmp_path / "other.toml")
+
+
+def test_name_of_the_base_is_not_inherited_silently(tmp_path: Path) -> None:
+    board_file(tmp_path)
+    (tmp_path / "other.toml").write_text('base = "kit"\n', encoding="utf-8")
+    assert "'other'" in refusal("other", tmp_path).what
+
+
+@pytest.mark.parametrize("name", ["Kit", "my kit", "_kit", "käse"])
+def test_name_is_made_of_small_letters_digits_and_underscores(tmp_path: Path, name: str) -> None:
+    board_file(tmp_path, COMPLETE, name)
+    assert "name: " in refusal(name, tmp_path).what
+
+
+@pytest.mark.parametrize(
+    "bases", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "b", "b": "c", "c": "b"}]
+)
+def test_circle_of_bases(tmp_path: Path, bases: dict[str, str]) -> None:
+    for name, base in bases.items():
+        (tmp_path / f"{name}.toml").write_text(f'name = "{name}"\nbase = "{base}"\n')
+    error = refusal("a", tmp_path)
+    assert "circle" in error.what
+    for name in bases:
+        assert str(tmp_path / f"{name}.toml") in error.where
+
+
+def test_unknown_base(tmp_path: Path) -> None:
+    error = mistake(tmp_path, changed('title = "A kit"', 'title = "A kit"\nbase = "nowhere"'))
+    assert "'nowhere'" in error.what
+    for name in PACKAGED:
+        assert name in error.next_step
+
+
+def test_mistake_in_a_base_is_told_with_the_board_that_uses_it(tmp_path: Path) -> None:
+    board_file(tmp_path, changed("baudrate = 115200", "baudrate = 0"))
+    (tmp_path / "mine.toml").write_text('name = "mine"\nbase = "kit"\n', encoding="utf-8")
+    error = refusal("mine", tmp_path)
+    assert "console.baudrate" in error.what
+    assert str(tmp_path / "mine.toml") in error.where
+
+
+def test_board_is_a_value(tmp_path: Path) -> None:
+    first, second = (read_board_file(board_file(tmp_path), [tmp_path]) for _ in range(2))
+    assert first == second
+    assert hash(first) == hash(second)
+
+
+def test_users_board_may_extend_the_packaged_one_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / "nrf5340dk.toml").write_text(
+        'name = "nrf5340dk"\nbase = "nrf5340dk"\ntitle = "Ours"\n'
+    )
+    board = load_board("nrf5340dk", [tmp_path])
+    assert board.title == "Ours"
+    assert board.slots.primary.address == 0x28000
+
+
+def test_timeouts_can_be_replaced() -> None:
+    board = load_board("nrf5340dk_sim")
+    changed = board.with_timeouts(probe_s=5, boot_s=None)
+    assert changed.timeouts.probe_s == 5
+    assert changed.timeouts.boot_s == board.timeouts.boot_s
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan")])
+def test_timeout_that_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(BoardFileError, match="boot_s") as caught:
+        load_board("nrf5340dk_sim").with_timeouts(probe_s=None, boot_s=seconds)
+    assert "--base-timeout" in caught.value.where
