@@ -11,7 +11,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, BoardFileError
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
-from pytest_nrf_fota.report.events import Measurement
+from pytest_nrf_fota.report.events import Mark, Measurement
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.units.protocol import Wires
@@ -40,7 +40,7 @@ class Dut:
             recorder,
             SmpTimeouts(board.timeouts.smp_s, board.timeouts.first_upload_packet_s),
         )
-        self._wires = wires
+        self.wires = wires
         self._patterns = BoardPatterns(
             board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
         )
@@ -96,10 +96,15 @@ class Dut:
     def reset(self) -> Boot:
         """Reset the board with the probe and wait until its application is ready."""
         self.mcumgr.disconnect()
-        since = self.console.mark()
+        since = self.mark("reset")
         with self.recorder.step("reset"):
             self.probe.reset(self.board.probe.reset, Deadline.after(self.board.timeouts.probe_s))
             return self.wait_for_boot(since, Deadline.after(self.board.timeouts.boot_s))
+
+    def mark(self, name: str) -> LogMark:
+        """Mark the end of the console log as it is now, in the recorder as well."""
+        self.recorder.record(Mark(name=name))
+        return self.console.mark()
 
     def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
         """Wait until the application that boots after `since` is ready.
@@ -195,7 +200,7 @@ class Dut:
     def close(self) -> None:
         """Close all wires. Never raises."""
         self.mcumgr.close()
-        self._wires.close()
+        self.wires.close()
 
     def _peer(self) -> str:
         if self.board.radio.kind == "serial_over_console":

@@ -1,6 +1,5 @@
 """pytest's side of the harness: options, fixtures, hooks. No logic."""
 
-import logging
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -70,6 +69,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="J-Link serial number of the kit to use",
     )
     group.addoption(
+        "--flash-timeout",
+        dest="nrf_fota_flash_timeout",
+        type=float,
+        metavar="SECONDS",
+        help="longest time for recovering and programming (default: the board file's)",
+    )
+    group.addoption(
+        "--base-timeout",
+        dest="nrf_fota_base_timeout",
+        type=float,
+        metavar="SECONDS",
+        help="longest time for a boot (default: the board file's)",
+    )
+    group.addoption(
         "--dut-scope",
         dest="nrf_fota_dut_scope",
         choices=get_args(DutScope),
@@ -100,7 +113,10 @@ def pytest_configure(config: pytest.Config) -> None:
     baseline: Path | None = config.getoption("nrf_fota_baseline")
     updates: list[Path] = config.getoption("nrf_fota_update")
     try:
-        board = load_board(name, _board_folders(config))
+        board = load_board(name, _board_folders(config)).with_timeouts(
+            probe_s=config.getoption("nrf_fota_flash_timeout"),
+            boot_s=config.getoption("nrf_fota_base_timeout"),
+        )
         config.stash[_board_key] = board
         config.stash[_source_key] = firmware_source(
             board, baseline, tuple(updates), worker_path(config) / "firmware"
@@ -252,15 +268,13 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Collect results for the summary; quieten a warning that old boards cause per message."""
+    """Collect results for the summary."""
     if _board_key not in session.config.stash:
         return
     from pytest_nrf_fota.report.session import VerdictCollector
 
     session.config.stash[_collector_key] = VerdictCollector()
     session.config.pluginmanager.register(session.config.stash[_collector_key])
-    # `smp` warns about every answer of an SMP version 1 server, which every NCS 2.3 board is.
-    logging.getLogger("smp.message").setLevel(logging.ERROR)
 
 
 def pytest_terminal_summary(

@@ -74,7 +74,7 @@ class Upgrade:
         Raises `BoardError` when the board refuses, or agrees and does not show it as pending.
         """
         image_hash = (file or self.file).image.hash or b""
-        self._marked_at = self._dut.console.mark()
+        self._marked_at = self._dut.mark("image marked")
         with self._dut.recorder.step("mark", image_hash.hex()[:8]):
             try:
                 images = self._mark(image_hash)
@@ -95,7 +95,7 @@ class Upgrade:
 
         Allows for the swap's time. Returns the last boot.
         """
-        since = self._dut.console.mark()
+        since = self._dut.mark("reset over SMP")
         timeouts = self._dut.board.timeouts
         with self._dut.recorder.step("reset over SMP"):
             self._dut.connect()

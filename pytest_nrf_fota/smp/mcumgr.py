@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from pytest_nrf_fota.smp.messages import (
     ImageState,
     ServerParameters,
     describe_error,
+    describe_return_code,
     is_legacy_ok,
 )
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
@@ -67,6 +69,9 @@ class Mcumgr:
         self._portal_manager = start_blocking_portal("asyncio")
         self._portal: BlockingPortal = self._portal_manager.__enter__()
         self._client: SMPClient | None = None
+        self._transport: RecordingTransport | None = None
+        # `smp` warns about every answer of an SMP version 1 server, which NCS 2.3 has.
+        logging.getLogger("smp.message").setLevel(logging.ERROR)
 
     def __enter__(self) -> "Mcumgr":
         """For `with`."""
@@ -184,6 +189,7 @@ class Mcumgr:
 
     async def _connect(self, peer: str, deadline: Deadline) -> SMPClient:
         transport = RecordingTransport(self._radio.transport(), self._recorder)
+        self._transport = transport
         client = SMPClient(transport, peer, timeout_s=self._timeouts.answer_s)
         try:
             await asyncio.wait_for(client.connect(deadline.remaining_s), deadline.remaining_s)
@@ -280,7 +286,7 @@ class Mcumgr:
             return self._portal.call(asyncio.wait_for, work, deadline.remaining_s)
         except SMPUploadError as error:
             raise BoardError(
-                f"The board refused to {what}: {_upload_refusal(error)}",
+                f"The board refused to {what}: {self._upload_refusal(error)}",
                 where=self._radio.description,
                 next_step="See the image list and the last UART lines.",
             ) from error
@@ -301,6 +307,14 @@ class Mcumgr:
                 where=self._radio.description,
                 next_step="Look at the UART log: did the board reset, hang, or run out of buffers?",
             ) from error
+
+    def _upload_refusal(self, error: SMPUploadError) -> str:
+        answer = error.args[0] if error.args else error
+        if isinstance(answer, ErrorV1 | ErrorV2):
+            return describe_error(answer)
+        # smpclient takes `{"rc": 3}` for an upload answer without offset and loses the number.
+        rc = self._transport.last_return_code if self._transport is not None else None
+        return describe_return_code(rc) if rc else str(answer)
 
 
 async def _disconnect(client: SMPClient) -> None:
@@ -331,8 +345,3 @@ def _connect_refusal(error: SMPClientException, where: str) -> FotaError:
         where=where,
         next_step="Does it ask for pairing, or is another central connected?",
     )
-
-
-def _upload_refusal(error: SMPUploadError) -> str:
-    answer = error.args[0] if error.args else error
-    return describe_error(answer) if isinstance(answer, ErrorV1 | ErrorV2) else str(answer)

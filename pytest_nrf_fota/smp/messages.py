@@ -57,10 +57,16 @@ def describe_error(answer: ErrorV1 | ErrorV2[IntEnum]) -> str:
     """The server's refusal with name and number: `rc 3 (EINVAL)`."""
     if isinstance(answer, ErrorV1):
         reason = f": {answer.rsn}" if answer.rsn else ""
-        return f"rc {int(answer.rc)} ({MGMT_ERR(answer.rc).name}){reason}"
+        return describe_return_code(int(answer.rc)) + reason
     rc = answer.err.rc
     name = rc.name if isinstance(rc, IntEnum) else "unknown"
     return f"group {int(answer.err.group)} rc {int(rc)} ({name})"
+
+
+def describe_return_code(rc: int) -> str:
+    """An SMP version 1 code with its name: `rc 3 (EINVAL)`."""
+    known = {error.value: error.name for error in MGMT_ERR}
+    return f"rc {rc} ({known.get(rc, 'unknown')})"
 
 
 def is_legacy_ok(answer: object) -> bool:

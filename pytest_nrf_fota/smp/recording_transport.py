@@ -21,11 +21,15 @@ _COMMANDS: dict[GroupId, type[IntEnum]] = {
 
 
 class RecordingTransport(SMPTransport):
-    """Delegates to `inner`; smpclient's protocol asks transports to derive from it."""
+    """Delegates to `inner`; smpclient's protocol asks transports to derive from it.
+
+    `last_return_code` is the `rc` of the last answer, None where it had none.
+    """
 
     def __init__(self, inner: SMPTransport, recorder: FlightRecorder) -> None:
         self._inner = inner
         self._recorder = recorder
+        self.last_return_code: int | None = None
 
     async def connect(self, address: str, timeout_s: float) -> None:
         """Connect the inner transport."""
@@ -66,7 +70,10 @@ class RecordingTransport(SMPTransport):
         return self._inner.max_unencoded_size
 
     def _record(self, direction: str, data: bytes) -> None:
-        self._recorder.record(_event(direction, data))
+        event = _event(direction, data)
+        return_code = event.payload.get("rc")
+        self.last_return_code = return_code if isinstance(return_code, int) else None
+        self._recorder.record(event)
 
 
 def _event(direction: str, data: bytes) -> SmpMessage:

@@ -1,0 +1,178 @@
+"""An SMP session with a virtual kit over a real bumble link, and what goes wrong with one."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.errors import BoardError, NotSeenError, RadioLostError
+from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.probe.protocol import ResetKind
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
+from pytest_nrf_fota.smp.messages import ServerParameters
+from pytest_nrf_fota.units.sim import BumbleRadio, SimUnit
+
+NOBODY = "F2:7C:B6:00:00:00"
+TIMEOUTS = SmpTimeouts(answer_s=2.0, first_upload_packet_s=5.0)
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A board, its firmware, and how to prepare it with another application."""
+
+    dut: Dut
+    board: BoardType
+    folder: Path
+
+    def start(self, app: AppDescription | None = None) -> DemoSource:
+        """Flash and boot demonstration firmware."""
+        firmware = DemoSource(self.board, self.folder / "firmware", app)
+        self.dut.prepare(firmware.baseline)
+        return firmware
+
+
+@pytest.fixture(scope="module")
+def unit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimUnit]:
+    unit = SimUnit(load_board("nrf5340dk_sim"), "kit", tmp_path_factory.mktemp("unit"))
+    yield unit
+    unit.release()
+
+
+@pytest.fixture
+def rig(unit: SimUnit, tmp_path: Path) -> Iterator[Rig]:
+    board = load_board("nrf5340dk_sim")
+    board = board.model_copy(
+        update={"timeouts": board.timeouts.model_copy(update={"connect_s": 3.0, "smp_s": 2.0})}
+    )
+    recorder = FlightRecorder()
+    recorder.open(tmp_path / "recorder.jsonl", "mcumgr")
+    dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)
+    yield Rig(dut, board, tmp_path)
+    dut.close()
+    recorder.close()
+
+
+def test_reads_parameters_image_list_and_echo(rig: Rig) -> None:
+    """What a client reads first."""
+    rig.start()
+    rig.dut.connect()
+    assert rig.dut.mcumgr.get_parameters() == ServerParameters(2475, 4)
+    (running,) = rig.dut.mcumgr.get_image_list()
+    assert (running.image, running.slot, running.version) == (0, 0, "1.0.0")
+    assert running.active and running.confirmed and not running.pending
+    assert rig.dut.mcumgr.echo("hello") == "hello"
+
+
+def test_found_by_name_as_well_as_by_address(rig: Rig) -> None:
+    """A board whose log shows no address is found by what it advertises."""
+    rig.start(AppDescription(advertised_name="kit on the desk"))
+    rig.dut.mcumgr.connect("kit on the desk", Deadline.after(5))
+    assert rig.dut.mcumgr.echo("found") == "found"
+
+
+@pytest.mark.parametrize("peer", ["nobody", NOBODY])
+def test_absent_peer_is_not_seen(rig: Rig, peer: str) -> None:
+    """Neither a name nor an address that nobody has keeps the test waiting."""
+    rig.start()
+    with pytest.raises(NotSeenError, match=peer):
+        rig.dut.mcumgr.connect(peer, Deadline.after(1))
+    rig.dut.connect()
+    assert rig.dut.mcumgr.echo("still works") == "still works"
+
+
+def test_application_without_smp_service_says_what_to_build(rig: Rig) -> None:
+    """The message names the build option."""
+    rig.start(AppDescription(smp_service=False))
+    with pytest.raises(BoardError, match="no SMP service") as caught:
+        rig.dut.connect()
+    assert "CONFIG_MCUMGR" in caught.value.next_step
+
+
+def test_missing_radio_is_a_broken_rig(rig: Rig) -> None:
+    """An HCI socket that nobody serves is not the board's fault."""
+    radio = BumbleRadio(f"unix:{rig.folder}/nowhere", 247)
+    with Mcumgr(radio, rig.dut.recorder, TIMEOUTS) as mcumgr, pytest.raises(RadioLostError):
+        mcumgr.connect(NOBODY, Deadline.after(5))
+
+
+def test_adapter_in_use_is_a_broken_rig(rig: Rig) -> None:
+    """A second program on the same controller is refused, the first goes on."""
+    rig.start()
+    rig.dut.connect()
+    radio = rig.dut.wires.radio
+    with Mcumgr(radio, rig.dut.recorder, TIMEOUTS) as second, pytest.raises(RadioLostError):
+        second.connect(NOBODY, Deadline.after(5))
+    assert rig.dut.mcumgr.echo("not disturbed") == "not disturbed"
+
+
+def test_refusals_carry_name_and_number(rig: Rig) -> None:
+    """What the server said is in the message."""
+    rig.start()
+    rig.dut.connect()
+    with pytest.raises(BoardError, match=r"rc 3 \(EINVAL\)"):
+        rig.dut.mcumgr.image_test(bytes(32))
+    with pytest.raises(BoardError, match=r"refused to upload 64 bytes.*rc 3"):
+        rig.dut.mcumgr.image_upload(bytes(64), deadline=Deadline.after(5))
+    assert rig.dut.mcumgr.is_connected
+
+
+def test_erase_is_accepted_and_refused_by_state(rig: Rig) -> None:
+    """An idle slot is erased (`rc 0` counts as yes), a pending one is not."""
+    firmware = rig.start()
+    upgrade = rig.dut.start_upgrade(firmware.app_update)
+    upgrade.upload()
+    assert len(rig.dut.mcumgr.get_image_list()) == 2
+    rig.dut.mcumgr.image_erase(Deadline.after(5))
+    assert len(rig.dut.mcumgr.get_image_list()) == 1
+    upgrade.upload()
+    upgrade.mark()
+    with pytest.raises(BoardError, match=r"rc 6 \(EBADSTATE\)"):
+        rig.dut.mcumgr.image_erase(Deadline.after(5))
+
+
+def test_board_reset_during_upload_is_reported_and_the_upload_can_be_repeated(rig: Rig) -> None:
+    """A link that drops in the middle ends the upload at once, with its reason."""
+    firmware = rig.start()
+    upgrade = rig.dut.start_upgrade(firmware.app_update)
+    reached = threading.Event()
+
+    def reset_in_the_middle() -> None:
+        reached.wait(30)
+        rig.dut.probe.reset(ResetKind.PIN, Deadline.after(10))
+
+    resetter = threading.Thread(target=reset_in_the_middle)
+    resetter.start()
+    since = rig.dut.console.mark()
+    with pytest.raises(NotSeenError, match="connection broke while trying to upload"):
+        # Every progress report gives the reset time to strike before the upload is over.
+        rig.dut.mcumgr.image_upload(
+            upgrade.file.data,
+            deadline=Deadline.after(30),
+            on_progress=lambda offset: _pause_at_half(offset, upgrade.file.data, reached, resetter),
+        )
+    resetter.join(30)
+    assert not rig.dut.mcumgr.is_connected
+    rig.dut.wait_for_boot(since, Deadline.after(10))
+    upgrade.upload()
+    upgrade.mark()
+
+
+def test_verbs_without_connection_say_so(rig: Rig) -> None:
+    """No hidden reconnects."""
+    with pytest.raises(BoardError, match="no SMP connection"):
+        rig.dut.mcumgr.get_image_list()
+
+
+def _pause_at_half(
+    offset_bytes: int, data: bytes, reached: threading.Event, resetter: threading.Thread
+) -> None:
+    if offset_bytes > len(data) // 2 and not reached.is_set():
+        reached.set()
+        resetter.join(30)
