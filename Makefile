@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test lint tox clean
 
 demo: $(INSTALLED)
-	$(BIN)/pytest --board nrf5340dk_sim -k mcuboot_upgrade -v tests/hil
+	$(BIN)/pytest --board nrf5340dk_sim -k mcuboot_upgrade -v
 
 test: lint
 	$(BIN)/pytest --board nrf5340dk_sim

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +28,6 @@ from pytest_nrf_fota.firmware.smpclient_dist import (
     SLOT_0_ADDRESS,
     SLOT_SIZE_BYTES,
     QemuCortexM0Firmware,
-    qemu_cortex_m0_firmware,
     unsigned_image,
 )
 from pytest_nrf_fota.probe.protocol import Core, ResetKind
@@ -42,14 +40,9 @@ _TIME_LIMIT_S = 30.0
 _FLASH_BYTES = 256 * 1024
 
 
-@pytest.fixture(scope="module")
-def firmware() -> QemuCortexM0Firmware:
-    if shutil.which("qemu-system-arm") is None:
-        reason = "qemu-system-arm is missing: install the Debian package qemu-system-arm"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return qemu_cortex_m0_firmware()
+@pytest.fixture
+def firmware(qemu_firmware: QemuCortexM0Firmware) -> QemuCortexM0Firmware:
+    return qemu_firmware
 
 
 @pytest.fixture

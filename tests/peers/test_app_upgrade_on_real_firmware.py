@@ -1,0 +1,30 @@
+"""The application scenarios, unchanged, on real MCUboot and real Zephyr under QEMU."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.firmware.smpclient_dist import QemuCortexM0Firmware
+
+SCENARIOS = Path(__file__).parents[1] / "hil" / "test_app_upgrade.py"
+NUMBER_OF_SCENARIOS = 5
+
+
+def test_app_upgrade_scenarios_pass_on_qemu_cortex_m0(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    qemu_firmware: QemuCortexM0Firmware,
+) -> None:
+    """Swap, confirm, revert, refusal of a truncated image, seen on its own UART and flash."""
+    del qemu_firmware  # asked for so that a machine without QEMU skips
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    result = pytester.runpytest_subprocess("--board", "qemu_cortex_m0", str(SCENARIOS), "-v")
+    result.assert_outcomes(passed=NUMBER_OF_SCENARIOS)
+    result.stdout.fnmatch_lines(
+        [
+            "*application 0.0.0 (*) -> 1.2.3+4 (*): UPGRADED",
+            "*UART says new * swap test, image v1.2.3, application runs",
+            "*why: MCUboot reverted to the old application*",
+            "*why: the bootloader refused the image: *Image in the secondary slot is not valid!*",
+        ]
+    )
