@@ -38,9 +38,9 @@ _NSIB = "facts/dual-stage-boot.md, 2.4 and 2.5"
 _MCUBOOT = "facts/dual-stage-boot.md, 4.4"
 _REAL = "logs/real-m0-upgrade-test-confirm.log"
 
-# The application prints `Swap type` as well, so MCUboot's own prefix must be there: the minimal
-# one, or the full one of builds with CONFIG_LOG_MODE_MINIMAL=n.
-_MCUBOOT_LINE = r"(?:(?:^|[^\w])[IWE]: |<\w+> mcuboot: )"
+# MCUboot's prefix: of minimal logging, of builds with CONFIG_LOG_MODE_MINIMAL=n, or of releases
+# before 2018; with a function's name where CONFIG_LOG_FUNC_NAME_PREFIX_INF is set.
+_MCUBOOT_LINE = r"(?:(?:^|[^\w])[IWE]: |<\w+> mcuboot: |\[MCUBOOT\] \[\w+\] )(?:\w+: )?"
 
 CATALOGUE = (
     _pattern("banner", None, r"\*\*\* Booting [^*]+\*\*\*", _MCUBOOT),
@@ -53,6 +53,13 @@ CATALOGUE = (
     _pattern("nsib_key_hash", Stage.NSIB, r"Hash: 0x(?P<first>\w\w)\.\.\.(?P<last>\w\w)", _NSIB),
     _pattern("nsib_verified", Stage.NSIB, r"Firmware signature verified\.", _NSIB),
     _pattern("nsib_wrong_key", Stage.NSIB, r"Public key didn't match, try next\.", _NSIB),
+    _pattern(
+        "nsib_below_counter",
+        Stage.NSIB,
+        r"Firmware version \((?P<version>\d+)\) is smaller than monotonic counter "
+        r"\((?P<counter>\d+)\)\.",
+        _NSIB,
+    ),
     _pattern(
         "nsib_invalidated", Stage.NSIB, r"Failed to validate, permanently invalidating!", _NSIB
     ),
@@ -72,9 +79,10 @@ CATALOGUE = (
         r"image_ok=0x(?P<image_ok>\w+)",
         _MCUBOOT,
     ),
+    # An application with minimal logging prints this in the very same words.
     _pattern(
         "swap_type",
-        Stage.MCUBOOT,
+        None,
         _MCUBOOT_LINE + r"(?:Image index: (?P<image>\d+), )?Swap type: (?P<swap_type>\w+)",
         _MCUBOOT,
     ),
@@ -108,7 +116,7 @@ CATALOGUE = (
     _pattern(
         "chainload",
         Stage.MCUBOOT,
-        _MCUBOOT_LINE + r"Bootloader chainload address offset: 0x(?P<address>\w+)",
+        r"Bootloader chainload address offset: 0x(?P<address>\w+)",
         _MCUBOOT,
     ),
     _pattern(
@@ -117,9 +125,8 @@ CATALOGUE = (
         _MCUBOOT_LINE + r"Image version: v(?P<version>\d+\.\d+\.\d+)",
         _REAL,
     ),
-    _pattern(
-        "jump", Stage.MCUBOOT, _MCUBOOT_LINE + r"Jumping to the (?:first )?image slot", _MCUBOOT
-    ),
+    # Without prefix: the first bytes of this line are often garbled.
+    _pattern("jump", Stage.MCUBOOT, r"Jumping to the (?:first )?image slot", _MCUBOOT),
     _pattern(
         "identity",
         Stage.APP,

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from typing_extensions import assert_never
+
 from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern, Stage
 from pytest_nrf_fota.console.log import LogLine
 
@@ -61,6 +63,11 @@ class Boot:
         """Whether MCUboot exchanged images on this boot."""
         return self.swap_algorithm is not None
 
+    @property
+    def wanted_swap(self) -> bool:
+        """Whether MCUboot had decided to exchange images."""
+        return any(decision.swap_type != "none" for decision in self.swap_decisions)
+
     def summary(self) -> str:
         """One line for people: slot, versions, swap."""
         parts: list[str] = []
@@ -82,7 +89,7 @@ class Boot:
 
 _REFUSALS = frozenset(
     {
-        "nsib_wrong_key",
+        "nsib_below_counter",
         "nsib_invalidated",
         "nsib_nothing",
         "no_room",
@@ -93,11 +100,21 @@ _REFUSALS = frozenset(
 )
 
 
+# `<inf> module: text`, as applications log; MCUboot's own module is left out.
+_APP_LOG = re.compile(r"<(?:err|wrn|inf|dbg)> (?!mcuboot: )\w+: ")
+# From these lines on the next stage may begin.
+_STAGE_IS_OVER = frozenset({"nsib_verified", "chainload", "jump"})
+
+
 def read_boots(lines: Iterable[LogLine], patterns: BoardPatterns) -> tuple[Boot, ...]:
-    """All boots in these lines, in order. Lines before the first banner make no boot."""
+    """All boots in these lines, in order.
+
+    Lines before the first banner or bootloader line make no boot.
+    """
     reader = _Reader(patterns)
     for line in lines:
         reader.take(line)
+    reader.finish()
     return tuple(reader.boots)
 
 
@@ -112,18 +129,22 @@ class _Reader:
         self.boots: list[Boot] = []
         self._patterns = patterns
         self._banners: list[LogLine] = []
+        self._stage_is_over = False
+        self._app_banner_is_due = False
+        self._wrong_keys: list[str] = []
 
     def take(self, line: LogLine) -> None:
+        """Read the next line."""
         found = {p.name: (p, m) for p in CATALOGUE if (m := p.regex.search(line.text))}
         if "mcuboot_banner" in found:
+            self._settle_banners()
             self._enter(Stage.MCUBOOT, line)
             return
-        if "banner" in found:
+        if "banner" in found or ("banner_more" in found and self._lost_a_banner()):
+            self._settle_banners()
             self._banners.append(line)
             return
-        stage = _stage_of(found)
-        if stage is None and self._banners and line.text.strip() and "banner_more" not in found:
-            stage = Stage.APP
+        stage = self._stage_of(line, found)
         if stage is not None and self._begins(stage):
             self._enter(stage, line)
         elif self._banners:
@@ -133,41 +154,82 @@ class _Reader:
         if self.boots:
             self._read(line, found)
 
+    def finish(self) -> None:
+        """No more lines will come."""
+        self._settle_banners()
+
+    def _stage_of(
+        self, line: LogLine, found: dict[str, tuple[LogPattern, re.Match[str]]]
+    ) -> Stage | None:
+        stages = {pattern.stage for pattern, _ in found.values() if pattern.stage is not None}
+        if stages:
+            return min(stages, key=lambda stage: stage.value)
+        if re.search(self._patterns.app_ready, line.text):
+            return Stage.APP
+        if self._banners and re.search(r"\w", line.text) and "banner_more" not in found:
+            return Stage.APP
+        if self._mcuboot_is_over() and _APP_LOG.search(line.text):
+            return Stage.APP
+        return None
+
     def _begins(self, stage: Stage) -> bool:
-        return bool(self._banners) or not self.boots or self.boots[-1].stages[-1] is not stage
+        if self._banners:
+            return True
+        if not self.boots:
+            return stage is not Stage.APP
+        return self.boots[-1].stages[-1] is not stage
 
     def _enter(self, stage: Stage, line: LogLine) -> None:
-        current = self.boots[-1] if self.boots else None
-        if current is None or stage.value <= current.stages[-1].value:
-            if not self._banners and current is not None and stage is Stage.APP:
-                self._append(line)
-                return
-            current = Boot()
-            self.boots.append(current)
-        current.lines += self._banners
-        self._banners = []
-        current.stages.append(stage)
-        current.lines.append(line)
+        if self._app_banner_is_due and stage is Stage.APP:
+            self._app_banner_is_due = False
+        else:
+            if not self.boots or stage.value <= self.boots[-1].stages[-1].value:
+                self.boots.append(Boot())
+            self.boots[-1].stages.append(stage)
+            # An application may log before it prints its banner.
+            self._app_banner_is_due = stage is Stage.APP and not self._banners
+            self._stage_is_over = False
+        self._append(line)
 
-    def _append(self, line: LogLine) -> None:
-        self.boots[-1].lines += self._banners
+    def _append(self, *lines: LogLine) -> None:
+        self.boots[-1].lines += [*self._banners, *lines]
         self._banners = []
-        self.boots[-1].lines.append(line)
+
+    def _settle_banners(self) -> None:
+        """Behind MCUboot's last line, a banner that nothing telling follows is the app's."""
+        if self._banners and self._mcuboot_is_over():
+            self.boots[-1].stages.append(Stage.APP)
+            self._append()
+
+    def _mcuboot_is_over(self) -> bool:
+        return self._stage_is_over and self.boots[-1].stages[-1] is Stage.MCUBOOT
+
+    def _lost_a_banner(self) -> bool:
+        """Whether a banner's second line stands alone where a banner is due: the first is lost."""
+        return not self._banners and (self._stage_is_over or not self.boots)
 
     def _read(self, line: LogLine, found: dict[str, tuple[LogPattern, re.Match[str]]]) -> None:
         boot = self.boots[-1]
         self._read_board_patterns(line.text, boot)
+        self._stage_is_over |= not _STAGE_IS_OVER.isdisjoint(found)
         for name, (_, match) in found.items():
             if name in _REFUSALS:
-                boot.refusals.append(line.text.strip())
+                # NSIB tries its keys one by one, so a wrong one alone refuses nothing.
+                boot.refusals += [*self._wrong_keys, line.text.strip()]
+                self._wrong_keys = []
             match name:
                 case "nsib_attempt":
                     boot.nsib_slot = int(match["slot"])
+                    self._wrong_keys = []
+                case "nsib_wrong_key":
+                    self._wrong_keys.append(line.text.strip())
+                case "nsib_verified":
+                    self._wrong_keys = []
                 case "nsib_key_hash":
                     boot.key_hash = f"{match['first']}...{match['last']}"
                 case "nsib_counter":
                     boot.counter_set_to = int(match["version"])
-                case "swap_type":
+                case "swap_type" if boot.stages[-1] is Stage.MCUBOOT:
                     image = match["image"]
                     boot.swap_decisions.append(
                         SwapDecision(int(image) if image else None, match["swap_type"])
@@ -188,18 +250,20 @@ class _Reader:
                     pass
 
     def _read_board_patterns(self, text: str, boot: Boot) -> None:
-        if self._patterns.firmware_version and (
-            m := re.search(self._patterns.firmware_version, text)
-        ):
-            boot.firmware_version = int(m["version"])
-        if self._patterns.bootloader_version and (
-            m := re.search(self._patterns.bootloader_version, text)
-        ):
-            boot.bootloader_version = int(m["version"])
-        if re.search(self._patterns.app_ready, text):
-            boot.app_ready = True
+        match boot.stages[-1]:
+            case Stage.NSIB:
+                version = _version_in(self._patterns.firmware_version, text)
+                boot.firmware_version = boot.firmware_version if version is None else version
+            case Stage.MCUBOOT:
+                version = _version_in(self._patterns.bootloader_version, text)
+                boot.bootloader_version = boot.bootloader_version if version is None else version
+            case Stage.APP:
+                if re.search(self._patterns.app_ready, text):
+                    boot.app_ready = True
+            case _:
+                assert_never(boot.stages[-1])
 
 
-def _stage_of(found: dict[str, tuple[LogPattern, re.Match[str]]]) -> Stage | None:
-    stages = {pattern.stage for pattern, _ in found.values() if pattern.stage is not None}
-    return min(stages, key=lambda stage: stage.value) if stages else None
+def _version_in(pattern: str | None, text: str) -> int | None:
+    found = re.search(pattern, text) if pattern else None
+    return int(found["version"]) if found else None

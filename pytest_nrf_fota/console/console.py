@@ -56,7 +56,12 @@ class Console:
         self._stop = threading.Event()
         try:
             self._serial = serial.Serial(
-                port, baudrate, timeout=_READ_TIMEOUT_S, write_timeout=_CLOSE_TIMEOUT_S
+                port,
+                baudrate,
+                timeout=_READ_TIMEOUT_S,
+                write_timeout=_CLOSE_TIMEOUT_S,
+                # A second reader would take bytes away without a word.
+                exclusive=True,
             )
         except (serial.SerialException, OSError) as error:
             raise ConsoleLostError(
@@ -112,22 +117,23 @@ class Console:
         self._recorder.record(ConsoleState(port=self.port, state="closed"))
 
     def _read_port(self) -> None:
-        while not self._stop.is_set():
-            try:
+        try:
+            while not self._stop.is_set():
                 data = self._serial.read(max(1, self._serial.in_waiting))
-            except (serial.SerialException, OSError, TypeError) as error:
-                # TypeError: pyserial's own read when its descriptor was closed under it.
-                self._recorder.record(ConsoleState(port=self.port, state="lost", detail=str(error)))
-                self.log.close()
-                return
-            if not data:
-                continue
-            self._raw_log.write(data)
-            self._raw_log.flush()
-            if self._splitter is None:
-                self._take_text(data)
-            else:
-                self._splitter.feed(data)
+                if data:
+                    self._take_bytes(data)
+        except Exception as error:
+            # Whatever ends the reading (port gone, disk full), nobody may go on waiting for lines.
+            self._recorder.record(ConsoleState(port=self.port, state="lost", detail=str(error)))
+            self.log.close()
+
+    def _take_bytes(self, data: bytes) -> None:
+        self._raw_log.write(data)
+        self._raw_log.flush()
+        if self._splitter is None:
+            self._take_text(data)
+        else:
+            self._splitter.feed(data)
 
     def _take_text(self, data: bytes) -> None:
         for line in self.log.append(self._cleaner.clean(data), time.monotonic()):

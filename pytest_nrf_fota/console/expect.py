@@ -1,7 +1,7 @@
 """Wait for patterns on a console, with pexpect on top of the append-only log."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,8 +13,10 @@ from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
 
-# No line that a pattern should match is longer; keeps a flood from being searched again and again.
+# pexpect searches the last characters of each read only, which keeps a flood from being searched
+# again and again. So no read may give it more than that, except a single line that is longer.
 _SEARCH_WINDOW_CHARS = 8192
+_PIECE_CHARS = _SEARCH_WINDOW_CHARS // 2
 _SHOWN_LINES = 20
 _Expected: TypeAlias = (
     re.Pattern[str] | re.Pattern[bytes] | str | bytes | type[pexpect.EOF] | type[pexpect.TIMEOUT]
@@ -32,6 +34,11 @@ class Seen:
     match: re.Match[str]
     end: LogMark
 
+    @property
+    def start(self) -> LogMark:
+        """Marks the log before the match."""
+        return LogMark(self.end.offset_chars - len(self.match[0]))
+
     def __getitem__(self, group: str | int) -> str:
         """A group of the match."""
         return str(self.match[group])
@@ -48,6 +55,8 @@ def expect(
 ) -> Seen:
     """Wait until one of the patterns appears after `since`.
 
+    What arrived before the deadline is looked at even where the deadline is over by then.
+
     Args:
         console: where to look.
         patterns: regular expressions; `^` and `$` mean line begin and end.
@@ -63,11 +72,9 @@ def expect(
     """
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
     compiled: list[_Expected] = [re.compile(pattern, re.MULTILINE) for pattern in wanted]
-    reader = _LogReader(console, since, partial_lines)
+    reader = _LogReader(console, since, partial_lines, deadline)
     try:
-        index = reader.expect(
-            compiled, timeout=deadline.remaining_s, searchwindowsize=_SEARCH_WINDOW_CHARS
-        )
+        index = reader.expect(compiled, timeout=None, searchwindowsize=_SEARCH_WINDOW_CHARS)
     except pexpect.TIMEOUT:
         raise NotSeenError(
             _not_seen_message(console, wanted, since, deadline, what),
@@ -87,29 +94,63 @@ def expect(
 
 
 class _LogReader(SpawnBase):  # type: ignore[type-arg]  # generic only in its stubs
-    """What pexpect reads from: the log from a mark on. pexpect's own extension point."""
+    """What pexpect reads from: the log from a mark on. pexpect's own extension point.
 
-    def __init__(self, console: Console, since: LogMark, partial_lines: bool) -> None:
+    Keeps the deadline itself, on the monotonic clock; pexpect's time-outs follow the wall clock.
+    """
+
+    def __init__(
+        self, console: Console, since: LogMark, partial_lines: bool, deadline: Deadline
+    ) -> None:
         super().__init__(timeout=None, encoding="utf-8")
-        self._console = console
+        self.delayafterread = None
+        self._log = console.log
         self._partial_lines = partial_lines
+        self._deadline = deadline
+        self._pieces: Iterator[str] = iter(())
+        self._fetched_chars = since.offset_chars
+        self._last_fetch_done = False
         self.consumed_chars = since.offset_chars
 
     def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:
-        """The next text, at once or before `timeout` seconds are over."""
-        deadline = Deadline.after(timeout if timeout is not None and timeout > 0 else 0.0)
-        log = self._console.log
-        seen_chars = self.consumed_chars
+        """The next text, as soon as there is some."""
+        del size, timeout
         while True:
-            mark = LogMark(self.consumed_chars)
-            text = log.text_since(mark) if self._partial_lines else log.complete_text_since(mark)
-            if text:
-                self.consumed_chars += len(text)
-                return text
-            if not log.wait_for_more(max(seen_chars, log.size_chars), deadline):
-                if log.closed:
-                    raise pexpect.EOF("the console is closed")
-                raise pexpect.TIMEOUT("nothing new on the console")
+            for piece in self._pieces:
+                self.consumed_chars += len(piece)
+                return piece
+            self._fetch()
+
+    def _fetch(self) -> None:
+        if self._last_fetch_done:
+            raise pexpect.TIMEOUT("nothing new on the console")
+        self._last_fetch_done = self._deadline.expired
+        closed = self._log.closed
+        size_chars = self._log.size_chars
+        mark = LogMark(self._fetched_chars)
+        text = (
+            self._log.text_since(mark)
+            if self._partial_lines
+            else self._log.complete_text_since(mark)
+        )
+        self._fetched_chars += len(text)
+        self._pieces = _pieces(text)
+        if text:
+            return
+        if closed:
+            raise pexpect.EOF("the console is closed")
+        self._log.wait_for_more(size_chars, self._deadline)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    # Cut between lines only: a number must not be seen without its last digits.
+    start = 0
+    while start < len(text):
+        end = text.rfind("\n", start, start + _PIECE_CHARS) + 1
+        if not end:
+            end = text.find("\n", start + _PIECE_CHARS) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _listed(patterns: Sequence[str]) -> str:

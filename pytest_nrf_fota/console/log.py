@@ -3,6 +3,7 @@
 import threading
 from bisect import bisect_right
 from dataclasses import dataclass
+from io import StringIO
 
 from pytest_nrf_fota.deadline import Deadline
 
@@ -29,7 +30,7 @@ class ConsoleLog:
         self._arrived = threading.Condition()
         self._lines: list[LogLine] = []
         self._line_ends: list[int] = []
-        self._open_line = ""
+        self._open_line = StringIO()
         self._closed = False
 
     def append(self, text: str, time_s: float) -> tuple[LogLine, ...]:
@@ -38,12 +39,13 @@ class ConsoleLog:
             *finished, rest = text.split("\n")
             completed: list[LogLine] = []
             for piece in finished:
-                line = LogLine(time_s, self._open_line + piece)
-                self._open_line = ""
+                self._open_line.write(piece)
+                line = LogLine(time_s, self._open_line.getvalue())
+                self._open_line = StringIO()
                 self._line_ends.append(self._complete_chars() + len(line.text) + 1)
                 self._lines.append(line)
                 completed.append(line)
-            self._open_line += rest
+            self._open_line.write(rest)
             self._arrived.notify_all()
             return tuple(completed)
 
@@ -63,7 +65,7 @@ class ConsoleLog:
     def size_chars(self) -> int:
         """Characters in the log, the unfinished line included."""
         with self._arrived:
-            return self._complete_chars() + len(self._open_line)
+            return self._complete_chars() + self._open_line.tell()
 
     def mark(self) -> LogMark:
         """The end of the log as it is now, in the middle of a line where need be."""
@@ -72,14 +74,12 @@ class ConsoleLog:
     def text_since(self, mark: LogMark) -> str:
         """Everything after `mark`, the unfinished line included."""
         with self._arrived:
-            text, start = self._complete_text_around(mark)
-            return (text + self._open_line)[mark.offset_chars - start :]
+            return self._complete_text_after(mark) + self._open_text_after(mark)
 
     def complete_text_since(self, mark: LogMark) -> str:
         """Everything after `mark` up to the end of the last complete line."""
         with self._arrived:
-            text, start = self._complete_text_around(mark)
-            return text[mark.offset_chars - start :]
+            return self._complete_text_after(mark)
 
     def lines_since(self, mark: LogMark) -> tuple[LogLine, ...]:
         """The complete lines that ended after `mark`."""
@@ -100,7 +100,14 @@ class ConsoleLog:
     def _complete_chars(self) -> int:
         return self._line_ends[-1] if self._line_ends else 0
 
-    def _complete_text_around(self, mark: LogMark) -> tuple[str, int]:
+    def _complete_text_after(self, mark: LogMark) -> str:
         first = bisect_right(self._line_ends, mark.offset_chars)
         start = self._line_ends[first - 1] if first else 0
-        return "".join(line.text + "\n" for line in self._lines[first:]), start
+        text = "".join(line.text + "\n" for line in self._lines[first:])
+        return text[mark.offset_chars - start :]
+
+    def _open_text_after(self, mark: LogMark) -> str:
+        # Only the wanted rest is copied: a board without line ends makes this line very long.
+        # Reading leaves the position at the end, where `append` goes on.
+        self._open_line.seek(max(0, mark.offset_chars - self._complete_chars()))
+        return self._open_line.read()

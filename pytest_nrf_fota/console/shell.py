@@ -42,8 +42,8 @@ class ZephyrShell:
 
         Raises `BoardError` when the shell refuses it, `NotSeenError` when no prompt comes back.
         """
-        since = self._type(command, deadline)
         with self._recorder.step("shell", command):
+            since = self._type(command, deadline)
             seen = expect(
                 self._console,
                 self._prompt,
@@ -52,7 +52,8 @@ class ZephyrShell:
                 what=f"the prompt after {command!r}",
                 partial_lines=True,
             )
-            output = seen.match.string[: seen.match.start()]
+            output_chars = seen.start.offset_chars - since.offset_chars
+            output = self._console.text_since(since)[:output_chars]
             lines = tuple(line for line in output.splitlines() if line)
             for line in lines:
                 if any(re.fullmatch(refusal, line) for refusal in _REFUSALS):
@@ -78,7 +79,7 @@ class ZephyrShell:
             return seen
 
     def _type(self, command: str, deadline: Deadline) -> LogMark:
-        """Type the command with its line end; returns the mark behind its echo."""
+        """Type the command with its line end; returns the mark behind the echo of both."""
         since = self._console.mark()
         typed = ""
         for start in range(0, len(command), self._typing_chunk_bytes):
@@ -87,24 +88,28 @@ class ZephyrShell:
             typed += chunk
             # A log line that interrupts the prompt makes the shell draw everything again, so the
             # whole text typed so far appears in one piece sooner or later.
-            try:
-                echo = expect(
-                    self._console,
-                    re.escape(typed),
-                    since=since,
-                    deadline=deadline.within(_ECHO_TIMEOUT_S),
-                    what=f"the shell's echo of {typed!r}",
-                    partial_lines=True,
-                )
-            except NotSeenError as error:
-                raise NotSeenError(
-                    error.what,
-                    where=error.where,
-                    next_step="Does this application have a shell on this UART "
-                    "(CONFIG_SHELL=y), and has it booted?",
-                ) from error
+            self._expect_echo(re.escape(typed), typed, since, deadline)
         self._console.type_text("\r")
-        return echo.end
+        # A prompt that is drawn again between echo and line end is not the end of the command.
+        return self._expect_echo(re.escape(command) + r" *\n", command, since, deadline).end
+
+    def _expect_echo(self, pattern: str, typed: str, since: LogMark, deadline: Deadline) -> Seen:
+        try:
+            return expect(
+                self._console,
+                pattern,
+                since=since,
+                deadline=deadline.within(_ECHO_TIMEOUT_S),
+                what=f"the shell's echo of {typed!r}",
+                partial_lines=True,
+            )
+        except NotSeenError as error:
+            raise NotSeenError(
+                error.what,
+                where=error.where,
+                next_step="Does this application have a shell on this UART "
+                "(CONFIG_SHELL=y), and has it booted?",
+            ) from error
 
     def _refused(self, command: str, line: str) -> BoardError:
         return BoardError(

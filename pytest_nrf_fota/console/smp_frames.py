@@ -4,18 +4,20 @@ Framing as in Zephyr's SMP over console: a frame begins with 06 09, continues wi
 with a line feed; what lies between is base64 (Zephyr documentation, SMP transport specification).
 """
 
+import re
 from collections.abc import Callable
 
-_STARTS = (b"\x06\x09", b"\x04\x14")
-_FIRST_BYTES = frozenset(start[0] for start in _STARTS)
-_END = b"\n"
 _LONGEST_FRAME_BYTES = 4096
+_BASE64 = rb"[A-Za-z0-9+/=]{0,%d}" % _LONGEST_FRAME_BYTES
+_FRAME = re.compile(rb"(?:\x06\x09|\x04\x14)" + _BASE64 + rb"\n")
+_UNFINISHED_FRAME = re.compile(rb"(?:\x06(?:\x09%b)?|\x04(?:\x14%b)?)\Z" % (_BASE64, _BASE64))
 
 
 class SmpFrameSplitter:
     """Feeds bytes to two receivers: text for the log, whole frames for the SMP transport.
 
-    Nothing is lost: what looked like a frame and has no end within 4 KiB goes to the log.
+    Nothing is lost: a frame that something else interrupts (a boot banner, where the board was
+    reset while it sent), or that has no end within 4 KiB, goes to the log.
 
     Args:
         on_text: receives log bytes.
@@ -30,29 +32,16 @@ class SmpFrameSplitter:
     def feed(self, data: bytes) -> None:
         """Take bytes as they come from the port."""
         buffer = self._pending + data
-        while buffer:
-            start = _first_start(buffer)
-            if start > 0:
-                self._on_text(buffer[:start])
-                buffer = buffer[start:]
-                continue
-            if start < 0:
-                held_back = 1 if buffer[-1] in _FIRST_BYTES else 0
-                if len(buffer) > held_back:
-                    self._on_text(buffer[: len(buffer) - held_back])
-                buffer = buffer[len(buffer) - held_back :]
-                break
-            end = buffer.find(_END)
-            if end < 0:
-                if len(buffer) > _LONGEST_FRAME_BYTES:
-                    self._on_text(buffer)
-                    buffer = b""
-                break
-            self._on_frame(buffer[: end + 1])
-            buffer = buffer[end + 1 :]
-        self._pending = buffer
+        position = 0
+        for frame in _FRAME.finditer(buffer):
+            self._give_text(buffer[position : frame.start()])
+            self._on_frame(frame[0])
+            position = frame.end()
+        unfinished = _UNFINISHED_FRAME.search(buffer, position)
+        text_end = unfinished.start() if unfinished else len(buffer)
+        self._give_text(buffer[position:text_end])
+        self._pending = buffer[text_end:]
 
-
-def _first_start(buffer: bytes) -> int:
-    positions = [position for start in _STARTS if (position := buffer.find(start)) >= 0]
-    return min(positions, default=-1)
+    def _give_text(self, text: bytes) -> None:
+        if text:
+            self._on_text(text)

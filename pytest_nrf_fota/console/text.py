@@ -3,12 +3,12 @@
 import codecs
 import re
 
-# ECMA-48: CSI sequences (colours, cursor moves), OSC strings, and two-character escapes.
-_ESCAPE_SEQUENCE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])"
-)
-_UNFINISHED_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?\Z")
-_LONGEST_ESCAPE_CHARS = 256
+# ECMA-48: CSI sequences (colours, cursor moves), OSC strings, and two-character escapes. What is
+# longer than these limits, or goes on in the next line, is noise on the line and stays text.
+_CSI = r"\[[0-?]{0,64}[ -/]{0,8}"
+_OSC = r"\][^\x07\x1b\n]{0,240}"
+_ESCAPE_SEQUENCE = re.compile(rf"\x1b(?:{_CSI}[@-~]|{_OSC}(?:\x07|\x1b\\)|[@-Z\\^_])")
+_UNFINISHED_ESCAPE = re.compile(rf"\x1b(?:{_CSI}|{_OSC}\x1b?)?\Z")
 
 
 class TextCleaner:
@@ -27,10 +27,7 @@ class TextCleaner:
         """The readable text that `data` completes."""
         text = self._held_back + self._decoder.decode(data)
         unfinished = _UNFINISHED_ESCAPE.search(text)
-        if unfinished and len(text) - unfinished.start() <= _LONGEST_ESCAPE_CHARS:
-            self._held_back = text[unfinished.start() :]
-            text = text[: unfinished.start()]
-        else:
-            self._held_back = ""
-        text = _ESCAPE_SEQUENCE.sub("", text)
+        text_end = unfinished.start() if unfinished else len(text)
+        self._held_back = text[text_end:]
+        text = _ESCAPE_SEQUENCE.sub("", text[:text_end])
         return text.replace("\r", "").replace("\x00", "")

@@ -107,7 +107,6 @@ def read_recording(path: Path) -> tuple[Recorded, ...]:
     A last line that was cut off by a kill is left out; any other unreadable line raises
     `pydantic.ValidationError`.
     """
-    lines = path.read_text(encoding="utf-8").split("\n")
-    unfinished = lines.pop()
-    del unfinished
+    # As bytes, because the cut may be in the middle of a character.
+    *lines, _unfinished = path.read_bytes().split(b"\n")
     return tuple(RECORDED_LINE.validate_json(line) for line in lines if line)

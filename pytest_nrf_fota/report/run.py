@@ -40,7 +40,7 @@ class RunFolder:
 
     def start_test(self, node_id: str) -> None:
         """Events go to this test's file from now on."""
-        folder = self.path / _folder_name(node_id)
+        folder = self._new_folder(node_id)
         self.recorder.open(folder / "recorder.jsonl", node_id, self._versions)
 
     def finish_test(self) -> TestFiles | None:
@@ -69,6 +69,17 @@ class RunFolder:
             verdicts=tuple(event for event in events if isinstance(event, VerdictReached)),
         )
 
+    def _new_folder(self, node_id: str) -> Path:
+        # A test that is run again, or whose name differs in left-out characters only, must not
+        # overwrite what the other one left.
+        name = _folder_name(node_id)
+        folder = self.path / name
+        number = 2
+        while folder.exists():
+            folder = self.path / f"{name}--{number}"
+            number += 1
+        return folder
+
 
 def _write_images(path: Path, lists: list[SmpMessage]) -> Path | None:
     if not lists:
@@ -79,7 +90,7 @@ def _write_images(path: Path, lists: list[SmpMessage]) -> Path | None:
 
 def _folder_name(node_id: str) -> str:
     # Readable, and safe on every file system; long parameters are cut.
-    name = re.sub(r"[^\w.\-\[\]=]+", "_", node_id.replace("::", "--").replace("/", "-"))
+    name = re.sub(r"[^\w.\-\[\]=]+", "_", node_id.replace("::", "--").replace("/", "-"), flags=re.A)
     return name[-120:].strip("_")
 
 

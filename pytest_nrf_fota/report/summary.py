@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.report.events import VerdictReached
+from pytest_nrf_fota.verdict.evidence import Outcome
 
 # A verdict that a passed test wanted to see can be a refusal, so the test's own result is shown.
 _SIGNS = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}
@@ -26,7 +27,9 @@ def summary_lines(tests: Sequence[TestVerdicts]) -> tuple[str, ...]:
     for test in tests:
         lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
         for verdict in test.verdicts:
-            lines.append(f"    {verdict.subject}: {verdict.outcome.upper()}")
+            wanted = test.test_outcome == "passed" and verdict.outcome != Outcome.UPGRADED.value
+            remark = " (what this test wants to see)" if wanted else ""
+            lines.append(f"    {verdict.subject}: {verdict.outcome.upper()}{remark}")
             if verdict.reason:
                 lines.append(f"      why: {verdict.reason}")
             lines += [

@@ -46,6 +46,8 @@ def read_identity(read: ReadMemory, slot: Slot) -> AppIdentity | None:
         tlv_address = slot.address + header.header_size_bytes + header.image_size_bytes
         last_area = read(tlv_address + header.protected_tlv_size_bytes, TLV_INFO.size)
         size_bytes = header.protected_tlv_size_bytes + TLV_INFO.unpack(last_area)[1]
+        if tlv_address + size_bytes > slot.address + slot.size:
+            return None
         tlvs, _ = parse_tlvs(header, read(tlv_address, size_bytes), 0)
     except NotAnImageError:
         return None
@@ -56,19 +58,24 @@ def read_identity(read: ReadMemory, slot: Slot) -> AppIdentity | None:
 def uart_evidence(
     boots: Sequence[Boot], update: AppIdentity, before: AppIdentity | None
 ) -> Evidence:
-    """What the boots since the marking say, read from bootloader lines and the build time."""
+    """What the boots since the marking say, read from bootloader lines.
+
+    The image's version decides where the bootloader prints it and where it differs between the two;
+    otherwise the swaps do.
+    """
     if not boots:
         return Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the image was marked")
     last = boots[-1]
     detail = last.summary()
     if not last.reached_app:
         return Evidence(Source.UART, Says.UNKNOWN, detail)
-    if last.image_version is not None:
+    if before is not None and before.hash == update.hash:
+        return Evidence(
+            Source.UART, Says.UNKNOWN, f"{detail}; the update is the image that ran before"
+        )
+    if last.image_version is not None and not _same_version(last.image_version, update, before):
         return Evidence(Source.UART, _by_version(last.image_version, update, before), detail)
-    swaps = [boot.swap_type for boot in boots if boot.swapped]
-    if not swaps or swaps[-1] == "revert":
-        return Evidence(Source.UART, Says.OLD, detail)
-    return Evidence(Source.UART, Says.NEW, detail)
+    return Evidence(Source.UART, _by_swaps(boots), detail)
 
 
 def smp_evidence(
@@ -108,3 +115,23 @@ def _by_version(logged: str, update: AppIdentity, before: AppIdentity | None) ->
         return Says.NEW
     same_as_before = before is not None and logged == before.version.as_mcuboot_logs
     return Says.OLD if same_as_before else Says.UNKNOWN
+
+
+def _same_version(logged: str, update: AppIdentity, before: AppIdentity | None) -> bool:
+    return (
+        before is not None
+        and before.version.as_mcuboot_logs == logged == update.version.as_mcuboot_logs
+    )
+
+
+def _by_swaps(boots: Sequence[Boot]) -> Says:
+    swapped = [boot for boot in boots if boot.swapped]
+    if not swapped:
+        # Some swap algorithms print no line of their own.
+        silent = any(boot.wanted_swap and not boot.refusals for boot in boots)
+        return Says.UNKNOWN if silent else Says.OLD
+    # A resumed swap goes on with what the one before it began.
+    known = [boot.swap_type for boot in swapped if boot.swap_type is not None]
+    if not known:
+        return Says.UNKNOWN
+    return Says.OLD if known[-1] == "revert" else Says.NEW

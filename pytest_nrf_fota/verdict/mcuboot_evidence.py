@@ -46,7 +46,7 @@ def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
         return SlotState(None, False)
     start, size_bytes = info.firmware_address, info.firmware_size_bytes
     inside = slot.address <= start and start + size_bytes <= slot.address + slot.size
-    if not inside or size_bytes > len(target.firmware):
+    if not inside or not 0 < size_bytes <= len(target.firmware):
         return SlotState(info, False)
     return SlotState(info, read(start, size_bytes) == target.firmware[:size_bytes])
 
@@ -67,7 +67,9 @@ def smp_evidence(images: Sequence[ImageState] | None, target: McubootTarget) -> 
     """What the image list says. It cannot name a bootloader, so it never says new."""
     if images is None:
         return Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read")
-    waiting = next((state for state in images if state.hash == target.image_hash), None)
+    waiting = next(
+        (state for state in images if state.slot == 1 and state.hash == target.image_hash), None
+    )
     if waiting is not None:
         return Evidence(Source.SMP, Says.OLD, f"the update still waits: {waiting}")
     if any(state.pending for state in images):

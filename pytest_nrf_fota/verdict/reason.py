@@ -24,11 +24,14 @@ def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool)
 
 def app_reason(boots: Sequence[Boot]) -> str:
     """What can go wrong with an application, beyond `common_reason`."""
-    if boots and boots[-1].swap_type == "revert":
+    swap_types = [boot.swap_type for boot in boots if boot.swap_type is not None]
+    if swap_types and swap_types[-1] == "revert":
         return "MCUboot reverted to the old application, because the new one was not confirmed"
-    if not any(boot.swapped for boot in boots):
-        return "MCUboot swapped nothing: it saw no pending image"
-    return ""
+    if any(boot.swapped for boot in boots):
+        return ""
+    if any(boot.wanted_swap for boot in boots):
+        return "MCUboot saw a pending image and reported no swap; see the UART log"
+    return "MCUboot swapped nothing: it saw no pending image"
 
 
 def mcuboot_reason(

@@ -1,0 +1,52 @@
+"""What the end of a session says about each test's verdicts."""
+
+from pytest_nrf_fota.report.events import EvidenceItem, VerdictReached
+from pytest_nrf_fota.report.summary import TestVerdicts, summary_lines
+
+_UPGRADED = VerdictReached(
+    outcome="upgraded",
+    subject="application 1.0.0 -> 1.1.0",
+    reason="",
+    evidence=(
+        EvidenceItem(source="UART", says="new", detail="image v1.1.0"),
+        EvidenceItem(source="SMP", says="unknown", detail="no image list could be read"),
+    ),
+)
+_REFUSED = VerdictReached(
+    outcome="not upgraded", subject="MCUboot 14 -> 15", reason="nothing was pending", evidence=()
+)
+
+
+def test_a_passed_test_shows_its_evidence() -> None:
+    assert summary_lines([TestVerdicts("t.py::test_a", "passed", (_UPGRADED,))]) == (
+        "PASSED t.py::test_a",
+        "    application 1.0.0 -> 1.1.0: UPGRADED",
+        "      UART says new     image v1.1.0",
+        "      SMP  says unknown no image list could be read",
+    )
+
+
+def test_a_refusal_shows_why_beside_the_tests_own_result() -> None:
+    lines = summary_lines(
+        [
+            TestVerdicts("t.py::test_a", "passed", (_REFUSED,)),
+            TestVerdicts("t.py::test_b", "failed", (_REFUSED, _UPGRADED)),
+            TestVerdicts("t.py::test_c", "skipped", ()),
+            TestVerdicts("t.py::test_d", "error", ()),
+        ]
+    )
+    assert lines[:3] == (
+        "PASSED t.py::test_a",
+        "    MCUboot 14 -> 15: NOT UPGRADED (what this test wants to see)",
+        "      why: nothing was pending",
+    )
+    assert [line for line in lines if "::" in line] == [
+        "PASSED t.py::test_a",
+        "FAILED t.py::test_b",
+        "SKIPPED t.py::test_c",
+        "ERROR t.py::test_d",
+    ]
+
+
+def test_a_session_without_verdicts_has_no_lines() -> None:
+    assert summary_lines([]) == ()

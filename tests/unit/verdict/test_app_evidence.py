@@ -1,0 +1,236 @@
+"""What UART, SMP and flash say about an application."""
+
+import struct
+from dataclasses import replace
+
+import pytest
+
+from pytest_nrf_fota.board import Slot
+from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.report import Boot, SwapDecision
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    HEADER,
+    IMAGE_MAGIC,
+    TLV_ENTRY,
+    TLV_INFO,
+    TLV_INFO_MAGIC,
+    TLV_SHA256,
+    ImageVersion,
+    McubootImage,
+)
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.app_evidence import (
+    AppIdentity,
+    identity_of,
+    read_identity,
+    smp_evidence,
+    swd_evidence,
+    uart_evidence,
+)
+from pytest_nrf_fota.verdict.evidence import Says, Source
+
+_OLD_HASH, _NEW_HASH, _THIRD_HASH = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
+_BEFORE = AppIdentity(ImageVersion(1, 0, 0), _OLD_HASH)
+_UPDATE = AppIdentity(ImageVersion(1, 1, 0, 4), _NEW_HASH)
+_REBUILT = AppIdentity(ImageVersion(1, 0, 0, 7), _NEW_HASH)
+_RUNNING = [Stage.NSIB, Stage.MCUBOOT, Stage.APP]
+
+
+def _boot(swap_type: str | None = None, version: str | None = None) -> Boot:
+    """A complete boot; with a swap where `swap_type` is given."""
+    boot = Boot(stages=list(_RUNNING), image_version=version)
+    if swap_type is not None:
+        boot.swap_decisions = [SwapDecision(0, swap_type)]
+        boot.swap_type = swap_type
+        boot.swap_algorithm = "move"
+    return boot
+
+
+def _resumed() -> Boot:
+    return Boot(stages=list(_RUNNING), swap_algorithm="move")
+
+
+def _state(image_hash: bytes, **flags: bool | int) -> ImageState:
+    state = ImageState(
+        image=0,
+        slot=0,
+        version="1.1.0",
+        hash=image_hash,
+        bootable=True,
+        pending=False,
+        confirmed=False,
+        active=True,
+        permanent=False,
+    )
+    return replace(state, **flags)  # type: ignore[arg-type]  # names are checked at run time
+
+
+def _uart(
+    *boots: Boot, update: AppIdentity = _UPDATE, before: AppIdentity | None = _BEFORE
+) -> Says:
+    evidence = uart_evidence(boots, update, before)
+    assert evidence.source is Source.UART
+    assert evidence.detail
+    return evidence.says
+
+
+@pytest.mark.parametrize(
+    ("logged", "says"), [("1.1.0", Says.NEW), ("1.0.0", Says.OLD), ("9.9.9", Says.UNKNOWN)]
+)
+def test_the_logged_version_decides_where_it_can(logged: str, says: Says) -> None:
+    assert _uart(_boot(version=logged)) is says
+    assert _uart(_boot("test", logged)) is says
+    assert _uart(_boot("test", "1.1.0"), _boot("revert", logged)) is says
+
+
+def test_a_logged_version_without_one_from_before_proves_only_the_new_one() -> None:
+    assert _uart(_boot(version="1.1.0"), before=None) is Says.NEW
+    assert _uart(_boot(version="1.0.0"), before=None) is Says.UNKNOWN
+
+
+@pytest.mark.parametrize("version", [None, "1.0.0"])
+@pytest.mark.parametrize(
+    ("boots", "says"),
+    [
+        (["test"], Says.NEW),
+        (["perm"], Says.NEW),
+        (["test", None], Says.NEW),
+        (["test", "revert"], Says.OLD),
+        (["test", "revert", None], Says.OLD),
+        (["test", "revert", "test"], Says.NEW),
+        ([None], Says.OLD),
+        ([None, None], Says.OLD),
+    ],
+)
+def test_swaps_decide_where_no_version_can(
+    boots: list[str | None], says: Says, version: str | None
+) -> None:
+    """Also where the update has the version of the image before it."""
+    update = _UPDATE if version is None else _REBUILT
+    assert _uart(*(_boot(swap, version) for swap in boots), update=update) is says
+
+
+def test_a_version_that_is_neither_is_unknown_though_both_are_equal() -> None:
+    assert _uart(_boot("test", "9.9.9"), update=_REBUILT) is Says.UNKNOWN
+
+
+def test_a_resumed_swap_goes_on_with_what_was_begun() -> None:
+    cut = replace(_boot("test"), stages=[Stage.MCUBOOT])
+    assert _uart(cut, _resumed()) is Says.NEW
+    cut = replace(_boot("revert"), stages=[Stage.MCUBOOT])
+    assert _uart(_boot("test"), cut, _resumed()) is Says.OLD
+    assert _uart(_resumed()) is Says.UNKNOWN
+
+
+def test_a_wanted_swap_without_its_line_proves_nothing() -> None:
+    silent = replace(_boot(), swap_decisions=[SwapDecision(0, "test")])
+    assert _uart(silent) is Says.UNKNOWN
+    refused = replace(silent, refusals=["E: Image in the secondary slot is not valid!"])
+    assert _uart(refused) is Says.OLD
+
+
+def test_only_the_last_boot_tells_what_runs() -> None:
+    dead = replace(_boot("test", "1.1.0"), stages=[Stage.NSIB, Stage.MCUBOOT])
+    assert _uart(dead) is Says.UNKNOWN
+    assert _uart(_boot("test", "1.1.0"), dead) is Says.UNKNOWN
+    assert _uart(dead, _boot(version="1.1.0")) is Says.NEW
+
+
+def test_without_a_boot_the_uart_knows_nothing() -> None:
+    evidence = uart_evidence((), _UPDATE, _BEFORE)
+    assert evidence.says is Says.UNKNOWN
+    assert "no boot" in evidence.detail
+
+
+def test_the_same_image_again_cannot_be_told_apart() -> None:
+    evidence = uart_evidence([_boot("test", "1.0.0")], _BEFORE, _BEFORE)
+    assert evidence.says is Says.UNKNOWN
+    assert "the update is the image that ran before" in evidence.detail
+    assert smp_evidence([_state(_OLD_HASH)], _BEFORE, _BEFORE).says is Says.UNKNOWN
+    assert swd_evidence(_BEFORE, _BEFORE, _BEFORE).says is Says.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("active_hash", "says"),
+    [(_NEW_HASH, Says.NEW), (_OLD_HASH, Says.OLD), (_THIRD_HASH, Says.UNKNOWN)],
+)
+def test_the_active_slots_hash_decides(active_hash: bytes, says: Says) -> None:
+    waiting = _state(_NEW_HASH, slot=1, active=False, pending=True)
+    evidence = smp_evidence([waiting, _state(active_hash)], _UPDATE, _BEFORE)
+    assert (evidence.source, evidence.says) == (Source.SMP, says)
+    assert active_hash.hex()[:8] in evidence.detail
+    primary = AppIdentity(_UPDATE.version, active_hash)
+    evidence = swd_evidence(primary, _UPDATE, _BEFORE)
+    assert (evidence.source, evidence.says) == (Source.SWD, says)
+    assert active_hash.hex()[:8] in evidence.detail
+
+
+def test_without_a_hash_from_before_only_the_new_one_is_known() -> None:
+    assert smp_evidence([_state(_NEW_HASH)], _UPDATE, None).says is Says.NEW
+    assert smp_evidence([_state(_OLD_HASH)], _UPDATE, None).says is Says.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        None,
+        (),
+        (_state(_NEW_HASH, slot=1, active=False),),
+        (_state(_NEW_HASH, image=1),),
+    ],
+    ids=["no answer", "empty", "nothing active", "another core's image"],
+)
+def test_a_list_without_the_active_application_knows_nothing(
+    images: tuple[ImageState, ...] | None,
+) -> None:
+    assert smp_evidence(images, _UPDATE, _BEFORE).says is Says.UNKNOWN
+
+
+def test_an_empty_primary_slot_knows_nothing() -> None:
+    assert swd_evidence(None, _UPDATE, _BEFORE).says is Says.UNKNOWN
+
+
+_SLOT = Slot(address=0x28000, size=0x1000)
+
+
+def _image(payload_bytes: int = 100, size_in_header: int | None = None) -> bytes:
+    size = payload_bytes if size_in_header is None else size_in_header
+    header = HEADER.pack(IMAGE_MAGIC, 0, 0x20, 0, size, 0, 1, 1, 0, 4)
+    tlvs = TLV_ENTRY.pack(TLV_SHA256, 32) + _NEW_HASH
+    info = TLV_INFO.pack(TLV_INFO_MAGIC, TLV_INFO.size + len(tlvs))
+    return header + b"\x5a" * payload_bytes + info + tlvs
+
+
+def _read_slot(content: bytes) -> AppIdentity | None:
+    flash = content.ljust(_SLOT.size, b"\xff")
+
+    def read(address: int, size_bytes: int) -> bytes:
+        offset = address - _SLOT.address
+        assert offset >= 0
+        assert offset + size_bytes <= _SLOT.size, "read behind the slot"
+        return flash[offset : offset + size_bytes]
+
+    return read_identity(read, _SLOT)
+
+
+def test_the_identity_in_a_slot_is_the_identity_of_its_file() -> None:
+    assert _read_slot(_image()) == identity_of(McubootImage.parse(_image())) == _UPDATE
+    assert str(_UPDATE) == "1.1.0+4 (02020202...)"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00" * 0x1000,
+        _image()[:-40],
+        _image(size_in_header=0xFFFFFFFF),
+        _image(size_in_header=0x1000 - 0x20),
+        _image(size_in_header=0x1000 - 0x20 - TLV_INFO.size),
+        _image(size_in_header=0x1000 - 0x20 - TLV_INFO.size)[: 0x20 + 100].ljust(0xFFC, b"\x5a")
+        + struct.pack("<HH", TLV_INFO_MAGIC, 400),
+    ],
+    ids=["empty", "zeros", "cut", "huge", "no TLVs", "erased TLVs", "TLVs leave the slot"],
+)
+def test_a_slot_without_a_complete_image_has_no_identity(content: bytes) -> None:
+    assert _read_slot(content) is None
