@@ -77,7 +77,7 @@ class KitControl:
 
     def _ask(self, request: Request, deadline: Deadline) -> Reply:
         try:
-            self._socket.settimeout(max(deadline.remaining_s, 0.001))
+            self._socket.settimeout(_remaining_s(deadline))
             self._socket.sendall(request.model_dump_json().encode() + b"\n")
             reply = Reply.model_validate_json(self._read_line(deadline))
         except (OSError, ValidationError) as error:
@@ -92,10 +92,17 @@ class KitControl:
 
     def _read_line(self, deadline: Deadline) -> bytes:
         while b"\n" not in self._pending:
-            self._socket.settimeout(max(deadline.remaining_s, 0.001))
+            self._socket.settimeout(_remaining_s(deadline))
             data = self._socket.recv(_CHUNK_BYTES)
             if not data:
                 raise ConnectionError("connection closed")
             self._pending += data
         line, _, self._pending = self._pending.partition(b"\n")
         return line
+
+
+def _remaining_s(deadline: Deadline) -> float:
+    # A socket time-out of 0 would mean not to wait, each time anew.
+    if deadline.expired:
+        raise TimeoutError("the deadline has passed")
+    return deadline.remaining_s

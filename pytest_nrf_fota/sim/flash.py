@@ -126,7 +126,10 @@ class Flash:
 
 @dataclass(frozen=True)
 class FlashArea:
-    """A slot: part of a memory, addressed from its own start, as Zephyr's flash map gives it."""
+    """A slot: part of a memory, addressed from its own start, as Zephyr's flash map gives it.
+
+    Accesses beyond the slot raise `FlashError` (flash_map.c: -EINVAL).
+    """
 
     flash: Flash
     name: str
@@ -150,6 +153,7 @@ class FlashArea:
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Read relative to the area's start."""
+        self._check(offset_bytes, size_bytes)
         return self.flash.read(self.address + offset_bytes, size_bytes)
 
     def read_from_end(self, distance_bytes: int, size_bytes: int) -> bytes:
@@ -158,15 +162,19 @@ class FlashArea:
 
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Write relative to the area's start."""
+        self._check(offset_bytes, len(data))
         self.flash.write(self.address + offset_bytes, data)
 
     def erase_sector(self, index: int) -> None:
         """Erase one sector; a partial last one is erased as the whole page that it lies in."""
+        if not 0 <= index < self.num_sectors:
+            raise FlashError(f"{self.name} has no sector {index}")
         page = self.page_size_bytes
         self.flash.erase(self.address + index * page, page)
 
     def erase(self, offset_bytes: int, size_bytes: int) -> None:
         """Erase the sectors that the range touches."""
+        self._check(offset_bytes, size_bytes)
         page = self.page_size_bytes
         for index in range(offset_bytes // page, -(-(offset_bytes + size_bytes) // page)):
             self.erase_sector(index)
@@ -177,4 +185,12 @@ class FlashArea:
 
     def is_erased(self, offset_bytes: int, size_bytes: int) -> bool:
         """Whether the range reads 0xFF."""
+        self._check(offset_bytes, size_bytes)
         return self.flash.is_erased(self.address + offset_bytes, size_bytes)
+
+    def _check(self, offset_bytes: int, size_bytes: int) -> None:
+        if offset_bytes < 0 or offset_bytes + size_bytes > self.size_bytes:
+            raise FlashError(
+                f"0x{size_bytes:x} bytes at 0x{offset_bytes:x} do not lie in {self.name} of "
+                f"0x{self.size_bytes:x} bytes"
+            )

@@ -97,7 +97,10 @@ class Kit:
         await self.hold()
         if not self.flash.is_erased(NET_FLASH.start, NET_FLASH.page_size_bytes):
             self.net_uart.write(f"{self._wording.banner}\r\n".encode())
-        end = self._boot()
+        try:
+            end = self._boot()
+        except FlashError as error:
+            end = Halt(f"a boot stage faulted: {error}")
         match end:
             case Halt(reason):
                 self.state = f"halted: {reason}"

@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_nrf_fota.firmware.hex_file import read_hex
@@ -40,9 +39,7 @@ async def run_kit(
         loop.add_signal_handler(number, stop.set)
     if stop_with_stdin:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_stdin, loop, stop)
-    # Unix socket paths are limited to about 100 characters, so not below the user's own folders.
-    folder = Path(tempfile.mkdtemp(prefix="nrf-fota-"))
-    try:
+    with temporary_folder() as folder:
         kit = Kit(settings, hci or f"unix:{folder / 'hci'}")
         server = ControlServer(kit, folder / "control")
         await kit.start()
@@ -64,8 +61,17 @@ async def run_kit(
         finally:
             await server.close()
             await kit.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for sockets and made firmware, gone afterwards.
+
+    Unix socket paths are limited to about 100 characters, so it lies in the system's own
+    temporary folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="nrf-fota-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _stop_at_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -39,7 +39,7 @@ class ControlServer:
     async def start(self) -> None:
         """Listen."""
         self._server = await asyncio.start_unix_server(
-            self._serve, str(self._socket_path), limit=_LONGEST_LINE_BYTES
+            self._accept, str(self._socket_path), limit=_LONGEST_LINE_BYTES
         )
 
     async def close(self) -> None:
@@ -50,10 +50,13 @@ class ControlServer:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of asyncio's own making would log a traceback when it is cancelled (Python 3.11).
+        client = asyncio.create_task(self._serve(reader, writer))
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients.add(task)
         try:
             while line := await reader.readline():
                 reply = await self._answer(line)
@@ -62,7 +65,6 @@ class ControlServer:
         except (ConnectionError, ValueError):
             pass  # the client is gone, or sent a line beyond all limits: nothing left to answer
         finally:
-            self._clients.discard(task)
             writer.close()
 
     async def _answer(self, line: bytes) -> Reply:

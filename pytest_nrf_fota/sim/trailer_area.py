@@ -58,6 +58,15 @@ def status_offset_bytes(area: FlashArea, max_sectors: int) -> int:
     return area.size_bytes - trailer_size_bytes(max_sectors, area.write_size_bytes)
 
 
+def largest_image_bytes(area: FlashArea, max_sectors: int) -> int:
+    """Up to where an image may reach: the start of the sector in which the status bytes begin.
+
+    bootutil_misc.c, bootutil_max_image_size, for swap using move.
+    """
+    page = area.page_size_bytes
+    return status_offset_bytes(area, max_sectors) // page * page
+
+
 def erase_trailer_sectors(area: FlashArea, max_sectors: int) -> None:
     """Erase from the last sector down until a trailer's size is covered.
 

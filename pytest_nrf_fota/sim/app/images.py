@@ -4,17 +4,18 @@ Semantics of Zephyr v3.2.99-ncs2 (facts/dual-stage-boot.md, 6.3 and 6.4; img_mgm
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_nrf_fota.firmware.mcuboot_image import (
     FLAG_NON_BOOTABLE,
     IMAGE_MAGIC,
+    ImageHeader,
     ImageVersion,
     McubootImage,
     NotAnImageError,
 )
 from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType, decide_swap
-from pytest_nrf_fota.sim.flash import FlashArea
+from pytest_nrf_fota.sim.flash import FlashArea, FlashError
 from pytest_nrf_fota.sim.trailer_area import (
     erase_trailer_sectors,
     read_trailer,
@@ -128,41 +129,55 @@ class ImageManager:
 
     def erase_slot(self, slot: int) -> int:
         """Erase a slot that is not in use. Returns an rc."""
-        if slot != 1:
-            return RC_INVALID
-        if self._secondary_in_use():
+        if slot not in (0, 1):
+            return RC_UNKNOWN
+        area = self._slots[slot]
+        # Only a slot with an image is protected: leftovers of one can always be erased.
+        if _read_image(area) is not None and self._is_in_use(slot):
             return RC_BAD_STATE
-        self._slots[1].erase_all()
+        if not area.is_erased(0, area.size_bytes):
+            area.erase_all()
         self._upload = None
         return RC_OK
 
     def upload(
-        self, offset_bytes: int, data: bytes, size_bytes: int | None, sha: bytes | None
+        self,
+        offset_bytes: int,
+        data: bytes,
+        size_bytes: int | None,
+        sha: bytes | None,
+        *,
+        only_newer: bool = False,
     ) -> tuple[int, int]:
         """Take one upload request. Returns rc and the offset that is wanted next."""
         if offset_bytes == 0:
-            return self._begin_upload(data, size_bytes, sha)
+            return self._begin_upload(data, size_bytes, sha, only_newer=only_newer)
         upload = self._upload
         if upload is None or offset_bytes != upload.offset_bytes:
             return RC_OK, upload.offset_bytes if upload else 0
         return self._store(upload, data)
 
     def _begin_upload(
-        self, data: bytes, size_bytes: int | None, sha: bytes | None
+        self, data: bytes, size_bytes: int | None, sha: bytes | None, *, only_newer: bool
     ) -> tuple[int, int]:
-        if len(data) < SMALLEST_FIRST_DATA_BYTES or size_bytes is None:
+        if len(data) < SMALLEST_FIRST_DATA_BYTES or size_bytes is None or size_bytes < 0:
             return RC_INVALID, 0
         if int.from_bytes(data[:4], "little") != IMAGE_MAGIC:
             return RC_INVALID, 0
         if sha is not None and len(sha) > HASH_BYTES:
             return RC_INVALID, 0
-        if self._upload is not None and sha is not None and self._upload.sha == sha:
+        if self._upload is not None and sha and self._upload.sha == sha:
             return RC_OK, self._upload.offset_bytes
         # Both slots are asked whether they are free, which the log shows as a pair of lines.
-        self._query_swap_type()
-        if self._secondary_in_use():
+        if self._is_in_use(0) and self._is_in_use(1):
             return RC_NO_ENTRY, 0
-        self._make_room(size_bytes)
+        if only_newer and not self._is_newer(ImageHeader.parse(data).version):
+            return RC_BAD_STATE, 0
+        self._upload = None
+        try:
+            self._make_room(size_bytes)
+        except FlashError:
+            return RC_UNKNOWN, 0
         self._upload = _Upload(size_bytes, 0, sha)
         return self._store(self._upload, data)
 
@@ -193,8 +208,13 @@ class ImageManager:
         if last and upload.unaligned:
             writable += upload.unaligned.ljust(unit, b"\xff")
             upload.unaligned = b""
-        if writable:
-            area.write(start, writable)
+        try:
+            if writable:
+                area.write(start, writable)
+        except FlashError:
+            # Nothing checks the size before: an image that is too large fails where the slot ends.
+            self._upload = None
+            return RC_UNKNOWN, 0
         upload.offset_bytes += len(data)
         offset_bytes = upload.offset_bytes
         if last:
@@ -224,9 +244,18 @@ class ImageManager:
         # (facts/dual-stage-boot.md, 6.3; zephyr issue 56720).
         return RC_OK
 
-    def _secondary_in_use(self) -> bool:
+    def _is_in_use(self, slot: int) -> bool:
         swap_type = self._query_swap_type()
-        return swap_type in (SwapType.TEST, SwapType.PERM) or _is_confirmed(1, swap_type)
+        if slot == 0:
+            return True
+        return swap_type in (SwapType.TEST, SwapType.PERM) or _is_confirmed(slot, swap_type)
+
+    def _is_newer(self, version: ImageVersion) -> bool:
+        running = _read_image(self._slots[0])
+        if running is None:
+            return False
+        # The build number does not count (zephyr_img_mgmt.c, img_mgmt_vercmp).
+        return replace(version, build=0) > replace(running.version, build=0)
 
     def _query_swap_type(self) -> SwapType:
         swap_type = decide_swap(*(read_trailer(area) for area in self._slots))

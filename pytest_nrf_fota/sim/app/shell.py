@@ -54,7 +54,7 @@ class Shell:
                 pass
 
     def _flash_erase(self, arguments: list[str]) -> None:
-        parsed = self._parse_range(arguments)
+        parsed = self._parse_range("erase", arguments)
         if parsed is None:
             return
         device, address, size_bytes = parsed
@@ -70,7 +70,7 @@ class Shell:
         self._terminal.print("Erase success.")
 
     def _flash_read(self, arguments: list[str]) -> None:
-        parsed = self._parse_range(arguments)
+        parsed = self._parse_range("read", arguments)
         if parsed is None:
             return
         device, address, size_bytes = parsed
@@ -81,10 +81,13 @@ class Shell:
             return
         for offset in range(0, len(data), 16):
             self._terminal.print(_hex_line(address + offset, data[offset : offset + 16]))
+        self._terminal.print("")
 
-    def _parse_range(self, arguments: list[str]) -> tuple[MemoryLayout, int, int] | None:
-        if not arguments:
-            self._terminal.error("No flash device specified (required)")
+    def _parse_range(
+        self, subcommand: str, arguments: list[str]
+    ) -> tuple[MemoryLayout, int, int] | None:
+        if not 1 <= len(arguments) <= 3:
+            self._terminal.error(f"{subcommand}: wrong parameter count")
             return None
         device = self._flash_devices.get(arguments[0])
         if device is None:
@@ -102,7 +105,7 @@ class Shell:
 
 
 def _hex_line(address: int, data: bytes) -> str:
-    left = "".join(f"{byte:02x} " for byte in data[:8])
-    right = "".join(f"{byte:02x} " for byte in data[8:])
-    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data)
-    return f"{address:08X}: {left} {right}|{text}|"
+    # shell.c, shell_hexdump_line: always as wide as 16 bytes, with a gap in the middle.
+    numbers = [f"{byte:02x} " for byte in data] + ["   "] * (16 - len(data))
+    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data).ljust(16)
+    return f"{address:08X}: {''.join(numbers[:8])} {''.join(numbers[8:])}|{text[:8]} {text[8:]}|"

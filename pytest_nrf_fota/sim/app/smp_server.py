@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import cbor2
-from pydantic import ValidationError
-from smp import error as smp_error
 from smp import header as smp_header
 from smp import image_management as smp_image
 from smp import message as smp_message
@@ -21,6 +19,14 @@ from pytest_nrf_fota.sim.app.images import RC_INVALID, RC_OK, ImageManager
 RC_NOT_SUPPORTED = 8
 UPLOADABLE_IMAGE = 0
 VERSION = smp_header.Version.V1
+
+# Operation and version, flags, size of the body, group, sequence number, command.
+_HEADER = struct.Struct("!BBHHBB")
+_OP_MASK = 0b111
+_RESPONSES = {
+    int(smp_header.OP.READ): int(smp_header.OP.READ_RSP),
+    int(smp_header.OP.WRITE): int(smp_header.OP.WRITE_RSP),
+}
 
 
 class FrameAssembler:
@@ -35,9 +41,9 @@ class FrameAssembler:
 
     def feed(self, fragment: bytes) -> bytes | None:
         """Take one fragment; returns the frame that it completes."""
-        self._pending += fragment
-        if len(self._pending) < smp_header.Header.SIZE:
+        if not self._pending and len(fragment) < smp_header.Header.SIZE:
             return None
+        self._pending += fragment
         size_bytes = smp_header.Header.SIZE + int.from_bytes(self._pending[2:4], "big")
         if size_bytes > self._buffer_size_bytes:
             self._pending = b""
@@ -73,16 +79,20 @@ class SmpServer:
         self._on_reset = on_reset
 
     def answer(self, frame: bytes) -> bytes | None:
-        """The response frame, or None where the request is not even a frame."""
-        try:
-            header = smp_header.Header.loads(frame[: smp_header.Header.SIZE])
-        except (ValueError, struct.error):
+        """The response frame, or None where the bytes are no request."""
+        if len(frame) < smp_header.Header.SIZE or frame[0] & _OP_MASK not in _RESPONSES:
             return None
         try:
+            header = smp_header.Header.loads(frame[: smp_header.Header.SIZE])
+        except ValueError:
+            # A command that does not exist in a group that does.
+            return _return_code(frame, RC_NOT_SUPPORTED)
+        try:
             response = self._dispatch(header, frame)
-        except (ValidationError, SMPException, cbor2.CBORDecodeError, TypeError):
-            return self._return_code(header, RC_INVALID)
-        return response if isinstance(response, bytes) else bytes(response)
+        except (ValueError, TypeError, RecursionError, SMPException, cbor2.CBORDecodeError):
+            return _return_code(frame, RC_INVALID)
+        # The smp package's answer to a written image state claims to answer a read.
+        return bytes([_RESPONSES[frame[0] & _OP_MASK]]) + bytes(response)[1:]
 
     def _dispatch(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
         key = (header.group_id, header.command_id, header.op)
@@ -118,8 +128,8 @@ class SmpServer:
         if key == (image_group, image_command.ERASE, write):
             erase = smp_image.ImageEraseRequest.loads(frame)
             slot = 1 if erase.slot is None else erase.slot
-            return self._return_code(header, self._images.erase_slot(slot))
-        return self._return_code(header, RC_NOT_SUPPORTED)
+            return _return_code(frame, self._images.erase_slot(slot))
+        return _return_code(frame, RC_NOT_SUPPORTED)
 
     def _image_states(self) -> list[smp_image.ImageState]:
         return [
@@ -140,7 +150,7 @@ class SmpServer:
         request = smp_image.ImageStatesWriteRequest.loads(frame)
         rc = self._images.set_state(request.hash or None, confirm=request.confirm)
         if rc != RC_OK:
-            return self._return_code(header, rc)
+            return _return_code(frame, rc)
         return smp_image.ImageStatesWriteResponse(
             version=VERSION, sequence=header.sequence, images=self._image_states(), splitStatus=0
         )
@@ -148,25 +158,24 @@ class SmpServer:
     def _upload(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
         request = smp_image.ImageUploadWriteRequest.loads(frame)
         if (request.image or UPLOADABLE_IMAGE) != UPLOADABLE_IMAGE:
-            return self._return_code(header, RC_INVALID)
-        rc, offset_bytes = self._images.upload(request.off, request.data, request.len, request.sha)
+            return _return_code(frame, RC_INVALID)
+        rc, offset_bytes = self._images.upload(
+            request.off,
+            request.data,
+            request.len,
+            request.sha,
+            only_newer=bool(request.upgrade),
+        )
         if rc != RC_OK:
-            return self._return_code(header, rc)
+            return _return_code(frame, rc)
         return smp_image.ImageUploadWriteResponse(
             version=VERSION, sequence=header.sequence, rc=RC_OK, off=offset_bytes
         )
 
-    def _return_code(self, header: smp_header.Header, rc: int) -> bytes:
-        body = cbor2.dumps({"rc": rc})
-        response_header = smp_header.Header(
-            op=smp_header.OP.WRITE_RSP
-            if header.op == smp_header.OP.WRITE
-            else smp_header.OP.READ_RSP,
-            version=header.version,
-            flags=smp_header.Flag(0),
-            length=len(body),
-            group_id=header.group_id,
-            sequence=header.sequence,
-            command_id=header.command_id,
-        )
-        return bytes(smp_error.ErrorV1(header=response_header, rc=smp_error.MGMT_ERR(rc)))
+
+def _return_code(frame: bytes, rc: int) -> bytes:
+    """`{"rc": rc}` as the answer to a request, also to one that the smp package has no name for."""
+    op_and_version, _, _, group_id, sequence, command_id = _HEADER.unpack_from(frame)
+    body = cbor2.dumps({"rc": rc})
+    response_op = _RESPONSES[op_and_version & _OP_MASK]
+    return _HEADER.pack(response_op, 0, len(body), group_id, sequence, command_id) + body

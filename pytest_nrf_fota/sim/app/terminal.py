@@ -14,6 +14,7 @@ NORMAL = "\x1b[m"
 RECEIVE_RING_BYTES = 64
 COMMAND_BUFFER_BYTES = 256
 BACKSPACES = (0x7F, 0x08)
+LINE_ENDS = (0x0D, 0x0A)
 
 
 class Terminal:
@@ -38,6 +39,7 @@ class Terminal:
         self._typed = ""
         self._prompt_shown = False
         self._busy = False
+        self._last_line_end: int | None = None
 
     def log(self, module: str, function: str, text: str) -> None:
         """Print an `<inf>` line with time stamp, module and function, as in the thread's logs."""
@@ -64,9 +66,14 @@ class Terminal:
     def receive(self, data: bytes) -> None:
         """Take bytes from the UART. What does not fit into the receive ring at once is lost."""
         for byte in data[:RECEIVE_RING_BYTES]:
-            if byte in (0x0D, 0x0A):
-                self._enter()
-            elif byte in BACKSPACES:
+            if byte in LINE_ENDS:
+                # CR LF is one line end (shell.c, process_nl).
+                if self._last_line_end in (None, byte):
+                    self._last_line_end = byte
+                    self._enter()
+                continue
+            self._last_line_end = None
+            if byte in BACKSPACES:
                 if self._typed:
                     self._typed = self._typed[:-1]
                     self._send("\x1b[1D\x1b[J")

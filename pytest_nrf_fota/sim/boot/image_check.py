@@ -15,6 +15,9 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     key_hash,
 )
 from pytest_nrf_fota.sim.flash import FlashArea
+from pytest_nrf_fota.sim.trailer_area import largest_image_bytes
+
+IMAGE_MAGIC_BYTES = 4
 
 
 class SlotContent(Enum):
@@ -42,8 +45,8 @@ def read_header(area: FlashArea) -> ImageHeader | None:
 
 
 def header_is_erased(area: FlashArea) -> bool:
-    """Whether the header's bytes are all 0xFF."""
-    return area.is_erased(0, HEADER.size)
+    """Whether the magic is erased; loader.c (boot_check_header_erased) looks no further."""
+    return area.is_erased(0, IMAGE_MAGIC_BYTES)
 
 
 def read_image(area: FlashArea) -> McubootImage:
@@ -59,8 +62,8 @@ def image_size_bytes(area: FlashArea) -> int:
         return 0
 
 
-def check_slot(area: FlashArea, keys: tuple[PublicKey, ...]) -> SlotCheck:
-    """Validate header, hash and signature; without keys the signature is not asked for."""
+def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], max_sectors: int) -> SlotCheck:
+    """Validate header, size, hash and signature; without keys the signature is not asked for."""
     header = read_header(area)
     if header_is_erased(area) or (header is not None and header.flags & FLAG_NON_BOOTABLE):
         return SlotCheck(SlotContent.NO_IMAGE, "the header is erased or not bootable")
@@ -70,6 +73,8 @@ def check_slot(area: FlashArea, keys: tuple[PublicKey, ...]) -> SlotCheck:
         image = read_image(area)
     except NotAnImageError as error:
         return SlotCheck(SlotContent.INVALID, str(error))
+    if len(image.data) > largest_image_bytes(area, max_sectors):
+        return SlotCheck(SlotContent.INVALID, "the image reaches into the trailer's sectors")
     if not image.hash_is_right:
         return SlotCheck(SlotContent.INVALID, "the hash differs from the content")
     if keys and not _signed_by_one_of(image, keys):

@@ -28,6 +28,7 @@ from pytest_nrf_fota.sim.flash import FlashError
 
 ERROR_SIGNATURE_INVALID = -102
 ERROR_NO_FREE_COUNTER_SLOT = -12
+ERROR_NO_COUNTER = -22
 
 
 def run_nsib(hardware: Hardware, banner: str) -> StageEnd:
@@ -108,14 +109,15 @@ def _structure_problem(
         return f"Firwmare has been invalidated: 0x{info.valid_word:x}."
     counter = provisioning.counter(CounterKind.NSIB_FIRMWARE)
     if counter is None:
-        hardware.print_line("Cannot read the firmware version. -22")
+        hardware.print_line(f"Cannot read the firmware version. {ERROR_NO_COUNTER}")
         hardware.print_line("We assume this is due to the firmware version not being enabled.")
     elif info.version < counter.value >> 1:
         return (
             f"Firmware version ({info.version}) is smaller than monotonic counter "
             f"({counter.value >> 1})."
         )
-    if end > 0xFFFFFFFF or info.address + info.total_size_bytes > 0xFFFFFFFF:
+    slot_size_bytes = hardware.slots.s_slot_size_bytes
+    if not info.total_size_bytes <= info.firmware_size_bytes <= slot_size_bytes:
         return "Invalid size or total_size in firmware info."
     if not start <= info.address or info.address + info.total_size_bytes > end:
         return "Firmware info is not within signed region."
@@ -147,8 +149,9 @@ def _check_signature(
             say(f"Firmware validation failed with error {ERROR_SIGNATURE_INVALID}.")
             return False
         for lower in range(index):
+            # The line appears on every boot, the word is written once.
+            say(f"Invalidating key {lower}.")
             if not provisioning.keys[lower].invalidated:
-                say(f"Invalidating key {lower}.")
                 hardware.flash.write(
                     provisioning.keys[lower].entry_address, struct.pack("<I", KEY_INVALID_WORD)
                 )
@@ -165,10 +168,13 @@ def _raise_counter(
     if counter is None:
         say("Failed to read the monotonic counter!")
         say("We assume this is due to the firmware version not being enabled.")
-        return
-    if version <= counter.value >> 1:
+    stored_version = 0 if counter is None else counter.value >> 1
+    if version <= stored_version:
         return
     say(f"Setting monotonic counter (version: {version}, slot: {slot})")
+    if counter is None:
+        say(f"Failed during reading of the number of the counter slots, error: {ERROR_NO_COUNTER}")
+        return
     if counter.free_slot_address is None:
         say(f"Failed during setting the monotonic counter, error: {ERROR_NO_FREE_COUNTER_SLOT}")
         return

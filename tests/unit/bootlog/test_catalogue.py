@@ -74,6 +74,7 @@ _EXAMPLES = {
     "nsib_below_counter": Examples(
         ("Firmware version (13) is smaller than monotonic counter (14).",),
         ("Firmware version 13", "Setting monotonic counter (version: 14, slot: 0)"),
+        {"version": "13", "counter": "14"},
     ),
     "nsib_invalidated": Examples(
         ("Failed to validate, permanently invalidating!",),

@@ -1,0 +1,506 @@
+"""NSIB over real flash content: every branch with its literal lines, in order."""
+
+import functools
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from pytest_nrf_fota.firmware.description import McubootDescription
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.payload import FW_INFO_OFFSET_BYTES, build_payload
+from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
+from pytest_nrf_fota.firmware.validation_info import (
+    STRUCT,
+    provisioned_key_hash,
+    raw_public_key,
+    sign_for_nsib,
+)
+from pytest_nrf_fota.sim.boot.nsib import run_nsib
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.flash import Flash
+from pytest_nrf_fota.sim.kit import APP_FLASH, APP_UICR
+
+BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
+SLOT_ADDRESSES = (0x8000, 0x18000)
+SLOT_BYTES = 0xC200
+PROVISIONING = 0xFF8100
+FIRMWARE_BYTES = 0x800
+
+SLOTS = SlotMap(
+    s0_address=SLOT_ADDRESSES[0],
+    s1_address=SLOT_ADDRESSES[1],
+    s_slot_size_bytes=SLOT_BYTES,
+    primary_address=0x28000,
+    secondary_address=0x10000000,
+    slot_size_bytes=0xD8000,
+    provisioning_address=PROVISIONING,
+)
+
+# Offsets of the struct's fields, facts/dual-stage-boot.md, 2.1.
+TOTAL_SIZE, SIZE, ADDRESS, BOOT_ADDRESS, VALID = 12, 16, 24, 28, 32
+VALID_WORD = 0x9102FFFF
+BURNT_VALID_WORD = 0x91020000
+
+Edit = Callable[[bytearray], None]
+
+
+@functools.cache
+def key_hash(name: str) -> bytes:
+    return provisioned_key_hash(raw_public_key(signing_key_for_tests(name).public_key()))
+
+
+def set_fw_info(field: int, value: int) -> Edit:
+    return lambda data: struct.pack_into("<I", data, FW_INFO_OFFSET_BYTES + field, value)
+
+
+def set_reset_handler(address: int) -> Edit:
+    return lambda data: struct.pack_into("<I", data, 4, address)
+
+
+def no_edit(data: bytearray) -> None:
+    pass
+
+
+class Board:
+    """Flash of a kit and what NSIB prints about it."""
+
+    def __init__(self, *keys: str, counter_slots: int = 240, keep_last_line: bool = False) -> None:
+        self.flash = Flash((APP_FLASH, APP_UICR), VirtualClock())
+        self.lines: list[str] = []
+        self._hardware = Hardware(
+            self.flash, SLOTS, self.lines.append, keep_last_line=keep_last_line
+        )
+        if keys:
+            hashes = tuple(key_hash(name) for name in keys)
+            data = build_provisioning(*SLOT_ADDRESSES, hashes, counter_slots)
+            self._write(PROVISIONING + ADDRESSES_OFFSET_BYTES, data)
+
+    def put(
+        self,
+        slot: int,
+        version: int,
+        *,
+        key: str = "nsib",
+        edit: Edit = no_edit,
+        vouched_address: int | None = None,
+        gap_bytes: int = 0,
+    ) -> None:
+        """Program a firmware; `edit` changes it before it is signed."""
+        address = SLOT_ADDRESSES[slot] + 0x200
+        firmware = bytearray(
+            build_payload(address, FIRMWARE_BYTES, McubootDescription(), fw_info_version=version)
+        )
+        edit(firmware)
+        vouched = address if vouched_address is None else vouched_address
+        validation = sign_for_nsib(bytes(firmware), vouched, signing_key_for_tests(key))
+        self.flash.erase(SLOT_ADDRESSES[slot], 0xD000)
+        self._write(address, bytes(firmware) + b"\xff" * gap_bytes + validation.pack())
+
+    def remove(self, slot: int) -> None:
+        self.flash.erase(SLOT_ADDRESSES[slot], 0xD000)
+
+    def valid_word(self, slot: int) -> int:
+        return self.word(SLOT_ADDRESSES[slot] + 0x400 + VALID)
+
+    def word(self, address: int) -> int:
+        return int.from_bytes(self.flash.read(address, 4), "little")
+
+    def halfwords(self, num_keys: int, count: int) -> list[int]:
+        """The first slots of the monotonic counter."""
+        address = PROVISIONING + 0x34 + 20 * num_keys + 8
+        return list(struct.unpack(f"<{count}H", self.flash.read(address, 2 * count)))
+
+    def boot(self) -> StageEnd:
+        self.lines.clear()
+        return run_nsib(self._hardware, BANNER)
+
+    def _write(self, address: int, data: bytes) -> None:
+        self.flash.write(address, data + b"\xff" * (-len(data) % 4))
+
+
+def attempt(slot: int) -> list[str]:
+    return [
+        f"Attempting to boot slot {slot}.",
+        f"Attempting to boot from address 0x{SLOT_ADDRESSES[slot] + 0x200:x}.",
+    ]
+
+
+def verifying(index: int, key: str) -> list[str]:
+    first, last = key_hash(key)[0], key_hash(key)[15]
+    return [f"Verifying signature against key {index}.", f"Hash: 0x{first:02x}...{last:02x}"]
+
+
+def booted(slot: int, version: int) -> list[str]:
+    return [
+        *attempt(slot),
+        *verifying(0, "nsib"),
+        "Firmware signature verified.",
+        f"Firmware version {version}",
+    ]
+
+
+INVALIDATING = "Failed to validate, permanently invalidating!"
+NOTHING_IN_S1 = ["Attempting to boot slot 1.", "No fw_info struct found."]
+NOTHING = "No bootable image found. Aborting boot."
+
+
+class TestSlotChoice:
+    def test_only_s0(self) -> None:
+        board = Board("nsib")
+        board.put(0, 14)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines == [
+            BANNER,
+            *booted(0, 14),
+            "Setting monotonic counter (version: 14, slot: 0)",
+        ]
+
+    def test_only_s1(self) -> None:
+        board = Board("nsib")
+        board.put(1, 15)
+
+        assert board.boot() == Jump(0x18200)
+        assert board.lines == [
+            BANNER,
+            *booted(1, 15),
+            "Setting monotonic counter (version: 15, slot: 1)",
+        ]
+
+    @pytest.mark.parametrize(("s0", "s1", "winner"), [(14, 15, 1), (15, 14, 0), (15, 15, 0)])
+    def test_the_higher_version_wins_and_ties_go_to_s0(self, s0: int, s1: int, winner: int) -> None:
+        board = Board("nsib")
+        board.put(0, s0)
+        board.put(1, s1)
+
+        assert board.boot() == Jump((0x8200, 0x18200)[winner])
+        assert board.lines[1:7] == booted(winner, 15)
+
+    def test_neither(self) -> None:
+        board = Board("nsib")
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines == [
+            BANNER,
+            "Attempting to boot slot 0.",
+            "No fw_info struct found.",
+            *NOTHING_IN_S1,
+            NOTHING,
+        ]
+
+    def test_the_older_slot_boots_when_the_newer_one_is_damaged(self) -> None:
+        board = Board("nsib")
+        board.put(0, 14)
+        board.put(1, 15, key="other")
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines == [
+            BANNER,
+            *attempt(1),
+            *verifying(0, "nsib"),
+            "Public key didn't match, try next.",
+            "Failed to validate signature.",
+            INVALIDATING,
+            *booted(0, 14),
+            "Setting monotonic counter (version: 14, slot: 0)",
+        ]
+        assert (board.valid_word(0), board.valid_word(1)) == (VALID_WORD, BURNT_VALID_WORD)
+
+    def test_a_kit_without_provisioning_data_halts_after_the_banner(self) -> None:
+        board = Board()
+        board.put(0, 14)
+
+        end = board.boot()
+
+        assert isinstance(end, Halt)
+        assert "not provisioned" in end.reason
+        assert board.lines == [BANNER]
+
+    def test_the_last_line_is_printed_where_it_is_not_lost(self) -> None:
+        board = Board("nsib", keep_last_line=True)
+        board.put(0, 14)
+
+        board.boot()
+
+        assert board.lines[-1] == "Booting (0x8200)."
+
+
+# A change before signing, and the line that NSIB prints for it.
+STRUCTURE_FAILURES = [
+    pytest.param(
+        set_fw_info(ADDRESS, 0x8600),
+        "Firmware info doesn't point to itself.",
+        id="points elsewhere",
+    ),
+    pytest.param(
+        set_fw_info(VALID, BURNT_VALID_WORD),
+        "Firwmare has been invalidated: 0x91020000.",
+        id="invalidated",
+    ),
+    pytest.param(
+        set_fw_info(SIZE, SLOT_BYTES + 1),
+        "Invalid size or total_size in firmware info.",
+        id="larger than the slot",
+    ),
+    pytest.param(
+        set_fw_info(TOTAL_SIZE, FIRMWARE_BYTES + 1),
+        "Invalid size or total_size in firmware info.",
+        id="struct larger than the firmware",
+    ),
+    pytest.param(
+        set_fw_info(SIZE, 0x220),
+        "Firmware info is not within signed region.",
+        id="struct outside",
+    ),
+    pytest.param(
+        set_fw_info(BOOT_ADDRESS, 0x8200 + FIRMWARE_BYTES),
+        "Boot address is not within signed region.",
+        id="boot address outside",
+    ),
+    pytest.param(
+        set_reset_handler(0x8200 + FIRMWARE_BYTES),
+        "Reset handler is not within signed region.",
+        id="reset handler outside",
+    ),
+    pytest.param(
+        set_fw_info(SIZE, FIRMWARE_BYTES - 8),
+        "Could not find valid firmware validation info.",
+        id="no validation info there",
+    ),
+]
+
+
+class TestValidation:
+    @pytest.mark.parametrize(("edit", "line"), STRUCTURE_FAILURES)
+    def test_a_bad_structure_is_named_and_burnt(self, edit: Edit, line: str) -> None:
+        board = Board("nsib")
+        board.put(0, 14, edit=edit)
+        named_address = board.word(0x8400 + ADDRESS)
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines == [
+            BANNER,
+            "Attempting to boot slot 0.",
+            f"Attempting to boot from address 0x{named_address:x}.",
+            line,
+            INVALIDATING,
+            *NOTHING_IN_S1,
+            NOTHING,
+        ]
+        assert board.valid_word(0) == BURNT_VALID_WORD
+
+    @pytest.mark.parametrize("gap_bytes", [0, 1, 4])
+    def test_validation_info_is_searched_up_to_4_bytes_behind(self, gap_bytes: int) -> None:
+        board = Board("nsib")
+        board.put(0, 14, gap_bytes=gap_bytes)
+
+        assert board.boot() == Jump(0x8200)
+
+    def test_validation_info_further_away_is_not_found(self) -> None:
+        board = Board("nsib")
+        board.put(0, 14, gap_bytes=5)
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines[3:5] == [
+            "Could not find valid firmware validation info.",
+            INVALIDATING,
+        ]
+        assert board.valid_word(0) == BURNT_VALID_WORD
+
+    def test_validation_info_for_another_address(self) -> None:
+        board = Board("nsib")
+        board.put(0, 14, vouched_address=0x18200)
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines[3:5] == [
+            "Validation info doesn't belong to this firmware.",
+            INVALIDATING,
+        ]
+        assert board.valid_word(0) == BURNT_VALID_WORD
+
+    def test_a_key_that_was_not_provisioned(self) -> None:
+        board = Board("nsib", "second")
+        board.put(0, 14, key="other")
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines == [
+            BANNER,
+            *attempt(0),
+            *verifying(0, "nsib"),
+            "Public key didn't match, try next.",
+            *verifying(1, "second"),
+            "Public key didn't match, try next.",
+            "Failed to validate signature.",
+            INVALIDATING,
+            *NOTHING_IN_S1,
+            NOTHING,
+        ]
+        assert board.valid_word(0) == BURNT_VALID_WORD
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            pytest.param(0x8200 + FIRMWARE_BYTES - 4, id="tampered firmware"),
+            pytest.param(0x8200 + FIRMWARE_BYTES + STRUCT.size - 64, id="bad signature"),
+        ],
+    )
+    def test_a_signature_that_does_not_fit_stops_the_search(self, address: int) -> None:
+        board = Board("nsib", "second")
+        board.put(0, 14)
+        assert board.word(address) != 0
+        board.flash.write(address, bytes(4))
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines == [
+            BANNER,
+            *attempt(0),
+            *verifying(0, "nsib"),
+            "Firmware validation failed with error -102.",
+            INVALIDATING,
+            *NOTHING_IN_S1,
+            NOTHING,
+        ]
+        assert board.valid_word(0) == BURNT_VALID_WORD
+
+    def test_what_was_burnt_once_stays_so(self) -> None:
+        board = Board("nsib")
+        board.put(0, 14, key="other")
+        board.boot()
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines[3:5] == ["Firwmare has been invalidated: 0x91020000.", INVALIDATING]
+
+
+class TestSecondKey:
+    def test_it_signs_and_the_lower_key_is_invalidated(self) -> None:
+        board = Board("old", "nsib")
+        board.put(0, 14)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines == [
+            BANNER,
+            *attempt(0),
+            *verifying(0, "old"),
+            "Public key didn't match, try next.",
+            *verifying(1, "nsib"),
+            "Invalidating key 0.",
+            "Firmware signature verified.",
+            "Firmware version 14",
+            "Setting monotonic counter (version: 14, slot: 0)",
+        ]
+        assert board.word(PROVISIONING + 0x34) == 0xFFFF0000
+        assert board.word(PROVISIONING + 0x34 + 20) == 0xFFFFFFFF
+
+    def test_every_later_boot_skips_the_lower_key_and_names_it_again(self) -> None:
+        board = Board("old", "nsib")
+        board.put(0, 14)
+        board.boot()
+        operations = len(board.flash.operations)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines == [
+            BANNER,
+            *attempt(0),
+            "Key 0 has been invalidated, try next.",
+            *verifying(1, "nsib"),
+            "Invalidating key 0.",
+            "Firmware signature verified.",
+            "Firmware version 14",
+        ]
+        assert len(board.flash.operations) == operations
+
+    def test_the_lower_key_is_of_no_use_any_more(self) -> None:
+        board = Board("old", "nsib")
+        board.put(0, 14)
+        board.boot()
+        board.put(0, 15, key="old")
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines[3:7] == [
+            "Key 0 has been invalidated, try next.",
+            *verifying(1, "nsib"),
+            "Public key didn't match, try next.",
+        ]
+
+
+class TestMonotonicCounter:
+    def test_slots_hold_version_and_slot_inverted(self) -> None:
+        board = Board("nsib")
+        board.put(0, 14)
+        board.boot()
+        assert board.halfwords(1, 3) == [~(14 << 1 | 1) & 0xFFFF, 0xFFFF, 0xFFFF]
+
+        board.put(1, 15)
+        board.boot()
+
+        assert board.lines[-1] == "Setting monotonic counter (version: 15, slot: 1)"
+        assert board.halfwords(1, 3) == [
+            ~(14 << 1 | 1) & 0xFFFF,
+            ~(15 << 1) & 0xFFFF,
+            0xFFFF,
+        ]
+
+    def test_the_same_version_again_changes_nothing(self) -> None:
+        board = Board("nsib")
+        board.put(0, 14)
+        board.boot()
+        operations = len(board.flash.operations)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines == [BANNER, *booted(0, 14)]
+        assert len(board.flash.operations) == operations
+
+    def test_a_version_below_the_counter_is_burnt(self) -> None:
+        board = Board("nsib")
+        board.put(1, 15)
+        board.boot()
+        board.remove(1)
+        board.put(0, 14)
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines == [
+            BANNER,
+            *attempt(0),
+            "Firmware version (14) is smaller than monotonic counter (15).",
+            INVALIDATING,
+            *NOTHING_IN_S1,
+            NOTHING,
+        ]
+        assert board.valid_word(0) == BURNT_VALID_WORD
+
+    def test_a_counter_that_is_used_up_is_reported_and_the_firmware_boots(self) -> None:
+        board = Board("nsib", counter_slots=2)
+        for version in (1, 2):
+            board.put(0, version)
+            board.boot()
+        board.put(0, 3)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines == [
+            BANNER,
+            *booted(0, 3),
+            "Setting monotonic counter (version: 3, slot: 0)",
+            "Failed during setting the monotonic counter, error: -12",
+        ]
+        assert board.halfwords(1, 2) == [~(1 << 1 | 1) & 0xFFFF, ~(2 << 1 | 1) & 0xFFFF]
+
+    def test_a_counter_that_was_not_provisioned_counts_as_0(self) -> None:
+        board = Board("nsib", counter_slots=0)
+        board.put(0, 14)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines == [
+            BANNER,
+            *attempt(0),
+            "Cannot read the firmware version. -22",
+            "We assume this is due to the firmware version not being enabled.",
+            *verifying(0, "nsib"),
+            "Firmware signature verified.",
+            "Firmware version 14",
+            "Failed to read the monotonic counter!",
+            "We assume this is due to the firmware version not being enabled.",
+            "Setting monotonic counter (version: 14, slot: 0)",
+            "Failed during reading of the number of the counter slots, error: -22",
+        ]

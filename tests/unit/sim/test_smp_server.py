@@ -1,0 +1,341 @@
+"""The SMP server, spoken to with the `smp` package's own models, and with garbage."""
+
+import functools
+import struct
+from typing import TypeVar
+
+import cbor2
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from smp import header as smp_header
+from smp.image_management import (
+    ImageEraseRequest,
+    ImageManagementErrorV1,
+    ImageStatesReadRequest,
+    ImageStatesReadResponse,
+    ImageStatesWriteRequest,
+    ImageStatesWriteResponse,
+    ImageUploadWriteRequest,
+    ImageUploadWriteResponse,
+)
+from smp.message import Request, Response
+from smp.os_management import (
+    EchoWriteRequest,
+    EchoWriteResponse,
+    MCUMgrParametersReadRequest,
+    MCUMgrParametersReadResponse,
+    ResetWriteRequest,
+    ResetWriteResponse,
+)
+
+from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
+from pytest_nrf_fota.firmware.payload import build_payload
+from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
+from pytest_nrf_fota.sim.app.images import ImageManager
+from pytest_nrf_fota.sim.app.smp_server import FrameAssembler, ServerSettings, SmpServer
+from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
+
+PAGE = 0x1000
+SLOT_BYTES = 16 * PAGE
+LAYOUT = MemoryLayout("flash", 0, 2 * SLOT_BYTES, PAGE, 4, 0.0, 0.0)
+
+OK, INVALID, BAD_STATE, NOT_SUPPORTED = 0, 3, 6, 8
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+
+@functools.cache
+def image(version: ImageVersion) -> bytes:
+    payload = build_payload(0x28200, 0x1000, AppDescription(build_time=str(version)))
+    return sign_for_mcuboot(payload, version, SlotLayout(SLOT_BYTES), None)
+
+
+OLD, NEW = image(ImageVersion(1, 0, 0, 7)), image(ImageVersion(1, 1, 0))
+
+
+def hash_of(data: bytes) -> bytes:
+    found = McubootImage.parse(data).hash
+    assert found is not None
+    return found
+
+
+class Board:
+    """A server over two slots; `resets` counts what clients asked for."""
+
+    def __init__(self) -> None:
+        self.flash = Flash((LAYOUT,), VirtualClock())
+        self.flash.write(0, OLD + b"\xff" * (-len(OLD) % 4))
+        self.resets = 0
+        images = ImageManager(
+            FlashArea(self.flash, "primary", 0, SLOT_BYTES),
+            FlashArea(self.flash, "secondary", SLOT_BYTES, SLOT_BYTES),
+            256,
+            lambda function, text: None,
+            lambda word: None,
+        )
+        self.server = SmpServer(images, ServerSettings(), self._count_reset)
+
+    def ask(self, request: Request, response: type[ResponseT]) -> ResponseT:
+        """Send a request; the answer must be a frame that answers it."""
+        frame = self.answer(bytes(request))
+        return response.loads(frame)
+
+    def return_code(self, request: Request) -> int:
+        return return_code(self.answer(bytes(request)))
+
+    def answer(self, frame: bytes) -> bytes:
+        answer = self.server.answer(frame)
+        assert answer is not None
+        check_answers(frame, answer)
+        return answer
+
+    def upload(self, data: bytes) -> None:
+        offset = 0
+        while offset < len(data):
+            request = ImageUploadWriteRequest(
+                off=offset, data=data[offset : offset + 500], len=len(data) if not offset else None
+            )
+            offset = self.ask(request, ImageUploadWriteResponse).off or 0
+        assert offset == len(data)
+
+    def _count_reset(self) -> None:
+        self.resets += 1
+
+
+def check_answers(request: bytes, answer: bytes) -> None:
+    """Header fields of any answer: response bit, length, and the request's group and number."""
+    op, flags, length, group, sequence, command = struct.unpack_from("!BBHHBB", answer)
+    assert op == (request[0] & 7) + 1, "version 1 and the answer to this operation"
+    assert flags == 0
+    assert length == len(answer) - 8
+    assert (group, sequence, command) == struct.unpack_from("!HBB", request, 4)
+
+
+def return_code(answer: bytes) -> int:
+    body = cbor2.loads(answer[8:])
+    assert list(body) == ["rc"]
+    return int(body["rc"])
+
+
+def raw_request(op: int, group: int, command: int, body: bytes = b"\xa0") -> bytes:
+    return struct.pack("!BBHHBB", op, 0, len(body), group, 42, command) + body
+
+
+class TestOsGroup:
+    def test_echo(self) -> None:
+        assert Board().ask(EchoWriteRequest(d="grüezi"), EchoWriteResponse).r == "grüezi"
+
+    def test_parameters(self) -> None:
+        answer = Board().ask(MCUMgrParametersReadRequest(), MCUMgrParametersReadResponse)
+
+        assert (answer.buf_size, answer.buf_count) == (2475, 4)
+
+    def test_reset_is_answered_and_passed_on(self) -> None:
+        board = Board()
+
+        board.ask(ResetWriteRequest(), ResetWriteResponse)
+
+        assert board.resets == 1
+
+    @pytest.mark.parametrize("version", list(smp_header.Version))
+    def test_the_answer_is_version_1_whatever_the_client_speaks(
+        self, version: smp_header.Version
+    ) -> None:
+        board = Board()
+
+        answer = board.ask(EchoWriteRequest(version=version, d="x"), EchoWriteResponse)
+        assert answer.header.version == smp_header.Version.V1
+        refusal = board.answer(bytes(ImageEraseRequest(version=version, slot=0)))
+        assert ImageManagementErrorV1.loads(refusal).rc == BAD_STATE
+
+
+class TestImageGroup:
+    def test_the_list_as_a_client_sees_it(self) -> None:
+        board = Board()
+        board.upload(NEW)
+
+        answer = board.ask(ImageStatesReadRequest(), ImageStatesReadResponse)
+
+        assert answer.splitStatus == 0
+        first, second = answer.images
+        assert (first.slot, first.version, first.hash) == (0, "1.0.0.7", hash_of(OLD))
+        assert (second.slot, second.version, second.hash) == (1, "1.1.0", hash_of(NEW))
+        assert first.image is None
+        assert first.active and first.confirmed and first.bootable
+        assert not first.pending and not first.permanent
+        assert second.bootable
+        assert not (second.active or second.confirmed or second.pending or second.permanent)
+
+    def test_marking_answers_with_the_new_list(self) -> None:
+        board = Board()
+        board.upload(NEW)
+
+        answer = board.ask(
+            ImageStatesWriteRequest(hash=hash_of(NEW), confirm=False), ImageStatesWriteResponse
+        )
+
+        assert answer.images[1].pending
+        assert not answer.images[1].permanent
+        assert board.return_code(ImageEraseRequest(slot=1)) == BAD_STATE
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            ImageStatesWriteRequest(confirm=False),
+            ImageStatesWriteRequest(hash=bytes(32), confirm=False),
+            ImageStatesWriteRequest(hash=b"", confirm=False),
+            ImageUploadWriteRequest(off=0, data=NEW[:100]),
+            ImageUploadWriteRequest(off=0, data=NEW[:31], len=len(NEW)),
+            ImageUploadWriteRequest(off=0, data=bytes(100), len=len(NEW)),
+            ImageUploadWriteRequest(off=0, data=NEW[:100], len=len(NEW), image=1),
+        ],
+    )
+    def test_invalid_requests(self, request_: Request) -> None:
+        board = Board()
+
+        assert board.return_code(request_) == INVALID
+        assert len(board.flash.operations) == 1
+
+    def test_an_upload_may_be_for_newer_images_only(self) -> None:
+        board = Board()
+
+        for data, rc in ((OLD, BAD_STATE), (NEW, None)):
+            request = ImageUploadWriteRequest(
+                off=0, data=data[:100], len=len(data), image=0, upgrade=True
+            )
+            if rc is None:
+                assert board.ask(request, ImageUploadWriteResponse).off == 100
+            else:
+                assert board.return_code(request) == rc
+
+    def test_erase_takes_slot_1_unless_told(self) -> None:
+        board = Board()
+        board.upload(NEW)
+
+        assert board.return_code(ImageEraseRequest()) == OK
+        assert board.flash.is_erased(SLOT_BYTES, SLOT_BYTES)
+
+
+class TestWhatIsNotSupported:
+    @pytest.mark.parametrize(
+        ("op", "group", "command"),
+        [
+            pytest.param(0, 0, 8, id="bootloader info"),
+            pytest.param(0, 1, 6, id="image slot info, unknown to the package"),
+            pytest.param(0, 0, 77, id="no such os command"),
+            pytest.param(2, 2, 0, id="statistics"),
+            pytest.param(2, 9, 0, id="shell"),
+            pytest.param(2, 64, 1, id="user group"),
+            pytest.param(0, 0xFFFF, 255, id="no such group"),
+            pytest.param(2, 0, 6, id="parameters, written"),
+            pytest.param(0, 1, 1, id="upload, read"),
+        ],
+    )
+    def test_is_answered_so(self, op: int, group: int, command: int) -> None:
+        assert return_code(Board().answer(raw_request(op, group, command))) == NOT_SUPPORTED
+
+    @pytest.mark.parametrize("op", [1, 3, 4, 5, 6, 7])
+    def test_what_is_no_request_gets_no_answer(self, op: int) -> None:
+        assert Board().server.answer(raw_request(op, 0, 0)) is None
+
+    @pytest.mark.parametrize("size_bytes", range(8))
+    def test_less_than_a_header_gets_no_answer(self, size_bytes: int) -> None:
+        assert Board().server.answer(bytes(EchoWriteRequest(d="x"))[:size_bytes]) is None
+
+
+COMMANDS = [(2, 0, 0), (2, 0, 5), (0, 0, 6), (0, 1, 0), (2, 1, 0), (2, 1, 1), (2, 1, 5)]
+CBOR = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELD_NAMES = ["d", "off", "data", "len", "sha", "image", "upgrade", "slot", "hash", "confirm"]
+FIELD_NAMES += ["header", "sequence", "smp_data", "version", "self"]  # the package's own
+FIELDS = st.dictionaries(
+    st.sampled_from(FIELD_NAMES),
+    CBOR | st.integers(-2, 2**70) | st.just(NEW[:64]),
+    max_size=5,
+)
+
+
+class TestGarbage:
+    @given(st.binary(max_size=64))
+    @settings(deadline=None)
+    def test_any_bytes_get_a_well_formed_answer_or_none(self, frame: bytes) -> None:
+        answer = Board().server.answer(frame)
+        if answer is not None:
+            check_answers(frame, answer)
+
+    @given(st.sampled_from(COMMANDS), st.binary(max_size=64))
+    @example((2, 0, 0), b"\x81" * 5000)  # nested deeper than any stack
+    @example((2, 0, 0), b"\x5b" + b"\xff" * 8)  # a string of 2^64 bytes
+    @example((2, 0, 0), b"\xd8\x23\x61\x28")  # a regular expression that is none
+    @example((2, 0, 0), b"\xc4\x82\x1a\xff\xff\xff\xff\x01")  # a decimal fraction beyond limits
+    @example((2, 0, 0), b"\xc1\xfb\x7f\xf0\x00\x00\x00\x00\x00\x00")  # a date at infinity
+    @settings(deadline=None)
+    def test_a_body_that_is_no_cbor(self, command: tuple[int, int, int], body: bytes) -> None:
+        Board().answer(raw_request(*command, body))
+
+    @given(st.sampled_from(COMMANDS), CBOR | FIELDS)
+    @settings(max_examples=300, deadline=None)
+    def test_a_body_with_anything_in_it(self, command: tuple[int, int, int], body: object) -> None:
+        board = Board()
+
+        board.answer(raw_request(*command, cbor2.dumps(body)))
+
+        # It still works afterwards.
+        assert board.ask(EchoWriteRequest(d="x"), EchoWriteResponse).r == "x"
+        assert board.flash.read(0, len(OLD)) == OLD
+
+
+class TestFrameAssembler:
+    REQUEST = bytes(EchoWriteRequest(d="x" * 600))
+
+    @given(st.lists(st.integers(8, 300), min_size=1))
+    @settings(deadline=None)
+    def test_fragments_of_any_size_make_the_frame(self, sizes: list[int]) -> None:
+        assembler = FrameAssembler(2475)
+        frames: list[bytes] = []
+        rest = self.REQUEST
+        while rest:
+            size = sizes[len(rest) % len(sizes)]
+            fragment, rest = rest[:size], rest[size:]
+            frame = assembler.feed(fragment)
+            assert (frame is not None) == (not rest)
+            if frame is not None:
+                frames.append(frame)
+        assert frames == [self.REQUEST]
+
+    def test_one_frame_after_the_other(self) -> None:
+        assembler = FrameAssembler(2475)
+        second = bytes(EchoWriteRequest(d="second"))
+
+        assert assembler.feed(self.REQUEST[:100]) is None
+        assert assembler.feed(self.REQUEST[100:]) == self.REQUEST
+        assert assembler.feed(second) == second
+
+    @pytest.mark.parametrize("size_bytes", range(8))
+    def test_a_fragment_shorter_than_a_header_does_not_spoil_the_next_frame(
+        self, size_bytes: int
+    ) -> None:
+        assembler = FrameAssembler(2475)
+
+        assert assembler.feed(bytes(size_bytes)) is None
+        assert assembler.feed(self.REQUEST) == self.REQUEST
+
+    def test_a_header_that_promises_more_than_the_buffer_is_dropped(self) -> None:
+        assembler = FrameAssembler(2475)
+
+        assert assembler.feed(struct.pack("!BBHHBB", 2, 0, 2475 - 8 + 1, 0, 0, 0)) is None
+        assert assembler.feed(self.REQUEST) == self.REQUEST
+
+    def test_the_largest_frame_fits_exactly(self) -> None:
+        body_bytes = 2475 - 8
+        frame = struct.pack("!BBHHBB", 2, 0, body_bytes, 0, 0, 0) + bytes(body_bytes)
+        assembler = FrameAssembler(2475)
+
+        assert assembler.feed(frame[:-1]) is None
+        assert assembler.feed(frame[-1:]) == frame

@@ -1,0 +1,329 @@
+"""Power is cut at every single flash operation of a swap; MCUboot must finish it afterwards."""
+
+import functools
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.firmware.payload import build_payload
+from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
+from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
+from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
+from pytest_nrf_fota.sim.trailer_area import schedule_swap
+
+SECTOR = 0x1000
+SLOT_BYTES = 24 * SECTOR
+INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
+EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, SECTOR, 4, 0.0, 0.0)
+SLOTS = SlotMap(
+    s0_address=0x8000,
+    s1_address=0x18000,
+    s_slot_size_bytes=0xC200,
+    primary_address=0x28000,
+    secondary_address=EXTERNAL.start,
+    slot_size_bytes=SLOT_BYTES,
+    provisioning_address=0xFF8100,
+)
+APP_START = Jump(0x28200)
+KEY = signing_key_for_tests("mcuboot")
+
+
+class PowerCutError(Exception):
+    """The kit lost power."""
+
+
+class CuttableFlash(Flash):
+    """Loses power instead of carrying out one operation."""
+
+    def __init__(self) -> None:
+        super().__init__((INTERNAL, EXTERNAL), VirtualClock())
+        self._cut_at: int | None = None
+
+    def cut_after(self, operations: int | None) -> None:
+        """Carry out so many operations more; with None the power stays."""
+        self._cut_at = None if operations is None else len(self.operations) + operations
+
+    def write(self, address: int, data: bytes) -> None:
+        self._use_power()
+        super().write(address, data)
+
+    def erase(self, address: int, size_bytes: int) -> None:
+        for page in range(address, address + size_bytes, SECTOR):
+            self._use_power()
+            super().erase(page, SECTOR)
+
+    def _use_power(self) -> None:
+        if len(self.operations) == self._cut_at:
+            raise PowerCutError
+
+
+@functools.cache
+def image(version: int, size_bytes: int, address: int = 0x28200) -> bytes:
+    payload = build_payload(address, size_bytes, AppDescription(build_time=str(version)))
+    layout = SlotLayout(SLOT_BYTES, max_sectors=24)
+    return sign_for_mcuboot(payload, ImageVersion(version, 0, 0), layout, KEY)
+
+
+SMALL = image(1, 0x800)
+MEDIUM = image(2, 0x1900)
+LARGE = image(3, 0x2F00)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is swapped, and by which build of MCUboot."""
+
+    old: bytes = MEDIUM
+    new: bytes = LARGE
+    permanent: bool = False
+    reverting: bool = False
+    has_nsib: bool = True
+    max_sectors: int = 24
+
+
+class Board:
+    """A kit in which the scenario's swap is about to happen."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.flash = CuttableFlash()
+        self.lines: list[str] = []
+        self._hardware = Hardware(self.flash, SLOTS, self.lines.append)
+        self.primary = self._hardware.primary_area()
+        self.secondary = self._hardware.secondary_area()
+        self._build = McubootBuild(
+            McubootDescription(),
+            (KEY.public_key(),),
+            self._hardware.s_area(1) if scenario.has_nsib else None,
+            scenario.max_sectors,
+        )
+        put(self.primary, scenario.old)
+        put(self.secondary, scenario.new)
+        schedule_swap(self.secondary, permanent=scenario.permanent)
+        if scenario.reverting:
+            assert self.boot() == APP_START
+
+    def boot(self) -> StageEnd:
+        self.lines.clear()
+        return run_mcuboot(self._hardware, self._build, "banner")
+
+    def boot_and_cut_after(self, operations: int) -> bool:
+        """False where the boot needed no more operations than that."""
+        self.flash.cut_after(operations)
+        try:
+            self.boot()
+        except PowerCutError:
+            return True
+        else:
+            return False
+        finally:
+            self.flash.cut_after(None)
+
+    def boot_until_nothing_changes(self) -> list[bytes]:
+        """Boot, each time successfully; returns what the primary slot began with each time."""
+        seen: list[bytes] = []
+        for _ in range(6):
+            operations = len(self.flash.operations)
+            assert self.boot() == APP_START, self.lines
+            seen.append(self.primary.read(0, SLOT_BYTES))
+            if len(self.flash.operations) == operations:
+                return seen
+        raise AssertionError("the kit changes its flash with every boot")
+
+
+def put(area: FlashArea, data: bytes) -> None:
+    area.write(0, data + b"\xff" * (-len(data) % 4))
+
+
+def holds(area: FlashArea, data: bytes) -> bool:
+    return area.read(0, len(data)) == data
+
+
+SCENARIOS = [
+    pytest.param(Scenario(), id="test"),
+    pytest.param(Scenario(permanent=True), id="permanent"),
+    pytest.param(Scenario(reverting=True), id="revert"),
+    pytest.param(Scenario(has_nsib=False), id="test, one image"),
+    pytest.param(Scenario(permanent=True, has_nsib=False), id="permanent, one image"),
+    pytest.param(Scenario(reverting=True, has_nsib=False), id="revert, one image"),
+    pytest.param(Scenario(old=LARGE, new=SMALL), id="test of a smaller image"),
+    pytest.param(Scenario(old=SMALL, new=image(4, 0x900), permanent=True), id="one sector"),
+    pytest.param(Scenario(permanent=True, max_sectors=512), id="trailer of two sectors"),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_cut_at_any_operation_is_finished_by_the_next_boot(scenario: Scenario) -> None:
+    arriving = scenario.old if scenario.reverting else scenario.new
+    leaving = scenario.new if scenario.reverting else scenario.old
+    stays = scenario.new if scenario.permanent else scenario.old
+    operations = 0
+    while True:
+        board = Board(scenario)
+        if not board.boot_and_cut_after(operations):
+            break
+
+        assert board.boot() == APP_START, f"cut after {operations} operations: {board.lines}"
+        assert holds(board.primary, arriving), f"cut after {operations} operations"
+        assert holds(board.secondary, leaving), f"cut after {operations} operations"
+        board.boot_until_nothing_changes()
+        assert holds(board.primary, stays), f"cut after {operations} operations"
+        operations += 1
+    sectors = -(-max(len(scenario.old), len(scenario.new)) // SECTOR)
+    # Per sector 3 copies of an erase, 4 writes and a status byte; 2 trailers, copy_done.
+    assert operations >= sectors * 3 * 6 + 6
+
+
+@given(
+    permanent=st.booleans(),
+    has_nsib=st.booleans(),
+    cuts=st.lists(st.integers(0, 90), min_size=2, max_size=8),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_sequence_of_cuts_loses_an_image(
+    permanent: bool, has_nsib: bool, cuts: list[int]
+) -> None:
+    scenario = Scenario(permanent=permanent, has_nsib=has_nsib)
+    board = Board(scenario)
+    for operations in cuts:
+        board.boot_and_cut_after(operations)
+
+    for content in board.boot_until_nothing_changes():
+        assert content.startswith((scenario.old, scenario.new))
+
+    first, second = scenario.old, scenario.new
+    if holds(board.primary, scenario.new):
+        first, second = second, first
+    assert holds(board.primary, first)
+    assert holds(board.secondary, second)
+
+
+UNSET = "magic=unset, swap_type=0x1, copy_done=0x3, image_ok=0x3"
+PENDING = "magic=good, swap_type=0x2, copy_done=0x3, image_ok=0x3"
+START = ["banner", "I: Starting bootloader"]
+IMAGE_1 = [
+    f"I: Primary image: {UNSET}",
+    f"I: Secondary image: {UNSET}",
+    "I: Boot source: none",
+]
+SWAP = "I: Starting swap using move algorithm."
+JUMP = "I: Bootloader chainload address offset: 0x28000"
+
+
+def operations_until_secondary_trailer() -> int:
+    """How many operations come before the secondary slot's trailer is erased."""
+    board = Board(Scenario())
+    before = len(board.flash.operations)
+    board.boot()
+    trailer = EXTERNAL.start + SLOT_BYTES - SECTOR
+    return next(
+        index
+        for index, operation in enumerate(board.flash.operations[before:])
+        if operation.address == trailer
+    )
+
+
+class TestLinesOfTheNextBoot:
+    """facts/dual-stage-boot.md, 4.3, power-cut cases (a) to (d)."""
+
+    def cut_after(self, operations: int) -> Board:
+        board = Board(Scenario())
+        assert board.boot_and_cut_after(operations)
+        return board
+
+    def test_a_before_the_primary_magic_it_starts_afresh(self) -> None:
+        board = self.cut_after(operations_until_secondary_trailer() - 1)
+
+        assert board.boot() == APP_START
+        primary = "magic=unset, swap_type=0x2, copy_done=0x3, image_ok=0x3"
+        assert board.lines[:6] == [
+            *START,
+            f"I: Primary image: {primary}",
+            f"I: Secondary image: {PENDING}",
+            "I: Boot source: none",
+            "I: Swap type: test",
+        ]
+        assert board.lines[-2:] == [SWAP, JUMP]
+
+    def test_b_with_both_magics_it_starts_afresh(self) -> None:
+        board = self.cut_after(operations_until_secondary_trailer())
+
+        assert board.boot() == APP_START
+        assert board.lines[:6] == [
+            *START,
+            f"I: Primary image: {PENDING}",
+            f"I: Secondary image: {PENDING}",
+            "I: Boot source: none",
+            "I: Swap type: test",
+        ]
+
+    def test_c_the_type_comes_from_the_primary_trailer_without_a_line(self) -> None:
+        board = self.cut_after(operations_until_secondary_trailer() + 1)
+
+        assert board.boot() == APP_START
+        assert board.lines == [
+            *START,
+            f"I: Primary image: {PENDING}",
+            f"I: Secondary image: {UNSET}",
+            "I: Boot source: primary slot",
+            *IMAGE_1,
+            SWAP,
+            JUMP,
+        ]
+        assert holds(board.primary, LARGE)
+
+    def test_c_a_secondary_that_was_damaged_meanwhile_is_erased(self) -> None:
+        board = self.cut_after(operations_until_secondary_trailer() + 1)
+        board.secondary.write(0x1000, bytes(64))
+
+        assert board.boot() == APP_START
+        assert board.lines == [
+            *START,
+            f"I: Primary image: {PENDING}",
+            f"I: Secondary image: {UNSET}",
+            "I: Boot source: primary slot",
+            "E: Image in the secondary slot is not valid!",
+            *IMAGE_1,
+            "I: Swap type: none",
+            JUMP,
+        ]
+        assert holds(board.primary, MEDIUM)
+        assert board.secondary.is_erased(0, SLOT_BYTES)
+
+    @pytest.mark.parametrize("has_nsib", [False, True])
+    def test_c_only_a_build_with_two_images_writes_the_primary_trailer_again(
+        self, has_nsib: bool
+    ) -> None:
+        board = Board(Scenario(has_nsib=has_nsib))
+        board.boot_and_cut_after(operations_until_secondary_trailer() + 1)
+        before = len(board.flash.operations)
+
+        board.boot()
+
+        trailer = SLOTS.primary_address + SLOT_BYTES - SECTOR
+        again = board.flash.operations[before:]
+        erased = [operation.address for operation in again if operation.size_bytes == SECTOR]
+        assert (trailer in erased) == has_nsib
+
+    @pytest.mark.parametrize("moved_sectors", [1, 3])
+    def test_d_later_the_swap_is_resumed_at_once(self, moved_sectors: int) -> None:
+        operations = operations_until_secondary_trailer() + 1 + 6 * moved_sectors
+        board = self.cut_after(operations)
+
+        assert board.boot() == APP_START
+        assert board.lines == [
+            *START,
+            f"I: Primary image: {PENDING}",
+            f"I: Secondary image: {UNSET}",
+            "I: Boot source: primary slot",
+            SWAP,
+            *IMAGE_1,
+            JUMP,
+        ]
+        assert holds(board.primary, LARGE)
