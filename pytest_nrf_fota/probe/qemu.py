@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from intelhex import IntelHex, IntelHexError
-
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import PackageError, ProbeError
+from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.probe.gdb_remote import GdbRemote
 from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
 from pytest_nrf_fota.probe.qmp import QmpMonitor
@@ -183,34 +182,25 @@ class QemuProbe:
 
 def _flash_pages(hex_file: Path, flash: QemuFlash) -> dict[int, bytes]:
     """The new content of every page that the file touches, by page address."""
-    try:
-        image = IntelHex(str(hex_file))
-    except (IntelHexError, OSError, ValueError) as error:
-        raise PackageError(
-            f"The hex file cannot be read: {error}",
-            where=str(hex_file),
-            next_step="Give the path of an Intel hex file, such as a build's merged.hex.",
-        ) from error
     pages: dict[int, bytearray] = {}
-    for start, end in image.segments():
-        if start < flash.base_address or end > flash.end_address:
+    page_size = flash.page_size_bytes
+    for segment in read_hex(hex_file):
+        if segment.address < flash.base_address or segment.end > flash.end_address:
             raise PackageError(
                 "The hex file has data outside the flash of this board.",
                 where=(
-                    f"{hex_file}: 0x{start:08x}..0x{end - 1:08x}; flash is "
+                    f"{hex_file}: 0x{segment.address:08x}..0x{segment.end - 1:08x}; flash is "
                     f"0x{flash.base_address:08x}..0x{flash.end_address - 1:08x}"
                 ),
                 next_step="Is it a build for this board?",
             )
-        for page_address in range(
-            start - start % flash.page_size_bytes, end, flash.page_size_bytes
-        ):
-            page = pages.setdefault(page_address, bytearray(_ERASED * flash.page_size_bytes))
-            from_address = max(start, page_address)
-            to_address = min(end, page_address + flash.page_size_bytes)
-            page[from_address - page_address : to_address - page_address] = image.tobinstr(
-                start=from_address, size=to_address - from_address
-            )
+        for page_address in range(segment.address // page_size * page_size, segment.end, page_size):
+            page = pages.setdefault(page_address, bytearray(_ERASED * page_size))
+            first = max(segment.address, page_address)
+            last = min(segment.end, page_address + page_size)
+            page[first - page_address : last - page_address] = segment.data[
+                first - segment.address : last - segment.address
+            ]
     return {address: bytes(page) for address, page in sorted(pages.items())}
 
 

@@ -215,7 +215,7 @@ def test_what_the_board_does_not_have_is_refused(
     with pytest.raises(PackageError, match="outside the flash"):
         wires.probe.program(tmp_path / "outside.hex", _deadline())
     (tmp_path / "broken.hex").write_text("this is no hex file\n")
-    with pytest.raises(PackageError, match="cannot be read"):
+    with pytest.raises(PackageError, match="not a readable Intel hex file"):
         wires.probe.program(tmp_path / "broken.hex", _deadline())
     with pytest.raises(ProbeError):
         wires.probe.read(_FLASH_BYTES - 2, 4, _deadline())
