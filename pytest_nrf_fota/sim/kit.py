@@ -65,7 +65,9 @@ class Kit:
         self.state = "held"
         self._wording = WORDINGS[settings.ncs]
         self._application: Application | None = None
-        self._resets: asyncio.Queue[None] = asyncio.Queue()
+        # The application's own resets and the debug port's commands must not overlap.
+        self._one_at_a_time = asyncio.Lock()
+        self._reset_wanted = asyncio.Event()
         self._reset_task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -80,21 +82,27 @@ class Kit:
         if self._reset_task is not None:
             self._reset_task.cancel()
             await asyncio.gather(self._reset_task, return_exceptions=True)
-        await self.hold()
+        async with self._one_at_a_time:
+            await self._hold()
         await self.radio.stop()
         self.app_uart.close()
         self.net_uart.close()
 
-    async def hold(self) -> None:
-        """Stop both cores until the next reset."""
+    async def reset(self) -> None:
+        """Reset both cores and boot."""
+        async with self._one_at_a_time:
+            await self._hold()
+            await self._start_cores()
+
+    async def _hold(self) -> None:
+        """Stop both cores until the next reset; a reset that was asked for is forgotten."""
         application, self._application = self._application, None
         if application is not None:
             await application.stop()
+        self._reset_wanted.clear()
         self.state = "held"
 
-    async def reset(self) -> None:
-        """Reset both cores and boot."""
-        await self.hold()
+    async def _start_cores(self) -> None:
         if not self.flash.is_erased(NET_FLASH.start, NET_FLASH.page_size_bytes):
             self.net_uart.write(f"{self._wording.banner}\r\n".encode())
         try:
@@ -114,7 +122,11 @@ class Kit:
 
         External flash keeps its content (facts/dual-stage-boot.md, section 8).
         """
-        await self.hold()
+        async with self._one_at_a_time:
+            await self._hold()
+            self._erase_core(network=network)
+
+    def _erase_core(self, *, network: bool) -> None:
         erased = (NET_FLASH, NET_UICR, APP_FLASH) if network else (APP_FLASH, APP_UICR)
         for layout in erased:
             self.flash.erase_memory(layout.name, ERASE_ALL_S)
@@ -124,7 +136,11 @@ class Kit:
 
         Raises `KitError` where data lies outside the memories or the verification fails.
         """
-        await self.hold()
+        async with self._one_at_a_time:
+            await self._hold()
+            self._program(segments)
+
+    def _program(self, segments: tuple[Segment, ...]) -> None:
         try:
             for segment in segments:
                 self._erase_pages(segment)
@@ -141,8 +157,9 @@ class Kit:
 
     async def erase_external(self) -> None:
         """Erase the whole external flash over the debug port."""
-        await self.hold()
-        self.flash.erase_memory(EXTERNAL_FLASH.name, CHIP_ERASE_S)
+        async with self._one_at_a_time:
+            await self._hold()
+            self.flash.erase_memory(EXTERNAL_FLASH.name, CHIP_ERASE_S)
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read memory while the firmware runs. Raises `KitError`."""
@@ -227,11 +244,15 @@ class Kit:
             identity_address=self.settings.identity_address,
             flash_devices={self.settings.flash_device: EXTERNAL_FLASH},
             max_sectors=self.settings.max_sectors,
-            on_reset=lambda: self._resets.put_nowait(None),
+            on_reset=self._reset_wanted.set,
         )
 
     async def _serve_resets(self) -> None:
         # A reset that the application asks for must not run inside the application's own task.
         while True:
-            await self._resets.get()
-            await self.reset()
+            await self._reset_wanted.wait()
+            async with self._one_at_a_time:
+                # The debug port may have reset or held the kit meanwhile.
+                if self._reset_wanted.is_set():
+                    await self._hold()
+                    await self._start_cores()

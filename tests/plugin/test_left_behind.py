@@ -31,6 +31,8 @@ def test_kit_ends_with_pytest(user_folder: pytest.Pytester, number: signal.Signa
         cwd=user_folder.path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A run in the background of a script inherits SIGINT ignored, and would never see it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         text = _wait_for_text(pid_file, run)
