@@ -1,8 +1,9 @@
 """NOR flash: erase to 0xFF page by page, write only clears bits, every operation is logged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NoReturn
 
 from pytest_nrf_fota.sim.clock import VirtualClock
 
@@ -11,6 +12,30 @@ ERASED_BYTE = 0xFF
 
 class FlashError(Exception):
     """An access that the hardware or its driver refuses (-EINVAL)."""
+
+
+class PowerLostError(Exception):
+    """The kit has no power: nothing runs, flash cannot be reached."""
+
+
+class CutMoment(Enum):
+    """When power is cut, seen from a flash operation.
+
+    DURING leaves half of the operation done: the first half of the data written, or the first half
+    of a page erased and the rest with bits that float (inferred: data sheets promise nothing).
+    """
+
+    BEFORE = "before"
+    DURING = "during"
+    AFTER = "after"
+
+
+@dataclass(frozen=True)
+class PowerCut:
+    """Cut the power at one operation, by its number."""
+
+    operation: int
+    moment: CutMoment
 
 
 class OperationKind(Enum):
@@ -55,11 +80,18 @@ class MemoryLayout:
 
 
 class Flash:
-    """All memories of a kit in one address space."""
+    """All memories of a kit in one address space.
+
+    Without power every access raises `PowerLostError`, the first one after `on_power_lost` was
+    called. Content survives.
+    """
 
     def __init__(self, layouts: Sequence[MemoryLayout], clock: VirtualClock) -> None:
         self.layouts = tuple(layouts)
         self.operations: list[Operation] = []
+        self.power_cut: PowerCut | None = None
+        self.has_power = True
+        self.on_power_lost: Callable[[], None] = lambda: None
         self._clock = clock
         self._content = {
             layout.name: bytearray([ERASED_BYTE]) * layout.size_bytes for layout in layouts
@@ -74,6 +106,7 @@ class Flash:
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read bytes of one memory."""
+        self._need_power()
         layout = self.layout_at(address, size_bytes)
         start = address - layout.start
         return bytes(self._content[layout.name][start : start + size_bytes])
@@ -83,13 +116,13 @@ class Flash:
         layout = self.layout_at(address, len(data))
         if address % layout.write_size_bytes or len(data) % layout.write_size_bytes:
             raise FlashError(f"write of {len(data)} bytes at 0x{address:x} is not aligned")
-        self._log(OperationKind.WRITE, layout, address, len(data))
-        start = address - layout.start
-        content = self._content[layout.name]
-        old = int.from_bytes(content[start : start + len(data)], "little")
-        new = old & int.from_bytes(data, "little")
-        content[start : start + len(data)] = new.to_bytes(len(data), "little")
+        operation = self._begin(OperationKind.WRITE, layout, address, len(data))
+        if self._is_cut(operation, CutMoment.DURING):
+            self._clear_bits(layout, address, data[: len(data) // 2])
+            self._lose_power()
+        self._clear_bits(layout, address, data)
         self._clock.advance(layout.word_write_s * (len(data) / 4))
+        self._end(operation)
 
     def erase(self, address: int, size_bytes: int) -> None:
         """Erase whole pages, one operation each. Range must be page aligned."""
@@ -100,28 +133,73 @@ class Flash:
         if not layout.pages_can_be_erased:
             raise FlashError(f"{layout.name} is erased only with a full erase of its core")
         for page_address in range(address, address + size_bytes, page):
-            self._log(OperationKind.ERASE, layout, page_address, page)
-            start = page_address - layout.start
-            self._content[layout.name][start : start + page] = bytes([ERASED_BYTE]) * page
+            operation = self._begin(OperationKind.ERASE, layout, page_address, page)
+            self._erase_range(operation, layout, page_address, page)
             self._clock.advance(layout.page_erase_s)
+            self._end(operation)
 
     def erase_memory(self, name: str, duration_s: float) -> None:
         """Erase one memory completely: ERASEALL, or a chip erase."""
         layout = next(layout for layout in self.layouts if layout.name == name)
-        self._log(OperationKind.ERASE, layout, layout.start, layout.size_bytes)
-        self._content[name] = bytearray([ERASED_BYTE]) * layout.size_bytes
+        operation = self._begin(OperationKind.ERASE, layout, layout.start, layout.size_bytes)
+        self._erase_range(operation, layout, layout.start, layout.size_bytes)
         self._clock.advance(duration_s)
+        self._end(operation)
 
     def is_erased(self, address: int, size_bytes: int) -> bool:
         """Whether every byte of the range reads 0xFF."""
         data = self.read(address, size_bytes)
         return data.count(ERASED_BYTE) == len(data)
 
-    def _log(
+    def _begin(
         self, kind: OperationKind, layout: MemoryLayout, address: int, size_bytes: int
-    ) -> None:
+    ) -> Operation:
+        self._need_power()
         number = len(self.operations) + 1
-        self.operations.append(Operation(number, kind, layout.name, address, size_bytes))
+        operation = Operation(number, kind, layout.name, address, size_bytes)
+        self.operations.append(operation)
+        if self._is_cut(operation, CutMoment.BEFORE):
+            self._lose_power()
+        return operation
+
+    def _end(self, operation: Operation) -> None:
+        if self._is_cut(operation, CutMoment.AFTER):
+            self._lose_power()
+
+    def _is_cut(self, operation: Operation, moment: CutMoment) -> bool:
+        return self.power_cut == PowerCut(operation.number, moment)
+
+    def _lose_power(self) -> NoReturn:
+        self.power_cut = None
+        self.has_power = False
+        self.on_power_lost()
+        raise PowerLostError("power was cut at a flash operation")
+
+    def _need_power(self) -> None:
+        if not self.has_power:
+            raise PowerLostError("the kit has no power")
+
+    def _clear_bits(self, layout: MemoryLayout, address: int, data: bytes) -> None:
+        start = address - layout.start
+        content = self._content[layout.name]
+        old = int.from_bytes(content[start : start + len(data)], "little")
+        new = old & int.from_bytes(data, "little")
+        content[start : start + len(data)] = new.to_bytes(len(data), "little")
+
+    def _erase_range(
+        self, operation: Operation, layout: MemoryLayout, address: int, size_bytes: int
+    ) -> None:
+        start = address - layout.start
+        content = self._content[layout.name]
+        if not self._is_cut(operation, CutMoment.DURING):
+            content[start : start + size_bytes] = bytes([ERASED_BYTE]) * size_bytes
+            return
+        middle = start + size_bytes // 2
+        content[start:middle] = bytes([ERASED_BYTE]) * (middle - start)
+        for offset in range(middle, start + size_bytes):
+            # Bits rise towards 1 in a pattern that is the same in every run.
+            content[offset] |= (offset * 0x9E) & 0xFF
+        self._lose_power()
 
 
 @dataclass(frozen=True)

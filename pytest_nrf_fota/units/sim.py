@@ -3,6 +3,7 @@
 import contextlib
 import json
 import selectors
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -140,6 +141,7 @@ class SimUnit:
             stdout=subprocess.PIPE,
             stderr=self._kit_log,
         )
+        self._addresses: Addresses | None = None
         try:
             self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
         except BaseException:
@@ -154,12 +156,12 @@ class SimUnit:
     @property
     def control_address(self) -> str:
         """Path of the kit's control socket, for `KitControl`."""
-        return self._addresses.control
+        return self._running.control
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open control socket, UART and radio."""
         try:
-            control = KitControl(self._addresses.control)
+            control = KitControl(self._running.control)
         except KitUnreachableError as error:
             raise ProbeError(
                 f"The virtual kit is gone: {error}",
@@ -169,7 +171,7 @@ class SimUnit:
         probe = RecordingProbe(SimProbe(control, self.name), recorder)
         try:
             console = Console(
-                self._addresses.app_uart,
+                self._running.app_uart,
                 baudrate=self._board.console.baudrate,
                 raw_log_path=self._log_folder / "uart.log",
                 recorder=recorder,
@@ -177,7 +179,7 @@ class SimUnit:
         except BaseException:
             probe.close()
             raise
-        return Wires(probe, console, BumbleRadio(self._addresses.hci, self._board.radio.mtu))
+        return Wires(probe, console, BumbleRadio(self._running.hci, self._board.radio.mtu))
 
     def release(self) -> None:
         """End the kit's process."""
@@ -191,6 +193,14 @@ class SimUnit:
             self._process.wait()
         self._process.stdout.close()
         self._kit_log.close()
+        if self._addresses is not None:
+            # A kit that was killed could not remove its sockets itself.
+            shutil.rmtree(Path(self._addresses.control).parent, ignore_errors=True)
+
+    @property
+    def _running(self) -> Addresses:
+        assert self._addresses is not None, "construction fails where the kit does not start"
+        return self._addresses
 
     def _read_addresses(self, deadline: Deadline) -> Addresses:
         assert self._process.stdout is not None

@@ -93,10 +93,11 @@ def test_lost_board_is_an_error_not_a_failure(user_folder: pytest.Pytester) -> N
     """The rig breaking in the middle of a test is counted as an error, in JUnit XML as well."""
     user_folder.makepyfile(
         test_mine="""
-        import os, signal
+        import os, pathlib, signal
 
         def test_upgrade(dut, firmware, unit):
             dut.prepare(firmware.baseline)
+            pathlib.Path("control").write_text(unit.control_address)
             os.kill(unit.pid, signal.SIGKILL)
             dut.reset()
         """
@@ -106,6 +107,8 @@ def test_lost_board_is_an_error_not_a_failure(user_folder: pytest.Pytester) -> N
     junit = (user_folder.path / "junit.xml").read_text()
     assert "<error" in junit
     assert "<failure" not in junit
+    control = Path((user_folder.path / "control").read_text())
+    assert not control.parent.exists(), "the killed kit's folder is left behind"
 
 
 def test_missing_kit_is_an_error_that_names_the_virtual_one(
