@@ -20,6 +20,8 @@ else:
 
 
 def _regex(pattern: str) -> str:
+    if not pattern:
+        raise ValueError("is empty and would match anything")
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
@@ -233,7 +235,7 @@ def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Boa
     raise BoardFileError(
         f"There is no board named {name_or_platform!r}.{hint}",
         where=", ".join(str(folder) for folder in folders),
-        next_step=f"Known boards: {', '.join(names)}. "
+        next_step=f"Known boards: {', '.join(names)}. A board is given by name, not by path. "
         "Your own board files: --board-dir, or nrf_fota_board_dir in the pytest configuration.",
     )
 
@@ -249,7 +251,7 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
     except ValidationError as error:
         problems = [_explain(detail) for detail in error.errors()]
         raise BoardFileError(
-            f"The board file has {len(problems)} mistake(s):\n    " + "\n    ".join(problems),
+            "The board file has mistakes:\n    " + "\n    ".join(problems),
             where=str(path),
             next_step="Compare with the packaged nrf5340dk.toml.",
         ) from error

@@ -64,7 +64,7 @@ def sim(
                     hci=hci,
                 )
             )
-    except (FotaError, KitError) as error:
+    except (FotaError, KitError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 
@@ -83,7 +83,7 @@ def demo_firmware(
         source = DemoSource(load_board(board), folder)
         for path in (source.baseline, source.app_update, source.mcuboot_update):
             typer.echo(str(path))
-    except FotaError as error:
+    except (FotaError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 
@@ -93,8 +93,8 @@ def _print_json(addresses: "Addresses") -> None:
 
 
 def _print_addresses(addresses: "Addresses") -> None:
-    typer.echo("A virtual nRF5340 DK is running. Ctrl-C ends it.")
-    typer.echo(f"  UART, application core  {addresses.app_uart}   (115200 8N1)")
+    typer.echo(f"A virtual nRF5340 DK, {addresses.state}. Ctrl-C ends it.")
+    typer.echo(f"  UART, application core  {addresses.app_uart}   (Enter shows the prompt)")
     typer.echo(f"  UART, network core      {addresses.net_uart}")
     typer.echo(f"  Bluetooth HCI           {addresses.hci}   (bumble's open_transport)")
     typer.echo(f"  control                 {addresses.control}   (JSON lines)")

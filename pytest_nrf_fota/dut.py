@@ -1,6 +1,10 @@
 """The board under test: its three wires and the verbs that tests use."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from pytest_nrf_fota.board import BoardType, ExternalFlash
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, read_boots
@@ -8,7 +12,7 @@ from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import BoardError, BoardFileError
+from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError, ProbeError
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
 from pytest_nrf_fota.report.events import Mark, Measurement
@@ -17,6 +21,9 @@ from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.units.protocol import Wires
 from pytest_nrf_fota.upgrade import Upgrade
 from pytest_nrf_fota.verdict.evidence import Verdict
+
+_RIG_CHECK_S = 10.0
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Dut:
@@ -62,7 +69,7 @@ class Dut:
             recorder=self.recorder,
         )
 
-    def prepare(self, baseline: Path) -> Boot:
+    def prepare(self, baseline: PathLike) -> Boot:
         """Put a known firmware on the board and clean what an earlier test may have left.
 
         Recovers all cores, programs `baseline`, boots it, and erases the external flash where the
@@ -75,19 +82,20 @@ class Dut:
             return boot
         self.erase_external_flash()
         if boot.swapped:
-            with self.recorder.step("flash again", "a stale update was pending"):
+            with self.step("flash again", "a stale update was pending"):
                 self.flash(baseline)
                 boot = self.reset()
         return boot
 
-    def flash(self, hex_file: Path) -> None:
+    def flash(self, hex_file: PathLike) -> None:
         """Recover all cores and program a hex file; the board is not started.
 
         The file is checked first: raises `PackageError` before anything is erased.
         """
+        hex_file = Path(hex_file)
         check_against_map(hex_file, read_hex(hex_file), self.board)
         self.mcumgr.disconnect()
-        with self.recorder.step("flash", hex_file.name):
+        with self.step("flash", hex_file.name):
             deadline = Deadline.after(self.board.timeouts.probe_s)
             for core in self.board.probe.recover:
                 self.probe.recover(core, deadline)
@@ -97,7 +105,7 @@ class Dut:
         """Reset the board with the probe and wait until its application is ready."""
         self.mcumgr.disconnect()
         since = self.mark("reset")
-        with self.recorder.step("reset"):
+        with self.step("reset"):
             self.probe.reset(self.board.probe.reset, Deadline.after(self.board.timeouts.probe_s))
             return self.wait_for_boot(since, Deadline.after(self.board.timeouts.boot_s))
 
@@ -105,6 +113,22 @@ class Dut:
         """Mark the end of the console log as it is now, in the recorder as well."""
         self.recorder.record(Mark(name=name))
         return self.console.mark()
+
+    @contextmanager
+    def step(self, name: str, detail: str = "") -> Iterator[None]:
+        """Record a step. Where it saw nothing in time, ask first whether the rig is still there.
+
+        Raises `ProbeError` instead of `NotSeenError` where the probe has lost the board.
+        """
+        with self.recorder.step(name, detail):
+            try:
+                yield
+            except NotSeenError as error:
+                try:
+                    self.probe.info(Deadline.after(_RIG_CHECK_S))
+                except ProbeError as rig_error:
+                    raise rig_error from error
+                raise
 
     def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
         """Wait until the application that boots after `since` is ready.
@@ -151,7 +175,7 @@ class Dut:
         Raises `BoardError` when the shell refuses, `BoardFileError` where the board has none.
         """
         flash = self._external_flash()
-        with self.recorder.step("erase external flash"):
+        with self.step("erase external flash"):
             self.shell.run_until(
                 f"flash erase {flash.shell_device} 0 {flash.size:x}",
                 success=r"Erase success\.",
@@ -167,17 +191,17 @@ class Dut:
         name, only that is certain. Without it, by the name in the board file.
         """
         if not self.mcumgr.is_connected:
-            with self.recorder.step("connect", self._peer()):
+            with self.step("connect", self._peer()):
                 self.mcumgr.connect(self._peer(), Deadline.after(self.board.timeouts.connect_s))
 
-    def start_upgrade(self, package: Path) -> Upgrade:
+    def start_upgrade(self, package: PathLike) -> Upgrade:
         """Open and check a DFU package, and note what the board runs before it.
 
         Raises `PackageError` before anything is sent.
         """
-        return Upgrade(self, read_package(package, package_target(self.board)))
+        return Upgrade(self, read_package(Path(package), package_target(self.board)))
 
-    def upgrade(self, package: Path) -> Verdict:
+    def upgrade(self, package: PathLike) -> Verdict:
         """Do the whole upgrade: upload, mark, reset as often as it takes, gather evidence.
 
         An application is marked for a trial boot and confirmed once it is proven; a bootloader is

@@ -104,11 +104,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check what the user gave, before anything is collected or flashed."""
     name = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board")
     if not name:
+        if config.getoption("nrf_fota_baseline") or config.getoption("nrf_fota_update"):
+            raise pytest.UsageError("--baseline and --update need a board: --board=NAME")
         return
     from pytest_nrf_fota.board import load_board
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.firmware.choose import firmware_source
-    from pytest_nrf_fota.report.session import worker_path
+    from pytest_nrf_fota.report.session import require_writable, worker_path
 
     baseline: Path | None = config.getoption("nrf_fota_baseline")
     updates: list[Path] = config.getoption("nrf_fota_update")
@@ -117,6 +119,9 @@ def pytest_configure(config: pytest.Config) -> None:
             probe_s=config.getoption("nrf_fota_flash_timeout"),
             boot_s=config.getoption("nrf_fota_base_timeout"),
         )
+        if config.getoption("nrf_fota_device_id") and board.provider != "usb":
+            raise pytest.UsageError(f"--device-id names a kit on USB; {board.name} has none")
+        require_writable(config)
         config.stash[_board_key] = board
         config.stash[_source_key] = firmware_source(
             board, baseline, tuple(updates), worker_path(config) / "firmware"
@@ -229,12 +234,17 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Skip a test whose firmware this session's source cannot provide, with the reason."""
+    if not _uses_board(pyfuncitem):
+        return (yield)
     from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
+    from pytest_nrf_fota.report.session import MISSING_PROPERTY
 
     try:
         return (yield)
     except ArtifactUnavailableError as error:
-        pytest.skip(f"{error.what} {error.next_step}")
+        reason = f"{error.what} {error.next_step}"
+        pyfuncitem.user_properties.append((MISSING_PROPERTY, reason))
+        raise pytest.skip.Exception(reason, _use_item_location=True) from error
 
 
 @pytest.hookimpl(wrapper=True)
@@ -256,7 +266,7 @@ def pytest_runtest_makereport(
             # pytest counts a failure outside the call phase as an error in every format.
             report.when = "setup"
         recording = run_folder(item.config).recorder.path
-        tail = failure.uart_tail(recording) if recording is not None else None
+        tail = failure.uart_tail(recording, call.excinfo) if recording is not None else None
         if tail is not None:
             report.sections.append(tail)
     if report.when == "teardown" and _files_key in item.stash:
@@ -285,12 +295,14 @@ def pytest_terminal_summary(
     from pytest_nrf_fota.report.summary import summary_lines
 
     collector = config.stash.get(_collector_key, None)
-    if collector is None or not collector.tests:
+    if collector is None:
         return
-    terminalreporter.section("nRF FOTA: what was proven")
-    for line in summary_lines(collector.tests):
+    if collector.tests or collector.missing:
+        terminalreporter.section("nRF FOTA: what was proven")
+    for line in summary_lines(collector.tests, collector.missing):
         terminalreporter.write_line(line)
-    terminalreporter.write_line(f"logs and flight recorders: {session_path(config)}")
+    if session_path(config).is_dir():
+        terminalreporter.write_line(f"logs and flight recorders: {session_path(config)}")
 
 
 @pytest.hookimpl(optionalhook=True)

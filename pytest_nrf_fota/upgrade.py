@@ -61,7 +61,7 @@ class Upgrade:
         """Send the file that fits, or another one of the package on purpose."""
         sent = file or self.file
         size_kb = len(sent.data) / 1000
-        with self._dut.recorder.step("upload", sent.name):
+        with self._dut.step("upload", sent.name):
             self._dut.connect()
             self._dut.mcumgr.image_upload(
                 sent.data,
@@ -75,7 +75,7 @@ class Upgrade:
         """
         image_hash = (file or self.file).image.hash or b""
         self._marked_at = self._dut.mark("image marked")
-        with self._dut.recorder.step("mark", image_hash.hex()[:8]):
+        with self._dut.step("mark", image_hash.hex()[:8]):
             try:
                 images = self._mark(image_hash)
             except BoardError as error:
@@ -97,7 +97,7 @@ class Upgrade:
         """
         since = self._dut.mark("reset over SMP")
         timeouts = self._dut.board.timeouts
-        with self._dut.recorder.step("reset over SMP"):
+        with self._dut.step("reset over SMP"):
             self._dut.connect()
             self._dut.mcumgr.reset_device()
             return self._dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
@@ -119,7 +119,7 @@ class Upgrade:
     def confirm_if_proven(self, verdict: Verdict) -> None:
         """Confirm a proven application, so that it stays; bootloaders need no confirmation."""
         if self.package.kind is PackageKind.APPLICATION and verdict.outcome is Outcome.UPGRADED:
-            with self._dut.recorder.step("confirm"):
+            with self._dut.step("confirm"):
                 self._dut.connect()
                 self._dut.mcumgr.image_confirm()
 

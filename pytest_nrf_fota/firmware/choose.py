@@ -5,6 +5,7 @@ from pathlib import Path
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import package_target
 from pytest_nrf_fota.firmware.source import FirmwareSource
 
@@ -25,7 +26,16 @@ def firmware_source(
     """
     if baseline is not None or updates or board.firmware.source == "files":
         from pytest_nrf_fota.firmware.files_source import FilesSource
+        from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
 
+        if baseline is not None:
+            check_against_map(baseline, read_hex(baseline), board)
+        elif updates:
+            raise PackageError(
+                "An update was given without the baseline that it updates.",
+                where=str(updates[0]),
+                next_step="Give the running build as well: --baseline=build/merged.hex",
+            )
         return FilesSource(baseline, updates, package_target(board))
     match board.firmware.source:
         case "demo":

@@ -75,7 +75,6 @@ class DemoSource:
         self._app_description = app or AppDescription()
         self._nsib_key = signing_key_for_tests("nsib")
         self._mcuboot_key = signing_key_for_tests("mcuboot")
-        folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
     def baseline(self) -> Path:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, V
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 
 MANIFEST_NAME = "manifest.json"
@@ -142,10 +143,7 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
 
 
 def _read_entries(path: Path) -> dict[str, bytes]:
-    if not path.is_file():
-        raise PackageError(
-            "The package does not exist.", where=str(path), next_step="Check the path."
-        )
+    require_file(path, "The package")
     entries: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as archive:

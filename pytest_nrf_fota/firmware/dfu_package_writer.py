@@ -34,6 +34,7 @@ def write_package(path: Path, entries: Sequence[PackageEntry], *, name: str) -> 
             for entry in entries
         ],
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
         for entry in entries:
             archive.writestr(zipfile.ZipInfo(entry.name, _FIXED_TIME), entry.data)

@@ -9,6 +9,7 @@ from intelhex import AddressOverlapError, HexReaderError, IntelHex, IntelHexErro
 
 from pytest_nrf_fota.board import BoardType, MemoryRegion
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.given_file import require_file
 
 LARGEST_HEX_BYTES = 64 * 1024 * 1024
 END_RECORD = ":00000001FF"
@@ -32,10 +33,7 @@ def read_hex(path: Path) -> tuple[Segment, ...]:
 
     Raises `PackageError`: missing, unreadable, overlapping, empty or cut off.
     """
-    if not path.is_file():
-        raise PackageError(
-            "The hex file does not exist.", where=str(path), next_step="Check the path."
-        )
+    require_file(path, "The hex file")
     if path.stat().st_size > LARGEST_HEX_BYTES:
         raise PackageError(
             f"The hex file is {path.stat().st_size} bytes; no firmware of this kit is that large.",
@@ -50,6 +48,12 @@ def read_hex(path: Path) -> tuple[Segment, ...]:
             f"The hex file holds the same address twice: {error}",
             where=str(path),
             next_step="Two images were merged that overlap; compare with the partition report.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise PackageError(
+            "The file is not an Intel hex file: it holds binary data.",
+            where=str(path),
+            next_step="Give the build's merged.hex, not a .bin, .elf or .zip.",
         ) from error
     except (HexReaderError, IntelHexError, OSError, ValueError) as error:
         raise PackageError(
@@ -77,6 +81,7 @@ def read_hex(path: Path) -> tuple[Segment, ...]:
 
 def write_hex(path: Path, segments: Sequence[Segment]) -> None:
     """Write segments as an Intel hex file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     hex_data = IntelHex()
     for segment in segments:
         hex_data.puts(segment.address, segment.data)

@@ -26,7 +26,6 @@ class QemuSource:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
     def baseline(self) -> Path:

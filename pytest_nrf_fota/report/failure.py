@@ -7,7 +7,7 @@ import pytest
 from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
 
 import pytest_nrf_fota
-from pytest_nrf_fota.errors import FotaError, RigError
+from pytest_nrf_fota.errors import FotaError, NotSeenError, RigError
 from pytest_nrf_fota.report.events import ConsoleState, UartLine
 from pytest_nrf_fota.report.recorder import read_recording
 from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError
@@ -38,7 +38,21 @@ def short_report(
         in_test = shown.traceback.cut(path=test_file)
         return Traceback(itertools.takewhile(lambda entry: not _is_own(entry), in_test))
 
-    return excinfo.getrepr(style="long", tbfilter=of_the_test, chain=False)
+    shown = excinfo.getrepr(style="long", tbfilter=of_the_test, chain=False)
+    if shown.reprcrash is not None:
+        # What pytest's short summary shows: the reason, not the exception's module.
+        shown.reprcrash.message = _headline(excinfo.value)
+    return shown
+
+
+def _headline(error: BaseException) -> str:
+    match error:
+        case FotaError(what=what):
+            return what.splitlines()[0]
+        case UpgradeNotProvenError(verdict=verdict):
+            return f"{verdict.outcome.value}: {verdict.reason or verdict.subject}"
+        case _:
+            return str(error)
 
 
 def _path(entry: TracebackEntry) -> Path:
@@ -49,11 +63,15 @@ def _is_own(entry: TracebackEntry) -> bool:
     return _path(entry).is_relative_to(_PACKAGE)
 
 
-def uart_tail(recording: Path) -> tuple[str, str] | None:
+def uart_tail(
+    recording: Path, excinfo: pytest.ExceptionInfo[BaseException]
+) -> tuple[str, str] | None:
     """Title and text of a report section with the console's last lines.
 
-    None where the console was never open.
+    None where the console was never open, or the error shows them itself.
     """
+    if isinstance(excinfo.value, NotSeenError):
+        return None
     events = [recorded.event for recorded in read_recording(recording)]
     if not any(isinstance(event, ConsoleState | UartLine) for event in events):
         return None

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.report.events import VerdictReached
 from pytest_nrf_fota.report.run import RunFolder, TestFiles
 from pytest_nrf_fota.report.summary import TestVerdicts
 
 VERDICT_PROPERTY = "nrf_fota_verdict"
 FOLDER_PROPERTY = "nrf_fota_folder"
+MISSING_PROPERTY = "nrf_fota_missing"
 WORKER_INPUT_KEY = "nrf_fota_run_dir"
 
 _path_key: pytest.StashKey[Path] = pytest.StashKey()
@@ -46,6 +48,18 @@ def worker_path(config: pytest.Config) -> Path:
     return session_path(config) if name == "main" else session_path(config) / name
 
 
+def require_writable(config: pytest.Config) -> None:
+    """Raise `InputError` where the run folder cannot be made; makes nothing itself."""
+    path = session_path(config)
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputError(
+            "The folder for logs and flight recorders cannot be written.",
+            where=str(path),
+            next_step="Give another one: --run-dir=DIR",
+        )
+
+
 def run_folder(config: pytest.Config) -> RunFolder:
     """This process's run folder, made on first use."""
     run = config.stash.get(_run_key, None)
@@ -66,9 +80,13 @@ def allure_is_on(config: pytest.Config) -> bool:
 
 def properties_of(files: TestFiles) -> list[tuple[str, object]]:
     """What a test report carries from an xdist worker to its controller, and into JUnit XML."""
-    properties: list[tuple[str, object]] = [
-        (VERDICT_PROPERTY, verdict.model_dump_json()) for verdict in files.verdicts
-    ]
+    properties: list[tuple[str, object]] = []
+    for verdict in files.verdicts:
+        properties += [
+            ("nrf_fota_outcome", verdict.outcome),
+            ("nrf_fota_reason", verdict.reason),
+            (VERDICT_PROPERTY, verdict.model_dump_json()),
+        ]
     return [*properties, (FOLDER_PROPERTY, str(files.folder))]
 
 
@@ -77,6 +95,7 @@ class VerdictCollector:
 
     def __init__(self) -> None:
         self.tests: list[TestVerdicts] = []
+        self.missing: list[tuple[str, str]] = []
         self._outcomes: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -89,5 +108,10 @@ class VerdictCollector:
             for name, value in report.user_properties
             if name == VERDICT_PROPERTY
         )
+        self.missing += [
+            (report.nodeid, str(value))
+            for name, value in report.user_properties
+            if name == MISSING_PROPERTY and report.when == "call"
+        ]
         if verdicts and report.when == "teardown":
             self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts))

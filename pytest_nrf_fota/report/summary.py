@@ -21,14 +21,17 @@ class TestVerdicts:
     verdicts: tuple[VerdictReached, ...]
 
 
-def summary_lines(tests: Sequence[TestVerdicts]) -> tuple[str, ...]:
-    """Plain text, one block per test."""
-    lines: list[str] = []
+def summary_lines(
+    tests: Sequence[TestVerdicts], missing: Sequence[tuple[str, str]] = ()
+) -> tuple[str, ...]:
+    """Plain text, one block per test; `missing` are tests skipped for want of firmware, and why."""
+    lines = [f"SKIPPED {node_id}: {reason}" for node_id, reason in missing]
     for test in tests:
         lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
         for verdict in test.verdicts:
-            wanted = test.test_outcome == "passed" and verdict.outcome != Outcome.UPGRADED.value
-            remark = " (what this test wants to see)" if wanted else ""
+            is_upgraded = verdict.outcome == Outcome.UPGRADED.value
+            passed_all_the_same = test.test_outcome == "passed" and not is_upgraded
+            remark = " (the test passed all the same)" if passed_all_the_same else ""
             lines.append(f"    {verdict.subject}: {verdict.outcome.upper()}{remark}")
             if verdict.reason:
                 lines.append(f"      why: {verdict.reason}")

@@ -84,7 +84,8 @@ class KitControl:
             # Whatever arrives later would be taken for the answer to the next request.
             self._socket.close()
             raise KitUnreachableError(
-                f"the kit at {self._address} did not answer {request.command!r}: {error}"
+                f"the kit at {self._address} did not answer {request.command!r} within "
+                f"{deadline.allowed_s:g} s: {error}"
             ) from error
         if reply.error:
             raise KitRefusedError(reply.error)

@@ -15,7 +15,7 @@ class _Message(BaseModel):
 class Addresses(_Message):
     """Where a running kit can be reached; printed by the kit when it is ready.
 
-    `hci` is what bumble's `open_transport` takes.
+    `hci` is what bumble's `open_transport` takes; `state` is what the kit was doing then.
     """
 
     app_uart: str
@@ -23,6 +23,7 @@ class Addresses(_Message):
     hci: str
     control: str
     pid: int
+    state: str
 
 
 class Identify(_Message):

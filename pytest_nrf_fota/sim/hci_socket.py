@@ -78,7 +78,7 @@ class HciSocket:
                         where=self._address,
                         next_step="Use unix:PATH, unix:@NAME or tcp:HOST:PORT.",
                     )
-        except OSError as error:
+        except (OSError, OverflowError, ValueError) as error:
             raise RadioLostError(
                 f"The HCI socket cannot be opened: {error}.",
                 where=self._address,

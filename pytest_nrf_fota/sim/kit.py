@@ -1,6 +1,7 @@
 """The virtual kit as a whole: memories, boot chain, application, power and reset."""
 
 import asyncio
+import struct
 from dataclasses import dataclass
 
 from pytest_nrf_fota.firmware.description import (
@@ -29,6 +30,8 @@ NET_FLASH = MemoryLayout("network flash", 0x01000000, 0x40000, 0x800, 4, 0.0875,
 NET_UICR = MemoryLayout("network UICR", 0x01FF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False)
 EXTERNAL_FLASH = MemoryLayout("external flash", 0x10000000, 0x800000, 0x1000, 4, 0.0865, 2e-6)
 MEMORIES = (APP_FLASH, APP_UICR, NET_FLASH, NET_UICR, EXTERNAL_FLASH)
+# Application core SRAM, 512 KiB (nRF5340 product specification, memory map).
+RAM = range(0x20000000, 0x20080001)
 ERASE_ALL_S = 0.175
 CHIP_ERASE_S = 52.0
 
@@ -187,8 +190,10 @@ class Kit:
 
     def _boot(self) -> AppDescription | Halt:
         hardware = self._hardware()
-        if self.flash.is_erased(APP_FLASH.start, 8):
-            return Halt("no firmware at address 0: the vector table is erased")
+        slots = self.settings.slots
+        stack_pointer, reset_vector = struct.unpack("<II", self.flash.read(APP_FLASH.start, 8))
+        if stack_pointer not in RAM or reset_vector not in range(1, slots.nsib_size_bytes, 2):
+            return Halt("no bootloader at address 0: its vector table is not one")
         end: StageEnd = run_nsib(hardware, self._wording.banner)
         while isinstance(end, Jump):
             slot = self._s_slot_at(end.address)

@@ -35,7 +35,7 @@ async def run_kit(
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     if stop_with_stdin:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_stdin, loop, stop)
@@ -55,6 +55,7 @@ async def run_kit(
                     hci=kit.radio.hci_client_spec,
                     control=str(folder / "control"),
                     pid=os.getpid(),
+                    state=kit.state,
                 )
             )
             await stop.wait()

@@ -235,7 +235,7 @@ def kit_settings_json(board: BoardType) -> str:
             "A virtual kit needs slots s0 and s1, slots.provisioning_address, [external_flash] "
             "and [sim].",
             where=board.name,
-            next_step='Base the board file on nrf5340dk: base = "nrf5340dk_sim".',
+            next_step='Start the board file from the virtual kit: base = "nrf5340dk_sim".',
         )
     settings = {
         "slots": {

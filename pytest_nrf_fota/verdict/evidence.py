@@ -66,6 +66,10 @@ class Verdict:
         uart = {item.says for item in self.evidence if item.source is Source.UART}
         return Outcome.UPGRADED if Says.NEW in uart else Outcome.UNPROVEN
 
+    def __bool__(self) -> bool:
+        """Whether it is proven: `assert dut.upgrade(package)` means what it says."""
+        return self.outcome is Outcome.UPGRADED
+
     def __str__(self) -> str:
         """A few lines for people."""
         lines = [f"{self.subject}: {self.outcome.value.upper()}"]

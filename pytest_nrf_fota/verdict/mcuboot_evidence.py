@@ -75,7 +75,7 @@ def smp_evidence(images: Sequence[ImageState] | None, target: McubootTarget) -> 
     if any(state.pending for state in images):
         return Evidence(Source.SMP, Says.UNKNOWN, "another image is pending")
     return Evidence(
-        Source.SMP, Says.UNKNOWN, "agrees: the update left the secondary slot, nothing is pending"
+        Source.SMP, Says.UNKNOWN, "the update left the secondary slot, nothing is pending"
     )
 
 

@@ -21,6 +21,14 @@ def _refusal(user_folder: pytest.Pytester, *arguments: str) -> str:
     return text
 
 
+def _refusal_of(user_folder: pytest.Pytester, package: Path) -> str:
+    made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made")
+    return _refusal(
+        user_folder,
+        *("--board", "nrf5340dk_sim", f"--baseline={made.baseline}", f"--update={package}"),
+    )
+
+
 def test_unknown_board(user_folder: pytest.Pytester) -> None:
     """The message suggests the nearest name."""
     assert "Did you mean nrf5340dk_sim" in _refusal(user_folder, "--board", "nrf5340dk_simm")
@@ -60,7 +68,7 @@ def test_update_for_another_board(user_folder: pytest.Pytester) -> None:
         for name in source.namelist():
             data = source.read(name)
             target.writestr(name, data.replace(b"nrf5340dk_nrf5340_cpuapp", b"nrf52840dk_nrf52840"))
-    text = _refusal(user_folder, "--board", "nrf5340dk_sim", "--update", str(package))
+    text = _refusal_of(user_folder, package)
     assert "nrf52840dk_nrf52840" in text
 
 
@@ -69,27 +77,65 @@ def test_truncated_update(user_folder: pytest.Pytester) -> None:
     package = user_folder.path / "dfu_application.zip"
     made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made").app_update
     package.write_bytes(made.read_bytes()[:-100])
-    text = _refusal(user_folder, "--board", "nrf5340dk_sim", "--update", str(package))
-    assert "not a complete zip file" in text
+    assert "not a complete zip file" in _refusal_of(user_folder, package)
 
 
-@pytest.mark.parametrize("given", ["missing", "not_hex", "out_of_map"])
-def test_baseline_is_refused_before_the_board_is_erased(
+@pytest.mark.parametrize("given", ["missing", "folder", "empty", "not_hex", "out_of_map"])
+def test_baseline_is_refused_before_anything_is_collected(
     user_folder: pytest.Pytester, given: str
 ) -> None:
-    """A bad hex file fails the test, and the probe did nothing."""
+    """Whatever is wrong with the hex file, the message names it."""
     baseline = user_folder.path / "merged.hex"
-    if given == "not_hex":
-        baseline.write_bytes(bytes(range(256)))
-    if given == "out_of_map":
-        # One byte at 0x20000000: RAM, which no flash programmer can program.
-        baseline.write_text(":020000042000DA\n:0100000000FF\n:00000001FF\n")
-    user_folder.makepyfile(test_mine="def test_it(dut, firmware): dut.prepare(firmware.baseline)")
-    result = user_folder.runpytest_subprocess(
-        "--board", "nrf5340dk_sim", "--baseline", str(baseline)
-    )
+    match given:
+        case "folder":
+            baseline.mkdir()
+        case "empty":
+            baseline.touch()
+        case "not_hex":
+            baseline.write_bytes(bytes(range(256)))
+        case "out_of_map":
+            # One byte at 0x20000000: RAM, which no flash programmer can program.
+            baseline.write_text(":020000042000DA\n:0100000000FF\n:00000001FF\n")
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", f"--baseline={baseline}")
+    assert "merged.hex" in text
+
+
+def test_update_without_baseline(user_folder: pytest.Pytester) -> None:
+    """An update of nothing in particular would leave every test skipped, and the job green."""
+    made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made").app_update
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", f"--update={made}")
+    assert "without the baseline" in text
+
+
+def test_firmware_without_board(user_folder: pytest.Pytester) -> None:
+    """Files that nothing would use are not passed over in silence."""
+    result = user_folder.runpytest_subprocess("--baseline=merged.hex")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*need a board*"])
+
+
+def test_device_id_of_a_board_without_usb(user_folder: pytest.Pytester) -> None:
+    """A choice that has no effect is refused."""
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--device-id", "1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--device-id names a kit on USB*"])
+
+
+def test_run_folder_that_cannot_be_written(user_folder: pytest.Pytester) -> None:
+    """Known before the first test, not after it."""
+    (user_folder.path / "file").touch()
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", "--run-dir=file")
+    assert "--run-dir" in text
+
+
+def test_hex_file_that_a_test_names_is_refused_before_the_board_is_erased(
+    user_folder: pytest.Pytester,
+) -> None:
+    """The probe did nothing."""
+    user_folder.makepyfile(test_mine="def test_it(dut): dut.prepare('nope.hex')")
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*where:*merged.hex", "*next:*"])
+    result.stdout.fnmatch_lines(["*The hex file does not exist.*", "*where:*nope.hex", "*next:*"])
     (recording,) = user_folder.path.glob("nrf_fota_runs/*/*/recorder.jsonl")
     assert '"kind":"probe"' not in recording.read_text()
 
@@ -101,7 +147,13 @@ def test_missing_artifact_is_a_skip_with_the_reason(user_folder: pytest.Pytester
         "--board", "nrf5340dk_sim", "--baseline", str(made.baseline), "-rs"
     )
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*No update package with mcuboot images was given.*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*nRF FOTA: what was proven*",
+            "SKIPPED test_mine.py::test_upgrade: No update package with mcuboot images was given.*",
+            "SKIPPED*test_mine.py*No update package with mcuboot images was given.*",
+        ]
+    )
 
 
 def test_package_without_the_idle_slots_file(user_folder: pytest.Pytester) -> None:

@@ -111,6 +111,42 @@ def test_lost_board_is_an_error_not_a_failure(user_folder: pytest.Pytester) -> N
     assert not control.parent.exists(), "the killed kit's folder is left behind"
 
 
+def test_board_lost_under_an_upload_is_an_error(user_folder: pytest.Pytester) -> None:
+    """A broken connection is blamed on the rig where the probe has lost the board as well."""
+    user_folder.makepyfile(
+        test_mine="""
+        import os, signal
+
+        def test_upgrade(dut, firmware, unit):
+            dut.prepare(firmware.baseline)
+            upgrade = dut.start_upgrade(firmware.app_update)
+            os.kill(unit.pid, signal.SIGKILL)
+            upgrade.upload()
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*logs and flight recorders: *"])
+
+
+def test_forgotten_assertion_is_pointed_out(user_folder: pytest.Pytester) -> None:
+    """A verdict is true only where the upgrade is proven; one that nobody looked at stands out."""
+    user_folder.makepyfile(
+        test_mine="""
+        def test_forgotten(dut, firmware):
+            dut.prepare(firmware.baseline)
+            dut.upgrade(firmware.mcuboot_same_version)
+
+        def test_asserted(dut, firmware):
+            dut.prepare(firmware.baseline)
+            assert dut.upgrade(firmware.mcuboot_same_version)
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*NOT UPGRADED (the test passed all the same)"])
+
+
 def test_missing_kit_is_an_error_that_names_the_virtual_one(
     user_folder: pytest.Pytester,
 ) -> None:

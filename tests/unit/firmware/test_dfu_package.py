@@ -238,7 +238,12 @@ def test_folder_is_no_package(tmp_path: Path, target: PackageTarget) -> None:
     refusal(tmp_path, target)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04", b"PK\x05\x06", bytes(999)])
+def test_empty_file_is_no_package(package_path: Path, target: PackageTarget) -> None:
+    package_path.write_bytes(b"")
+    assert "is empty" in refusal(package_path, target).what
+
+
+@pytest.mark.parametrize("content", [b"not a zip", b"PK\x03\x04", b"PK\x05\x06", bytes(999)])
 def test_file_that_is_no_zip(package_path: Path, target: PackageTarget, content: bytes) -> None:
     package_path.write_bytes(content)
     assert "zip file" in refusal(package_path, target).what

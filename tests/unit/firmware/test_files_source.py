@@ -103,6 +103,8 @@ def test_given_files_come_before_the_boards_source(
     assert by_baseline.baseline == demo.baseline
     unavailable(by_baseline, "app_update")
 
-    by_update = firmware_source(board, None, (demo.app_update,), tmp_path)
-    assert by_update.app_update == demo.app_update
-    unavailable(by_update, "baseline")
+    by_both = firmware_source(board, demo.baseline, (demo.app_update,), tmp_path)
+    assert by_both.app_update == demo.app_update
+
+    with pytest.raises(PackageError, match="without the baseline"):
+        firmware_source(board, None, (demo.app_update,), tmp_path)

@@ -1,6 +1,7 @@
 """Intel hex files: good ones, and every way in which a user's file can be wrong."""
 
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,11 @@ def test_folder_is_no_file(tmp_path: Path) -> None:
     refusal(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", END_RECORD])
+def test_empty_file(tmp_path: Path) -> None:
+    assert "is empty" in refusal(hex_file(tmp_path, "")).what
+
+
+@pytest.mark.parametrize("content", ["\n\n", END_RECORD])
 def test_file_without_data(tmp_path: Path, content: str) -> None:
     assert "no data" in refusal(hex_file(tmp_path, content)).what
 
@@ -99,7 +104,8 @@ def test_file_without_data(tmp_path: Path, content: str) -> None:
     ids=["text", "elf", "zip", "zeros", "blank", "byte order mark", "checksum", "short record"],
 )
 def test_file_that_is_no_hex_file(tmp_path: Path, content: bytes) -> None:
-    assert "not a readable Intel hex file" in refusal(hex_file(tmp_path, content)).what
+    error = refusal(hex_file(tmp_path, content))
+    assert re.search("not a readable Intel hex file|not an Intel hex file", error.what)
 
 
 def test_overlapping_records(tmp_path: Path) -> None:
