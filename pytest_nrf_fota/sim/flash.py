@@ -62,6 +62,7 @@ class MemoryLayout:
 
     Times: nRF5340 NVMC 87.5 ms per page and 43 us per word (facts/smp-over-ble-speed.md),
     MX25R6435F 48 ms typical per 4 KiB, measured 86 ms in the thread (facts/dual-stage-boot.md, 7).
+    OTP takes a halfword only where it reads 0xFFFF (facts/dual-stage-boot.md, 1).
     """
 
     name: str
@@ -72,6 +73,7 @@ class MemoryLayout:
     page_erase_s: float
     word_write_s: float
     pages_can_be_erased: bool = True
+    halfwords_are_written_once: bool = False
 
     @property
     def end(self) -> int:
@@ -182,6 +184,12 @@ class Flash:
     def _clear_bits(self, layout: MemoryLayout, address: int, data: bytes) -> None:
         start = address - layout.start
         content = self._content[layout.name]
+        if layout.halfwords_are_written_once:
+            for offset in range(0, len(data) - 1, 2):
+                place = slice(start + offset, start + offset + 2)
+                if content[place] == b"\xff\xff":
+                    content[place] = data[offset : offset + 2]
+            return
         old = int.from_bytes(content[start : start + len(data)], "little")
         new = old & int.from_bytes(data, "little")
         content[start : start + len(data)] = new.to_bytes(len(data), "little")

@@ -25,9 +25,9 @@ from pytest_nrf_fota.sim.uart import Uart
 # NVMC: 87.5 ms per page, 43 us per word (facts/smp-over-ble-speed.md); external flash 86.5 ms per
 # 4 KiB as measured in the thread (facts/dual-stage-boot.md, 7), 4 bytes at 8 MHz quad about 2 us.
 APP_FLASH = MemoryLayout("application flash", 0x0, 0x100000, 0x1000, 4, 0.0875, 43e-6)
-APP_UICR = MemoryLayout("application UICR", 0xFF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False)
+APP_UICR = MemoryLayout("application UICR", 0xFF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False, True)
 NET_FLASH = MemoryLayout("network flash", 0x01000000, 0x40000, 0x800, 4, 0.0875, 43e-6)
-NET_UICR = MemoryLayout("network UICR", 0x01FF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False)
+NET_UICR = MemoryLayout("network UICR", 0x01FF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False, True)
 EXTERNAL_FLASH = MemoryLayout("external flash", 0x10000000, 0x800000, 0x1000, 4, 0.0865, 2e-6)
 MEMORIES = (APP_FLASH, APP_UICR, NET_FLASH, NET_UICR, EXTERNAL_FLASH)
 # Application core SRAM, 512 KiB (nRF5340 product specification, memory map).

@@ -105,19 +105,37 @@ class BumbleTransport(SMPTransport):
             raise SMPTransportDisconnected("the BLE connection is gone")
         return self._smp
 
-    async def _find(self, device: "Device", address: str, timeout_s: float) -> str:
-        from smpclient.transport.bumble import SMPBumbleTransportDeviceNotFound
-        from smpclient.transport.bumble.device import MAC_ADDRESS_PATTERN
-        from smpclient.transport.bumble.scan import ScanForName, scan
+    async def _find(self, device: "Device", wanted: str, timeout_s: float) -> str:
+        """Scan until the peer advertises, by address or name; returns its address.
 
-        if MAC_ADDRESS_PATTERN.match(address):
-            return address
-        found = await scan(device, timeout_s, ScanForName(address))
-        if not found:
+        Raises `SMPBumbleTransportDeviceNotFound` with what was seen instead.
+        """
+        from bumble.device import Advertisement
+        from smpclient.transport.bumble import SMPBumbleTransportDeviceNotFound
+
+        seen: dict[str, str] = {}
+        found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def on_advertisement(advertisement: Advertisement) -> None:
+            address = str(advertisement.address).split("/")[0]
+            name = advertisement.data.get(advertisement.data.COMPLETE_LOCAL_NAME)
+            seen[address] = name if isinstance(name, str) else seen.get(address, "")
+            is_wanted = wanted.upper() == address.upper() or wanted == seen[address]
+            if is_wanted and not found.done():
+                found.set_result(address)
+
+        device.on("advertisement", on_advertisement)
+        await device.start_scanning()
+        try:
+            return await asyncio.wait_for(found, timeout_s)
+        except asyncio.TimeoutError:
+            others = ", ".join(f"{address} {name}".strip() for address, name in seen.items())
             raise SMPBumbleTransportDeviceNotFound(
-                f"no device named {address!r} was seen in {timeout_s:.1f} s"
-            )
-        return found[0].address
+                f"{wanted!r} was not seen in {timeout_s:.1f} s; advertising: {others or 'nobody'}"
+            ) from None
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(device.stop_scanning(), _CLOSE_TIMEOUT_S)
 
     async def _unless_lost(self, work: Coroutine[object, object, None]) -> None:
         """Wait for `work`, or raise `SMPTransportDisconnected` as soon as the link drops.

@@ -10,6 +10,7 @@ from pytest_nrf_fota.report.events import (
     RadioState,
     SmpMessage,
     UartLine,
+    UartWrite,
     VerdictReached,
 )
 from pytest_nrf_fota.report.recorder import read_recording
@@ -51,6 +52,8 @@ def test_run_folder_holds_everything_about_the_test(user_folder: pytest.Pytester
         "recover application core",
         "program merged.hex",
     ]
+    typed = "".join(event.text for event in events if isinstance(event, UartWrite))
+    assert typed == "flash erase mx25r6435f@0 0 800000\r"
     commands = [e.name for e in events if isinstance(e, SmpMessage) and e.direction == "request"]
     assert {"image state", "image upload", "os reset"} <= set(commands)
     assert [e.outcome for e in events if isinstance(e, VerdictReached)] == ["upgraded"]

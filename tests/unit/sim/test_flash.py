@@ -259,3 +259,13 @@ class TestFlashArea:
         with pytest.raises(FlashError):
             area.erase_sector(area.num_sectors)
         assert area.flash.operations == []
+
+
+def test_otp_takes_each_halfword_once() -> None:
+    otp = MemoryLayout("OTP", 0, 0x1000, 0x1000, 4, 0.0, 0.0, False, True)
+    flash = Flash((otp,), VirtualClock())
+    flash.write(0, bytes.fromhex("34120000"))
+    flash.write(0, bytes.fromhex("30100000"))
+    flash.write(4, bytes.fromhex("ffff7856"))
+    flash.write(4, bytes.fromhex("bc9aff00"))
+    assert flash.read(0, 8).hex() == "34120000bc9a7856"
