@@ -135,10 +135,27 @@ class FirmwareSettings(_Section):
     source: Literal["files", "demo", "smpclient_dist"]
 
 
+class SimLinkSettings(_Section):
+    """The virtual kit's BLE connections: interval, PHY, packets per connection event."""
+
+    interval_ms: float = Field(default=7.5, ge=7.5, le=4000)
+    phy_mbit_s: Literal[1, 2] = 1
+    pdus_per_event: int | None = Field(default=None, gt=0)
+
+
 class SimSettings(_Section):
-    """Settings of the virtual kit."""
+    """Settings of the virtual kit.
+
+    `speed` is kit seconds per real second, or `max` for no waiting at all.
+    """
 
     ncs: Literal["2.3"] = "2.3"
+    speed: Literal["max"] | Annotated[float, Field(gt=0)] = "max"
+    identity_address: str = Field(
+        default="F2:7C:B6:5D:C3:74", pattern=r"^[C-F][0-9A-F](:[0-9A-F]{2}){5}$"
+    )
+    keep_last_line: bool = False
+    link: SimLinkSettings = SimLinkSettings()
 
 
 class QemuSettings(_Section):

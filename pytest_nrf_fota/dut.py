@@ -51,7 +51,7 @@ class Dut:
         self._patterns = BoardPatterns(
             board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
         )
-        self._opened_at = wires.console.mark()
+        self.opened_at = wires.console.mark()
 
     @property
     def shell(self) -> ZephyrShell:
@@ -160,7 +160,7 @@ class Dut:
 
     def last_boot(self) -> Boot:
         """The latest boot. Raises `BoardError` where none was seen."""
-        boots = self.boots_since(self._opened_at)
+        boots = self.boots_since(self.opened_at)
         if not boots:
             raise BoardError(
                 "No boot was seen on the console yet.",

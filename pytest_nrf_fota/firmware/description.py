@@ -26,21 +26,75 @@ class NsibDescription(_Description):
 
 
 class McubootDescription(_Description):
-    """MCUboot. `marker` is what a patched main.c prints after `Starting bootloader`."""
+    """MCUboot.
+
+    Args:
+        marker: what a patched main.c prints after `Starting bootloader`.
+        logs: whether it prints at all.
+        swap: how it brings an update into the primary slot: CONFIG_BOOT_SWAP_USING_MOVE (default
+            of NCS), CONFIG_BOOT_UPGRADE_ONLY ("overwrite") or CONFIG_BOOT_SWAP_USING_OFFSET
+            ("offset": NCS 3.0 and later; the application must store updates from the second
+            sector on, and with NSIB only applications can be updated).
+        downgrade_prevention: CONFIG_MCUBOOT_DOWNGRADE_PREVENTION, by image version.
+        cleans_up_unusable_secondary: CONFIG_MCUBOOT_CLEANUP_UNUSABLE_SECONDARY, which releases
+            from 2.6 on know (inferred: off unless a build asks for it).
+    """
 
     kind: Literal["mcuboot"] = "mcuboot"
     marker: str = ""
     logs: bool = True
+    swap: Literal["move", "overwrite", "offset"] = "move"
+    downgrade_prevention: bool = False
+    cleans_up_unusable_secondary: bool = False
 
 
 class AppDescription(_Description):
-    """The application."""
+    """The application.
+
+    Args:
+        build_time: what it prints after its boot; empty for nothing.
+        advertised_name: its name on the air.
+        smp_service: whether it was built with SMP over Bluetooth.
+        console_smp: whether it was built with SMP over its shell's UART as well. Assumed; the
+            thread's application is only seen with SMP over Bluetooth.
+        smp_buffer_size_bytes, smp_buffer_count: the SMP server's buffers; defaults of
+            NCS_SAMPLE_MCUMGR_BT_OTA_DFU (facts/dual-stage-boot.md, 6.1).
+        smp_version: SMP protocol version; None for that of the NCS release.
+        smp_os_info, smp_bootloader_info, smp_shell_exec: whether it was built with these commands,
+            which Zephyr leaves out by default; without them they are answered with rc 8.
+        smp_active_b0_slot: what `bootloader info` answers to the query of this name; None for a
+            build without it (newer NCS only).
+        confirms_itself: whether it writes image_ok when a test image runs.
+        hangs_after: its boot prints nothing more after the first line that contains this text, and
+            there is neither radio nor shell beyond it.
+        mpu_fault_after: after the first such line it dumps an MPU fault and resets, each time
+            anew.
+        watchdog_reset_after_s: seconds of the kit's time from its start until the watchdog resets
+            the board, without a word; None for never.
+        advertises: False for one that runs without ever advertising. It then does not print
+            `Advertising successfully started` either (inferred).
+        name_on_air: what it advertises where that is not `advertised_name`, as firmware built with
+            another CONFIG_BT_DEVICE_NAME.
+    """
 
     kind: Literal["app"] = "app"
     build_time: str = ""
     advertised_name: str = "nRF5340 FOTA"
     smp_service: bool = True
+    console_smp: bool = True
+    smp_buffer_size_bytes: int = Field(default=2475, ge=64)
+    smp_buffer_count: int = Field(default=4, ge=1)
+    smp_version: Literal[1, 2] | None = None
+    smp_os_info: bool = False
+    smp_bootloader_info: bool = False
+    smp_active_b0_slot: int | None = None
+    smp_shell_exec: bool = False
     confirms_itself: bool = False
+    hangs_after: str = ""
+    mpu_fault_after: str = ""
+    watchdog_reset_after_s: float | None = Field(default=None, gt=0)
+    advertises: bool = True
+    name_on_air: str = ""
 
 
 Description = Annotated[

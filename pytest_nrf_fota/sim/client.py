@@ -7,13 +7,17 @@ from pydantic import ValidationError
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.sim.control import (
     EraseExternal,
+    FlashOperation,
+    GetOperations,
     GetState,
+    InjectFault,
     Program,
     Read,
     Recover,
     Reply,
     Request,
     Reset,
+    SetPower,
 )
 
 _CHUNK_BYTES = 65536
@@ -70,6 +74,18 @@ class KitControl:
     def state(self, deadline: Deadline) -> Reply:
         """What the kit is doing."""
         return self._ask(GetState(), deadline)
+
+    def power(self, deadline: Deadline, *, on: bool) -> None:
+        """Switch the kit's power; switched on, it boots."""
+        self._ask(SetPower(on=on), deadline)
+
+    def inject(self, fault: InjectFault, deadline: Deadline) -> None:
+        """Let something go wrong once, at a given moment."""
+        self._ask(fault, deadline)
+
+    def operations(self, since: int, deadline: Deadline) -> tuple[FlashOperation, ...]:
+        """The flash operations after number `since`."""
+        return self._ask(GetOperations(since=since), deadline).log
 
     def close(self) -> None:
         """Close the connection; the kit goes on."""

@@ -73,8 +73,89 @@ class GetState(_Message):
     command: Literal["state"] = "state"
 
 
+class SetPower(_Message):
+    """Switch the kit's power. Switched on, the kit boots; switching on twice changes nothing."""
+
+    command: Literal["power"] = "power"
+    on: bool
+
+
+class AtOperation(_Message):
+    """The flash operation of this number, or the first that touches `address`.
+
+    Numbers count from 1 over the life of the kit; `state` and `operations` tell how many there
+    were. An upload reaches offset N when the secondary slot's address + N is written.
+    """
+
+    at: Literal["operation"] = "operation"
+    number: int | None = None
+    address: int | None = None
+    moment: Literal["before", "during", "after"] = "before"
+
+
+class AtLogLine(_Message):
+    """A line on the application core's UART that the regular expression is found in."""
+
+    at: Literal["log_line"] = "log_line"
+    regex: str
+
+
+class Now(_Message):
+    """At once."""
+
+    at: Literal["now"] = "now"
+
+
+Moment = Annotated[
+    Union[AtOperation, AtLogLine, Now],  # noqa: UP007
+    Field(discriminator="at"),
+]
+
+
+class InjectFault(_Message):
+    """Let something go wrong once, at a given moment.
+
+    `cut_power` waits for `power`; `lose_connection` drops the BLE link while the application goes
+    on; `noise` puts `noise_hex` on the application core's UART. `moment` counts for cut_power
+    only: the other faults strike before the operation.
+    """
+
+    command: Literal["fault"] = "fault"
+    fault: Literal["cut_power", "reset", "lose_connection", "noise"]
+    when: Moment = Now()
+    noise_hex: str = ""
+
+
+class GetOperations(_Message):
+    """The flash operations after number `since`."""
+
+    command: Literal["operations"] = "operations"
+    since: int = 0
+
+
+class FlashOperation(_Message):
+    """One change of flash, by name of its memory."""
+
+    number: int
+    kind: Literal["erase", "write"]
+    memory: str
+    address: int
+    size_bytes: int
+
+
 Request = Annotated[
-    Union[Identify, Recover, Program, EraseExternal, Read, Reset, GetState],  # noqa: UP007
+    Union[  # noqa: UP007
+        Identify,
+        Recover,
+        Program,
+        EraseExternal,
+        Read,
+        Reset,
+        GetState,
+        SetPower,
+        InjectFault,
+        GetOperations,
+    ],
     Field(discriminator="command"),
 ]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
@@ -83,7 +164,8 @@ REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 class Reply(_Message):
     """Answer to any request: `error` is empty where it succeeded.
 
-    `data` is hex, for `read`. `state` is `held`, `running` or `halted: reason`.
+    `data` is hex, for `read`. `state` is `held`, `running`, `halted: reason` or `no power`.
+    `operations` counts all changes of flash so far; `log` holds those that were asked for.
     """
 
     error: str = ""
@@ -91,3 +173,4 @@ class Reply(_Message):
     state: str = ""
     uptime_s: float = 0.0
     operations: int = 0
+    log: tuple[FlashOperation, ...] = ()

@@ -32,10 +32,11 @@ class CutMoment(Enum):
 
 @dataclass(frozen=True)
 class PowerCut:
-    """Cut the power at one operation, by its number."""
+    """Cut the power at one operation: the one of that number, or the first at that address."""
 
-    operation: int
+    operation: int | None
     moment: CutMoment
+    address: int | None = None
 
 
 class OperationKind(Enum):
@@ -54,6 +55,10 @@ class Operation:
     memory: str
     address: int
     size_bytes: int
+
+    def touches(self, address: int | None) -> bool:
+        """Whether the byte at `address` is part of it."""
+        return address is not None and self.address <= address < self.address + self.size_bytes
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Flash:
         self.power_cut: PowerCut | None = None
         self.has_power = True
         self.on_power_lost: Callable[[], None] = lambda: None
+        self.on_operation: Callable[[Operation], None] = lambda operation: None
         self._clock = clock
         self._content = {
             layout.name: bytearray([ERASED_BYTE]) * layout.size_bytes for layout in layouts
@@ -121,7 +127,7 @@ class Flash:
         operation = self._begin(OperationKind.WRITE, layout, address, len(data))
         if self._is_cut(operation, CutMoment.DURING):
             self._clear_bits(layout, address, data[: len(data) // 2])
-            self._lose_power()
+            self.lose_power()
         self._clear_bits(layout, address, data)
         self._clock.advance(layout.word_write_s * (len(data) / 4))
         self._end(operation)
@@ -160,18 +166,23 @@ class Flash:
         number = len(self.operations) + 1
         operation = Operation(number, kind, layout.name, address, size_bytes)
         self.operations.append(operation)
+        self.on_operation(operation)
         if self._is_cut(operation, CutMoment.BEFORE):
-            self._lose_power()
+            self.lose_power()
         return operation
 
     def _end(self, operation: Operation) -> None:
         if self._is_cut(operation, CutMoment.AFTER):
-            self._lose_power()
+            self.lose_power()
 
     def _is_cut(self, operation: Operation, moment: CutMoment) -> bool:
-        return self.power_cut == PowerCut(operation.number, moment)
+        cut = self.power_cut
+        if cut is None or cut.moment is not moment:
+            return False
+        return cut.operation == operation.number or operation.touches(cut.address)
 
-    def _lose_power(self) -> NoReturn:
+    def lose_power(self) -> NoReturn:
+        """Lose power now, in the middle of whatever runs. Always raises `PowerLostError`."""
         self.power_cut = None
         self.has_power = False
         self.on_power_lost()
@@ -207,7 +218,7 @@ class Flash:
         for offset in range(middle, start + size_bytes):
             # Bits rise towards 1 in a pattern that is the same in every run.
             content[offset] |= (offset * 0x9E) & 0xFF
-        self._lose_power()
+        self.lose_power()
 
 
 @dataclass(frozen=True)

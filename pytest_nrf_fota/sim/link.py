@@ -50,6 +50,18 @@ class Air(LocalLink):
                         ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR),
                     )
 
+    def break_links(self, controller: Controller) -> None:
+        """End all links of `controller` as bad reception does: both sides see a time-out (0x08)."""
+        timeout = ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+        own_links = list(controller.le_connections.values())
+        loop = asyncio.get_running_loop()
+        for connection in own_links:
+            loop.call_soon(controller.on_ll_control_pdu, connection.peer_address, timeout)
+            for peer in self.controllers - {controller}:
+                for other_end in list(peer.le_connections.values()):
+                    if other_end.peer_address == connection.self_address:
+                        loop.call_soon(peer.on_ll_control_pdu, connection.self_address, timeout)
+
     def scan_response(self, address: hci.Address) -> bytes:
         """What the advertiser at `address` answers to a scan request; empty if nobody does."""
         for controller in self.controllers:

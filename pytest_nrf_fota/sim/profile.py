@@ -1,20 +1,204 @@
-"""Wording that differs between NCS releases."""
+"""What differs between NCS releases: texts, and the way in which a bootloader is updated.
+
+Source, where a field names none: facts/dual-stage-boot.md, 2.5 (NSIB), 4.4 and 4.5 (MCUboot).
+"""
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class SSlotUpdate(Enum):
+    """How MCUboot brings an image into the S slot (facts/dual-stage-boot.md, 4.5).
+
+    SWAP: as an application's image; NSIB picks it at the next reset, whenever that is (<= 2.7).
+    NSIB_COPY: copied without a way back, then MCUboot resets the board itself (>= 2.8).
+    """
+
+    SWAP = "swap"
+    NSIB_COPY = "nsib copy"
 
 
 @dataclass(frozen=True)
-class Wording:
-    """Log texts of one NCS release (facts/dual-stage-boot.md, 4.4 Banners, 6.5)."""
+class Profile:
+    """One NCS release.
 
-    banner: str
+    Args:
+        ncs: the release as board files name it.
+        nsib_banner: lines with which NSIB starts.
+        mcuboot_banner: lines with which MCUboot starts.
+        app_banner: lines with which applications start, the network core's included.
+        image_group_module: log module of the application's image group (6.5).
+        smp_version: SMP protocol version of the application, 1 or 2 (6.2: 1 in 2.3, "later" 2;
+            inferred that 2.6 and all after it speak 2).
+        nsib_validation_has_levels: whether NSIB's validation lines go through minimal logging,
+            with `I: `, `W: ` or `E: ` before them.
+        nsib_says_reading_version: whether `Trying to get Firmware version` is printed (logs of
+            2.9.99 and 3.0.0 have it; inferred that 2.9.0 has not).
+        nsib_invalidated_word: how `Firmware has been invalidated` is spelt.
+        swap_type_names_image: `Image index: %d, Swap type: %s` instead of `Swap type: %s`.
+        downgrade_names_image: `Image %d in slot 1 erased ...` instead of `Image in slot 1 ...`.
+        downgrade_checks_permanent: whether downgrade prevention looks at permanent swaps too.
+        overwrite_names_image: `Image %d upgrade ...`, `Image %d copying ...` while overwriting.
+        cleaned_up_line: printed for each image when an unusable secondary slot was erased; None
+            where the release has no such clean-up.
+        clean_up_counts_each_image: whether that line appears for both image pairs, although they
+            share one slot (sdk-mcuboot loader.c: an array per image since 2.8, per slot before).
+        wrong_variant_is_cleaned_up_at_once: whether the clean-up line follows
+            `Image in slot is for wrong s0/s1 image` in every build (sdk-mcuboot v2.1.0-ncs5).
+        s_slot_update: how the S slot is written.
+        clears_stuck_revert: whether a revert without an image in the secondary slot is given up.
+        reverts_over_any_magic: see `firmware.trailer.decide_swap`.
+        prints_image_version: whether `Image version: v%d.%d.%d` precedes the jump (sdk-mcuboot
+            v2.1.0-ncs5 boot/zephyr/main.c has it).
+    """
+
+    ncs: str
+    nsib_banner: tuple[str, ...]
+    mcuboot_banner: tuple[str, ...]
+    app_banner: tuple[str, ...]
     image_group_module: str
+    smp_version: int
+    nsib_validation_has_levels: bool
+    nsib_says_reading_version: bool
+    nsib_invalidated_word: str
+    swap_type_names_image: bool
+    downgrade_names_image: bool
+    downgrade_checks_permanent: bool
+    overwrite_names_image: bool
+    cleaned_up_line: str | None
+    clean_up_counts_each_image: bool
+    wrong_variant_is_cleaned_up_at_once: bool
+    s_slot_update: SSlotUpdate
+    clears_stuck_revert: bool
+    reverts_over_any_magic: bool
+    prints_image_version: bool
+
+    @property
+    def banner(self) -> str:
+        """The application's banner as one text, lines separated as on the UART."""
+        return "\r\n".join(self.app_banner)
+
+    def swap_type_line(self, image_number: int, word: str) -> str:
+        """What MCUboot says about the swap that it decided on, without a log level."""
+        start = f"Image index: {image_number}, " if self.swap_type_names_image else ""
+        return f"{start}Swap type: {word}"
+
+    def downgrade_line(self, image_number: int) -> str:
+        """What MCUboot says when it has erased an older image, without a log level."""
+        number = f"{image_number} " if self.downgrade_names_image else ""
+        return f"Image {number}in slot 1 erased due to downgrade prevention"
 
 
-# A release is added here together with its behaviour; until then a board file may name only 2.3.
-WORDINGS = {
-    "2.3": Wording(
-        banner="*** Booting Zephyr OS build v3.2.99-ncs2 ***",
-        image_group_module="mcumgr_img_mgmt",
-    ),
+_BANNER_2_3 = ("*** Booting Zephyr OS build v3.2.99-ncs2 ***",)
+# 2.6.0 prints Zephyr's version behind the SDK's name.
+_BANNER_2_6 = ("*** Booting nRF Connect SDK v3.5.99-ncs1 ***",)
+_SDK_2_9 = "nRF Connect SDK v2.9.0-7787b2649840"
+_ZEPHYR_2_9 = "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***"
+_SDK_3_0 = "nRF Connect SDK v3.0.0-3bfc46578e42"
+_ZEPHYR_3_0 = "*** Using Zephyr OS v4.0.99-a0e545cb437a ***"
+
+PROFILES = {
+    profile.ncs: profile
+    for profile in (
+        Profile(
+            ncs="2.3",
+            nsib_banner=_BANNER_2_3,
+            mcuboot_banner=_BANNER_2_3,
+            app_banner=_BANNER_2_3,
+            image_group_module="mcumgr_img_mgmt",
+            smp_version=1,
+            nsib_validation_has_levels=False,
+            nsib_says_reading_version=False,
+            nsib_invalidated_word="Firwmare",
+            swap_type_names_image=False,
+            downgrade_names_image=False,
+            downgrade_checks_permanent=False,
+            overwrite_names_image=False,
+            cleaned_up_line=None,
+            clean_up_counts_each_image=False,
+            wrong_variant_is_cleaned_up_at_once=False,
+            s_slot_update=SSlotUpdate.SWAP,
+            clears_stuck_revert=False,
+            reverts_over_any_magic=False,
+            prints_image_version=False,
+        ),
+        Profile(
+            ncs="2.6",
+            nsib_banner=_BANNER_2_6,
+            mcuboot_banner=_BANNER_2_6,
+            app_banner=_BANNER_2_6,
+            image_group_module="mcumgr_img_grp",
+            smp_version=2,
+            nsib_validation_has_levels=False,
+            nsib_says_reading_version=False,
+            nsib_invalidated_word="Firwmare",
+            swap_type_names_image=True,
+            downgrade_names_image=True,
+            downgrade_checks_permanent=True,
+            overwrite_names_image=True,
+            cleaned_up_line="Cleaned-up secondary slot of {image}. image.",
+            clean_up_counts_each_image=False,
+            wrong_variant_is_cleaned_up_at_once=False,
+            s_slot_update=SSlotUpdate.SWAP,
+            clears_stuck_revert=False,
+            reverts_over_any_magic=False,
+            prints_image_version=False,
+        ),
+        Profile(
+            ncs="2.9",
+            nsib_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
+            mcuboot_banner=(
+                "*** Booting MCUboot v2.1.0-dev-12e5ee106034 ***",
+                f"*** Using {_SDK_2_9} ***",
+                _ZEPHYR_2_9,
+            ),
+            app_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
+            image_group_module="mcumgr_img_grp",
+            smp_version=2,
+            nsib_validation_has_levels=True,
+            nsib_says_reading_version=False,
+            nsib_invalidated_word="Firmware",
+            swap_type_names_image=True,
+            downgrade_names_image=True,
+            downgrade_checks_permanent=True,
+            overwrite_names_image=True,
+            cleaned_up_line="Cleaned-up secondary slot of image {image}",
+            clean_up_counts_each_image=True,
+            wrong_variant_is_cleaned_up_at_once=False,
+            s_slot_update=SSlotUpdate.NSIB_COPY,
+            clears_stuck_revert=False,
+            reverts_over_any_magic=False,
+            prints_image_version=False,
+        ),
+        Profile(
+            ncs="3.0",
+            nsib_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
+            mcuboot_banner=(
+                "*** Booting MCUboot v2.1.0-dev-ae1ee57f3906 ***",
+                f"*** Using {_SDK_3_0} ***",
+                _ZEPHYR_3_0,
+            ),
+            app_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
+            image_group_module="mcumgr_img_grp",
+            smp_version=2,
+            nsib_validation_has_levels=True,
+            nsib_says_reading_version=True,
+            nsib_invalidated_word="Firmware",
+            swap_type_names_image=True,
+            downgrade_names_image=True,
+            downgrade_checks_permanent=True,
+            overwrite_names_image=True,
+            cleaned_up_line="Cleaned-up secondary slot of image {image}",
+            clean_up_counts_each_image=True,
+            wrong_variant_is_cleaned_up_at_once=True,
+            s_slot_update=SSlotUpdate.NSIB_COPY,
+            clears_stuck_revert=True,
+            reverts_over_any_magic=True,
+            prints_image_version=True,
+        ),
+    )
 }
+
+# Names by which sim/app and sim/kit.py know the above.
+Wording = Profile
+WORDINGS = PROFILES

@@ -3,15 +3,16 @@
 The kit's peripheral and the host's controller share one simulated air inside the kit's process.
 The host reaches its controller over an HCI socket, as it would reach a Bluetooth dongle.
 
-Link timing (connection interval, PHY) is not modelled: data flows as fast as the event loop.
+Data flows as fast as the event loop; its air time moves the kit's clock (`link_timing.py`).
 Pairing is not modelled yet; it belongs into `_smp_characteristic` (permissions) and into the
 `Device` of `_App` (pairing configuration, key store).
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
@@ -19,8 +20,10 @@ from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.hci import Address
 from bumble.host import Host
 
+from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.hci_socket import HciSocket
 from pytest_nrf_fota.sim.link import Air, AirController
+from pytest_nrf_fota.sim.link_timing import AirTime, LinkTiming
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +84,18 @@ class Radio:
     Args:
         hci_address: where hosts connect: `unix:PATH`, `unix:@NAME` or `tcp:HOST:PORT`
             (see `HciSocket`).
+        clock: the kit's time, which data on the air moves forward and which holds responses back.
+        timing: of every connection.
     """
 
-    def __init__(self, hci_address: str) -> None:
+    def __init__(
+        self,
+        hci_address: str,
+        clock: VirtualClock | None = None,
+        timing: LinkTiming | None = None,
+    ) -> None:
+        self._clock = clock or VirtualClock()
+        self._timing = timing or LinkTiming()
         self._air = Air()
         self._hci_socket = HciSocket(hci_address, self._air)
         self._app: _App | None = None
@@ -125,7 +137,13 @@ class Radio:
             smp_service: False for an app that was built without SMP over Bluetooth.
         """
         await self.silence()
-        app = _App(self._air, advertisement, peripheral, smp_service=smp_service)
+        app = _App(
+            self._air,
+            advertisement,
+            peripheral,
+            self._pass_air_time(AirTime(self._timing)),
+            smp_service=smp_service,
+        )
         self._app = app
         await app.boot()
 
@@ -139,11 +157,23 @@ class Radio:
         if app is not None:
             app.die()
 
+    def _pass_air_time(self, air_time: AirTime) -> "PassAirTime":
+        def pass_air_time(sender: Literal["central", "kit"], size_bytes: int) -> None:
+            self._clock.advance(air_time.transfer_s(sender, size_bytes))
+
+        return pass_air_time
+
+    def lose_connection(self) -> None:
+        """Let the link drop, as where kit and host lose each other; the app goes on."""
+        if self._app is not None:
+            self._app.lose_connection()
+
     async def notify(self, frame: bytes) -> None:
         """Send one SMP response as notifications of at most MTU - 3 bytes.
 
         Dropped, as on the real kit, when no central is connected or has subscribed.
         """
+        await self._clock.catch_up()
         if self._app is None:
             logger.debug("no app is up: %d bytes of SMP response dropped", len(frame))
         else:
@@ -158,9 +188,12 @@ class _App:
         air: Air,
         advertisement: Advertisement,
         peripheral: PeripheralEvents,
+        pass_air_time: "PassAirTime",
         *,
         smp_service: bool,
     ) -> None:
+        self._pass_air_time = pass_air_time
+        self._air = air
         self._advertisement = advertisement
         self._peripheral = peripheral
         self._smp_service = smp_service
@@ -187,6 +220,10 @@ class _App:
         await self._device.power_on()
         await self._start_advertising()
 
+    def lose_connection(self) -> None:
+        """End the link without leaving the air."""
+        self._air.break_links(self._controller)
+
     def die(self) -> None:
         """Leave the air for good; the peripheral hears nothing more."""
         self._dead = True
@@ -201,9 +238,9 @@ class _App:
             return
         fragment_bytes = connection.att_mtu - ATT_HEADER_BYTES
         for offset in range(0, len(frame), fragment_bytes):
-            await self._device.notify_subscriber(
-                connection, self._smp, frame[offset : offset + fragment_bytes]
-            )
+            fragment = frame[offset : offset + fragment_bytes]
+            self._pass_air_time("kit", len(fragment))
+            await self._device.notify_subscriber(connection, self._smp, fragment)
 
     async def _start_advertising(self) -> None:
         advertising_data, scan_response = _advertising_data(
@@ -236,6 +273,7 @@ class _App:
 
     def _on_write(self, _connection: Connection, data: bytes) -> None:
         if not self._dead:
+            self._pass_air_time("central", len(data))
             self._peripheral.on_smp_fragment(data)
 
 
@@ -246,6 +284,10 @@ def _smp_characteristic(on_write: "_OnWrite") -> Characteristic[bytes]:
         Characteristic.WRITEABLE,
         CharacteristicValue(write=on_write),
     )
+
+
+PassAirTime: TypeAlias = Callable[[Literal["central", "kit"], int], None]
+"""Lets the time pass that a value of so many bytes from that side takes."""
 
 
 class _OnWrite(Protocol):

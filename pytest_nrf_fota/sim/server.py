@@ -1,6 +1,7 @@
 """Serves the control protocol of one kit."""
 
 import asyncio
+import traceback
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,14 +12,17 @@ from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.sim.control import (
     REQUEST,
     EraseExternal,
+    GetOperations,
     GetState,
     Identify,
+    InjectFault,
     Program,
     Read,
     Recover,
     Reply,
     Request,
     Reset,
+    SetPower,
 )
 from pytest_nrf_fota.sim.kit import Kit, KitError
 
@@ -74,9 +78,15 @@ class ControlServer:
             return Reply(error=f"not a request: {error}")
         async with self._one_at_a_time:
             try:
-                return await self._execute(request)
+                reply = await self._execute(request)
+                await self._kit.clock.catch_up()
+                return reply
             except (KitError, PackageError) as error:
                 return Reply(error=str(error))
+            except Exception as error:
+                # A defect of the kit; the client must not wait for an answer in vain.
+                traceback.print_exc()
+                return Reply(error=f"the virtual kit failed: {error!r}; see its log")
 
     async def _execute(self, request: Request) -> Reply:
         match request:
@@ -96,6 +106,12 @@ class ControlServer:
                 return Reply(data=self._kit.read(address, size_bytes).hex())
             case Reset():
                 await self._kit.reset()
+            case SetPower(on=on):
+                await self._kit.set_power(on=on)
+            case InjectFault():
+                await self._kit.faults.inject(request)
+            case GetOperations(since=since):
+                return Reply(log=self._kit.operations_since(since))
             case _:
                 assert_never(request)
         return Reply()

@@ -1,9 +1,14 @@
 """One VCOM of the kit: a pty whose other end a serial program opens. POSIX only."""
 
 import asyncio
+import contextlib
 import os
 import tty
+from collections import deque
 from collections.abc import Callable
+
+from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.flash import PowerLostError
 
 # What a host that stopped reading may miss; a real UART keeps nothing at all.
 _MOST_UNREAD_BYTES = 4 * 1024 * 1024
@@ -13,15 +18,20 @@ _READ_BYTES = 4096
 class Uart:
     """A pty pair; `port` is the name to open with pyserial.
 
-    Output never blocks the kit: it waits in a queue until the host reads it.
+    Output never blocks the kit: it waits in a queue until the kit's clock allows it and the host
+    reads it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         self.port = os.ttyname(self._slave)
         self._unsent = bytearray()
+        self._held_back: deque[tuple[float, bytes]] = deque()
+        self._release_timer: asyncio.TimerHandle | None = None
+        self.on_output: Callable[[bytes], None] = lambda data: None
         self._receiver: Callable[[bytes], None] | None = None
 
     def start(self) -> None:
@@ -33,7 +43,28 @@ class Uart:
         self._receiver = receiver
 
     def write(self, data: bytes) -> None:
-        """Send bytes to the host."""
+        """Send bytes to the host; `on_output` sees them, and may end the writer by raising."""
+        if self._clock.behind_s > 0 or self._held_back:
+            self._hold_back(data)
+        else:
+            self._queue(data)
+        self.on_output(data)
+
+    def _hold_back(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + self._clock.behind_s
+        if not self._held_back:
+            self._release_timer = loop.call_at(due_s, self._release)
+        self._held_back.append((due_s, data))
+
+    def _release(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._held_back and self._held_back[0][0] <= loop.time():
+            self._queue(self._held_back.popleft()[1])
+        if self._held_back:
+            self._release_timer = loop.call_at(self._held_back[0][0], self._release)
+
+    def _queue(self, data: bytes) -> None:
         self._unsent += data
         if len(self._unsent) > _MOST_UNREAD_BYTES:
             del self._unsent[: len(self._unsent) - _MOST_UNREAD_BYTES]
@@ -41,6 +72,8 @@ class Uart:
 
     def close(self) -> None:
         """Close both ends."""
+        if self._release_timer is not None:
+            self._release_timer.cancel()
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._master)
         loop.remove_writer(self._master)
@@ -61,4 +94,5 @@ class Uart:
     def _receive(self) -> None:
         data = os.read(self._master, _READ_BYTES)
         if data and self._receiver is not None:
-            self._receiver(data)
+            with contextlib.suppress(PowerLostError):  # the kit puts the application to rest
+                self._receiver(data)

@@ -211,10 +211,12 @@ class SimUnit:
         try:
             return Addresses.model_validate_json(line)
         except ValidationError as error:
+            log = self._log_folder / "kit.log"
+            last_words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
             raise RigError(
-                "The virtual kit's process did not start.",
-                where=f"log: {self._log_folder / 'kit.log'}",
-                next_step="The log's last lines say why.",
+                f"The virtual kit's process did not start: {' '.join(last_words) or 'no output'}",
+                where=str(log),
+                next_step="Run `nrf-fota sim` by hand, and read the log.",
             ) from error
 
 
@@ -248,6 +250,14 @@ def kit_settings_json(board: BoardType) -> str:
             "provisioning_address": slots.provisioning_address,
         },
         "ncs": board.sim.ncs,
+        "speed": None if board.sim.speed == "max" else board.sim.speed,
+        "identity_address": board.sim.identity_address,
+        "keep_last_line": board.sim.keep_last_line,
+        "link": {
+            "interval_s": board.sim.link.interval_ms / 1000,
+            "phy_mbit_s": board.sim.link.phy_mbit_s,
+            "pdus_per_event": board.sim.link.pdus_per_event,
+        },
         "flash_device": board.external_flash.shell_device,
     }
     return json.dumps(settings)

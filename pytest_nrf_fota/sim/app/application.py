@@ -1,18 +1,30 @@
-"""The running application: boot lines, advertising, SMP over BLE, shell."""
+"""The running application: boot lines, advertising, SMP over BLE and UART, shell."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.sim.app.console_smp import (
+    SerialFrameAssembler,
+    SmpLineTap,
+    encode_answer,
+)
+from pytest_nrf_fota.sim.app.fatal_error import MPU_FAULT, RESET
 from pytest_nrf_fota.sim.app.images import ImageManager
-from pytest_nrf_fota.sim.app.shell import Shell
-from pytest_nrf_fota.sim.app.smp_server import FrameAssembler, ServerSettings, SmpServer
+from pytest_nrf_fota.sim.app.shell import CapturedOutput, Shell, ShellTarget
+from pytest_nrf_fota.sim.app.smp_queue import SmpQueue
+from pytest_nrf_fota.sim.app.smp_server import (
+    FrameAssembler,
+    OsInfo,
+    ServerSettings,
+    SmpServer,
+)
 from pytest_nrf_fota.sim.app.terminal import Terminal
 from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import MemoryLayout
-from pytest_nrf_fota.sim.profile import Wording
+from pytest_nrf_fota.sim.profile import Profile
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
@@ -21,6 +33,13 @@ STARTUP_S = 0.030
 BLUETOOTH_READY_S = 0.002
 # os_mgmt resets 250 ms after its answer (facts/dual-stage-boot.md, 6.3).
 RESET_DELAY_S = 0.25
+# Real seconds: a loop of faults would otherwise print without end and without a pause.
+FAULT_RESET_DELAY_S = 0.25
+WATCHDOG_CHECK_S = 0.05
+
+
+class _BootEndedError(Exception):
+    """The boot goes no further: it hangs, or a fault ended it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,7 @@ class AppContext:
     uart: Uart
     radio: Radio
     clock: VirtualClock
-    wording: Wording
+    wording: Profile
     identity_address: str
     flash_devices: dict[str, MemoryLayout]
     max_sectors: int
@@ -55,52 +74,115 @@ class Application:
             context.max_sectors,
             self._log_image_group,
             self._log_swap_type,
+            self._log_image_group_error,
         )
-        settings = ServerSettings()
-        self._server = SmpServer(self._images, settings, self._reset_soon)
-        self._assembler = FrameAssembler(settings.buffer_size_bytes)
-        self._shell = Shell(
-            self._terminal, context.hardware.flash, context.flash_devices, context.on_reset
+        settings = self._server_settings()
+        server = SmpServer(
+            self._images,
+            settings,
+            self._reset_soon,
+            description.smp_version or context.wording.smp_version,
         )
-        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
-        self._sender: asyncio.Task[None] | None = None
+        self._queue = SmpQueue(server, settings.buffer_count)
+        self._radio_assembler = FrameAssembler(settings.buffer_size_bytes)
+        self._line_tap = SmpLineTap()
+        self._serial_assembler = SerialFrameAssembler(settings.buffer_size_bytes)
+        self._shell_target = ShellTarget(
+            context.hardware.flash,
+            context.flash_devices,
+            self._images,
+            context.clock,
+            context.clock.now_s,
+            context.on_reset,
+        )
+        self._shell = Shell(self._shell_target, self._terminal)
+        self._smp_task: asyncio.Task[None] | None = None
+        self._advertising: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.Task[None] | None = None
         self._reset_timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Print what a boot prints, advertise, show the prompt."""
-        say = self._terminal.print
-        say(self._context.wording.banner)
+        if self._description.watchdog_reset_after_s is not None:
+            self._watchdog = asyncio.create_task(
+                self._reset_by_watchdog(self._description.watchdog_reset_after_s)
+            )
+        try:
+            await self._boot()
+        except _BootEndedError:
+            return
+        self._smp_task = asyncio.create_task(self._queue.run())
+        self._context.uart.connect(self._receive)
+        self._terminal.show_prompt()
+
+    async def _boot(self) -> None:
+        for line in self._context.wording.app_banner:
+            self._boot_print(line)
         self._context.clock.advance(STARTUP_S)
         self._log_bluetooth()
-        say("Bluetooth initialized")
+        self._boot_print("Bluetooth initialized")
         if self._description.confirms_itself:
             self._images.confirm_running()
-        await self._context.radio.advertise(
-            Advertisement(self._description.advertised_name, self._context.identity_address),
-            self,
-            smp_service=self._description.smp_service,
-        )
-        say("Advertising successfully started")
+        if self._description.advertises:
+            name = self._description.name_on_air or self._description.advertised_name
+            self._advertising = asyncio.create_task(
+                self._context.radio.advertise(
+                    Advertisement(name, self._context.identity_address),
+                    self,
+                    smp_service=self._description.smp_service,
+                )
+            )
+            # bumble fails loudly when a command of its host is cancelled: see `stop`.
+            await asyncio.shield(self._advertising)
+            self._boot_print("Advertising successfully started")
         if self._description.build_time:
-            say(f"build time: {self._description.build_time}")
-        self._sender = asyncio.create_task(self._send_answers())
-        self._context.uart.connect(self._terminal.receive)
-        self._terminal.show_prompt()
+            self._boot_print(f"build time: {self._description.build_time}")
+
+    def _boot_print(self, text: str) -> None:
+        self._terminal.print(text)
+        self._fail_after(text)
+
+    def _boot_log(self, module: str, function: str, text: str) -> None:
+        self._terminal.log(module, function, text)
+        self._fail_after(text)
+
+    def _fail_after(self, text: str) -> None:
+        description = self._description
+        if description.hangs_after and description.hangs_after in text:
+            raise _BootEndedError
+        if description.mpu_fault_after and description.mpu_fault_after in text:
+            for line in MPU_FAULT:
+                self._terminal.log_error("os", line)
+            self._terminal.log_error("fatal_error", RESET)
+            self._reset_after(FAULT_RESET_DELAY_S)
+            raise _BootEndedError
+
+    async def _reset_by_watchdog(self, timeout_s: float) -> None:
+        # The kit's clock jumps over whatever the hardware would be busy with: no timer follows it.
+        bites_at_s = self._context.clock.now_s + timeout_s
+        while self._context.clock.now_s < bites_at_s:
+            await asyncio.sleep(WATCHDOG_CHECK_S)
+        self._context.on_reset()
 
     async def stop(self) -> None:
         """The core is reset: everything ends at once."""
         self._context.uart.connect(None)
         if self._reset_timer is not None:
             self._reset_timer.cancel()
-        if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.gather(self._sender, return_exceptions=True)
+        tasks = [task for task in (self._smp_task, self._watchdog) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._advertising is not None:
+            await asyncio.gather(self._advertising, return_exceptions=True)
         await self._context.radio.silence()
 
     def on_connected(self) -> None:
         """A central connected."""
         self._terminal.print("Connected")
-        self._assembler = FrameAssembler(ServerSettings().buffer_size_bytes)
+        if not self._radio_assembler.is_empty:
+            self._radio_assembler.clear()
+            self._queue.return_buffer()
 
     def on_disconnected(self) -> None:
         """The connection is gone."""
@@ -108,34 +190,75 @@ class Application:
 
     def on_smp_fragment(self, data: bytes) -> None:
         """The central wrote to the SMP characteristic."""
-        frame = self._assembler.feed(data)
-        if frame is None:
-            return
-        answer = self._server.answer(frame)
-        if answer is not None:
-            self._answers.put_nowait(answer)
+        self._assemble(self._radio_assembler, data, self._context.radio.notify)
 
-    async def _send_answers(self) -> None:
-        while True:
-            await self._context.radio.notify(await self._answers.get())
+    def _receive(self, data: bytes) -> None:
+        if not self._description.console_smp:
+            self._terminal.receive(data)
+            return
+        shell_bytes, lines = self._line_tap.divide(data)
+        for line in lines:
+            self._assemble(self._serial_assembler, line, self._write_answer)
+        if shell_bytes:
+            self._terminal.receive(shell_bytes)
+
+    def _assemble(
+        self,
+        assembler: FrameAssembler | SerialFrameAssembler,
+        fragment: bytes,
+        respond: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        if assembler.is_empty and not self._queue.take_buffer():
+            return
+        frame = assembler.feed(fragment)
+        if frame is not None:
+            self._queue.submit(frame, respond)
+        elif assembler.is_empty:
+            self._queue.return_buffer()
+
+    async def _write_answer(self, answer: bytes) -> None:
+        # Between whatever the log and the shell print: the shell does not draw its prompt again.
+        self._context.uart.write(encode_answer(answer))
 
     def _reset_soon(self) -> None:
-        self._reset_timer = asyncio.get_running_loop().call_later(
-            RESET_DELAY_S, self._context.on_reset
+        self._reset_after(RESET_DELAY_S)
+
+    def _reset_after(self, delay_s: float) -> None:
+        self._reset_timer = asyncio.get_running_loop().call_later(delay_s, self._context.on_reset)
+
+    def _server_settings(self) -> ServerSettings:
+        description = self._description
+        return ServerSettings(
+            buffer_size_bytes=description.smp_buffer_size_bytes,
+            buffer_count=description.smp_buffer_count,
+            os_info=OsInfo(node_name=description.advertised_name)
+            if description.smp_os_info
+            else None,
+            bootloader_info=description.smp_bootloader_info,
+            active_b0_slot=description.smp_active_b0_slot,
+            shell_exec=self._execute_for_smp if description.smp_shell_exec else None,
         )
 
+    def _execute_for_smp(self, arguments: list[str]) -> tuple[int, str]:
+        output = CapturedOutput()
+        return_code = Shell(self._shell_target, output).execute(arguments)
+        return return_code, output.text
+
     def _run_command(self, command: str) -> None:
-        self._shell.execute(command)
+        self._shell.execute(command.split())
         self._terminal.show_prompt()
 
     def _log_image_group(self, function: str, text: str) -> None:
         self._terminal.log(self._context.wording.image_group_module, function, text)
 
+    def _log_image_group_error(self, function: str, text: str) -> None:
+        self._terminal.log_error(self._context.wording.image_group_module, text, function)
+
     def _log_swap_type(self, word: str) -> None:
         self._terminal.log("mcuboot_util", "boot_swap_type_multi", f"Swap type: {word}")
 
     def _log_bluetooth(self) -> None:
-        log = self._terminal.log
+        log = self._boot_log
         log("bt_hci_core", "hci_vs_init", "HW Platform: Nordic Semiconductor (0x0002)")
         log("bt_hci_core", "hci_vs_init", "HW Variant: nRF53x (0x0003)")
         log(

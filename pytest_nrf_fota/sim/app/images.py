@@ -24,13 +24,39 @@ from pytest_nrf_fota.sim.trailer_area import (
     write_image_ok,
 )
 
-RC_OK = 0
-RC_UNKNOWN = 1
-RC_INVALID = 3
-RC_NO_ENTRY = 5
-RC_BAD_STATE = 6
 SMALLEST_FIRST_DATA_BYTES = 32
 HASH_BYTES = 32
+EINVAL = -22
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """How a request of the image group ended.
+
+    `rc` is what SMP version 1 answers, `group_rc` what version 2 answers in `err`
+    (facts/dual-stage-boot.md, 6.2). Which of the newer codes a refusal of 2.3 has there is
+    inferred from the codes' names.
+    """
+
+    rc: int
+    group_rc: int
+
+
+DONE = ImageResult(0, 0)
+BAD_HASH = ImageResult(3, 24)
+HASH_NOT_FOUND = ImageResult(3, 8)
+ALREADY_PENDING = ImageResult(6, 28)
+CANNOT_PEND_RUNNING = ImageResult(1, 1)
+MARK_NOT_WRITTEN = ImageResult(1, 12)
+NO_SUCH_SLOT = ImageResult(1, 14)
+SLOT_IN_USE = ImageResult(6, 9)
+NO_FREE_SLOT = ImageResult(5, 9)
+HEADER_MALFORMED = ImageResult(3, 22)
+LENGTH_MISSING = ImageResult(3, 21)
+MAGIC_MISMATCH = ImageResult(3, 23)
+NOT_NEWER = ImageResult(6, 27)
+ERASE_FAILED = ImageResult(1, 13)
+WRITE_FAILED = ImageResult(1, 12)
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,7 @@ class ImageManager:
         max_sectors: as MCUboot was built.
         log: called with function name and text for the image group's log lines.
         log_swap_type: called with the swap type's word for each query.
+        log_error: called like `log` for the group's `<err>` lines; None for where `log` goes.
     """
 
     def __init__(
@@ -74,12 +101,36 @@ class ImageManager:
         max_sectors: int,
         log: Callable[[str, str], None],
         log_swap_type: Callable[[str], None],
+        log_error: Callable[[str, str], None] | None = None,
     ) -> None:
         self._slots = (primary, secondary)
         self._max_sectors = max_sectors
         self._log = log
         self._log_swap_type = log_swap_type
+        self._log_error = log_error or log
         self._upload: _Upload | None = None
+
+    @property
+    def slots(self) -> tuple[FlashArea, FlashArea]:
+        """Primary and secondary slot."""
+        return self._slots
+
+    @property
+    def is_running_confirmed(self) -> bool:
+        """Whether the running image stays; so too without a trailer (mcuboot.c)."""
+        trailer = read_trailer(self._slots[0])
+        return trailer.magic is not Magic.GOOD or trailer.image_ok is Flag.SET
+
+    def query_swap_type(self) -> SwapType:
+        """What the next boot will do; logged, like every such query."""
+        return self._query_swap_type()
+
+    def request_upgrade(self, *, permanent: bool) -> bool:
+        """Mark whatever lies in the secondary slot (mcuboot.c, boot_request_upgrade).
+
+        False where the mark cannot be written.
+        """
+        return schedule_swap(self._slots[1], permanent=permanent)
 
     def list_images(self) -> tuple[ImageEntry, ...]:
         """Slots that hold a header and a hash; each costs one query of the swap type."""
@@ -104,18 +155,18 @@ class ImageManager:
             )
         return tuple(entries)
 
-    def set_state(self, image_hash: bytes | None, *, confirm: bool) -> int:
-        """Mark an image for test or for good, or confirm the running one. Returns an rc."""
+    def set_state(self, image_hash: bytes | None, *, confirm: bool) -> ImageResult:
+        """Mark an image for test or for good, or confirm the running one."""
         if image_hash is None:
             if not confirm:
-                return RC_INVALID
+                return BAD_HASH
             slot = 0
         elif len(image_hash) != HASH_BYTES:
-            return RC_INVALID
+            return BAD_HASH
         else:
             found = self._find(image_hash)
             if found is None:
-                return RC_INVALID
+                return HASH_NOT_FOUND
             slot = found
         if slot == 0 and confirm:
             return self._confirm_running()
@@ -127,18 +178,18 @@ class ImageManager:
         if trailer.magic is Magic.GOOD and trailer.image_ok is Flag.UNSET:
             write_image_ok(self._slots[0])
 
-    def erase_slot(self, slot: int) -> int:
-        """Erase a slot that is not in use. Returns an rc."""
+    def erase_slot(self, slot: int) -> ImageResult:
+        """Erase a slot that is not in use."""
         if slot not in (0, 1):
-            return RC_UNKNOWN
+            return NO_SUCH_SLOT
         area = self._slots[slot]
         # Only a slot with an image is protected: leftovers of one can always be erased.
         if _read_image(area) is not None and self._is_in_use(slot):
-            return RC_BAD_STATE
+            return SLOT_IN_USE
         if not area.is_erased(0, area.size_bytes):
             area.erase_all()
         self._upload = None
-        return RC_OK
+        return DONE
 
     def upload(
         self,
@@ -148,36 +199,38 @@ class ImageManager:
         sha: bytes | None,
         *,
         only_newer: bool = False,
-    ) -> tuple[int, int]:
-        """Take one upload request. Returns rc and the offset that is wanted next."""
+    ) -> tuple[ImageResult, int]:
+        """Take one upload request. Returns the result and the offset that is wanted next."""
         if offset_bytes == 0:
             return self._begin_upload(data, size_bytes, sha, only_newer=only_newer)
         upload = self._upload
         if upload is None or offset_bytes != upload.offset_bytes:
-            return RC_OK, upload.offset_bytes if upload else 0
+            return DONE, upload.offset_bytes if upload else 0
         return self._store(upload, data)
 
     def _begin_upload(
         self, data: bytes, size_bytes: int | None, sha: bytes | None, *, only_newer: bool
-    ) -> tuple[int, int]:
-        if len(data) < SMALLEST_FIRST_DATA_BYTES or size_bytes is None or size_bytes < 0:
-            return RC_INVALID, 0
+    ) -> tuple[ImageResult, int]:
+        if len(data) < SMALLEST_FIRST_DATA_BYTES:
+            return HEADER_MALFORMED, 0
+        if size_bytes is None or size_bytes < 0:
+            return LENGTH_MISSING, 0
         if int.from_bytes(data[:4], "little") != IMAGE_MAGIC:
-            return RC_INVALID, 0
+            return MAGIC_MISMATCH, 0
         if sha is not None and len(sha) > HASH_BYTES:
-            return RC_INVALID, 0
+            return BAD_HASH, 0
         if self._upload is not None and sha and self._upload.sha == sha:
-            return RC_OK, self._upload.offset_bytes
+            return DONE, self._upload.offset_bytes
         # Both slots are asked whether they are free, which the log shows as a pair of lines.
         if self._is_in_use(0) and self._is_in_use(1):
-            return RC_NO_ENTRY, 0
+            return NO_FREE_SLOT, 0
         if only_newer and not self._is_newer(ImageHeader.parse(data).version):
-            return RC_BAD_STATE, 0
+            return NOT_NEWER, 0
         self._upload = None
         try:
             self._make_room(size_bytes)
         except FlashError:
-            return RC_UNKNOWN, 0
+            return ERASE_FAILED, 0
         self._upload = _Upload(size_bytes, 0, sha)
         return self._store(self._upload, data)
 
@@ -187,17 +240,30 @@ class ImageManager:
             return
         page = area.page_size_bytes
         erased_bytes = -(-size_bytes // page) * page
-        area.erase(0, erased_bytes)
-        self._log("img_mgmt_erase_image_data", f"Erased 0x{erased_bytes:x} bytes of image slot")
-        trailer_start = status_offset_bytes(area, self._max_sectors) // page * page
-        if trailer_start >= erased_bytes:
-            erase_trailer_sectors(area, self._max_sectors)
-            self._log(
-                "img_mgmt_erase_image_data",
-                f"Erased 0x{area.size_bytes - trailer_start:x} bytes of image slot trailer",
+        function = "img_mgmt_erase_image_data"
+        try:
+            area.erase(0, erased_bytes)
+        except FlashError:
+            self._log_error(
+                function, f"image slot erase of 0x{erased_bytes:x} bytes failed (err {EINVAL})"
             )
+            raise
+        self._log(function, f"Erased 0x{erased_bytes:x} bytes of image slot")
+        trailer_start = status_offset_bytes(area, self._max_sectors) // page * page
+        if trailer_start < erased_bytes:
+            return
+        trailer_bytes = area.size_bytes - trailer_start
+        try:
+            erase_trailer_sectors(area, self._max_sectors)
+        except FlashError:
+            self._log_error(
+                function,
+                f"image slot trailer erase of 0x{trailer_bytes:x} bytes failed (err {EINVAL})",
+            )
+            raise
+        self._log(function, f"Erased 0x{trailer_bytes:x} bytes of image slot trailer")
 
-    def _store(self, upload: _Upload, data: bytes) -> tuple[int, int]:
+    def _store(self, upload: _Upload, data: bytes) -> tuple[ImageResult, int]:
         area = self._slots[1]
         last = upload.offset_bytes + len(data) >= upload.size_bytes
         pending = upload.unaligned + data
@@ -214,12 +280,12 @@ class ImageManager:
         except FlashError:
             # Nothing checks the size before: an image that is too large fails where the slot ends.
             self._upload = None
-            return RC_UNKNOWN, 0
+            return WRITE_FAILED, 0
         upload.offset_bytes += len(data)
         offset_bytes = upload.offset_bytes
         if last:
             self._upload = None
-        return RC_OK, offset_bytes
+        return DONE, offset_bytes
 
     def _find(self, image_hash: bytes) -> int | None:
         for slot, area in enumerate(self._slots):
@@ -228,21 +294,21 @@ class ImageManager:
                 return slot
         return None
 
-    def _set_pending(self, slot: int, *, permanent: bool) -> int:
+    def _set_pending(self, slot: int, *, permanent: bool) -> ImageResult:
         swap_type = self._query_swap_type()
         if slot == 0:
-            return RC_UNKNOWN
+            return CANNOT_PEND_RUNNING
         if _is_confirmed(slot, swap_type):
-            return RC_BAD_STATE
-        return RC_OK if schedule_swap(self._slots[1], permanent=permanent) else RC_UNKNOWN
+            return ALREADY_PENDING
+        return DONE if schedule_swap(self._slots[1], permanent=permanent) else MARK_NOT_WRITTEN
 
-    def _confirm_running(self) -> int:
+    def _confirm_running(self) -> ImageResult:
         self._query_swap_type()
         if self._query_swap_type() not in (SwapType.TEST, SwapType.PERM):
             self.confirm_running()
         # While another image is pending nothing is written, and the answer is still ok
         # (facts/dual-stage-boot.md, 6.3; zephyr issue 56720).
-        return RC_OK
+        return DONE
 
     def _is_in_use(self, slot: int) -> bool:
         swap_type = self._query_swap_type()

@@ -45,6 +45,14 @@ class Terminal:
         """Print an `<inf>` line with time stamp, module and function, as in the thread's logs."""
         self.print(f"[{self._time_stamp()}] <inf> {module}: {function}: {text}")
 
+    def log_error(self, module: str, text: str, function: str = "") -> None:
+        """Print an `<err>` line; those of the kernel's fault handler name no function.
+
+        Without colours, as the thread's logs are.
+        """
+        prefix = f"{function}: " if function else ""
+        self.print(f"[{self._time_stamp()}] <err> {module}: {prefix}{text}")
+
     def print(self, text: str) -> None:
         """Print a line; a prompt that is shown is taken away and drawn again."""
         if self._prompt_shown:

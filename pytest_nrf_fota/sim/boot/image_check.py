@@ -15,7 +15,6 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     key_hash,
 )
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.trailer_area import largest_image_bytes
 
 IMAGE_MAGIC_BYTES = 4
 
@@ -36,10 +35,10 @@ class SlotCheck:
     reason: str = ""
 
 
-def read_header(area: FlashArea) -> ImageHeader | None:
-    """The header at the start of the area, or None without the magic."""
+def read_header(area: FlashArea, offset_bytes: int = 0) -> ImageHeader | None:
+    """The header at the start of the area, or further on; None without the magic."""
     try:
-        return ImageHeader.parse(area.read(0, HEADER.size))
+        return ImageHeader.parse(area.read(offset_bytes, HEADER.size))
     except NotAnImageError:
         return None
 
@@ -62,8 +61,11 @@ def image_size_bytes(area: FlashArea) -> int:
         return 0
 
 
-def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], max_sectors: int) -> SlotCheck:
-    """Validate header, size, hash and signature; without keys the signature is not asked for."""
+def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], limit_bytes: int) -> SlotCheck:
+    """Validate header, size, hash and signature; without keys the signature is not asked for.
+
+    An image may have up to `limit_bytes` (bootutil_max_image_size).
+    """
     header = read_header(area)
     if header_is_erased(area) or (header is not None and header.flags & FLAG_NON_BOOTABLE):
         return SlotCheck(SlotContent.NO_IMAGE, "the header is erased or not bootable")
@@ -73,7 +75,7 @@ def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], max_sectors: int) -
         image = read_image(area)
     except NotAnImageError as error:
         return SlotCheck(SlotContent.INVALID, str(error))
-    if len(image.data) > largest_image_bytes(area, max_sectors):
+    if len(image.data) > limit_bytes:
         return SlotCheck(SlotContent.INVALID, "the image reaches into the trailer's sectors")
     if not image.hash_is_right:
         return SlotCheck(SlotContent.INVALID, "the hash differs from the content")

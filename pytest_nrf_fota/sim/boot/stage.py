@@ -21,7 +21,12 @@ class Halt:
     reason: str
 
 
-StageEnd: TypeAlias = Jump | Halt
+@dataclass(frozen=True)
+class BoardReset:
+    """The stage reset the board: everything starts again with the first stage."""
+
+
+StageEnd: TypeAlias = Jump | Halt | BoardReset
 
 
 @dataclass(frozen=True)

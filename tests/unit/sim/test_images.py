@@ -12,7 +12,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType
-from pytest_nrf_fota.sim.app.images import ImageEntry, ImageManager
+from pytest_nrf_fota.sim.app.images import DONE, ImageEntry, ImageManager
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
 from pytest_nrf_fota.sim.trailer_area import (
@@ -93,7 +93,7 @@ class Board:
             chunk = data[offset : offset + chunk_bytes]
             size = len(data) if offset == 0 else None
             offset += len(chunk)
-            assert self.images.upload(offset - len(chunk), chunk, size, sha) == (OK, offset)
+            assert self.images.upload(offset - len(chunk), chunk, size, sha) == (DONE, offset)
 
 
 def put(area: FlashArea, data: bytes) -> None:
@@ -183,7 +183,7 @@ class TestMarking:
     def test_the_uploaded_image(self, confirm: bool, swap_type: SwapType, image_ok: Flag) -> None:
         board = Board(secondary=NEW)
 
-        assert board.images.set_state(hash_of(NEW), confirm=confirm) == OK
+        assert board.images.set_state(hash_of(NEW), confirm=confirm).rc == OK
 
         trailer = read_trailer(board.secondary)
         assert (trailer.magic, trailer.swap_type) == (Magic.GOOD, swap_type)
@@ -194,7 +194,7 @@ class TestMarking:
         board.images.set_state(hash_of(NEW), confirm=False)
         operations = board.operations
 
-        assert board.images.set_state(hash_of(NEW), confirm=True) == OK
+        assert board.images.set_state(hash_of(NEW), confirm=True).rc == OK
         assert board.operations == operations
 
     @pytest.mark.parametrize(
@@ -210,14 +210,14 @@ class TestMarking:
     def test_what_cannot_be_found_is_invalid(self, image_hash: bytes | None, confirm: bool) -> None:
         board = Board(secondary=NEW)
 
-        assert board.images.set_state(image_hash, confirm=confirm) == INVALID
+        assert board.images.set_state(image_hash, confirm=confirm).rc == INVALID
         assert board.operations == 0
         assert board.log == []
 
     def test_a_test_of_the_running_image_is_refused(self) -> None:
         board = Board(secondary=NEW)
 
-        assert board.images.set_state(hash_of(OLD), confirm=False) == UNKNOWN
+        assert board.images.set_state(hash_of(OLD), confirm=False).rc == UNKNOWN
         assert board.operations == 0
 
     @pytest.mark.parametrize("confirm", [False, True])
@@ -226,7 +226,7 @@ class TestMarking:
         board.begin_test_run()
         operations = board.operations
 
-        assert board.images.set_state(hash_of(NEW), confirm=confirm) == BAD_STATE
+        assert board.images.set_state(hash_of(NEW), confirm=confirm).rc == BAD_STATE
         assert board.operations == operations
 
     @pytest.mark.parametrize("image_hash", [None, hash_of(OLD)])
@@ -234,7 +234,7 @@ class TestMarking:
         board = Board(secondary=NEW)
         board.begin_test_run()
 
-        assert board.images.set_state(image_hash, confirm=True) == OK
+        assert board.images.set_state(image_hash, confirm=True).rc == OK
 
         assert read_trailer(board.primary).image_ok is Flag.SET
         assert read_trailer(board.secondary).magic is Magic.UNSET
@@ -246,14 +246,14 @@ class TestMarking:
         schedule_swap(board.secondary, permanent=permanent)
         operations = board.operations
 
-        assert board.images.set_state(None, confirm=True) == OK
+        assert board.images.set_state(None, confirm=True).rc == OK
         assert board.operations == operations
         assert read_trailer(board.primary).image_ok is Flag.UNSET
 
     def test_confirming_without_a_trailer_writes_nothing(self) -> None:
         board = Board()
 
-        assert board.images.set_state(None, confirm=True) == OK
+        assert board.images.set_state(None, confirm=True).rc == OK
         assert board.operations == 0
 
     def test_an_application_that_confirms_itself_does_so_once(self) -> None:
@@ -273,7 +273,7 @@ class TestErase:
         board = Board(secondary=NEW)
         board.secondary.write(SLOT_BYTES - 4, bytes(4))
 
-        assert board.images.erase_slot(1) == OK
+        assert board.images.erase_slot(1).rc == OK
         assert board.secondary.is_erased(0, SLOT_BYTES)
         assert board.neighbour_is_untouched
         assert board.primary.read(0, len(OLD)) == OLD
@@ -281,7 +281,7 @@ class TestErase:
     def test_an_empty_slot_is_left_alone(self) -> None:
         board = Board()
 
-        assert board.images.erase_slot(1) == OK
+        assert board.images.erase_slot(1).rc == OK
         assert board.operations == 0
 
     @pytest.mark.parametrize("permanent", [False, True])
@@ -289,31 +289,31 @@ class TestErase:
         board = Board(secondary=NEW)
         schedule_swap(board.secondary, permanent=permanent)
 
-        assert board.images.erase_slot(1) == BAD_STATE
+        assert board.images.erase_slot(1).rc == BAD_STATE
         assert board.secondary.read(0, len(NEW)) == NEW
 
     def test_the_image_to_fall_back_to_stays(self) -> None:
         board = Board(secondary=NEW)
         board.begin_test_run()
 
-        assert board.images.erase_slot(1) == BAD_STATE
+        assert board.images.erase_slot(1).rc == BAD_STATE
 
     def test_a_marked_slot_without_image_can_be_erased(self) -> None:
         board = Board()
         schedule_swap(board.secondary, permanent=False)
 
-        assert board.images.erase_slot(1) == OK
+        assert board.images.erase_slot(1).rc == OK
         assert board.secondary.is_erased(0, SLOT_BYTES)
 
     def test_the_running_image_is_in_use(self) -> None:
         board = Board()
 
-        assert board.images.erase_slot(0) == BAD_STATE
+        assert board.images.erase_slot(0).rc == BAD_STATE
         assert board.primary.read(0, len(OLD)) == OLD
 
     @pytest.mark.parametrize("slot", [-1, 2, 3])
     def test_other_slots_do_not_exist(self, slot: int) -> None:
-        assert Board().images.erase_slot(slot) == UNKNOWN
+        assert Board().images.erase_slot(slot).rc == UNKNOWN
 
 
 class TestFirstPacket:
@@ -333,7 +333,7 @@ class TestFirstPacket:
     ) -> None:
         board = Board(secondary=OLD)
 
-        assert board.images.upload(0, data, size_bytes, sha)[0] == INVALID
+        assert board.images.upload(0, data, size_bytes, sha)[0].rc == INVALID
         assert board.operations == 0
         assert board.log == []
 
@@ -343,19 +343,19 @@ class TestFirstPacket:
         schedule_swap(board.secondary, permanent=permanent)
         operations = board.operations
 
-        assert board.images.upload(0, NEW[:64], len(NEW), None)[0] == NO_ENTRY
+        assert board.images.upload(0, NEW[:64], len(NEW), None)[0].rc == NO_ENTRY
         assert board.operations == operations
 
     def test_the_image_to_fall_back_to_is_no_target(self) -> None:
         board = Board(secondary=NEW)
         board.begin_test_run()
 
-        assert board.images.upload(0, NEW[:64], len(NEW), None)[0] == NO_ENTRY
+        assert board.images.upload(0, NEW[:64], len(NEW), None)[0].rc == NO_ENTRY
 
     def test_an_empty_slot_is_not_erased(self) -> None:
         board = Board()
 
-        assert board.images.upload(0, NEW[:64], len(NEW), None) == (OK, 64)
+        assert board.images.upload(0, NEW[:64], len(NEW), None) == (DONE, 64)
         assert board.log == ["Swap type: none"] * 2
         assert board.operations == 1
 
@@ -365,7 +365,7 @@ class TestFirstPacket:
         board.secondary.write(SLOT_BYTES - 32, bytes(4))
 
         assert 0x9001 <= len(NEW) <= 0xA000
-        assert board.images.upload(0, NEW[:64], len(NEW), None) == (OK, 64)
+        assert board.images.upload(0, NEW[:64], len(NEW), None) == (DONE, 64)
         assert board.log == [
             "Swap type: none",
             "Swap type: none",
@@ -379,7 +379,7 @@ class TestFirstPacket:
     def test_the_trailer_is_not_erased_twice(self) -> None:
         board = Board(secondary=OLD)
 
-        assert board.images.upload(0, NEW[:64], SLOT_BYTES - PAGE + 1, None) == (OK, 64)
+        assert board.images.upload(0, NEW[:64], SLOT_BYTES - PAGE + 1, None) == (DONE, 64)
         assert board.log[2:] == [f"Erased 0x{SLOT_BYTES:x} bytes of image slot"]
 
     def test_a_trailer_of_two_pages_is_erased_whole(self) -> None:
@@ -416,7 +416,7 @@ class TestFirstPacket:
 
         answer = board.images.upload(0, data[:64], len(data), None, only_newer=True)
 
-        assert answer[0] == rc
+        assert answer[0].rc == rc
         assert (board.operations > 0) == (rc == OK)
 
 
@@ -438,14 +438,14 @@ class TestUpload:
         operations = board.operations
 
         for offset in (1, 32, 60, 68, 5000):
-            assert board.images.upload(offset, NEW[offset : offset + 64], None, None) == (OK, 64)
+            assert board.images.upload(offset, NEW[offset : offset + 64], None, None) == (DONE, 64)
         assert board.operations == operations
-        assert board.images.upload(64, NEW[64:128], None, None) == (OK, 128)
+        assert board.images.upload(64, NEW[64:128], None, None) == (DONE, 128)
 
     def test_without_an_upload_the_beginning_is_wanted(self) -> None:
         board = Board()
 
-        assert board.images.upload(64, NEW[64:128], None, None) == (OK, 0)
+        assert board.images.upload(64, NEW[64:128], None, None) == (DONE, 0)
         assert board.operations == 0
 
     def test_the_same_sha_resumes(self) -> None:
@@ -455,7 +455,7 @@ class TestUpload:
         board.images.upload(64, NEW[64:128], None, None)
         operations, log = board.operations, len(board.log)
 
-        assert board.images.upload(0, NEW[:64], len(NEW), sha) == (OK, 128)
+        assert board.images.upload(0, NEW[:64], len(NEW), sha) == (DONE, 128)
         assert (board.operations, len(board.log)) == (operations, log)
 
     @pytest.mark.parametrize("sha", [None, b"", bytes(32)])
@@ -464,7 +464,7 @@ class TestUpload:
         first_sha = b"" if sha == b"" else hashlib.sha256(NEW).digest()
         board.images.upload(0, NEW[:64], len(NEW), first_sha)
 
-        assert board.images.upload(0, NEW[:100], len(NEW), sha) == (OK, 100)
+        assert board.images.upload(0, NEW[:100], len(NEW), sha) == (DONE, 100)
         assert "Erased 0xa000 bytes of image slot" in board.log
 
     def test_a_finished_upload_is_not_resumed(self) -> None:
@@ -472,7 +472,7 @@ class TestUpload:
         sha = hashlib.sha256(OLD).digest()
         board.upload(OLD, 1000, sha)
 
-        assert board.images.upload(0, OLD[:64], len(OLD), sha) == (OK, 64)
+        assert board.images.upload(0, OLD[:64], len(OLD), sha) == (DONE, 64)
         assert board.log[-2].startswith("Erased ")
 
     def test_an_erase_ends_the_upload(self) -> None:
@@ -480,31 +480,31 @@ class TestUpload:
         sha = hashlib.sha256(NEW).digest()
         board.images.upload(0, NEW[:64], len(NEW), sha)
 
-        assert board.images.erase_slot(1) == OK
-        assert board.images.upload(0, NEW[:64], len(NEW), sha) == (OK, 64)
+        assert board.images.erase_slot(1).rc == OK
+        assert board.images.upload(0, NEW[:64], len(NEW), sha) == (DONE, 64)
 
     def test_a_refused_first_packet_does_not_end_the_upload(self) -> None:
         board = Board()
         board.images.upload(0, NEW[:64], len(NEW), None)
 
-        assert board.images.upload(0, b"garbage" * 8, 56, None)[0] == INVALID
-        assert board.images.upload(64, NEW[64:128], None, None) == (OK, 128)
+        assert board.images.upload(0, b"garbage" * 8, 56, None)[0].rc == INVALID
+        assert board.images.upload(64, NEW[64:128], None, None) == (DONE, 128)
 
     def test_an_image_larger_than_the_slot_fails_where_the_slot_ends(self) -> None:
         board = Board()
         chunk = bytes(PAGE)
         first = NEW[:PAGE]
-        assert board.images.upload(0, first, SLOT_BYTES + 64, None) == (OK, PAGE)
+        assert board.images.upload(0, first, SLOT_BYTES + 64, None) == (DONE, PAGE)
         for offset in range(PAGE, SLOT_BYTES, PAGE):
-            assert board.images.upload(offset, chunk, None, None) == (OK, offset + PAGE)
+            assert board.images.upload(offset, chunk, None, None) == (DONE, offset + PAGE)
 
-        assert board.images.upload(SLOT_BYTES, bytes(64), None, None)[0] == UNKNOWN
+        assert board.images.upload(SLOT_BYTES, bytes(64), None, None)[0].rc == UNKNOWN
         assert board.neighbour_is_untouched
 
     @pytest.mark.parametrize("size_bytes", [SLOT_BYTES + 1, 1 << 30])
     def test_no_more_than_the_slot_is_erased(self, size_bytes: int) -> None:
         board = Board(secondary=OLD)
 
-        assert board.images.upload(0, NEW[:64], size_bytes, None)[0] == UNKNOWN
+        assert board.images.upload(0, NEW[:64], size_bytes, None)[0].rc == UNKNOWN
         assert board.operations == 0
         assert board.neighbour_is_untouched

@@ -12,12 +12,14 @@ from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
 from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
-from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
+from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import (
     read_trailer,
     schedule_swap,
+    write_copy_done,
     write_image_ok,
     write_magic,
 )
@@ -76,7 +78,9 @@ class Board:
         max_sectors: int = 24,
         description: McubootDescription | None = None,
         keep_last_line: bool = False,
+        ncs: str = "2.3",
     ) -> None:
+        self._profile = PROFILES[ncs]
         self.flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(
@@ -100,7 +104,7 @@ class Board:
 
     def boot(self) -> StageEnd:
         self.lines.clear()
-        return run_mcuboot(self._hardware, self._build, BANNER)
+        return run_mcuboot(self._hardware, self._build, self._profile)
 
 
 def put(area: FlashArea, data: bytes) -> None:
@@ -532,3 +536,406 @@ class TestInvalidPrimary:
             self.UNABLE,
         ]
         assert holds(board.secondary, NEW)
+
+
+RELEASES = tuple(PROFILES)
+FOR_S0 = image(15, 0x4000, address=0x8200)
+FOR_S1 = image(15, 0x4000, address=0x18200)
+WRONG_VARIANT = "E: Image in slot is for wrong s0/s1 image"
+
+
+@pytest.mark.parametrize(
+    ("ncs", "start", "decision", "end"),
+    [
+        (
+            "2.3",
+            ["*** Booting Zephyr OS build v3.2.99-ncs2 ***"],
+            ["I: Swap type: none"] * 2,
+            [JUMP],
+        ),
+        (
+            "2.6",
+            ["*** Booting nRF Connect SDK v3.5.99-ncs1 ***"],
+            [f"I: Image index: {number}, Swap type: none" for number in (0, 1)],
+            [JUMP],
+        ),
+        (
+            "2.9",
+            [
+                "*** Booting MCUboot v2.1.0-dev-12e5ee106034 ***",
+                "*** Using nRF Connect SDK v2.9.0-7787b2649840 ***",
+                "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***",
+            ],
+            [f"I: Image index: {number}, Swap type: none" for number in (0, 1)],
+            [JUMP],
+        ),
+        (
+            "3.0",
+            [
+                "*** Booting MCUboot v2.1.0-dev-ae1ee57f3906 ***",
+                "*** Using nRF Connect SDK v3.0.0-3bfc46578e42 ***",
+                "*** Using Zephyr OS v4.0.99-a0e545cb437a ***",
+            ],
+            [f"I: Image index: {number}, Swap type: none" for number in (0, 1)],
+            [JUMP, "I: Image version: v1.0.0"],
+        ),
+    ],
+)
+def test_a_boot_without_an_update(
+    ncs: str, start: list[str], decision: list[str], end: list[str]
+) -> None:
+    board = Board(ncs=ncs)
+
+    assert board.boot() == APP_START
+    states = [f"I: Primary image: {UNSET}", f"I: Secondary image: {UNSET}", "I: Boot source: none"]
+    assert board.lines == [
+        *start,
+        "I: Starting bootloader",
+        *states,
+        decision[0],
+        *states,
+        decision[1],
+        *end,
+    ]
+
+
+@pytest.mark.parametrize("ncs", RELEASES)
+def test_an_application_is_swapped_the_same_way_in_every_release(ncs: str) -> None:
+    board = Board(ncs=ncs)
+    board.update(NEW)
+
+    assert board.boot() == APP_START
+    assert "I: Starting swap using move algorithm." in board.lines
+    assert holds(board.primary, NEW)
+    assert holds(board.secondary, OLD)
+    assert board.boot() == APP_START
+    assert holds(board.primary, OLD)
+
+
+class TestNsibCopy:
+    @pytest.mark.parametrize("ncs", ["2.3", "2.6"])
+    def test_up_to_2_7_the_slots_are_swapped_and_the_application_starts(self, ncs: str) -> None:
+        board = Board(ncs=ncs)
+        before = image(14, 0x3000, address=0x18200)
+        put(board.other_s_slot, before)
+        board.update(FOR_S1)
+
+        assert board.boot() == APP_START
+        assert "I: Starting swap using move algorithm." in board.lines
+        assert holds(board.other_s_slot, FOR_S1)
+        assert holds(board.secondary, before)
+
+    @pytest.mark.parametrize("ncs", ["2.9", "3.0"])
+    @pytest.mark.parametrize("permanent", [False, True])
+    def test_from_2_8_on_it_is_copied_and_the_board_is_reset(
+        self, ncs: str, permanent: bool
+    ) -> None:
+        board = Board(ncs=ncs)
+        put(board.other_s_slot, image(14, 0x5000, address=0x18200))
+        board.update(FOR_S1, permanent=permanent)
+        whole_slot = board.secondary.read(0, 0xC200)
+
+        assert board.boot() == BoardReset()
+        assert board.lines[-2:] == [
+            f"I: Image index: 1, Swap type: {'perm' if permanent else 'test'}",
+            "I: Starting swap using nsib algorithm.",
+        ]
+        assert board.other_s_slot.read(0, 0xC200) == whole_slot
+        assert board.secondary.is_erased(0, 0xD200)
+        assert read_trailer(board.secondary).magic is Magic.UNSET
+        assert holds(board.primary, OLD)
+
+    def test_only_the_beginning_of_the_secondary_slot_is_erased(self) -> None:
+        board = Board(ncs="2.9")
+        board.update(FOR_S1)
+        board.secondary.write(0xE000, bytes(64))
+
+        board.boot()
+
+        assert board.secondary.read(0xE000, 64) == bytes(64)
+
+    @pytest.mark.parametrize("ncs", ["2.9", "3.0"])
+    def test_the_next_boot_starts_the_application(self, ncs: str) -> None:
+        board = Board(ncs=ncs)
+        board.update(FOR_S1)
+        board.boot()
+
+        assert board.boot() == APP_START
+        assert "I: Image index: 1, Swap type: none" in board.lines
+
+
+class TestWrongVariant:
+    """An image for the S slot that MCUboot runs from."""
+
+    def lines_after_the_states(self, board: Board) -> list[str]:
+        board.update(FOR_S0)
+        assert board.boot() == APP_START
+        shared = (
+            "***",
+            "I: Starting",
+            "I: Primary",
+            "I: Secondary",
+            "I: Boot source",
+            "I: Image v",
+        )
+        return [line for line in board.lines if not line.startswith(shared)]
+
+    @pytest.mark.parametrize("cleans_up", [False, True])
+    @pytest.mark.parametrize(
+        ("ncs", "lines", "cleaned_lines"),
+        [
+            ("2.3", [], []),
+            ("2.6", [], ["E: Cleaned-up secondary slot of 0. image."]),
+            (
+                "2.9",
+                [WRONG_VARIANT, "I: Image index: 1, Swap type: none"],
+                [
+                    WRONG_VARIANT,
+                    "I: Image index: 1, Swap type: none",
+                    "E: Cleaned-up secondary slot of image 0",
+                    "E: Cleaned-up secondary slot of image 1",
+                ],
+            ),
+        ],
+    )
+    def test_what_is_said_and_erased(
+        self, ncs: str, lines: list[str], cleaned_lines: list[str], cleans_up: bool
+    ) -> None:
+        board = Board(
+            ncs=ncs, description=McubootDescription(cleans_up_unusable_secondary=cleans_up)
+        )
+
+        expected = cleaned_lines if cleans_up else lines
+        assert self.lines_after_the_states(board) == [*expected, JUMP]
+        assert board.secondary.is_erased(0, SLOT_BYTES) == bool(expected)
+        assert holds(board.primary, OLD)
+
+    def test_3_0_says_at_once_that_it_cleaned_up(self) -> None:
+        for cleans_up in (False, True):
+            description = McubootDescription(cleans_up_unusable_secondary=cleans_up)
+            board = Board(ncs="3.0", description=description)
+
+            assert self.lines_after_the_states(board) == [
+                WRONG_VARIANT,
+                "E: Cleaned-up secondary slot of image 0",
+                "I: Image index: 1, Swap type: none",
+                JUMP,
+            ]
+            assert board.secondary.is_erased(0, SLOT_BYTES)
+
+    @pytest.mark.parametrize("ncs", ["2.6", "2.9", "3.0"])
+    def test_an_image_that_a_pair_takes_is_not_cleaned_up(self, ncs: str) -> None:
+        description = McubootDescription(cleans_up_unusable_secondary=True)
+        for update in (NEW, FOR_S1):
+            board = Board(ncs=ncs, description=description)
+            put(board.secondary, update)
+
+            assert board.boot() == APP_START
+            assert holds(board.secondary, update)
+
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_an_image_for_nobody_is_only_cleaned_up_where_asked_for(self, ncs: str) -> None:
+        description = McubootDescription(cleans_up_unusable_secondary=True)
+        board = Board(ncs=ncs, description=description)
+        put(board.secondary, image(2, address=0x50200))
+
+        assert board.boot() == APP_START
+        assert board.secondary.is_erased(0, SLOT_BYTES) == (ncs != "2.3")
+        cleaned = [line for line in board.lines if "Cleaned-up" in line]
+        assert len(cleaned) == {"2.3": 0, "2.6": 1, "2.9": 2, "3.0": 2}[ncs]
+
+
+class TestDowngradePrevention:
+    PREVENTING = McubootDescription(downgrade_prevention=True)
+
+    @pytest.mark.parametrize(
+        ("ncs", "permanent", "line"),
+        [
+            ("2.3", False, "I: Image in slot 1 erased due to downgrade prevention"),
+            ("2.3", True, None),
+            *(
+                (ncs, permanent, "I: Image 0 in slot 1 erased due to downgrade prevention")
+                for ncs in ("2.6", "2.9", "3.0")
+                for permanent in (False, True)
+            ),
+        ],
+    )
+    def test_an_older_image(self, ncs: str, permanent: bool, line: str | None) -> None:
+        board = Board(primary=NEW, description=self.PREVENTING, ncs=ncs)
+        board.update(OLD, permanent=permanent)
+
+        assert board.boot() == APP_START
+        assert [text for text in board.lines if "downgrade" in text] == ([line] if line else [])
+        if line:
+            assert holds(board.primary, NEW)
+            assert board.secondary.is_erased(0, SLOT_BYTES)
+            assert not any("Starting swap" in text for text in board.lines)
+        else:
+            assert holds(board.primary, OLD)
+
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_the_same_or_a_newer_version_is_swapped_and_reverted(self, ncs: str) -> None:
+        for update in (image(1, 0x900), NEW):
+            board = Board(description=self.PREVENTING, ncs=ncs)
+            board.update(update)
+
+            board.boot()
+            assert holds(board.primary, update)
+            board.boot()
+            assert holds(board.primary, OLD)
+
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_without_the_option_an_older_image_is_taken(self, ncs: str) -> None:
+        board = Board(primary=NEW, ncs=ncs)
+        board.update(OLD)
+
+        board.boot()
+
+        assert holds(board.primary, OLD)
+
+    @pytest.mark.parametrize(("ncs", "reaches_the_s_slot"), [("2.3", 0), ("2.6", 0), ("2.9", 1)])
+    def test_an_s_slot_without_header_counts_as_newest_up_to_2_7(
+        self, ncs: str, reaches_the_s_slot: bool
+    ) -> None:
+        board = Board(description=self.PREVENTING, ncs=ncs)
+        board.update(FOR_S1)
+
+        board.boot()
+
+        assert holds(board.other_s_slot, FOR_S1) == reaches_the_s_slot
+        assert board.secondary.is_erased(0, 0x4000)
+
+
+class TestStuckRevert:
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_only_3_0_gives_up_a_revert_without_an_image(self, ncs: str) -> None:
+        board = Board(ncs=ncs)
+        write_magic(board.primary)
+        write_copy_done(board.primary)
+
+        assert board.boot() == APP_START
+        gave_up = "I: Cleared image 0 primary slot trailer due to stuck revert" in board.lines
+        assert gave_up == (ncs == "3.0")
+        assert (read_trailer(board.primary).magic is Magic.UNSET) == gave_up
+        assert holds(board.primary, OLD)
+
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_only_3_0_takes_a_trial_back_over_a_bad_magic(self, ncs: str) -> None:
+        board = Board(ncs=ncs)
+        board.update(NEW)
+        board.boot()
+        board.secondary.write(SLOT_BYTES - 16, bytes(8))
+
+        assert board.boot() == APP_START
+        assert holds(board.primary, OLD if ncs == "3.0" else NEW)
+
+    def test_3_0_asks_twice_where_the_header_is_erased(self) -> None:
+        board = Board(ncs="3.0")
+        write_magic(board.secondary)
+
+        board.boot()
+
+        said = [line for line in board.lines if "Swap type" in line]
+        assert said[:2] == [
+            "I: Image index: 0, Swap type: test",
+            "I: Image index: 0, Swap type: none",
+        ]
+
+
+class TestOverwriteOnly:
+    OVERWRITING = McubootDescription(swap="overwrite")
+
+    @pytest.mark.parametrize(
+        ("ncs", "decision", "lines"),
+        [
+            (
+                "2.3",
+                "I: Swap type: ",
+                [
+                    "I: Image upgrade secondary slot -> primary slot",
+                    "I: Erasing the primary slot",
+                    "I: Copying the secondary slot to the primary slot: 0x{size:x} bytes",
+                ],
+            ),
+            (
+                "2.6",
+                "I: Image index: 0, Swap type: ",
+                [
+                    "I: Image 0 upgrade secondary slot -> primary slot",
+                    "I: Erasing the primary slot",
+                    "I: Image 0 copying the secondary slot to the primary slot: 0x{size:x} bytes",
+                ],
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("permanent", [False, True])
+    def test_the_old_image_is_gone_and_there_is_no_revert(
+        self, ncs: str, decision: str, lines: list[str], permanent: bool
+    ) -> None:
+        board = Board(has_nsib=False, description=self.OVERWRITING, ncs=ncs)
+        board.update(NEW, permanent=permanent)
+        size = len(NEW) // 4 * 4 + 4
+
+        assert board.boot() == APP_START
+        assert board.lines[1:] == [
+            "I: Starting bootloader",
+            decision + ("perm" if permanent else "test"),
+            *(line.format(size=size) for line in lines),
+            JUMP,
+        ]
+        assert holds(board.primary, NEW)
+        assert trailer_bytes(board.primary) == [BLANK] * 4 + [MAGIC[:16], MAGIC[16:]]
+        assert board.secondary.is_erased(0, SECTOR)
+        assert trailer_bytes(board.secondary) == [BLANK] * 6
+        assert board.secondary.read(SECTOR, SECTOR) == NEW[SECTOR : 2 * SECTOR]
+
+        operations = len(board.flash.operations)
+        assert board.boot() == APP_START
+        assert board.lines[1:] == ["I: Starting bootloader", decision + "none", JUMP]
+        assert len(board.flash.operations) == operations
+
+    def test_an_invalid_update_is_erased(self) -> None:
+        board = Board(has_nsib=False, description=self.OVERWRITING)
+        board.update(damaged(NEW))
+
+        assert board.boot() == APP_START
+        assert "E: Image in the secondary slot is not valid!" in board.lines
+        assert board.secondary.is_erased(0, SLOT_BYTES)
+        assert holds(board.primary, OLD)
+        assert trailer_bytes(board.primary) == [BLANK] * 6
+
+    def test_a_trailer_without_an_image_stays(self) -> None:
+        board = Board(has_nsib=False, description=self.OVERWRITING)
+        write_magic(board.secondary)
+
+        assert board.boot() == APP_START
+        assert read_trailer(board.secondary).magic is Magic.GOOD
+
+    def test_an_image_may_reach_into_the_status_bytes_that_nobody_writes(self) -> None:
+        board = Board(has_nsib=False, description=self.OVERWRITING)
+        large = image(2, 23 * SECTOR - 0x200)
+        board.update(large)
+
+        assert board.boot() == APP_START
+        assert holds(board.primary, large)
+
+    @pytest.mark.parametrize("permanent", [False, True])
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_downgrade_prevention_has_its_own_words(self, ncs: str, permanent: bool) -> None:
+        description = McubootDescription(swap="overwrite", downgrade_prevention=True)
+        board = Board(primary=NEW, has_nsib=False, description=description, ncs=ncs)
+        board.update(OLD, permanent=permanent)
+
+        assert board.boot() == APP_START
+        assert "E: insufficient version in secondary slot" in board.lines
+        assert board.secondary.is_erased(0, SLOT_BYTES)
+        assert holds(board.primary, NEW)
+
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_a_bootloader_is_copied_into_its_s_slot_without_a_reset(self, ncs: str) -> None:
+        board = Board(description=self.OVERWRITING, ncs=ncs)
+        board.update(FOR_S1)
+
+        assert board.boot() == APP_START
+        assert holds(board.other_s_slot, FOR_S1)
+        assert holds(board.primary, OLD)

@@ -1,10 +1,13 @@
 """NSIB over real flash content: every branch with its literal lines, in order."""
 
 import functools
+import itertools
 import struct
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
@@ -19,8 +22,9 @@ from pytest_nrf_fota.firmware.validation_info import (
 from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
-from pytest_nrf_fota.sim.flash import Flash
+from pytest_nrf_fota.sim.flash import CutMoment, Flash, PowerCut, PowerLostError
 from pytest_nrf_fota.sim.kit import APP_FLASH, APP_UICR
+from pytest_nrf_fota.sim.profile import PROFILES
 
 BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
 SLOT_ADDRESSES = (0x8000, 0x18000)
@@ -66,7 +70,14 @@ def no_edit(data: bytearray) -> None:
 class Board:
     """Flash of a kit and what NSIB prints about it."""
 
-    def __init__(self, *keys: str, counter_slots: int = 240, keep_last_line: bool = False) -> None:
+    def __init__(
+        self,
+        *keys: str,
+        counter_slots: int = 240,
+        keep_last_line: bool = False,
+        ncs: str = "2.3",
+    ) -> None:
+        self._profile = PROFILES[ncs]
         self.flash = Flash((APP_FLASH, APP_UICR), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(
@@ -112,9 +123,27 @@ class Board:
         address = PROVISIONING + 0x34 + 20 * num_keys + 8
         return list(struct.unpack(f"<{count}H", self.flash.read(address, 2 * count)))
 
+    def counter_version(self) -> int:
+        """As NSIB reads it: the highest value before the first free slot."""
+        used = itertools.takewhile(lambda value: value != 0xFFFF, self.halfwords(1, 240))
+        return max((~value & 0xFFFF) >> 1 for value in used)
+
+    def boot_and_cut_after(self, operations: int, moment: CutMoment) -> bool:
+        """Cut at the operation behind so many; False where the boot needs no more than that."""
+        self.flash.power_cut = PowerCut(len(self.flash.operations) + operations + 1, moment)
+        try:
+            self.boot()
+        except PowerLostError:
+            return True
+        else:
+            return False
+        finally:
+            self.flash.power_cut = None
+            self.flash.has_power = True
+
     def boot(self) -> StageEnd:
         self.lines.clear()
-        return run_nsib(self._hardware, BANNER)
+        return run_nsib(self._hardware, self._profile)
 
     def _write(self, address: int, data: bytes) -> None:
         self.flash.write(address, data + b"\xff" * (-len(data) % 4))
@@ -504,3 +533,167 @@ class TestMonotonicCounter:
             "Setting monotonic counter (version: 14, slot: 0)",
             "Failed during reading of the number of the counter slots, error: -22",
         ]
+
+
+BANNERS = {
+    "2.3": ["*** Booting Zephyr OS build v3.2.99-ncs2 ***"],
+    "2.6": ["*** Booting nRF Connect SDK v3.5.99-ncs1 ***"],
+    "2.9": [
+        "*** Booting nRF Connect SDK v2.9.0-7787b2649840 ***",
+        "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***",
+    ],
+    "3.0": [
+        "*** Booting nRF Connect SDK v3.0.0-3bfc46578e42 ***",
+        "*** Using Zephyr OS v4.0.99-a0e545cb437a ***",
+    ],
+}
+LEVELS = {"2.3": ("", "", ""), "2.6": ("", "", ""), "2.9": ("I: ", "W: ", "E: ")}
+LEVELS["3.0"] = LEVELS["2.9"]
+
+
+def test_every_release_has_a_case() -> None:
+    assert set(BANNERS) == set(PROFILES)
+
+
+@pytest.mark.parametrize("ncs", PROFILES)
+def test_in_each_release_a_good_boot(ncs: str) -> None:
+    board = Board("nsib", ncs=ncs)
+    board.put(0, 14)
+    info, _, _ = LEVELS[ncs]
+    first, last = key_hash("nsib")[0], key_hash("nsib")[15]
+
+    assert board.boot() == Jump(0x8200)
+    assert board.lines == [
+        *BANNERS[ncs],
+        *attempt(0),
+        *(["I: Trying to get Firmware version"] if ncs == "3.0" else []),
+        f"{info}Verifying signature against key 0.",
+        f"{info}Hash: 0x{first:02x}...{last:02x}",
+        f"{info}Firmware signature verified.",
+        "Firmware version 14",
+        f"{info}Setting monotonic counter (version: 14, slot: 0)",
+    ]
+
+
+@pytest.mark.parametrize("ncs", PROFILES)
+def test_in_each_release_an_unknown_key(ncs: str) -> None:
+    board = Board("nsib", ncs=ncs)
+    board.put(0, 14, key="other")
+    _, warning, error = LEVELS[ncs]
+
+    assert isinstance(board.boot(), Halt)
+    assert board.lines[-6:-2] == [
+        f"{warning}Public key didn't match, try next.",
+        f"{error}Failed to validate signature.",
+        "Failed to validate, permanently invalidating!",
+        "Attempting to boot slot 1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ncs", "line"),
+    [
+        ("2.3", "Firwmare has been invalidated: 0x91020000."),
+        ("2.6", "Firwmare has been invalidated: 0x91020000."),
+        ("2.9", "E: Firmware has been invalidated: 0x91020000."),
+        ("3.0", "E: Firmware has been invalidated: 0x91020000."),
+    ],
+)
+def test_in_each_release_the_spelling_of_an_invalidated_firmware(ncs: str, line: str) -> None:
+    board = Board("nsib", ncs=ncs)
+    board.put(0, 14, edit=set_fw_info(VALID, 0x91020000))
+
+    board.boot()
+
+    assert board.lines[len(BANNERS[ncs]) + 2] == line
+
+
+@pytest.mark.parametrize("ncs", PROFILES)
+def test_in_each_release_a_used_up_counter(ncs: str) -> None:
+    board = Board("nsib", counter_slots=2, ncs=ncs)
+    for version in (1, 2):
+        board.put(0, version)
+        board.boot()
+    board.put(0, 3)
+    info, _, error = LEVELS[ncs]
+
+    assert board.boot() == Jump(0x8200)
+    assert board.lines[-2:] == [
+        f"{info}Setting monotonic counter (version: 3, slot: 0)",
+        f"{error}Failed during setting the monotonic counter, error: -12",
+    ]
+    assert struct.unpack("<H", board.flash.read(0xFF8100 + 0x34 + 20 + 10, 2)) == (0xFFFF & ~5,)
+
+
+class TestCounterCut:
+    """Power is cut while the counter is raised, at every operation and moment."""
+
+    @pytest.mark.parametrize("moment", CutMoment)
+    def test_the_firmware_still_boots_and_the_counter_never_falls(self, moment: CutMoment) -> None:
+        operations = 0
+        while True:
+            board = Board("nsib")
+            board.put(0, 14)
+            board.boot()
+            board.put(1, 15)
+            if not board.boot_and_cut_after(operations, moment):
+                break
+
+            assert board.counter_version() in (14, 15)
+            assert board.boot() == Jump(0x18200)
+            assert board.counter_version() == 15
+            slots = board.halfwords(1, 4)
+            assert slots[0] == ~(14 << 1 | 1) & 0xFFFF
+            operations += 1
+        assert operations == 1
+
+    @pytest.mark.parametrize("moment", CutMoment)
+    def test_the_old_firmware_is_refused_once_the_counter_is_raised(
+        self, moment: CutMoment
+    ) -> None:
+        board = Board("nsib")
+        board.put(0, 14)
+        board.boot()
+        board.put(1, 15)
+        assert board.boot_and_cut_after(0, moment)
+        board.remove(1)
+        raised = board.counter_version() == 15
+        # The new value lies in the upper half of its word, which a cut write has not reached.
+        assert raised == (moment is CutMoment.AFTER)
+
+        assert isinstance(board.boot(), Halt) == raised
+
+    @given(bits_left=st.integers(0, 0xFFFF))
+    @settings(deadline=None)
+    def test_any_bits_of_the_new_value_may_be_missing(self, bits_left: int) -> None:
+        """Values are stored inverted: a bit that was not written makes the value smaller."""
+        board = Board("nsib")
+        board.put(0, 14)
+        board.boot()
+        board.put(1, 15)
+        torn = (~(15 << 1) | bits_left) & 0xFFFF
+        board.flash.write(PROVISIONING + 0x34 + 20 + 8, struct.pack("<HH", 0xFFFF, torn))
+        assert board.counter_version() in (14, 15)
+
+        assert board.boot() == Jump(0x18200)
+        assert board.counter_version() == 15
+
+    @pytest.mark.parametrize("moment", CutMoment)
+    def test_a_cut_while_a_firmware_is_burnt_leaves_the_other_one(self, moment: CutMoment) -> None:
+        board = Board("nsib")
+        board.put(0, 14)
+        board.boot()
+        board.put(1, 15, key="other")
+        assert board.boot_and_cut_after(0, moment)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.counter_version() == 14
+
+    @pytest.mark.parametrize("moment", CutMoment)
+    def test_a_cut_while_a_lower_key_is_invalidated(self, moment: CutMoment) -> None:
+        board = Board("old", "nsib")
+        board.put(0, 14)
+        assert board.boot_and_cut_after(0, moment)
+
+        assert board.boot() == Jump(0x8200)
+        assert board.word(PROVISIONING + 0x34) == 0xFFFF0000

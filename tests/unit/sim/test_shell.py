@@ -6,14 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_nrf_fota.sim.app.shell import Shell
+from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.firmware.payload import build_payload
+from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
+from pytest_nrf_fota.firmware.trailer import SwapType
+from pytest_nrf_fota.sim.app.images import ImageManager
+from pytest_nrf_fota.sim.app.shell import CapturedOutput, Shell, ShellTarget
 from pytest_nrf_fota.sim.app.terminal import Terminal
 from pytest_nrf_fota.sim.clock import VirtualClock
-from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
+from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
+from pytest_nrf_fota.sim.trailer_area import write_copy_done, write_magic, write_swap_info
 
 DEVICE = "mx25r6435f@0"
 SIZE = 0x10000
 INTERNAL = MemoryLayout("application flash", 0, 0x2000, 0x1000, 4, 0.0, 0.0)
+SLOT_BYTES = 0x10000
+SLOTS = MemoryLayout("slots", 0x100000, 2 * SLOT_BYTES, 0x1000, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SIZE, 0x1000, 4, 0.0, 0.0)
 ERROR = re.compile(r"\x1b\[1;31m(.*)\x1b\[m")
 
@@ -23,11 +32,23 @@ class Host:
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        self.flash = Flash((INTERNAL, EXTERNAL), self.clock)
+        self.flash = Flash((INTERNAL, SLOTS, EXTERNAL), self.clock)
+        self.primary = FlashArea(self.flash, "primary", SLOTS.start, SLOT_BYTES)
+        self.secondary = FlashArea(self.flash, "secondary", SLOTS.start + SLOT_BYTES, SLOT_BYTES)
         self.reboots = 0
         self._sent = bytearray()
         self._terminal = Terminal(self._sent.extend, self.clock, self._run)
-        self._shell = Shell(self._terminal, self.flash, {DEVICE: EXTERNAL}, self._reboot)
+        images = ImageManager(
+            self.primary,
+            self.secondary,
+            256,
+            lambda function, text: None,
+            lambda word: self._terminal.log("mcuboot_util", "f", f"Swap type: {word}"),
+        )
+        self.target = ShellTarget(
+            self.flash, {DEVICE: EXTERNAL}, images, self.clock, 0.0, self._reboot
+        )
+        self._shell = Shell(self.target, self._terminal)
         self._terminal.show_prompt()
 
     def run(self, command: str) -> list[str]:
@@ -40,7 +61,7 @@ class Host:
         return [ERROR.sub(r"!\1", line) for line in output]
 
     def _run(self, command: str) -> None:
-        self._shell.execute(command)
+        self._shell.execute(command.split())
         self._terminal.show_prompt()
 
     def _reboot(self) -> None:
@@ -155,8 +176,56 @@ class TestOtherCommands:
     def test_unknown(self, host: Host) -> None:
         assert host.run("flahs erase") == ["!flahs: command not found"]
 
-    def test_no_subcommand(self, host: Host) -> None:
-        assert host.run("flash") == ["Please specify a subcommand."]
+    @pytest.mark.parametrize(
+        ("command", "error"),
+        [
+            ("flash", "flash: wrong parameter count"),
+            ("flash explode", "flash:unknown parameter: explode"),
+            ("flash explode now", "flash: wrong parameter count"),
+            ("flash read 0", "No flash device specified (required)"),
+            ("flash read zzz 0", "Given flash device was not found"),
+            ("kernel", "Please specify a subcommand."),
+            ("kernel reboot", "Please specify a subcommand."),
+            ("kernel reboot cold now", "cold: wrong parameter count"),
+            ("kernel uptime now", "uptime: wrong parameter count"),
+            ("device", "Please specify a subcommand."),
+            ("help me", "help: wrong parameter count"),
+            ("mcuboot explode", "mcuboot: wrong parameter count"),
+            ("mcuboot confirm it", "confirm: wrong parameter count"),
+            ("mcuboot erase", "erase: wrong parameter count"),
+            ("mcuboot erase 3", "failed to erase bank 3"),
+            ("mcuboot request_upgrade now", "invalid argument!"),
+        ],
+    )
+    def test_mistakes(self, host: Host, command: str, error: str) -> None:
+        assert host.run(command) == [f"!{error}"]
+        assert host.flash.operations == []
+        assert host.reboots == 0
+
+    def test_a_command_has_at_most_20_words(self, host: Host) -> None:
+        words = "a " * 17
+
+        assert host.run(f"x y z {words}") == ["!x: command not found"]
+        assert host.run(f"x y z {words}b") == ["!Too many arguments in the command."]
+
+    def test_help_names_all_commands(self, host: Host) -> None:
+        lines = host.run("help")
+
+        assert lines[0] == "Please press the <Tab> button to see all available commands."
+        assert [line.split()[0] for line in lines[lines.index("Available commands:") + 1 :]] == [
+            "device", "flash", "help", "kernel", "mcuboot",
+        ]  # fmt: skip
+
+    def test_version(self, host: Host) -> None:
+        assert host.run("kernel version") == ["Zephyr version 3.2.99"]
+
+    def test_uptime_counts_the_kits_time(self, host: Host) -> None:
+        host.clock.advance(4000)
+
+        (line,) = host.run("kernel uptime")
+
+        found = re.fullmatch(r"Uptime: (\d+) ms", line)
+        assert found is not None and int(found[1]) >= 4_000_000
 
     def test_device_list(self, host: Host) -> None:
         assert host.run("device list") == ["devices:", f"- {DEVICE} (READY)"]
@@ -183,3 +252,133 @@ class TestOtherCommands:
         host = Host()
         host.run(f"flash {subcommand} {DEVICE} {' '.join(arguments)}"[:60])
         assert host.flash.is_erased(INTERNAL.start, INTERNAL.size_bytes)
+
+
+class TestWrite:
+    def test_words_are_little_endian(self, host: Host) -> None:
+        assert host.run(f"flash write {DEVICE} 10 11223344 5") == ["Write OK."]
+        assert host.flash.read(EXTERNAL.start + 0x10, 8).hex() == "4433221105000000"
+
+    def test_verified(self, host: Host) -> None:
+        assert host.run(f"flash write {DEVICE} 10 -v 11223344") == ["Write OK.", "Verified."]
+
+    def test_over_other_data_the_verification_fails(self, host: Host) -> None:
+        host.flash.write(EXTERNAL.start, bytes(4))
+
+        assert host.run(f"flash write {DEVICE} 0 -v ffffffff") == [
+            "Write OK.", "!Verification ERROR!",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            ("0", "Missing data to be written."),
+            ("0 -v", "Missing data to be written."),
+            ("2 1", "Write internal ERROR!"),
+            (f"{SIZE:x} 1", "Write internal ERROR!"),
+            ("", "write: wrong parameter count"),
+        ],
+    )
+    def test_errors(self, host: Host, arguments: str, error: str) -> None:
+        assert host.run(f"flash write {DEVICE} {arguments}") == [f"!{error}"]
+        assert host.flash.is_erased(EXTERNAL.start, SIZE)
+
+
+class TestTest:
+    def test_erases_and_writes_as_often_as_told(self, host: Host) -> None:
+        assert host.run(f"flash test {DEVICE} 1000 1000 2") == [
+            "Erase OK.", "Write OK.", "Erase OK.", "Write OK.", "Erase-Write test done.",
+        ]  # fmt: skip
+        assert host.flash.read(EXTERNAL.start + 0x10FF, 2) == b"\xff\x00"
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            ("0 1001 1", "<size> must be at most 0x1000."),
+            ("10 1000 1", "Erase Failed, code -22."),
+            ("0 1000", "test: wrong parameter count"),
+        ],
+    )
+    def test_errors(self, host: Host, arguments: str, error: str) -> None:
+        assert host.run(f"flash test {DEVICE} {arguments}") == [f"!{error}"]
+        assert host.flash.operations == []
+
+
+class TestPageInfo:
+    def test_of_an_address_within_a_page(self, host: Host) -> None:
+        assert host.run(f"flash page_info {DEVICE} 2abc") == [
+            "Page for address 0x2abc:", "start offset: 0x2000", "size: 4096", "index: 2",
+        ]  # fmt: skip
+
+    def test_outside(self, host: Host) -> None:
+        assert host.run(f"flash page_info {DEVICE} {SIZE:x}") == [
+            "!Could not determine page size, code -22."
+        ]
+
+
+def signed(version: ImageVersion) -> bytes:
+    payload = build_payload(0x28200, 0x1000, AppDescription(build_time=str(version)))
+    data = sign_for_mcuboot(payload, version, SlotLayout(SLOT_BYTES), None)
+    return data + b"\xff" * (-len(data) % 4)
+
+
+class TestMcuboot:
+    """Log lines of the swap type lie between the output's lines, as on the board."""
+
+    def test_without_any_image(self, host: Host) -> None:
+        assert mcuboot(host) == [
+            "swap type: none", "confirmed: 1",
+            "", "!failed to read primary area (1) header: -5",
+            "", "!failed to read secondary area (2) header: -5",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(("option", "word"), [("", "test"), (" permanent", "perm")])
+    def test_from_the_request_to_the_erase(self, host: Host, option: str, word: str) -> None:
+        host.primary.write(0, signed(ImageVersion(1, 0, 0)))
+        host.secondary.write(0, signed(ImageVersion(1, 1, 0, 4)))
+
+        assert host.run(f"mcuboot request_upgrade{option}") == []
+        lines = mcuboot(host)
+        assert lines[:4] == [f"swap type: {word}", "confirmed: 1", "", "primary area (1):"]
+        assert lines[4] == "  version: 1.0.0+0"
+        assert lines[6:11] == [
+            "  magic: unset", "  swap type: none", "  copy done: unset", "  image ok: unset", "",
+        ]  # fmt: skip
+        image_ok = "set" if option else "unset"
+        assert lines[11:13] == ["secondary area (2):", "  version: 1.1.0+4"]
+        assert lines[14:] == [
+            "  magic: good",
+            f"  swap type: {word}",
+            "  copy done: unset",
+            f"  image ok: {image_ok}",
+        ]
+
+        assert host.run("mcuboot erase 0x2") == []
+        assert host.secondary.is_erased(0, SLOT_BYTES)
+        assert mcuboot(host)[0] == "swap type: none"
+
+    def test_confirm_keeps_the_running_test(self, host: Host) -> None:
+        host.primary.write(0, signed(ImageVersion(1, 1, 0)))
+        write_swap_info(host.primary, SwapType.TEST, 0)
+        write_copy_done(host.primary)
+        write_magic(host.primary)
+        assert mcuboot(host)[:2] == ["swap type: revert", "confirmed: 0"]
+
+        assert host.run("mcuboot confirm") == []
+
+        assert mcuboot(host)[:2] == ["swap type: none", "confirmed: 1"]
+
+
+def mcuboot(host: Host) -> list[str]:
+    lines = host.run("mcuboot")
+    assert "mcuboot_util: f: Swap type: " in lines[0]
+    return lines[1:]
+
+
+def test_output_can_be_captured(host: Host) -> None:
+    output = CapturedOutput()
+    shell = Shell(host.target, output)
+
+    assert shell.execute(["kernel", "version"]) == 0
+    assert shell.execute(["flash", "erase", "x"]) == -19
+    assert output.text == "Zephyr version 3.2.99\r\nGiven flash device was not found\r\n"

@@ -12,6 +12,7 @@ from smp import header as smp_header
 from smp.image_management import (
     ImageEraseRequest,
     ImageManagementErrorV1,
+    ImageManagementErrorV2,
     ImageStatesReadRequest,
     ImageStatesReadResponse,
     ImageStatesWriteRequest,
@@ -21,20 +22,30 @@ from smp.image_management import (
 )
 from smp.message import Request, Response
 from smp.os_management import (
+    BootloaderInformationReadRequest,
     EchoWriteRequest,
     EchoWriteResponse,
     MCUMgrParametersReadRequest,
     MCUMgrParametersReadResponse,
+    OSApplicationInfoReadRequest,
+    OSApplicationInfoReadResponse,
+    OSManagementErrorV2,
     ResetWriteRequest,
     ResetWriteResponse,
 )
+from smp.shell_management import ExecuteRequest, ExecuteResponse
 
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.sim.app.images import ImageManager
-from pytest_nrf_fota.sim.app.smp_server import FrameAssembler, ServerSettings, SmpServer
+from pytest_nrf_fota.sim.app.smp_server import (
+    FrameAssembler,
+    OsInfo,
+    ServerSettings,
+    SmpServer,
+)
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
 
@@ -65,7 +76,7 @@ def hash_of(data: bytes) -> bytes:
 class Board:
     """A server over two slots; `resets` counts what clients asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: ServerSettings | None = None, version: int = 1) -> None:
         self.flash = Flash((LAYOUT,), VirtualClock())
         self.flash.write(0, OLD + b"\xff" * (-len(OLD) % 4))
         self.resets = 0
@@ -76,7 +87,8 @@ class Board:
             lambda function, text: None,
             lambda word: None,
         )
-        self.server = SmpServer(images, ServerSettings(), self._count_reset)
+        self._version = version
+        self.server = SmpServer(images, settings or ServerSettings(), self._count_reset, version)
 
     def ask(self, request: Request, response: type[ResponseT]) -> ResponseT:
         """Send a request; the answer must be a frame that answers it."""
@@ -89,7 +101,7 @@ class Board:
     def answer(self, frame: bytes) -> bytes:
         answer = self.server.answer(frame)
         assert answer is not None
-        check_answers(frame, answer)
+        check_answers(frame, answer, self._version)
         return answer
 
     def upload(self, data: bytes) -> None:
@@ -105,10 +117,12 @@ class Board:
         self.resets += 1
 
 
-def check_answers(request: bytes, answer: bytes) -> None:
+def check_answers(request: bytes, answer: bytes, server_version: int = 1) -> None:
     """Header fields of any answer: response bit, length, and the request's group and number."""
     op, flags, length, group, sequence, command = struct.unpack_from("!BBHHBB", answer)
-    assert op == (request[0] & 7) + 1, "version 1 and the answer to this operation"
+    assert op & 7 == (request[0] & 7) + 1
+    client_speaks_2 = bool(request[0] & 0b11000)
+    assert op >> 3 == int(server_version == 2 and client_speaks_2)
     assert flags == 0
     assert length == len(answer) - 8
     assert (group, sequence, command) == struct.unpack_from("!HBB", request, 4)
@@ -219,11 +233,113 @@ class TestImageGroup:
         assert board.flash.is_erased(SLOT_BYTES, SLOT_BYTES)
 
 
+class TestOptionalCommands:
+    @pytest.mark.parametrize(
+        ("letters", "text"),
+        [
+            (None, "Zephyr"),
+            ("s", "Zephyr"),
+            ("vn", "kit 3.2.99"),
+            ("oi", "nrf5340dk_nrf5340_cpuapp Zephyr"),
+            (
+                "a",
+                "Zephyr kit v3.2.99-ncs2 3.2.99 arm cortex-m33 nrf5340dk_nrf5340_cpuapp Zephyr",
+            ),
+        ],
+    )
+    def test_os_info(self, letters: str | None, text: str) -> None:
+        board = Board(ServerSettings(os_info=OsInfo(node_name="kit")))
+
+        request = OSApplicationInfoReadRequest(format=letters)
+
+        assert board.ask(request, OSApplicationInfoReadResponse).output == text
+
+    def test_os_info_in_an_unknown_format(self) -> None:
+        settings = ServerSettings(os_info=OsInfo())
+        request = OSApplicationInfoReadRequest(format="sx")
+
+        assert Board(settings).return_code(request) == INVALID
+        answer = Board(settings, version=2).ask(request, OSManagementErrorV2)
+        assert (answer.err.group, answer.err.rc) == (0, 2)
+
+    @pytest.mark.parametrize(
+        ("active_slot", "query", "content"),
+        [
+            (None, None, {"bootloader": "MCUboot"}),
+            (None, "mode", {"mode": 3}),
+            (1, "active_b0_slot", {"active": 1}),
+            (0, "active_b0_slot", {"active": 0}),
+            (None, "active_b0_slot", {"rc": 5}),
+            (None, "colour", {"rc": 5}),
+        ],
+    )
+    def test_bootloader_info(
+        self, active_slot: int | None, query: str | None, content: dict[str, object]
+    ) -> None:
+        board = Board(ServerSettings(bootloader_info=True, active_b0_slot=active_slot))
+
+        answer = board.answer(bytes(BootloaderInformationReadRequest(query=query)))
+
+        assert cbor2.loads(answer[8:]) == content
+
+    def test_shell_exec(self) -> None:
+        commands: list[list[str]] = []
+
+        def execute(arguments: list[str]) -> tuple[int, str]:
+            commands.append(arguments)
+            return -22, "Erase Failed, code -22.\r\n"
+
+        board = Board(ServerSettings(shell_exec=execute))
+
+        answer = board.ask(ExecuteRequest(argv=["flash", "erase"]), ExecuteResponse)
+
+        assert (answer.ret, answer.o) == (-22, "Erase Failed, code -22.\r\n")
+        assert commands == [["flash", "erase"]]
+        assert board.return_code(ExecuteRequest(argv=[])) == INVALID
+
+
+class TestVersion2:
+    @pytest.mark.parametrize(
+        ("request_", "rc"),
+        [
+            (ImageEraseRequest(slot=0), 9),
+            (ImageEraseRequest(slot=7), 14),
+            (ImageStatesWriteRequest(confirm=False), 24),
+            (ImageStatesWriteRequest(hash=bytes(32), confirm=False), 8),
+            (ImageUploadWriteRequest(off=0, data=NEW[:31], len=len(NEW)), 22),
+            (ImageUploadWriteRequest(off=0, data=NEW[:64]), 21),
+            (ImageUploadWriteRequest(off=0, data=bytes(64), len=64), 23),
+            (ImageUploadWriteRequest(off=0, data=OLD[:64], len=len(OLD), upgrade=True), 27),
+        ],
+    )
+    def test_errors_of_the_image_group(self, request_: Request, rc: int) -> None:
+        answer = Board(version=2).ask(request_, ImageManagementErrorV2)
+
+        assert (answer.err.group, answer.err.rc) == (1, rc)
+
+    def test_errors_of_the_protocol_remain_return_codes(self) -> None:
+        assert return_code(Board(version=2).answer(raw_request(2 | 8, 1, 1))) == INVALID
+        assert return_code(Board(version=2).answer(raw_request(2 | 8, 2, 0))) == NOT_SUPPORTED
+
+    def test_a_client_of_version_1_is_answered_in_version_1(self) -> None:
+        board = Board(version=2)
+
+        request = ImageEraseRequest(version=smp_header.Version.V1, slot=0)
+
+        assert board.return_code(request) == BAD_STATE
+        request = ImageEraseRequest(version=smp_header.Version.V2, slot=1)
+        assert board.return_code(request) == OK
+
+
 class TestWhatIsNotSupported:
     @pytest.mark.parametrize(
         ("op", "group", "command"),
         [
             pytest.param(0, 0, 8, id="bootloader info"),
+            pytest.param(0, 0, 2, id="task statistics"),
+            pytest.param(0, 0, 4, id="date and time"),
+            pytest.param(2, 0, 4, id="date and time, written"),
+            pytest.param(0, 0, 7, id="os info"),
             pytest.param(0, 1, 6, id="image slot info, unknown to the package"),
             pytest.param(0, 0, 77, id="no such os command"),
             pytest.param(2, 2, 0, id="statistics"),

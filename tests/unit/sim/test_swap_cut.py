@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
 from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
-from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import BoardReset, Hardware, Jump, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import (
     CutMoment,
@@ -24,6 +25,7 @@ from pytest_nrf_fota.sim.flash import (
     PowerCut,
     PowerLostError,
 )
+from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap
 
 SECTOR = 0x1000
@@ -65,6 +67,8 @@ class Scenario:
     reverting: bool = False
     has_nsib: bool = True
     max_sectors: int = 24
+    ncs: str = "2.3"
+    swap: Literal["move", "overwrite"] = "move"
 
 
 class Board:
@@ -76,10 +80,12 @@ class Board:
         self._hardware = Hardware(self.flash, SLOTS, self.lines.append)
         self.primary = self._hardware.primary_area()
         self.secondary = self._hardware.secondary_area()
+        self.other_s_slot = self._hardware.s_area(1)
+        self._profile = PROFILES[scenario.ncs]
         self._build = McubootBuild(
-            McubootDescription(),
+            McubootDescription(swap=scenario.swap),
             (KEY.public_key(),),
-            self._hardware.s_area(1) if scenario.has_nsib else None,
+            self.other_s_slot if scenario.has_nsib else None,
             scenario.max_sectors,
         )
         put(self.primary, scenario.old)
@@ -90,7 +96,7 @@ class Board:
 
     def boot(self) -> StageEnd:
         self.lines.clear()
-        return run_mcuboot(self._hardware, self._build, "banner")
+        return run_mcuboot(self._hardware, self._build, self._profile)
 
     def boot_and_cut_after(self, operations: int, moment: CutMoment = CutMoment.BEFORE) -> bool:
         """Cut at the operation behind so many; False where the boot needs no more than that."""
@@ -135,6 +141,7 @@ SCENARIOS = [
     pytest.param(Scenario(old=LARGE, new=SMALL), id="test of a smaller image"),
     pytest.param(Scenario(old=SMALL, new=image(4, 0x900), permanent=True), id="one sector"),
     pytest.param(Scenario(permanent=True, max_sectors=512), id="trailer of two sectors"),
+    pytest.param(Scenario(ncs="3.0"), id="test, NCS 3.0"),
 ]
 
 
@@ -176,6 +183,56 @@ def test_a_cut_at_any_operation_is_finished_by_the_next_boot(
     assert operations >= sectors * 3 * 6 + 6
 
 
+FOR_S1 = image(15, 0x4000, address=0x18200)
+
+
+@pytest.mark.parametrize("moment", CutMoment)
+@pytest.mark.parametrize("ncs", ["2.9", "3.0"])
+def test_a_cut_at_any_operation_of_the_nsib_copy_is_made_good(ncs: str, moment: CutMoment) -> None:
+    operations = repeated = 0
+    while True:
+        board = Board(Scenario(new=FOR_S1, ncs=ncs))
+        before = image(14, 0x5000, address=0x18200)
+        put(board.other_s_slot, before)
+        if not board.boot_and_cut_after(operations, moment):
+            break
+
+        end = board.boot()
+        if end == BoardReset():
+            repeated += 1
+            end = board.boot()
+        assert end == APP_START, f"cut after {operations} operations: {board.lines}"
+        assert holds(board.other_s_slot, FOR_S1), f"cut after {operations} operations"
+        assert holds(board.primary, MEDIUM)
+        assert read_trailer(board.secondary).magic is not Magic.GOOD
+        operations += 1
+    # 13 sectors erased, 49 chunks written; then the trailer and 14 sectors of the secondary slot.
+    assert operations == 13 + 49 + 1 + 14
+    # All cuts that leave the secondary trailer whole lead to a second copy.
+    assert repeated == 13 + 49 + (moment is CutMoment.BEFORE)
+
+
+@pytest.mark.parametrize("moment", CutMoment)
+@pytest.mark.parametrize("permanent", [False, True])
+def test_a_cut_at_any_operation_of_an_overwrite_is_made_good(
+    permanent: bool, moment: CutMoment
+) -> None:
+    scenario = Scenario(
+        old=LARGE, new=MEDIUM, permanent=permanent, has_nsib=False, swap="overwrite"
+    )
+    operations = 0
+    while True:
+        board = Board(scenario)
+        if not board.boot_and_cut_after(operations, moment):
+            break
+
+        assert board.boot() == APP_START, f"cut after {operations} operations: {board.lines}"
+        assert holds(board.primary, MEDIUM), f"cut after {operations} operations"
+        operations += 1
+    # 2 sectors and the trailer erased, 7 chunks, the magic; both ends of the secondary slot.
+    assert operations == 2 + 1 + 7 + 1 + 2
+
+
 @given(
     permanent=st.booleans(),
     has_nsib=st.booleans(),
@@ -204,7 +261,7 @@ def test_no_sequence_of_cuts_loses_an_image(
 
 UNSET = "magic=unset, swap_type=0x1, copy_done=0x3, image_ok=0x3"
 PENDING = "magic=good, swap_type=0x2, copy_done=0x3, image_ok=0x3"
-START = ["banner", "I: Starting bootloader"]
+START = ["*** Booting Zephyr OS build v3.2.99-ncs2 ***", "I: Starting bootloader"]
 IMAGE_1 = [
     f"I: Primary image: {UNSET}",
     f"I: Secondary image: {UNSET}",

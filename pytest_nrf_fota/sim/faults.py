@@ -1,0 +1,99 @@
+"""Faults that strike once, at a given moment."""
+
+import contextlib
+import functools
+import re
+from collections.abc import Callable
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.sim.control import AtLogLine, AtOperation, InjectFault, Now
+from pytest_nrf_fota.sim.flash import CutMoment, Flash, Operation, PowerCut, PowerLostError
+
+_LONGEST_LINE_BYTES = 4096
+
+
+class FaultInjector:
+    """Waits for the moment of each fault.
+
+    Args:
+        flash: its operations are watched, and its power is cut.
+        reset, lose_connection, print_noise: what the other faults do.
+    """
+
+    def __init__(
+        self,
+        flash: Flash,
+        *,
+        reset: Callable[[], None],
+        lose_connection: Callable[[], None],
+        print_noise: Callable[[bytes], None],
+    ) -> None:
+        self._flash = flash
+        self._reset = reset
+        self._lose_connection = lose_connection
+        self._print_noise = print_noise
+        self._waiting: list[InjectFault] = []
+        self._open_line = b""
+        flash.on_operation = self._see_operation
+
+    async def inject(self, fault: InjectFault) -> None:
+        """Arm a fault, or let it strike now."""
+        match fault.when:
+            case Now():
+                # Nobody is in the middle of anything that the loss of power would end.
+                with contextlib.suppress(PowerLostError):
+                    self._strike(fault)
+            case AtOperation(number=number, address=address, moment=moment):
+                if fault.fault == "cut_power":
+                    self._flash.power_cut = PowerCut(number, CutMoment(moment), address)
+                else:
+                    self._waiting.append(fault)
+            case AtLogLine():
+                self._waiting.append(fault)
+            case _:
+                assert_never(fault.when)
+
+    def see_output(self, data: bytes) -> None:
+        """Take what the application core prints.
+
+        Raises `PowerLostError` out of the stage that prints, where its line was waited for.
+        """
+        *lines, rest = (self._open_line + data).split(b"\n")
+        self._open_line = rest[-_LONGEST_LINE_BYTES:]
+        for line in lines:
+            text = line.decode(errors="replace")
+            for fault in self._due(functools.partial(_is_in, line=text)):
+                self._strike(fault)
+
+    def _see_operation(self, operation: Operation) -> None:
+        for fault in self._due(functools.partial(_is_at, operation=operation)):
+            self._strike(fault)
+
+    def _due(self, is_due: Callable[[object], bool]) -> list[InjectFault]:
+        due = [fault for fault in self._waiting if is_due(fault.when)]
+        self._waiting = [fault for fault in self._waiting if fault not in due]
+        return due
+
+    def _strike(self, fault: InjectFault) -> None:
+        match fault.fault:
+            case "cut_power":
+                self._flash.lose_power()
+            case "reset":
+                self._reset()
+            case "lose_connection":
+                self._lose_connection()
+            case "noise":
+                self._print_noise(bytes.fromhex(fault.noise_hex))
+            case _:
+                assert_never(fault.fault)
+
+
+def _is_in(when: object, line: str) -> bool:
+    return isinstance(when, AtLogLine) and re.search(when.regex, line) is not None
+
+
+def _is_at(when: object, operation: Operation) -> bool:
+    return isinstance(when, AtOperation) and (
+        when.number == operation.number or operation.touches(when.address)
+    )

@@ -1,0 +1,216 @@
+"""What a description makes the application do, seen from outside: on its UART and on the air."""
+
+import asyncio
+import os
+import re
+import selectors
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from smpclient import SMPClient
+from smpclient.generics import success
+from smpclient.requests.os_management import (
+    BootloaderInformationRead,
+    MCUMgrParametersRead,
+    OSApplicationInfoRead,
+)
+from smpclient.requests.shell_management import Execute
+from smpclient.transport.bumble import SMPBumbleTransport
+from smpclient.transport.bumble.keystore import InMemory
+from smpclient.transport.bumble.scan import ScanAll
+
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.firmware.demo import BASELINE_BUILD_TIME, DemoSource
+from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.probe.protocol import ResetKind
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.sim.app.fatal_error import MPU_FAULT
+from pytest_nrf_fota.sim.client import KitControl
+from pytest_nrf_fota.units.sim import BumbleRadio, SimUnit
+
+TIME_LIMIT_S = 20.0
+BOARD = load_board("nrf5340dk_sim")
+ADVERTISING = "Advertising successfully started"
+
+
+class Kit:
+    """A kit that has booted one application."""
+
+    def __init__(self, unit: SimUnit, folder: Path, app: AppDescription) -> None:
+        wires = unit.open_wires(FlightRecorder())
+        try:
+            self._port = wires.console.port
+            assert isinstance(wires.radio, BumbleRadio)
+            self.hci = wires.radio.description.removeprefix("BLE through HCI ")
+            baseline = DemoSource(BOARD, folder, app).baseline
+            wires.probe.program(baseline, Deadline.after(TIME_LIMIT_S))
+        finally:
+            wires.close()
+        self._control_address = unit.control_address
+
+    def reset(self) -> None:
+        control = KitControl(self._control_address)
+        try:
+            control.reset(ResetKind.PIN.value, Deadline.after(TIME_LIMIT_S))
+        finally:
+            control.close()
+
+    def read(self, is_enough: Callable[[str], bool]) -> str:
+        """What the application core's UART prints, until it is enough."""
+        text = ""
+        deadline = Deadline.after(TIME_LIMIT_S)
+        port = os.open(self._port, os.O_RDONLY | os.O_NOCTTY)
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(port, selectors.EVENT_READ)
+                while not is_enough(text):
+                    assert selector.select(deadline.remaining_s), f"nothing came after {text!r}"
+                    text += os.read(port, 65536).decode(errors="replace")
+        finally:
+            os.close(port)
+        return text
+
+    def read_waiting(self) -> str:
+        """What the application core's UART has printed and nobody has read."""
+        port = os.open(self._port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            return os.read(port, 65536).decode(errors="replace")
+        except BlockingIOError:
+            return ""
+        finally:
+            os.close(port)
+
+    def type(self, text: str) -> None:
+        port = os.open(self._port, os.O_WRONLY | os.O_NOCTTY)
+        try:
+            os.write(port, text.encode())
+        finally:
+            os.close(port)
+
+    def names_on_air(self) -> list[str | None]:
+        async def scan() -> list[str | None]:
+            results = await SMPBumbleTransport.scan(hci=self.hci, mode=ScanAll(), timeout_s=0.5)
+            return [result.name for result in results]
+
+        return asyncio.run(scan())
+
+
+@contextmanager
+def kit_with(app: AppDescription, folder: Path) -> Iterator[Kit]:
+    unit = SimUnit(BOARD, "kit", folder / "unit")
+    try:
+        kit = Kit(unit, folder, app)
+        kit.reset()
+        yield kit
+    finally:
+        unit.release()
+    assert (folder / "unit" / "kit.log").read_text() == ""
+
+
+def test_a_hang_ends_the_boot_after_its_line(tmp_path: Path) -> None:
+    app = AppDescription(build_time="now", hangs_after="HCI: version")
+    with kit_with(app, tmp_path) as kit:
+        text = kit.read(lambda text: "HCI: version" in text)
+        assert kit.names_on_air() == []
+        kit.type("kernel version\r")
+        # The reset was answered when the boot was over: what waits now is all.
+        text += kit.read_waiting()
+
+    assert text.count("HCI: version") == 1
+    assert "LMP: version" not in text
+    assert "uart:~$" not in text
+
+
+def test_an_mpu_fault_is_dumped_in_each_boot_anew(tmp_path: Path) -> None:
+    with kit_with(AppDescription(mpu_fault_after="Bluetooth initialized"), tmp_path) as kit:
+        text = kit.read(lambda text: text.count("fatal_error: Resetting system") == 3)
+
+    assert text.count("Attempting to boot slot") == 3
+    boot = text[text.rindex("Attempting to boot slot") :]
+    for line in MPU_FAULT:
+        assert re.search(r"\[\d\d:\d\d:\d\d\.\d{3},\d{3}\] <err> os: " + re.escape(line), boot)
+    assert ADVERTISING not in text
+
+
+def test_the_watchdog_resets_without_a_word(tmp_path: Path) -> None:
+    with kit_with(AppDescription(watchdog_reset_after_s=0.2), tmp_path) as kit:
+        text = kit.read(lambda text: text.count(ADVERTISING) == 3)
+
+    assert text.count("Attempting to boot slot") == 3
+    assert "<err>" not in text
+
+
+def test_the_watchdog_counts_the_kits_time(tmp_path: Path) -> None:
+    """An erase of the whole external flash takes 52 s."""
+    with kit_with(AppDescription(watchdog_reset_after_s=50.0), tmp_path) as kit:
+        text = kit.read(lambda text: text.endswith("uart:~$ \x1b[m"))
+        assert text.count("Attempting to boot slot") == 1
+        kit.type("flash erase mx25r6435f@0 0 800000\r")
+        text = kit.read(lambda text: ADVERTISING in text)
+
+    assert text.index("Erase success.") < text.index("Attempting to boot slot")
+
+
+def test_an_application_that_never_advertises(tmp_path: Path) -> None:
+    with kit_with(AppDescription(advertises=False), tmp_path) as kit:
+        text = kit.read(lambda text: text.endswith("uart:~$ \x1b[m"))
+        assert kit.names_on_air() == []
+
+    assert f"build time: {BASELINE_BUILD_TIME}" in text
+    assert ADVERTISING not in text
+
+
+def test_another_name_on_the_air(tmp_path: Path) -> None:
+    app = AppDescription(advertised_name="ours", name_on_air="Nordic_UART_Service")
+    with kit_with(app, tmp_path) as kit:
+        assert kit.names_on_air() == ["Nordic_UART_Service"]
+
+
+def test_smp_settings_reach_the_server(tmp_path: Path) -> None:
+    app = AppDescription(
+        advertised_name="ours",
+        smp_buffer_size_bytes=384,
+        smp_buffer_count=6,
+        smp_os_info=True,
+        smp_bootloader_info=True,
+        smp_shell_exec=True,
+    )
+
+    async def ask(hci: str) -> None:
+        transport = SMPBumbleTransport(hci=hci, keystore=InMemory())
+        client = SMPClient(transport, "ours")
+        await client.connect(TIME_LIMIT_S)
+        try:
+            parameters = await client.request(MCUMgrParametersRead())
+            assert success(parameters)
+            assert (parameters.buf_size, parameters.buf_count) == (384, 6)
+            info = await client.request(OSApplicationInfoRead(format="n"))
+            assert success(info) and info.output == "ours"
+            assert success(await client.request(BootloaderInformationRead()))
+            shell = await client.request(Execute(argv=["kernel", "version"]))
+            assert success(shell) and shell.o == "Zephyr version 3.2.99\r\n"
+        finally:
+            await client.disconnect()
+
+    with kit_with(app, tmp_path) as kit:
+        asyncio.run(asyncio.wait_for(ask(kit.hci), TIME_LIMIT_S))
+
+
+@pytest.mark.parametrize("shares_uart", [True, False])
+def test_smp_on_the_uart_can_be_left_out(tmp_path: Path, shares_uart: bool) -> None:
+    with kit_with(AppDescription(console_smp=shares_uart), tmp_path) as kit:
+        kit.read(lambda text: text.endswith("uart:~$ \x1b[m"))
+        # A frame's line is a command like any other to a shell that knows of no frames.
+        kit.type("\x06\x09AAAA\nversion\r")
+        text = kit.read(lambda text: "version: command not found" in text)
+
+    assert ("AAAA: command not found" in text) == (not shares_uart)
+
+
+def test_a_kit_may_end_in_the_middle_of_a_boot(tmp_path: Path) -> None:
+    """It leaves nothing on its stderr, which `kit_with` checks."""
+    with kit_with(AppDescription(watchdog_reset_after_s=0.1), tmp_path) as kit:
+        kit.read(lambda text: text.count("Attempting to boot slot") == 2)

@@ -1,0 +1,148 @@
+"""Power, radio and UART fail at a given moment; the kit's control socket says when."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.console.expect import expect
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.errors import NotSeenError, ProbeError
+from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.sim.client import KitControl
+from pytest_nrf_fota.sim.control import AtLogLine, AtOperation, InjectFault
+from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.verdict.evidence import assert_upgraded
+
+SECONDARY = 0x10000000
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A kit with its baseline running, seen by the harness and by the hand that breaks it."""
+
+    dut: Dut
+    control: KitControl
+    firmware: DemoSource
+
+    def state(self) -> str:
+        return self.control.state(soon()).state
+
+    def power_on(self) -> None:
+        since = self.dut.console.mark()
+        self.control.power(soon(), on=True)
+        self.dut.wait_for_boot(since, soon())
+
+
+def soon() -> Deadline:
+    return Deadline.after(20)
+
+
+@pytest.fixture(scope="module")
+def unit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimUnit]:
+    unit = SimUnit(load_board("nrf5340dk_sim"), "kit", tmp_path_factory.mktemp("unit"))
+    yield unit
+    unit.release()
+
+
+@pytest.fixture
+def rig(unit: SimUnit, tmp_path: Path) -> Iterator[Rig]:
+    board = load_board("nrf5340dk_sim")
+    recorder = FlightRecorder()
+    recorder.open(tmp_path / "recorder.jsonl", "faults")
+    dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)
+    with closing(KitControl(unit.control_address)) as control:
+        control.power(soon(), on=True)
+        firmware = DemoSource(board, tmp_path / "firmware")
+        dut.prepare(firmware.baseline)
+        yield Rig(dut, control, firmware)
+    dut.close()
+    recorder.close()
+
+
+def test_without_power_nothing_answers_and_flash_survives(rig: Rig) -> None:
+    before = rig.control.read(0x8400, 64, soon())
+    rig.control.power(soon(), on=False)
+    assert rig.state() == "no power"
+    with pytest.raises(ProbeError, match="no power"):
+        rig.dut.reset()
+    with pytest.raises(ProbeError, match="no power"):
+        rig.dut.flash(rig.firmware.baseline)
+    rig.power_on()
+    assert rig.control.read(0x8400, 64, soon()) == before
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_power_cut_in_the_middle_of_a_swap_is_survived(rig: Rig, moment: str) -> None:
+    upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
+    upgrade.upload()
+    upgrade.mark()
+    done = rig.control.state(soon()).operations
+    when = AtOperation.model_validate({"number": done + 100, "moment": moment})
+    rig.control.inject(InjectFault(fault="cut_power", when=when), soon())
+    since = rig.dut.console.mark()
+    rig.dut.mcumgr.reset_device()
+    with pytest.raises(NotSeenError):
+        rig.dut.wait_for_boot(since, Deadline.after(1.5))
+    assert rig.state() == "no power"
+    last = rig.control.operations(done, soon())[-1]
+    assert (last.number, last.memory) == (done + 100, "application flash")
+    rig.power_on()
+    assert "resumed" in rig.dut.last_boot().summary()
+    assert_upgraded(upgrade.verdict())
+
+
+def test_power_cut_at_a_log_line_ends_the_boot_there(rig: Rig) -> None:
+    line = InjectFault(fault="cut_power", when=AtLogLine(regex="Starting bootloader"))
+    rig.control.inject(line, soon())
+    since = rig.dut.console.mark()
+    rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
+    assert rig.state() == "no power"
+    assert rig.dut.console.text_since(since).endswith("I: Starting bootloader 14\n")
+    rig.power_on()
+
+
+def test_power_cut_at_an_upload_offset_leaves_what_was_written(rig: Rig) -> None:
+    upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
+    offset = 0x8000
+    when = AtOperation(address=SECONDARY + offset)
+    rig.control.inject(InjectFault(fault="cut_power", when=when), soon())
+    with pytest.raises(NotSeenError, match="connection broke"):
+        upgrade.upload()
+    assert rig.state() == "no power"
+    rig.power_on()
+    written = rig.control.read(SECONDARY, len(upgrade.file.data), soon())
+    assert written[: offset - 2475] == upgrade.file.data[: offset - 2475]
+    assert set(written[offset + 2475 :]) == {0xFF}
+
+
+def test_lost_connection_leaves_the_application_running(rig: Rig) -> None:
+    upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
+    when = AtOperation(address=SECONDARY + 0x4000)
+    rig.control.inject(InjectFault(fault="lose_connection", when=when), soon())
+    with pytest.raises(NotSeenError, match="connection broke"):
+        upgrade.upload()
+    assert rig.state() == "running"
+    upgrade.upload()
+    upgrade.mark()
+
+
+def test_reset_at_a_log_line(rig: Rig) -> None:
+    when = AtLogLine(regex="Advertising successfully started")
+    rig.control.inject(InjectFault(fault="reset", when=when), soon())
+    since = rig.dut.console.mark()
+    rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
+    twice = r"Advertising successfully started[\s\S]*?Advertising successfully started"
+    expect(rig.dut.console, twice, since=since, deadline=soon())
+    assert len(rig.dut.boots_since(since)) == 2
+
+
+def test_noise_on_the_uart_does_not_hide_the_next_boot(rig: Rig) -> None:
+    noise = InjectFault(fault="noise", noise_hex=(bytes(range(256)) * 4).hex())
+    rig.control.inject(noise, soon())
+    assert rig.dut.reset().firmware_version == 14

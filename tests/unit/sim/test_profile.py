@@ -1,0 +1,61 @@
+"""The table of NCS releases."""
+
+import pytest
+
+from pytest_nrf_fota.sim.profile import PROFILES, WORDINGS, SSlotUpdate
+
+
+def test_the_four_releases_are_known_by_their_own_names() -> None:
+    assert {ncs: profile.ncs for ncs, profile in PROFILES.items()} == {
+        "2.3": "2.3",
+        "2.6": "2.6",
+        "2.9": "2.9",
+        "3.0": "3.0",
+    }
+    assert WORDINGS is PROFILES
+
+
+@pytest.mark.parametrize(
+    ("ncs", "banner", "module", "smp_version", "s_slot_update"),
+    [
+        (
+            "2.3",
+            "*** Booting Zephyr OS build v3.2.99-ncs2 ***",
+            "mcumgr_img_mgmt",
+            1,
+            SSlotUpdate.SWAP,
+        ),
+        (
+            "2.6",
+            "*** Booting nRF Connect SDK v3.5.99-ncs1 ***",
+            "mcumgr_img_grp",
+            2,
+            SSlotUpdate.SWAP,
+        ),
+        (
+            "2.9",
+            "*** Booting nRF Connect SDK v2.9.0-7787b2649840 ***\r\n"
+            "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***",
+            "mcumgr_img_grp",
+            2,
+            SSlotUpdate.NSIB_COPY,
+        ),
+        (
+            "3.0",
+            "*** Booting nRF Connect SDK v3.0.0-3bfc46578e42 ***\r\n"
+            "*** Using Zephyr OS v4.0.99-a0e545cb437a ***",
+            "mcumgr_img_grp",
+            2,
+            SSlotUpdate.NSIB_COPY,
+        ),
+    ],
+)
+def test_what_applications_and_updates_depend_on(
+    ncs: str, banner: str, module: str, smp_version: int, s_slot_update: SSlotUpdate
+) -> None:
+    profile = PROFILES[ncs]
+
+    assert profile.banner == banner
+    assert profile.image_group_module == module
+    assert profile.smp_version == smp_version
+    assert profile.s_slot_update is s_slot_update
