@@ -16,7 +16,7 @@ from pytest_nrf_fota.report.events import Measurement
 from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
 from pytest_nrf_fota.units.sim import SimUnit
 
-# PHY, interval in ms, and the rate of stop-and-wait where flash is free: the update slot lies in the
+# PHY, interval in ms, rate of stop-and-wait where flash is free: the update slot lies in the
 # external flash, which writes while the next frame is on the air.
 CASES = ((1, 7.5, 65), (1, 30.0, 41), (1, 50.0, 24), (2, 15.0, 81), (2, 30.0, 41))
 

@@ -149,7 +149,7 @@ class SimSettings(_Section):
     `speed` is kit seconds per real second, or `max` for no waiting at all.
     """
 
-    ncs: Literal["2.3"] = "2.3"
+    ncs: Literal["2.3", "2.6", "2.9", "3.0"] = "2.3"
     speed: Literal["max"] | Annotated[float, Field(gt=0)] = "max"
     identity_address: str = Field(
         default="F2:7C:B6:5D:C3:74", pattern=r"^[C-F][0-9A-F](:[0-9A-F]{2}){5}$"

@@ -74,9 +74,12 @@ class TrailerState:
         )
 
 
-def trailer_size_bytes(max_sectors: int, write_size_bytes: int) -> int:
-    """Status bytes and the fixed fields: 3120 for 256 sectors of 4-byte writes."""
-    return max_sectors * STATUS_STATES * write_size_bytes + SWAP_SIZE_FROM_END_BYTES
+def trailer_size_bytes(max_sectors: int, write_size_bytes: int, states: int = STATUS_STATES) -> int:
+    """Status bytes and the fixed fields: 3120 for 256 sectors of 4-byte writes.
+
+    Swap using offset has 2 `states` for each sector, the other algorithms 3 (bootutil_priv.h).
+    """
+    return max_sectors * states * write_size_bytes + SWAP_SIZE_FROM_END_BYTES
 
 
 def decode_trailer(read_from_end: Callable[[int, int], bytes]) -> TrailerState:
@@ -98,9 +101,26 @@ def decode_trailer(read_from_end: Callable[[int, int], bytes]) -> TrailerState:
     )
 
 
-def decide_swap(primary: TrailerState, secondary: TrailerState) -> SwapType:
-    """MCUboot's table, first match wins (bootutil_public.c, boot_swap_tables)."""
+def decide_swap(
+    primary: TrailerState,
+    secondary: TrailerState,
+    *,
+    reverts_over_any_magic: bool = False,
+    uses_offset: bool = False,
+) -> SwapType:
+    """MCUboot's table, first match wins (bootutil_public.c, boot_swap_tables).
+
+    Args:
+        primary: trailer of the slot that boots.
+        secondary: trailer of the update slot.
+        reverts_over_any_magic: whether an unconfirmed trial is taken back also where the secondary
+            slot's magic is bad (sdk-mcuboot v2.1.0-ncs5; it must be unset up to v2.1.0-ncs3).
+        uses_offset: swap using offset marks a revert that is about to begin with copy_done in the
+            secondary slot.
+    """
     if secondary.magic is Magic.GOOD:
+        if uses_offset and secondary.image_ok is Flag.UNSET and secondary.copy_done is Flag.SET:
+            return SwapType.REVERT
         if secondary.image_ok is Flag.UNSET:
             return SwapType.TEST
         if secondary.image_ok is Flag.SET:
@@ -109,7 +129,7 @@ def decide_swap(primary: TrailerState, secondary: TrailerState) -> SwapType:
         primary.magic is Magic.GOOD
         and primary.copy_done is Flag.SET
         and primary.image_ok is Flag.UNSET
-        and secondary.magic is Magic.UNSET
+        and (secondary.magic is Magic.UNSET or reverts_over_any_magic)
     ):
         return SwapType.REVERT
     return SwapType.NONE

@@ -7,6 +7,7 @@ from pytest_nrf_fota.firmware.trailer import (
     IMAGE_OK_FROM_END_BYTES,
     MAGIC,
     MAGIC_FROM_END_BYTES,
+    STATUS_STATES,
     SWAP_INFO_FROM_END_BYTES,
     SWAP_SIZE_FROM_END_BYTES,
     Magic,
@@ -53,26 +54,26 @@ def read_swap_size(area: FlashArea) -> int:
     return int.from_bytes(area.read_from_end(SWAP_SIZE_FROM_END_BYTES, 4), "little")
 
 
-def status_offset_bytes(area: FlashArea, max_sectors: int) -> int:
+def status_offset_bytes(area: FlashArea, max_sectors: int, states: int = STATUS_STATES) -> int:
     """Where the status bytes begin."""
-    return area.size_bytes - trailer_size_bytes(max_sectors, area.write_size_bytes)
+    return area.size_bytes - trailer_size_bytes(max_sectors, area.write_size_bytes, states)
 
 
-def largest_image_bytes(area: FlashArea, max_sectors: int) -> int:
+def largest_image_bytes(area: FlashArea, max_sectors: int, states: int = STATUS_STATES) -> int:
     """Up to where an image may reach: the start of the sector in which the status bytes begin.
 
-    bootutil_misc.c, bootutil_max_image_size, for swap using move.
+    bootutil_misc.c, bootutil_max_image_size, for swap using move or offset.
     """
     page = area.page_size_bytes
-    return status_offset_bytes(area, max_sectors) // page * page
+    return status_offset_bytes(area, max_sectors, states) // page * page
 
 
-def erase_trailer_sectors(area: FlashArea, max_sectors: int) -> None:
+def erase_trailer_sectors(area: FlashArea, max_sectors: int, states: int = STATUS_STATES) -> None:
     """Erase from the last sector down until a trailer's size is covered.
 
     As swap_misc.c counts: whole sectors, even where the last one is partial.
     """
-    wanted_bytes = trailer_size_bytes(max_sectors, area.write_size_bytes)
+    wanted_bytes = trailer_size_bytes(max_sectors, area.write_size_bytes, states)
     erased_bytes = 0
     sector = area.num_sectors - 1
     while erased_bytes < wanted_bytes:

@@ -43,7 +43,7 @@ def test_mcuboot_upgrade_with_both_files_sent_marks_nothing(
     (file_for_running_slot,) = upgrade.other_files
     upgrade.upload(file_for_running_slot)
     upgrade.upload()
-    with pytest.raises(BoardError, match=r"rc 3 \(EINVAL\)"):
+    with pytest.raises(BoardError, match=r"EINVAL|HASH_NOT_FOUND"):
         upgrade.mark(file_for_running_slot)
     dut.reset()
     verdict = upgrade.verdict()
@@ -64,6 +64,8 @@ def test_mcuboot_upgrade_without_reset_is_not_proven(dut: Dut, firmware: Firmwar
 
 def test_mcuboot_upgrade_needs_the_second_reset(dut: Dut, firmware: FirmwareSource) -> None:
     """After the first reset the new MCUboot lies in its slot, and the old one still runs."""
+    if dut.board.boot.mcuboot_update_resets == 1:
+        pytest.skip("MCUboot of this board resets by itself after the copy (NCS 2.8 and later)")
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()

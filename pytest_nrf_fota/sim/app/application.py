@@ -174,7 +174,8 @@ class Application:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._advertising is not None:
-            await asyncio.gather(self._advertising, return_exceptions=True)
+            # Unlike gather, this does not pass a cancellation on.
+            await asyncio.wait((self._advertising,))
         await self._context.radio.silence()
 
     def on_connected(self) -> None:

@@ -1,10 +1,15 @@
 """The SMP work queue: one request at a time, and one pool of buffers for all transports."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from pytest_nrf_fota.sim.flash import PowerLostError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class RequestServer(Protocol):
@@ -67,19 +72,28 @@ class SmpQueue:
             self._begin()
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        while True:
-            while not self._requests:
-                self._arrived.clear()
-                await self._arrived.wait()
-            request = self._requests.popleft()
-            if self._has_response_buffer:
-                answer = self._server.answer(request.frame)
-            else:
-                answer = self._server.answer_no_memory(request.frame)
-            if answer is not None:
-                await request.respond(answer)
-            self._end()
+        """Serve until cancelled, or until power is lost, when the kit puts everything to rest."""
+        try:
+            while True:
+                while not self._requests:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                await self._serve(self._requests.popleft())
+                self._end()
+        except PowerLostError:
+            pass
+        except Exception:
+            # Nobody awaits this task before the application is stopped.
+            _LOGGER.exception("the SMP server failed")
+            raise
+
+    async def _serve(self, request: _Request) -> None:
+        if self._has_response_buffer:
+            answer = self._server.answer(request.frame)
+        else:
+            answer = self._server.answer_no_memory(request.frame)
+        if answer is not None:
+            await request.respond(answer)
 
     def _begin(self) -> None:
         self._is_busy = True

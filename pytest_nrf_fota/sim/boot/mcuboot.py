@@ -222,7 +222,8 @@ class _Run:
         self._find_update(image, is_known_revert=is_known_revert)
         if source_type is SwapType.NONE:
             image.swap_type = self._decide(image)
-        elif self._secondary_is_valid(image, source_type):
+        # The first sector may hold the old image already: its header is no mistake of an upload.
+        elif self._secondary_is_valid(image, SwapType.NONE):
             image.swap_type = source_type
         else:
             image.swap_type = SwapType.FAIL
@@ -308,6 +309,7 @@ class _Run:
             read_trailer(image.primary),
             read_trailer(image.secondary),
             reverts_over_any_magic=self._profile.reverts_over_any_magic,
+            uses_offset=self._uses_offset,
         )
         self._log(f"I: {self._profile.swap_type_line(image.number, swap_type.log_word)}")
         return swap_type

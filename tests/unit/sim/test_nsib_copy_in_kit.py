@@ -50,10 +50,10 @@ def test_one_reset_is_enough_where_mcuboot_resets_the_board(
             schedule_swap(secondary, permanent=False)
             with Path(kit.app_uart.port).open("rb", buffering=0) as host_end:
                 await kit.reset()
+                assert kit.state == "running"
                 printed = b""
                 while b"Bluetooth initialized" not in printed:
                     printed += await asyncio.to_thread(host_end.read, 4096)
-            assert kit.state == "running"
             return printed.decode().splitlines()
         finally:
             await kit.close()
