@@ -22,7 +22,7 @@ from pytest_nrf_fota.sim.control import FlashOperation
 from pytest_nrf_fota.sim.faults import FaultInjector
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, FlashError, MemoryLayout, PowerLostError
 from pytest_nrf_fota.sim.link_timing import LinkTiming
-from pytest_nrf_fota.sim.profile import WORDINGS
+from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.radio import Radio
 from pytest_nrf_fota.sim.uart import Uart
 
@@ -78,7 +78,7 @@ class Kit:
         self.net_uart = Uart(self.clock)
         self.radio = Radio(hci_address, self.clock, settings.link)
         self.state = "held"
-        self._wording = WORDINGS[settings.ncs]
+        self._profile = PROFILES[settings.ncs]
         self._application: Application | None = None
         # The application's own resets and the debug port's commands must not overlap.
         self._one_at_a_time = asyncio.Lock()
@@ -163,7 +163,7 @@ class Kit:
 
     async def _start_cores(self) -> None:
         if not self.flash.is_erased(NET_FLASH.start, NET_FLASH.page_size_bytes):
-            self.net_uart.write(f"{self._wording.banner}\r\n".encode())
+            self.net_uart.write(f"{self._profile.banner}\r\n".encode())
         try:
             end = self._boot()
         except PowerLostError:
@@ -259,7 +259,7 @@ class Kit:
         if stack_pointer not in RAM or reset_vector not in range(1, slots.nsib_size_bytes, 2):
             return Halt("no bootloader at address 0: its vector table is not one")
         for _ in range(MOST_BOARD_RESETS + 1):
-            end: StageEnd = run_nsib(hardware, self._wording)
+            end: StageEnd = run_nsib(hardware, self._profile)
             while isinstance(end, Jump):
                 slot = self._s_slot_at(end.address)
                 if slot is None:
@@ -281,7 +281,7 @@ class Kit:
             other_s_slot=hardware.s_area(1 - slot),
             max_sectors=self.settings.max_sectors,
         )
-        return run_mcuboot(hardware, build, self._wording)
+        return run_mcuboot(hardware, build, self._profile)
 
     def _app_at(self, address: int) -> AppDescription | Halt:
         primary = self.settings.slots.primary_address
@@ -312,7 +312,7 @@ class Kit:
             uart=self.app_uart,
             radio=self.radio,
             clock=self.clock,
-            wording=self._wording,
+            wording=self._profile,
             identity_address=self.settings.identity_address,
             flash_devices={self.settings.flash_device: EXTERNAL_FLASH},
             max_sectors=self.settings.max_sectors,

@@ -3,7 +3,7 @@
 Source, where a field names none: facts/dual-stage-boot.md, 2.5 (NSIB), 4.4 and 4.5 (MCUboot).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -97,108 +97,73 @@ _ZEPHYR_2_9 = "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***"
 _SDK_3_0 = "nRF Connect SDK v3.0.0-3bfc46578e42"
 _ZEPHYR_3_0 = "*** Using Zephyr OS v4.0.99-a0e545cb437a ***"
 
-PROFILES = {
-    profile.ncs: profile
-    for profile in (
-        Profile(
-            ncs="2.3",
-            nsib_banner=_BANNER_2_3,
-            mcuboot_banner=_BANNER_2_3,
-            app_banner=_BANNER_2_3,
-            image_group_module="mcumgr_img_mgmt",
-            smp_version=1,
-            nsib_validation_has_levels=False,
-            nsib_says_reading_version=False,
-            nsib_invalidated_word="Firwmare",
-            swap_type_names_image=False,
-            downgrade_names_image=False,
-            downgrade_checks_permanent=False,
-            overwrite_names_image=False,
-            cleaned_up_line=None,
-            clean_up_counts_each_image=False,
-            wrong_variant_is_cleaned_up_at_once=False,
-            s_slot_update=SSlotUpdate.SWAP,
-            clears_stuck_revert=False,
-            reverts_over_any_magic=False,
-            prints_image_version=False,
-        ),
-        Profile(
-            ncs="2.6",
-            nsib_banner=_BANNER_2_6,
-            mcuboot_banner=_BANNER_2_6,
-            app_banner=_BANNER_2_6,
-            image_group_module="mcumgr_img_grp",
-            smp_version=2,
-            nsib_validation_has_levels=False,
-            nsib_says_reading_version=False,
-            nsib_invalidated_word="Firwmare",
-            swap_type_names_image=True,
-            downgrade_names_image=True,
-            downgrade_checks_permanent=True,
-            overwrite_names_image=True,
-            cleaned_up_line="Cleaned-up secondary slot of {image}. image.",
-            clean_up_counts_each_image=False,
-            wrong_variant_is_cleaned_up_at_once=False,
-            s_slot_update=SSlotUpdate.SWAP,
-            clears_stuck_revert=False,
-            reverts_over_any_magic=False,
-            prints_image_version=False,
-        ),
-        Profile(
-            ncs="2.9",
-            nsib_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
-            mcuboot_banner=(
-                "*** Booting MCUboot v2.1.0-dev-12e5ee106034 ***",
-                f"*** Using {_SDK_2_9} ***",
-                _ZEPHYR_2_9,
-            ),
-            app_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
-            image_group_module="mcumgr_img_grp",
-            smp_version=2,
-            nsib_validation_has_levels=True,
-            nsib_says_reading_version=False,
-            nsib_invalidated_word="Firmware",
-            swap_type_names_image=True,
-            downgrade_names_image=True,
-            downgrade_checks_permanent=True,
-            overwrite_names_image=True,
-            cleaned_up_line="Cleaned-up secondary slot of image {image}",
-            clean_up_counts_each_image=True,
-            wrong_variant_is_cleaned_up_at_once=False,
-            s_slot_update=SSlotUpdate.NSIB_COPY,
-            clears_stuck_revert=False,
-            reverts_over_any_magic=False,
-            prints_image_version=False,
-        ),
-        Profile(
-            ncs="3.0",
-            nsib_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
-            mcuboot_banner=(
-                "*** Booting MCUboot v2.1.0-dev-ae1ee57f3906 ***",
-                f"*** Using {_SDK_3_0} ***",
-                _ZEPHYR_3_0,
-            ),
-            app_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
-            image_group_module="mcumgr_img_grp",
-            smp_version=2,
-            nsib_validation_has_levels=True,
-            nsib_says_reading_version=True,
-            nsib_invalidated_word="Firmware",
-            swap_type_names_image=True,
-            downgrade_names_image=True,
-            downgrade_checks_permanent=True,
-            overwrite_names_image=True,
-            cleaned_up_line="Cleaned-up secondary slot of image {image}",
-            clean_up_counts_each_image=True,
-            wrong_variant_is_cleaned_up_at_once=True,
-            s_slot_update=SSlotUpdate.NSIB_COPY,
-            clears_stuck_revert=True,
-            reverts_over_any_magic=True,
-            prints_image_version=True,
-        ),
-    )
-}
+_NCS_2_3 = Profile(
+    ncs="2.3",
+    nsib_banner=_BANNER_2_3,
+    mcuboot_banner=_BANNER_2_3,
+    app_banner=_BANNER_2_3,
+    image_group_module="mcumgr_img_mgmt",
+    smp_version=1,
+    nsib_validation_has_levels=False,
+    nsib_says_reading_version=False,
+    nsib_invalidated_word="Firwmare",
+    swap_type_names_image=False,
+    downgrade_names_image=False,
+    downgrade_checks_permanent=False,
+    overwrite_names_image=False,
+    cleaned_up_line=None,
+    clean_up_counts_each_image=False,
+    wrong_variant_is_cleaned_up_at_once=False,
+    s_slot_update=SSlotUpdate.SWAP,
+    clears_stuck_revert=False,
+    reverts_over_any_magic=False,
+    prints_image_version=False,
+)
+_NCS_2_6 = replace(
+    _NCS_2_3,
+    ncs="2.6",
+    nsib_banner=_BANNER_2_6,
+    mcuboot_banner=_BANNER_2_6,
+    app_banner=_BANNER_2_6,
+    image_group_module="mcumgr_img_grp",
+    smp_version=2,
+    swap_type_names_image=True,
+    downgrade_names_image=True,
+    downgrade_checks_permanent=True,
+    overwrite_names_image=True,
+    cleaned_up_line="Cleaned-up secondary slot of {image}. image.",
+)
+_NCS_2_9 = replace(
+    _NCS_2_6,
+    ncs="2.9",
+    nsib_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
+    mcuboot_banner=(
+        "*** Booting MCUboot v2.1.0-dev-12e5ee106034 ***",
+        f"*** Using {_SDK_2_9} ***",
+        _ZEPHYR_2_9,
+    ),
+    app_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
+    nsib_validation_has_levels=True,
+    nsib_invalidated_word="Firmware",
+    cleaned_up_line="Cleaned-up secondary slot of image {image}",
+    clean_up_counts_each_image=True,
+    s_slot_update=SSlotUpdate.NSIB_COPY,
+)
+_NCS_3_0 = replace(
+    _NCS_2_9,
+    ncs="3.0",
+    nsib_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
+    mcuboot_banner=(
+        "*** Booting MCUboot v2.1.0-dev-ae1ee57f3906 ***",
+        f"*** Using {_SDK_3_0} ***",
+        _ZEPHYR_3_0,
+    ),
+    app_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
+    nsib_says_reading_version=True,
+    wrong_variant_is_cleaned_up_at_once=True,
+    clears_stuck_revert=True,
+    reverts_over_any_magic=True,
+    prints_image_version=True,
+)
 
-# Names by which sim/app and sim/kit.py know the above.
-Wording = Profile
-WORDINGS = PROFILES
+PROFILES = {profile.ncs: profile for profile in (_NCS_2_3, _NCS_2_6, _NCS_2_9, _NCS_3_0)}
