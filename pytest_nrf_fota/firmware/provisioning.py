@@ -7,7 +7,6 @@ from enum import Enum
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.validation_info import PROVISIONED_HASH_BYTES
 
-IMPLEMENTATION_ID_OFFSET_BYTES = 8
 ADDRESSES_OFFSET_BYTES = 0x28
 KEYS_OFFSET_BYTES = 0x34
 KEY_ENTRY = struct.Struct(f"<I{PROVISIONED_HASH_BYTES}s")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 MAGIC = bytes.fromhex("77c295f360d2ef7f3552500f2cb67980")
-MAX_ALIGN_BYTES = 8
 MAGIC_FROM_END_BYTES = 16
 IMAGE_OK_FROM_END_BYTES = 24
 COPY_DONE_FROM_END_BYTES = 32

@@ -26,7 +26,6 @@ LONGEST_LINE_BYTES = 127
 ANSWER_LINE_LENGTH = 128
 """What smp.packet.encode must be told to fill lines of 127 bytes, as Zephyr's serial_util.c."""
 
-FRAME_OVERHEAD_BYTES = smp_packet.FRAME_LENGTH_STRUCT.size + smp_packet.CRC16_STRUCT.size
 _DELIMITERS = (smp_packet.START_DELIMITER, smp_packet.CONTINUE_DELIMITER)
 _LINE_FEED = smp_packet.END_DELIMITER[0]
 

@@ -20,7 +20,6 @@ from pytest_nrf_fota.sim.trailer_area import read_trailer
 
 # MX25R6435F: a chip erase takes 52 s typical, 64 KiB blocks 480 ms, 4 KiB sectors 48 ms.
 CHIP_ERASE_S = 52.0
-BLOCK_BYTES = 64 * 1024
 EIO = -5
 ENOEXEC = -8
 ENODEV = -19
