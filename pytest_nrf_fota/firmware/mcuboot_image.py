@@ -17,6 +17,8 @@ TLV_INFO = struct.Struct("<HH")
 TLV_ENTRY = struct.Struct("<HH")
 # The first two words of an Arm vector table: initial stack pointer, then the reset handler.
 RESET_VECTOR = struct.Struct("<4xI")
+# struct image_dependency (bootutil/image.h): image number, version.
+_DEPENDENCY = struct.Struct("<B3xBBHI")
 TLV_INFO_MAGIC = 0x6907
 PROTECTED_TLV_INFO_MAGIC = 0x6908
 
@@ -110,6 +112,14 @@ class Tlv:
 
 
 @dataclass(frozen=True)
+class Dependency:
+    """An image that another image needs: its number and its lowest version."""
+
+    image_index: int
+    lowest_version: ImageVersion
+
+
+@dataclass(frozen=True)
 class McubootImage:
     """A complete image: header, payload, TLVs.
 
@@ -156,6 +166,24 @@ class McubootImage:
     def tlv(self, kind: int) -> bytes | None:
         """Value of the first TLV of this kind."""
         return next((tlv.value for tlv in self.tlvs if tlv.kind == kind), None)
+
+    @property
+    def security_counter(self) -> int | None:
+        """Value of the SEC_CNT TLV, None where there is none or where it is no 4-byte number."""
+        value = self.tlv(TLV_SECURITY_COUNTER)
+        return int.from_bytes(value, "little") if value is not None and len(value) == 4 else None
+
+    @property
+    def dependencies(self) -> tuple[Dependency, ...]:
+        """All DEPENDENCY TLVs that have the right size."""
+        return tuple(
+            Dependency(index, ImageVersion(major, minor, revision, build))
+            for index, major, minor, revision, build in (
+                _DEPENDENCY.unpack(tlv.value)
+                for tlv in self.tlvs
+                if tlv.kind == TLV_DEPENDENCY and len(tlv.value) == _DEPENDENCY.size
+            )
+        )
 
     @property
     def hash(self) -> bytes | None:
