@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.board import BoardType, ExternalFlash
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, read_boots
+from pytest_nrf_fota.bootlog.boots import read_boots
+from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.shell import ZephyrShell
@@ -227,8 +228,8 @@ class Dut:
         self.wires.close()
 
     def _peer(self) -> str:
-        if self.board.radio.kind == "serial_over_console":
-            return self.console.port
+        if self.wires.smp_address is not None:
+            return self.wires.smp_address()
         address = self.last_boot().identity_address
         if address is not None:
             return address

@@ -1,13 +1,615 @@
-"""Read boots from console lines: which stages ran, and what each said."""
+"""What a boot log says, as values: a `BootReport` of boots, and the line that shows each fact.
 
-import re
-from collections.abc import Iterable
+Every fact carries a `Seen`, the line it was read from. A field that is None or an empty tuple
+means that no such line was seen, never that the opposite is true.
+"""
+
 from dataclasses import dataclass, field
+from enum import Enum
 
-from typing_extensions import assert_never
+from pydantic import TypeAdapter
 
-from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern, Stage
+from pytest_nrf_fota.bootlog.catalogue.pattern import Stage
 from pytest_nrf_fota.console.log import LogLine
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One line of the log.
+
+    Args:
+        line_number: counted from 1; a line ends with LF, CR LF, LF CR or CR.
+        text: the cleaned line, without the capture tool's prefix.
+        time_s: when it arrived, of the capture or of its tool's prefix; seconds of any clock.
+        uptime_s: the board's own time stamp, seconds since its reset.
+        repaired: the line was damaged; the facts were read from what it probably was.
+    """
+
+    line_number: int
+    text: str
+    time_s: float | None = None
+    uptime_s: float | None = None
+    repaired: bool = False
+
+
+# --- the parts of a boot, in the order in which a board prints them ---
+
+
+@dataclass(frozen=True)
+class Banner:
+    """One `*** Booting NAME VERSION ***` or `*** Using NAME VERSION ***` line."""
+
+    product: str
+    version: str
+    is_first: bool
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class StageSpan:
+    """One stage of a boot and the lines it printed.
+
+    Args:
+        stage: which one.
+        first, last: its first and last line.
+        line_count: lines from first to last that belong to it.
+        banners: its banner lines.
+        is_silent: only its banner was seen, no line of its own.
+    """
+
+    stage: Stage
+    first: Seen
+    last: Seen
+    line_count: int
+    banners: tuple[Banner, ...] = ()
+    is_silent: bool = False
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from its first to its last line, where the log tells."""
+        for first, last in (
+            (self.first.time_s, self.last.time_s),
+            (self.first.uptime_s, self.last.uptime_s),
+        ):
+            if first is not None and last is not None and last >= first:
+                return last - first
+        return None
+
+
+@dataclass(frozen=True)
+class KeyTried:
+    """One of NSIB's public keys.
+
+    Args:
+        number: its place in OTP; None where that line is missing.
+        hash_ends: first and last byte of its hash, as `7f...07`.
+        result: `accepted`, `no match`, `revoked`, or `unknown`.
+    """
+
+    number: int | None
+    hash_ends: str | None
+    result: str
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class NsibAttempt:
+    """One slot that NSIB tried.
+
+    Args:
+        slot: 0 or 1; None where that line is missing.
+        verified: whether `Firmware signature verified.` was seen.
+        firmware_version: the FW_INFO version it printed.
+        below_counter: version and counter of a rollback refusal.
+        counter_set_to: version stored in the monotonic counter.
+        revoked_keys: numbers of keys that it invalidated.
+        invalidated: the line that burnt the slot's `valid` word.
+        errors: every line with which something was refused or failed.
+    """
+
+    slot: int | None
+    address: int | None
+    keys: tuple[KeyTried, ...]
+    verified: Seen | None
+    firmware_version: int | None
+    below_counter: tuple[int, int] | None
+    counter_set_to: int | None
+    revoked_keys: tuple[int, ...]
+    invalidated: Seen | None
+    errors: tuple[Seen, ...]
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class NsibReport:
+    """What the first stage said; `gave_up` is `No bootable image found`."""
+
+    attempts: tuple[NsibAttempt, ...]
+    gave_up: Seen | None
+    errors: tuple[Seen, ...]
+
+    @property
+    def booted(self) -> NsibAttempt | None:
+        """The attempt that was verified last; None where none was."""
+        verified = [attempt for attempt in self.attempts if attempt.verified is not None]
+        return verified[-1] if verified else None
+
+
+@dataclass(frozen=True)
+class TrailerLine:
+    """`Primary image: magic=..., swap_type=..., copy_done=..., image_ok=...`.
+
+    `area` is `primary`, `secondary` or `scratch`. Flags: 1 set, 2 bad, 3 unset
+    (facts/dual-stage-boot.md, 4.2). Fields are None where the line was cut short.
+    """
+
+    area: str
+    magic: str
+    swap_type: int | None
+    copy_done: int | None
+    image_ok: int | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class SwapTypeLine:
+    """A `Swap type` line; `image` is None where the release does not print it."""
+
+    image: int | None
+    swap_type: str
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class ImageRound:
+    """One look of MCUboot at an image pair: its trailers, and what it decided.
+
+    `decision` is None where the `Swap type` line is missing: MCUboot then found an image for the
+    other S slot (facts/dual-stage-boot.md, 4.5), or it resumed a swap (`is_resume`).
+    """
+
+    trailers: tuple[TrailerLine, ...]
+    boot_source: str | None
+    decision: SwapTypeLine | None
+    is_resume: bool
+    seen: Seen
+
+
+class SwapResult(Enum):
+    """What MCUboot did with an image.
+
+    SWAPPED and OVERWRITTEN: the new image is in its slot. REVERTED: the old one is back.
+    REFUSED: it said why not. CUT: the log ends, or the board was reset, before it was done.
+    UNKNOWN: it had decided to swap and printed nothing more.
+    """
+
+    SWAPPED = "swapped"
+    OVERWRITTEN = "overwritten"
+    REVERTED = "reverted"
+    REFUSED = "refused"
+    CUT = "cut"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One exchange of images.
+
+    Args:
+        image: number of the image pair, where known.
+        algorithm: `move`, `offset`, `scratch`, `nsib`, `overwrite`; None where the release prints
+            no line for it.
+        decided: the swap type it follows from; None for a resumed swap.
+        resumed: it goes on with one that a reset had cut.
+        copied_bytes: what an overwrite says it copied.
+        duration_s: until MCUboot's next line, where the log has times.
+    """
+
+    image: int | None
+    algorithm: str | None
+    decided: str | None
+    resumed: bool
+    result: SwapResult
+    copied_bytes: int | None
+    duration_s: float | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A line with which a bootloader said no; `pattern` is its name in the catalogue."""
+
+    pattern: str
+    image: int | None
+    slot: str | None
+    meaning: str
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """RAM_LOAD and direct-XIP: which slot an image was taken from, or what a slot holds."""
+
+    image: int | None
+    slot: str
+    version: str | None
+    is_chosen: bool
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class McubootReport:
+    """What MCUboot said.
+
+    Args:
+        started: `Starting bootloader`.
+        marker: what stands behind it in a build that was changed to print its number.
+        trailers, decisions: all such lines, in order; `rounds` groups them by image pair.
+        refusals: lines with which an image or the upgrade was refused.
+        warnings: other lines of level W or E.
+        chainload_address: offset of the image that it starts.
+        image_version: `Image version: v...`, without the build number.
+        jumped: `Jumping to the first image slot`. Often missing (facts/dual-stage-boot.md, 0.5).
+        recovery: lines of serial recovery and USB DFU.
+        gave_up: `Unable to find bootable image` and its like.
+    """
+
+    started: Seen | None
+    marker: str | None
+    trailers: tuple[TrailerLine, ...]
+    decisions: tuple[SwapTypeLine, ...]
+    rounds: tuple[ImageRound, ...]
+    swaps: tuple[Swap, ...]
+    cleaned_up: tuple[Seen, ...]
+    erased: tuple[Seen, ...]
+    loaded: tuple[LoadedImage, ...]
+    refusals: tuple[Refusal, ...]
+    warnings: tuple[Seen, ...]
+    chainload_address: int | None
+    image_version: str | None
+    jumped: Seen | None
+    recovery: tuple[Seen, ...]
+    gave_up: Seen | None
+
+
+@dataclass(frozen=True)
+class NetworkCoreUpdate:
+    """The network core's update through PCD; `failed` are the lines that say so."""
+
+    started: Seen | None
+    turned_on: Seen | None
+    turned_off: Seen | None
+    done: Seen | None
+    failed: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A crash.
+
+    Args:
+        kind: `BUS FAULT`, `ASSERT`, `KERNEL PANIC`, ...; empty where only the end was seen.
+        details: what the dump says about it, in its words.
+        fatal_error: number and words of `>>> ZEPHYR FATAL ERROR`.
+        registers: name and value of all registers seen, `pc` and `lr` among them.
+        fault_address: MMFAR, BFAR or SFAR.
+        thread: its address and name.
+        in_interrupt: it happened in an interrupt handler.
+        assertion: the expression, place and message of an assert.
+        secure: it happened in the secure state.
+        then: `halt`, `reset`, `boot` (the next boot follows at once) or `unknown`.
+        stage: what ran.
+    """
+
+    kind: str
+    details: tuple[str, ...]
+    fatal_error: tuple[int, str] | None
+    registers: tuple[tuple[str, int], ...]
+    fault_address: int | None
+    thread: tuple[int, str] | None
+    in_interrupt: bool
+    assertion: str | None
+    secure: bool
+    then: str
+    stage: Stage
+    seen: Seen
+    last: Seen
+
+    @property
+    def pc(self) -> int | None:
+        """The faulting instruction's address."""
+        return dict(self.registers).get("pc")
+
+    @property
+    def lr(self) -> int | None:
+        """The caller's address, as the link register held it."""
+        return dict(self.registers).get("lr")
+
+
+@dataclass(frozen=True)
+class ResetCause:
+    """What a stage printed about the reset before it, in its own words."""
+
+    text: str
+    value: int | None
+    seen: Seen
+
+
+class SmpEventKind(Enum):
+    """What the SMP server logged."""
+
+    ERASED_SLOT = "erased slot"
+    ERASED_TRAILER = "erased trailer"
+    SWAP_TYPE_QUERY = "swap type query"
+    ERROR = "error"
+    MARKED = "marked"
+    CONFIRMED = "confirmed"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True)
+class SmpEvent:
+    """One line of the SMP server, or of the application's own update client.
+
+    Args:
+        pattern: its name in the catalogue.
+        size_bytes: of an erase.
+        swap_type: of a query.
+        code: of an error.
+    """
+
+    kind: SmpEventKind
+    pattern: str
+    size_bytes: int | None
+    swap_type: str | None
+    image: int | None
+    code: int | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class ShellArea:
+    """One image area in the output of the shell command `mcuboot`."""
+
+    name: str
+    area_id: int
+    version: str | None
+    size_bytes: int | None
+    magic: str | None
+    swap_type: str | None
+    copy_done: str | None
+    image_ok: str | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class ShellReport:
+    """What the Zephyr shell showed."""
+
+    prompt: Seen | None
+    commands: tuple[Seen, ...]
+    results: tuple[Seen, ...]
+    errors: tuple[Seen, ...]
+    areas: tuple[ShellArea, ...]
+    swap_type: str | None
+    confirmed: bool | None
+
+
+@dataclass(frozen=True)
+class AppReport:
+    """What the application said.
+
+    Args:
+        identity_address: its Bluetooth address, upper case.
+        build_time: what follows `build time: `.
+        versions: lines in which it names its version.
+        ready: the line that the board file calls ready.
+        flash_errors: an external flash that does not answer, and its like.
+        errors: lines of level err, at most 50.
+        said: its first and last lines, at most 60.
+        line_count: all its lines.
+    """
+
+    identity_address: str | None
+    identity_seen: Seen | None
+    build_time: str | None
+    build_seen: Seen | None
+    versions: tuple[Seen, ...]
+    ready: Seen | None
+    flash_errors: tuple[Seen, ...]
+    errors: tuple[Seen, ...]
+    said: tuple[Seen, ...]
+    line_count: int
+
+
+@dataclass(frozen=True)
+class BootRecord:
+    """One boot: from its first line to the last line before the next boot.
+
+    Args:
+        number: counted from 1 through the whole log, boots that are not kept included.
+        start_is_missing: the log begins in the middle of it.
+        stages: in order.
+        repeats_previous: it printed what the boot before it printed, times aside.
+        unknown: lines of bootloader stages that the catalogue does not know, at most 30.
+        unknown_count: all of them.
+        dropped_lines: lines of which nothing was kept, to bound memory.
+    """
+
+    number: int
+    start_is_missing: bool
+    first: Seen
+    last: Seen
+    line_count: int
+    stages: tuple[StageSpan, ...]
+    nsib: NsibReport | None
+    mcuboot: McubootReport | None
+    network_core: NetworkCoreUpdate | None
+    trusted_firmware: tuple[Seen, ...]
+    app: AppReport | None
+    faults: tuple[Fault, ...]
+    reset_causes: tuple[ResetCause, ...]
+    smp_events: tuple[SmpEvent, ...]
+    shell: ShellReport | None
+    repeats_previous: bool
+    unknown: tuple[Seen, ...]
+    unknown_count: int
+    dropped_lines: int
+
+    def stage(self, stage: Stage) -> StageSpan | None:
+        """The span of a stage; None where it was not seen."""
+        return next((span for span in self.stages if span.stage is stage), None)
+
+    @property
+    def reached_app(self) -> bool:
+        """Whether the application printed anything."""
+        return self.stage(Stage.APP) is not None
+
+    def seconds_between(self, earlier: Stage, later: Stage) -> float | None:
+        """Seconds from the first line of one stage to the first line of another, by capture time.
+
+        None where the capture has no times; boards count their uptime anew in every stage.
+        """
+        first, second = self.stage(earlier), self.stage(later)
+        if first is None or second is None:
+            return None
+        if first.first.time_s is None or second.first.time_s is None:
+            return None
+        return second.first.time_s - first.first.time_s
+
+
+# --- the whole log ---
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """One image in a client's listing (smpmgr, mcumgr, nrfutil, smpclient, a phone)."""
+
+    image: int
+    slot: int
+    version: str | None
+    hash: str | None
+    bootable: bool | None
+    pending: bool | None
+    confirmed: bool | None
+    active: bool | None
+    permanent: bool | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class ClientReport:
+    """What a client on the host or the phone printed."""
+
+    images: tuple[ListedImage, ...]
+    errors: tuple[Seen, ...]
+    lines: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class BootLoop:
+    """The same boot again and again.
+
+    Args:
+        first_boot: number of the first of them.
+        count: how many in a row.
+        reached_app: whether the application printed anything in them.
+        fault: how they end, where they crash.
+    """
+
+    first_boot: int
+    count: int
+    reached_app: bool
+    fault: Fault | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class TwoBoards:
+    """Signs that two boards' text is in one log.
+
+    Args:
+        interleaved: their lines alternate, so facts of one boot may belong to two boards.
+        addresses: the Bluetooth addresses seen, where there is more than one.
+        signs: lines that show it.
+    """
+
+    interleaved: bool
+    addresses: tuple[str, ...]
+    signs: tuple[Seen, ...]
+
+
+class Upgraded(Enum):
+    """Whether an upgrade happened in this log and lasts at its end."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class UpgradeSign:
+    """The answer and the lines that show it.
+
+    NO is never said because a line is missing: it needs a bootloader that decided otherwise,
+    refused, reverted, or ran through to the application without swapping.
+    """
+
+    upgraded: Upgraded
+    why: str
+    seen: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class BootReport:
+    """All that one log says.
+
+    Args:
+        boots: in order. Of very many, the first, the last and all that differ are kept.
+        boot_count: all boots, those that are not kept included.
+        line_count, size_bytes: of the whole log.
+        begins_in_boot: the log begins in the middle of a boot, or of a running application.
+        loops: runs of three and more equal boots.
+        two_boards: None where nothing speaks for a second board.
+        garbled: damaged lines, at most 50; `garbled_count` counts all.
+        smp_frames: SMP console frames that were taken out.
+        client: None where the log holds no client's output.
+        upgrade: whether an upgrade happened.
+        unknown_count: lines of bootloader stages that the catalogue does not know.
+        is_binary: most of it is no text.
+    """
+
+    boots: tuple[BootRecord, ...]
+    boot_count: int
+    line_count: int
+    size_bytes: int
+    begins_in_boot: bool
+    loops: tuple[BootLoop, ...]
+    two_boards: TwoBoards | None
+    garbled: tuple[Seen, ...]
+    garbled_count: int
+    smp_frames: int
+    client: ClientReport | None
+    upgrade: UpgradeSign
+    unknown_count: int
+    is_binary: bool
+
+    @property
+    def last_boot(self) -> BootRecord | None:
+        """The last boot; None where the log holds none."""
+        return self.boots[-1] if self.boots else None
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults of all boots, in order."""
+        return tuple(fault for boot in self.boots for fault in boot.faults)
+
+    def to_json(self) -> str:
+        """The report as JSON text; enums by their value, addresses and sizes as numbers."""
+        return TypeAdapter(BootReport).dump_json(self, indent=2).decode()
+
+
+# --- the short form that a verdict is reached from ---
 
 
 @dataclass(frozen=True)
@@ -85,185 +687,3 @@ class Boot:
         parts += self.refusals
         parts.append("application runs" if self.reached_app else "no application")
         return ", ".join(parts)
-
-
-_REFUSALS = frozenset(
-    {
-        "nsib_below_counter",
-        "nsib_invalidated",
-        "nsib_nothing",
-        "no_room",
-        "image_invalid",
-        "downgrade",
-        "mcuboot_nothing",
-    }
-)
-
-
-# `<inf> module: text`, as applications log; MCUboot's own module is left out.
-_APP_LOG = re.compile(r"<(?:err|wrn|inf|dbg)> (?!mcuboot: )\w+: ")
-# From these lines on the next stage may begin.
-_STAGE_IS_OVER = frozenset({"nsib_verified", "chainload", "jump"})
-
-
-def read_boots(lines: Iterable[LogLine], patterns: BoardPatterns) -> tuple[Boot, ...]:
-    """All boots in these lines, in order.
-
-    Lines before the first banner or bootloader line make no boot.
-    """
-    reader = _Reader(patterns)
-    for line in lines:
-        reader.take(line)
-    reader.finish()
-    return tuple(reader.boots)
-
-
-class _Reader:
-    """Assigns lines to boots and stages.
-
-    Banners look alike in all three stages of NCS 2.3, so a banner only opens a stage; the next
-    telling line says which. A stage that is not later than the one before it begins a new boot.
-    """
-
-    def __init__(self, patterns: BoardPatterns) -> None:
-        self.boots: list[Boot] = []
-        self._patterns = patterns
-        self._banners: list[LogLine] = []
-        self._stage_is_over = False
-        self._app_banner_is_due = False
-        self._wrong_keys: list[str] = []
-
-    def take(self, line: LogLine) -> None:
-        """Read the next line."""
-        found = {p.name: (p, m) for p in CATALOGUE if (m := p.regex.search(line.text))}
-        if "mcuboot_banner" in found:
-            self._settle_banners()
-            self._enter(Stage.MCUBOOT, line)
-            return
-        if "banner" in found or ("banner_more" in found and self._lost_a_banner()):
-            self._settle_banners()
-            self._banners.append(line)
-            return
-        stage = self._stage_of(line, found)
-        if stage is not None and self._begins(stage):
-            self._enter(stage, line)
-        elif self._banners:
-            self._banners.append(line)
-        elif self.boots:
-            self._append(line)
-        if self.boots:
-            self._read(line, found)
-
-    def finish(self) -> None:
-        """No more lines will come."""
-        self._settle_banners()
-
-    def _stage_of(
-        self, line: LogLine, found: dict[str, tuple[LogPattern, re.Match[str]]]
-    ) -> Stage | None:
-        stages = {pattern.stage for pattern, _ in found.values() if pattern.stage is not None}
-        if stages:
-            return min(stages, key=lambda stage: stage.value)
-        if re.search(self._patterns.app_ready, line.text):
-            return Stage.APP
-        if self._banners and re.search(r"\w", line.text) and "banner_more" not in found:
-            return Stage.APP
-        if self._mcuboot_is_over() and _APP_LOG.search(line.text):
-            return Stage.APP
-        return None
-
-    def _begins(self, stage: Stage) -> bool:
-        if self._banners:
-            return True
-        if not self.boots:
-            return stage is not Stage.APP
-        return self.boots[-1].stages[-1] is not stage
-
-    def _enter(self, stage: Stage, line: LogLine) -> None:
-        if self._app_banner_is_due and stage is Stage.APP:
-            self._app_banner_is_due = False
-        else:
-            if not self.boots or stage.value <= self.boots[-1].stages[-1].value:
-                self.boots.append(Boot())
-            self.boots[-1].stages.append(stage)
-            # An application may log before it prints its banner.
-            self._app_banner_is_due = stage is Stage.APP and not self._banners
-            self._stage_is_over = False
-        self._append(line)
-
-    def _append(self, *lines: LogLine) -> None:
-        self.boots[-1].lines += [*self._banners, *lines]
-        self._banners = []
-
-    def _settle_banners(self) -> None:
-        """Behind MCUboot's last line, a banner that nothing telling follows is the app's."""
-        if self._banners and self._mcuboot_is_over():
-            self.boots[-1].stages.append(Stage.APP)
-            self._append()
-
-    def _mcuboot_is_over(self) -> bool:
-        return self._stage_is_over and self.boots[-1].stages[-1] is Stage.MCUBOOT
-
-    def _lost_a_banner(self) -> bool:
-        """Whether a banner's second line stands alone where a banner is due: the first is lost."""
-        return not self._banners and (self._stage_is_over or not self.boots)
-
-    def _read(self, line: LogLine, found: dict[str, tuple[LogPattern, re.Match[str]]]) -> None:
-        boot = self.boots[-1]
-        self._read_board_patterns(line.text, boot)
-        self._stage_is_over |= not _STAGE_IS_OVER.isdisjoint(found)
-        for name, (_, match) in found.items():
-            if name in _REFUSALS:
-                # NSIB tries its keys one by one, so a wrong one alone refuses nothing.
-                boot.refusals += [*self._wrong_keys, line.text.strip()]
-                self._wrong_keys = []
-            match name:
-                case "nsib_attempt":
-                    boot.nsib_slot = int(match["slot"])
-                    self._wrong_keys = []
-                case "nsib_wrong_key":
-                    self._wrong_keys.append(line.text.strip())
-                case "nsib_verified":
-                    self._wrong_keys = []
-                case "nsib_key_hash":
-                    boot.key_hash = f"{match['first']}...{match['last']}"
-                case "nsib_counter":
-                    boot.counter_set_to = int(match["version"])
-                case "swap_type" if boot.stages[-1] is Stage.MCUBOOT:
-                    image = match["image"]
-                    boot.swap_decisions.append(
-                        SwapDecision(int(image) if image else None, match["swap_type"])
-                    )
-                case "swap_start":
-                    boot.swap_algorithm = match["algorithm"]
-                    decided = [d.swap_type for d in boot.swap_decisions if d.swap_type != "none"]
-                    boot.swap_type = decided[-1] if decided else None
-                case "chainload":
-                    boot.chainload_address = int(match["address"], 16)
-                case "image_version":
-                    boot.image_version = match["version"]
-                case "identity":
-                    boot.identity_address = match["address"].upper()
-                case "build_time":
-                    boot.build_time = match["text"].strip()
-                case _:
-                    pass
-
-    def _read_board_patterns(self, text: str, boot: Boot) -> None:
-        match boot.stages[-1]:
-            case Stage.NSIB:
-                version = _version_in(self._patterns.firmware_version, text)
-                boot.firmware_version = boot.firmware_version if version is None else version
-            case Stage.MCUBOOT:
-                version = _version_in(self._patterns.bootloader_version, text)
-                boot.bootloader_version = boot.bootloader_version if version is None else version
-            case Stage.APP:
-                if re.search(self._patterns.app_ready, text):
-                    boot.app_ready = True
-            case _:
-                assert_never(boot.stages[-1])
-
-
-def _version_in(pattern: str | None, text: str) -> int | None:
-    found = re.search(pattern, text) if pattern else None
-    return int(found["version"]) if found else None

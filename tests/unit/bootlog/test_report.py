@@ -2,8 +2,9 @@
 
 import pytest
 
+from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, SwapDecision, read_boots
+from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, SwapDecision
 from pytest_nrf_fota.console.log import LogLine
 
 _PATTERNS = BoardPatterns(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, read_boots
+from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
 from pytest_nrf_fota.console.log import ConsoleLog, LogMark
 from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
 from pytest_nrf_fota.console.text import TextCleaner
@@ -28,8 +29,6 @@ _NO_BOOT_IN_THE_LOG = {
     *("38-nrf52840-littlefs-main-stack", "54-nrf9160-secure-hardfault"),
     *("56-nrf52840-mpsl-bus-fault", "58-ncs-usage-fault-button"),
 }
-# Its author left out the lines that would show the application's start.
-_LAST_APP_ELIDED = "60-nrf54l15-crash-reset-coredump"
 # The network core's update, and a swap by an MCUboot that prints no line for it.
 _SWAP_WITHOUT_A_LINE = {"06-netcore-pcd-update-ok", "33-nrf52840-usbdfu-revert"}
 
@@ -126,8 +125,6 @@ def test_published_logs_show_the_stages_that_their_index_names() -> None:
         wanted = [_STAGE_NAMES[name] for name in entry["stages_seen"] if name in _STAGE_NAMES]
         if wanted[0] is Stage.APP and found[0] is not Stage.APP:
             wanted = wanted[1:]  # the log begins while the application already runs
-        if entry["id"] == _LAST_APP_ELIDED:
-            wanted = wanted[:-1]
         assert found == wanted, entry["id"]
 
 

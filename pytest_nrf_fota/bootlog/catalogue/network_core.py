@@ -1,0 +1,85 @@
+"""The network core's update through PCD, and its bootloader b0n."""
+
+from pytest_nrf_fota.bootlog.catalogue.mcuboot import LEVEL_PREFIX
+from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
+
+_SOURCE = "facts/dual-stage-boot.md, 4.6"
+_PCD = Family(Stage.MCUBOOT, _SOURCE, LEVEL_PREFIX)
+# An application might say these, too.
+_B0N = Family(None, _SOURCE)
+
+PATTERNS = (
+    _PCD.line(
+        "netcore_start",
+        r"Starting network core update",
+        "MCUboot hands an image to the network core.",
+        "I: Starting network core update",
+        watched=True,
+    ),
+    _PCD.line(
+        "netcore_version_check",
+        r"Checking network core version",
+        "The network core's running version is asked for.",
+        "I: Checking network core version",
+    ),
+    _PCD.line(
+        "netcore_on",
+        r"Turned on network core",
+        "The network core starts to take its image.",
+        "I: Turned on network core",
+    ),
+    _PCD.line(
+        "netcore_off",
+        r"Turned off network core",
+        "The network core is off again.",
+        "I: Turned off network core",
+    ),
+    _PCD.line(
+        "netcore_done",
+        r"Done updating network core",
+        "The network core runs its new image from the next start on.",
+        "I: Done updating network core",
+        watched=True,
+    ),
+    _PCD.line(
+        "netcore_failed",
+        r"Network core update failed",
+        "The network core's bootloader did not take the image.",
+        "E: Network core update failed",
+        refuses=True,
+        watched=True,
+    ),
+    _PCD.line(
+        "netcore_no_command",
+        r"Error while writing PCD cmd: (?P<error>-?\d+)",
+        "MCUboot has no address or no size to give to the network core's bootloader.",
+        "I: Error while writing PCD cmd: -22",
+        refuses=True,
+    ),
+    _PCD.line(
+        "netcore_command_failed",
+        r"Error while writing PCD cmd: (?P<code>-?\d+)",
+        "The command for the network core's bootloader could not be stored.",
+        "I: Error while writing PCD cmd: -22",
+        source="sdk-nrf subsys/pcd and sdk-mcuboot loader.c",
+    ),
+    _B0N.line(
+        "b0n_failed",
+        r"(?P<what>Flash device not ready|Failed to protect b0n flash, cancel startup"
+        r"|Unable to find valid firmware inside|Failed to transfer image: -?\d+"
+        r"|Failed to protect app flash: -?\d+)",
+        "The network core's bootloader gave up.",
+        "Flash device not ready",
+        "Failed to protect b0n flash, cancel startup",
+        "Unable to find valid firmware inside 0x1008800",
+        "Failed to transfer image: -5",
+        "Failed to protect app flash: -22",
+        anchor=(
+            "Flash device not ready",
+            "b0n flash",
+            "valid firmware inside",
+            "transfer image",
+            "protect app",
+        ),
+    ),
+)

@@ -1,0 +1,81 @@
+"""Banners, which every stage prints, and TF-M's lines."""
+
+from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
+
+_BANNERS = Family(None, "facts/dual-stage-boot.md, 4.4")
+_TFM = Family(Stage.TFM, "logs/cases/20-nrf9151-primary-magic-bad-ok.log")
+
+PATTERNS = (
+    _BANNERS.line(
+        "banner",
+        r"\*\*\* Booting (?P<product>[^*]*?)(?: (?:build )?(?P<version>[^\s*]+))? +\*\*\*",
+        "A stage starts: NSIB, MCUboot or an application.",
+        "*** Booting Zephyr OS build v3.2.99-ncs2 ***",
+        "uart:~$ *** Booting Zephyr OS build v3.2.99-ncs1-4-g8fb465f43f6a ***",
+        "*** Booting nRF Connect SDK v2.5.2 ***",
+        "*** Booting MCUboot v2.3.0-dev-0d9411f5dda3 ***",
+        "*** Booting My Application v1.0.0-7ff1f906b7b0 ***",
+        "***** Booting Zephyr OS v1.1.0-52-g5bac42f *****",
+        "*** Booting Zephyr OS build ...  ***",
+        "*** Booting Zephyr OS version 2.4.0  ***",
+        anchor="*** Booting",
+        watched=True,
+    ),
+    _BANNERS.line(
+        "banner_more",
+        r"\*\*\* Using (?P<product>[^*]*?)(?: (?:build )?(?P<version>[^\s*]+))? +\*\*\*",
+        "A further line of a banner names what the stage was built with.",
+        "*** Using nRF Connect SDK v2.9.99-98a5e50b9ac1 ***",
+        "]mJ*** Using nRF Connect SDK v3.0.0-3bfc46578e42 ***",
+        "*** Using Zephyr OS build 684c9e8f32e4 ***",
+        anchor="*** Using",
+        since="NCS 2.6",
+        watched=True,
+    ),
+    _BANNERS.line(
+        "mcuboot_banner",
+        r"\*\*\* Booting MCUboot ",
+        "MCUboot starts.",
+        "*** Booting MCUboot ee39e2d694bd ***",
+        "uart:~$ *** Booting MCUboot v2.4.0 ***",
+        "[esp32] [INF] *** Booting MCUboot build v1.8.0-86-g55a3b8c ***",
+        stage=Stage.MCUBOOT,
+        since="NCS 2.6",
+        watched=True,
+    ),
+    _TFM.line(
+        "tfm_start",
+        r"(?:^|[^\w])(?:Booting TF-M v?(?P<version>\S+)|TF-M (?:isolation level|Float ABI))",
+        "TF-M, the secure firmware of builds with a non-secure application, starts.",
+        "Booting TF-M v2.1.0",
+        "Booting TF-M v2.1.1-ncs4",
+        "TF-M isolation level is: 0x00000001",
+        "TF-M Float ABI: Hard",
+        anchor="TF-M",
+        watched=True,
+    ),
+    _TFM.line(
+        "tfm_line",
+        r"(?:\[Sec Thread\]|All pins have been configured as non-secure|Lazy stacking enabled"
+        r"|\[(?:INF|WRN|ERR|DBG)\] ?\[(?:PS|ITS|Crypto|CRYPTO|PLATFORM|Attest|FWU)\b"
+        r"|Creating an empty (?:ITS|PS) flash layout)",
+        "TF-M starts the non-secure side.",
+        "[Sec Thread] Secure image initializing!",
+        "All pins have been configured as non-secure",
+        "Lazy stacking enabled",
+        "Creating an empty ITS flash layout.",
+        "[INF][PS] Encryption alg: 0x5500100",
+        anchor=("[Sec Thread]", "non-secure", "Lazy stacking", "][", "flash layout", "] ["),
+    ),
+    _TFM.line(
+        "tfm_fault",
+        r"(?:FATAL ERROR: (?P<what>\w+(?: \w+)*)|Platform Exception: (?P<exception>.+)"
+        r"|Oops\.\.\. (?P<oops>.+))",
+        "The secure firmware crashed.",
+        "FATAL ERROR: SecureFault",
+        "Platform Exception: SPU",
+        "FATAL ERROR: HardFault",
+        anchor=("FATAL ERROR: ", "Platform Exception", "Oops..."),
+        source="trusted-firmware-m, secure_fw/spm and nordic platform",
+    ),
+)

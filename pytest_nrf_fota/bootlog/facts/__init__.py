@@ -1,0 +1,1 @@
+"""What the lines of one stage, or of one kind, say."""

@@ -1,0 +1,129 @@
+"""What NSIB said."""
+
+from dataclasses import dataclass, field
+
+from pytest_nrf_fota.bootlog.matching import Hit
+from pytest_nrf_fota.bootlog.report import KeyTried, NsibAttempt, NsibReport, Seen
+from pytest_nrf_fota.bootlog.segments import RawLine, RawStage
+
+_ERRORS = frozenset(
+    {
+        *("nsib_no_fw_info", "nsib_counter_unreadable", "nsib_counter_slots_unreadable"),
+        *("nsib_counter_failed", "nsib_version_unreadable", "b0n_failed", "nsib_huk"),
+    }
+)
+
+
+@dataclass
+class _OpenAttempt:
+    seen: Seen
+    slot: int | None = None
+    address: int | None = None
+    keys: list[KeyTried] = field(default_factory=list)
+    verified: Seen | None = None
+    version: int | None = None
+    below_counter: tuple[int, int] | None = None
+    counter: int | None = None
+    revoked: list[int] = field(default_factory=list)
+    invalidated: Seen | None = None
+    errors: list[Seen] = field(default_factory=list)
+
+    def close(self) -> NsibAttempt:
+        return NsibAttempt(
+            slot=self.slot,
+            address=self.address,
+            keys=tuple(self.keys),
+            verified=self.verified,
+            firmware_version=self.version,
+            below_counter=self.below_counter,
+            counter_set_to=self.counter,
+            revoked_keys=tuple(self.revoked),
+            invalidated=self.invalidated,
+            errors=tuple(self.errors),
+            seen=self.seen,
+        )
+
+
+def read_nsib(stage: RawStage) -> NsibReport:
+    """The attempts of one NSIB run."""
+    reader = _NsibReader()
+    for line in stage.lines:
+        for hit in line.facts.hits:
+            reader.take(hit, line)
+    attempts = tuple(attempt.close() for attempt in reader.attempts)
+    return NsibReport(attempts, reader.gave_up, tuple(reader.errors))
+
+
+class _NsibReader:
+    def __init__(self) -> None:
+        self.attempts: list[_OpenAttempt] = []
+        self.gave_up: Seen | None = None
+        self.errors: list[Seen] = []
+
+    def take(self, hit: Hit, line: RawLine) -> None:
+        seen, name = line.seen(), hit.pattern.name
+        if name == "nsib_nothing":
+            self.gave_up = seen
+            return
+        if not name.startswith(("nsib_", "b0n_")):
+            return
+        attempt = self._attempt(name, seen)
+        if hit.pattern.refuses or name in _ERRORS:
+            attempt.errors.append(seen)
+            self.errors.append(seen)
+        self._take_fact(attempt, hit, seen)
+
+    def _attempt(self, name: str, seen: Seen) -> _OpenAttempt:
+        """The attempt that a line belongs to; the line that begins one may be missing."""
+        last = self.attempts[-1] if self.attempts else None
+        begins = name == "nsib_attempt" or (
+            name == "nsib_address" and last is not None and last.address is not None
+        )
+        if last is None or begins:
+            last = _OpenAttempt(seen)
+            self.attempts.append(last)
+        return last
+
+    def _take_fact(self, attempt: _OpenAttempt, hit: Hit, seen: Seen) -> None:
+        match hit.pattern.name:
+            case "nsib_attempt":
+                attempt.slot = hit.number("slot")
+            case "nsib_address":
+                attempt.address = hit.number("address", 16)
+            case "nsib_verifying":
+                attempt.keys.append(KeyTried(hit.number("key"), None, "unknown", seen))
+            case "nsib_key_revoked":
+                attempt.keys.append(KeyTried(hit.number("key"), None, "revoked", seen))
+            case "nsib_key_hash":
+                _set_hash(attempt, f"{hit.text('first')}...{hit.text('last')}", seen)
+            case "nsib_wrong_key":
+                _set_result(attempt, "no match")
+            case "nsib_verified" | "nsib_hash_verified":
+                attempt.verified = seen
+                _set_result(attempt, "accepted")
+            case "nsib_revokes_key":
+                attempt.revoked.append(hit.number("key") or 0)
+            case "nsib_firmware_version":
+                attempt.version = hit.number("version")
+            case "nsib_below_counter":
+                attempt.below_counter = (hit.number("version") or 0, hit.number("counter") or 0)
+            case "nsib_counter":
+                attempt.counter = hit.number("version")
+            case "nsib_invalidated":
+                attempt.invalidated = seen
+            case _:
+                pass
+
+
+def _set_hash(attempt: _OpenAttempt, hash_ends: str, seen: Seen) -> None:
+    if attempt.keys and attempt.keys[-1].hash_ends is None:
+        last = attempt.keys.pop()
+        attempt.keys.append(KeyTried(last.number, hash_ends, last.result, last.seen))
+    else:
+        attempt.keys.append(KeyTried(None, hash_ends, "unknown", seen))
+
+
+def _set_result(attempt: _OpenAttempt, result: str) -> None:
+    if attempt.keys and attempt.keys[-1].result == "unknown":
+        last = attempt.keys.pop()
+        attempt.keys.append(KeyTried(last.number, last.hash_ends, result, last.seen))

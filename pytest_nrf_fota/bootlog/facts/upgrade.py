@@ -1,0 +1,173 @@
+"""Whether an upgrade happened in a log, from what its boots did one after the other."""
+
+from collections.abc import Sequence
+
+from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.report import (
+    BootRecord,
+    ClientReport,
+    Seen,
+    Swap,
+    SwapResult,
+    Upgraded,
+    UpgradeSign,
+)
+
+_UNKNOWN = UpgradeSign(Upgraded.UNKNOWN, "no line says what a bootloader did", ())
+
+
+def upgrade_sign(boots: Sequence[BootRecord], client: ClientReport | None) -> UpgradeSign:
+    """The last thing that a boot said about an upgrade."""
+    judge = _Judge()
+    for boot in boots:
+        judge.take(boot)
+    if judge.sign.upgraded is Upgraded.UNKNOWN and not boots and client is not None:
+        return _from_list(client)
+    return judge.sign
+
+
+class _Judge:
+    def __init__(self) -> None:
+        self.sign = _UNKNOWN
+        self._before: BootRecord | None = None
+        self._cut: Swap | None = None
+
+    def take(self, boot: BootRecord) -> None:
+        sign = (
+            self._refused_by_nsib(boot)
+            or self._by_swaps(boot)
+            or self._by_network_core(boot)
+            or self._refused_by_mcuboot(boot)
+            or self._by_versions(boot)
+        )
+        if sign is not None:
+            self.sign = sign
+        elif self.sign.upgraded is Upgraded.UNKNOWN:
+            self.sign = _ran_through(boot) or self.sign
+        self._before = boot
+
+    def _by_swaps(self, boot: BootRecord) -> UpgradeSign | None:
+        sign = None
+        for swap in boot.mcuboot.swaps if boot.mcuboot is not None else ():
+            sign = self._by_swap(swap) or sign
+        return sign
+
+    def _by_swap(self, swap: Swap) -> UpgradeSign | None:
+        cut, self._cut = self._cut, None
+        # A resumed swap goes on with what the one before it began.
+        decided = swap.decided or (cut.decided if cut is not None else None)
+        match swap.result:
+            case SwapResult.CUT:
+                self._cut = swap if swap.decided is not None else cut or swap
+                return UpgradeSign(
+                    Upgraded.UNKNOWN, "the swap was cut; the next boot resumes it", (swap.seen,)
+                )
+            case SwapResult.REFUSED:
+                return None
+            case SwapResult.UNKNOWN:
+                return UpgradeSign(
+                    Upgraded.UNKNOWN,
+                    f"MCUboot had decided to swap ({swap.decided}) and says no more about it",
+                    (swap.seen,),
+                )
+            case SwapResult.REVERTED | SwapResult.SWAPPED | SwapResult.OVERWRITTEN:
+                if swap.result is SwapResult.REVERTED or decided == "revert":
+                    why = "MCUboot went back to the old image, which had not been confirmed"
+                    return UpgradeSign(Upgraded.NO, why, (swap.seen,))
+                return UpgradeSign(
+                    Upgraded.YES, "MCUboot brought the new image into its slot", (swap.seen,)
+                )
+
+    def _by_network_core(self, boot: BootRecord) -> UpgradeSign | None:
+        update = boot.network_core
+        if update is None:
+            return None
+        if update.failed:
+            return UpgradeSign(Upgraded.NO, "the network core took no update", update.failed)
+        if update.done is not None:
+            return UpgradeSign(Upgraded.YES, "the network core was updated", (update.done,))
+        return None
+
+    def _refused_by_mcuboot(self, boot: BootRecord) -> UpgradeSign | None:
+        if boot.mcuboot is None:
+            return None
+        refusals = boot.mcuboot.refusals
+        if refusals:
+            seen = tuple(refusal.seen for refusal in refusals)
+            return UpgradeSign(Upgraded.NO, refusals[0].meaning, seen)
+        if boot.mcuboot.gave_up is not None:
+            return UpgradeSign(
+                Upgraded.NO, "MCUboot found nothing to start", (boot.mcuboot.gave_up,)
+            )
+        return None
+
+    def _refused_by_nsib(self, boot: BootRecord) -> UpgradeSign | None:
+        if boot.nsib is None:
+            return None
+        burnt = [attempt for attempt in boot.nsib.attempts if attempt.invalidated is not None]
+        if burnt:
+            seen = tuple(line for attempt in burnt for line in attempt.errors)
+            return UpgradeSign(Upgraded.NO, "NSIB refused the firmware in a slot", seen)
+        if boot.nsib.gave_up is not None:
+            return UpgradeSign(Upgraded.NO, "NSIB found nothing to start", (boot.nsib.gave_up,))
+        return None
+
+    def _by_versions(self, boot: BootRecord) -> UpgradeSign | None:
+        """NSIB starts newer firmware, or MCUboot another image, than on the boot before."""
+        if self._before is None:
+            return None
+        old, new = _nsib_version(self._before), _nsib_version(boot)
+        if old is not None and new is not None and new[0] > old[0]:
+            why = f"NSIB starts firmware version {new[0]} instead of {old[0]}"
+            return UpgradeSign(Upgraded.YES, why, (old[1], new[1]))
+        before, after = _loaded_version(self._before), _loaded_version(boot)
+        if before is not None and after is not None and before[0] != after[0]:
+            why = f"MCUboot starts version {after[0]} instead of {before[0]}"
+            return UpgradeSign(Upgraded.YES, why, (before[1], after[1]))
+        return None
+
+
+def _nsib_version(boot: BootRecord) -> tuple[int, Seen] | None:
+    booted = boot.nsib.booted if boot.nsib is not None else None
+    if booted is None or booted.firmware_version is None:
+        return None
+    return booted.firmware_version, booted.seen
+
+
+def _loaded_version(boot: BootRecord) -> tuple[str, Seen] | None:
+    """RAM_LOAD and direct-XIP: the version in the slot that was chosen."""
+    for loaded in boot.mcuboot.loaded if boot.mcuboot is not None else ():
+        if loaded.is_chosen and loaded.version is not None:
+            return loaded.version, loaded.seen
+    return None
+
+
+def _ran_through(boot: BootRecord) -> UpgradeSign | None:
+    """A boot that started its application and swapped nothing."""
+    mcuboot = boot.mcuboot
+    if mcuboot is not None and mcuboot.decisions and not mcuboot.swaps:
+        seen = tuple(decision.seen for decision in mcuboot.decisions)
+        return UpgradeSign(Upgraded.NO, "MCUboot had nothing to swap", seen)
+    counter = [
+        attempt.seen
+        for attempt in (boot.nsib.attempts if boot.nsib is not None else ())
+        if attempt.counter_set_to is not None
+    ]
+    if counter:
+        why = "NSIB starts this version for the first time: an update, or the first boot of all"
+        return UpgradeSign(Upgraded.UNKNOWN, why, tuple(counter))
+    bootloaders = [span for span in boot.stages if span.stage is not Stage.APP]
+    if boot.reached_app and bootloaders:
+        why = "the bootloader went straight on to the application"
+        return UpgradeSign(Upgraded.NO, why, (bootloaders[-1].last,))
+    return None
+
+
+def _from_list(client: ClientReport) -> UpgradeSign:
+    waiting = [image for image in client.images if not image.active and image.slot == 1]
+    if not waiting:
+        return _UNKNOWN
+    why = "an image waits in the other slot"
+    if any(image.pending for image in waiting):
+        why = "an image is pending; the board was not reset yet"
+    return UpgradeSign(Upgraded.NO, why, tuple(image.seen for image in waiting))

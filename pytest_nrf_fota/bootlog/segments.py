@@ -1,0 +1,378 @@
+"""Cut a log into boots and stages, line by line."""
+
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.matching import NOTHING, LineFacts
+from pytest_nrf_fota.bootlog.report import Seen
+from pytest_nrf_fota.bootlog.stamps import split_stamps
+
+# `<inf> module: text`, as applications log; MCUboot's own module is left out.
+_APP_LOG = re.compile(r"<(?:err|wrn|inf|dbg)> (?!mcuboot: )\w+: ")
+# Nothing of an application that ran before: terminal programs, elisions, drivers that log before
+# the first stage's banner.
+_NO_SIGN_OF_AN_APP = frozenset({"flash_driver", "esp_rom", "esp_reset"})
+_CLIENT = frozenset({"client_image", "client_field", "client_split", "client_error"})
+# An application's shell, and what only applications print.
+_LEVEL_LINE = re.compile(r"^(?:<\w{3}> \w+: |[IWE]: )")
+_SAME_UPTIME_S = 30.0
+_LONGEST_SHOWN_CHARS = 500
+
+
+class RawLine(NamedTuple):
+    """One line with what is known of it."""
+
+    number: int
+    text: str
+    body: str
+    time_s: float | None
+    facts: LineFacts
+    repaired: bool
+
+    @property
+    def uptime_s(self) -> float | None:
+        """The board's own time stamp; read when it is asked for, because few are."""
+        return split_stamps(self.text).uptime_s
+
+    def seen(self) -> Seen:
+        """The line as a report shows it."""
+        return Seen(
+            self.number, self.text[:_LONGEST_SHOWN_CHARS], self.time_s, self.uptime_s, self.repaired
+        )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many lines of one stage are kept: the first and the last of them."""
+
+    first_lines: int
+    last_lines: int
+
+
+@dataclass
+class RawStage:
+    """One stage's lines, the middle of very many left out."""
+
+    stage: Stage
+    limits: Limits
+    first_lines: list[RawLine] = field(default_factory=list)
+    last_lines: deque[RawLine] = field(default_factory=deque)
+    line_count: int = 0
+    dropped: int = 0
+    last: RawLine | None = None
+
+    def add(self, line: RawLine) -> None:
+        """Append a line."""
+        self.line_count += 1
+        self.last = line
+        if len(self.first_lines) < self.limits.first_lines:
+            self.first_lines.append(line)
+            return
+        self.last_lines.append(line)
+        if len(self.last_lines) > self.limits.last_lines:
+            self.last_lines.popleft()
+            self.dropped += 1
+
+    def extend(self, lines: list[RawLine]) -> None:
+        """Append several lines."""
+        if not lines:
+            return
+        if len(self.first_lines) + len(lines) > self.limits.first_lines:
+            for line in lines:
+                self.add(line)
+            return
+        self.first_lines += lines
+        self.line_count += len(lines)
+        self.last = lines[-1]
+
+    def pass_over(self, count: int, lines: list[RawLine]) -> None:
+        """Count lines of which only `lines`, the last, are kept."""
+        self.dropped += count - len(lines)
+        self.line_count += count - len(lines)
+        for line in lines:
+            self.add(line)
+
+    @property
+    def lines(self) -> list[RawLine]:
+        """The lines that are kept, in order."""
+        return [*self.first_lines, *self.last_lines]
+
+
+@dataclass
+class RawBoot:
+    """One boot's lines, by stage."""
+
+    number: int
+    start_is_missing: bool = False
+    stages: list[RawStage] = field(default_factory=list)
+    repeats_previous: bool = False
+
+    @property
+    def lines(self) -> list[RawLine]:
+        """All lines that are kept, in order."""
+        return [line for stage in self.stages for line in stage.lines]
+
+
+class Segmenter:
+    """Assigns lines to boots and stages.
+
+    Banners look alike in all stages of NCS 2.3, so a banner only opens a stage; the next telling
+    line says which. A stage that is not later than the one before it begins a new boot.
+
+    Args:
+        on_boot: gets each boot when the next one begins, or the log ends.
+        is_ready: whether a line is the one that the board file calls ready.
+        limits: how many lines are kept.
+        keeps_preamble: whether lines of an application that ran before the first boot make one.
+    """
+
+    def __init__(
+        self,
+        on_boot: Callable[[RawBoot], None],
+        is_ready: Callable[[str], bool],
+        limits: Limits,
+        *,
+        keeps_preamble: bool,
+    ) -> None:
+        self._on_boot = on_boot
+        self._is_ready = is_ready
+        self._limits = limits
+        self._keeps_preamble = keeps_preamble
+        self._boot: RawBoot | None = None
+        self._boot_count = 0
+        self._pending: list[RawLine] = []
+        self._stage_is_over = False
+        self._app_banner_is_due = False
+        self._last_stamped: RawLine | None = None
+        self._early: deque[RawLine] = deque(maxlen=8)
+
+    @property
+    def stage(self) -> Stage | None:
+        """The stage that runs; None before the first and while a banner waits for its stage."""
+        if self._boot is None or self._pending:
+            return None
+        return self._boot.stages[-1].stage
+
+    @property
+    def plain_stage(self) -> RawStage | None:
+        """Where a line goes that neither begins nor ends a stage; None while a banner waits."""
+        if self._boot is None or self._pending:
+            return None
+        return self._boot.stages[-1]
+
+    @property
+    def has_boot(self) -> bool:
+        """Whether any boot was begun."""
+        return self._boot is not None or bool(self._pending)
+
+    @property
+    def awaits_next_stage(self) -> bool:
+        """Whether the next stage may begin without a line that only it prints."""
+        return bool(self._pending) or self._stage_is_over or self._boot is None
+
+    @property
+    def boot_count(self) -> int:
+        """Boots begun so far."""
+        return self._boot_count
+
+    def take(self, line: RawLine) -> None:
+        """The next line."""
+        names = line.facts.names
+        if "mcuboot_banner" in names:
+            self._settle_banners()
+            self._settle_silent_stage()
+            self._enter(Stage.MCUBOOT, line)
+        elif "banner" in names or ("banner_more" in names and self._lost_a_banner()):
+            self._settle_banners()
+            self._settle_silent_stage()
+            self._pending.append(line)
+        else:
+            self._take_telling_line(line)
+        if line.text[:1] == "[":
+            self._last_stamped = line
+
+    def end_stage(self) -> None:
+        """A line behind which the next stage may begin went to `plain_stage`."""
+        self._stage_is_over = True
+
+    def pass_over(self, count: int, last_lines: list[RawLine]) -> None:
+        """Lines of a running application that nobody looked at."""
+        if self._boot is not None:
+            self._boot.stages[-1].pass_over(count, last_lines)
+
+    def finish(self) -> None:
+        """No more lines will come."""
+        self._settle_banners()
+        if self._boot is None:
+            self._settle_silent_stage()
+        self._end_boot()
+
+    def _take_telling_line(self, line: RawLine) -> None:
+        stage = self._stage_of(line)
+        if stage is not None and self._begins(stage, line):
+            self._enter(stage, line)
+        elif self._pending:
+            self._pending.append(line)
+        elif self._boot is not None:
+            self._add(line)
+        elif self._keeps_preamble:
+            self._early.append(line)
+        if line.facts.ends_stage:
+            self._stage_is_over = True
+
+    def _stage_of(self, line: RawLine) -> Stage | None:
+        facts = line.facts
+        if facts.stage is not None and facts.stage is not Stage.APP:
+            return facts.stage if self._may_follow(facts) else None
+        if self._is_ready(line.text):
+            return Stage.APP
+        if self._pending:
+            return Stage.APP if self._ends_pending(line) else None
+        if self._boot is None:
+            return Stage.APP if self._keeps_preamble and _is_app_sign(line) else None
+        if facts.stage is Stage.APP and facts.strong_stage is Stage.APP:
+            return Stage.APP
+        if facts.stage is Stage.APP and self._last_bootloader_is_over():
+            return Stage.APP
+        if self._last_bootloader_is_over() and _APP_LOG.search(line.body):
+            return Stage.APP
+        if "prompt" in facts.names and self.stage is Stage.MCUBOOT:
+            return Stage.APP
+        if "fatal_error" in facts.names and self._last_bootloader_is_over():
+            return Stage.APP
+        return None
+
+    def _may_follow(self, facts: LineFacts) -> bool:
+        """What another stage might print, too, neither goes back nor leaves a stage early."""
+        current = self.stage
+        if self._pending or facts.stage is None or facts.stage is current:
+            return True
+        if facts.strong_stage is not None and facts.strong_stage is not Stage.APP:
+            return True
+        return current is not None and facts.stage > current and self._stage_is_over
+
+    def _ends_pending(self, line: RawLine) -> bool:
+        if "banner_more" in line.facts.names or "esp_rom" in line.facts.names:
+            return False
+        return bool(line.facts.hits) or any(char.isalnum() for char in line.body)
+
+    def _begins(self, stage: Stage, line: RawLine) -> bool:
+        if self._pending:
+            return True
+        if self._boot is None:
+            return stage is not Stage.APP or (self._keeps_preamble and _is_app_sign(line))
+        return self._boot.stages[-1].stage is not stage
+
+    def _enter(self, stage: Stage, line: RawLine) -> None:
+        boot = self._boot
+        if stage is Stage.APP and self._continues_app(line):
+            self._app_banner_is_due = False
+        elif boot is not None and stage is Stage.MCUBOOT and self._was_mcuboot(boot):
+            boot.stages[-1].stage = Stage.MCUBOOT
+            self._app_banner_is_due = False
+        else:
+            if boot is None or stage <= boot.stages[-1].stage:
+                self._end_boot()
+                self._boot_count += 1
+                missing = not self._pending and stage is Stage.APP
+                boot = self._boot = RawBoot(self._boot_count, start_is_missing=missing)
+            boot.stages.append(RawStage(stage, self._limits))
+            # An application may log before it prints its banner.
+            self._app_banner_is_due = stage is Stage.APP and not self._pending
+            self._stage_is_over = False
+            self._last_stamped = None
+        self._add(line)
+
+    def _was_mcuboot(self, boot: RawBoot) -> bool:
+        """Whether a log began with swap types that MCUboot, not an application, had printed."""
+        only = boot.stages[0]
+        if not boot.start_is_missing or self._pending or boot.stages[-1] is not only:
+            return False
+        return all("swap_type" in line.facts.names for line in only.lines)
+
+    def _continues_app(self, line: RawLine) -> bool:
+        """Whether the banner before this line is that of the application that already logs."""
+        if not self._app_banner_is_due or self._boot is None:
+            return False
+        if self._boot.stages[-1].stage is not Stage.APP:
+            return False
+        if not self._boot.start_is_missing:
+            return True
+        before = self._last_stamped.uptime_s if self._last_stamped is not None else None
+        now = line.uptime_s
+        return before is not None and now is not None and 0 <= now - before < _SAME_UPTIME_S
+
+    def _add(self, line: RawLine) -> None:
+        assert self._boot is not None
+        stage = self._boot.stages[-1]
+        if self._early:
+            for earlier in self._early:
+                if earlier.facts.hits:
+                    stage.add(earlier)
+            self._early.clear()
+        if self._pending:
+            for earlier in self._pending:
+                stage.add(earlier)
+            self._pending.clear()
+        stage.add(line)
+
+    def _settle_banners(self) -> None:
+        """Behind a bootloader's last line, a banner that nothing telling follows is the app's."""
+        if not self._pending or self._boot is None:
+            return
+        if not (self._stage_is_over and self.last_stage in (Stage.MCUBOOT, Stage.TFM)):
+            return
+        self._boot.stages.append(RawStage(Stage.APP, self._limits))
+        self._stage_is_over = False
+        self._app_banner_is_due = False
+        *earlier, last = self._pending
+        self._pending = earlier
+        self._add(last)
+
+    def _settle_silent_stage(self) -> None:
+        """A banner that the next one follows at once is a stage that printed nothing else."""
+        if not self._pending or not self._keeps_preamble:
+            return
+        if not any("banner" in line.facts.names for line in self._pending):
+            return
+        *self._pending, last = self._pending
+        if self._stage_is_over and self._boot is not None and self.last_stage is Stage.NSIB:
+            self._boot.stages.append(RawStage(Stage.MCUBOOT, self._limits))
+            self._add(last)
+            self._stage_is_over = True
+            return
+        self._end_boot()
+        self._boot_count += 1
+        self._boot = RawBoot(self._boot_count, stages=[RawStage(Stage.APP, self._limits)])
+        self._app_banner_is_due = self._stage_is_over = False
+        self._add(last)
+
+    @property
+    def last_stage(self) -> Stage | None:
+        """The last stage that was begun."""
+        return self._boot.stages[-1].stage if self._boot is not None else None
+
+    def _last_bootloader_is_over(self) -> bool:
+        return self._stage_is_over and self.stage in (Stage.MCUBOOT, Stage.TFM)
+
+    def _lost_a_banner(self) -> bool:
+        """Whether a banner's second line stands alone where a banner is due: the first is lost."""
+        return not self._pending and (self._stage_is_over or self._boot is None)
+
+    def _end_boot(self) -> None:
+        if self._boot is not None:
+            self._on_boot(self._boot)
+            self._boot = None
+
+
+def _is_app_sign(line: RawLine) -> bool:
+    names = line.facts.names
+    if names & (_NO_SIGN_OF_AN_APP | _CLIENT):
+        return False
+    if line.facts is NOTHING:
+        return line.uptime_s is not None or _LEVEL_LINE.search(line.body) is not None
+    return "banner_more" not in names
