@@ -5,6 +5,7 @@ controller that a host can see; the list comes from facts/bluez.md.
 """
 
 import asyncio
+from dataclasses import dataclass
 
 from bumble import hci, ll
 from bumble.controller import Controller
@@ -19,6 +20,18 @@ LINK_LAYER_TIME_US = 2120
 
 RSSI_DBM = -50
 """Signal strength in every advertising report: kit and host lie on the same desk."""
+
+
+@dataclass
+class EncryptionAnswer(ll.ControlPdu):
+    """The peripheral's answer to an encryption request: LL_START_ENC_RSP or LL_REJECT_IND.
+
+    bumble has neither: it takes every request for granted, whatever the key.
+    """
+
+    opcode = ll.ControlPdu.Opcode.LL_REJECT_IND
+
+    error_code: int
 
 
 class Air(LocalLink):
@@ -145,6 +158,7 @@ class AirController(Controller):
             public_address=hci.Address(public_address, hci.Address.PUBLIC_DEVICE_ADDRESS),
         )
         self.air = air
+        self._encryption_requests: dict[int, ll.EncReq] = {}
 
     def leave(self) -> None:
         """Vanish: stop advertising, scanning, connecting; peers lose their links at once."""
@@ -195,6 +209,90 @@ class AirController(Controller):
             ),
         )
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
+        # bumble reports the reason that the peer was given to the own host as well; and where the
+        # link is gone already, it promises an event that never comes.
+        connection = self.find_le_connection_by_handle(command.connection_handle)
+        if connection is None:
+            unknown = hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR
+            self._send_hci_command_status(unknown, command.op_code)
+            return
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        connection.send_ll_control_pdu(ll.TerminateInd(command.reason))
+        own_doing = hci.HCI_ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR
+        self.on_le_disconnected(connection, own_doing)
+
+    def on_hci_le_enable_encryption_command(
+        self, command: hci.HCI_LE_Enable_Encryption_Command
+    ) -> None:
+        # bumble reports success at once, without asking the peripheral for its key.
+        connection = self.find_le_connection_by_handle(command.connection_handle)
+        if connection is None:
+            super().on_hci_le_enable_encryption_command(command)
+            return
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        connection.send_ll_control_pdu(
+            ll.EncReq(command.random_number, command.encrypted_diversifier, command.long_term_key)
+        )
+
+    def on_hci_le_long_term_key_request_reply_command(
+        self, command: hci.HCI_LE_Long_Term_Key_Request_Reply_Command
+    ) -> hci.HCI_StatusAndConnectionHandleReturnParameters:
+        return self._answer_encryption_request(command.connection_handle, command.long_term_key)
+
+    def on_hci_le_long_term_key_request_negative_reply_command(
+        self, command: hci.HCI_LE_Long_Term_Key_Request_Negative_Reply_Command
+    ) -> hci.HCI_StatusAndConnectionHandleReturnParameters:
+        return self._answer_encryption_request(command.connection_handle, None)
+
+    def on_ll_control_pdu(self, sender_address: hci.Address, packet: ll.ControlPdu) -> None:
+        connection = self.le_connections.get(sender_address)
+        if connection is None:
+            return  # the link ended while the packet was on its way
+        match packet:
+            case ll.EncReq():
+                self._encryption_requests[connection.handle] = packet
+                self.send_hci_packet(
+                    hci.HCI_LE_Long_Term_Key_Request_Event(
+                        connection_handle=connection.handle,
+                        random_number=packet.rand,
+                        encryption_diversifier=packet.ediv,
+                    )
+                )
+            case EncryptionAnswer(error_code=hci.HCI_ErrorCode.SUCCESS):
+                self.on_le_encrypted(connection)
+            case EncryptionAnswer(error_code=error_code):
+                self.send_hci_packet(
+                    hci.HCI_Encryption_Change_Event(
+                        status=error_code,
+                        connection_handle=connection.handle,
+                        encryption_enabled=hci.HCI_Encryption_Change_Event.Enabled.OFF,
+                    )
+                )
+            case _:
+                super().on_ll_control_pdu(sender_address, packet)
+
+    def _answer_encryption_request(
+        self, handle: int, key: bytes | None
+    ) -> hci.HCI_StatusAndConnectionHandleReturnParameters:
+        request = self._encryption_requests.pop(handle, None)
+        connection = self.find_le_connection_by_handle(handle)
+        if request is None or connection is None:
+            status = hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR
+            return hci.HCI_StatusAndConnectionHandleReturnParameters(status, handle)
+        if key is None:
+            missing = hci.HCI_ErrorCode.PIN_OR_KEY_MISSING_ERROR
+            connection.send_ll_control_pdu(EncryptionAnswer(missing))
+        elif key == request.ltk:
+            connection.send_ll_control_pdu(EncryptionAnswer(hci.HCI_ErrorCode.SUCCESS))
+            self.on_le_encrypted(connection)
+        else:
+            # Each end decrypts the other's first packet to nonsense.
+            failure = hci.HCI_ErrorCode.CONNECTION_TERMINATED_DUE_TO_MIC_FAILURE_ERROR
+            connection.send_ll_control_pdu(ll.TerminateInd(failure))
+            self.on_le_disconnected(connection, failure)
+        return hci.HCI_StatusAndConnectionHandleReturnParameters(hci.HCI_ErrorCode.SUCCESS, handle)
 
     def on_advertising_pdu(self, pdu: ll.AdvInd | ll.AdvExtInd) -> None:
         # bumble repeats the advertising data as the scan response, which loses the name.

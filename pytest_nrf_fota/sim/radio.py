@@ -3,27 +3,43 @@
 The kit's peripheral and the host's controller share one simulated air inside the kit's process.
 The host reaches its controller over an HCI socket, as it would reach a Bluetooth dongle.
 
-Data flows as fast as the event loop; its air time moves the kit's clock (`link_timing.py`).
-Pairing is not modelled yet; it belongs into `_smp_characteristic` (permissions) and into the
-`Device` of `_App` (pairing configuration, key store).
+Data flows as fast as the event loop; its air time moves the kit's clock (`link_timing.py`). Who may
+use the SMP characteristic is decided in `pairing.py`.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from bumble.att import ATT_Error, Attribute, AttributeValueV2, Bearer
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
-from bumble.gatt import Characteristic, CharacteristicValue, Service
-from bumble.hci import Address
+from bumble.gatt import (
+    GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
+    Characteristic,
+    CharacteristicValue,
+    Descriptor,
+    Service,
+)
+from bumble.hci import Address, HCI_Error, HCI_ErrorCode, HCI_StatusError
 from bumble.host import Host
+from bumble.keys import MemoryKeyStore
 
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.hci_socket import HciSocket
 from pytest_nrf_fota.sim.link import Air, AirController
 from pytest_nrf_fota.sim.link_timing import AirTime, LinkTiming
+from pytest_nrf_fota.sim.pairing import (
+    PairingEvents,
+    Security,
+    SecurityLevel,
+    level_of,
+    refusal,
+    set_up_pairing,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -65,14 +81,14 @@ class Advertisement:
     address: str
 
 
-class PeripheralEvents(Protocol):
+class PeripheralEvents(PairingEvents, Protocol):
     """What the app on the kit hears from its radio; nothing any more once it was silenced."""
 
     def on_connected(self) -> None:
         """A central connected."""
 
-    def on_disconnected(self) -> None:
-        """The central is gone; advertising goes on by itself."""
+    def on_disconnected(self, reason: int) -> None:
+        """The central is gone, for this HCI reason; advertising goes on by itself."""
 
     def on_smp_fragment(self, data: bytes) -> None:
         """One write to the SMP characteristic: a frame, or a part of one."""
@@ -99,6 +115,13 @@ class Radio:
         self._air = Air()
         self._hci_socket = HciSocket(hci_address, self._air)
         self._app: _App | None = None
+        # Like the settings partition: it outlives resets, not a recover.
+        self._bonds = MemoryKeyStore()
+
+    @property
+    def air(self) -> Air:
+        """Where further controllers may be put, next to the kit's and the host's."""
+        return self._air
 
     @property
     def hci_client_spec(self) -> str:
@@ -125,6 +148,7 @@ class Radio:
         peripheral: PeripheralEvents,
         *,
         smp_service: bool = True,
+        security: Security | None = None,
     ) -> None:
         """The app booted: its Bluetooth stack comes up, connectable.
 
@@ -135,13 +159,19 @@ class Radio:
             advertisement: name and address of this boot's app.
             peripheral: who hears connections and SMP data.
             smp_service: False for an app that was built without SMP over Bluetooth.
+            security: who may use the SMP characteristic; by default anybody.
         """
         await self.silence()
+        security = security or Security()
+        if not security.keeps_bonds:
+            self.forget_bonds()
         app = _App(
             self._air,
             advertisement,
             peripheral,
             self._pass_air_time(AirTime(self._timing)),
+            security,
+            self._bonds,
             smp_service=smp_service,
         )
         self._app = app
@@ -156,6 +186,10 @@ class Radio:
         app, self._app = self._app, None
         if app is not None:
             app.die()
+
+    def forget_bonds(self) -> None:
+        """The flash that held the bonds was erased."""
+        self._bonds = MemoryKeyStore()
 
     def _pass_air_time(self, air_time: AirTime) -> "PassAirTime":
         def pass_air_time(sender: Literal["central", "kit"], size_bytes: int) -> None:
@@ -189,6 +223,8 @@ class _App:
         advertisement: Advertisement,
         peripheral: PeripheralEvents,
         pass_air_time: "PassAirTime",
+        security: Security,
+        bonds: MemoryKeyStore,
         *,
         smp_service: bool,
     ) -> None:
@@ -197,8 +233,12 @@ class _App:
         self._advertisement = advertisement
         self._peripheral = peripheral
         self._smp_service = smp_service
+        self._security = security
+        self._bonds = bonds
+        self._level = SecurityLevel.NO_SECURITY
         self._connection: Connection | None = None
         self._advertising: asyncio.Task[None] | None = None
+        self._farewell: asyncio.Task[None] | None = None
         self._dead = False
         self._controller = AirController("kit", air, public_address=KIT_PUBLIC_ADDRESS)
         host = Host()
@@ -210,7 +250,20 @@ class _App:
             host=host,
         )
         self._device.gatt_server.max_mtu = MAX_MTU_BYTES
-        self._smp = _smp_characteristic(self._on_write)
+        set_up_pairing(self._device, security, bonds, self)
+        self._smp: Characteristic[bytes] = Characteristic(
+            UUID(SMP_CHARACTERISTIC_UUID),
+            Characteristic.Properties.WRITE_WITHOUT_RESPONSE | Characteristic.Properties.NOTIFY,
+            Characteristic.WRITEABLE,
+            CharacteristicValue(write=self._on_write),
+            [
+                Descriptor(
+                    GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
+                    Attribute.READABLE | Attribute.WRITEABLE,
+                    AttributeValueV2(self._on_ccc_read, self._on_ccc_write),
+                )
+            ],
+        )
         if smp_service:
             self._device.add_service(Service(UUID(SMP_SERVICE_UUID), [self._smp]))
         self._device.on(Device.EVENT_CONNECTION, self._on_connection)
@@ -256,42 +309,74 @@ class _App:
             # It died while the commands went through: they switched a dead radio on.
             self._controller.leave()
 
+    def on_passkey(self, peer: str, passkey: int) -> None:
+        """A pairing needs a passkey on the display."""
+        if not self._dead:
+            self._peripheral.on_passkey(peer, passkey)
+
+    def on_paired(self) -> None:
+        """A pairing succeeded."""
+        if not self._dead:
+            self._peripheral.on_paired()
+
+    def on_pairing_failed(self, peer: str, reason: int, *, by_peer: bool) -> None:
+        """A pairing failed; an application that asks for it then disconnects."""
+        if self._dead:
+            return
+        self._peripheral.on_pairing_failed(peer, reason, by_peer=by_peer)
+        if self._security.permission == "authenticated" and self._connection is not None:
+            self._farewell = asyncio.create_task(self._disconnect_unauthenticated(self._connection))
+
+    async def _disconnect_unauthenticated(self, connection: Connection) -> None:
+        # The peer, or the kit's own reset, may have ended the connection before its host knows.
+        if self._controller.find_le_connection_by_handle(connection.handle) is not None:
+            with contextlib.suppress(HCI_Error, HCI_StatusError):
+                await connection.disconnect(HCI_ErrorCode.AUTHENTICATION_FAILURE_ERROR)
+
     def _on_connection(self, connection: Connection) -> None:
         if self._dead:
             return
         self._connection = connection
+        self._level = SecurityLevel.NO_SECURITY
         connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
+        connection.on(Connection.EVENT_CONNECTION_ENCRYPTION_CHANGE, self._on_encryption_change)
+        connection.on(Connection.EVENT_PAIRING, lambda _keys: self.on_paired())
         self._peripheral.on_connected()
 
-    def _on_disconnection(self, _reason: int) -> None:
+    def _on_disconnection(self, reason: int) -> None:
         if self._dead:
             return
         self._connection = None
-        self._peripheral.on_disconnected()
+        self._peripheral.on_disconnected(reason)
         # Not bumble's auto restart, which would go on after the app's death.
         self._advertising = asyncio.create_task(self._start_advertising())
 
+    def _on_encryption_change(self) -> None:
+        if self._connection is not None:
+            self._level = level_of(self._device, self._bonds, self._connection)
+
     def _on_write(self, _connection: Connection, data: bytes) -> None:
-        if not self._dead:
+        # A write without response has no answer: what is not permitted is dropped in silence.
+        if not self._dead and refusal(self._security.permission, self._level) is None:
             self._pass_air_time("central", len(data))
             self._peripheral.on_smp_fragment(data)
 
+    def _on_ccc_read(self, bearer: Bearer) -> bytes:
+        self._refuse_if_not_permitted()
+        return self._device.gatt_server.read_cccd(bearer, self._smp)
 
-def _smp_characteristic(on_write: "_OnWrite") -> Characteristic[bytes]:
-    return Characteristic(
-        UUID(SMP_CHARACTERISTIC_UUID),
-        Characteristic.Properties.WRITE_WITHOUT_RESPONSE | Characteristic.Properties.NOTIFY,
-        Characteristic.WRITEABLE,
-        CharacteristicValue(write=on_write),
-    )
+    def _on_ccc_write(self, bearer: Bearer, value: bytes) -> None:
+        self._refuse_if_not_permitted()
+        self._device.gatt_server.write_cccd(bearer, self._smp, value)
+
+    def _refuse_if_not_permitted(self) -> None:
+        error = refusal(self._security.permission, self._level)
+        if error is not None:
+            raise ATT_Error(error)
 
 
 PassAirTime: TypeAlias = Callable[[Literal["central", "kit"], int], None]
 """Lets the time pass that a value of so many bytes from that side takes."""
-
-
-class _OnWrite(Protocol):
-    def __call__(self, _connection: Connection, data: bytes) -> None: ...
 
 
 def _advertising_data(name: str, *, smp_service: bool) -> tuple[bytes, bytes]:

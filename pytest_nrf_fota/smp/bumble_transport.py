@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING
 
 from smpclient.transport import SMPTransport, SMPTransportDisconnected
 
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError
+from pytest_nrf_fota.smp.pairing import (
+    INSUFFICIENT_AUTHENTICATION,
+    INSUFFICIENT_ENCRYPTION,
+    HostPairing,
+    pairing_demanded,
+    pairing_failed,
+)
+
 if TYPE_CHECKING:
-    from bumble.device import Connection, Device
+    from bumble.device import Connection, Device, Peer
+    from bumble.pairing import PairingDelegate
     from bumble.transport.common import Transport
     from smpclient.transport.bumble import SMPBumbleTransport
 
@@ -21,6 +32,10 @@ HOST_ADDRESS = "F0:5C:81:00:00:01"
 HOST_NAME = "pytest-nrf-fota"
 _OPEN_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 3.0
+# The Security Manager's own time-out is 30 s (Bluetooth Core, Vol 3 Part H, 3.4).
+_PAIRING_TIMEOUT_S = 30.0
+# The board shows its passkey within a few connection intervals. A thread waits for it.
+_PASSKEY_TIMEOUT_S = 5.0
 
 
 class BumbleTransport(SMPTransport):
@@ -30,34 +45,41 @@ class BumbleTransport(SMPTransport):
         hci: bumble's transport specification of the controller, such as `unix-client:...`,
             `tcp-client:127.0.0.1:6789` or `usb:0`.
         mtu: ATT MTU to ask for, in bytes.
+        pairing: what to do where the board asks for an encrypted connection.
     """
 
-    def __init__(self, hci: str, mtu: int) -> None:
+    def __init__(self, hci: str, mtu: int, pairing: HostPairing | None = None) -> None:
         self._hci = hci
         self._preferred_mtu = mtu
+        self._pairing = pairing or HostPairing()
+        self._passkey_error: FotaError | None = None
         self._controller: Transport | None = None
         self._device: Device | None = None
         self._connection: Connection | None = None
         self._smp: SMPBumbleTransport | None = None
         self._lost = asyncio.Event()
+        self._lost_reason: int | None = None
 
     async def connect(self, address: str, timeout_s: float) -> None:
         """Open the controller, find the peer by address or name, connect, find the SMP service.
 
-        Raises what smpclient's transport raises, `asyncio.TimeoutError`, or
-        `SMPTransportDisconnected` when the link drops meanwhile.
+        Pairs where the board asks for it and the settings allow it; a bond is used at once.
+
+        Raises what smpclient's transport raises, `asyncio.TimeoutError`,
+        `SMPTransportDisconnected` when the link drops meanwhile, `BoardError` where the board
+        refuses for want of pairing or pairing fails, `NotSeenError` where it shows no passkey.
         """
         from bumble import core
         from bumble.device import Connection, Device
         from bumble.hci import Address
+        from bumble.keys import MemoryKeyStore
         from bumble.transport import open_transport
-        from smpclient.transport.bumble import SMPBumbleTransport
-        from smpclient.transport.bumble.keystore import InMemory
 
         self._controller = await asyncio.wait_for(open_transport(self._hci), _OPEN_TIMEOUT_S)
         self._device = Device.with_hci(
             HOST_NAME, Address(HOST_ADDRESS), self._controller.source, self._controller.sink
         )
+        self._device.keystore = self._pairing.bonds or MemoryKeyStore()
         await asyncio.wait_for(self._device.power_on(), _OPEN_TIMEOUT_S)
         target = await self._find(self._device, address, timeout_s)
         try:
@@ -65,8 +87,7 @@ class BumbleTransport(SMPTransport):
         except core.TimeoutError as error:
             raise asyncio.TimeoutError(f"{target} did not answer in {timeout_s:.1f} s") from error
         self._connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
-        self._smp = SMPBumbleTransport(keystore=InMemory(), preferred_mtu=self._preferred_mtu)
-        await self._unless_lost(self._smp.use_connection(self._connection))
+        await self._open_smp(self._device, self._connection)
 
     async def disconnect(self) -> None:
         """End the connection and close the controller. A link that is gone is only forgotten."""
@@ -137,6 +158,86 @@ class BumbleTransport(SMPTransport):
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(device.stop_scanning(), _CLOSE_TIMEOUT_S)
 
+    async def _open_smp(self, device: "Device", connection: "Connection") -> None:
+        """Find the SMP service and subscribe; pair first where the board asks for it."""
+        from bumble.att import ATT_Error
+        from bumble.device import Peer
+
+        where = f"BLE through HCI {self._hci}, peer {connection.peer_address}"
+        await self._encrypt(device, connection, where)
+        peer = Peer(connection)
+        await self._unless_lost(peer.discover_all())  # type: ignore[no-untyped-call]
+        try:
+            await self._subscribe(connection, peer)
+        except ATT_Error as error:
+            if error.error_code not in (INSUFFICIENT_AUTHENTICATION, INSUFFICIENT_ENCRYPTION):
+                raise
+            if self._pairing.method == "none":
+                raise pairing_demanded(error.error_code, "none", where) from error
+            await self._pair(device, connection, where)
+            try:
+                await self._subscribe(connection, peer)
+            except ATT_Error as again:
+                raise pairing_demanded(again.error_code, self._pairing.method, where) from again
+
+    async def _encrypt(self, device: "Device", connection: "Connection", where: str) -> None:
+        from bumble.hci import HCI_ErrorCode
+
+        try:
+            await self._unless_lost(_encrypt_with_bond(device, connection))
+        except SMPTransportDisconnected as error:
+            wrong_key = HCI_ErrorCode.CONNECTION_TERMINATED_DUE_TO_MIC_FAILURE_ERROR
+            if self._lost_reason != wrong_key or device.keystore is None:
+                raise
+            await device.keystore.delete(str(connection.peer_address))
+            raise BoardError(
+                "The board has another key than this host: it has paired anew with a host of the "
+                "same address.",
+                where=where,
+                next_step="Connect again: this host has forgotten its key now and will pair anew.",
+            ) from error
+
+    async def _subscribe(self, connection: "Connection", peer: "Peer") -> None:
+        from smpclient.transport.bumble import SMPBumbleTransport
+        from smpclient.transport.bumble.keystore import InMemory
+
+        smp = SMPBumbleTransport(keystore=InMemory(), preferred_mtu=self._preferred_mtu)
+        await self._unless_lost(smp.use_connection(connection, peer=peer))
+        self._smp = smp
+
+    async def _pair(self, device: "Device", connection: "Connection", where: str) -> None:
+        from bumble.device import Connection
+
+        reasons: list[int] = []
+        connection.on(Connection.EVENT_PAIRING_FAILURE, reasons.append)
+        try:
+            await self._unless_lost(_pair(device, connection, self._delegate(), where))
+        except SMPTransportDisconnected:
+            # An application may disconnect a peer that failed to pair: the failure came first.
+            if not reasons:
+                raise
+        if self._passkey_error is not None:
+            raise self._passkey_error
+        if reasons:
+            raise pairing_failed(reasons[0], where)
+
+    def _delegate(self) -> "PairingDelegate":
+        from smpclient.transport.bumble.pairing import KeyboardOnly, NoInputNoOutput
+
+        source = self._pairing.passkey_source
+        if self._pairing.method != "passkey" or source is None:
+            return NoInputNoOutput()
+        wait_for_passkey = source()
+
+        async def read_passkey() -> int | None:
+            try:
+                return await asyncio.to_thread(wait_for_passkey, Deadline.after(_PASSKEY_TIMEOUT_S))
+            except FotaError as error:
+                self._passkey_error = error
+                return None
+
+        return KeyboardOnly(read_passkey)
+
     async def _unless_lost(self, work: Coroutine[object, object, None]) -> None:
         """Wait for `work`, or raise `SMPTransportDisconnected` as soon as the link drops.
 
@@ -156,5 +257,49 @@ class BumbleTransport(SMPTransport):
             await asyncio.gather(task, lost, return_exceptions=True)
 
     def _on_disconnection(self, reason: int) -> None:
-        del reason
+        self._lost_reason = reason
         self._lost.set()
+
+
+async def _encrypt_with_bond(device: "Device", connection: "Connection") -> None:
+    """Encrypt the connection where a bond is at hand and the board has its half of it.
+
+    It has not after a recover; the host then pairs anew if the board asks for it.
+    """
+    from bumble.hci import HCI_Error, HCI_ErrorCode
+
+    peer = str(connection.peer_address)
+    assert device.keystore is not None
+    if await device.keystore.get(peer) is None:
+        return
+    try:
+        await connection.encrypt()
+    except HCI_Error as error:
+        if error.error_code != HCI_ErrorCode.PIN_OR_KEY_MISSING_ERROR:
+            raise
+
+
+async def _pair(
+    device: "Device", connection: "Connection", delegate: "PairingDelegate", where: str
+) -> None:
+    """Pair anew, also where there is a bond: it was not good enough.
+
+    Raises `NotSeenError` where the board does not end the pairing. That it failed is heard from
+    the connection's event.
+    """
+    from smpclient.transport.bumble.pairing import PairingTimedOut, pair
+
+    result = await pair(
+        connection,
+        device,
+        delegate,
+        pair_timeout_s=_PAIRING_TIMEOUT_S,
+        settle_s=0.0,
+        force=True,
+    )
+    if isinstance(result, PairingTimedOut):
+        raise NotSeenError(
+            f"Pairing did not end within {_PAIRING_TIMEOUT_S:g} s.",
+            where=where,
+            next_step="Look at the UART log: did the application show a passkey or hang?",
+        )

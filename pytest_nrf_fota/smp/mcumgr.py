@@ -176,9 +176,14 @@ class Mcumgr:
         """Erase the secondary slot of image 0."""
         self._ask(ImageErase(slot=1), "erase slot 1", deadline)
 
-    def reset_device(self) -> None:
-        """Ask the server to reset the board, then disconnect."""
-        self._ask(ResetWrite(), "reset")
+    def reset_device(self, *, to_bootloader: bool = False) -> None:
+        """Ask the server to reset the board, then disconnect.
+
+        Args:
+            to_bootloader: whether MCUboot is to stay in its serial recovery (`boot_mode` 1 of
+                Zephyr's `bootmode.h`); needs CONFIG_MCUMGR_GRP_OS_RESET_BOOT_MODE.
+        """
+        self._ask(ResetWrite(boot_mode=1 if to_bootloader else None), "reset")
         self.disconnect()
 
     def _set_state(self, image_hash: bytes | None, *, confirm: bool) -> tuple[ImageState, ...]:
@@ -203,6 +208,8 @@ class Mcumgr:
     def _explained(self, error: Exception, peer: str, deadline: Deadline) -> FotaError:
         where = f"{self._radio.description}, peer {peer}"
         match error:
+            case FotaError():
+                return error
             case asyncio.TimeoutError() | TimeoutError():
                 return NotSeenError(
                     f"No SMP connection within {deadline.allowed_s:g} s.",

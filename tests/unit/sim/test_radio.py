@@ -13,8 +13,10 @@ from pathlib import Path
 import anyio
 import pytest
 from bumble.controller import Controller
+from bumble.core import UUID
 from bumble.core import TimeoutError as BumbleTimeoutError
 from bumble.device import Connection, Device, Peer
+from bumble.gatt_client import CharacteristicProxy
 from bumble.hci import (
     Address,
     HCI_Disconnection_Complete_Event,
@@ -29,6 +31,7 @@ from bumble.hci import (
     HCI_StatusError,
     OwnAddressType,
 )
+from bumble.host import Host
 from bumble.transport import open_transport
 from smp import header as smp_header
 from smp.os_management import (
@@ -50,7 +53,12 @@ from smpclient.transport.bumble.scan import ScanAll, ScanForName
 
 from pytest_nrf_fota.errors import InputError, RadioLostError
 from pytest_nrf_fota.sim.link import Air, AirController
-from pytest_nrf_fota.sim.radio import SMP_SERVICE_UUID, Advertisement, Radio
+from pytest_nrf_fota.sim.radio import (
+    SMP_CHARACTERISTIC_UUID,
+    SMP_SERVICE_UUID,
+    Advertisement,
+    Radio,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +76,7 @@ class EchoApp:
         self.connected = asyncio.Event()
         self.disconnected = asyncio.Event()
         self.fragment_sizes: list[int] = []
+        self.reasons: list[int] = []
         self._frame = b""
         self._replies: set[asyncio.Task[None]] = set()
 
@@ -76,9 +85,19 @@ class EchoApp:
         self.disconnected.clear()
         self._frame = b""
 
-    def on_disconnected(self) -> None:
+    def on_disconnected(self, reason: int) -> None:
+        self.reasons.append(reason)
         self.disconnected.set()
         self.connected.clear()
+
+    def on_passkey(self, peer: str, passkey: int) -> None:
+        raise AssertionError("nobody pairs here")
+
+    def on_paired(self) -> None:
+        raise AssertionError("nobody pairs here")
+
+    def on_pairing_failed(self, peer: str, reason: int, *, by_peer: bool) -> None:
+        raise AssertionError("nobody pairs here")
 
     def on_smp_fragment(self, data: bytes) -> None:
         self.fragment_sizes.append(len(data))
@@ -215,6 +234,124 @@ async def test_kit_agrees_to_no_more_than_its_mtu(radio: Radio, app: EchoApp) ->
         await transport.use_connection(await host.connect(Address(KIT.address)))
         assert transport.mtu == 495
         await transport.disconnect()
+
+
+@pytest.mark.parametrize("mtu", [23, 24, 65, 247, 497, 498])
+async def test_fragments_fill_every_mtu(radio: Radio, app: EchoApp, mtu: int) -> None:
+    async with bumble_host(radio) as host:
+        transport = SMPBumbleTransport(keystore=InMemory(), preferred_mtu=mtu)
+        connection = await host.connect(Address(KIT.address))
+        await transport.use_connection(connection)
+        notified: list[int] = []
+        assert connection.gatt_client is not None
+        smp = await _smp_characteristic(connection)
+        await smp.subscribe(lambda value: notified.append(len(value)))
+        app.fragment_sizes.clear()
+        text = "x" * 1000
+        assert await echo(SMPClient(transport, KIT.address), text) == text
+        for sizes in (app.fragment_sizes, notified):
+            *full, last = sizes
+            assert set(full) == {mtu - 3}
+            assert 0 < last <= mtu - 3
+        await transport.disconnect()
+
+
+async def _smp_characteristic(connection: Connection) -> CharacteristicProxy[bytes]:
+    peer = Peer(connection)
+    await peer.discover_all()  # type: ignore[no-untyped-call]
+    (service,) = peer.get_services_by_uuid(UUID(SMP_SERVICE_UUID))
+    (smp,) = service.get_characteristics_by_uuid(UUID(SMP_CHARACTERISTIC_UUID))
+    return smp
+
+
+@asynccontextmanager
+async def second_central(radio: Radio) -> AsyncIterator[Device]:
+    """A central with a controller of its own, as a phone next to the kit."""
+    controller = AirController("phone", radio.air, public_address="02:00:00:00:00:02")
+    host = Host()
+    host.controller = controller
+    controller.host = host
+    device = Device("phone", Address("F0:00:00:00:00:08"), host=host)
+    await device.power_on()
+    yield device
+    controller.leave()
+
+
+async def test_connected_kit_is_neither_seen_nor_reached_by_another_central(
+    radio: Radio, app: EchoApp
+) -> None:
+    async with bumble_host(radio) as first, second_central(radio) as second:
+        seen: asyncio.Queue[str] = asyncio.Queue()
+        second.on(Device.EVENT_ADVERTISEMENT, lambda found: seen.put_nowait(str(found.address)))
+        await second.start_scanning()
+        assert await seen.get() == KIT.address
+        client = await smp_over(first)
+        while not seen.empty():
+            seen.get_nowait()
+        with pytest.raises(BumbleTimeoutError):
+            await second.connect(Address(KIT.address), timeout=0.2)
+        assert seen.empty()
+        assert await echo(client) == "hello"
+        radio.lose_connection()
+        assert await seen.get() == KIT.address
+        await second.stop_scanning()
+        client = await smp_over(second)
+        assert await echo(client) == "hello"
+
+
+@pytest.mark.parametrize("who", ["link is lost", "kit resets", "host disconnects"])
+@pytest.mark.parametrize(
+    "step", ["connect", "discover", "subscribe", "MTU", "half a frame", "request"]
+)
+async def test_connection_ends_after_any_step(
+    radio: Radio, app: EchoApp, step: str, who: str
+) -> None:
+    async with bumble_host(radio) as host:
+        connection = await host.connect(Address(KIT.address))
+        reasons: asyncio.Queue[int] = asyncio.Queue()
+        connection.on(Connection.EVENT_DISCONNECTION, reasons.put_nowait)
+        await app.connected.wait()
+        await _go_up_to(step, connection, app)
+        match who:
+            case "link is lost":
+                radio.lose_connection()
+                expected, heard = HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR, [0x08]
+            case "kit resets":
+                await radio.advertise(KIT, app)
+                expected, heard = HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR, []
+            case _:
+                await connection.disconnect()
+                expected = HCI_ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR
+                heard = [0x13]
+        assert await reasons.get() == expected
+        if heard:
+            await app.disconnected.wait()
+        assert app.reasons == heard
+        app.answers = True
+        assert await echo(await smp_over(host)) == "hello"
+
+
+async def _go_up_to(step: str, connection: Connection, app: EchoApp) -> None:
+    if step == "connect":
+        return
+    smp = await _smp_characteristic(connection)
+    if step == "discover":
+        return
+    await smp.subscribe(lambda _: None)
+    if step == "subscribe":
+        return
+    await Peer(connection).request_mtu(498)
+    if step == "MTU":
+        return
+    frame = EchoWriteRequest(sequence=0, d="hello").BYTES
+    if step == "half a frame":
+        await smp.write_value(frame[:10])
+        while not app.fragment_sizes:
+            await asyncio.sleep(0)
+        return
+    app.answers = False
+    await smp.write_value(frame)
+    await app.asked.wait()
 
 
 async def test_host_may_connect_with_its_public_address(radio: Radio, app: EchoApp) -> None:
@@ -400,6 +537,14 @@ async def test_hci_reset_drops_the_link_and_the_scan(radio: Radio, app: EchoApp)
         again = await host.connect(Address(KIT.address))
         await Peer(again).discover_services()
         assert reports == []
+
+
+async def test_disconnecting_what_is_gone_is_refused_at_once(radio: Radio, app: EchoApp) -> None:
+    async with bumble_host(radio) as host:
+        connection = await host.connect(Address(KIT.address))
+        await radio.silence()
+        with pytest.raises((HCI_Error, HCI_StatusError)):
+            await connection.disconnect()
 
 
 async def test_unknown_asynchronous_command_is_answered(radio: Radio, app: EchoApp) -> None:

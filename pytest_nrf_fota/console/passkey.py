@@ -1,0 +1,29 @@
+"""The passkey that a board shows on its console when it pairs."""
+
+from collections.abc import Callable
+
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.console.expect import expect
+from pytest_nrf_fota.deadline import Deadline
+
+
+def passkey_on_console(console: Console, pattern: str) -> Callable[[], Callable[[Deadline], int]]:
+    """Let a pairing read its passkey from the console (smp/pairing.py, `PasskeySource`).
+
+    Args:
+        console: where the board shows it.
+        pattern: regular expression with a group `passkey`.
+    """
+
+    def begin() -> Callable[[Deadline], int]:
+        since = console.mark()
+
+        def wait(deadline: Deadline) -> int:
+            seen = expect(
+                console, pattern, since=since, deadline=deadline, what="the passkey for pairing"
+            )
+            return int(seen["passkey"])
+
+        return wait
+
+    return begin

@@ -1,0 +1,112 @@
+"""How the host pairs with a board over BLE: settings, and what to say where the board refuses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardError
+
+if TYPE_CHECKING:
+    from bumble.keys import KeyStore
+
+PairingMethod: TypeAlias = Literal["none", "just_works", "passkey"]
+
+PasskeySource: TypeAlias = Callable[[], Callable[[Deadline], int]]
+"""Called when a pairing begins; what it returns waits for the passkey that the board shows since.
+
+The second call runs in a thread of its own, and raises `NotSeenError` where no passkey shows up.
+"""
+
+INSUFFICIENT_AUTHENTICATION = 0x05
+INSUFFICIENT_ENCRYPTION = 0x0F
+"""ATT error codes by which Zephyr asks for pairing (gatt.c, bt_gatt_check_perm())."""
+
+_NO_AUTHENTICATION = (
+    "Or build the application with CONFIG_MCUMGR_SMP_BT_AUTHEN=n "
+    "(from NCS 2.4 on CONFIG_MCUMGR_TRANSPORT_BT_AUTHEN=n)."
+)
+
+
+@dataclass(frozen=True)
+class HostPairing:
+    """How this host pairs, when a board asks for it.
+
+    Args:
+        method: "none" never pairs.
+        passkey_source: needed for "passkey".
+        bonds: where keys are kept between connections; None forgets them with the connection.
+    """
+
+    method: PairingMethod = "none"
+    passkey_source: PasskeySource | None = None
+    bonds: "KeyStore | None" = None
+
+
+def pairing_demanded(att_error: int, method: PairingMethod, where: str) -> BoardError:
+    """The error for a board that asks for more protection than the connection has.
+
+    Args:
+        att_error: by which it refused the subscription.
+        method: what the host has done about it.
+        where: host's radio and peer.
+    """
+    kind = "an authenticated" if att_error == INSUFFICIENT_AUTHENTICATION else "an encrypted"
+    refused = f"its SMP characteristic demands {kind} connection (ATT error 0x{att_error:02x})"
+    wanted = "passkey" if att_error == INSUFFICIENT_AUTHENTICATION else "just_works"
+    setting = f'Set radio.pairing = "{wanted}" in the board file. '
+    match method:
+        case "none":
+            return BoardError(
+                f"The board asks for pairing: {refused}.",
+                where=where,
+                next_step=setting + _NO_AUTHENTICATION,
+            )
+        case "just_works":
+            return BoardError(
+                f"Pairing without a passkey is not enough for the board: {refused}.",
+                where=where,
+                next_step=setting + _NO_AUTHENTICATION,
+            )
+        case "passkey":
+            return BoardError(
+                f"The board paired without showing a passkey, and that is not enough: {refused}.",
+                where=where,
+                next_step="The application must register a passkey display "
+                "(bt_conn_auth_cb_register) or set CONFIG_BT_FIXED_PASSKEY. " + _NO_AUTHENTICATION,
+            )
+        case _:
+            assert_never(method)
+
+
+def pairing_failed(reason: int, where: str) -> BoardError:
+    """The error for a pairing that ended with this reason (Bluetooth Core, Vol 3 Part H, 3.5.5)."""
+    match reason:
+        case 0x04 | 0x0B:
+            what, next_step = (
+                "the passkey is wrong",
+                "Does radio.passkey in the board file match the line that shows the passkey?",
+            )
+        case 0x01:
+            what, next_step = (
+                "no passkey was entered",
+                "Does radio.passkey in the board file match the line that shows the passkey?",
+            )
+        case 0x03:
+            what, next_step = (
+                "the board keeps a bond with this host, which has lost its own half of it",
+                "Recover the board, or let the application forget its bonds (bt_unpair); see "
+                "CONFIG_BT_SMP_ALLOW_UNAUTH_OVERWRITE.",
+            )
+        case 0x05:
+            what, next_step = (
+                "the board does not pair",
+                "Build the application with CONFIG_BT_SMP=y.",
+            )
+        case _:
+            what, next_step = "see the UART log", "Look at the UART log around the pairing."
+    return BoardError(
+        f"Pairing failed: {what} (reason 0x{reason:02x}).", where=where, next_step=next_step
+    )

@@ -1,0 +1,226 @@
+"""smpclient's own example programs and its command line against the virtual kit.
+
+The examples come from its source distribution on PyPI and run as they are. Those for BLE know
+smpclient's bleak transport only, which needs BlueZ and a Bluetooth adapter; here their import of it
+is answered with smpclient's bumble transport on the kit's HCI socket. Not run: the two `upgrade.py`
+(they flash a kit with nrfjprog, and look for USB product ids and firmware of their own) and
+`ble/upload.py` (uploads to image 2, which a one-image build does not have).
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.console.expect import expect
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.smpclient_dist import (
+    ARCHIVE_NAME,
+    ARCHIVE_SHA256,
+    firmware_folder,
+)
+from pytest_nrf_fota.probe.protocol import ResetKind
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.sim.pairing import Permission
+from pytest_nrf_fota.units.sim import SimUnit
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the virtual kit is POSIX only")
+
+TIME_LIMIT_S = 60.0
+BOARD = load_board("nrf5340dk_sim")
+NAME = AppDescription().advertised_name
+EXAMPLES = ("usb/helloworld", "usb/upload_file", "usb/download_file")
+BLE_EXAMPLES = ("ble/helloworld", "ble/imagestate", "ble/mcumgrparameters")
+
+BUMBLE = ("-m", "smpclient.transport.bumble")
+
+ON_BUMBLE = """
+import functools, runpy, sys, types
+from smpclient.transport.bumble import SMPBumbleTransport
+from smpclient.transport.bumble.keystore import InMemory
+
+hci, example = sys.argv[1:3]
+
+
+class Transport(SMPBumbleTransport):
+    def __init__(self):
+        super().__init__(hci=hci, keystore=InMemory())
+
+    scan = staticmethod(functools.partial(SMPBumbleTransport.scan, hci=hci, timeout_s=1.0))
+
+
+sys.modules["smpclient.transport.ble"] = types.SimpleNamespace(SMPBLETransport=Transport)
+sys.argv[:] = [example]
+runpy.run_path(example, run_name="__main__")
+"""
+
+
+@dataclass
+class Kit:
+    """A virtual kit on which an application runs."""
+
+    unit: SimUnit
+    console: Console
+    hci: str
+    uart: str
+    address: str
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the example programs."""
+    archive = firmware_folder() / ARCHIVE_NAME
+    if not archive.is_file():
+        archive = firmware_folder(tmp_path_factory.mktemp("cache")) / ARCHIVE_NAME
+    assert hashlib.sha256(archive.read_bytes()).hexdigest() == ARCHIVE_SHA256
+    folder = tmp_path_factory.mktemp("examples")
+    with tarfile.open(archive, "r:gz") as tar:
+        for name in (*EXAMPLES, *BLE_EXAMPLES):
+            source = tar.extractfile(f"smpclient-7.3.0/examples/{name}.py")
+            assert source is not None
+            file = folder / f"{name}.py"
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(source.read())
+    return folder
+
+
+@pytest.fixture
+def permission(request: pytest.FixtureRequest) -> Permission:
+    """Of the SMP characteristic; tests choose another one by parametrizing it."""
+    chosen: Permission = getattr(request, "param", "none")
+    return chosen
+
+
+@pytest.fixture
+def kit(tmp_path: Path, permission: Permission) -> Iterator[Kit]:
+    unit = SimUnit(BOARD, "kit", tmp_path / "unit")
+    try:
+        wires = unit.open_wires(FlightRecorder())
+        try:
+            app = AppDescription(smp_permission=permission)
+            (tmp_path / "firmware").mkdir()
+            baseline = DemoSource(BOARD, tmp_path / "firmware", app).baseline
+            deadline = Deadline.after(TIME_LIMIT_S)
+            since = wires.console.mark()
+            wires.probe.program(baseline, deadline)
+            wires.probe.reset(ResetKind.PIN, deadline)
+            identity = expect(
+                wires.console, r"Identity: (\S+) \(random\)", since=since, deadline=deadline
+            )
+            expect(
+                wires.console,
+                r"uart:~\$ ",
+                since=identity.end,
+                deadline=deadline,
+                partial_lines=True,
+            )
+            hci = wires.radio.description.removeprefix("BLE through HCI ")
+            yield Kit(unit, wires.console, hci, wires.console.port, identity[1])
+        finally:
+            wires.close()
+    finally:
+        unit.release()
+    assert (tmp_path / "unit" / "kit.log").read_text() == ""
+
+
+def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python; whatever it puts into the temporary folder lands in `folder`."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+        env={**os.environ, "TMPDIR": str(folder)},
+        cwd=folder,
+    )
+
+
+def test_hello_world_over_the_uart(kit: Kit, examples: Path, tmp_path: Path) -> None:
+    kit.console.close()
+    done = run(examples / "usb/helloworld.py", kit.uart, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "r='Hello, World!'" in done.stdout
+
+
+@pytest.mark.parametrize("example", ["usb/upload_file", "usb/download_file"])
+def test_file_examples_are_told_that_there_is_no_file_group(
+    kit: Kit, examples: Path, tmp_path: Path, example: str
+) -> None:
+    """They end with the server's refusal, not with a time-out."""
+    kit.console.close()
+    done = run(examples / f"{example}.py", kit.uart, "/lfs/test", folder=tmp_path)
+    assert done.returncode != 0
+    assert "TimeoutError" not in done.stderr
+    assert re.search(r"ENOTSUP|rc[=:] ?8|MGMT_ERR", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("example", "answer"),
+    [
+        ("ble/helloworld", "r='Hello, World!'"),
+        ("ble/imagestate", "version='1.0.0'"),
+        ("ble/mcumgrparameters", "buf_size=2475"),
+    ],
+)
+def test_ble_examples_over_the_hci_socket(
+    kit: Kit, examples: Path, tmp_path: Path, example: str, answer: str
+) -> None:
+    done = run("-c", ON_BUMBLE, kit.hci, examples / f"{example}.py", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Found 1 SMP servers" in done.stdout
+    assert answer in done.stdout
+
+
+def test_command_line_finds_the_kit(kit: Kit, tmp_path: Path) -> None:
+    done = run(*BUMBLE, "scan", "--hci", kit.hci, "--timeout", "1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"  {kit.address}  {NAME} rssi=-50 [SMP]\n"
+
+
+def test_command_line_echo(kit: Kit, tmp_path: Path) -> None:
+    done = run(*BUMBLE, "echo", kit.address, "hello", "--hci", kit.hci, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+
+
+@pytest.mark.parametrize("permission", ["authenticated"], indirect=True)
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+def test_command_line_pairs_with_the_passkey_on_the_uart(
+    kit: Kit, tmp_path: Path, is_right: bool
+) -> None:
+    """Its bond, kept in a file, then carries the next program."""
+    echo = [*BUMBLE, "echo", kit.address, "hello", "--hci", kit.hci]
+    refused = run(*echo, folder=tmp_path)
+    assert refused.returncode != 0
+    assert "INSUFFICIENT_AUTHENTICATION" in refused.stderr
+
+    since = kit.console.mark()
+    with subprocess.Popen(
+        [sys.executable, *BUMBLE, "pair", kit.address, "--hci", kit.hci],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as pair:
+        try:
+            deadline = Deadline.after(TIME_LIMIT_S)
+            shown = expect(kit.console, r"Passkey for .*: (\d{6})$", since=since, deadline=deadline)
+            passkey = int(shown[1]) if is_right else int(shown[1]) ^ 1
+            output, _ = pair.communicate(f"{passkey:06}\n", timeout=TIME_LIMIT_S)
+        finally:
+            pair.kill()
+    assert ("Pairing succeeded (bonded=True)" in output) is is_right, output
+
+    done = run(*echo, folder=tmp_path)
+    assert (done.returncode == 0 and done.stdout == "hello\n") is is_right, done.stderr
