@@ -112,12 +112,6 @@ def expect_swap(kit: Addresses) -> None:
     assert boot.index("I: Swap type: test") < boot.index(UPDATE_BUILD_TIME)
 
 
-def missing_peer(reason: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def image_hash(file: Path) -> bytes:
     found = McubootImage.parse(file.read_bytes()).hash
     assert found is not None
@@ -125,7 +119,9 @@ def image_hash(file: Path) -> bytes:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="smpmgr for smpclient 7 needs Python 3.11")
-def test_smpmgr_over_the_shell_uart(kit: Addresses, update: Path) -> None:
+def test_smpmgr_over_the_shell_uart(
+    kit: Addresses, update: Path, missing_peer: Callable[[str], NoReturn]
+) -> None:
     program = shutil.which("smpmgr", path=os.fspath(Path(sys.executable).parent))
     if program is None:
         missing_peer("smpmgr is missing: install the PyPI package smpmgr")
@@ -157,7 +153,9 @@ def test_smpmgr_over_the_shell_uart(kit: Addresses, update: Path) -> None:
     assert swapped.index("version='1.1.0'") < swapped.index("version='1.0.0'")
 
 
-def test_mcumgr_toolkit_over_the_shell_uart(kit: Addresses, update: Path) -> None:
+def test_mcumgr_toolkit_over_the_shell_uart(
+    kit: Addresses, update: Path, missing_peer: Callable[[str], NoReturn]
+) -> None:
     if importlib.util.find_spec("mcumgr_toolkit") is None:
         missing_peer("mcumgr_toolkit is missing: install the PyPI package mcumgr-toolkit")
     from mcumgr_toolkit import MCUmgrClient

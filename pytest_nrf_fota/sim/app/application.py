@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+
+from bumble.hci import Address
 
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.sim.app.console_smp import (
@@ -11,7 +14,8 @@ from pytest_nrf_fota.sim.app.console_smp import (
     encode_answer,
 )
 from pytest_nrf_fota.sim.app.fatal_error import MPU_FAULT, RESET
-from pytest_nrf_fota.sim.app.images import ImageManager
+from pytest_nrf_fota.sim.app.image_group import ImageGroup
+from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
 from pytest_nrf_fota.sim.app.shell import CapturedOutput, Shell, ShellTarget
 from pytest_nrf_fota.sim.app.smp_queue import SmpQueue
 from pytest_nrf_fota.sim.app.smp_server import (
@@ -24,6 +28,7 @@ from pytest_nrf_fota.sim.app.terminal import Terminal
 from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import MemoryLayout
+from pytest_nrf_fota.sim.pairing import Security, security_error
 from pytest_nrf_fota.sim.profile import Profile
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.sim.uart import Uart
@@ -31,7 +36,7 @@ from pytest_nrf_fota.sim.uart import Uart
 # Time from reset to the first application line in the thread's logs.
 STARTUP_S = 0.030
 BLUETOOTH_READY_S = 0.002
-# os_mgmt resets 250 ms after its answer (facts/dual-stage-boot.md, 6.3).
+# os_mgmt resets 250 ms of the kit's time after its answer (facts/dual-stage-boot.md, 6.3).
 RESET_DELAY_S = 0.25
 # Real seconds: a loop of faults would otherwise print without end and without a pause.
 FAULT_RESET_DELAY_S = 0.25
@@ -57,7 +62,7 @@ class AppContext:
     wording: Profile
     identity_address: str
     flash_devices: dict[str, MemoryLayout]
-    max_sectors: int
+    flash_controller: str
     on_reset: Callable[[], None]
 
 
@@ -67,18 +72,33 @@ class Application:
     def __init__(self, context: AppContext, description: AppDescription) -> None:
         self._context = context
         self._description = description
-        self._terminal = Terminal(context.uart.write, context.clock, self._run_command)
-        self._images = ImageManager(
-            context.hardware.primary_area(),
-            context.hardware.secondary_area(),
-            context.max_sectors,
-            self._log_image_group,
-            self._log_swap_type,
-            self._log_image_group_error,
+        self._identity_address = (
+            context.identity_address
+            if description.address == "static"
+            else Address.generate_static_address().to_string(with_type_qualifier=False)
         )
+        self._terminal = Terminal(context.uart.write, context.clock, self._run_command)
+        build = ImageGroupBuild(
+            swap_using_offset=description.swap_using_offset,
+            asks_for_next_boot=context.wording.asks_for_next_boot,
+            reverts_over_any_magic=context.wording.reverts_over_any_magic,
+        )
+        managers = [
+            ImageManager(
+                primary,
+                secondary,
+                build,
+                self._log_image_group,
+                partial(self._log_swap_type, number),
+                self._log_image_group_error,
+            )
+            for number, (primary, secondary) in enumerate(context.hardware.image_pairs())
+        ]
+        # The application's own slots, which shell and self-confirmation are about.
+        self._images = managers[0]
         settings = self._server_settings()
         server = SmpServer(
-            self._images,
+            ImageGroup(managers),
             settings,
             self._reset_soon,
             description.smp_version or context.wording.smp_version,
@@ -94,11 +114,14 @@ class Application:
             context.clock,
             context.clock.now_s,
             context.on_reset,
+            zephyr_version=context.wording.zephyr_version,
+            flash_controller=context.flash_controller,
         )
         self._shell = Shell(self._shell_target, self._terminal)
         self._smp_task: asyncio.Task[None] | None = None
         self._advertising: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
+        self._smp_reset: asyncio.Task[None] | None = None
         self._reset_timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -127,9 +150,10 @@ class Application:
             name = self._description.name_on_air or self._description.advertised_name
             self._advertising = asyncio.create_task(
                 self._context.radio.advertise(
-                    Advertisement(name, self._context.identity_address),
+                    Advertisement(name, self._identity_address),
                     self,
                     smp_service=self._description.smp_service,
+                    security=self._security(),
                 )
             )
             # bumble fails loudly when a command of its host is cancelled: see `stop`.
@@ -169,7 +193,8 @@ class Application:
         self._context.uart.connect(None)
         if self._reset_timer is not None:
             self._reset_timer.cancel()
-        tasks = [task for task in (self._smp_task, self._watchdog) if task is not None]
+        begun = (self._smp_task, self._watchdog, self._smp_reset)
+        tasks = [task for task in begun if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -185,9 +210,29 @@ class Application:
             self._radio_assembler.clear()
             self._queue.return_buffer()
 
-    def on_disconnected(self) -> None:
+    def on_disconnected(self, reason: int) -> None:
         """The connection is gone."""
-        self._terminal.print("Disconnected (reason 0x13)")
+        self._terminal.print(f"Disconnected (reason 0x{reason:02x})")
+
+    def on_passkey(self, peer: str, passkey: int) -> None:
+        """A pairing needs a passkey; worded as in Zephyr's peripheral_sc_only sample."""
+        self._terminal.print(f"Passkey for {peer}: {passkey:06}")
+
+    def on_paired(self) -> None:
+        """A pairing succeeded. Only an application that shows passkeys has a word for it."""
+        if self._description.smp_permission == "authenticated":
+            self._terminal.print("Pairing Complete")
+
+    def on_pairing_failed(self, peer: str, reason: int, *, by_peer: bool) -> None:
+        """A pairing failed; the first line is Zephyr's own (smp.c), the others the sample's."""
+        if by_peer:
+            text = f"pairing failed (peer reason 0x{reason:x})"
+            self._terminal.log_error("bt_smp", text, "smp_pairing_failed")
+        if self._description.smp_permission != "authenticated":
+            return
+        if by_peer:
+            self._terminal.print(f"Pairing cancelled: {peer}")
+        self._terminal.print(f"Pairing Failed ({security_error(reason)}). Disconnecting.")
 
     def on_smp_fragment(self, data: bytes) -> None:
         """The central wrote to the SMP characteristic."""
@@ -222,17 +267,34 @@ class Application:
         self._context.uart.write(encode_answer(answer))
 
     def _reset_soon(self) -> None:
-        self._reset_after(RESET_DELAY_S)
+        if self._smp_reset is None:
+            self._smp_reset = asyncio.create_task(self._reset_after_answer())
+
+    async def _reset_after_answer(self) -> None:
+        await self._context.clock.sleep(RESET_DELAY_S)
+        self._context.on_reset()
 
     def _reset_after(self, delay_s: float) -> None:
         self._reset_timer = asyncio.get_running_loop().call_later(delay_s, self._context.on_reset)
+
+    def _security(self) -> Security:
+        return Security(
+            permission=self._description.smp_permission,
+            fixed_passkey=self._description.fixed_passkey,
+            # Without stored settings neither the identity nor a bond outlives a reset.
+            keeps_bonds=self._description.bt_settings and self._description.address == "static",
+        )
 
     def _server_settings(self) -> ServerSettings:
         description = self._description
         return ServerSettings(
             buffer_size_bytes=description.smp_buffer_size_bytes,
             buffer_count=description.smp_buffer_count,
-            os_info=OsInfo(node_name=description.advertised_name)
+            os_info=OsInfo(
+                node_name=description.advertised_name,
+                kernel_release=self._context.wording.zephyr_release,
+                kernel_version=self._context.wording.zephyr_version,
+            )
             if description.smp_os_info
             else None,
             bootloader_info=description.smp_bootloader_info,
@@ -255,8 +317,9 @@ class Application:
     def _log_image_group_error(self, function: str, text: str) -> None:
         self._terminal.log_error(self._context.wording.image_group_module, text, function)
 
-    def _log_swap_type(self, word: str) -> None:
-        self._terminal.log("mcuboot_util", "boot_swap_type_multi", f"Swap type: {word}")
+    def _log_swap_type(self, image_number: int, word: str) -> None:
+        line = self._context.wording.swap_type_line(image_number, word)
+        self._terminal.log("mcuboot_util", "boot_swap_type_multi", line)
 
     def _log_bluetooth(self) -> None:
         log = self._boot_log
@@ -268,8 +331,7 @@ class Application:
             "Firmware: Standard Bluetooth controller (0x00) Version 216.11532 Build 3803067951",
         )
         self._context.clock.advance(BLUETOOTH_READY_S)
-        identity = self._context.identity_address
-        log("bt_hci_core", "bt_dev_show_info", f"Identity: {identity} (random)")
+        log("bt_hci_core", "bt_dev_show_info", f"Identity: {self._identity_address} (random)")
         log(
             "bt_hci_core",
             "bt_dev_show_info",

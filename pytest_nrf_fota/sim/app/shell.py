@@ -1,31 +1,42 @@
 """The shell commands of the application (facts/dual-stage-boot.md, section 7).
 
-Texts, parameter counts and return codes as in Zephyr's flash_shell.c, mcuboot_shell.c and shell.c.
-Inferred, because the thread shows none of it: which commands the application has, the help texts,
-and that a parent command without a handler says `Please specify a subcommand.`.
+Texts, parameter counts and return codes as in Zephyr's flash_shell.c, mcuboot_shell.c,
+kernel_service.c and device_service.c. Inferred, because the thread shows none of it: which
+commands the application has.
 """
 
 import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from pytest_nrf_fota.firmware.mcuboot_image import ImageHeader, NotAnImageError
 from pytest_nrf_fota.firmware.trailer import SwapType
 from pytest_nrf_fota.sim.app.images import ImageManager
+from pytest_nrf_fota.sim.app.shell_command import (
+    EINVAL,
+    Command,
+    ShellOutput,
+    execute_line,
+    print_list,
+)
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, FlashError, MemoryLayout
 from pytest_nrf_fota.sim.trailer_area import read_trailer
 
 # MX25R6435F: a chip erase takes 52 s typical, 64 KiB blocks 480 ms, 4 KiB sectors 48 ms.
 CHIP_ERASE_S = 52.0
+# The nRF's system timer is its RTC.
+CYCLES_PER_S = 32768
 EIO = -5
-ENOEXEC = -8
+EFAULT = -14
 ENODEV = -19
-EINVAL = -22
-MOST_ARGUMENTS = 20
 MOST_TEST_BYTES = 0x1000
+MOST_WORDS = 18
+LOAD_BUFFER_BYTES = 256
+READ_BYTES = 16
+# `struct device` of the QSPI flash, printed with %p; made up.
+DEVICE_ADDRESS = 0x3A1C8
 WORD = struct.Struct("<I")
 HEADER_BYTES = 32
 _HEXADECIMAL = re.compile(r"(?:0[xX])?([0-9a-fA-F]+)")
@@ -42,23 +53,6 @@ HELP = (
     "",
     "Available commands:",
 )
-COMMANDS = {
-    "device": "Device commands",
-    "flash": "Flash shell commands",
-    "help": "Prints the help message.",
-    "kernel": "Kernel commands",
-    "mcuboot": "MCUboot commands",
-}
-
-
-class ShellOutput(Protocol):
-    """Where a command prints."""
-
-    def print(self, text: str) -> None:
-        """Print a line."""
-
-    def error(self, text: str) -> None:
-        """Print a line that reports an error."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +74,9 @@ class ShellTarget:
     Args:
         flash: the kit's memories.
         flash_devices: shell device name -> the memory behind it.
+        flash_controller: which of them is devicetree's `zephyr,flash-controller`, the device of
+            commands that name none; None for a build without it. It erases page by page, the
+            others have a chip erase.
         images: the slots, for `mcuboot`.
         clock: for `kernel uptime`, which counts from `started_at_s` of the clock on.
         on_reboot: called by `kernel reboot`.
@@ -94,6 +91,7 @@ class ShellTarget:
     started_at_s: float
     on_reboot: Callable[[], None]
     zephyr_version: str = "3.2.99"
+    flash_controller: str | None = None
     areas: McubootAreas = McubootAreas()
 
 
@@ -108,240 +106,284 @@ class Shell:
     def __init__(self, target: ShellTarget, output: ShellOutput) -> None:
         self._target = target
         self._output = output
+        self._commands = (
+            Command("device", "Device commands", subcommands=self._device_commands()),
+            Command("flash", "Flash shell commands", self._flash, 2, 0, self._flash_commands()),
+            Command("help", "Prints the help message.", self._help, 1),
+            Command("kernel", "Kernel commands", subcommands=self._kernel_commands()),
+            Command("mcuboot", "MCUboot commands", self._mcuboot, 0, 0, self._mcuboot_commands()),
+        )
 
     def execute(self, arguments: list[str]) -> int:
         """Run one command; its output is printed before this returns.
 
-        Returns what the handler returns: 0, or a negative errno.
+        Returns what the handler returns, 0 or a negative errno, or 1 where help was printed.
         """
-        if len(arguments) > MOST_ARGUMENTS:
-            return self._fail("Too many arguments in the command.", ENOEXEC)
-        match arguments:
-            case ["flash", *rest]:
-                return self._flash(rest)
-            case ["mcuboot", *rest]:
-                return self._mcuboot(rest)
-            case ["kernel", *rest]:
-                return self._kernel(rest)
-            case ["device", *rest]:
-                return self._device(rest)
-            case ["help", *rest]:
-                return self._help() if not rest else self._wrong_count("help")
-            case [first, *_]:
-                return self._fail(f"{first}: command not found", ENOEXEC)
-            case _:
-                return 0
+        return execute_line(self._commands, arguments, self._output)
+
+    def _device_commands(self) -> tuple[Command, ...]:
+        return (Command("list", "List configured devices", self._device_list),)
+
+    def _kernel_commands(self) -> tuple[Command, ...]:
+        reboot = (
+            Command("cold", "Cold reboot.", self._reboot),
+            Command("warm", "Warm reboot.", self._reboot),
+        )
+        return (
+            Command("cycles", "Kernel cycles.", self._kernel_cycles),
+            Command("reboot", "Reboot.", subcommands=reboot),
+            Command("uptime", "Kernel uptime.", self._kernel_uptime),
+            Command("version", "Kernel version.", self._kernel_version),
+        )
+
+    def _flash_commands(self) -> tuple[Command, ...]:
+        devices = tuple(Command(name, None) for name in self._target.flash_devices)
+        return (
+            Command(
+                "erase", "[<device>] <page address> [<size>]", self._flash_erase, 2, 2, devices
+            ),
+            Command(
+                "read", "[<device>] <address> [<Dword count>]", self._flash_read, 2, 2, devices
+            ),
+            Command(
+                "test",
+                "[<device>] <address> <size> <repeat count>",
+                self._flash_test,
+                4,
+                1,
+                devices,
+            ),
+            Command(
+                "write",
+                "[<device>] <address> <dword> [<dword>...]",
+                self._flash_write,
+                3,
+                MOST_WORDS,
+                devices,
+            ),
+            Command("load", "[<device>] <address> <size>", self._flash_load, 3, 1, devices),
+            Command("page_info", "[<device>] <address>", self._flash_page_info, 2, 1, devices),
+        )
+
+    def _mcuboot_commands(self) -> tuple[Command, ...]:
+        return (
+            Command("confirm", "confirm", self._mcuboot_confirm, 1),
+            Command("erase", "erase <area_id>", self._mcuboot_erase, 2),
+            Command("request_upgrade", "request_upgrade [permanent]", self._request_upgrade, 1, 1),
+        )
 
     def _fail(self, text: str, code: int) -> int:
         self._output.error(text)
         return code
 
-    def _wrong_count(self, command: str) -> int:
-        return self._fail(f"{command}: wrong parameter count", EINVAL)
-
-    def _help(self) -> int:
+    def _help(self, _arguments: list[str]) -> int:
         for line in HELP:
             self._output.print(line)
-        width = max(len(name) for name in COMMANDS)
-        for name, text in COMMANDS.items():
-            self._output.print(f"  {name.ljust(width)}  :{text}")
+        print_list(self._commands, self._output)
         return 0
 
-    def _device(self, arguments: list[str]) -> int:
-        match arguments:
-            case ["list"]:
-                self._output.print("devices:")
-                for name in self._target.flash_devices:
-                    self._output.print(f"- {name} (READY)")
-                return 0
-            case ["list", *_]:
-                return self._wrong_count("list")
-            case _:
-                return self._fail("Please specify a subcommand.", ENOEXEC)
+    def _device_list(self, _arguments: list[str]) -> int:
+        self._output.print("devices:")
+        for name in self._target.flash_devices:
+            self._output.print(f"- {name} (READY)")
+        return 0
 
-    def _kernel(self, arguments: list[str]) -> int:
-        match arguments:
-            case ["uptime"]:
-                uptime_ms = int((self._target.clock.now_s - self._target.started_at_s) * 1000)
-                self._output.print(f"Uptime: {uptime_ms} ms")
-                return 0
-            case ["version"]:
-                self._output.print(f"Zephyr version {self._target.zephyr_version}")
-                return 0
-            case ["reboot", "cold" | "warm"]:
-                self._target.on_reboot()
-                return 0
-            case ["uptime" | "version" as command, *_]:
-                return self._wrong_count(command)
-            case ["reboot", "cold" | "warm" as command, *_]:
-                return self._wrong_count(command)
-            case _:
-                return self._fail("Please specify a subcommand.", ENOEXEC)
+    @property
+    def _uptime_s(self) -> float:
+        return self._target.clock.now_s - self._target.started_at_s
+
+    def _kernel_cycles(self, _arguments: list[str]) -> int:
+        self._output.print(f"cycles: {int(self._uptime_s * CYCLES_PER_S) & 0xFFFFFFFF} hw cycles")
+        return 0
+
+    def _kernel_uptime(self, _arguments: list[str]) -> int:
+        self._output.print(f"Uptime: {int(self._uptime_s * 1000)} ms")
+        return 0
+
+    def _kernel_version(self, _arguments: list[str]) -> int:
+        self._output.print(f"Zephyr version {self._target.zephyr_version}")
+        return 0
+
+    def _reboot(self, _arguments: list[str]) -> int:
+        self._target.on_reboot()
+        return 0
 
     def _flash(self, arguments: list[str]) -> int:
-        match arguments:
-            case []:
-                return self._wrong_count("flash")
-            case ["erase", *rest]:
-                return self._flash_erase(rest)
-            case ["read", *rest]:
-                return self._flash_read(rest)
-            case ["write", *rest]:
-                return self._flash_write(rest)
-            case ["test", *rest]:
-                return self._flash_test(rest)
-            case ["page_info", *rest]:
-                return self._flash_page_info(rest)
-            case [other]:
-                return self._fail(f"flash:unknown parameter: {other}", EINVAL)
-            case _:
-                return self._wrong_count("flash")
+        return self._fail(f"flash:unknown parameter: {arguments[0]}", EINVAL)
 
     def _flash_erase(self, arguments: list[str]) -> int:
-        if not 1 <= len(arguments) <= 3:
-            return self._wrong_count("erase")
-        device = self._device_of(arguments)
-        if isinstance(device, int):
-            return device
-        address = _hexadecimal(arguments[1])
-        size_bytes = _hexadecimal(arguments[2]) if len(arguments) > 2 else device.page_size_bytes
+        place = self._place_of(arguments)
+        if isinstance(place, int):
+            return place
+        if place.words:
+            size_bytes = _hexadecimal(place.words[0])
+        elif place.address < place.device.size_bytes:
+            size_bytes = place.device.page_size_bytes
+        else:
+            return self._fail(f"Could not determine page size, code {EINVAL}.", EINVAL)
         try:
-            self._erase(device, address, size_bytes)
+            self._erase(place, size_bytes)
         except FlashError:
             return self._fail(f"Erase Failed, code {EINVAL}.", EINVAL)
         self._output.print("Erase success.")
         return 0
 
-    def _erase(self, device: MemoryLayout, address: int, size_bytes: int) -> None:
+    def _erase(self, place: "_Place", size_bytes: int) -> None:
         if size_bytes == 0:
             return
-        if address == 0 and size_bytes == device.size_bytes:
+        device = place.device
+        is_whole = place.address == 0 and size_bytes == device.size_bytes
+        if is_whole and not place.is_flash_controller:
             self._target.flash.erase_memory(device.name, CHIP_ERASE_S)
         else:
-            self._target.flash.erase(device.start + address, size_bytes)
+            place.check(size_bytes)
+            self._target.flash.erase(device.start + place.address, size_bytes)
 
     def _flash_read(self, arguments: list[str]) -> int:
-        if not 1 <= len(arguments) <= 3:
-            return self._wrong_count("read")
-        device = self._device_of(arguments)
-        if isinstance(device, int):
-            return device
-        address = _hexadecimal(arguments[1])
-        size_bytes = _hexadecimal(arguments[2]) if len(arguments) > 2 else 1
-        try:
-            data = self._target.flash.read(device.start + address, size_bytes)
-        except FlashError:
-            return self._fail("Read ERROR!", EIO)
-        for offset in range(0, len(data), 16):
-            self._output.print(_hex_line(address + offset, data[offset : offset + 16]))
+        place = self._place_of(arguments)
+        if isinstance(place, int):
+            return place
+        size_bytes = _hexadecimal(place.words[0]) if place.words else 1
+        for offset in range(0, size_bytes, READ_BYTES):
+            count = min(READ_BYTES, size_bytes - offset)
+            try:
+                place.check(offset + count)
+            except FlashError:
+                return self._fail("Read ERROR!", EIO)
+            address = place.address + offset
+            data = self._target.flash.read(place.device.start + address, count)
+            self._output.print(_hex_line(address, data))
         self._output.print("")
         return 0
 
     def _flash_write(self, arguments: list[str]) -> int:
-        if len(arguments) < 2:
-            return self._wrong_count("write")
-        device = self._device_of(arguments)
-        if isinstance(device, int):
-            return device
-        address = _hexadecimal(arguments[1])
-        verifies = arguments[2:3] == ["-v"]
-        words = arguments[3:] if verifies else arguments[2:]
-        if not words:
+        place = self._place_of(arguments)
+        if isinstance(place, int):
+            return place
+        if not place.words:
             return self._fail("Missing data to be written.", EINVAL)
-        data = b"".join(WORD.pack(_hexadecimal(word) & 0xFFFFFFFF) for word in words)
-        try:
-            self._target.flash.write(device.start + address, data)
-        except FlashError:
+        data = b"".join(WORD.pack(_hexadecimal(word) & 0xFFFFFFFF) for word in place.words)
+        if not self._write(place, 0, data):
             return self._fail("Write internal ERROR!", EIO)
         self._output.print("Write OK.")
-        if not verifies:
-            return 0
-        if self._target.flash.read(device.start + address, len(data)) != data:
+        # `Verification read ERROR!` cannot occur: what was written can be read.
+        if self._target.flash.read(place.device.start + place.address, len(data)) != data:
             return self._fail("Verification ERROR!", EIO)
         self._output.print("Verified.")
         return 0
 
+    def _write(self, place: "_Place", offset_bytes: int, data: bytes) -> bool:
+        try:
+            place.check(offset_bytes + len(data))
+            self._target.flash.write(place.device.start + place.address + offset_bytes, data)
+        except FlashError:
+            return False
+        return True
+
     def _flash_test(self, arguments: list[str]) -> int:
-        if len(arguments) != 4:
-            return self._wrong_count("test")
-        device = self._device_of(arguments)
-        if isinstance(device, int):
-            return device
-        address, size_bytes, repeats = (_hexadecimal(text) for text in arguments[1:])
+        place = self._place_of(arguments)
+        if isinstance(place, int):
+            return place
+        # A missing repeat count is 0 (inferred: the C code reads a null pointer then).
+        size_bytes, repeats = (_hexadecimal(text) for text in [*place.words, "", ""][:2])
         if size_bytes > MOST_TEST_BYTES:
             return self._fail(f"<size> must be at most 0x{MOST_TEST_BYTES:x}.", EINVAL)
         data = bytes(index & 0xFF for index in range(size_bytes))
         for _ in range(repeats):
             try:
-                self._erase(device, address, size_bytes)
+                self._erase(place, size_bytes)
             except FlashError:
                 return self._fail(f"Erase Failed, code {EINVAL}.", EINVAL)
             self._output.print("Erase OK.")
-            try:
-                self._target.flash.write(device.start + address, data)
-            except FlashError:
+            if not self._write(place, 0, data):
                 return self._fail("Write internal ERROR!", EINVAL)
             self._output.print("Write OK.")
         self._output.print("Erase-Write test done.")
         return 0
 
+    def _flash_load(self, arguments: list[str]) -> int:
+        place = self._place_of(arguments)
+        if isinstance(place, int):
+            return place
+        size_bytes = _number(place.words[0]) if place.words else 0
+        unit = place.device.write_size_bytes
+        if size_bytes % unit:
+            return self._fail(f"Size must be {unit} bytes aligned", EIO)
+        self._output.print(f"Loading {size_bytes} bytes starting at address {place.address:x}")
+        self._output.print("Loading...")
+        load = _Load(size_bytes)
+        self._output.bypass(lambda data: self._take_load(place, load, data))
+        return 0
+
+    def _take_load(self, place: "_Place", load: "_Load", data: bytes) -> bool:
+        """Take what arrives for `flash load`; False when it is complete."""
+        load.buffer += data[: load.size_bytes - load.written_bytes - len(load.buffer)]
+        while len(load.buffer) >= LOAD_BUFFER_BYTES or load.is_last_chunk:
+            chunk = load.buffer[:LOAD_BUFFER_BYTES]
+            written = self._write(place, load.written_bytes, chunk)
+            if not written:
+                address = place.address + load.written_bytes
+                self._output.error(f"Write to addr {address:x} on dev 0x{DEVICE_ADDRESS:x} ERROR!")
+                if len(chunk) < LOAD_BUFFER_BYTES:
+                    return False
+            self._output.print(f"Written chunk {load.chunks}")
+            load.buffer = load.buffer[LOAD_BUFFER_BYTES:]
+            load.written_bytes += len(chunk)
+            load.chunks += 1
+        if load.written_bytes < load.size_bytes:
+            return True
+        self._output.print("Read all")
+        return False
+
     def _flash_page_info(self, arguments: list[str]) -> int:
-        if not 1 <= len(arguments) <= 2:
-            return self._wrong_count("page_info")
-        device = self._device_of(arguments)
-        if isinstance(device, int):
-            return device
-        address = _hexadecimal(arguments[1])
-        if address >= device.size_bytes:
-            return self._fail(f"Could not determine page size, code {EINVAL}.", EINVAL)
-        index, _ = divmod(address, device.page_size_bytes)
-        self._output.print(f"Page for address 0x{address:x}:")
-        self._output.print(f"start offset: 0x{index * device.page_size_bytes:x}")
-        self._output.print(f"size: {device.page_size_bytes}")
+        place = self._place_of(arguments)
+        if isinstance(place, int):
+            return place
+        if place.address >= place.device.size_bytes:
+            return self._fail(f"Could not determine page size, error code {EINVAL}.", EINVAL)
+        page = place.device.page_size_bytes
+        index = place.address // page
+        self._output.print(f"Page for address 0x{place.address:x}:")
+        self._output.print(f"start offset: 0x{index * page:x}")
+        self._output.print(f"size: {page}")
         self._output.print(f"index: {index}")
         return 0
 
-    def _device_of(self, arguments: list[str]) -> MemoryLayout | int:
-        """The device that the first argument names, or the errno of the error that was printed.
+    def _place_of(self, arguments: list[str]) -> "_Place | int":
+        """Device and address that the arguments name, or the errno of the printed error.
 
-        A first argument that is a number is an address in the default device, which this
-        application has not.
+        A first argument that is a number is an address in the flash controller.
         """
-        device = self._target.flash_devices.get(arguments[0])
-        if device is None:
-            if _HEXADECIMAL.fullmatch(arguments[0]):
+        if _HEXADECIMAL.fullmatch(arguments[0]):
+            name = self._target.flash_controller
+            if name is None:
                 return self._fail("No flash device specified (required)", ENODEV)
-            return self._fail("Given flash device was not found", ENODEV)
-        if len(arguments) < 2:
-            return self._fail("Missing address.", EINVAL)
-        return device
+            address, *words = arguments
+        else:
+            name = arguments[0]
+            if name not in self._target.flash_devices:
+                return self._fail("Given flash device was not found", ENODEV)
+            if len(arguments) < 2:
+                return self._fail("Missing address.", EINVAL)
+            address, *words = arguments[1:]
+        return _Place(
+            self._target.flash_devices[name],
+            _hexadecimal(address) & 0xFFFFFFFF,
+            words,
+            name == self._target.flash_controller,
+        )
 
-    def _mcuboot(self, arguments: list[str]) -> int:
-        match arguments:
-            case ["confirm"]:
-                self._target.images.confirm_running()
-                return 0
-            case ["erase", area_id]:
-                return self._mcuboot_erase(area_id)
-            case ["request_upgrade"]:
-                return self._request_upgrade(permanent=False)
-            case ["request_upgrade", "permanent"]:
-                return self._request_upgrade(permanent=True)
-            case ["request_upgrade", _]:
-                return self._fail("invalid argument!", EINVAL)
-            case ["confirm" | "erase" | "request_upgrade" as command, *_]:
-                return self._wrong_count(command)
-            case []:
-                return self._mcuboot_info()
-            case _:
-                return self._wrong_count("mcuboot")
+    def _mcuboot_confirm(self, _arguments: list[str]) -> int:
+        if self._target.images.confirm_running():
+            return 0
+        return self._fail(f"failed to confirm: {EIO}", EIO)
 
     def _slots(self) -> tuple[tuple[str, int, FlashArea], tuple[str, int, FlashArea]]:
         primary, secondary = self._target.images.slots
         areas = self._target.areas
         return ("primary", areas.primary, primary), ("secondary", areas.secondary, secondary)
 
-    def _mcuboot_info(self) -> int:
+    def _mcuboot(self, _arguments: list[str]) -> int:
         swap_type = self._target.images.query_swap_type()
         self._output.print(f"swap type: {swap_type.log_word}")
         self._output.print(f"confirmed: {int(self._target.images.is_running_confirmed)}")
@@ -351,8 +393,9 @@ class Shell:
         return 0
 
     def _area_info(self, name: str, number: int, area: FlashArea) -> None:
+        start = self._target.images.image_start(0 if name == "primary" else 1)
         try:
-            header = ImageHeader.parse(area.read(0, HEADER_BYTES))
+            header = ImageHeader.parse(area.read(start, HEADER_BYTES))
         except NotAnImageError:
             self._output.error(f"failed to read {name} area ({number}) header: {EIO}")
             return
@@ -371,18 +414,51 @@ class Shell:
         ):
             self._output.print(line)
 
-    def _mcuboot_erase(self, text: str) -> int:
-        number = _number(text)
+    def _mcuboot_erase(self, arguments: list[str]) -> int:
+        number = _number(arguments[0])
         for _, area_number, area in self._slots():
             if area_number == number:
                 area.erase_all()
                 return 0
         return self._fail(f"failed to erase bank {number}", EINVAL)
 
-    def _request_upgrade(self, *, permanent: bool) -> int:
-        if self._target.images.request_upgrade(permanent=permanent):
+    def _request_upgrade(self, arguments: list[str]) -> int:
+        if arguments and arguments != ["permanent"]:
+            self._output.warn("invalid argument!")
+            return EINVAL
+        if self._target.images.request_upgrade(permanent=bool(arguments)):
             return 0
-        return self._fail(f"failed to request upgrade: {EIO}", EIO)
+        return self._fail(f"failed to request upgrade: {EFAULT}", EFAULT)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a flash command works, and the words behind its address."""
+
+    device: MemoryLayout
+    address: int
+    words: list[str]
+    is_flash_controller: bool
+
+    def check(self, size_bytes: int) -> None:
+        """Raises `FlashError` where so many bytes do not lie in the device."""
+        if self.address + size_bytes > self.device.size_bytes:
+            raise FlashError(f"0x{size_bytes:x} bytes from 0x{self.address:x} on leave the device")
+
+
+@dataclass
+class _Load:
+    """A `flash load` under way."""
+
+    size_bytes: int
+    written_bytes: int = 0
+    chunks: int = 0
+    buffer: bytes = b""
+
+    @property
+    def is_last_chunk(self) -> bool:
+        """Whether the buffer holds all that is left."""
+        return bool(self.buffer) and self.written_bytes + len(self.buffer) >= self.size_bytes
 
 
 class CapturedOutput:
@@ -402,6 +478,13 @@ class CapturedOutput:
     def error(self, text: str) -> None:
         """Keep an error's line."""
         self.print(text)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning's line."""
+        self.print(text)
+
+    def bypass(self, receiver: Callable[[bytes], bool]) -> None:
+        """Nobody types into this shell."""
 
     @property
     def text(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import cbor2
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from smp import header as smp_header
 from smp import image_management as smp_image
 from smp import message as smp_message
@@ -15,15 +16,14 @@ from smp import os_management as smp_os
 from smp import shell_management as smp_shell
 from smp.exceptions import SMPException
 
-from pytest_nrf_fota.sim.app.images import DONE, ImageManager, ImageResult
+from pytest_nrf_fota.sim.app.image_group import ImageGroup
+from pytest_nrf_fota.sim.app.image_result import DONE, ImageResult
 
 RC_OK = 0
 RC_NO_MEMORY = 2
 RC_INVALID = 3
 RC_NO_ENTRY = 5
 RC_NOT_SUPPORTED = 8
-UPLOADABLE_IMAGE = 0
-NO_SUCH_IMAGE = ImageResult(RC_INVALID, 14)
 OS_RC_INVALID_FORMAT = 2
 OS_RC_NO_ANSWER = 3
 
@@ -124,6 +124,22 @@ class ServerSettings:
     shell_exec: Callable[[list[str]], tuple[int, str]] | None = None
 
 
+class _UploadFields(BaseModel):
+    """An upload request as the server decodes it: every field may be missing, others do not count.
+
+    Hence not the `smp` package's model, which says what a client should send.
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    off: int | None = Field(default=None, ge=0)
+    data: bytes = b""
+    len: int | None = Field(default=None, ge=0)
+    sha: bytes | None = None
+    image: int = Field(default=0, ge=0)
+    upgrade: bool = False
+
+
 class SmpServer:
     """Answers requests.
 
@@ -138,7 +154,7 @@ class SmpServer:
 
     def __init__(
         self,
-        images: ImageManager,
+        images: ImageGroup,
         settings: ServerSettings,
         on_reset: Callable[[], None],
         version: int = 1,
@@ -267,16 +283,17 @@ class SmpServer:
     def _image_states(self) -> list[smp_image.ImageState]:
         return [
             smp_image.ImageState(
-                slot=entry.slot,
-                version=entry.version.as_smp_reports,
-                hash=entry.hash,
-                bootable=entry.bootable,
-                pending=entry.pending,
-                confirmed=entry.confirmed,
-                active=entry.active,
-                permanent=entry.permanent,
+                image=line.image if self._images.count > 1 else None,
+                slot=line.entry.slot,
+                version=line.entry.version.as_smp_reports,
+                hash=line.entry.hash,
+                bootable=line.entry.bootable,
+                pending=line.entry.pending,
+                confirmed=line.entry.confirmed,
+                active=line.entry.active,
+                permanent=line.entry.permanent,
             )
-            for entry in self._images.list_images()
+            for line in self._images.list_images()
         ]
 
     def _set_state(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
@@ -289,24 +306,33 @@ class SmpServer:
         )
 
     def _upload(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
-        request = smp_image.ImageUploadWriteRequest.loads(frame)
-        if (request.image or UPLOADABLE_IMAGE) != UPLOADABLE_IMAGE:
-            return self._image_result(frame, NO_SUCH_IMAGE)
+        try:
+            request = _UploadFields.model_validate(cbor2.loads(frame[smp_header.Header.SIZE :]))
+        except ValidationError:
+            return _return_code(frame, RC_INVALID)
         result, offset_bytes = self._images.upload(
+            request.image,
             request.off,
             request.data,
             request.len,
             request.sha,
-            only_newer=bool(request.upgrade),
+            only_newer=request.upgrade,
         )
         if result != DONE:
             return self._image_result(frame, result)
+        if self._version >= 2:
+            return _answer(frame, {"off": offset_bytes})
         return smp_image.ImageUploadWriteResponse(
             sequence=header.sequence, rc=RC_OK, off=offset_bytes
         )
 
     def _image_result(self, frame: bytes, result: ImageResult) -> bytes:
-        return self._group_error(frame, result.rc, result.group_rc)
+        if self._version < 2:
+            return _return_code(frame, result.rc)
+        if result == DONE:
+            # CONFIG_MCUMGR_SMP_LEGACY_RC_BEHAVIOUR is off by default.
+            return _answer(frame, {})
+        return self._group_error(frame, result.translated_rc, result.group_rc)
 
     def _group_error(self, frame: bytes, rc: int, group_rc: int) -> bytes:
         if rc == RC_OK or not self._speaks_version_2(frame):

@@ -6,10 +6,12 @@ import re
 import selectors
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
+from smp.os_management import ResetWriteRequest
 from smpclient import SMPClient
 from smpclient.generics import success
 from smpclient.requests.os_management import (
@@ -24,16 +26,19 @@ from smpclient.transport.bumble.scan import ScanAll
 
 from pytest_nrf_fota.board import load_board
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.firmware.demo import BASELINE_BUILD_TIME, DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.probe.protocol import ResetKind
 from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.sim.app.console_smp import SmpLineTap, encode_answer
 from pytest_nrf_fota.sim.app.fatal_error import MPU_FAULT
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.kit import Kit as VirtualKit
 from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.units.sim import BumbleRadio, SimUnit, kit_settings_json
+from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 TIME_LIMIT_S = 20.0
 BOARD = load_board("nrf5340dk_sim")
@@ -201,6 +206,74 @@ def test_smp_settings_reach_the_server(tmp_path: Path) -> None:
 
     with kit_with(app, tmp_path) as kit:
         asyncio.run(asyncio.wait_for(ask(kit.hci), TIME_LIMIT_S))
+
+
+@pytest.mark.parametrize("speed", [None, 20.0])
+def test_a_reset_comes_250_ms_of_the_kits_time_after_its_answer(
+    tmp_path: Path, speed: float | None
+) -> None:
+    baseline = read_hex(DemoSource(BOARD, tmp_path).baseline)
+    settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(BOARD))
+    answer = SmpLineTap()
+
+    async def reset() -> tuple[float, float]:
+        kit = VirtualKit(replace(settings, speed=speed), f"unix:{tmp_path / 'hci'}")
+        await kit.start()
+        port = os.open(kit.app_uart.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        times: list[float] = []
+        booted_again = asyncio.Event()
+
+        def take() -> None:
+            data = os.read(port, 65536)
+            if answer.divide(data)[1]:
+                times.append(kit.clock.now_s)
+            if times and b"Attempting to boot slot" in data:
+                times.append(kit.clock.now_s)
+                booted_again.set()
+
+        try:
+            await kit.program(baseline)
+            await kit.reset()
+            asyncio.get_running_loop().add_reader(port, take)
+            asked_s = kit.clock.now_s
+            os.write(port, encode_answer(ResetWriteRequest().BYTES))
+            await booted_again.wait()
+        finally:
+            asyncio.get_running_loop().remove_reader(port)
+            os.close(port)
+            await kit.close()
+        return asked_s, times[-1]
+
+    asked_s, booted_s = asyncio.run(asyncio.wait_for(reset(), TIME_LIMIT_S))
+    assert booted_s - asked_s >= 0.25
+
+
+@pytest.mark.parametrize("confirms", [True, False])
+def test_a_trial_stays_only_where_the_application_confirms_itself(
+    tmp_path: Path, confirms: bool
+) -> None:
+    recorder = FlightRecorder()
+    unit = SimUnit(BOARD, "kit", tmp_path / "unit")
+    try:
+        dut = Dut(BOARD, unit.name, unit.open_wires(recorder), recorder)
+        try:
+            app = AppDescription(confirms_itself=confirms)
+            firmware = DemoSource(BOARD, tmp_path / "firmware", app)
+            dut.prepare(firmware.baseline)
+            upgrade = dut.start_upgrade(firmware.app_update)
+            upgrade.upload()
+            upgrade.mark()
+            upgrade.reset()
+            assert_upgraded(upgrade.verdict())
+            dut.reset()
+            verdict = upgrade.verdict()
+        finally:
+            dut.close()
+    finally:
+        unit.release()
+
+    assert (verdict.outcome is Outcome.UPGRADED) == confirms, str(verdict)
+    assert ("reverted to the old application" in verdict.reason) != confirms
 
 
 @pytest.mark.parametrize("shares_uart", [True, False])

@@ -2,17 +2,29 @@
 
 import functools
 import hashlib
+import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_nrf_fota.firmware.description import AppDescription
-from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
+from pytest_nrf_fota.firmware.mcuboot_image import TLV_SHA256, ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType
-from pytest_nrf_fota.sim.app.images import DONE, ImageEntry, ImageManager
+from pytest_nrf_fota.sim.app.image_result import (
+    ALREADY_PENDING,
+    BAD_HASH,
+    BAD_PAGE_OFFSET,
+    CANNOT_PEND_RUNNING,
+    DATA_OVERRUN,
+    DONE,
+    HASH_NOT_FOUND,
+    TOO_LARGE,
+    ImageResult,
+)
+from pytest_nrf_fota.sim.app.images import ImageEntry, ImageGroupBuild, ImageManager
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
 from pytest_nrf_fota.sim.trailer_area import (
@@ -53,7 +65,7 @@ def hash_of(data: bytes) -> bytes:
 class Board:
     """The two slots of a running application, and what it logs."""
 
-    def __init__(self, *, secondary: bytes = b"", max_sectors: int = 256) -> None:
+    def __init__(self, *, secondary: bytes = b"", build: ImageGroupBuild | None = None) -> None:
         self.flash = Flash((LAYOUT,), VirtualClock())
         self.primary = FlashArea(self.flash, "primary", 0, SLOT_BYTES)
         self.secondary = FlashArea(self.flash, "secondary", SLOT_BYTES, SLOT_BYTES)
@@ -65,7 +77,7 @@ class Board:
         self.images = ImageManager(
             self.primary,
             self.secondary,
-            max_sectors,
+            build or ImageGroupBuild(),
             lambda function, text: self.log.append(text),
             lambda word: self.log.append(f"Swap type: {word}"),
         )
@@ -140,6 +152,15 @@ class TestList:
 
     def test_a_truncated_image_is_not_listed(self) -> None:
         board = Board(secondary=NEW[:0x8000])
+
+        assert len(board.images.list_images()) == 1
+
+    def test_an_image_with_two_hashes_is_not_listed(self) -> None:
+        """img_mgmt.c, img_mgmt_read_info: IMG_MGMT_ERR_TLV_MULTIPLE_HASHES_FOUND."""
+        header_and_payload = NEW[: 0x200 + McubootImage.parse(NEW).header.image_size_bytes]
+        tlv = struct.pack("<HH", TLV_SHA256, 32) + hash_of(NEW)
+        info = struct.pack("<HH", 0x6907, 4 + 2 * len(tlv))
+        board = Board(secondary=header_and_payload + info + 2 * tlv)
 
         assert len(board.images.list_images()) == 1
 
@@ -382,14 +403,16 @@ class TestFirstPacket:
         assert board.images.upload(0, NEW[:64], SLOT_BYTES - PAGE + 1, None) == (DONE, 64)
         assert board.log[2:] == [f"Erased 0x{SLOT_BYTES:x} bytes of image slot"]
 
-    def test_a_trailer_of_two_pages_is_erased_whole(self) -> None:
-        board = Board(secondary=OLD, max_sectors=512)
+    def test_one_page_of_the_trailer_is_erased_however_long_it_is(self) -> None:
+        """The application knows where copy_done lies, not where MCUboot's status bytes begin."""
+        board = Board(secondary=OLD)
         board.secondary.write(SLOT_BYTES - 2 * PAGE, bytes(2 * PAGE))
 
         board.images.upload(0, NEW[:64], len(NEW), None)
 
-        assert board.log[-1] == "Erased 0x2000 bytes of image slot trailer"
-        assert board.secondary.is_erased(SLOT_BYTES - 2 * PAGE, 2 * PAGE)
+        assert board.log[-1] == "Erased 0x1000 bytes of image slot trailer"
+        assert board.secondary.is_erased(SLOT_BYTES - PAGE, PAGE)
+        assert board.secondary.read(SLOT_BYTES - 2 * PAGE, PAGE) == bytes(PAGE)
 
     def test_a_stale_mark_of_a_lost_image_goes_with_the_erase(self) -> None:
         board = Board()
@@ -501,10 +524,167 @@ class TestUpload:
         assert board.images.upload(SLOT_BYTES, bytes(64), None, None)[0].rc == UNKNOWN
         assert board.neighbour_is_untouched
 
-    @pytest.mark.parametrize("size_bytes", [SLOT_BYTES + 1, 1 << 30])
-    def test_no_more_than_the_slot_is_erased(self, size_bytes: int) -> None:
+    def test_no_more_than_the_slot_is_erased(self) -> None:
         board = Board(secondary=OLD)
 
-        assert board.images.upload(0, NEW[:64], size_bytes, None)[0].rc == UNKNOWN
+        assert board.images.upload(0, NEW[:64], SLOT_BYTES + 1, None)[0].rc == UNKNOWN
+        assert board.log[2:] == [
+            f"image slot erase of 0x{SLOT_BYTES + PAGE:x} bytes failed (err -22)"
+        ]
         assert board.operations == 0
+        assert board.neighbour_is_untouched
+
+    @pytest.mark.parametrize("size_bytes", [LAYOUT.size_bytes - SLOT_BYTES + 1, 1 << 30])
+    def test_a_size_beyond_the_memory_is_a_bad_offset(self, size_bytes: int) -> None:
+        board = Board(secondary=OLD)
+
+        assert board.images.upload(0, NEW[:64], size_bytes, None)[0] == BAD_PAGE_OFFSET
+        assert board.log[2:] == [f"bad offset (0x{SLOT_BYTES + size_bytes - 1:x})"]
+        assert board.operations == 0
+
+    def test_in_an_empty_slot_2_3_notices_nothing_before_its_end(self) -> None:
+        board = Board()
+
+        assert board.images.upload(0, NEW[:64], 1 << 30, None) == (DONE, 64)
+
+
+SINCE_3_5 = ImageGroupBuild(asks_for_next_boot=True)
+TRIAL, PENDING_TRIAL, PENDING_FOR_GOOD, NOTHING = "trial", "test", "permanent", "nothing"
+
+
+def board_in(situation: str) -> Board:
+    board = Board(secondary=NEW, build=SINCE_3_5)
+    match situation:
+        case "trial":
+            board.begin_test_run()
+        case "test" | "permanent":
+            schedule_swap(board.secondary, permanent=situation == "permanent")
+        case _:
+            pass
+    return board
+
+
+class TestSinceZephyr35:
+    """What NCS 2.6 and later do otherwise (img_mgmt_state.c, img_mgmt_set_next_boot_slot)."""
+
+    @pytest.mark.parametrize(
+        ("situation", "image", "confirm", "result"),
+        [
+            (NOTHING, NEW, False, DONE),
+            (NOTHING, NEW, True, DONE),
+            (NOTHING, OLD, True, DONE),
+            (NOTHING, None, True, DONE),
+            (NOTHING, OLD, False, CANNOT_PEND_RUNNING),
+            (PENDING_TRIAL, NEW, False, DONE),
+            (PENDING_TRIAL, NEW, True, ALREADY_PENDING),
+            (PENDING_TRIAL, OLD, True, ALREADY_PENDING),
+            (PENDING_TRIAL, OLD, False, CANNOT_PEND_RUNNING),
+            (PENDING_FOR_GOOD, NEW, True, DONE),
+            (PENDING_FOR_GOOD, NEW, False, ALREADY_PENDING),
+            (PENDING_FOR_GOOD, None, True, ALREADY_PENDING),
+            (TRIAL, NEW, True, DONE),
+            (TRIAL, NEW, False, ALREADY_PENDING),
+            (TRIAL, None, True, DONE),
+            (TRIAL, OLD, False, CANNOT_PEND_RUNNING),
+            (NOTHING, ABSENT, False, HASH_NOT_FOUND),
+            (NOTHING, None, False, BAD_HASH),
+        ],
+    )
+    def test_marking(
+        self, situation: str, image: bytes | None, confirm: bool, result: ImageResult
+    ) -> None:
+        board = board_in(situation)
+        before = board.operations
+        image_hash = None if image is None else hash_of(image)
+
+        assert board.images.set_state(image_hash, confirm=confirm) == result
+
+        marks = situation == NOTHING and image == NEW
+        confirms_trial = situation == TRIAL and image is None
+        assert (board.operations > before) == (marks or confirms_trial)
+        if marks:
+            wanted = SwapType.PERM if confirm else SwapType.TEST
+            assert read_trailer(board.secondary).swap_type == wanted
+        if confirms_trial:
+            assert read_trailer(board.primary).image_ok is Flag.SET
+
+    def test_a_bad_magic_costs_the_image(self) -> None:
+        board = Board(secondary=NEW, build=SINCE_3_5)
+        board.secondary.write(SLOT_BYTES - 16, b"stale magic.....")
+
+        result = board.images.set_state(hash_of(NEW), confirm=True)
+
+        assert (result.translated_rc, result.group_rc) == (UNKNOWN, 23)
+        assert board.secondary.is_erased(0, SLOT_BYTES)
+        assert board.log == [
+            "Swap type: none",
+            "Faled boot_set_next with code 3, for slot 1, with active slot 0 and confirm 1",
+        ]
+
+    def test_a_list_costs_one_query(self) -> None:
+        board = board_in(PENDING_FOR_GOOD)
+
+        assert board.images.list_images() == (
+            entry(0, confirmed=True),
+            entry(1, pending=True, permanent=True),
+        )
+        assert board.log == ["Swap type: perm"]
+
+    @pytest.mark.parametrize(
+        ("size_bytes", "result"), [(SLOT_BYTES, DONE), (SLOT_BYTES + 1, TOO_LARGE)]
+    )
+    def test_the_size_is_compared_with_the_slot(self, size_bytes: int, result: ImageResult) -> None:
+        board = Board(build=SINCE_3_5)
+
+        assert board.images.upload(0, NEW[:64], size_bytes, None)[0] == result
+        assert board.log[2:] == ([] if result == DONE else ["Image upload inspect failed: 30"])
+
+    def test_more_data_than_announced_is_refused(self) -> None:
+        board = Board(build=SINCE_3_5)
+        board.images.upload(0, NEW[:64], 100, None)
+        before = board.operations
+
+        assert board.images.upload(64, NEW[64:101], None, None) == (DATA_OVERRUN, 0)
+        assert board.operations == before
+        assert board.images.upload(64, NEW[64:100], None, None) == (DONE, 100)
+
+    def test_refusals_are_logged(self) -> None:
+        board = Board(build=SINCE_3_5)
+
+        for data, size_bytes in ((NEW[:31], 100), (NEW[:64], None), (bytes(64), 100)):
+            board.images.upload(0, data, size_bytes, None)
+
+        assert board.log == [f"Image upload inspect failed: {code}" for code in (22, 21, 23)]
+
+    @pytest.mark.parametrize("reverts", [False, True])
+    def test_an_unfinished_trial_beside_a_bad_magic(self, reverts: bool) -> None:
+        build = ImageGroupBuild(asks_for_next_boot=True, reverts_over_any_magic=reverts)
+        board = Board(secondary=NEW, build=build)
+        board.begin_test_run()
+        board.secondary.write(SLOT_BYTES - 16, b"stale magic.....")
+
+        assert board.images.query_swap_type() is (SwapType.REVERT if reverts else SwapType.NONE)
+
+
+class TestBadMagic:
+    """Facts, 4.2: a bad magic is an error for a confirmation and for a mark."""
+
+    def test_of_the_running_image(self) -> None:
+        board = Board(secondary=NEW)
+        board.primary.write(SLOT_BYTES - 16, b"stale magic.....")
+        before = board.operations
+
+        assert not board.images.confirm_running()
+        assert not board.images.is_running_confirmed
+        # Its answer to the client is ok all the same: 2.3 drops the error (img_mgmt_state.c).
+        assert board.images.set_state(None, confirm=True) == DONE
+        assert board.operations == before
+
+    @pytest.mark.parametrize("confirm", [False, True])
+    def test_of_the_update_costs_the_image(self, confirm: bool) -> None:
+        board = Board(secondary=NEW)
+        board.secondary.write(SLOT_BYTES - 16, b"stale magic.....")
+
+        assert board.images.set_state(hash_of(NEW), confirm=confirm).rc == UNKNOWN
+        assert board.secondary.is_erased(0, SLOT_BYTES)
         assert board.neighbour_is_untouched

@@ -39,7 +39,8 @@ from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
-from pytest_nrf_fota.sim.app.images import ImageManager
+from pytest_nrf_fota.sim.app.image_group import ImageGroup
+from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
 from pytest_nrf_fota.sim.app.smp_server import (
     FrameAssembler,
     OsInfo,
@@ -83,12 +84,13 @@ class Board:
         images = ImageManager(
             FlashArea(self.flash, "primary", 0, SLOT_BYTES),
             FlashArea(self.flash, "secondary", SLOT_BYTES, SLOT_BYTES),
-            256,
+            ImageGroupBuild(),
             lambda function, text: None,
             lambda word: None,
         )
         self._version = version
-        self.server = SmpServer(images, settings or ServerSettings(), self._count_reset, version)
+        group = ImageGroup([images])
+        self.server = SmpServer(group, settings or ServerSettings(), self._count_reset, version)
 
     def ask(self, request: Request, response: type[ResponseT]) -> ResponseT:
         """Send a request; the answer must be a frame that answers it."""
@@ -204,7 +206,6 @@ class TestImageGroup:
             ImageUploadWriteRequest(off=0, data=NEW[:100]),
             ImageUploadWriteRequest(off=0, data=NEW[:31], len=len(NEW)),
             ImageUploadWriteRequest(off=0, data=bytes(100), len=len(NEW)),
-            ImageUploadWriteRequest(off=0, data=NEW[:100], len=len(NEW), image=1),
         ],
     )
     def test_invalid_requests(self, request_: Request) -> None:
@@ -224,6 +225,53 @@ class TestImageGroup:
                 assert board.ask(request, ImageUploadWriteResponse).off == 100
             else:
                 assert board.return_code(request) == rc
+
+    @pytest.mark.parametrize(
+        ("fields", "server_2_3", "later_server"),
+        [
+            pytest.param({"data": NEW[:64], "len": 64}, 3, {"group": 1, "rc": 20}, id="no off"),
+            pytest.param({"off": 0, "len": 64}, 3, {"group": 1, "rc": 22}, id="no data"),
+            pytest.param({}, 3, {"group": 1, "rc": 20}, id="nothing"),
+            pytest.param({"off": "0"}, 3, None, id="off is a text"),
+            pytest.param({"off": -1}, 3, None, id="off is negative"),
+        ],
+    )
+    def test_fields_that_a_client_forgets(
+        self, fields: dict[str, object], server_2_3: int, later_server: dict[str, int] | None
+    ) -> None:
+        for version, content in (
+            (1, {"rc": server_2_3}),
+            (2, {"err": later_server} if later_server else {"rc": 3}),
+        ):
+            frame = raw_request(2 | 8, 1, 1, cbor2.dumps(fields))
+            assert cbor2.loads(Board(version=version).answer(frame)[8:]) == content
+
+    def test_fields_that_nobody_knows_do_not_count(self) -> None:
+        body = {"off": 0, "data": NEW[:64], "len": len(NEW), "colour": "green"}
+
+        answer = Board().answer(raw_request(2, 1, 1, cbor2.dumps(body)))
+
+        assert cbor2.loads(answer[8:]) == {"rc": 0, "off": 64}
+
+    @pytest.mark.parametrize("number", [None, 0, 1, 2, 7])
+    def test_with_one_image_its_number_is_ignored(self, number: int | None) -> None:
+        """Hence a phone's file for `image 1` ends up in the application's secondary slot."""
+        board = Board()
+        request = ImageUploadWriteRequest(off=0, data=NEW[:100], len=len(NEW), image=number)
+
+        assert board.ask(request, ImageUploadWriteResponse).off == 100
+        assert board.flash.read(SLOT_BYTES, 100) == NEW[:100]
+
+    def test_with_one_image_the_list_does_not_number_it(self) -> None:
+        board = Board()
+        board.upload(NEW)
+
+        body = cbor2.loads(board.answer(bytes(ImageStatesReadRequest()))[8:])
+
+        flags = {"bootable", "pending", "confirmed", "active", "permanent"}
+        keys = {"slot", "version", "hash"} | flags
+        assert [set(image) for image in body["images"]] == [keys] * 2
+        assert set(body) == {"images", "splitStatus"}
 
     def test_erase_takes_slot_1_unless_told(self) -> None:
         board = Board()
@@ -318,17 +366,56 @@ class TestVersion2:
         assert (answer.err.group, answer.err.rc) == (1, rc)
 
     def test_errors_of_the_protocol_remain_return_codes(self) -> None:
-        assert return_code(Board(version=2).answer(raw_request(2 | 8, 1, 1))) == INVALID
+        not_cbor = raw_request(2 | 8, 1, 1, b"\xff")
+        assert return_code(Board(version=2).answer(not_cbor)) == INVALID
         assert return_code(Board(version=2).answer(raw_request(2 | 8, 2, 0))) == NOT_SUPPORTED
 
-    def test_a_client_of_version_1_is_answered_in_version_1(self) -> None:
-        board = Board(version=2)
+    @pytest.mark.parametrize(
+        ("request_", "server_2_3", "later_server"),
+        [
+            (ImageEraseRequest(slot=0), 6, 6),
+            (ImageEraseRequest(slot=7), 1, 3),
+            (ImageStatesWriteRequest(confirm=False), 3, 3),
+            (ImageStatesWriteRequest(hash=bytes(32), confirm=False), 3, 1),
+            (ImageStatesWriteRequest(hash=bytes(31), confirm=False), 3, 3),
+            (ImageStatesWriteRequest(hash=hash_of(OLD), confirm=False), 1, 1),
+            (ImageUploadWriteRequest(off=0, data=NEW[:31], len=len(NEW)), 3, 3),
+            (ImageUploadWriteRequest(off=0, data=NEW[:64]), 3, 3),
+            (ImageUploadWriteRequest(off=0, data=bytes(64), len=64), 3, 1),
+            (ImageUploadWriteRequest(off=0, data=OLD[:64], len=len(OLD), upgrade=True), 6, 6),
+        ],
+    )
+    def test_a_client_of_version_1_is_answered_in_version_1(
+        self, request_: Request, server_2_3: int, later_server: int
+    ) -> None:
+        """Later servers translate their own codes (img_mgmt.c, img_mgmt_translate_error_code)."""
+        frame = bytes([request_.BYTES[0] & 0b111]) + request_.BYTES[1:]
 
-        request = ImageEraseRequest(version=smp_header.Version.V1, slot=0)
+        assert return_code(Board(version=1).answer(frame)) == server_2_3
+        assert return_code(Board(version=2).answer(frame)) == later_server
 
-        assert board.return_code(request) == BAD_STATE
-        request = ImageEraseRequest(version=smp_header.Version.V2, slot=1)
-        assert board.return_code(request) == OK
+    @pytest.mark.parametrize(("version", "server_2_3", "later_server"), [(0, 5, 6), (1, 5, None)])
+    def test_no_free_slot(self, version: int, server_2_3: int, later_server: int | None) -> None:
+        request = ImageUploadWriteRequest(
+            version=smp_header.Version(version), off=0, data=NEW[:64], len=len(NEW)
+        )
+        for board, rc in ((Board(), server_2_3), (Board(version=2), later_server)):
+            board.upload(NEW)
+            mark = ImageStatesWriteRequest(hash=hash_of(NEW), confirm=False)
+            board.ask(mark, ImageStatesWriteResponse)
+            body = cbor2.loads(board.answer(request.BYTES)[8:])
+            assert body == ({"err": {"group": 1, "rc": 9}} if rc is None else {"rc": rc})
+
+    def test_success_goes_without_a_return_code(self) -> None:
+        """Real servers of version 2 (logs/real-m0-upgrade-test-confirm.log)."""
+        for version, erased, stored in (
+            (1, {"rc": 0}, {"rc": 0, "off": 64}),
+            (2, {}, {"off": 64}),
+        ):
+            board = Board(version=version)
+            assert cbor2.loads(board.answer(bytes(ImageEraseRequest()))[8:]) == erased
+            upload = ImageUploadWriteRequest(off=0, data=NEW[:64], len=len(NEW))
+            assert cbor2.loads(board.answer(bytes(upload))[8:]) == stored
 
 
 class TestWhatIsNotSupported:

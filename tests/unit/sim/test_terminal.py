@@ -183,7 +183,15 @@ class TestPrinting:
 
         host.terminal.error("Missing address.")
 
-        assert host.take() == "\x1b[1;31mMissing address.\x1b[m\r\n"
+        # As Zephyr 4.4 sends it: the colour ends behind the line end.
+        assert host.take() == "\x1b[1;31mMissing address.\r\n\x1b[m"
+
+    def test_warnings_are_yellow(self) -> None:
+        host = Host(shows_prompt=False)
+
+        host.terminal.warn("invalid argument!")
+
+        assert host.take() == "\x1b[1;33minvalid argument!\r\n\x1b[m"
 
     def test_a_log_line_has_time_level_module_and_function(self) -> None:
         host = Host(shows_prompt=False)
