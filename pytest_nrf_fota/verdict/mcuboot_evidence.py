@@ -14,8 +14,9 @@ from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 class McubootTarget:
     """The MCUboot that is to run: in which S slot, with which FW_INFO version.
 
-    `version_before` and `slot_before` are what the boot before the update said. `firmware` is
-    what NSIB verifies, without MCUboot's header and TLVs.
+    `version_before` is what the boot before the update said. `firmware` is what NSIB verifies,
+    without MCUboot's header and TLVs. `marker` is the number that the update prints behind
+    `Starting bootloader`, as far as its bytes show it, `marker_before` what was printed before.
     """
 
     s_slot: int
@@ -23,7 +24,8 @@ class McubootTarget:
     firmware: bytes
     image_hash: bytes
     version_before: int | None
-    slot_before: int | None
+    marker: int | None
+    marker_before: int | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidenc
     last = boots[-1]
     items = [_nsib_evidence(last, target)]
     if last.bootloader_version is not None:
-        says = _by_number(last.bootloader_version, target)
+        says = _by_marker(last.bootloader_version, target)
         items.append(Evidence(Source.UART, says, f"Starting bootloader {last.bootloader_version}"))
     return tuple(items)
 
@@ -115,12 +117,13 @@ def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:
     return Evidence(Source.UART, Says.NEW if is_new else Says.OLD, detail)
 
 
-def _by_number(number: int, target: McubootTarget) -> Says:
-    if target.version == target.version_before:
+def _by_marker(marker: int, target: McubootTarget) -> Says:
+    # A build that was only signed anew prints the number of its code, which is the old one.
+    if target.marker is None or target.marker == target.marker_before:
         return Says.UNKNOWN
-    if number == target.version:
+    if marker == target.marker:
         return Says.NEW
-    return Says.OLD if number == target.version_before else Says.UNKNOWN
+    return Says.OLD if marker == target.marker_before else Says.UNKNOWN
 
 
 def _held(state: SlotState) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, nsib_prefers
 
 
@@ -13,7 +14,7 @@ def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool)
     if not marked:
         return "the image was never marked, so nothing was pending"
     if not boots:
-        return "the image is marked, but the board was not reset since"
+        return "the image waits, but the board was not reset since"
     for boot in boots:
         if boot.refusals:
             return f"the bootloader refused the image: {boot.refusals[0]!r}"
@@ -32,6 +33,15 @@ def app_reason(boots: Sequence[Boot]) -> str:
     if any(boot.wanted_swap for boot in boots):
         return "MCUboot saw a pending image and reported no swap; see the UART log"
     return "MCUboot swapped nothing: it saw no pending image"
+
+
+def highest_version_reason(boots: Sequence[Boot], before: AppIdentity | None) -> str:
+    """Why a bootloader that takes the highest version took another one, beyond `common_reason`."""
+    loaded = boots[-1].image_version if boots else None
+    return (
+        f"MCUboot took version {loaded or 'unknown'}: it takes the highest version that is valid, "
+        f"and {before.version if before else 'an unknown version'} ran before"
+    )
 
 
 def mcuboot_reason(

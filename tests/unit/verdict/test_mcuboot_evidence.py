@@ -28,7 +28,8 @@ _TARGET = McubootTarget(
     firmware=b"",
     image_hash=_HASH,
     version_before=14,
-    slot_before=0,
+    marker=15,
+    marker_before=14,
 )
 
 
@@ -91,10 +92,15 @@ def test_on_the_first_reset_the_old_one_still_runs() -> None:
     assert _uart(_boot(0, 14, 14, swapped=True), _boot(1, 15, 15)) == [Says.NEW, Says.NEW]
 
 
-def test_with_equal_versions_the_slot_decides_and_the_marker_cannot() -> None:
-    same = replace(_TARGET, version_before=15)
-    assert _uart(_boot(1, 15, 15), target=same) == [Says.NEW, Says.UNKNOWN]
-    assert _uart(_boot(0, 15, 15), target=same) == [Says.OLD, Says.UNKNOWN]
+def test_update_that_prints_the_old_number_is_proven_without_it() -> None:
+    signed_anew = replace(_TARGET, marker=14)
+    assert _uart(_boot(1, 15, 14), target=signed_anew) == [Says.NEW, Says.UNKNOWN]
+    assert _uart(_boot(0, 14, 14), target=signed_anew) == [Says.OLD, Says.UNKNOWN]
+
+
+def test_number_proves_nothing_where_the_update_does_not_show_its_own() -> None:
+    unnumbered = replace(_TARGET, marker=None)
+    assert _uart(_boot(1, 15, 15), target=unnumbered) == [Says.NEW, Says.UNKNOWN]
 
 
 def test_without_a_boot_the_uart_knows_nothing() -> None:

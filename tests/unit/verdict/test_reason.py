@@ -9,7 +9,13 @@ from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
 from pytest_nrf_fota.verdict.reason import app_reason, common_reason, mcuboot_reason
 
 _TARGET = McubootTarget(
-    s_slot=1, version=15, firmware=b"", image_hash=b"", version_before=14, slot_before=0
+    s_slot=1,
+    version=15,
+    firmware=b"",
+    image_hash=b"",
+    version_before=14,
+    marker=15,
+    marker_before=14,
 )
 
 
