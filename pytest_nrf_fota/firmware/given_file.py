@@ -14,9 +14,13 @@ def require_file(path: Path, what: str) -> None:
     """
     if path.is_dir():
         problem = f"{what} is a folder."
+    elif path.is_symlink() and not path.exists():
+        problem = f"{what} is a link that leads nowhere."
     elif not path.exists():
         problem = f"{what} does not exist."
-    elif not path.is_file() or path.stat().st_size == 0:
+    elif not path.is_file():
+        problem = f"{what} is no regular file."
+    elif path.stat().st_size == 0:
         problem = f"{what} is empty."
     else:
         return

@@ -1,0 +1,1 @@
+"""One module per command of nrf-fota: options in, text out. No logic."""

@@ -1,0 +1,123 @@
+"""Give an existing MCUboot image another payload or version, and sign it again.
+
+Everything else stays as the build made it: header size, load address, flags, protected TLVs.
+"""
+
+import hashlib
+import struct
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.firmware.keys import SigningKey
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    SIGNATURE_TLVS,
+    TLV_ECDSA,
+    TLV_ED25519,
+    TLV_ENTRY,
+    TLV_INFO,
+    TLV_INFO_MAGIC,
+    TLV_KEYHASH,
+    TLV_RSA2048,
+    TLV_RSA3072,
+    TLV_SHA256,
+    ImageVersion,
+    McubootImage,
+    Tlv,
+    encode_public_key,
+    key_hash,
+)
+from pytest_nrf_fota.firmware.tlv_names import ENCRYPTED_FLAGS, tlv_name
+
+TLV_PUBKEY = 0x02
+_RSA_SIGNATURES = {2048: TLV_RSA2048, 3072: TLV_RSA3072}
+# ImageHeader.version (bootutil/image.h, struct image_version).
+_VERSION_OFFSET_BYTES = 20
+_VERSION = struct.Struct("<BBHI")
+_RENEWABLE_TLVS = SIGNATURE_TLVS | {TLV_SHA256, TLV_KEYHASH, TLV_PUBKEY}
+
+
+class NotRenewableError(ValueError):
+    """The image cannot be signed again; the message says why."""
+
+
+def renew_image(
+    image: McubootImage, payload: bytes, version: ImageVersion, key: SigningKey | None
+) -> bytes:
+    """The image with another payload of the same size, another version, and new TLVs for both.
+
+    Args:
+        image: as it was.
+        payload: what it should hold now.
+        version: for its header.
+        key: signs; None only for an image that has no signature.
+
+    Raises:
+        NotRenewableError: encrypted, hashed by something else than SHA-256, or signed and no key.
+    """
+    if len(payload) != image.header.image_size_bytes:
+        raise NotRenewableError("the payload's size changed")
+    if image.header.flags & ENCRYPTED_FLAGS:
+        raise NotRenewableError("the image is encrypted")
+    unprotected = _unprotected_tlvs(image)
+    foreign = [tlv_name(t.kind) for t in unprotected if t.kind not in _RENEWABLE_TLVS]
+    if foreign or image.hash is None:
+        raise NotRenewableError(
+            f"its TLVs are not those of an ECDSA, RSA or Ed25519 signature over SHA-256 "
+            f"({', '.join(foreign) or 'no SHA256'})"
+        )
+    head = bytearray(image.data[: image.header.hashed_size_bytes])
+    start = image.header.header_size_bytes
+    head[start : start + len(payload)] = payload
+    _VERSION.pack_into(
+        head, _VERSION_OFFSET_BYTES, version.major, version.minor, version.revision, version.build
+    )
+    digest = hashlib.sha256(head).digest()
+    tlvs = [_renewed(tlv, digest, key) for tlv in unprotected]
+    area = b"".join(TLV_ENTRY.pack(tlv.kind, len(tlv.value)) + tlv.value for tlv in tlvs)
+    return bytes(head) + TLV_INFO.pack(TLV_INFO_MAGIC, TLV_INFO.size + len(area)) + area
+
+
+def _unprotected_tlvs(image: McubootImage) -> tuple[Tlv, ...]:
+    left = image.header.protected_tlv_size_bytes - TLV_INFO.size
+    unprotected: list[Tlv] = []
+    for tlv in image.tlvs:
+        if left <= 0:
+            unprotected.append(tlv)
+        left -= TLV_ENTRY.size + len(tlv.value)
+    return tuple(unprotected)
+
+
+def _renewed(tlv: Tlv, digest: bytes, key: SigningKey | None) -> Tlv:
+    if tlv.kind == TLV_SHA256:
+        return Tlv(TLV_SHA256, digest)
+    if key is None:
+        raise NotRenewableError("it is signed, and there is no key to sign it again")
+    if tlv.kind == TLV_KEYHASH:
+        return Tlv(TLV_KEYHASH, key_hash(key.public_key()))
+    if tlv.kind == TLV_PUBKEY:
+        return Tlv(TLV_PUBKEY, encode_public_key(key.public_key()))
+    return _signature(digest, key, tlv.value)
+
+
+def _signature(digest: bytes, key: SigningKey, old: bytes) -> Tlv:
+    match key:
+        case ec.EllipticCurvePrivateKey():
+            value = key.sign(
+                digest, ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True)
+            )
+            # imgtool --pad-sig: DER signatures vary in length, MCUboot built for that wants one.
+            padded = old[:1] == b"\x30" and len(old) > old[1] + 2
+            return Tlv(TLV_ECDSA, value.ljust(72, b"\x00") if padded else value)
+        case rsa.RSAPrivateKey():
+            kind = _RSA_SIGNATURES.get(key.key_size)
+            if kind is None:
+                raise NotRenewableError(f"MCUboot knows no RSA-{key.key_size}")
+            pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
+            return Tlv(kind, key.sign(digest, pss, Prehashed(hashes.SHA256())))
+        case ed25519.Ed25519PrivateKey():
+            return Tlv(TLV_ED25519, key.sign(digest))
+        case _:
+            assert_never(key)

@@ -1,0 +1,209 @@
+"""MCUboot images, wherever they lie in a memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    HEADER,
+    IMAGE_MAGIC,
+    PROTECTED_TLV_INFO_MAGIC,
+    SIGNATURE_TLVS,
+    TLV_ENTRY,
+    TLV_INFO,
+    TLV_INFO_MAGIC,
+    TLV_KEYHASH,
+    ImageHeader,
+    McubootImage,
+    NotAnImageError,
+    PublicKey,
+    find_embedded_keys,
+    key_hash,
+)
+from pytest_nrf_fota.firmware.tlv_names import flag_names, tlv_name
+from pytest_nrf_fota.firmware.trailer import trailer_size_bytes
+from pytest_nrf_fota.inspection.contents import (
+    FoundDependency,
+    FoundFirmware,
+    FoundImage,
+    FoundKey,
+    FoundTlv,
+    Role,
+)
+from pytest_nrf_fota.inspection.firmwares import role_at
+from pytest_nrf_fota.inspection.known_keys import GivenKey, name_key
+from pytest_nrf_fota.inspection.sparse_memory import LARGEST_READ_BYTES, SparseMemory
+
+MOST_IMAGES = 32
+MOST_KEYS = 16
+_MOST_CANDIDATES = 4096
+_SHOWN_TLV_BYTES = 64
+_TLV_AREAS_BYTES = 2 * 0x10000
+_MAGIC = IMAGE_MAGIC.to_bytes(4, "little")
+# Keys are searched where a bootloader's code can be: no slot for one is larger.
+_SEARCHED_FOR_KEYS_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """An image and the address of its first byte."""
+
+    address: int
+    image: McubootImage
+
+    @property
+    def end(self) -> int:
+        """Address behind the last TLV."""
+        return self.address + len(self.image.data)
+
+
+def find_images(memory: SparseMemory) -> tuple[PlacedImage, ...]:
+    """All complete images, none inside another."""
+    placed: list[PlacedImage] = []
+    for number, address in enumerate(memory.find(_MAGIC)):
+        if number == _MOST_CANDIDATES or len(placed) == MOST_IMAGES:
+            break
+        if placed and address < placed[-1].end:
+            continue
+        try:
+            placed.append(PlacedImage(address, parse_image_at(memory, address)))
+        except NotAnImageError:
+            continue
+    return tuple(placed)
+
+
+def parse_image_at(memory: SparseMemory, address: int) -> McubootImage:
+    """The image at `address`. Raises `NotAnImageError` with the reason."""
+    header = ImageHeader.parse(memory.read(address, HEADER.size))
+    tlv_offset = header.header_size_bytes + header.image_size_bytes
+    if header.header_size_bytes < HEADER.size or tlv_offset > LARGEST_READ_BYTES // 2:
+        raise NotAnImageError("its header's sizes cannot be true")
+    # Looked at before anything large is copied.
+    info_size_bytes = TLV_INFO.size
+    magic, _ = TLV_INFO.unpack(memory.read(address + tlv_offset, info_size_bytes))
+    if magic not in (TLV_INFO_MAGIC, PROTECTED_TLV_INFO_MAGIC):
+        raise NotAnImageError(
+            f"there is no TLV area behind its {header.image_size_bytes} bytes: it is cut off or "
+            "was overwritten"
+        )
+    return McubootImage.parse(memory.read(address, tlv_offset + _TLV_AREAS_BYTES))
+
+
+def keys_in(binary: bytes) -> tuple[PublicKey, ...]:
+    """Public keys compiled into a bootloader."""
+    return find_embedded_keys(binary[:_SEARCHED_FOR_KEYS_BYTES])[:MOST_KEYS]
+
+
+def role_of(image: McubootImage, board: BoardType) -> Role:
+    """What the image is, by where its code starts."""
+    try:
+        return role_at(image.reset_vector, board)
+    except NotAnImageError:
+        return Role.UNKNOWN
+
+
+def describe_image(
+    image: McubootImage,
+    *,
+    name: str,
+    offset_bytes: int,
+    board: BoardType,
+    firmware: FoundFirmware | None,
+    verifiers: Sequence[PublicKey],
+    given: Sequence[GivenKey],
+) -> FoundImage:
+    """Everything that an image says of itself.
+
+    Args:
+        image: the parsed image.
+        name: file name, or what the place is called.
+        offset_bytes: where it lies in its file.
+        board: whose slots it is measured against.
+        firmware: NSIB's view of its payload.
+        verifiers: keys that may have signed it, beside those of `given`.
+        given: keys that the user named.
+    """
+    role = role_of(image, board)
+    key = _signing_key(image, given)
+    bootloader = role in (Role.MCUBOOT_S0, Role.MCUBOOT_S1)
+    try:
+        reset_vector = image.reset_vector
+    except NotAnImageError:
+        reset_vector = None
+    return FoundImage(
+        name=name,
+        offset_bytes=offset_bytes,
+        role=role,
+        version=str(image.version),
+        size_bytes=len(image.data),
+        header_size_bytes=image.header.header_size_bytes,
+        payload_size_bytes=image.header.image_size_bytes,
+        load_address=image.header.load_address,
+        reset_vector=reset_vector,
+        flags=flag_names(image.header.flags),
+        hash=image.hash.hex() if image.hash else None,
+        hash_is_right=image.hash_is_right,
+        signature=next((tlv_name(t.kind) for t in image.tlvs if t.kind in SIGNATURE_TLVS), None),
+        key=key,
+        signature_is_right=_signature_is_right(
+            image, (*verifiers, *(one.public_key for one in given))
+        ),
+        security_counter=image.security_counter,
+        dependencies=tuple(
+            FoundDependency(image_index=one.image_index, lowest_version=str(one.lowest_version))
+            for one in image.dependencies
+        ),
+        tlvs=tuple(_describe_tlvs(image)),
+        room_bytes=room_for(role, board),
+        firmware=firmware,
+        accepts=tuple(name_key(key_hash(k), given) for k in keys_in(image.payload))
+        if bootloader
+        else (),
+    )
+
+
+def room_for(role: Role, board: BoardType) -> int | None:
+    """The largest image that the slot takes, header and TLVs included.
+
+    A primary slot needs one sector for swap using move and whole sectors for the trailer
+    (facts/dual-stage-boot.md, 4.2 and 4.3); an S slot can be filled.
+    """
+    slots = board.slots
+    if role is Role.MCUBOOT_S0 and slots.s0 is not None:
+        return slots.s0.size
+    if role is Role.MCUBOOT_S1 and slots.s1 is not None:
+        return slots.s1.size
+    region = board.region_of(slots.primary.address, slots.primary.size)
+    if role is not Role.APPLICATION or region is None:
+        return None
+    sector_bytes = region.page_size
+    sectors = -(-slots.primary.size // sector_bytes)
+    trailer_sectors = -(-trailer_size_bytes(sectors, 4) // sector_bytes)
+    return (sectors - trailer_sectors - 1) * sector_bytes
+
+
+def _signing_key(image: McubootImage, given: Sequence[GivenKey]) -> FoundKey | None:
+    value = image.tlv(TLV_KEYHASH)
+    return name_key(value, given) if value is not None else None
+
+
+def _signature_is_right(image: McubootImage, verifiers: Sequence[PublicKey]) -> bool | None:
+    wanted = image.tlv(TLV_KEYHASH)
+    candidates = [key for key in verifiers if wanted is None or key_hash(key) == wanted]
+    if not candidates or not any(tlv.kind in SIGNATURE_TLVS for tlv in image.tlvs):
+        return None
+    return any(image.signed_by(key) for key in candidates)
+
+
+def _describe_tlvs(image: McubootImage) -> Iterator[FoundTlv]:
+    protected_left = image.header.protected_tlv_size_bytes - TLV_INFO.size
+    for tlv in image.tlvs:
+        size_bytes = TLV_ENTRY.size + len(tlv.value)
+        yield FoundTlv(
+            kind=tlv.kind,
+            name=tlv_name(tlv.kind),
+            size_bytes=len(tlv.value),
+            protected=protected_left >= size_bytes,
+            value=tlv.value[:_SHOWN_TLV_BYTES].hex(),
+        )
+        protected_left -= size_bytes

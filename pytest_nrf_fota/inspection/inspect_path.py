@@ -1,0 +1,56 @@
+"""Look into whatever the user names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.firmware.given_file import require_file
+from pytest_nrf_fota.inspection.contents import Contents
+from pytest_nrf_fota.inspection.known_keys import GivenKey
+from pytest_nrf_fota.inspection.read_build import inspect_build
+from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
+from pytest_nrf_fota.inspection.read_package import inspect_package
+from pytest_nrf_fota.inspection.remarks import remarks_on
+
+
+def inspect_path(path: Path, board: BoardType, given: Sequence[GivenKey] = ()) -> Contents:
+    """What a .bin, .hex, DFU .zip or build folder holds, with remarks.
+
+    Args:
+        path: file or folder; its name's ending decides, without a known ending its first bytes.
+        board: whose addresses count.
+        given: keys to recognise, and to check signatures with.
+
+    Raises:
+        PackageError: it is missing, unreadable, too large, or nothing in it is known.
+    """
+    contents = _read(path, board, given)
+    files = tuple(
+        one.model_copy(update={"remarks": remarks_on(one, board)}) for one in contents.files
+    )
+    return contents.model_copy(update={"files": files, "remarks": remarks_on(contents, board)})
+
+
+def _read(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+    if path.is_dir():
+        return inspect_build(path, board, given)
+    require_file(path, "The file")
+    match path.suffix.lower():
+        case ".zip":
+            return inspect_package(path, board, given)
+        case ".hex" | ".ihex":
+            return inspect_hex(path, board, given)
+        case ".bin":
+            return inspect_bin(path, board, given)
+        case _:
+            return _read_by_first_bytes(path, board, given)
+
+
+def _read_by_first_bytes(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+    with path.open("rb") as stream:
+        first = stream.read(2)
+    if first == b"PK":
+        return inspect_package(path, board, given)
+    if first.startswith(b":"):
+        return inspect_hex(path, board, given)
+    return inspect_bin(path, board, given)

@@ -1,0 +1,279 @@
+"""What lies in a memory: a hex file, a dump, a single image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    IMAGE_MAGIC,
+    NotAnImageError,
+    PublicKey,
+    key_hash,
+)
+from pytest_nrf_fota.firmware.provisioning import (
+    ADDRESSES_OFFSET_BYTES,
+    FREE_SLOT,
+    ProvisioningData,
+    parse_provisioning,
+)
+from pytest_nrf_fota.firmware.trailer import (
+    MAGIC,
+    Flag,
+    Magic,
+    TrailerState,
+    decode_trailer,
+)
+from pytest_nrf_fota.inspection.contents import (
+    FoundCounter,
+    FoundFirmware,
+    FoundImage,
+    FoundKey,
+    FoundProvisionedKey,
+    FoundProvisioning,
+    FoundTrailer,
+    Remark,
+    Role,
+)
+from pytest_nrf_fota.inspection.firmwares import Placed, find_firmwares
+from pytest_nrf_fota.inspection.images import (
+    describe_image,
+    find_images,
+    keys_in,
+    parse_image_at,
+)
+from pytest_nrf_fota.inspection.known_keys import GivenKey, name_key
+from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
+
+
+@dataclass(frozen=True)
+class MemoryContents:
+    """What was found in one memory. `bootloader_keys` are those that could check an image."""
+
+    images: tuple[FoundImage, ...]
+    firmwares: tuple[FoundFirmware, ...]
+    accepts: tuple[FoundKey, ...]
+    bootloader_keys: tuple[PublicKey, ...]
+    provisioning: FoundProvisioning | None
+    trailers: tuple[FoundTrailer, ...]
+    remarks: tuple[Remark, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was recognised."""
+        return not (
+            self.images or self.firmwares or self.provisioning or self.trailers or self.remarks
+        )
+
+
+def inspect_memory(
+    memory: SparseMemory,
+    board: BoardType,
+    *,
+    has_addresses: bool,
+    name: str,
+    given: Sequence[GivenKey] = (),
+) -> MemoryContents:
+    """Everything that can be recognised.
+
+    Args:
+        memory: the file's content.
+        board: where slots and provisioning data lie.
+        has_addresses: whether addresses are those of the chip; otherwise offsets in a file.
+        name: what to call the images of a file without addresses.
+        given: keys that the user named.
+    """
+    provisioning = _provisioning(memory, board) if has_addresses else None
+    placed = tuple(
+        _with_provisioning(one, provisioning) for one in find_firmwares(memory, board, given)
+    )
+    placed_images = find_images(memory)
+    bootloader_keys = _bootloader_keys(memory, board, placed, has_addresses)
+    images = tuple(
+        describe_image(
+            one.image,
+            name=_place_name(one.address, board) if has_addresses else name,
+            offset_bytes=one.address,
+            board=board,
+            firmware=next(
+                (p.found for p in placed if one.address <= p.found.offset_bytes < one.end), None
+            ),
+            verifiers=bootloader_keys,
+            given=given,
+        )
+        for one in placed_images
+    )
+    inside = [(one.address, one.end) for one in placed_images]
+    firmwares = tuple(
+        one.found
+        for one in placed
+        if not any(start <= one.found.offset_bytes < end for start, end in inside)
+    )
+    return MemoryContents(
+        images=images,
+        firmwares=firmwares,
+        accepts=tuple(name_key(key_hash(key), given) for key in bootloader_keys),
+        bootloader_keys=bootloader_keys,
+        provisioning=_describe_provisioning(provisioning, board, given),
+        trailers=_trailers(memory, board, has_addresses),
+        remarks=_broken_images(
+            memory, board, has_addresses, [one.address for one in placed_images]
+        ),
+    )
+
+
+def _provisioning(memory: SparseMemory, board: BoardType) -> ProvisioningData | None:
+    address = board.slots.provisioning_address
+    if address is None or not memory.holds(address + ADDRESSES_OFFSET_BYTES, 12):
+        return None
+    return parse_provisioning(memory.read, address)
+
+
+def _describe_provisioning(
+    data: ProvisioningData | None, board: BoardType, given: Sequence[GivenKey]
+) -> FoundProvisioning | None:
+    if data is None or board.slots.provisioning_address is None:
+        return None
+    return FoundProvisioning(
+        address=board.slots.provisioning_address,
+        s0_address=data.s0_address,
+        s1_address=data.s1_address,
+        keys=tuple(
+            FoundProvisionedKey(key=name_key(one.key_hash, given), invalidated=one.invalidated)
+            for one in data.keys
+        ),
+        counters=tuple(
+            FoundCounter(
+                description=one.description,
+                value=one.value,
+                slots=len(one.slots),
+                used_slots=sum(1 for slot in one.slots if slot != FREE_SLOT),
+            )
+            for one in data.counters
+        ),
+    )
+
+
+def _with_provisioning(placed: Placed, data: ProvisioningData | None) -> Placed:
+    key = placed.found.key
+    # The network core's bootloader has provisioning data of its own.
+    if data is None or key is None or placed.found.role is Role.NETWORK_CORE:
+        return placed
+    provisioned = key.hash in {one.key_hash.hex() for one in data.keys if not one.invalidated}
+    return Placed(
+        placed.start,
+        placed.end,
+        placed.found.model_copy(update={"provisioned": provisioned}),
+    )
+
+
+def _bootloader_keys(
+    memory: SparseMemory, board: BoardType, placed: Sequence[Placed], has_addresses: bool
+) -> tuple[PublicKey, ...]:
+    """Keys compiled into whatever lies before the application."""
+    found: dict[bytes, PublicKey] = {}
+    if has_addresses:
+        for segment in memory.segments:
+            if segment.address < board.slots.primary.address:
+                before = segment.data[: board.slots.primary.address - segment.address]
+                found |= {key_hash(key): key for key in keys_in(before)}
+    else:
+        for one in placed:
+            code = memory.read(one.start, one.found.firmware_size_bytes)
+            found |= {key_hash(key): key for key in keys_in(code)}
+    return tuple(found.values())
+
+
+def _slots(board: BoardType) -> tuple[tuple[str, int, int], ...]:
+    slots = board.slots
+    named = (("S0", slots.s0), ("S1", slots.s1), ("primary", slots.primary))
+    found = [(name, slot.address, slot.size) for name, slot in named if slot is not None]
+    return (*found, ("secondary", slots.secondary.address, slots.secondary.size))
+
+
+def _place_name(address: int, board: BoardType) -> str:
+    for name, start, size_bytes in _slots(board):
+        if start <= address < start + size_bytes:
+            return f"{name} slot" if address == start else f"{name} slot + 0x{address - start:x}"
+    return f"0x{address:08x}"
+
+
+def _broken_images(
+    memory: SparseMemory, board: BoardType, has_addresses: bool, found: Sequence[int]
+) -> tuple[Remark, ...]:
+    places = [start for _, start, _ in _slots(board)] if has_addresses else [0]
+    remarks: list[Remark] = []
+    magic = IMAGE_MAGIC.to_bytes(4, "little")
+    for address in places:
+        if address in found or memory.read(address, len(magic)) != magic:
+            continue
+        try:
+            parse_image_at(memory, address)
+        except NotAnImageError as error:
+            place = _place_name(address, board) if has_addresses else "start of the file"
+            remarks.append(
+                Remark(
+                    level="warning",
+                    place=place,
+                    text=f"An image begins here, and cannot be read: {error}.",
+                )
+            )
+    return tuple(remarks)
+
+
+def _trailers(
+    memory: SparseMemory, board: BoardType, has_addresses: bool
+) -> tuple[FoundTrailer, ...]:
+    if has_addresses:
+        ends = [(name, start + size_bytes) for name, start, size_bytes in _slots(board)]
+    else:
+        ends = [("end of the file", memory.segments[-1].end)]
+    found: list[FoundTrailer] = []
+    for name, end in ends:
+        # A page's sign of life: the magic alone may be given (imgtool --pad), or the flags alone.
+        if not memory.holds(end - len(MAGIC), len(MAGIC)):
+            continue
+        if not has_addresses and memory.read(end - len(MAGIC), len(MAGIC)) != MAGIC:
+            continue
+        state = decode_trailer(_reader_from(memory.read, end))
+        if state.magic is Magic.UNSET and Flag.SET not in (state.copy_done, state.image_ok):
+            continue
+        # S slots that hold code up to their end would show random flags.
+        if state.magic is Magic.BAD:
+            continue
+        found.append(
+            FoundTrailer(
+                slot=name,
+                magic=state.magic.value,
+                swap_type=state.swap_type,
+                copy_done=state.copy_done,
+                image_ok=state.image_ok,
+                meaning=_meaning(name, state),
+            )
+        )
+    return tuple(found)
+
+
+def _reader_from(read: ReadMemory, end: int) -> ReadMemory:
+    def read_from_end(from_end_bytes: int, size_bytes: int) -> bytes:
+        return read(max(0, end - from_end_bytes), size_bytes)
+
+    return read_from_end
+
+
+def _meaning(slot: str, state: TrailerState) -> str:
+    confirmed = state.image_ok is Flag.SET
+    as_secondary = "pending for good" if confirmed else "pending for one boot (test)"
+    if state.magic is not Magic.GOOD:
+        return "flags without a magic: MCUboot ignores them"
+    if slot == "secondary":
+        return as_secondary
+    if confirmed:
+        as_primary = "confirmed"
+    elif state.copy_done is Flag.SET:
+        as_primary = "on trial, not confirmed: the next reset takes it back"
+    else:
+        as_primary = "not confirmed, and not on trial"
+    if slot == "end of the file":
+        return f"{as_primary} (in a secondary slot: {as_secondary})"
+    return as_primary

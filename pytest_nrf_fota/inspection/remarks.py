@@ -1,0 +1,288 @@
+"""What is worth knowing about a file, in plain words."""
+
+from collections.abc import Iterator
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.inspection.contents import (
+    Container,
+    Contents,
+    FoundFirmware,
+    FoundImage,
+    Remark,
+    Role,
+)
+
+# With monotonic counters NSIB stores twice the version in 16 bits (facts/dual-stage-boot.md, 2.1).
+HIGHEST_FW_INFO_VERSION = 32766
+_BOOTLOADER_ROLES = (Role.MCUBOOT_S0, Role.MCUBOOT_S1)
+
+
+def remarks_on(contents: Contents, board: BoardType) -> tuple[Remark, ...]:
+    """All remarks on one file, warnings first; those that its reader made come with them."""
+    found = [
+        *contents.remarks,
+        *_on_images(contents),
+        *_on_firmwares(contents),
+        *_on_provisioning(contents),
+        *_on_trailers(contents),
+        *_on_bootloader_variants(contents),
+        *_on_settings(contents),
+        *_on_partitions(contents, board),
+        *_on_versions_of_build(contents),
+    ]
+    unique = list(dict.fromkeys(found))
+    return tuple(sorted(unique, key=lambda remark: remark.level != "warning"))
+
+
+def _warning(place: str, text: str) -> Remark:
+    return Remark(level="warning", place=place, text=text)
+
+
+def _note(place: str, text: str) -> Remark:
+    return Remark(level="note", place=place, text=text)
+
+
+def _on_images(contents: Contents) -> Iterator[Remark]:
+    for image in contents.images:
+        yield from _on_integrity(image)
+        if image.room_bytes is not None and image.size_bytes > image.room_bytes:
+            yield _warning(
+                image.name,
+                f"The image has {image.size_bytes} bytes; its slot leaves {image.room_bytes} "
+                "beside what swap using move needs.",
+            )
+        if image.role is Role.UNKNOWN:
+            address = (
+                "no vector table" if image.reset_vector is None else f"{image.reset_vector:#x}"
+            )
+            yield _warning(
+                image.name,
+                f"Its code starts at {address}, in no slot of board {contents.board}: is it for "
+                "another board or another partition layout (--board, --board-dir)?",
+            )
+        if image.key is not None and image.key.published_as is not None:
+            yield _warning(
+                image.name,
+                f"Signed with a key that everybody has: {image.key.published_as}. Fine for tests, "
+                "not for products.",
+            )
+        if not _accepted_by_itself(image):
+            yield _warning(
+                image.name,
+                "The MCUboot in it does not accept the key that it is signed with: once it runs, "
+                "it refuses whatever that key signs.",
+            )
+        yield from _on_versions(image)
+
+
+def _accepted_by_itself(image: FoundImage) -> bool:
+    # Bootloader and updates are signed with one key; if not, this may be the last update.
+    key = image.key
+    return key is None or not image.accepts or key.hash in {one.hash for one in image.accepts}
+
+
+def _on_integrity(image: FoundImage) -> Iterator[Remark]:
+    if not image.hash_is_right:
+        yield _warning(
+            image.name,
+            "The hash does not fit the content: MCUboot refuses this image."
+            if image.hash
+            else "The image has no SHA-256 TLV: MCUboot of NCS 2.x refuses it.",
+        )
+    if image.signature is None:
+        yield _warning(image.name, "Not signed: only an MCUboot without a key takes it.")
+    elif image.signature_is_right is False:
+        yield _warning(image.name, "The signature is not of the key that the image names.")
+
+
+def _on_versions(image: FoundImage) -> Iterator[Remark]:
+    firmware = image.firmware
+    if firmware is None or image.role not in _BOOTLOADER_ROLES:
+        return
+    if image.version == "0.0.0":
+        yield _warning(
+            image.name,
+            f"fw_info has version {firmware.version}, the MCUboot header still 0.0.0: an image "
+            "list shows every such bootloader alike, and downgrade prevention refuses it. Raise "
+            "both (CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION of the bootloader).",
+        )
+    manifest = image.manifest
+    if manifest and manifest.version_b0 and manifest.version_b0 != str(firmware.version):
+        yield _note(
+            image.name,
+            f"The manifest says version_B0 {manifest.version_b0}, the image itself "
+            f"{firmware.version}: NSIB goes by the image (before NCS 3.0 the manifest takes the "
+            "application's number).",
+        )
+
+
+def _on_firmwares(contents: Contents) -> Iterator[Remark]:
+    inside = ((image.name, image.firmware) for image in contents.images if image.firmware)
+    alone = ((f"fw_info at 0x{one.offset_bytes:x}", one) for one in contents.firmwares)
+    for place, firmware in (*inside, *alone):
+        yield from _on_firmware(place, firmware)
+
+
+def _on_firmware(place: str, firmware: FoundFirmware) -> Iterator[Remark]:
+    if not firmware.is_valid:
+        yield _warning(place, "NSIB has invalidated this firmware: it will not boot again.")
+    if firmware.version > HIGHEST_FW_INFO_VERSION:
+        yield _warning(
+            place,
+            f"fw_info version {firmware.version} is above {HIGHEST_FW_INFO_VERSION}, the greatest "
+            "that NSIB's counters can hold.",
+        )
+    if firmware.key is None:
+        if firmware.role in _BOOTLOADER_ROLES:
+            yield _warning(place, "No NSIB signature behind this firmware: NSIB refuses it.")
+        return
+    if firmware.hash_is_right is False:
+        yield _warning(place, "NSIB's hash does not fit the firmware: NSIB refuses it.")
+    if firmware.signature_is_right is False:
+        yield _warning(place, "NSIB's signature is not of the key beside it: NSIB refuses it.")
+    if firmware.provisioned is False:
+        yield _warning(
+            place,
+            f"Signed for NSIB with key {firmware.key.hash}, which is not in this file's "
+            "provisioning data: NSIB refuses it. Was the signing key generated anew by the build "
+            "(set CONFIG_SB_SIGNING_KEY_FILE)?",
+        )
+    if firmware.key.published_as is not None:
+        yield _note(place, f"NSIB key is public: {firmware.key.published_as}.")
+
+
+def _on_provisioning(contents: Contents) -> Iterator[Remark]:
+    bootloaders = [one for one in contents.firmwares if one.role in _BOOTLOADER_ROLES]
+    if contents.container is Container.HEX and bootloaders and contents.provisioning is None:
+        yield _warning(
+            "provisioning",
+            "There is a firmware for NSIB and no provisioning data: a kit that was erased "
+            "completely does not boot this.",
+        )
+    provisioning = contents.provisioning
+    if provisioning is None:
+        return
+    if not any(not key.invalidated for key in provisioning.keys):
+        yield _warning("provisioning", "It holds no valid key: NSIB boots nothing.")
+    for counter in provisioning.counters:
+        if counter.slots and counter.used_slots == counter.slots:
+            yield _warning(
+                "provisioning", "All slots of a monotonic counter are used: no newer version fits."
+            )
+
+
+def _on_trailers(contents: Contents) -> Iterator[Remark]:
+    for trailer in contents.trailers:
+        yield _note(
+            f"{trailer.slot} trailer", f"{trailer.meaning[0].upper()}{trailer.meaning[1:]}."
+        )
+
+
+def _on_bootloader_variants(contents: Contents) -> Iterator[Remark]:
+    images = [image for image in contents.images if image.role in _BOOTLOADER_ROLES]
+    roles = {image.role for image in images}
+    place = contents.path.rsplit("/", 1)[-1]
+    if contents.container is Container.PACKAGE and len(roles) == 1:
+        (only,) = roles
+        slot = _slot_word(only)
+        yield _note(place, f"Only the variant for {slot}: it fits a kit that runs the other slot.")
+    if len(roles) == 2 and contents.container is Container.PACKAGE:
+        yield _note(
+            place,
+            "Both S variants are in it: send only the one for the slot that is NOT running "
+            "(`Attempting to boot slot 0.` -> the S1 file). Sent one after the other, the second "
+            "overwrites the first.",
+        )
+        fw_versions = {image.firmware.version for image in images if image.firmware}
+        if len(fw_versions) > 1 or len({image.version for image in images}) > 1:
+            yield _warning(place, "The two S variants have different versions.")
+    alone = {one.role: one for one in contents.firmwares if one.role in _BOOTLOADER_ROLES}
+    if len(alone) == 2 and contents.container is Container.HEX:
+        s0, s1 = alone[Role.MCUBOOT_S0], alone[Role.MCUBOOT_S1]
+        starts = "S0" if s0.version >= s1.version else "S1"
+        yield _note(
+            place,
+            f"Both S slots hold a firmware, versions {s0.version} and {s1.version}: NSIB starts "
+            f"{starts}.",
+        )
+
+
+def _on_settings(contents: Contents) -> Iterator[Remark]:
+    values = {(one.image, one.name): one.value for one in contents.settings}
+    for (image, name), value in values.items():
+        if name in _NSIB_KEY_SETTINGS and not value:
+            yield _warning(
+                f"{image}, {name}",
+                "Empty: NSIB's key is generated in the build folder, a pristine build makes "
+                "another one, and kits refuse what that signs. Name a key file that you keep.",
+            )
+    versions: dict[str, str] = {
+        image: value
+        for (image, name), value in values.items()
+        if name == "CONFIG_FW_INFO_FIRMWARE_VERSION"
+    }
+    bootloader = versions.get("mcuboot")
+    others = {image: value for image, value in versions.items() if image in ("application", "app")}
+    for image, value in others.items():
+        if bootloader is not None and value != bootloader:
+            yield _note(
+                image,
+                f"CONFIG_FW_INFO_FIRMWARE_VERSION is {value} here and {bootloader} in mcuboot: "
+                "what NSIB compares is mcuboot's.",
+            )
+
+
+_NSIB_KEY_SETTINGS = ("CONFIG_SB_SIGNING_KEY_FILE", "SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE")
+
+
+def _on_partitions(contents: Contents, board: BoardType) -> Iterator[Remark]:
+    partitions = {one.name: one for one in contents.partitions}
+    slots = (
+        ("s0", board.slots.s0),
+        ("s1", board.slots.s1),
+        ("mcuboot_primary", board.slots.primary),
+    )
+    for name, slot in slots:
+        found = partitions.get(name)
+        if found is None or slot is None:
+            continue
+        if (found.address, found.size_bytes) != (slot.address, slot.size):
+            yield _warning(
+                "partitions.yml",
+                f"{name} is {found.address:#x}, {found.size_bytes:#x} bytes; board {board.name} "
+                f"says {slot.address:#x}, {slot.size:#x} bytes. Write your own board file "
+                "(README).",
+            )
+
+
+def _on_versions_of_build(build: Contents) -> Iterator[Remark]:
+    baseline = [
+        firmware.version
+        for one in build.files
+        if one.container is Container.HEX
+        for firmware in _bootloader_firmwares(one)
+    ]
+    updates = [
+        firmware.version
+        for one in build.files
+        if one.container is Container.PACKAGE
+        for firmware in _bootloader_firmwares(one)
+    ]
+    if baseline and updates and max(updates) <= max(baseline):
+        yield _note(
+            "versions",
+            f"The hex file and the update of MCUboot have fw_info version {max(baseline)} and "
+            f"{max(updates)}: on a kit with this hex file NSIB keeps what it has. `nrf-fota "
+            "resign` makes the next version of the update without a build.",
+        )
+
+
+def _bootloader_firmwares(contents: Contents) -> Iterator[FoundFirmware]:
+    inside = [image.firmware for image in contents.images if image.firmware is not None]
+    for firmware in (*inside, *contents.firmwares):
+        if firmware.role in _BOOTLOADER_ROLES:
+            yield firmware
+
+
+def _slot_word(role: Role) -> str:
+    return "S0" if role is Role.MCUBOOT_S0 else "S1"

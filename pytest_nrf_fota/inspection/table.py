@@ -1,0 +1,344 @@
+"""What was found, as text for people: 80 columns are enough, and no terminal is needed."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.inspection.contents import (
+    Container,
+    Contents,
+    FoundFirmware,
+    FoundImage,
+    FoundKey,
+    FoundPartition,
+    FoundProvisioning,
+    FoundSegment,
+    FoundSetting,
+    FoundTrailer,
+    Remark,
+    Role,
+)
+from pytest_nrf_fota.inspection.printable_contents import printable_contents
+
+_CONTAINER_WORDS = {
+    Container.BIN: "binary",
+    Container.HEX: "Intel hex file",
+    Container.PACKAGE: "DFU package",
+    Container.BUILD: "build folder",
+}
+_SHORT_HASH_CHARS = 8
+_TLV_NAMES_SHOWN = 12
+
+
+def print_contents(contents: Contents, console: Console) -> None:
+    """Print a file with what is worth knowing about it, then the files of a build folder."""
+    _print_file(printable_contents(contents), console)
+
+
+def _print_file(contents: Contents, console: Console) -> None:
+    _print_title(contents, console)
+    _print_table(console, _overview(contents))
+    for image in contents.images:
+        _print_block(console, f"{image.name}: {role_words(image.role)}", _image_lines(image))
+    for firmware in contents.firmwares:
+        _print_block(
+            console,
+            f"{role_words(firmware.role)}, fw_info at 0x{firmware.offset_bytes:x}",
+            _firmware_lines(firmware),
+        )
+    if contents.accepts:
+        lines = [("key", _key_words(key)) for key in contents.accepts]
+        _print_block(console, "MCUboot of this file accepts", lines)
+    if contents.provisioning is not None:
+        _print_block(
+            console,
+            f"Provisioning data at 0x{contents.provisioning.address:x}",
+            _provisioning_lines(contents.provisioning),
+        )
+    for trailer in contents.trailers:
+        _print_block(console, f"Trailer, {trailer.slot}", _trailer_lines(trailer))
+    _print_table(console, _segments(contents.segments))
+    _print_table(console, _settings(contents.settings))
+    _print_table(console, _partitions(contents.partitions))
+    if contents.others:
+        others = [("", f"{one.name} ({one.size_bytes:,} bytes)") for one in contents.others]
+        heading = (
+            "The same images again" if contents.container is Container.BUILD else "Other files"
+        )
+        _print_block(console, heading, others)
+    _print_remarks(console, contents.remarks)
+    for one in contents.files:
+        console.print()
+        _print_file(one, console)
+
+
+def role_words(role: Role) -> str:
+    """What a firmware is, in a few words."""
+    match role:
+        case Role.MCUBOOT_S0:
+            return "MCUboot for S0"
+        case Role.MCUBOOT_S1:
+            return "MCUboot for S1"
+        case Role.APPLICATION:
+            return "application"
+        case Role.NETWORK_CORE:
+            return "network core"
+        case Role.UNKNOWN:
+            return "unknown"
+        case _:
+            assert_never(role)
+
+
+def _print_title(contents: Contents, console: Console) -> None:
+    title = Text(contents.path, style="bold")
+    title.append(
+        f"\n{_CONTAINER_WORDS[contents.container]}, {contents.size_bytes:,} bytes, "
+        f"read for board {contents.board}",
+        style="not bold",
+    )
+    console.print(title)
+
+
+def _print_table(console: Console, table: Table | None) -> None:
+    if table is not None:
+        console.print()
+        console.print(table)
+
+
+def _print_block(console: Console, heading: str, lines: Sequence[tuple[str, str]]) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    for label, value in lines:
+        grid.add_row(label, Text(value))
+    console.print()
+    console.print(Text(heading, style="bold"), overflow="fold")
+    console.print(Padding(grid, (0, 0, 0, 2)))
+
+
+def _overview(contents: Contents) -> Table | None:
+    if contents.container is Container.BUILD:
+        return _build_overview(contents)
+    rows = [_image_row(image) for image in contents.images]
+    rows += [_firmware_row(firmware) for firmware in contents.firmwares]
+    if len(rows) < 2:
+        return None
+    return _table(
+        ("what", "code at", "version", "fw_info", "bytes", "hash", "signed by"), rows, "rrrr"
+    )
+
+
+def _build_overview(build: Contents) -> Table | None:
+    rows = [
+        (one.path.rsplit("/", 1)[-1], *row[:1], *row[2:4])
+        for one in build.files
+        for row in (*map(_image_row, one.images), *map(_firmware_row, one.firmwares))
+    ]
+    return _table(("file", "what", "version", "fw_info"), rows, " rr") if rows else None
+
+
+def _image_row(image: FoundImage) -> tuple[str, ...]:
+    firmware = image.firmware
+    return (
+        role_words(image.role),
+        "-" if image.reset_vector is None else f"0x{image.reset_vector & ~1:x}",
+        image.version,
+        "-" if firmware is None else str(firmware.version),
+        f"{image.size_bytes:,}",
+        "-" if image.hash is None else image.hash[:_SHORT_HASH_CHARS],
+        "none" if image.key is None else image.key.hash[:_SHORT_HASH_CHARS],
+    )
+
+
+def _firmware_row(firmware: FoundFirmware) -> tuple[str, ...]:
+    return (
+        role_words(firmware.role),
+        f"0x{firmware.boot_address:x}",
+        "-",
+        str(firmware.version),
+        f"{firmware.firmware_size_bytes:,}",
+        "-",
+        "none" if firmware.key is None else firmware.key.hash[:_SHORT_HASH_CHARS],
+    )
+
+
+def _image_lines(image: FoundImage) -> list[tuple[str, str]]:
+    room = "" if image.room_bytes is None else f" of {image.room_bytes:,} that fit"
+    lines = [
+        ("version", image.version),
+        ("size", f"{image.size_bytes:,} bytes{room}; header 0x{image.header_size_bytes:x}"),
+        ("hash", f"{image.hash or 'none'}{'' if image.hash_is_right else '  WRONG'}"),
+        ("signature", _signature_words(image)),
+    ]
+    if image.key is not None:
+        lines.append(("key", _key_words(image.key)))
+    lines.append(("TLVs", _tlv_words(image)))
+    if image.flags:
+        lines.append(("flags", ", ".join(image.flags)))
+    if image.load_address:
+        lines.append(("load", f"0x{image.load_address:x}"))
+    if image.security_counter is not None:
+        lines.append(("counter", f"security counter {image.security_counter}"))
+    lines += [
+        ("needs", f"image {one.image_index} in version {one.lowest_version} or newer")
+        for one in image.dependencies
+    ]
+    if image.firmware is not None:
+        lines += _firmware_lines(image.firmware)
+    lines += [("accepts", f"images signed with {_key_words(key)}") for key in image.accepts]
+    if image.manifest is not None:
+        lines.append(("manifest", _manifest_words(image)))
+    return lines
+
+
+def _signature_words(image: FoundImage) -> str:
+    if image.signature is None:
+        return "none"
+    match image.signature_is_right:
+        case True:
+            return f"{image.signature}, right"
+        case False:
+            return f"{image.signature}, WRONG"
+        case None:
+            return f"{image.signature}, not checked: the public key is not at hand (--key)"
+
+
+def _tlv_words(image: FoundImage) -> str:
+    names = [f"{tlv.name}{' (protected)' if tlv.protected else ''}" for tlv in image.tlvs]
+    rest = len(names) - _TLV_NAMES_SHOWN
+    shown = ", ".join(names[:_TLV_NAMES_SHOWN]) or "none"
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _manifest_words(image: FoundImage) -> str:
+    entry = image.manifest
+    if entry is None:
+        return "does not name this file"
+    values: tuple[tuple[str, object], ...] = (
+        ("type", entry.type),
+        ("board", entry.board),
+        ("load_address", None if entry.load_address is None else f"0x{entry.load_address:x}"),
+        ("image_index", entry.image_index),
+        ("slot", entry.slot),
+        ("version_MCUBOOT", entry.version_mcuboot),
+        ("version_B0", entry.version_b0),
+    )
+    return ", ".join(f"{name} {value}" for name, value in values if value not in (None, ""))
+
+
+def _firmware_lines(firmware: FoundFirmware) -> list[tuple[str, str]]:
+    end = firmware.firmware_address + firmware.firmware_size_bytes
+    validity = "valid" if firmware.is_valid else "INVALIDATED"
+    lines = [
+        (
+            "fw_info",
+            f"version {firmware.version}, 0x{firmware.firmware_address:x}-0x{end:x}, {validity}",
+        )
+    ]
+    if firmware.key is None:
+        return [*lines, ("NSIB", "no signature")]
+    hash_word = "right" if firmware.hash_is_right else "WRONG"
+    signature_word = "right" if firmware.signature_is_right else "WRONG"
+    lines.append(("NSIB", f"hash {hash_word}, signature {signature_word}"))
+    known = {None: "", True: " (provisioned)", False: " (NOT provisioned)"}[firmware.provisioned]
+    return [*lines, ("NSIB key", f"{_key_words(firmware.key)}{known}")]
+
+
+def _key_words(key: FoundKey) -> str:
+    known = key.given_file or key.published_as
+    return f"{key.hash} = {known}" if known else key.hash
+
+
+def _provisioning_lines(provisioning: FoundProvisioning) -> list[tuple[str, str]]:
+    lines = [("slots", f"S0 0x{provisioning.s0_address:x}, S1 0x{provisioning.s1_address:x}")]
+    lines += [
+        ("key", f"{_key_words(one.key)}{' INVALIDATED' if one.invalidated else ''}")
+        for one in provisioning.keys
+    ]
+    lines += [
+        (
+            "counter",
+            f"{_counter_name(one.description)}: value {one.value} (fw_info version "
+            f"{one.value >> 1}), {one.used_slots} of {one.slots} slots used",
+        )
+        for one in provisioning.counters
+    ]
+    return lines
+
+
+def _counter_name(description: int) -> str:
+    return {1: "NSIB", 2: "MCUboot, image 0"}.get(description, f"number {description}")
+
+
+def _trailer_lines(trailer: FoundTrailer) -> list[tuple[str, str]]:
+    fields = (
+        f"magic={trailer.magic}, swap_type=0x{trailer.swap_type:x}, "
+        f"copy_done=0x{trailer.copy_done:x}, image_ok=0x{trailer.image_ok:x}"
+    )
+    return [("fields", fields), ("means", trailer.meaning)]
+
+
+def _segments(segments: Sequence[FoundSegment]) -> Table | None:
+    rows = [
+        (
+            f"0x{one.address:08x}",
+            f"0x{one.address + one.size_bytes:08x}",
+            f"{one.size_bytes:,}",
+            one.memory or "NO MEMORY of this board",
+        )
+        for one in segments
+    ]
+    return _table(("from", "to", "bytes", "memory"), rows, "lr") if rows else None
+
+
+def _settings(settings: Sequence[FoundSetting]) -> Table | None:
+    rows = [(one.image, one.name, one.value or "(empty)") for one in settings]
+    return _table(("image", "setting", "value"), rows, "") if rows else None
+
+
+def _partitions(partitions: Sequence[FoundPartition]) -> Table | None:
+    rows = [
+        (
+            one.name,
+            f"0x{one.address:x}",
+            f"0x{one.address + one.size_bytes:x}",
+            f"0x{one.size_bytes:x}",
+            one.region,
+        )
+        for one in partitions
+    ]
+    return _table(("partition", "from", "to", "bytes", "region"), rows, "rrr") if rows else None
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: str) -> Table:
+    """A table whose columns after the first are set right where `numbers` has an r."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for position, heading in enumerate(headings):
+        right = 0 < position <= len(numbers) and numbers[position - 1] == "r"
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _print_remarks(console: Console, remarks: Sequence[Remark]) -> None:
+    if not remarks:
+        return
+    places: dict[tuple[str, str], list[str]] = {}
+    for remark in remarks:
+        places.setdefault((remark.level, remark.text), []).append(remark.place)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for (level, text), where in places.items():
+        style = "bold yellow" if level == "warning" else "dim"
+        cell = Text(f"{', '.join(dict.fromkeys(where))}:", style="italic")
+        cell.append(f"\n{text}", style="not italic")
+        grid.add_row(Text(level, style=style), cell)
+    console.print()
+    console.print(Text("Worth knowing", style="bold"))
+    console.print(Padding(grid, (0, 0, 0, 2)))
