@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
@@ -35,8 +35,15 @@ def _version_regex(pattern: str) -> str:
     return pattern
 
 
+def _passkey_regex(pattern: str) -> str:
+    if "passkey" not in re.compile(_regex(pattern)).groupindex:
+        raise ValueError("needs a named group (?P<passkey>...) around the six digits")
+    return pattern
+
+
 Regex = Annotated[str, AfterValidator(_regex)]
 VersionRegex = Annotated[str, AfterValidator(_version_regex)]
+PasskeyRegex = Annotated[str, AfterValidator(_passkey_regex)]
 
 
 class _Section(BaseModel):
@@ -64,12 +71,18 @@ class Slot(_Section):
 
 
 class Slots(_Section):
-    """Where the images lie."""
+    """Where the images lie. `scratch` is for an MCUboot that swaps using scratch.
+
+    `secondary_network` is `mcuboot_secondary_1`, for a network core that is updated through slots
+    of its own; its size is CONFIG_NRF53_RAM_FLASH_SIZE.
+    """
 
     primary: Slot
     secondary: Slot
     s0: Slot | None = None
     s1: Slot | None = None
+    scratch: Slot | None = None
+    secondary_network: Slot | None = None
     provisioning_address: int | None = None
 
 
@@ -97,24 +110,51 @@ class ConsoleSettings(_Section):
 
 
 class RadioSettings(_Section):
-    """How SMP reaches the board."""
+    """How SMP reaches the board.
 
-    kind: Literal["ble", "serial_over_console"]
+    `serial_over_console` shares the console's UART, `serial` has a port of its own. `name` is what
+    a board on BLE advertises.
+    """
+
+    kind: Literal["ble", "serial_over_console", "serial", "udp"]
     name: str | None = None
     mtu: int = Field(default=498, ge=23, le=517)
+    pairing: Literal["none", "just_works", "passkey"] = "none"
+    passkey: PasskeyRegex = r"Passkey for .*: (?P<passkey>\d{6})\b"
+
+
+BootloaderMode: TypeAlias = Literal[
+    "none", "swap_scratch", "swap_move", "swap_offset", "overwrite_only", "ram_load"
+]
 
 
 class BootSettings(_Section):
-    """Log lines of this board's boot, and how many resets an update takes.
+    """What boots, the log lines of this board's boot, and how many resets an update takes.
 
     `firmware_version` and `bootloader_version` are the thread's two lines; a board without NSIB
-    leaves them out.
+    leaves them out. `bootloader_mode` is how MCUboot was built, named as in MCUboot's Kconfig
+    (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, BOOT_RAM_LOAD, ...); `none` is a board without it.
+    `checks_signature` is false for an MCUboot that takes hash-only images. `recovery_ready` is what
+    MCUboot prints when it waits in serial recovery; left out where it has none.
     """
+
+    bootloader_mode: BootloaderMode = "swap_move"
+    checks_signature: bool = True
+    recovery_ready: Regex | None = None
 
     firmware_version: VersionRegex | None = None
     bootloader_version: VersionRegex | None = None
     app_ready: Regex
     mcuboot_update_resets: int = Field(default=2, ge=1)
+
+    @property
+    def takes_marks(self) -> bool:
+        """Whether an image must be marked before MCUboot takes it.
+
+        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses marks
+        over SMP with ENOTSUP (facts/real-firmware-targets.md).
+        """
+        return self.bootloader_mode not in ("none", "ram_load")
 
 
 class Timeouts(_Section):
@@ -129,10 +169,19 @@ class Timeouts(_Section):
     first_upload_packet_s: float = Field(default=40.0, gt=0)
 
 
+DistBuild: TypeAlias = Literal[
+    "qemu_cortex_m0", "mps2_an385", "native_sim_serial", "native_sim_udp", "native_sim_shell"
+]
+
+
 class FirmwareSettings(_Section):
-    """Where baseline and updates come from when no --baseline or --update is given."""
+    """Where baseline and updates come from when no --baseline or --update is given.
+
+    `build` says which of the builds in smpclient's source distribution.
+    """
 
     source: Literal["files", "demo", "smpclient_dist"]
+    build: DistBuild | None = None
 
 
 class SimLinkSettings(_Section):
@@ -146,7 +195,9 @@ class SimLinkSettings(_Section):
 class SimSettings(_Section):
     """Settings of the virtual kit.
 
-    `speed` is kit seconds per real second, or `max` for no waiting at all.
+    `speed` is kit seconds per real second, or `max` for no waiting at all. With
+    `refuses_partial_pages` a slot that ends within a page cannot be erased there, as Zephyr's
+    sources have it; without it the whole page is erased.
     """
 
     ncs: Literal["2.3", "2.6", "2.9", "3.0"] = "2.3"
@@ -155,14 +206,22 @@ class SimSettings(_Section):
         default="F2:7C:B6:5D:C3:74", pattern=r"^[C-F][0-9A-F](:[0-9A-F]{2}){5}$"
     )
     keep_last_line: bool = False
+    refuses_partial_pages: bool = False
     link: SimLinkSettings = SimLinkSettings()
 
 
 class QemuSettings(_Section):
-    """Settings of the QEMU machine."""
+    """Settings of the QEMU machine.
+
+    `log_uart` and `smp_uart` count its UARTs from 0; `smp_line_buffers` is how many lines of SMP
+    over a UART the firmware can hold (smp/serial_over_console.py).
+    """
 
     machine: str
     cpu: str
+    log_uart: int = Field(default=0, ge=0, le=3)
+    smp_uart: int = Field(default=0, ge=0, le=3)
+    smp_line_buffers: int = Field(default=2, gt=0)
 
 
 class BoardType(_Section):
@@ -174,7 +233,7 @@ class BoardType(_Section):
     platforms: tuple[str, ...] = ()
     manifest_boards: tuple[str, ...] = ()
     manifest_socs: tuple[str, ...] = ()
-    provider: Literal["usb", "sim", "qemu"]
+    provider: Literal["usb", "sim", "qemu", "native_sim"]
     simulated_twin: str | None = None
     probe: ProbeSettings
     memory: tuple[MemoryRegion, ...] = Field(min_length=1)
@@ -284,6 +343,12 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
             f"provider = {board.provider!r} needs a section [{board.provider}].",
             where=str(path),
             next_step=f"Add [{board.provider}].",
+        )
+    if board.firmware.source == "smpclient_dist" and board.firmware.build is None:
+        raise BoardFileError(
+            "source = 'smpclient_dist' needs to know which build.",
+            where=str(path),
+            next_step=f"Add firmware.build, one of: {', '.join(get_args(DistBuild))}.",
         )
     return board
 

@@ -43,8 +43,20 @@ def firmware_source(
 
             return DemoSource(board, folder)
         case "smpclient_dist":
-            from pytest_nrf_fota.firmware.qemu_source import QemuSource
-
-            return QemuSource(folder)
+            return _dist_source(board, folder)
         case _:
             assert_never(board.firmware.source)
+
+
+def _dist_source(board: BoardType, folder: Path) -> FirmwareSource:
+    match board.firmware.build:
+        case "qemu_cortex_m0" | "mps2_an385":
+            from pytest_nrf_fota.firmware.qemu_source import QemuSource
+
+            return QemuSource(folder, board.firmware.build)
+        case "native_sim_serial" | "native_sim_udp" | "native_sim_shell" | None:
+            from pytest_nrf_fota.firmware.no_firmware import NoFirmwareSource
+
+            return NoFirmwareSource(board.name)
+        case _:
+            assert_never(board.firmware.build)

@@ -2,15 +2,22 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, TypeAlias
+
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.firmware.damage import lose_end_of_payload
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.smpclient_dist import (
     HEADER_SIZE_BYTES,
+    MPS2_LOAD_ADDRESS,
+    MPS2_SLOT_0_ADDRESS,
+    MPS2_SLOT_SIZE_BYTES,
     SLOT_SIZE_BYTES,
-    QemuCortexM0Firmware,
+    mps2_an385_firmware,
     qemu_cortex_m0_firmware,
     unsigned_image,
 )
@@ -19,18 +26,36 @@ from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
 UPDATE_VERSION = ImageVersion(1, 2, 3, 4)
 UPDATE_BUILD_TIME = "UPGRADED v1.2.3+4 OK"
 
+QemuBuild: TypeAlias = Literal["qemu_cortex_m0", "mps2_an385"]
+
 
 class QemuSource:
     """The baseline as it was built by others; updates are the same code, signed anew by imgtool
-    with another version and another build time."""
+    with another version and another build time.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where made artifacts go.
+        build: which of the builds.
+    """
+
+    def __init__(self, folder: Path, build: QemuBuild) -> None:
         self._folder = folder
+        self._build: QemuBuild = build
 
     @cached_property
     def baseline(self) -> Path:
-        """`merged.hex`: MCUboot (swap using offset) and application 0.0.0."""
-        return self._original.merged_hex
+        """MCUboot and application 0.0.0, as one hex file."""
+        match self._build:
+            case "qemu_cortex_m0":
+                return qemu_cortex_m0_firmware().merged_hex
+            case "mps2_an385":
+                firmware = mps2_an385_firmware()
+                app = Segment(MPS2_SLOT_0_ADDRESS, firmware.signed_bin.read_bytes())
+                path = self._folder / "merged.hex"
+                write_hex(path, [*read_hex(firmware.mcuboot_hex), app])
+                return path
+            case _:
+                assert_never(self._build)
 
     @cached_property
     def app_update(self) -> Path:
@@ -47,36 +72,52 @@ class QemuSource:
     @property
     def mcuboot_update(self) -> Path:
         """Not available: this bootloader cannot be replaced."""
-        raise _no_second_bootloader()
+        raise self._no_second_bootloader()
 
     @property
     def mcuboot_same_version(self) -> Path:
         """Not available: this bootloader cannot be replaced."""
-        raise _no_second_bootloader()
+        raise self._no_second_bootloader()
 
-    @cached_property
-    def _original(self) -> QemuCortexM0Firmware:
-        return qemu_cortex_m0_firmware()
+    @property
+    def _signed_bin(self) -> Path:
+        match self._build:
+            case "qemu_cortex_m0":
+                return qemu_cortex_m0_firmware().signed_bin
+            case "mps2_an385":
+                return mps2_an385_firmware().signed_bin
+            case _:
+                assert_never(self._build)
+
+    @property
+    def _layout(self) -> SlotLayout:
+        match self._build:
+            case "qemu_cortex_m0":
+                return SlotLayout(SLOT_SIZE_BYTES)
+            case "mps2_an385":
+                return SlotLayout(MPS2_SLOT_SIZE_BYTES, load_address=MPS2_LOAD_ADDRESS)
+            case _:
+                assert_never(self._build)
 
     @cached_property
     def _update_image(self) -> bytes:
-        unsigned = unsigned_image(self._original.signed_bin.read_bytes(), UPDATE_BUILD_TIME)
-        # This MCUboot checks no signature, so the image is hash-only, as the original.
+        unsigned = unsigned_image(self._signed_bin.read_bytes(), UPDATE_BUILD_TIME)
+        # Neither MCUboot checks a signature, so the image is hash-only, as the original.
         return sign_for_mcuboot(
-            unsigned[HEADER_SIZE_BYTES:], UPDATE_VERSION, SlotLayout(SLOT_SIZE_BYTES), key=None
+            unsigned[HEADER_SIZE_BYTES:], UPDATE_VERSION, self._layout, key=None
         )
 
     def _package(self, name: str, image: bytes) -> Path:
         path = self._folder / name
-        keys = {"type": "application", "board": "qemu_cortex_m0", "soc": "nrf51822"}
         write_package(
-            path, [PackageEntry("app_update.bin", image, dict(keys))], name="smp_svr on QEMU"
+            path,
+            [PackageEntry("app_update.bin", image, {"type": "application", "board": self._build})],
+            name="smp_svr on QEMU",
         )
         return path
 
-
-def _no_second_bootloader() -> ArtifactUnavailableError:
-    return ArtifactUnavailableError(
-        "qemu_cortex_m0 has one MCUboot that cannot be replaced.",
-        next_step="Run bootloader upgrades on nrf5340dk or nrf5340dk_sim.",
-    )
+    def _no_second_bootloader(self) -> ArtifactUnavailableError:
+        return ArtifactUnavailableError(
+            f"{self._build} has one MCUboot that cannot be replaced.",
+            next_step="Run bootloader upgrades on nrf5340dk or nrf5340dk_sim.",
+        )

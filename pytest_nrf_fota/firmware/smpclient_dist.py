@@ -1,19 +1,24 @@
-"""Real Zephyr + MCUboot firmware for QEMU, from the source distribution of `smpclient` 7.3.0.
+"""Real Zephyr + MCUboot firmware to run here, from the source distribution of `smpclient` 7.3.0.
 
 The package (Apache-2.0) ships prebuilt test firmware; facts/real-firmware-targets.md lists it. It
 is fetched when a test needs it, through pip, and only the files used are unpacked.
 
-`qemu_cortex_m0` in numbers (its `manifest.json`, imgtool, and runs in QEMU): MCUboot swap using
+In numbers (its `manifest.json`, imgtool, and runs in QEMU): `qemu_cortex_m0` is MCUboot swap using
 offset without signature check, slot 0 at 0x8000, slot 1 at 0x22000, 0x1a000 each, pages of 1 KiB.
+`mps2_an385` is MCUboot RAM_LOAD without signature check, slot 0 at 0x20050000, slot 1 at
+0x200d0000, 0x80000 each, images run at 0x20240000; of its builds the one with the largest SMP
+buffer, because it uploads fastest.
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import platformdirs
 from filelock import FileLock, Timeout
@@ -29,20 +34,40 @@ SLOT_0_ADDRESS = 0x8000
 SLOT_1_ADDRESS = 0x22000
 SLOT_SIZE_BYTES = 0x1A000
 HEADER_SIZE_BYTES = 0x200
+MPS2_SLOT_0_ADDRESS = 0x20050000
+MPS2_SLOT_SIZE_BYTES = 0x80000
+MPS2_LOAD_ADDRESS = 0x20240000
 
 _FIXTURES = "smpclient-7.3.0/tests/fixtures/smp-server"
 _M0 = "zephyr_4.4.0_smp_server_0eae053d_qemu_cortex_m0_serial"
 _MERGED_HEX = f"{_M0}.merged.hex"
 _SIGNED_BIN = f"{_M0}.signed.bin"
+_MPS2 = "zephyr_4.4.0_smp_server_0eae053d_mps2_an385_serial_recovery_buf2048"
+_MPS2_MCUBOOT_HEX = f"{_MPS2}.hex"
+_MPS2_SIGNED_BIN = f"{_MPS2}.signed.bin"
+_NATIVE_SIM = "zephyr_4.4.0_smp_server_0eae053d_native_sim"
 # As in the archive's own SHA256SUMS.
 _WANTED_SHA256 = {
     _MERGED_HEX: "2e0cda996515b444f324f26d794e55e5f08b3ddff210d6fcec6f994647eb289e",
     _SIGNED_BIN: "e96f3b40d10418018caa1c3f9776d3bbdd542f5612e3caad3a223bb0b2a24c54",
+    _MPS2_MCUBOOT_HEX: "b17a5dbbd22e00e6e7b081e4e7e0996d8bfb4f87c1de245b96800a6e96b54d32",
+    _MPS2_SIGNED_BIN: "c9e9782a7dedfcd83c4da82da82f703c26aa65522532709ddadfc7df176eed86",
+    f"{_NATIVE_SIM}_serial.exe": (
+        "3f0ed0fdc2dd9193b48df7069acc47dc6ce136856b3633c8d776844b11612b10"
+    ),
+    f"{_NATIVE_SIM}_shell.exe": (
+        "ddb3414ef23dcfbb4ac6b48222d4c7dccc7388cd45b31e3328cd97d4b214fdff"
+    ),
+    f"{_NATIVE_SIM}_udp.exe": ("9affd08d35402b94b3f0b75dd3bfd31616151c5016bc00fcc58f8f2207a3600f"),
 }
-_BUILD_TIME = b"Jun  3 2026 22:22:04"
+_BUILD_TIME = re.compile(rb"Jun  3 2026 \d\d:\d\d:\d\d")
+_BUILD_TIME_CHARS = 20
 _IMAGE_SIZE_FIELD = slice(12, 16)
 _DOWNLOAD_TIMEOUT_S = 300.0
 _OUTPUT_TAIL_CHARS = 800
+
+
+NativeSimVariant: TypeAlias = Literal["serial", "udp", "shell"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +81,38 @@ class QemuCortexM0Firmware:
     signed_bin: Path
 
 
+@dataclass(frozen=True)
+class Mps2An385Firmware:
+    """The firmware files of Zephyr's board `mps2/an385`.
+
+    `mcuboot_hex` is MCUboot at 0; `signed_bin` is the app, version 0.0.0, for slot 0.
+    """
+
+    mcuboot_hex: Path
+    signed_bin: Path
+
+
 def qemu_cortex_m0_firmware(cache_directory: Path | None = None) -> QemuCortexM0Firmware:
-    """Get the firmware, from the cache where it is there already.
+    """Get the firmware for QEMU's micro:bit; everything as in `firmware_folder`."""
+    folder = firmware_folder(cache_directory)
+    return QemuCortexM0Firmware(folder / _MERGED_HEX, folder / _SIGNED_BIN)
+
+
+def mps2_an385_firmware(cache_directory: Path | None = None) -> Mps2An385Firmware:
+    """Get the firmware for QEMU's MPS2 board; everything as in `firmware_folder`."""
+    folder = firmware_folder(cache_directory)
+    return Mps2An385Firmware(folder / _MPS2_MCUBOOT_HEX, folder / _MPS2_SIGNED_BIN)
+
+
+def native_sim_program(variant: NativeSimVariant, cache_directory: Path | None = None) -> Path:
+    """Get Zephyr as a 32-bit Linux program, executable; everything as in `firmware_folder`."""
+    program = firmware_folder(cache_directory) / f"{_NATIVE_SIM}_{variant}.exe"
+    program.chmod(0o755)
+    return program
+
+
+def firmware_folder(cache_directory: Path | None = None) -> Path:
+    """A folder with all firmware files, checked; from the cache where it is there already.
 
     Several processes may call this at once: one of them downloads. An archive that was put into
     the cache folder by hand is used as if it had been downloaded.
@@ -72,7 +127,6 @@ def qemu_cortex_m0_firmware(cache_directory: Path | None = None) -> QemuCortexM0
         cache_directory = Path(platformdirs.user_cache_dir("pytest-nrf-fota"))
     folder = cache_directory / "smpclient-7.3.0"
     folder.mkdir(parents=True, exist_ok=True)
-    firmware = QemuCortexM0Firmware(folder / _MERGED_HEX, folder / _SIGNED_BIN)
     deadline = Deadline.after(_DOWNLOAD_TIMEOUT_S)
     try:
         with FileLock(folder / "lock", timeout=deadline.remaining_s):
@@ -87,7 +141,7 @@ def qemu_cortex_m0_firmware(cache_directory: Path | None = None) -> QemuCortexM0
             where=str(folder),
             next_step="Is another test run stuck in its download? End it and try again.",
         ) from error
-    return firmware
+    return folder
 
 
 def unsigned_image(signed_bin: bytes, build_time: str) -> bytes:
@@ -98,20 +152,20 @@ def unsigned_image(signed_bin: bytes, build_time: str) -> bytes:
     --version 0.0.0` (no key) gives `signed_bin` byte for byte.
 
     Args:
-        signed_bin: content of `QemuCortexM0Firmware.signed_bin`.
+        signed_bin: content of `signed_bin` of one of the firmwares above.
         build_time: up to 20 ASCII characters, padded with spaces: the text's length is fixed.
 
     Raises:
         ValueError: `build_time` is too long, or `signed_bin` is another image.
     """
-    text = build_time.encode("ascii").ljust(len(_BUILD_TIME))
-    if len(text) > len(_BUILD_TIME):
-        raise ValueError(f"{build_time!r} has more than {len(_BUILD_TIME)} characters.")
-    if signed_bin.count(_BUILD_TIME) != 1:
-        raise ValueError(f"The image does not hold its build time, {_BUILD_TIME!r}, exactly once.")
+    text = build_time.encode("ascii").ljust(_BUILD_TIME_CHARS)
+    if len(text) > _BUILD_TIME_CHARS:
+        raise ValueError(f"{build_time!r} has more than {_BUILD_TIME_CHARS} characters.")
+    if len(_BUILD_TIME.findall(signed_bin)) != 1:
+        raise ValueError("The image does not hold its build time exactly once.")
     payload_size_bytes = int.from_bytes(signed_bin[_IMAGE_SIZE_FIELD], "little")
     payload = signed_bin[HEADER_SIZE_BYTES : HEADER_SIZE_BYTES + payload_size_bytes]
-    return bytes(HEADER_SIZE_BYTES) + payload.replace(_BUILD_TIME, text)
+    return bytes(HEADER_SIZE_BYTES) + _BUILD_TIME.sub(lambda _: text, payload)
 
 
 def _download(archive: Path, deadline: Deadline) -> None:

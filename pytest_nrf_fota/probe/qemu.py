@@ -2,13 +2,13 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import PackageError, ProbeError
-from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.probe.gdb_remote import GdbRemote
 from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
 from pytest_nrf_fota.probe.qmp import QmpMonitor
@@ -34,6 +34,10 @@ class QemuFlash:
         """The first address behind the flash."""
         return self.base_address + self.size_bytes
 
+    def __contains__(self, address: int) -> bool:
+        """Whether this address lies in the flash."""
+        return self.base_address <= address < self.end_address
+
 
 class QemuProbe:
     """A `Probe` on a QEMU machine with one core.
@@ -51,7 +55,8 @@ class QemuProbe:
         scratch_directory: where QEMU writes memory that is being read.
         machine: QEMU's name of the machine.
         unit: name of the unit, given as serial number.
-        flash: the machine's flash.
+        flash: the machine's flash memories; the CPU starts from the vectors at the begin of the
+            first. RAM that the firmware uses as flash counts as well.
         discard_unsent_input: called while the machine stands still in its reset state: drops the
             bytes that the host has written to the UART and the old firmware has not taken.
     """
@@ -64,7 +69,7 @@ class QemuProbe:
         scratch_directory: Path,
         machine: str,
         unit: str,
-        flash: QemuFlash,
+        flash: Sequence[QemuFlash],
         discard_unsent_input: Callable[[], None],
     ) -> None:
         self._monitor = monitor
@@ -96,7 +101,8 @@ class QemuProbe:
                 next_step="Recover the application core only.",
             )
         with self._lock, self._stopped_cpu(deadline) as gdb:
-            gdb.write_memory(self._flash.base_address, _ERASED * self._flash.size_bytes, deadline)
+            for flash in self._flash:
+                gdb.write_memory(flash.base_address, _ERASED * flash.size_bytes, deadline)
 
     def program(self, hex_file: Path, deadline: Deadline) -> None:
         """Erase the pages that an Intel hex file touches, write and verify them.
@@ -159,10 +165,11 @@ class QemuProbe:
             # The command is answered before the machine has been reset; the event comes after.
             self._monitor.execute_until_event("system_reset", "RESET", deadline)
             self._discard_unsent_input()
-        vectors = self.read(self._flash.base_address, 2 * _VECTOR_BYTES, deadline)
+        boot_flash = self._flash[0]
+        vectors = self.read(boot_flash.base_address, 2 * _VECTOR_BYTES, deadline)
         reset_vector = int.from_bytes(vectors[_VECTOR_BYTES:], "little")
         is_thumb = bool(reset_vector & 1)
-        if is_thumb and self._flash.base_address <= reset_vector < self._flash.end_address:
+        if is_thumb and reset_vector in boot_flash:
             with self._lock:
                 self._monitor.execute("cont", deadline)
 
@@ -180,20 +187,11 @@ class QemuProbe:
             gdb.close()
 
 
-def _flash_pages(hex_file: Path, flash: QemuFlash) -> dict[int, bytes]:
+def _flash_pages(hex_file: Path, memories: Sequence[QemuFlash]) -> dict[int, bytes]:
     """The new content of every page that the file touches, by page address."""
     pages: dict[int, bytearray] = {}
-    page_size = flash.page_size_bytes
     for segment in read_hex(hex_file):
-        if segment.address < flash.base_address or segment.end > flash.end_address:
-            raise PackageError(
-                "The hex file has data outside the flash of this board.",
-                where=(
-                    f"{hex_file}: 0x{segment.address:08x}..0x{segment.end - 1:08x}; flash is "
-                    f"0x{flash.base_address:08x}..0x{flash.end_address - 1:08x}"
-                ),
-                next_step="Is it a build for this board?",
-            )
+        page_size = _flash_around(segment, memories, hex_file).page_size_bytes
         for page_address in range(segment.address // page_size * page_size, segment.end, page_size):
             page = pages.setdefault(page_address, bytearray(_ERASED * page_size))
             first = max(segment.address, page_address)
@@ -202,6 +200,18 @@ def _flash_pages(hex_file: Path, flash: QemuFlash) -> dict[int, bytes]:
                 first - segment.address : last - segment.address
             ]
     return {address: bytes(page) for address, page in sorted(pages.items())}
+
+
+def _flash_around(segment: Segment, memories: Sequence[QemuFlash], hex_file: Path) -> QemuFlash:
+    for flash in memories:
+        if segment.address in flash and segment.end <= flash.end_address:
+            return flash
+    present = ", ".join(f"0x{f.base_address:08x}..0x{f.end_address - 1:08x}" for f in memories)
+    raise PackageError(
+        "The hex file has data outside the flash of this board.",
+        where=f"{hex_file}: 0x{segment.address:08x}..0x{segment.end - 1:08x}; flash is {present}",
+        next_step="Is it a build for this board?",
+    )
 
 
 def _qemu_version(answer: object) -> str:

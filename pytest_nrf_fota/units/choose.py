@@ -26,19 +26,24 @@ def take_unit(board: BoardType, worker: str, log_folder: Path, device_id: str | 
 
             return SimUnit(board, f"{board.name}-{worker}", log_folder)
         case "qemu":
+            from pytest_nrf_fota.probe.qemu import QemuFlash
             from pytest_nrf_fota.units.qemu import QemuMachine, QemuUnit
 
             assert board.qemu is not None
-            flash = board.memory[0]
             machine = QemuMachine(
                 machine=board.qemu.machine,
                 cpu=board.qemu.cpu,
-                flash_base_address=flash.start,
-                flash_size_bytes=flash.size,
-                flash_page_size_bytes=flash.page_size,
+                flash=tuple(QemuFlash(r.start, r.size, r.page_size) for r in board.memory),
                 baudrate=board.console.baudrate,
+                log_uart=board.qemu.log_uart,
+                smp_uart=board.qemu.smp_uart,
+                smp_line_buffers=board.qemu.smp_line_buffers,
             )
             return QemuUnit(f"{board.name}-{worker}", machine, log_folder)
+        case "native_sim":
+            from pytest_nrf_fota.units.native_sim import NativeSimUnit
+
+            return NativeSimUnit(board, f"{board.name}-{worker}", log_folder)
         case "usb":
             from pytest_nrf_fota.units.usb import find_kit
 

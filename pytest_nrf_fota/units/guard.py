@@ -1,6 +1,6 @@
 """Run a command so that it cannot outlive the process that wanted it.
 
-    python guard.py [--scratch-directory DIR] -- COMMAND...
+    python guard.py [--scratch-directory DIR] [--command-input FD] -- COMMAND...
 
 The caller keeps the write end of the guard's standard input. That pipe reaches its end when the
 caller closes it, exits, or is killed in any way, SIGKILL included; the guard then ends COMMAND
@@ -33,6 +33,12 @@ def main(arguments: Sequence[str]) -> int:
         "--scratch-directory",
         help="made before the command starts (it must not exist yet), removed after it has ended",
     )
+    parser.add_argument(
+        "--command-input",
+        type=int,
+        default=subprocess.DEVNULL,
+        help="descriptor that the command gets as its standard input, instead of none",
+    )
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
     scratch_directory: str | None = options.scratch_directory
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # close_fds=False: descriptors that the caller made inheritable belong to the command.
         with subprocess.Popen(
-            options.command, stdin=subprocess.DEVNULL, close_fds=False
+            options.command, stdin=options.command_input, close_fds=False
         ) as command:
             _wait_for_an_end(command, wake_up)
             _end(command)

@@ -1,5 +1,6 @@
 """What a provider gives: a unit, and the three wires to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,15 +29,24 @@ class Radio(Protocol):
 
 @dataclass(frozen=True)
 class Wires:
-    """The three wires to one unit, open and ready."""
+    """The three wires to one unit, open and ready.
+
+    `smp_port` is the port that the radio speaks through where SMP has a UART of its own.
+    `smp_address` tells where SMP is reached on boards that need not be searched for; it is asked
+    at every connect, because a port's name may change with a reset.
+    """
 
     probe: Probe
     console: Console
     radio: Radio
+    smp_port: Console | None = None
+    smp_address: Callable[[], str] | None = None
 
     def close(self) -> None:
-        """Close all three. Never raises."""
+        """Close all of them. Never raises."""
         self.console.close()
+        if self.smp_port is not None:
+            self.smp_port.close()
         self.probe.close()
 
 

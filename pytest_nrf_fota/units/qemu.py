@@ -11,9 +11,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ProbeError, RigError
+from pytest_nrf_fota.probe.qemu import QemuFlash
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.units import guard
 from pytest_nrf_fota.units.protocol import Wires
+from pytest_nrf_fota.units.pty_pair import PtyPair
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.probe.qmp import QmpMonitor
@@ -39,16 +41,17 @@ class QemuMachine:
     """What QEMU emulates. The defaults are Zephyr's board `qemu_cortex_m0`.
 
     `executable` is a name on PATH or a path. Flash as in QEMU's nRF51: 256 KiB in pages of 1 KiB.
-    The SMP lines are explained in smp/serial_over_console.py.
+    The SMP lines are explained in smp/serial_over_console.py. `log_uart` and `smp_uart` count the
+    machine's UARTs from 0; they are the same one where log and SMP share it.
     """
 
     executable: str = "qemu-system-arm"
     machine: str = "microbit"
     cpu: str = "cortex-m0"
-    flash_base_address: int = 0
-    flash_size_bytes: int = 256 * 1024
-    flash_page_size_bytes: int = 1024
+    flash: tuple[QemuFlash, ...] = (QemuFlash(),)
     baudrate: int = 115200
+    log_uart: int = 0
+    smp_uart: int = 0
     smp_line_length_bytes: int = 128
     smp_line_buffers: int = 2
 
@@ -88,7 +91,7 @@ class QemuUnit:
             RigError: QEMU is not installed or does not start.
             ConsoleLostError: the UART's pty cannot be opened.
         """
-        from pytest_nrf_fota.probe.qemu import QemuFlash, QemuProbe
+        from pytest_nrf_fota.probe.qemu import QemuProbe
         from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
 
         if self._process is not None and not self._process.alive:
@@ -97,33 +100,50 @@ class QemuUnit:
             self._process = _QemuProcess(self._name, self._machine, self._work_directory)
         process = self._process
         frames = SmpFrameRouter()
+        smp_shares_console = self._machine.smp_uart == self._machine.log_uart
         console = Console(
-            process.uart_port,
+            process.uarts[self._machine.log_uart].port,
             baudrate=self._machine.baudrate,
             raw_log_path=self._work_directory / "uart.log",
             recorder=recorder,
-            on_smp_frame=frames.deliver,
+            on_smp_frame=frames.deliver if smp_shares_console else None,
         )
+        smp_port = None
+        if not smp_shares_console:
+            try:
+                smp_port = Console(
+                    process.uarts[self._machine.smp_uart].port,
+                    baudrate=self._machine.baudrate,
+                    raw_log_path=self._work_directory / "uart_smp.log",
+                    recorder=recorder,
+                    on_smp_frame=frames.deliver,
+                )
+            except BaseException:
+                console.close()
+                raise
         probe = QemuProbe(
             monitor=process.monitor,
             gdb_socket=process.gdb_socket,
             scratch_directory=process.scratch_directory,
             machine=self._machine.machine,
             unit=self._name,
-            flash=QemuFlash(
-                base_address=self._machine.flash_base_address,
-                size_bytes=self._machine.flash_size_bytes,
-                page_size_bytes=self._machine.flash_page_size_bytes,
-            ),
+            flash=self._machine.flash,
             discard_unsent_input=process.discard_unsent_uart_input,
         )
         radio = ConsoleSmpRadio(
-            console,
+            smp_port or console,
             frames,
             line_length_bytes=self._machine.smp_line_length_bytes,
             line_buffers=self._machine.smp_line_buffers,
         )
-        return Wires(probe=RecordingProbe(probe, recorder), console=console, radio=radio)
+        smp_console = smp_port or console
+        return Wires(
+            probe=RecordingProbe(probe, recorder),
+            console=console,
+            radio=radio,
+            smp_port=smp_port,
+            smp_address=lambda: smp_console.port,
+        )
 
     def release(self) -> None:
         """End QEMU; its flash is gone. Never raises."""
@@ -148,8 +168,8 @@ class _QemuProcess:
         monitor_end, qemu_end = socket.socketpair()
         # A pty of our own instead of QEMU's: QEMU looks only once a second whether someone has
         # opened its pty, and its unread input cannot be dropped from outside.
-        self._uart_master, self._uart_slave = os.openpty()
-        self.uart_port = os.ttyname(self._uart_slave)
+        last_uart = max(machine.log_uart, machine.smp_uart)
+        self.uarts = tuple(PtyPair() for _ in range(last_uart + 1))
         with output_log.open("ab") as output:
             output_begin = output.tell()
             self._guard = subprocess.Popen(
@@ -159,16 +179,17 @@ class _QemuProcess:
                     *(executable, "-machine", machine.machine, "-cpu", machine.cpu),
                     *("-name", name.replace(",", ",,")),
                     *("-display", "none", "-monitor", "none", "-S"),
+                    # One thread for CPU and devices: UART bytes cost less (1.6 times on mps2).
+                    *("-accel", "tcg,thread=single"),
                     *("-gdb", f"unix:{self.gdb_socket},server=on,wait=off"),
                     *("-chardev", f"socket,id=qmp,fd={qemu_end.fileno()}"),
                     *("-mon", "chardev=qmp,mode=control"),
-                    *("-add-fd", f"fd={self._uart_master},set=1"),
-                    *("-chardev", "serial,id=uart0,path=/dev/fdset/1", "-serial", "chardev:uart0"),
+                    *_uart_arguments(self.uarts),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                pass_fds=[qemu_end.fileno(), self._uart_master],
+                pass_fds=[qemu_end.fileno(), *(uart.master for uart in self.uarts)],
                 # A session of its own: Ctrl-C ends pytest, which still needs the board to clean up.
                 start_new_session=True,
             )
@@ -195,12 +216,9 @@ class _QemuProcess:
         return self._guard.poll() is None
 
     def discard_unsent_uart_input(self) -> None:
-        """Drop what was written to the UART and has not reached QEMU."""
-        with contextlib.suppress(OSError, termios.error):
-            # On Linux such bytes wait in two places: in the port, and in the master's line
-            # discipline.
-            termios.tcflush(self._uart_slave, termios.TCOFLUSH)
-            termios.tcflush(self._uart_master, termios.TCIFLUSH)
+        """Drop what was written to the UARTs and has not reached QEMU."""
+        for uart in self.uarts:
+            uart.discard_unsent_input()
 
     def close(self) -> None:
         """End QEMU. Never raises."""
@@ -221,8 +239,17 @@ class _QemuProcess:
     def _hang_up_at_the_end(self) -> None:
         # The console sees that its port is gone only when nobody holds the other end any more.
         self._guard.wait()
-        os.close(self._uart_master)
-        os.close(self._uart_slave)
+        for uart in self.uarts:
+            uart.close()
+
+
+def _uart_arguments(uarts: Sequence[PtyPair]) -> list[str]:
+    arguments: list[str] = []
+    for number, uart in enumerate(uarts):
+        arguments += ["-add-fd", f"fd={uart.master},set={number + 1}"]
+        arguments += ["-chardev", f"serial,id=uart{number},path=/dev/fdset/{number + 1}"]
+        arguments += ["-serial", f"chardev:uart{number}"]
+    return arguments
 
 
 def _find_qemu(executable: str) -> str:

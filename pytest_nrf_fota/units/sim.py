@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
 from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
@@ -21,9 +23,12 @@ from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl, KitRefusedError, KitUnreachableError
 from pytest_nrf_fota.sim.control import Addresses
+from pytest_nrf_fota.sim.slot_map import slot_map_of
+from pytest_nrf_fota.smp.pairing import HostPairing
 from pytest_nrf_fota.units.protocol import Wires
 
 if TYPE_CHECKING:
+    from bumble.keys import KeyStore
     from smpclient.transport import SMPTransport
 
 _START_TIMEOUT_S = 30.0
@@ -96,11 +101,13 @@ class BumbleRadio:
     Args:
         hci: bumble's specification of the controller.
         mtu: ATT MTU to ask for, in bytes.
+        pairing: what to do where the board asks for an encrypted connection.
     """
 
-    def __init__(self, hci: str, mtu: int) -> None:
+    def __init__(self, hci: str, mtu: int, pairing: HostPairing | None = None) -> None:
         self._hci = hci
         self._mtu = mtu
+        self._pairing = pairing
 
     @property
     def description(self) -> str:
@@ -111,7 +118,7 @@ class BumbleRadio:
         """A fresh transport."""
         from pytest_nrf_fota.smp.bumble_transport import BumbleTransport
 
-        return BumbleTransport(self._hci, self._mtu)
+        return BumbleTransport(self._hci, self._mtu, self._pairing)
 
 
 class SimUnit:
@@ -142,6 +149,7 @@ class SimUnit:
             stderr=self._kit_log,
         )
         self._addresses: Addresses | None = None
+        self._bonds: KeyStore | None = None
         try:
             self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
         except BaseException:
@@ -179,7 +187,8 @@ class SimUnit:
         except BaseException:
             probe.close()
             raise
-        return Wires(probe, console, BumbleRadio(self._running.hci, self._board.radio.mtu))
+        radio = BumbleRadio(self._running.hci, self._board.radio.mtu, self._pairing(console))
+        return Wires(probe, console, radio)
 
     def release(self) -> None:
         """End the kit's process."""
@@ -196,6 +205,16 @@ class SimUnit:
         if self._addresses is not None:
             # A kit that was killed could not remove its sockets itself.
             shutil.rmtree(Path(self._addresses.control).parent, ignore_errors=True)
+
+    def _pairing(self, console: Console) -> HostPairing:
+        from bumble.keys import MemoryKeyStore
+
+        # The kit keeps its half of a bond as long, unless it is recovered.
+        self._bonds = self._bonds or MemoryKeyStore()
+        settings = self._board.radio
+        return HostPairing(
+            settings.pairing, passkey_on_console(console, settings.passkey), self._bonds
+        )
 
     @property
     def _running(self) -> Addresses:
@@ -225,30 +244,14 @@ def kit_settings_json(board: BoardType) -> str:
 
     Raises `BoardFileError` where the board file lacks what a kit needs.
     """
-    slots = board.slots
-    if (
-        slots.s0 is None
-        or slots.s1 is None
-        or slots.provisioning_address is None
-        or board.external_flash is None
-        or board.sim is None
-    ):
+    if board.external_flash is None or board.sim is None:
         raise BoardFileError(
-            "A virtual kit needs slots s0 and s1, slots.provisioning_address, [external_flash] "
-            "and [sim].",
+            "A virtual kit needs [external_flash] and [sim].",
             where=board.name,
             next_step='Start the board file from the virtual kit: base = "nrf5340dk_sim".',
         )
     settings = {
-        "slots": {
-            "s0_address": slots.s0.address,
-            "s1_address": slots.s1.address,
-            "s_slot_size_bytes": slots.s0.size,
-            "primary_address": slots.primary.address,
-            "secondary_address": slots.secondary.address,
-            "slot_size_bytes": slots.primary.size,
-            "provisioning_address": slots.provisioning_address,
-        },
+        "slots": asdict(slot_map_of(board)),
         "ncs": board.sim.ncs,
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,

@@ -8,6 +8,8 @@ from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.source import FirmwareSource
 from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
+pytestmark = pytest.mark.needs("image_group")
+
 
 def test_app_upgrade(dut: Dut, firmware: FirmwareSource) -> None:
     """The new application runs after the swap, and still runs after another reset."""
@@ -23,6 +25,7 @@ def test_app_upgrade(dut: Dut, firmware: FirmwareSource) -> None:
     assert_upgraded(upgrade.verdict())
 
 
+@pytest.mark.needs("revert")
 def test_app_upgrade_reverts_when_not_confirmed(dut: Dut, firmware: FirmwareSource) -> None:
     """Without a confirmation the next reset brings the old application back."""
     dut.prepare(firmware.baseline)
@@ -49,6 +52,7 @@ def test_app_upgrade_with_truncated_payload_is_refused(dut: Dut, firmware: Firmw
     assert "Image in the secondary slot is not valid!" in verdict.reason
 
 
+@pytest.mark.needs("image_marking")
 def test_app_upgrade_with_truncated_file_cannot_be_marked(
     dut: Dut, firmware: FirmwareSource
 ) -> None:

@@ -7,6 +7,8 @@ from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.source import FirmwareSource
 from pytest_nrf_fota.verdict.evidence import Outcome, UpgradeNotProvenError, assert_upgraded
 
+pytestmark = pytest.mark.needs("nsib")
+
 
 def test_mcuboot_upgrade(dut: Dut, firmware: FirmwareSource) -> None:
     """The new MCUboot runs after two resets: NSIB's and MCUboot's own lines, fw_info in flash."""
@@ -62,10 +64,9 @@ def test_mcuboot_upgrade_without_reset_is_not_proven(dut: Dut, firmware: Firmwar
     assert "was not reset since" in verdict.reason
 
 
+@pytest.mark.needs("second_reset")
 def test_mcuboot_upgrade_needs_the_second_reset(dut: Dut, firmware: FirmwareSource) -> None:
     """After the first reset the new MCUboot lies in its slot, and the old one still runs."""
-    if dut.board.boot.mcuboot_update_resets == 1:
-        pytest.skip("MCUboot of this board resets by itself after the copy (NCS 2.8 and later)")
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()

@@ -11,14 +11,11 @@ NUMBER_OF_SCENARIOS = 5
 
 
 def test_app_upgrade_scenarios_pass_on_qemu_cortex_m0(
-    pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
-    qemu_firmware: QemuCortexM0Firmware,
+    user_folder: pytest.Pytester, qemu_firmware: QemuCortexM0Firmware
 ) -> None:
     """Swap, confirm, revert, refusal of a truncated image, seen on its own UART and flash."""
     del qemu_firmware  # asked for so that a machine without QEMU skips
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    result = pytester.runpytest_subprocess("--board", "qemu_cortex_m0", str(SCENARIOS), "-v")
+    result = user_folder.runpytest_subprocess("--board", "qemu_cortex_m0", str(SCENARIOS), "-v")
     result.assert_outcomes(passed=NUMBER_OF_SCENARIOS)
     result.stdout.fnmatch_lines(
         [

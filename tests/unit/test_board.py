@@ -13,7 +13,15 @@ from pytest_nrf_fota.board import (
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.probe.protocol import Core, ResetKind
 
-PACKAGED = ("nrf5340dk", "nrf5340dk_sim", "qemu_cortex_m0")
+PACKAGED = (
+    "mps2_an385",
+    "native_sim",
+    "native_sim_shell",
+    "native_sim_udp",
+    "nrf5340dk",
+    "nrf5340dk_sim",
+    "qemu_cortex_m0",
+)
 
 COMPLETE = r"""
 name = "kit"
@@ -345,6 +353,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     error = mistake(tmp_path, content)
     assert "console.baudrate" in error.what
     assert "radio.kind" in error.what
+
+
+def test_smpclient_distribution_needs_a_build(tmp_path: Path) -> None:
+    error = mistake(tmp_path, changed('source = "files"', 'source = "smpclient_dist"'))
+    assert "which build" in error.what
+    assert "mps2_an385" in error.next_step
 
 
 @pytest.mark.parametrize("pattern", ["(", "[a-", "a{99999999999}", "*x"])

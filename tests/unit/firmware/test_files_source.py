@@ -10,6 +10,7 @@ from pytest_nrf_fota.firmware.choose import firmware_source
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import PackageTarget
 from pytest_nrf_fota.firmware.files_source import FilesSource
+from pytest_nrf_fota.firmware.no_firmware import NoFirmwareSource
 from pytest_nrf_fota.firmware.qemu_source import QemuSource
 from pytest_nrf_fota.firmware.source import ArtifactUnavailableError, FirmwareSource
 
@@ -90,6 +91,8 @@ def test_wrong_package_is_refused_at_once(tmp_path: Path, target: PackageTarget)
         ("nrf5340dk", FilesSource),
         ("nrf5340dk_sim", DemoSource),
         ("qemu_cortex_m0", QemuSource),
+        ("mps2_an385", QemuSource),
+        ("native_sim", NoFirmwareSource),
     ],
 )
 def test_board_names_its_source(name: str, kind: type[object], tmp_path: Path) -> None:
