@@ -12,7 +12,7 @@ demo: $(INSTALLED)
 	$(BIN)/pytest --board nrf5340dk_sim -k mcuboot_upgrade -v
 
 test: lint
-	$(BIN)/pytest --board nrf5340dk_sim
+	$(BIN)/pytest --board nrf5340dk_sim -n auto
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

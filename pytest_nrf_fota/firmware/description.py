@@ -6,13 +6,17 @@ defaults of the classes below.
 """
 
 import struct
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 MARKER = b"\x00pytest-nrf-fota firmware description\x00"
 _LENGTH = struct.Struct("<I")
 _MOST_BYTES = 64 * 1024
+
+BootloaderMode: TypeAlias = Literal[
+    "single_app", "swap_scratch", "overwrite_only", "swap_without_scratch", "swap_using_offset"
+]
 
 
 class _Description(BaseModel):
@@ -32,20 +36,39 @@ class McubootDescription(_Description):
         marker: what a patched main.c prints after `Starting bootloader`.
         logs: whether it prints at all.
         swap: how it brings an update into the primary slot: CONFIG_BOOT_SWAP_USING_MOVE (default
-            of NCS), CONFIG_BOOT_UPGRADE_ONLY ("overwrite") or CONFIG_BOOT_SWAP_USING_OFFSET
+            of NCS), CONFIG_BOOT_UPGRADE_ONLY ("overwrite"), CONFIG_BOOT_SWAP_USING_SCRATCH
+            ("scratch"; the board file must name the scratch area) or CONFIG_BOOT_SWAP_USING_OFFSET
             ("offset": NCS 3.0 and later; the application must store updates from the second
             sector on, and with NSIB only applications can be updated).
         downgrade_prevention: CONFIG_MCUBOOT_DOWNGRADE_PREVENTION, by image version.
         cleans_up_unusable_secondary: CONFIG_MCUBOOT_CLEANUP_UNUSABLE_SECONDARY, which releases
             from 2.6 on know (inferred: off unless a build asks for it).
+        network_core: how it updates the network core. "single": from the application's secondary
+            slot, which works only where that lies in the internal flash. "multi": from a pair of
+            slots of its own (CONFIG_NRF53_MULTI_IMAGE_UPDATE; NCS supports it with "overwrite"
+            only, and under NSIB from 2.6 on). "none": not at all.
     """
 
     kind: Literal["mcuboot"] = "mcuboot"
     marker: str = ""
     logs: bool = True
-    swap: Literal["move", "overwrite", "offset"] = "move"
+    swap: Literal["move", "overwrite", "offset", "scratch"] = "move"
     downgrade_prevention: bool = False
     cleans_up_unusable_secondary: bool = False
+    network_core: Literal["none", "single", "multi"] = "none"
+
+
+class B0nDescription(_Description):
+    """The network core's immutable bootloader."""
+
+    kind: Literal["b0n"] = "b0n"
+
+
+class NetworkDescription(_Description):
+    """The network core's firmware; `marker` is a line that it prints after its banner."""
+
+    kind: Literal["network"] = "network"
+    marker: str = ""
 
 
 class AppDescription(_Description):
@@ -64,6 +87,11 @@ class AppDescription(_Description):
             which Zephyr leaves out by default; without them they are answered with rc 8.
         smp_active_b0_slot: what `bootloader info` answers to the query of this name; None for a
             build without it (newer NCS only).
+        bootloader_mode: CONFIG_MCUBOOT_BOOTLOADER_MODE_... (Zephyr's modules/Kconfig.mcuboot): how
+            it assumes MCUboot was built, whatever MCUboot booted it. `bootloader info` tells it.
+            Default is Zephyr's until 4.0, later spelt SWAP_USING_MOVE. With "swap_using_offset"
+            (NCS 3.0 and later) it stores updates from the second sector on, as such a MCUboot
+            needs them.
         confirms_itself: whether it writes image_ok when a test image runs.
         hangs_after: its boot prints nothing more after the first line that contains this text, and
             there is neither radio nor shell beyond it.
@@ -75,6 +103,16 @@ class AppDescription(_Description):
             `Advertising successfully started` either (inferred).
         name_on_air: what it advertises where that is not `advertised_name`, as firmware built with
             another CONFIG_BT_DEVICE_NAME.
+        smp_permission: what the SMP characteristic asks of a central. "none" is what
+            NCS_SAMPLE_MCUMGR_BT_OTA_DFU builds; "authenticated" is Zephyr's own default
+            (CONFIG_MCUMGR_SMP_BT_AUTHEN=y, later CONFIG_MCUMGR_TRANSPORT_BT_AUTHEN or
+            CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW_AUTHEN); "encrypted" is
+            CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW_ENCRYPT.
+        fixed_passkey: what it displays for pairing (CONFIG_BT_FIXED_PASSKEY, bt_passkey_set());
+            None for a new one each time. Not 0, which bumble cannot pair with.
+        bt_settings: whether it stores its bonds (CONFIG_BT_SETTINGS; inferred: it does).
+        address: "static" is the nRF's, from FICR; "new_at_each_boot" is that of a build which
+            neither reads FICR nor stores its identity (inferred).
     """
 
     kind: Literal["app"] = "app"
@@ -89,16 +127,27 @@ class AppDescription(_Description):
     smp_bootloader_info: bool = False
     smp_active_b0_slot: int | None = None
     smp_shell_exec: bool = False
+    bootloader_mode: BootloaderMode = "swap_without_scratch"
     confirms_itself: bool = False
     hangs_after: str = ""
     mpu_fault_after: str = ""
     watchdog_reset_after_s: float | None = Field(default=None, gt=0)
     advertises: bool = True
     name_on_air: str = ""
+    smp_permission: Literal["none", "encrypted", "authenticated"] = "none"
+    fixed_passkey: int | None = Field(default=None, ge=1, le=999_999)
+    bt_settings: bool = True
+    address: Literal["static", "new_at_each_boot"] = "static"
+
+    @property
+    def swap_using_offset(self) -> bool:
+        """Whether it stores updates from the second sector on."""
+        return self.bootloader_mode == "swap_using_offset"
 
 
 Description = Annotated[
-    NsibDescription | McubootDescription | AppDescription, Field(discriminator="kind")
+    NsibDescription | McubootDescription | AppDescription | B0nDescription | NetworkDescription,
+    Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[Description] = TypeAdapter(Description)
 

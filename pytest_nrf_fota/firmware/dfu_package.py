@@ -26,6 +26,10 @@ MOST_ENTRIES = 64
 _ENCRYPTED_FLAG = 0x1
 
 
+class ForeignPackageError(PackageError):
+    """The manifest says that the package is for another board."""
+
+
 class PackageKind(Enum):
     """What a package updates."""
 
@@ -120,8 +124,8 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
 
     Raises `PackageError` for whatever is wrong with it; nothing is unpacked to disk.
     """
-    entries = _read_entries(path)
-    manifest = _read_manifest(path, entries)
+    entries = read_entries(path)
+    manifest = read_manifest(path, entries)
     _check_target(path, manifest, target)
     files = tuple(_read_file(path, entry, entries, target) for entry in manifest.files)
     bootloaders = [file for file in files if file.s_slot is not None]
@@ -142,8 +146,31 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
     return DfuPackage(path, kind, manifest, files)
 
 
-def _read_entries(path: Path) -> dict[str, bytes]:
+def read_single_image(path: Path, target: PackageTarget) -> DfuPackage:
+    """One signed image as a package of its own, as if a manifest without details named it.
+
+    Raises `PackageError`.
+    """
+    require_file(path, "The image")
+    size_bytes = path.stat().st_size
+    if size_bytes > LARGEST_ENTRY_BYTES:
+        raise _package_error(
+            path, f"The image has {size_bytes} bytes; {LARGEST_ENTRY_BYTES} are allowed."
+        )
+    manifest = Manifest(files=(ManifestFile(file=path.name),))
+    file = _read_file(path, manifest.files[0], {path.name: path.read_bytes()}, target)
+    kind = PackageKind.APPLICATION if file.s_slot is None else PackageKind.MCUBOOT
+    return DfuPackage(path, kind, manifest, (file,))
+
+
+def read_entries(path: Path) -> dict[str, bytes]:
+    """The content of each file in the zip. Raises `PackageError` for a hostile or broken one."""
     require_file(path, "The package")
+    if path.stat().st_size > LARGEST_PACKAGE_BYTES:
+        raise _package_error(
+            path,
+            f"The package has {path.stat().st_size} bytes; {LARGEST_PACKAGE_BYTES} are allowed.",
+        )
     entries: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -203,7 +230,8 @@ def _check_entry_name(path: Path, name: str) -> None:
         raise _package_error(path, f"The entry {name!r} has an absolute or parent path.")
 
 
-def _read_manifest(path: Path, entries: dict[str, bytes]) -> Manifest:
+def read_manifest(path: Path, entries: dict[str, bytes]) -> Manifest:
+    """The checked manifest among `entries`. Raises `PackageError`."""
     raw = entries.get(MANIFEST_NAME)
     if raw is None:
         raise PackageError(
@@ -213,7 +241,7 @@ def _read_manifest(path: Path, entries: dict[str, bytes]) -> Manifest:
             next_step="A DFU package made by the build has one; a plain .bin is no package.",
         )
     try:
-        return Manifest.model_validate(_parse_json(raw.decode("utf-8")))
+        return Manifest.model_validate(parse_manifest_json(raw.decode("utf-8")))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in detail['loc']) or 'manifest'}: {detail['msg']}"
@@ -232,7 +260,11 @@ def _read_manifest(path: Path, entries: dict[str, bytes]) -> Manifest:
         ) from error
 
 
-def _parse_json(text: str) -> JsonValue:
+def parse_manifest_json(text: str) -> JsonValue:
+    """The manifest as it is, all keys kept. Raises `ValueError` or `RecursionError`.
+
+    Nordic's older scripts wrote bare hex numbers.
+    """
     try:
         parsed: JsonValue = json.loads(text)
     except json.JSONDecodeError as strict_error:
@@ -246,8 +278,12 @@ def _parse_json(text: str) -> JsonValue:
 
 def _check_target(path: Path, manifest: Manifest, target: PackageTarget) -> None:
     for entry in manifest.files:
-        _check_name(path, entry, "board", entry.board, target.boards)
-        _check_name(path, entry, "soc", entry.soc, target.socs)
+        boards, socs = target.boards, target.socs
+        if entry.image_index:
+            boards += tuple(name.replace("cpuapp", "cpunet") for name in boards)
+            socs += tuple(name.replace("CPUAPP", "CPUNET") for name in socs)
+        _check_name(path, entry, "board", entry.board, boards)
+        _check_name(path, entry, "soc", entry.soc, socs)
 
 
 def _check_name(
@@ -255,7 +291,7 @@ def _check_name(
 ) -> None:
     known = {_folded(name) for name in allowed}
     if value and allowed and _folded(value) not in known:
-        raise PackageError(
+        raise ForeignPackageError(
             f"The package is for {key} {value!r}, not for this board ({', '.join(allowed)}).",
             where=f"{path}, {MANIFEST_NAME}, {entry.file}",
             next_step="Give the package of a build for this board, or another --board.",

@@ -1,4 +1,4 @@
-"""Write DFU packages in the shape of NCS 2.3 (facts/dual-stage-boot.md, section 5)."""
+"""Write DFU packages (facts/dual-stage-boot.md, section 5)."""
 
 import json
 import zipfile
@@ -23,10 +23,15 @@ class PackageEntry:
     keys: dict[str, JsonValue] = field(default_factory=dict)
 
 
-def write_package(path: Path, entries: Sequence[PackageEntry], *, name: str) -> None:
-    """Write a package; the same arguments give the same bytes."""
+def write_package(
+    path: Path, entries: Sequence[PackageEntry], *, name: str, format_version: int = 0
+) -> None:
+    """Write a package; the same arguments give the same bytes.
+
+    `format_version` is the manifest's: 0 through NCS 2.6, 1 later.
+    """
     manifest: dict[str, JsonValue] = {
-        "format-version": 0,
+        "format-version": format_version,
         "time": 0,
         "name": name,
         "files": [

@@ -50,6 +50,12 @@ class VirtualClock:
         while self.behind_s > 0:
             await asyncio.sleep(self.behind_s)
 
+    async def sleep(self, duration_s: float) -> None:
+        """Wait until `duration_s` seconds of the kit's time have passed."""
+        until_s = self.now_s + duration_s
+        while (left_s := until_s - self.now_s) > 0:
+            await asyncio.sleep(left_s / (self._speed or 1.0))
+
     @property
     def _passed_s(self) -> float:
         return time.monotonic() - self._started_at_s

@@ -117,7 +117,8 @@ class InjectFault(_Message):
 
     `cut_power` waits for `power`; `lose_connection` drops the BLE link while the application goes
     on; `noise` puts `noise_hex` on the application core's UART. `moment` counts for cut_power
-    only: the other faults strike before the operation.
+    only: the other faults strike before the operation. A reset in a bootloader lets the operation
+    or the line that it struck at come to its end.
     """
 
     command: Literal["fault"] = "fault"

@@ -226,12 +226,24 @@ class FlashArea:
     """A slot: part of a memory, addressed from its own start, as Zephyr's flash map gives it.
 
     Accesses beyond the slot raise `FlashError` (flash_map.c: -EINVAL).
+
+    Args:
+        flash: the memories.
+        name: for messages.
+        address: of its first byte.
+        size_bytes: its size, which need not be a multiple of the page.
+        refuses_partial_pages: what becomes of an erase that ends within a page. False: the whole
+            page is erased (facts/dual-stage-boot.md, section 1, inferred). True: nothing is erased,
+            as Zephyr's sources have it: flash_area_erase() refuses what ends behind the area, the
+            drivers refuse sizes that are no multiple of the page, and MCUboot asserts the result in
+            builds without assertions.
     """
 
     flash: Flash
     name: str
     address: int
     size_bytes: int
+    refuses_partial_pages: bool = False
 
     @property
     def page_size_bytes(self) -> int:
@@ -245,7 +257,7 @@ class FlashArea:
 
     @property
     def num_sectors(self) -> int:
-        """Pages that the area touches; a partial last page counts (inferred, section 1)."""
+        """Pages that begin in the area; a partial last page counts (flash_area_get_sectors())."""
         return -(-self.size_bytes // self.page_size_bytes)
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
@@ -263,16 +275,20 @@ class FlashArea:
         self.flash.write(self.address + offset_bytes, data)
 
     def erase_sector(self, index: int) -> None:
-        """Erase one sector; a partial last one is erased as the whole page that it lies in."""
+        """Erase one sector; for a partial last one see `refuses_partial_pages`."""
         if not 0 <= index < self.num_sectors:
             raise FlashError(f"{self.name} has no sector {index}")
         page = self.page_size_bytes
+        if self.refuses_partial_pages and (index + 1) * page > self.size_bytes:
+            return
         self.flash.erase(self.address + index * page, page)
 
     def erase(self, offset_bytes: int, size_bytes: int) -> None:
-        """Erase the sectors that the range touches."""
+        """Erase the sectors that the range touches, see `refuses_partial_pages`."""
         self._check(offset_bytes, size_bytes)
         page = self.page_size_bytes
+        if self.refuses_partial_pages and (offset_bytes % page or size_bytes % page):
+            return
         for index in range(offset_bytes // page, -(-(offset_bytes + size_bytes) // page)):
             self.erase_sector(index)
 

@@ -2,45 +2,54 @@
 
 import asyncio
 import contextlib
-import struct
 from dataclasses import dataclass, field
+
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
-    Description,
-    McubootDescription,
+    NetworkDescription,
     find_description,
 )
 from pytest_nrf_fota.firmware.hex_file import Segment
-from pytest_nrf_fota.firmware.mcuboot_image import find_embedded_keys
 from pytest_nrf_fota.sim.app.application import AppContext, Application
-from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
-from pytest_nrf_fota.sim.boot.nsib import run_nsib
-from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.b0n import B0nEnd, NetworkCore, NetworkMap, run_b0n
+from pytest_nrf_fota.sim.boot.chain import BootChain
+from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
+from pytest_nrf_fota.sim.boot.pcd import COMMAND_ADDRESS, COMMAND_SIZE_BYTES, PcdCommand
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, SlotMap
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.control import FlashOperation
 from pytest_nrf_fota.sim.faults import FaultInjector
-from pytest_nrf_fota.sim.flash import Flash, FlashArea, FlashError, MemoryLayout, PowerLostError
+from pytest_nrf_fota.sim.flash import (
+    Flash,
+    FlashError,
+    Operation,
+    PowerLostError,
+)
 from pytest_nrf_fota.sim.link_timing import LinkTiming
+from pytest_nrf_fota.sim.memories import (
+    APP_FLASH,
+    APP_UICR,
+    EXTERNAL_FLASH,
+    MEMORIES,
+    NET_FLASH,
+    NET_UICR,
+    program,
+)
 from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.radio import Radio
 from pytest_nrf_fota.sim.uart import Uart
 
-# NVMC: 87.5 ms per page, 43 us per word (facts/smp-over-ble-speed.md); external flash 86.5 ms per
-# 4 KiB as measured in the thread (facts/dual-stage-boot.md, 7), 4 bytes at 8 MHz quad about 2 us.
-APP_FLASH = MemoryLayout("application flash", 0x0, 0x100000, 0x1000, 4, 0.0875, 43e-6)
-APP_UICR = MemoryLayout("application UICR", 0xFF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False, True)
-NET_FLASH = MemoryLayout("network flash", 0x01000000, 0x40000, 0x800, 4, 0.0875, 43e-6)
-NET_UICR = MemoryLayout("network UICR", 0x01FF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False, True)
-EXTERNAL_FLASH = MemoryLayout("external flash", 0x10000000, 0x800000, 0x1000, 4, 0.0865, 2e-6)
-MEMORIES = (APP_FLASH, APP_UICR, NET_FLASH, NET_UICR, EXTERNAL_FLASH)
-# Application core SRAM, 512 KiB (nRF5340 product specification, memory map).
-RAM = range(0x20000000, 0x20080001)
+# `zephyr,flash-controller` of nrf5340_cpuapp.dtsi.
+FLASH_CONTROLLER = "flash-controller@39000"
 NO_POWER = "no power"
 ERASE_ALL_S = 0.175
 CHIP_ERASE_S = 52.0
-# An update of the bootloader takes one reset; more than a few in one boot never end.
-MOST_BOARD_RESETS = 3
+
+
+class _BoardResetError(Exception):
+    """A reset in the middle of a boot stage: the stage goes no further."""
 
 
 class KitError(Exception):
@@ -79,6 +88,7 @@ class Kit:
         self.radio = Radio(hci_address, self.clock, settings.link)
         self.state = "held"
         self._profile = PROFILES[settings.ncs]
+        self._pcd_command = PcdCommand()
         self._application: Application | None = None
         # The application's own resets and the debug port's commands must not overlap.
         self._one_at_a_time = asyncio.Lock()
@@ -92,6 +102,14 @@ class Kit:
             print_noise=self.app_uart.write,
         )
         self.app_uart.on_output = self.faults.see_output
+        self._is_in_bootloader = False
+        see_operation = self.flash.on_operation
+
+        def see_operation_unless_reset(operation: Operation) -> None:
+            self._end_stage_if_reset()
+            see_operation(operation)
+
+        self.flash.on_operation = see_operation_unless_reset
         self._servants: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
@@ -131,6 +149,7 @@ class Kit:
             self.flash.power_cut = None
             self.flash.has_power = on
             self.state = NO_POWER
+            self._pcd_command = PcdCommand()
             if on:
                 await self._start_cores()
 
@@ -162,15 +181,20 @@ class Kit:
         self.state = "held"
 
     async def _start_cores(self) -> None:
-        if not self.flash.is_erased(NET_FLASH.start, NET_FLASH.page_size_bytes):
-            self.net_uart.write(f"{self._profile.banner}\r\n".encode())
+        self._is_in_bootloader = True
         try:
             end = self._boot()
+            if isinstance(end, AppDescription):
+                self._start_network_core()
         except PowerLostError:
             self.state = NO_POWER
             return
+        except _BoardResetError:
+            return  # and boots anew as soon as the lock is free
         except FlashError as error:
             end = Halt(f"a boot stage faulted: {error}")
+        finally:
+            self._is_in_bootloader = False
         match end:
             case Halt(reason):
                 self.state = f"halted: {reason}"
@@ -180,6 +204,26 @@ class Kit:
                 self._application = Application(self._app_context(), end)
                 with contextlib.suppress(PowerLostError):  # put to rest as soon as the lock is free
                     await self._application.start()
+
+    def _start_network_core(self) -> None:
+        """What the application does when it starts Bluetooth: let the network core run."""
+        core = self._network_core()
+        firmware = core.map.b0n_address
+        match run_b0n(core, self._profile):
+            case B0nEnd.STARTED_FIRMWARE:
+                firmware = core.map.app_address
+            case B0nEnd.GAVE_UP | B0nEnd.WAITS:
+                return
+            case B0nEnd.NEVER_RAN:
+                # Firmware without b0n lies at the start of the network core's flash.
+                if self.flash.is_erased(firmware, NET_FLASH.page_size_bytes):
+                    return
+            case never:
+                assert_never(never)
+        core.print_line(self._profile.banner)
+        description = find_description(self.flash.read(firmware, NET_FLASH.end - firmware))
+        if isinstance(description, NetworkDescription) and description.marker:
+            core.print_line(description.marker)
 
     async def recover(self, *, network: bool) -> None:
         """Erase and unlock: the network core's recovery erases both cores' flash.
@@ -195,6 +239,8 @@ class Kit:
         erased = (NET_FLASH, NET_UICR, APP_FLASH) if network else (APP_FLASH, APP_UICR)
         for layout in erased:
             self.flash.erase_memory(layout.name, ERASE_ALL_S)
+        # They lie in the settings partition of the application core's flash (inferred).
+        self.radio.forget_bonds()
 
     async def program(self, segments: tuple[Segment, ...]) -> None:
         """Erase touched pages, write, verify. UICR is written without an erase.
@@ -208,18 +254,14 @@ class Kit:
 
     def _program(self, segments: tuple[Segment, ...]) -> None:
         try:
-            for segment in segments:
-                self._erase_pages(segment)
-            for segment in segments:
-                self._write(segment)
+            failed = program(self.flash, segments)
         except (FlashError, PowerLostError) as error:
             raise KitError(str(error)) from error
-        for segment in segments:
-            if self.flash.read(segment.address, len(segment.data)) != segment.data:
-                raise KitError(
-                    f"verify failed in 0x{segment.address:x}-0x{segment.end:x}: UICR and OTP are "
-                    "already written and only a recover clears them"
-                )
+        if failed is not None:
+            raise KitError(
+                f"verify failed in 0x{failed.address:x}-0x{failed.end:x}: UICR and OTP are "
+                "already written and only a recover clears them"
+            )
 
     async def erase_external(self) -> None:
         """Erase the whole external flash over the debug port."""
@@ -229,81 +271,53 @@ class Kit:
             self.flash.erase_memory(EXTERNAL_FLASH.name, CHIP_ERASE_S)
 
     def read(self, address: int, size_bytes: int) -> bytes:
-        """Read memory while the firmware runs. Raises `KitError`."""
+        """Read memory while the firmware runs. Raises `KitError`.
+
+        Of the SRAM only the command block that both cores share can be read.
+        """
+        offset = address - COMMAND_ADDRESS
+        if offset >= 0 and offset + size_bytes <= COMMAND_SIZE_BYTES:
+            return self._pcd_command.pack()[offset : offset + size_bytes]
         try:
             return self.flash.read(address, size_bytes)
         except (FlashError, PowerLostError) as error:
             raise KitError(str(error)) from error
 
-    def _erase_pages(self, segment: Segment) -> None:
-        layout = self.flash.layout_at(segment.address, len(segment.data))
-        if not layout.pages_can_be_erased:
-            return
-        page = layout.page_size_bytes
-        first = segment.address // page * page
-        for address in range(first, segment.end, page):
-            if not self.flash.is_erased(address, page):
-                self.flash.erase(address, page)
+    def _end_stage_if_reset(self) -> None:
+        # What is under way is finished: a flash operation that was begun, a line in the UART.
+        if self._is_in_bootloader and self._reset_wanted.is_set():
+            raise _BoardResetError
 
-    def _write(self, segment: Segment) -> None:
-        unit = self.flash.layout_at(segment.address).write_size_bytes
-        front = segment.address % unit
-        data = b"\xff" * front + segment.data
-        data += b"\xff" * (-len(data) % unit)
-        self.flash.write(segment.address - front, data)
+    def _print_in_bootloader(self, text: str) -> None:
+        self._end_stage_if_reset()
+        self.app_uart.write(f"{text}\r\n".encode())
 
     def _boot(self) -> AppDescription | Halt:
-        hardware = self._hardware()
-        slots = self.settings.slots
-        stack_pointer, reset_vector = struct.unpack("<II", self.flash.read(APP_FLASH.start, 8))
-        if stack_pointer not in RAM or reset_vector not in range(1, slots.nsib_size_bytes, 2):
-            return Halt("no bootloader at address 0: its vector table is not one")
-        for _ in range(MOST_BOARD_RESETS + 1):
-            end: StageEnd = run_nsib(hardware, self._profile)
-            while isinstance(end, Jump):
-                slot = self._s_slot_at(end.address)
-                if slot is None:
-                    return self._app_at(end.address)
-                end = self._run_mcuboot(hardware, slot)
-            if not isinstance(end, BoardReset):
-                return end
-        return Halt(f"the bootloader reset the board more than {MOST_BOARD_RESETS} times in a row")
-
-    def _run_mcuboot(self, hardware: Hardware, slot: int) -> StageEnd:
-        area = hardware.s_area(slot)
-        binary = area.read(0, area.size_bytes)
-        description = find_description(binary)
-        build = McubootBuild(
-            description=description
-            if isinstance(description, McubootDescription)
-            else McubootDescription(),
-            keys=find_embedded_keys(binary),
-            other_s_slot=hardware.s_area(1 - slot),
-            max_sectors=self.settings.max_sectors,
+        chain = BootChain(
+            self._hardware(),
+            self._profile,
+            self.settings.max_sectors,
+            before_stage=self._end_stage_if_reset,
         )
-        return run_mcuboot(hardware, build, self._profile)
-
-    def _app_at(self, address: int) -> AppDescription | Halt:
-        primary = self.settings.slots.primary_address
-        if not primary <= address < primary + self.settings.slots.slot_size_bytes:
-            return Halt(f"jump to 0x{address:x}, where no known firmware lies")
-        area = FlashArea(self.flash, "app", primary, self.settings.slots.slot_size_bytes)
-        description: Description | None = find_description(area.read(0, area.size_bytes))
-        return description if isinstance(description, AppDescription) else AppDescription()
-
-    def _s_slot_at(self, address: int) -> int | None:
-        slots = self.settings.slots
-        for slot, start in enumerate((slots.s0_address, slots.s1_address)):
-            if start <= address < start + slots.s_slot_size_bytes:
-                return slot
-        return None
+        return chain.run()
 
     def _hardware(self) -> Hardware:
         return Hardware(
             flash=self.flash,
             slots=self.settings.slots,
-            print_line=lambda text: self.app_uart.write(f"{text}\r\n".encode()),
+            print_line=self._print_in_bootloader,
             keep_last_line=self.settings.keep_last_line,
+            network=self._network_core(),
+        )
+
+    def _network_core(self) -> NetworkCore:
+        return NetworkCore(
+            flash=self.flash,
+            ram=make_ram_flash(self.settings.slots.network_slot_size_bytes, self.clock),
+            command=self._pcd_command,
+            print_line=lambda text: self.net_uart.write(f"{text}\r\n".encode()),
+            clock=self.clock,
+            map=NetworkMap(),
         )
 
     def _app_context(self) -> AppContext:
@@ -314,8 +328,11 @@ class Kit:
             clock=self.clock,
             wording=self._profile,
             identity_address=self.settings.identity_address,
-            flash_devices={self.settings.flash_device: EXTERNAL_FLASH},
-            max_sectors=self.settings.max_sectors,
+            flash_devices={
+                FLASH_CONTROLLER: APP_FLASH,
+                self.settings.flash_device: EXTERNAL_FLASH,
+            },
+            flash_controller=FLASH_CONTROLLER,
             on_reset=self._reset_wanted.set,
         )
 

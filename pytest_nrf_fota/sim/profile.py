@@ -24,12 +24,14 @@ class Profile:
 
     Args:
         ncs: the release as board files name it.
+        zephyr_release: tag of sdk-zephyr; its version is what `kernel version` prints.
         nsib_banner: lines with which NSIB starts.
         mcuboot_banner: lines with which MCUboot starts.
         app_banner: lines with which applications start, the network core's included.
         image_group_module: log module of the application's image group (6.5).
         smp_version: SMP protocol version of the application, 1 or 2 (6.2: 1 in 2.3, "later" 2;
             inferred that 2.6 and all after it speak 2).
+        asks_for_next_boot: see `sim.app.images.ImageGroupBuild`.
         nsib_validation_has_levels: whether NSIB's validation lines go through minimal logging,
             with `I: `, `W: ` or `E: ` before them.
         nsib_says_reading_version: whether `Trying to get Firmware version` is printed (logs of
@@ -48,16 +50,33 @@ class Profile:
         s_slot_update: how the S slot is written.
         clears_stuck_revert: whether a revert without an image in the secondary slot is given up.
         reverts_over_any_magic: see `firmware.trailer.decide_swap`.
+        resumes_cut_swap_of_first_sector: whether swap using move looks for the old image's header
+            where the move has put it. NCS 2.3 does not: after a cut between erase and write of the
+            primary slot's first sector it starts nothing any more (sdk-mcuboot 74530753).
+        scratch_is_cleared_whole: whether the whole scratch area is erased once the trailer has
+            left it, not only as much as was exchanged (sdk-mcuboot v2.0.99-ncs1).
+        scratch_swap_clears_whole_trailer: whether swap using scratch erases each sector of a
+            trailer that spans several (sdk-mcuboot v2.1.0-ncs5).
+        scratch_resume_mixes_headers: whether a resumed swap using scratch ends by verifying the
+            new image with the old one's header (sdk-mcuboot v2.1.0-ncs3, mended in v2.1.0-ncs5).
+        network_pair_with_nsib: whether MCUboot under NSIB knows image slots of the network core
+            (sdk-mcuboot v2.0.99-ncs1, pm_sysflash.h; before, the second image is the S slot).
+        allows_s_slots_in_application_pair: whether the address check of builds for the network core
+            lets MCUboot's images into the application's slot (sdk-mcuboot v2.0.99-ncs1).
+        network_update_asks_version: whether downgrade prevention asks the network core for the
+            FW_INFO version that it runs (CONFIG_PCD_READ_NETCORE_APP_VERSION).
         prints_image_version: whether `Image version: v%d.%d.%d` precedes the jump (sdk-mcuboot
             v2.1.0-ncs5 boot/zephyr/main.c has it).
     """
 
     ncs: str
+    zephyr_release: str
     nsib_banner: tuple[str, ...]
     mcuboot_banner: tuple[str, ...]
     app_banner: tuple[str, ...]
     image_group_module: str
     smp_version: int
+    asks_for_next_boot: bool
     nsib_validation_has_levels: bool
     nsib_says_reading_version: bool
     nsib_invalidated_word: str
@@ -71,12 +90,24 @@ class Profile:
     s_slot_update: SSlotUpdate
     clears_stuck_revert: bool
     reverts_over_any_magic: bool
+    resumes_cut_swap_of_first_sector: bool
+    scratch_is_cleared_whole: bool
+    scratch_swap_clears_whole_trailer: bool
+    scratch_resume_mixes_headers: bool
+    network_pair_with_nsib: bool
+    allows_s_slots_in_application_pair: bool
+    network_update_asks_version: bool
     prints_image_version: bool
 
     @property
     def banner(self) -> str:
         """The application's banner as one text, lines separated as on the UART."""
         return "\r\n".join(self.app_banner)
+
+    @property
+    def zephyr_version(self) -> str:
+        """Zephyr's version without the tag's `v` and `-ncs1`."""
+        return self.zephyr_release.removeprefix("v").partition("-")[0]
 
     def swap_type_line(self, image_number: int, word: str) -> str:
         """What MCUboot says about the swap that it decided on, without a log level."""
@@ -99,11 +130,13 @@ _ZEPHYR_3_0 = "*** Using Zephyr OS v4.0.99-a0e545cb437a ***"
 
 _NCS_2_3 = Profile(
     ncs="2.3",
+    zephyr_release="v3.2.99-ncs2",
     nsib_banner=_BANNER_2_3,
     mcuboot_banner=_BANNER_2_3,
     app_banner=_BANNER_2_3,
     image_group_module="mcumgr_img_mgmt",
     smp_version=1,
+    asks_for_next_boot=False,
     nsib_validation_has_levels=False,
     nsib_says_reading_version=False,
     nsib_invalidated_word="Firwmare",
@@ -117,25 +150,40 @@ _NCS_2_3 = Profile(
     s_slot_update=SSlotUpdate.SWAP,
     clears_stuck_revert=False,
     reverts_over_any_magic=False,
+    resumes_cut_swap_of_first_sector=False,
+    scratch_is_cleared_whole=False,
+    scratch_swap_clears_whole_trailer=False,
+    scratch_resume_mixes_headers=False,
+    network_pair_with_nsib=False,
+    allows_s_slots_in_application_pair=False,
+    network_update_asks_version=False,
     prints_image_version=False,
 )
 _NCS_2_6 = replace(
     _NCS_2_3,
     ncs="2.6",
+    zephyr_release="v3.5.99-ncs1",
     nsib_banner=_BANNER_2_6,
     mcuboot_banner=_BANNER_2_6,
     app_banner=_BANNER_2_6,
     image_group_module="mcumgr_img_grp",
     smp_version=2,
+    asks_for_next_boot=True,
     swap_type_names_image=True,
     downgrade_names_image=True,
     downgrade_checks_permanent=True,
     overwrite_names_image=True,
     cleaned_up_line="Cleaned-up secondary slot of {image}. image.",
+    resumes_cut_swap_of_first_sector=True,
+    scratch_is_cleared_whole=True,
+    network_pair_with_nsib=True,
+    allows_s_slots_in_application_pair=True,
+    network_update_asks_version=True,
 )
 _NCS_2_9 = replace(
     _NCS_2_6,
     ncs="2.9",
+    zephyr_release="v3.7.99-ncs1",
     nsib_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
     mcuboot_banner=(
         "*** Booting MCUboot v2.1.0-dev-12e5ee106034 ***",
@@ -147,11 +195,13 @@ _NCS_2_9 = replace(
     nsib_invalidated_word="Firmware",
     cleaned_up_line="Cleaned-up secondary slot of image {image}",
     clean_up_counts_each_image=True,
+    scratch_resume_mixes_headers=True,
     s_slot_update=SSlotUpdate.NSIB_COPY,
 )
 _NCS_3_0 = replace(
     _NCS_2_9,
     ncs="3.0",
+    zephyr_release="v4.0.99-ncs1",
     nsib_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
     mcuboot_banner=(
         "*** Booting MCUboot v2.1.0-dev-ae1ee57f3906 ***",
@@ -163,6 +213,8 @@ _NCS_3_0 = replace(
     wrong_variant_is_cleaned_up_at_once=True,
     clears_stuck_revert=True,
     reverts_over_any_magic=True,
+    scratch_swap_clears_whole_trailer=True,
+    scratch_resume_mixes_headers=False,
     prints_image_version=True,
 )
 

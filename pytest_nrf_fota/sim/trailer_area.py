@@ -68,6 +68,25 @@ def largest_image_bytes(area: FlashArea, max_sectors: int, states: int = STATUS_
     return status_offset_bytes(area, max_sectors, states) // page * page
 
 
+def largest_scratch_image_bytes(
+    area: FlashArea, max_sectors: int, *, leaves_room_in_scratch: bool
+) -> int:
+    """Up to where an image may reach with swap using scratch: the start of the status bytes.
+
+    bootutil_misc.c, bootutil_max_image_size. From v2.1.0-ncs5 on (`leaves_room_in_scratch`) the
+    part of the trailer in the sector where it begins is at least as large as the scratch area's
+    own trailer, which has status bytes for one exchange.
+    """
+    start = status_offset_bytes(area, max_sectors)
+    if not leaves_room_in_scratch:
+        return start
+    page = area.page_size_bytes
+    trailer_bytes = trailer_size_bytes(max_sectors, area.write_size_bytes)
+    first_sector = area.num_sectors - -(-trailer_bytes // page)
+    in_first_sector = (first_sector + 1) * page - start
+    return start - max(0, trailer_size_bytes(1, area.write_size_bytes) - in_first_sector)
+
+
 def erase_trailer_sectors(area: FlashArea, max_sectors: int, states: int = STATUS_STATES) -> None:
     """Erase from the last sector down until a trailer's size is covered.
 

@@ -16,6 +16,7 @@ from smp import os_management as smp_os
 from smp import shell_management as smp_shell
 from smp.exceptions import SMPException
 
+from pytest_nrf_fota.firmware.description import BootloaderMode
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import DONE, ImageResult
 
@@ -35,6 +36,16 @@ _VERSION_MASK = 0b11
 _RESPONSES = {
     int(smp_header.OP.READ): int(smp_header.OP.READ_RSP),
     int(smp_header.OP.WRITE): int(smp_header.OP.WRITE_RSP),
+}
+
+# bootutil/boot_status.h, enum mcuboot_mode (facts/dual-stage-boot.md, 6.1). The last is in
+# sdk-mcuboot v2.1.0-ncs5; that os_mgmt.c of NCS 3.0 answers it is inferred from a later one.
+_BOOTLOADER_MODES: dict[BootloaderMode, int] = {
+    "single_app": 0,
+    "swap_scratch": 1,
+    "overwrite_only": 2,
+    "swap_without_scratch": 3,
+    "swap_using_offset": 9,
 }
 
 
@@ -110,6 +121,7 @@ class ServerSettings:
             (facts/dual-stage-boot.md, 6.1).
         os_info: answers to `os info`, or None for a build without it.
         bootloader_info: whether `bootloader info` is answered, as from Zephyr 3.5 on.
+        bootloader_mode: what its query `mode` answers, by the application's own Kconfig.
         active_b0_slot: what its query `active_b0_slot` answers, as in newer NCS; None for a build
             without it.
         shell_exec: runs a shell command, gives its return code and output; None for a build
@@ -120,6 +132,7 @@ class ServerSettings:
     buffer_count: int = 4
     os_info: OsInfo | None = None
     bootloader_info: bool = False
+    bootloader_mode: BootloaderMode = "swap_without_scratch"
     active_b0_slot: int | None = None
     shell_exec: Callable[[list[str]], tuple[int, str]] | None = None
 
@@ -242,7 +255,7 @@ class SmpServer:
         if query is None:
             return _answer(frame, {"bootloader": "MCUboot"})
         if query == "mode":
-            return _answer(frame, {"mode": int(smp_os.MCUbootMode.SWAP_WITHOUT_SCRATCH)})
+            return _answer(frame, {"mode": _BOOTLOADER_MODES[self._settings.bootloader_mode]})
         if query == "active_b0_slot" and self._settings.active_b0_slot is not None:
             return _answer(frame, {"active": self._settings.active_b0_slot})
         return self._group_error(frame, RC_NO_ENTRY, OS_RC_NO_ANSWER)

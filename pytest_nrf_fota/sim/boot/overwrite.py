@@ -4,11 +4,19 @@ Source: facts/dual-stage-boot.md, 4.3; boot_copy_image in sdk-mcuboot v1.9.99-nc
 v2.0.99-ncs1 boot/bootutil/src/loader.c, built as Zephyr builds it (MCUBOOT_OVERWRITE_ONLY_FAST).
 """
 
+from collections.abc import Callable
+
 from pytest_nrf_fota.sim.boot.swap_move import COPY_CHUNK_BYTES, SwapJob
 from pytest_nrf_fota.sim.trailer_area import erase_trailer_sectors, write_magic
 
 
-def overwrite_primary(job: SwapJob, image_size_bytes: int, *, names_image: bool) -> None:
+def overwrite_primary(
+    job: SwapJob,
+    image_size_bytes: int,
+    *,
+    names_image: bool,
+    after_copy: Callable[[], bool] = lambda: True,
+) -> None:
     """Copy the image from the secondary slot over the primary one; the old image is lost.
 
     A cut before the secondary slot's first sector is erased leaves the update pending: the next
@@ -18,6 +26,9 @@ def overwrite_primary(job: SwapJob, image_size_bytes: int, *, names_image: bool)
         job: the pair of slots.
         image_size_bytes: of the image in the secondary slot, with its TLVs.
         names_image: whether the lines carry the image's number (NCS 2.6 and later).
+        after_copy: what a build adds (boot_copy_region_post_hook). Where it returns False, the
+            update stays pending; that this is an error is asserted, and NCS compiles the assertion
+            out (inferred: minimal libc, no CONFIG_ASSERT).
     """
     number = job.image_number
     upgrade = f"Image {number} upgrade" if names_image else "Image upgrade"
@@ -34,5 +45,7 @@ def overwrite_primary(job: SwapJob, image_size_bytes: int, *, names_image: bool)
         chunk_bytes = min(COPY_CHUNK_BYTES, size_bytes - offset)
         job.primary.write(offset, job.secondary.read(offset, chunk_bytes))
     write_magic(job.primary)
+    if not after_copy():
+        return
     job.secondary.erase_sector(0)
     job.secondary.erase_sector(job.secondary.num_sectors - 1)

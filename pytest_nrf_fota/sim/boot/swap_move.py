@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType, trailer_size_bytes
+from pytest_nrf_fota.sim.boot.image_check import read_header
 from pytest_nrf_fota.sim.flash import ERASED_BYTE, FlashArea
 from pytest_nrf_fota.sim.trailer_area import (
     erase_trailer_sectors,
@@ -85,6 +86,40 @@ def read_status(job: SwapJob) -> SwapStatus:
         return SwapStatus(Phase.MOVE, found + 1, 1)
     done = found - job.max_sectors
     return SwapStatus(Phase.SWAP, done // SWAP_STATES + 1, done % SWAP_STATES + 1)
+
+
+def finds_headers(
+    job: SwapJob, status: SwapStatus, copy_size_bytes: int, *, knows_moved_header: bool
+) -> bool:
+    """Whether both images' headers are found where an interrupted swap must have left them.
+
+    MCUboot resumes only then (swap_move.c, boot_read_image_header).
+
+    Args:
+        job: the pair of slots.
+        status: how far the swap has come.
+        copy_size_bytes: how much it swaps.
+        knows_moved_header: whether a header is looked for in the second sector once all sectors
+            were moved but none is swapped; v1.9.99-ncs4 looks for it in the first one, which may
+            be erased already.
+    """
+    last = max(1, -(-copy_size_bytes // job.sector_size_bytes))
+    primary, secondary = (job.primary, 0), (job.secondary, 0)
+    second_sector = job.sector_size_bytes
+    match status.phase:
+        case Phase.MOVE:
+            if status.index > last and knows_moved_header:
+                primary = (job.primary, second_sector)
+        case Phase.SWAP if status.index == 1:
+            primary = (job.primary, second_sector)
+            if status.state == 2:
+                secondary = (job.primary, 0)
+        case Phase.SWAP:
+            if status.index <= last or not knows_moved_header:
+                primary, secondary = secondary, primary
+    # An S slot has no header before its first update (loader.c, PM_S1_ADDRESS).
+    looked_for = (secondary,) if job.image_number == 1 else (primary, secondary)
+    return all(read_header(area, offset_bytes) is not None for area, offset_bytes in looked_for)
 
 
 def run_swap(

@@ -116,6 +116,18 @@ def test_imgtool_accepts_every_image(
         assert file.image.data == file.data
 
 
+def test_imgtool_accepts_the_application_of_the_baseline(
+    demo: DemoSource, board: BoardType, tmp_path: Path
+) -> None:
+    primary = board.slots.primary
+    (image,) = (
+        segment.data for segment in read_hex(demo.baseline) if segment.address == primary.address
+    )
+
+    assert imgtool_verdict(image, tmp_path) is VerifyResult.OK
+    assert McubootImage.parse(image).data == image
+
+
 def test_imgtool_refuses_the_truncated_application(
     demo: DemoSource, target: PackageTarget, tmp_path: Path
 ) -> None:

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import cbor2
 import pytest
 from pydantic import TypeAdapter
+from smp.header import Header
 from smp.os_management import ResetWriteRequest
 from smpclient import SMPClient
 from smpclient.generics import success
@@ -185,6 +187,7 @@ def test_smp_settings_reach_the_server(tmp_path: Path) -> None:
         smp_buffer_count=6,
         smp_os_info=True,
         smp_bootloader_info=True,
+        bootloader_mode="overwrite_only",
         smp_shell_exec=True,
     )
 
@@ -199,6 +202,10 @@ def test_smp_settings_reach_the_server(tmp_path: Path) -> None:
             info = await client.request(OSApplicationInfoRead(format="n"))
             assert success(info) and info.output == "ours"
             assert success(await client.request(BootloaderInformationRead()))
+            # smp's response model wants the bootloader's name in this answer too.
+            mode = BootloaderInformationRead(query="mode")
+            answer = await transport.send_and_receive(mode.BYTES)
+            assert cbor2.loads(answer[Header.SIZE :]) == {"mode": 2}
             shell = await client.request(Execute(argv=["kernel", "version"]))
             assert success(shell) and shell.o == "Zephyr version 3.2.99\r\n"
         finally:

@@ -36,6 +36,16 @@ def test_with_speed_the_clock_runs_ahead_and_is_caught_up() -> None:
     assert clock.now_s - before >= 20.0
 
 
+@pytest.mark.parametrize("speed", [None, 0.5, 50.0])
+def test_a_sleep_takes_the_kits_time(speed: float | None) -> None:
+    clock = VirtualClock(speed)
+    before = clock.now_s
+
+    asyncio.run(clock.sleep(0.02))
+
+    assert clock.now_s - before >= 0.02
+
+
 @pytest.mark.parametrize("speed", [None, 50.0])
 def test_lines_leave_in_order_and_not_before_their_time(speed: float | None) -> None:
     clock = VirtualClock(speed)

@@ -144,6 +144,41 @@ def test_reset_at_a_log_line(rig: Rig) -> None:
     assert len(rig.dut.boots_since(since)) == 2
 
 
+def test_reset_in_the_middle_of_a_swap_ends_the_stage(rig: Rig) -> None:
+    upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
+    upgrade.upload()
+    upgrade.mark()
+    done = rig.control.state(soon()).operations
+    fault = InjectFault(fault="reset", when=AtOperation(number=done + 100))
+    rig.control.inject(fault, soon())
+    since = rig.dut.console.mark()
+    rig.dut.mcumgr.reset_device()
+    expect(rig.dut.console, "Advertising successfully started", since=since, deadline=soon())
+
+    # The operation was finished; the one after it was never begun.
+    _, last, after = rig.control.operations(done + 98, soon())[:3]
+    assert (last.number, after.number) == (done + 100, done + 101)
+    assert rig.control.state(soon()).operations > done + 200
+    text = rig.dut.console.text_since(since)
+    assert text.count("I: Starting bootloader 14") == 2
+    assert text.count("I: Boot source: primary slot") == 1
+    assert "resumed" in rig.dut.last_boot().summary()
+    assert_upgraded(upgrade.verdict())
+
+
+def test_reset_at_a_bootloader_s_line(rig: Rig) -> None:
+    when = AtLogLine(regex="Firmware signature verified")
+    rig.control.inject(InjectFault(fault="reset", when=when), soon())
+    since = rig.dut.console.mark()
+    rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
+    expect(rig.dut.console, "Advertising successfully started", since=since, deadline=soon())
+
+    assert (
+        "Firmware signature verified.\n*** Booting Zephyr OS build v3.2.99-ncs2 ***\nAttempting"
+        in rig.dut.console.text_since(since)
+    )
+
+
 def test_noise_on_the_uart_does_not_hide_the_next_boot(rig: Rig) -> None:
     noise = InjectFault(fault="noise", noise_hex=(bytes(range(256)) * 4).hex())
     rig.control.inject(noise, soon())

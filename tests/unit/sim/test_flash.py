@@ -15,7 +15,7 @@ from pytest_nrf_fota.sim.flash import (
     Operation,
     OperationKind,
 )
-from pytest_nrf_fota.sim.kit import APP_UICR, MEMORIES
+from pytest_nrf_fota.sim.memories import APP_UICR, MEMORIES
 
 PAGE = 0x100
 SMALL = MemoryLayout("small", 0x4000, 4 * PAGE, PAGE, 4, 0.5, 0.25)

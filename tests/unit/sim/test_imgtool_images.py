@@ -19,7 +19,8 @@ from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.sim.app.image_result import DONE, MAGIC_MISMATCH, ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
-from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
+from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
+from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout

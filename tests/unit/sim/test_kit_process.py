@@ -386,7 +386,10 @@ class TestReset:
         status = Segment(primary_end - 3120, b"\x01\xff\xff\xff")
         swap_size = Segment(primary_end - 48, b"\xff\xff\xff\x7f")
         magic = Segment(primary_end - 16, bytes.fromhex("77c295f360d2ef7f3552500f2cb67980"))
-        control.program(hex_file(*read_hex(baseline), status, swap_size, magic), soon())
+        # Without an update's header MCUboot would leave the swap alone.
+        update = Segment(0x10000000, bytes.fromhex("3db8f396").ljust(32, b"\0"))
+        segments = (*read_hex(baseline), status, swap_size, magic, update)
+        control.program(hex_file(*segments), soon())
 
         control.reset("pin", soon())
 
@@ -408,7 +411,7 @@ class TestReset:
 
 class TestRequests:
     @pytest.mark.parametrize(
-        ("address", "size_bytes"), [(0x20000000, 4), (0x100000 - 4, 8), (-4, 4)]
+        ("address", "size_bytes"), [(0x20000010, 4), (0x100000 - 4, 8), (-4, 4)]
     )
     def test_reading_outside_the_memories_is_refused(
         self, control: KitControl, address: int, size_bytes: int

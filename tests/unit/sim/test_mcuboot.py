@@ -11,7 +11,8 @@ from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
-from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
+from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
+from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout

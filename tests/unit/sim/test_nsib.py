@@ -23,7 +23,7 @@ from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, PowerCut, PowerLostError
-from pytest_nrf_fota.sim.kit import APP_FLASH, APP_UICR
+from pytest_nrf_fota.sim.memories import APP_FLASH, APP_UICR
 from pytest_nrf_fota.sim.profile import PROFILES
 
 BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"

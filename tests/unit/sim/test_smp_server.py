@@ -35,7 +35,7 @@ from smp.os_management import (
 )
 from smp.shell_management import ExecuteRequest, ExecuteResponse
 
-from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.description import AppDescription, BootloaderMode
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
@@ -314,7 +314,6 @@ class TestOptionalCommands:
         ("active_slot", "query", "content"),
         [
             (None, None, {"bootloader": "MCUboot"}),
-            (None, "mode", {"mode": 3}),
             (1, "active_b0_slot", {"active": 1}),
             (0, "active_b0_slot", {"active": 0}),
             (None, "active_b0_slot", {"rc": 5}),
@@ -329,6 +328,23 @@ class TestOptionalCommands:
         answer = board.answer(bytes(BootloaderInformationReadRequest(query=query)))
 
         assert cbor2.loads(answer[8:]) == content
+
+    @pytest.mark.parametrize(
+        ("mode", "number"),
+        [
+            ("single_app", 0),
+            ("swap_scratch", 1),
+            ("overwrite_only", 2),
+            ("swap_without_scratch", 3),
+            ("swap_using_offset", 9),
+        ],
+    )
+    def test_bootloader_mode_of_the_build(self, mode: BootloaderMode, number: int) -> None:
+        board = Board(ServerSettings(bootloader_info=True, bootloader_mode=mode))
+
+        answer = board.answer(bytes(BootloaderInformationReadRequest(query="mode")))
+
+        assert cbor2.loads(answer[8:]) == {"mode": number}
 
     def test_shell_exec(self) -> None:
         commands: list[list[str]] = []

@@ -1,7 +1,7 @@
 """Power is cut at every single flash operation of a swap; MCUboot must finish it afterwards."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pytest
@@ -14,14 +14,16 @@ from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
-from pytest_nrf_fota.sim.boot.mcuboot import McubootBuild, run_mcuboot
-from pytest_nrf_fota.sim.boot.stage import BoardReset, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
+from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
+from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import (
     CutMoment,
     Flash,
     FlashArea,
     MemoryLayout,
+    OperationKind,
     PowerCut,
     PowerLostError,
 )
@@ -43,6 +45,7 @@ SLOTS = SlotMap(
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
+RELEASES = ("2.3", "2.6", "2.9", "3.0")
 
 
 @functools.cache
@@ -67,7 +70,7 @@ class Scenario:
     reverting: bool = False
     has_nsib: bool = True
     max_sectors: int = 24
-    ncs: str = "2.3"
+    ncs: str = "2.6"
     swap: Literal["move", "overwrite"] = "move"
 
 
@@ -183,6 +186,82 @@ def test_a_cut_at_any_operation_is_finished_by_the_next_boot(
     assert operations >= sectors * 3 * 6 + 6
 
 
+class TestFirstSectorOfNcs23:
+    """Up to sdk-mcuboot 74530753 the moved header was not found (resumes_cut_swap_...)."""
+
+    @pytest.mark.parametrize("moment", CutMoment)
+    @pytest.mark.parametrize(
+        "scenario", [Scenario(), Scenario(reverting=True), Scenario(old=SMALL)]
+    )
+    @pytest.mark.parametrize("has_nsib", [True, False])
+    def test_a_cut_between_its_erase_and_its_write_is_the_end(
+        self, scenario: Scenario, has_nsib: bool, moment: CutMoment
+    ) -> None:
+        scenario = replace(scenario, ncs="2.3", has_nsib=has_nsib)
+        ended = []
+        operations = 0
+        while True:
+            board = Board(scenario)
+            if not board.boot_and_cut_after(operations, moment):
+                break
+            cut = board.flash.operations[-1]
+
+            if isinstance(board.boot(), Halt):
+                ended.append((cut.kind, cut.address))
+                assert "W: Failed reading image headers; Image=0" in board.lines
+                assert board.lines[-1] == "E: Unable to find bootable image"
+                before = len(board.flash.operations)
+                assert isinstance(board.boot(), Halt)
+                assert len(board.flash.operations) == before
+            operations += 1
+        # Half of a first chunk brings the header already.
+        kind = OperationKind.WRITE if moment is CutMoment.BEFORE else OperationKind.ERASE
+        assert ended == [(kind, SLOTS.primary_address)]
+
+    def test_what_it_prints(self) -> None:
+        board = Board(Scenario(ncs="2.3"))
+        cut_at_first_sector(board, CutMoment.AFTER)
+
+        assert isinstance(board.boot(), Halt)
+        assert board.lines == [
+            *START,
+            f"I: Primary image: {PENDING}",
+            f"I: Secondary image: {UNSET}",
+            "I: Boot source: primary slot",
+            "W: Failed reading image headers; Image=0",
+            *IMAGE_1,
+            "E: Unable to find bootable image",
+        ]
+
+    @pytest.mark.parametrize("ncs", ["2.6", "2.9", "3.0"])
+    def test_later_releases_finish_it(self, ncs: str) -> None:
+        board = Board(Scenario(ncs=ncs))
+        cut_at_first_sector(board, CutMoment.AFTER)
+
+        assert board.boot() == APP_START
+        assert holds(board.primary, LARGE)
+
+
+def cut_at_first_sector(board: Board, moment: CutMoment) -> None:
+    """Cut when the swap erases the primary slot's first sector."""
+    board.flash.power_cut = PowerCut(None, moment, SLOTS.primary_address)
+    with pytest.raises(PowerLostError):
+        board.boot()
+    board.flash.has_power = True
+
+
+@pytest.mark.parametrize("ncs", RELEASES)
+def test_an_update_that_vanished_in_the_middle_of_a_swap_is_not_swapped_in(ncs: str) -> None:
+    """As when the external flash is erased after a power cut."""
+    board = Board(Scenario(ncs=ncs))
+    assert board.boot_and_cut_after(operations_until_secondary_trailer() + 1 + 6)
+    board.secondary.erase_all()
+
+    assert board.boot() == APP_START
+    assert "W: Failed reading image headers; Image=0" in board.lines
+    assert holds(board.primary, MEDIUM)
+
+
 FOR_S1 = image(15, 0x4000, address=0x18200)
 
 
@@ -273,7 +352,7 @@ JUMP = "I: Bootloader chainload address offset: 0x28000"
 
 def operations_until_secondary_trailer() -> int:
     """How many operations come before the secondary slot's trailer is erased."""
-    board = Board(Scenario())
+    board = Board(Scenario(ncs="2.3"))
     before = len(board.flash.operations)
     board.boot()
     trailer = EXTERNAL.start + SLOT_BYTES - SECTOR
@@ -288,7 +367,7 @@ class TestLinesOfTheNextBoot:
     """facts/dual-stage-boot.md, 4.3, power-cut cases (a) to (d)."""
 
     def cut_after(self, operations: int) -> Board:
-        board = Board(Scenario())
+        board = Board(Scenario(ncs="2.3"))
         assert board.boot_and_cut_after(operations)
         return board
 
@@ -355,7 +434,7 @@ class TestLinesOfTheNextBoot:
     def test_c_only_a_build_with_two_images_writes_the_primary_trailer_again(
         self, has_nsib: bool
     ) -> None:
-        board = Board(Scenario(has_nsib=has_nsib))
+        board = Board(Scenario(has_nsib=has_nsib, ncs="2.3"))
         board.boot_and_cut_after(operations_until_secondary_trailer() + 1)
         before = len(board.flash.operations)
 

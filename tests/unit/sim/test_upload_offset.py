@@ -139,7 +139,7 @@ def kit(folder: Path, app: AppDescription) -> Iterator[tuple[Dut, DemoSource]]:
 
 class TestWholeUpgrade:
     def test_trial_and_confirmation(self, tmp_path: Path) -> None:
-        with kit(tmp_path, AppDescription(swap_using_offset=True)) as (dut, firmware):
+        with kit(tmp_path, AppDescription(bootloader_mode="swap_using_offset")) as (dut, firmware):
             upgrade = dut.start_upgrade(firmware.app_update)
             begin = dut.console.mark()
             upgrade.upload()
@@ -163,7 +163,7 @@ class TestWholeUpgrade:
         assert "boot_swap_type_multi: Image index: 0, Swap type: test" in text
 
     def test_without_confirmation_the_old_application_returns(self, tmp_path: Path) -> None:
-        with kit(tmp_path, AppDescription(swap_using_offset=True)) as (dut, firmware):
+        with kit(tmp_path, AppDescription(bootloader_mode="swap_using_offset")) as (dut, firmware):
             upgrade = dut.start_upgrade(firmware.app_update)
             upgrade.upload()
             upgrade.mark()

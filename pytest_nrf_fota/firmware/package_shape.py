@@ -1,0 +1,131 @@
+"""How the DFU packages of a release look: names, manifest keys, format version.
+
+Source: facts/dual-stage-boot.md, 3 and 5; sdk-nrf cmake/sysbuild/zip.cmake and
+cmake/sysbuild/image_signing_secure_boot.cmake.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+# The name of the default image: the folder of the application that is built.
+APPLICATION_NAME = "nrf5340_fota"
+NETWORK_NAME = "ipc_radio"
+
+
+@dataclass(frozen=True)
+class PackageShape:
+    """One release's packages.
+
+    Args:
+        format_version: of the manifest.
+        application_file: the application's name in dfu_application.zip.
+        network_file: the network core's name there.
+        mcuboot_files: names for S0 and S1 in dfu_mcuboot.zip.
+        board, network_board: how the manifest names the cores.
+        soc, network_soc: likewise.
+        application_is_always_indexed: whether the application has `image_index` and slot indices
+            also where it is the only image.
+        mcuboot_has_slot: whether the MCUboot images say for which slot they are, and their true
+            FW_INFO version; before, `version_B0` was that of the application.
+    """
+
+    format_version: int
+    application_file: str
+    network_file: str
+    mcuboot_files: tuple[str, str]
+    board: str
+    network_board: str
+    soc: str
+    network_soc: str
+    application_is_always_indexed: bool
+    mcuboot_has_slot: bool
+
+    def application_keys(self, *, has_network_core: bool) -> dict[str, JsonValue]:
+        """What tells the application's entry apart."""
+        common: dict[str, JsonValue] = {
+            "type": "application",
+            "board": self.board,
+            "soc": self.soc,
+        }
+        if has_network_core or self.application_is_always_indexed:
+            common |= _indices(0)
+        return common
+
+    def network_keys(self) -> dict[str, JsonValue]:
+        """What tells the network core's entry apart."""
+        return {
+            "type": "application",
+            "board": self.network_board,
+            "soc": self.network_soc,
+            **_indices(1),
+        }
+
+    def mcuboot_keys(self, slot: int, fw_info_version: int) -> dict[str, JsonValue]:
+        """What tells the entry for S0 or S1 apart."""
+        common: dict[str, JsonValue] = {"type": "mcuboot", "board": self.board, "soc": self.soc}
+        if self.mcuboot_has_slot:
+            return common | {"slot": str(slot), "version_B0": str(fw_info_version)}
+        # The application is built with the default of CONFIG_FW_INFO_FIRMWARE_VERSION.
+        return common | {"version_B0": "1"}
+
+
+def _indices(image: int) -> dict[str, JsonValue]:
+    # Nordic's script writes numbers that are given in decimal as strings.
+    return {
+        "image_index": str(image),
+        "slot_index_primary": str(2 * image + 1),
+        "slot_index_secondary": str(2 * image + 2),
+    }
+
+
+_CHILD_IMAGES = PackageShape(
+    format_version=0,
+    application_file="app_update.bin",
+    network_file="net_core_app_update.bin",
+    mcuboot_files=(
+        "signed_by_mcuboot_and_b0_s0_image_update.bin",
+        "signed_by_mcuboot_and_b0_s1_image_update.bin",
+    ),
+    board="nrf5340dk_nrf5340_cpuapp",
+    network_board="nrf5340dk_nrf5340_cpunet",
+    soc="nRF5340_CPUAPP_QKAA",
+    network_soc="nRF5340_CPUNET_QKAA",
+    application_is_always_indexed=False,
+    mcuboot_has_slot=False,
+)
+_SYSBUILD_MCUBOOT_FILES = (
+    "signed_by_mcuboot_and_b0_mcuboot.bin",
+    "signed_by_mcuboot_and_b0_s1_image.bin",
+)
+_SYSBUILD_2_9 = PackageShape(
+    format_version=1,
+    application_file=f"{APPLICATION_NAME}.bin",
+    network_file=f"{NETWORK_NAME}.bin",
+    mcuboot_files=_SYSBUILD_MCUBOOT_FILES,
+    board="nrf5340dk/nrf5340/cpuapp",
+    network_board="nrf5340dk/nrf5340/cpunet",
+    soc="nrf5340",
+    network_soc="nrf5340",
+    application_is_always_indexed=True,
+    mcuboot_has_slot=False,
+)
+# That it is 3.0 which renamed the application's file is inferred.
+_SYSBUILD_3_0 = PackageShape(
+    format_version=1,
+    application_file=f"{APPLICATION_NAME}.signed.bin",
+    network_file=f"{NETWORK_NAME}.bin",
+    mcuboot_files=_SYSBUILD_MCUBOOT_FILES,
+    board="nrf5340dk/nrf5340/cpuapp",
+    network_board="nrf5340dk/nrf5340/cpunet",
+    soc="nrf5340",
+    network_soc="nrf5340",
+    application_is_always_indexed=True,
+    mcuboot_has_slot=True,
+)
+PACKAGE_SHAPES = {
+    "2.3": _CHILD_IMAGES,
+    "2.6": _CHILD_IMAGES,
+    "2.9": _SYSBUILD_2_9,
+    "3.0": _SYSBUILD_3_0,
+}

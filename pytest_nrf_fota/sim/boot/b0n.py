@@ -1,0 +1,219 @@
+"""b0n, the network core's immutable bootloader: takes a new firmware over, starts the one it has.
+
+Source: facts/dual-stage-boot.md, 4.6; sdk-nrf samples/nrf5340/netboot/src/main.c and
+subsys/bootloader/bl_validation/bl_validation.c. It asks for a hash only: who signed the firmware
+is MCUboot's business.
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.provisioning import (
+    CounterKind,
+    ProvisioningData,
+    parse_provisioning,
+)
+from pytest_nrf_fota.firmware.validation_info import find_validation_info
+from pytest_nrf_fota.sim.boot.pcd import PcdCommand, PcdMagic
+from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.flash import ERASED_BYTE, Flash, FlashError
+from pytest_nrf_fota.sim.profile import Profile
+
+# CONFIG_PCD_BUF_SIZE, its default (sdk-nrf subsys/pcd/Kconfig).
+COPY_CHUNK_BYTES = 512
+ERROR_HASH_INVALID = -101
+ERROR_NO_COUNTER = -22
+ERROR_FAULT = -14
+ERROR_NO_MEMORY = -12
+
+
+@dataclass(frozen=True)
+class NetworkMap:
+    """Where b0n and its firmware lie (partition manager of NCS 2.x).
+
+    0x01008800 is the `load_address` that public builds for the nRF5340 Audio DK pass to
+    generate_zip.py; b0n's size and the provisioning data before it are computed from that.
+    """
+
+    b0n_address: int = 0x01000000
+    provisioning_address: int = 0x01008580
+    app_address: int = 0x01008800
+    end_address: int = 0x01040000
+
+    @property
+    def app_offset_bytes(self) -> int:
+        """Size of b0n's container: how far into its flash the network core's firmware lies."""
+        return self.app_address - self.b0n_address
+
+
+@dataclass(frozen=True)
+class NetworkCore:
+    """The network core's hardware: memories, the block that it shares, its UART.
+
+    `flash` holds both cores' memories, `ram` the application core's SRAM as far as MCUboot keeps
+    firmware there (the flash simulator behind `mcuboot_primary_1`).
+    """
+
+    flash: Flash
+    ram: Flash
+    command: PcdCommand
+    print_line: Callable[[str], None]
+    clock: VirtualClock
+    map: NetworkMap = NetworkMap()
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Read any memory that the network core reaches. Raises `FlashError`."""
+        if any(layout.start <= address < layout.end for layout in self.ram.layouts):
+            return self.ram.read(address, size_bytes)
+        return self.flash.read(address, size_bytes)
+
+    def find_fw_info(self, address: int) -> FwInfo | None:
+        """NSIB's struct of the firmware at `address`, None where there is none."""
+        try:
+            return find_fw_info(self.read, address)
+        except FlashError:
+            return None
+
+
+class B0nEnd(Enum):
+    """What the network core does in the end."""
+
+    STARTED_FIRMWARE = "it starts its firmware"
+    WAITS = "it waits to be switched off"
+    GAVE_UP = "b0n gave up"
+    NEVER_RAN = "there is no b0n that could run"
+
+
+def run_b0n(core: NetworkCore, profile: Profile) -> B0nEnd:
+    """One run of b0n, from the moment in which the network core is switched on."""
+    provisioning = _provisioning(core)
+    if provisioning is None:
+        return B0nEnd.NEVER_RAN
+    match core.command.magic:
+        case PcdMagic.COPY:
+            return _B0n(core, profile, provisioning).take_over()
+        case PcdMagic.READ_VERSION:
+            return _read_version(core, provisioning)
+        case _:
+            # No hash is asked for: what was taken over was checked then.
+            found = core.find_fw_info(provisioning.s0_address)
+            return B0nEnd.GAVE_UP if found is None else B0nEnd.STARTED_FIRMWARE
+
+
+def _provisioning(core: NetworkCore) -> ProvisioningData | None:
+    page_bytes = core.flash.layout_at(core.map.b0n_address).page_size_bytes
+    if core.flash.is_erased(core.map.b0n_address, page_bytes):
+        return None
+    return parse_provisioning(core.flash.read, core.map.provisioning_address)
+
+
+def _read_version(core: NetworkCore, provisioning: ProvisioningData) -> B0nEnd:
+    info = core.find_fw_info(provisioning.s0_address)
+    if info is None:
+        # MCUboot is answered all the same, and takes the version for 0.
+        core.print_line(f"Unable to find valid firmware version {ERROR_FAULT}")
+    core.command.magic = PcdMagic.DONE
+    return B0nEnd.WAITS
+
+
+@dataclass(frozen=True)
+class _B0n:
+    core: NetworkCore
+    profile: Profile
+    provisioning: ProvisioningData
+
+    def take_over(self) -> B0nEnd:
+        """Check what the command names, copy it over the old firmware, check the copy."""
+        command = self.core.command
+        own_address = self.provisioning.s0_address
+        if not self._is_valid(command.data_address):
+            return self._give_up(f"Unable to find valid firmware inside 0x{command.data_address:x}")
+        error = self._copy()
+        if error:
+            return self._give_up(f"Failed to transfer image: {error}")
+        if not self._is_valid(own_address):
+            return self._give_up(f"Unable to find valid firmware inside 0x{own_address:x}")
+        command.magic = PcdMagic.DONE
+        return B0nEnd.WAITS
+
+    def _give_up(self, line: str) -> B0nEnd:
+        self.core.print_line(line)
+        self.core.command.magic = PcdMagic.FAIL
+        return B0nEnd.GAVE_UP
+
+    def _copy(self) -> int:
+        # stream_flash.c: the size is checked first, pages are erased as the data reaches them.
+        command, flash = self.core.command, self.core.flash
+        layout = flash.layout_at(self.core.map.b0n_address)
+        start = layout.start + command.offset_bytes
+        if command.offset_bytes + command.size_bytes > layout.size_bytes:
+            return ERROR_NO_MEMORY
+        for offset in range(0, command.size_bytes, COPY_CHUNK_BYTES):
+            address = start + offset
+            if (address - layout.start) % layout.page_size_bytes == 0:
+                flash.erase(address, layout.page_size_bytes)
+            chunk_bytes = min(COPY_CHUNK_BYTES, command.size_bytes - offset)
+            chunk = self.core.read(command.data_address + offset, chunk_bytes)
+            padding_bytes = -chunk_bytes % layout.write_size_bytes
+            flash.write(address, chunk + bytes([ERASED_BYTE]) * padding_bytes)
+        return 0
+
+    def _is_valid(self, source_address: int) -> bool:
+        info = self.core.find_fw_info(source_address)
+        try:
+            problem = self._problem(source_address, info)
+        except FlashError:
+            problem = "Could not find valid firmware validation info."
+        if problem is None:
+            self._say("I: Firmware hash verified.")
+        else:
+            self._say(f"E: {problem}")
+        return problem is None
+
+    def _problem(self, source_address: int, info: FwInfo | None) -> str | None:
+        if info is None:
+            return "NULL parameter."
+        own_address = self.provisioning.s0_address
+        if info.firmware_address != own_address:
+            return "The firmware doesn't belong at destination addr."
+        if not info.is_valid:
+            word = self.profile.nsib_invalidated_word
+            return f"{word} has been invalidated: 0x{info.valid_word:x}."
+        if self.profile.nsib_says_reading_version:
+            self._say("I: Trying to get Firmware version")
+        counter = self.provisioning.counter(CounterKind.NSIB_FIRMWARE)
+        if counter is None:
+            self._say(f"E: Cannot read the firmware version. {ERROR_NO_COUNTER}")
+            self._say("I: We assume this is due to the firmware version not being enabled.")
+        elif info.version < counter.value >> 1:
+            return (
+                f"Firmware version ({info.version}) is smaller than monotonic counter "
+                f"({counter.value >> 1})."
+            )
+        size_bytes = info.firmware_size_bytes
+        if info.address + info.total_size_bytes > source_address + size_bytes:
+            return "Firmware info is not within signed region."
+        vectors_offset = info.boot_address - own_address
+        if not 0 <= vectors_offset < size_bytes:
+            return "Boot address is not within signed region."
+        (reset,) = struct.unpack("<I", self.core.read(source_address + vectors_offset + 4, 4))
+        if not own_address <= reset < own_address + size_bytes:
+            return "Reset handler is not within signed region."
+        validation = find_validation_info(self.core.read, source_address + size_bytes)
+        if validation is None:
+            return "Could not find valid firmware validation info."
+        if validation.firmware_address != info.firmware_address:
+            return "Validation info doesn't belong to this firmware."
+        firmware = self.core.read(source_address, size_bytes)
+        if hashlib.sha256(firmware).digest() != validation.firmware_hash:
+            return f"Firmware validation failed with error {ERROR_HASH_INVALID}."
+        return None
+
+    def _say(self, line: str) -> None:
+        # Up to 2.7 bl_validate_firmware prints nothing on behalf of others, as b0n calls it.
+        if self.profile.nsib_validation_has_levels:
+            self.core.print_line(line)

@@ -1,0 +1,101 @@
+"""What stays the same during one run of MCUboot: how it was built, and what it runs on."""
+
+from dataclasses import dataclass
+
+from pytest_nrf_fota.firmware.description import McubootDescription
+from pytest_nrf_fota.firmware.mcuboot_image import PublicKey
+from pytest_nrf_fota.sim.boot.image_pair import ImagePair
+from pytest_nrf_fota.sim.boot.linkage import Linkage
+from pytest_nrf_fota.sim.boot.network_core import NetworkCoreUpdate
+from pytest_nrf_fota.sim.boot.stage import Hardware
+from pytest_nrf_fota.sim.boot.swap_move import SwapJob
+from pytest_nrf_fota.sim.boot.swap_scratch import ScratchJob
+from pytest_nrf_fota.sim.flash import FlashArea
+from pytest_nrf_fota.sim.profile import Profile
+
+
+@dataclass(frozen=True)
+class McubootBuild:
+    """How this MCUboot was built.
+
+    Args:
+        description: what it prints, and its options.
+        keys: public keys compiled in; none means that it checks hashes only.
+        other_s_slot: with NSIB, the S slot that it does not run from: primary slot of image 1.
+        max_sectors: CONFIG_BOOT_MAX_IMG_SECTORS; 256 is the least that a 0xD8000 slot needs.
+    """
+
+    description: McubootDescription
+    keys: tuple[PublicKey, ...]
+    other_s_slot: FlashArea | None
+    max_sectors: int = 256
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether updates overwrite the primary slot, without a way back."""
+        return self.description.swap == "overwrite"
+
+    @property
+    def uses_offset(self) -> bool:
+        """Whether it swaps with updates that begin in the second sector."""
+        return self.description.swap == "offset"
+
+    @property
+    def uses_scratch(self) -> bool:
+        """Whether it swaps through a scratch area."""
+        return self.description.swap == "scratch"
+
+
+@dataclass(frozen=True)
+class McubootSetup:
+    """One MCUboot on one kit.
+
+    Args:
+        hardware: what it touches.
+        build: how it was built.
+        profile: the release that it was built with.
+        linkage: the addresses that it was built with.
+        number_of_images: how many image pairs it has.
+    """
+
+    hardware: Hardware
+    build: McubootBuild
+    profile: Profile
+    linkage: Linkage
+    number_of_images: int
+
+    def log(self, line: str) -> None:
+        """Print a line, in a build that logs."""
+        if self.build.description.logs:
+            self.hardware.print_line(line)
+
+    def network_core(self) -> NetworkCoreUpdate:
+        """The calls into PCD; only for builds that update the network core."""
+        assert self.hardware.network is not None
+        return NetworkCoreUpdate(self.hardware.network, self.profile, self.log)
+
+    def swap_job(self, pair: ImagePair) -> SwapJob:
+        """The pair as swap using move or offset, overwriting and copying see it."""
+        return SwapJob(
+            primary=pair.copied_to or pair.primary,
+            secondary=pair.secondary,
+            image_number=pair.number,
+            max_sectors=self.build.max_sectors,
+            log=self.log,
+        )
+
+    def scratch_job(self, pair: ImagePair) -> ScratchJob:
+        """The pair as swap using scratch sees it."""
+        scratch = self.hardware.scratch_area()
+        assert scratch is not None, "without a scratch area the boot ends before any job"
+        return ScratchJob(
+            primary=pair.primary,
+            secondary=pair.secondary,
+            scratch=scratch,
+            image_number=pair.number,
+            num_images=self.number_of_images,
+            max_sectors=self.build.max_sectors,
+            clears_whole_scratch=self.profile.scratch_is_cleared_whole,
+            clears_whole_trailer=self.profile.scratch_swap_clears_whole_trailer,
+            log=self.log,
+        )
