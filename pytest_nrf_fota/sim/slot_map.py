@@ -2,7 +2,7 @@
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import BoardFileError
-from pytest_nrf_fota.sim.boot.stage import ScratchPlace, SlotMap
+from pytest_nrf_fota.sim.boot.stage import RAM_FLASH_SIZE_BYTES, ScratchPlace, SlotMap
 
 
 def slot_map_of(board: BoardType) -> SlotMap:
@@ -17,7 +17,7 @@ def slot_map_of(board: BoardType) -> SlotMap:
             where=board.name,
             next_step="Give a board with NSIB, such as nrf5340dk.",
         )
-    network = slots.secondary_network
+    network, scratch = slots.secondary_network, slots.scratch
     return SlotMap(
         s0_address=slots.s0.address,
         s1_address=slots.s1.address,
@@ -26,8 +26,8 @@ def slot_map_of(board: BoardType) -> SlotMap:
         secondary_address=slots.secondary.address,
         slot_size_bytes=slots.primary.size,
         provisioning_address=slots.provisioning_address,
-        scratch=slots.scratch and ScratchPlace(slots.scratch.address, slots.scratch.size),
+        scratch=None if scratch is None else ScratchPlace(scratch.address, scratch.size),
         refuses_partial_pages=board.sim is not None and board.sim.refuses_partial_pages,
-        network_secondary_address=network and network.address,
-        **({"network_slot_size_bytes": network.size} if network else {}),
+        network_secondary_address=None if network is None else network.address,
+        network_slot_size_bytes=RAM_FLASH_SIZE_BYTES if network is None else network.size,
     )

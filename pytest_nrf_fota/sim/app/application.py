@@ -298,7 +298,7 @@ class Application:
             if description.smp_os_info
             else None,
             bootloader_info=description.smp_bootloader_info,
-            # BROKEN
+            bootloader_mode=description.bootloader_mode,
             active_b0_slot=description.smp_active_b0_slot,
             shell_exec=self._execute_for_smp if description.smp_shell_exec else None,
         )

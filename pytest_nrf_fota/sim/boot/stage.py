@@ -8,6 +8,9 @@ from pytest_nrf_fota.sim.boot.b0n import NetworkCore
 from pytest_nrf_fota.sim.boot.network_core import RAM_FLASH_ADDRESS
 from pytest_nrf_fota.sim.flash import Flash, FlashArea
 
+# CONFIG_NRF53_RAM_FLASH_SIZE (facts/dual-stage-boot.md, section 1).
+RAM_FLASH_SIZE_BYTES = 0x40000
+
 
 @dataclass(frozen=True)
 class Jump:
@@ -60,7 +63,7 @@ class SlotMap:
     scratch: ScratchPlace | None = None
     refuses_partial_pages: bool = False
     network_secondary_address: int | None = None
-    network_slot_size_bytes: int = 0x40000
+    network_slot_size_bytes: int = RAM_FLASH_SIZE_BYTES
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
-from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
@@ -119,7 +119,7 @@ class TestLines:
         ]  # fmt: skip
         assert board.holds(LARGE)
         assert board.secondary.read(0, len(MEDIUM)) == MEDIUM
-        size = struct.pack("<I", len(LARGE))
+        size = struct.pack("<I", len(McubootImage.parse(LARGE).data))
         assert board.primary.read_from_end(48, 4)[:2] == size[:2]
 
         write_image_ok(board.primary)
