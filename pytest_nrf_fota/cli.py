@@ -1,13 +1,13 @@
-"""The nrf-fota command. No logic."""
-
-import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+"""The nrf-fota command: registers the commands of `commands/`."""
 
 import typer
 
-if TYPE_CHECKING:
-    from pytest_nrf_fota.sim.control import Addresses
+from pytest_nrf_fota.commands.demo_firmware import demo_firmware
+from pytest_nrf_fota.commands.explain import explain
+from pytest_nrf_fota.commands.inspect import inspect
+from pytest_nrf_fota.commands.preflight import preflight
+from pytest_nrf_fota.commands.resign import resign
+from pytest_nrf_fota.commands.sim import sim
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Firmware upgrades on Nordic kits."
@@ -19,82 +19,9 @@ def _main() -> None:
     """Firmware upgrades on Nordic kits."""
 
 
-@app.command()
-def sim(
-    hex_file: Annotated[
-        Path | None,
-        typer.Argument(
-            help="merged.hex to program and boot; without it the demonstration firmware"
-        ),
-    ] = None,
-    board: Annotated[str, typer.Option(help="board file of the kit")] = "nrf5340dk_sim",
-    board_dir: Annotated[
-        list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
-    ] = None,
-    hci: Annotated[
-        str | None,
-        typer.Option(
-            help="where to offer HCI: tcp:127.0.0.1:0 or unix:PATH (default: Unix socket)"
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
-) -> None:
-    """Run a virtual nRF5340 DK until Ctrl-C; print where its UART, HCI and control are."""
-    from pydantic import TypeAdapter
-
-    from pytest_nrf_fota.board import load_board
-    from pytest_nrf_fota.errors import FotaError
-    from pytest_nrf_fota.firmware.demo import DemoSource
-    from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
-    from pytest_nrf_fota.sim.kit import KitError, KitSettings
-    from pytest_nrf_fota.sim.process import run_kit, temporary_folder
-    from pytest_nrf_fota.units.sim import kit_settings_json
-
-    try:
-        with temporary_folder() as folder:
-            board_type = load_board(board, tuple(board_dir or ()))
-            settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(board_type))
-            program = hex_file or DemoSource(board_type, folder).baseline
-            check_against_map(program, read_hex(program), board_type)
-            asyncio.run(
-                run_kit(
-                    settings,
-                    announce=_print_json if as_json else _print_addresses,
-                    hex_file=program,
-                    hci=hci,
-                )
-            )
-    except (FotaError, KitError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
-
-
-@app.command()
-def demo_firmware(
-    folder: Annotated[Path, typer.Argument(help="folder to write to")],
-    board: Annotated[str, typer.Option(help="board file")] = "nrf5340dk_sim",
-) -> None:
-    """Write the demonstration firmware: merged.hex, dfu_application.zip, dfu_mcuboot.zip."""
-    from pytest_nrf_fota.board import load_board
-    from pytest_nrf_fota.errors import FotaError
-    from pytest_nrf_fota.firmware.demo import DemoSource
-
-    try:
-        source = DemoSource(load_board(board), folder)
-        for path in (source.baseline, source.app_update, source.mcuboot_update):
-            typer.echo(str(path))
-    except (FotaError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
-
-
-def _print_json(addresses: "Addresses") -> None:
-    typer.echo(addresses.model_dump_json())
-
-
-def _print_addresses(addresses: "Addresses") -> None:
-    typer.echo(f"A virtual nRF5340 DK, {addresses.state}. Ctrl-C ends it.")
-    typer.echo(f"  UART, application core  {addresses.app_uart}   (Enter shows the prompt)")
-    typer.echo(f"  UART, network core      {addresses.net_uart}")
-    typer.echo(f"  Bluetooth HCI           {addresses.hci}   (bumble's open_transport)")
-    typer.echo(f"  control                 {addresses.control}   (JSON lines)")
+app.command()(sim)
+app.command()(inspect)
+app.command()(preflight)
+app.command()(explain)
+app.command()(resign)
+app.command()(demo_firmware)

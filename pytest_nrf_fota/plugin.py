@@ -1,5 +1,6 @@
 """pytest's side of the harness: options, fixtures, hooks. No logic."""
 
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -12,9 +13,12 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.board import BoardType
     from pytest_nrf_fota.console.shell import ZephyrShell
     from pytest_nrf_fota.dut import Dut
+    from pytest_nrf_fota.faults import Faults
+    from pytest_nrf_fota.firmware.resign import SigningKeys
     from pytest_nrf_fota.firmware.source import FirmwareSource
     from pytest_nrf_fota.report.run import TestFiles
     from pytest_nrf_fota.report.session import VerdictCollector
+    from pytest_nrf_fota.smp.host_radio import HostRadio
     from pytest_nrf_fota.smp.mcumgr import Mcumgr
     from pytest_nrf_fota.units.protocol import Unit
 
@@ -35,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="nrf_fota_board",
         metavar="NAME",
         help="board to test on: nrf5340dk, nrf5340dk_sim (no hardware), qemu_cortex_m0, "
+        "mps2_an385, native_sim, "
         "or a west platform such as nrf5340dk/nrf5340/cpuapp",
     )
     group.addoption(
@@ -63,10 +68,53 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="DFU package to upgrade to: dfu_application.zip, dfu_mcuboot.zip (repeatable)",
     )
     group.addoption(
+        "--nsib-key",
+        dest="nrf_fota_nsib_key",
+        type=Path,
+        metavar="PEM",
+        help="private key that --update is signed with for NSIB, to make variants of it",
+    )
+    group.addoption(
+        "--mcuboot-key",
+        dest="nrf_fota_mcuboot_key",
+        type=Path,
+        metavar="PEM",
+        help="private key that --update is signed with for MCUboot, to make variants of it",
+    )
+    group.addoption(
+        "--nightly",
+        dest="nrf_fota_nightly",
+        action="store_true",
+        help="run tests of the board that are marked `nightly`, too (also by -m nightly)",
+    )
+    group.addoption(
         "--device-id",
         dest="nrf_fota_device_id",
         metavar="SERIAL",
         help="J-Link serial number of the kit to use",
+    )
+    group.addoption(
+        "--runner",
+        dest="nrf_fota_runner",
+        choices=("auto", "nrfutil", "nrfjprog", "pynrfjprog"),
+        help="tool for a kit's probe (default: the board file's; auto takes the first that works)",
+    )
+    group.addoption(
+        "--skip-flash",
+        dest="nrf_fota_skip_flash",
+        action="store_true",
+        help="do not flash a board that holds the baseline's bytes, whatever lies beside them "
+        "(without it, one that flashing would not change at all is not flashed either)",
+    )
+    group.addoption(
+        "--radio",
+        dest="nrf_fota_radio",
+        action="append",
+        default=[],
+        metavar="RADIO",
+        help="how this host reaches boards on BLE: bleak (its own Bluetooth; the default for kits) "
+        "or bumble:usb:0, bumble:serial:PORT, bumble:tcp-client:HOST:PORT (an HCI controller; "
+        "repeat it for each xdist worker)",
     )
     group.addoption(
         "--flash-timeout",
@@ -96,12 +144,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
     )
+    group.addoption(
+        "--no-preflight",
+        dest="nrf_fota_no_preflight",
+        action="store_true",
+        help="do not rehearse each update on a copy of the board before it is sent",
+    )
     parser.addini("nrf_fota_board", "board to use when --board is not given")
     parser.addini("nrf_fota_board_dir", "folders with your own board files", type="paths")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check what the user gave, before anything is collected or flashed."""
+    from pytest_nrf_fota.capabilities import Capability
+
+    known = " ".join(f"{capability.value}: {capability.meaning}" for capability in Capability)
+    config.addinivalue_line(
+        "markers", f"needs(capability, ...): skip the test on boards that lack one of them. {known}"
+    )
+    config.addinivalue_line(
+        "markers",
+        "nightly: skip the test, where it uses a board, unless --nightly or -m nightly is given",
+    )
+    config.addinivalue_line(
+        "markers", "nightly: takes minutes; left out unless asked for with -m nightly"
+    )
     name = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board")
     if not name:
         if config.getoption("nrf_fota_baseline") or config.getoption("nrf_fota_update"):
@@ -119,12 +186,20 @@ def pytest_configure(config: pytest.Config) -> None:
             probe_s=config.getoption("nrf_fota_flash_timeout"),
             boot_s=config.getoption("nrf_fota_base_timeout"),
         )
-        if config.getoption("nrf_fota_device_id") and board.provider != "usb":
-            raise pytest.UsageError(f"--device-id names a kit on USB; {board.name} has none")
+        board = board.with_runner(config.getoption("nrf_fota_runner"))
+        for option, value in (("--device-id", "device_id"), ("--runner", "runner")):
+            if config.getoption(f"nrf_fota_{value}") and board.provider != "usb":
+                raise pytest.UsageError(f"{option} is for kits on USB; {board.name} has none")
+        if _host_radio(config) is not None and board.radio.kind != "ble":
+            raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
         config.stash[_board_key] = board
         config.stash[_source_key] = firmware_source(
-            board, baseline, tuple(updates), worker_path(config) / "firmware"
+            board,
+            baseline,
+            tuple(updates),
+            worker_path(config) / "firmware",
+            _signing_keys(config),
         )
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
@@ -134,6 +209,40 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Name the board."""
     board = config.stash.get(_board_key, None)
     return f"nrf-fota: board {board.name} ({board.title})" if board else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse misspelt capabilities: such a test would be skipped everywhere, or nowhere."""
+    from pytest_nrf_fota.capabilities import capability_named
+
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            try:
+                for name in marker.args:
+                    capability_named(name)
+            except ValueError as error:
+                raise pytest.UsageError(f"{item.nodeid}: {error}") from error
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs what this session's board has not, before a board is taken."""
+    board_type = item.config.stash.get(_board_key, None)
+    if board_type is not None and _is_left_for_the_night(item):
+        reason = "nightly: runs with --nightly or -m nightly"
+        raise pytest.skip.Exception(reason, _use_item_location=True)
+    # A module's needs before a function's: they say more about the board.
+    markers = list(item.iter_markers("needs"))[::-1]
+    if board_type is None or not markers:
+        return
+    from pytest_nrf_fota.capabilities import capabilities_of, capability_named
+
+    present = capabilities_of(board_type)
+    needed = [capability_named(name) for marker in markers for name in marker.args]
+    for capability in needed:
+        if capability not in present:
+            reason = f"{board_type.name} has no {capability.value}"
+            raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +272,8 @@ def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     from pytest_nrf_fota.units.choose import take_unit
 
     device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
-    taken = take_unit(board, worker_name(), worker_path(pytestconfig) / "unit", device_id)
+    folder = worker_path(pytestconfig) / "unit"
+    taken = take_unit(board, worker_name(), folder, device_id, _host_radio(pytestconfig))
     yield taken
     taken.release()
 
@@ -181,9 +291,23 @@ def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Itera
     from pytest_nrf_fota.report.session import run_folder
 
     recorder = run_folder(pytestconfig).recorder
-    opened = Dut(board, unit.name, unit.open_wires(recorder), recorder)
+    opened = Dut(
+        board,
+        unit.name,
+        unit.open_wires(recorder),
+        recorder,
+        runs_preflight=not pytestconfig.getoption("nrf_fota_no_preflight"),
+        skips_flash=pytestconfig.getoption("nrf_fota_skip_flash"),
+    )
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def faults(dut: "Dut") -> "Iterator[Faults]":
+    """What a test can let go wrong on purpose; taken back when the test is over."""
+    yield dut.faults
+    dut.faults.end()
 
 
 @pytest.fixture
@@ -269,6 +393,12 @@ def pytest_runtest_makereport(
         tail = failure.uart_tail(recording, call.excinfo) if recording is not None else None
         if tail is not None:
             report.sections.append(tail)
+        # Behind the teardown the recorder's file is closed.
+        is_open = recording is not None and call.when != "teardown"
+        explained = failure.explain_failure(recording) if recording and is_open else None
+        if explained is not None:
+            run_folder(item.config).recorder.record(explained)
+            report.sections.append(failure.explanation_section(explained))
     if report.when == "teardown" and _files_key in item.stash:
         from pytest_nrf_fota.report.session import properties_of
 
@@ -311,6 +441,39 @@ def pytest_configure_node(node: "WorkerController") -> None:
     from pytest_nrf_fota.report.session import WORKER_INPUT_KEY, session_path
 
     node.workerinput[WORKER_INPUT_KEY] = str(session_path(node.config))
+
+
+def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
+    """The keys that were given. Raises `InputError`, `pytest.UsageError`."""
+    nsib: Path | None = config.getoption("nrf_fota_nsib_key")
+    mcuboot: Path | None = config.getoption("nrf_fota_mcuboot_key")
+    if nsib is None and mcuboot is None:
+        return None
+    if not config.getoption("nrf_fota_update"):
+        raise pytest.UsageError("--nsib-key and --mcuboot-key need what they signed: --update=ZIP")
+    from pytest_nrf_fota.firmware.keys import read_signing_key
+    from pytest_nrf_fota.firmware.resign import SigningKeys
+
+    return SigningKeys(
+        nsib=read_signing_key(nsib) if nsib else None,
+        mcuboot=read_signing_key(mcuboot) if mcuboot else None,
+    )
+
+
+def _host_radio(config: pytest.Config) -> "HostRadio | None":
+    """This process's radio, where one was given. Raises `InputError`."""
+    from pytest_nrf_fota.report.session import worker_name
+    from pytest_nrf_fota.smp.host_radio import host_radio, radio_of_worker
+
+    given: list[str] = config.getoption("nrf_fota_radio")
+    return radio_of_worker([host_radio(text) for text in given], worker_name())
+
+
+def _is_left_for_the_night(item: pytest.Item) -> bool:
+    if not _uses_board(item) or item.get_closest_marker("nightly") is None:
+        return False
+    asked_for = re.search(r"\bnightly\b", item.config.getoption("markexpr") or "")
+    return not (asked_for or item.config.getoption("nrf_fota_nightly"))
 
 
 def _uses_board(item: pytest.Item) -> bool:

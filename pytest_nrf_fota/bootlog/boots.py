@@ -20,7 +20,9 @@ _REFUSALS = frozenset(
         "no_room",
         "image_invalid",
         "downgrade",
+        "wrong_s_image",
         "mcuboot_nothing",
+        "netcore_failed",
     }
 )
 
@@ -91,6 +93,8 @@ class _BootReader:
                 boot.swap_algorithm = hit.text("algorithm")
                 decided = [d.swap_type for d in boot.swap_decisions if d.swap_type != "none"]
                 boot.swap_type = decided[-1] if decided else None
+            case "overwrite_start" if stage is Stage.MCUBOOT:
+                self._read_overwrite(hit.number("image") or 0, boot)
             case "chainload":
                 boot.chainload_address = hit.number("address", 16)
             case "image_version":
@@ -101,6 +105,12 @@ class _BootReader:
                 boot.build_time = (hit.text("text") or "").strip()
             case _:
                 pass
+
+    def _read_overwrite(self, image: int, boot: Boot) -> None:
+        boot.overwritten.append(image)
+        if image == 0:
+            decided = [d.swap_type for d in boot.swap_decisions if d.image in (0, None)]
+            boot.swap_type = decided[-1] if decided else None
 
     def _read_board_patterns(self, text: str, stage: Stage, boot: Boot) -> None:
         match stage:

@@ -635,6 +635,7 @@ class Boot:
 
     Fields are None or empty where the boot printed no such line. `swap_type` is what MCUboot had
     decided when it began to swap, None where it swapped nothing or resumed an interrupted swap.
+    `overwritten` are the numbers of the images that it replaced without keeping the old ones.
     `refusals` are the lines with which a bootloader rejected something, in order.
     """
 
@@ -648,6 +649,7 @@ class Boot:
     swap_decisions: list[SwapDecision] = field(default_factory=list)
     swap_algorithm: str | None = None
     swap_type: str | None = None
+    overwritten: list[int] = field(default_factory=list)
     chainload_address: int | None = None
     image_version: str | None = None
     identity_address: str | None = None
@@ -662,8 +664,13 @@ class Boot:
 
     @property
     def swapped(self) -> bool:
-        """Whether MCUboot exchanged images on this boot."""
-        return self.swap_algorithm is not None
+        """Whether MCUboot exchanged images on this boot, or overwrote one."""
+        return self.swap_algorithm is not None or bool(self.overwritten)
+
+    @property
+    def replaced_app(self) -> bool:
+        """Whether MCUboot exchanged or overwrote what may be the application."""
+        return self.swap_algorithm is not None or 0 in self.overwritten
 
     @property
     def wanted_swap(self) -> bool:
@@ -680,8 +687,10 @@ class Boot:
         if Stage.MCUBOOT in self.stages:
             marker = "" if self.bootloader_version is None else f" {self.bootloader_version}"
             parts.append(f"Starting bootloader{marker}")
-        if self.swapped:
+        if self.swap_algorithm is not None:
             parts.append(f"swap {self.swap_type or 'resumed'}")
+        if self.overwritten:
+            parts.append(f"overwrote image {' and '.join(map(str, self.overwritten))}")
         if self.image_version:
             parts.append(f"image v{self.image_version}")
         parts += self.refusals

@@ -24,6 +24,12 @@ def attach_files(files: TestFiles) -> None:
         _attach(files.images_before, "image list before", allure.attachment_type.JSON, "json")
     if files.images_after is not None:
         _attach(files.images_after, "image list after", allure.attachment_type.JSON, "json")
+    for explained in files.explanations:
+        allure.attach(explained.text, "explanation", allure.attachment_type.TEXT, "txt")
+    for preflight in files.preflights:
+        allure.attach(
+            preflight.model_dump_json(indent=2), "preflight", allure.attachment_type.JSON, "json"
+        )
     for verdict in files.verdicts:
         allure.attach(
             verdict.model_dump_json(indent=2), "verdict", allure.attachment_type.JSON, "json"

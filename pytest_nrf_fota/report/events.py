@@ -65,6 +65,14 @@ class UartLine(_Event):
     text: str
 
 
+class NetworkUartLine(_Event):
+    """One line that the network core printed on its own UART."""
+
+    kind: Literal["network_uart"] = "network_uart"
+    port: str
+    text: str
+
+
 class UartWrite(_Event):
     """What the harness typed into the board's console."""
 
@@ -74,11 +82,11 @@ class UartWrite(_Event):
 
 
 class ConsoleState(_Event):
-    """The console's port was opened, lost or closed."""
+    """The console's port was opened, lost, found again or closed."""
 
     kind: Literal["console"] = "console"
     port: str
-    state: Literal["opened", "lost", "closed"]
+    state: Literal["opened", "lost", "reopened", "closed"]
     detail: str = ""
 
 
@@ -86,7 +94,7 @@ class RadioState(_Event):
     """The SMP connection changed."""
 
     kind: Literal["radio"] = "radio"
-    state: Literal["connecting", "connected", "disconnected", "failed"]
+    state: Literal["connecting", "connected", "disconnected", "failed", "retrying", "reset"]
     detail: str = ""
 
 
@@ -118,13 +126,55 @@ class EvidenceItem(BaseModel):
 
 
 class VerdictReached(_Event):
-    """The outcome of an upgrade and what it rests on."""
+    """The outcome of an upgrade and what it rests on.
+
+    `preflight` is what had been predicted, where that is worth a word.
+    """
 
     kind: Literal["verdict"] = "verdict"
     outcome: str
     subject: str
     reason: str
     evidence: tuple[EvidenceItem, ...]
+    preflight: str = ""
+
+
+class CheckItem(BaseModel):
+    """One gate of a preflight; `result` is `ok`, `NO`, `note` or `-` (not reached)."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    result: str
+    detail: str
+
+
+class PreflightDone(_Event):
+    """What the boot code did with the update on a copy of the board, before the upload.
+
+    Args:
+        answer: `none` where there was no preflight, `failed` where it broke: `reason` says why.
+        reason, remedy: why the update would not run, and what to do.
+        boots: one line for each: the board as it was, then those after the mark.
+        duration_s: what it cost.
+    """
+
+    kind: Literal["preflight"] = "preflight"
+    answer: Literal["yes", "no", "none", "failed"]
+    package: str
+    reason: str = ""
+    remedy: str = ""
+    checks: tuple[CheckItem, ...] = ()
+    boots: tuple[str, ...] = ()
+    duration_s: float = 0.0
+
+
+class FailureExplained(_Event):
+    """Why a test failed, as the board's and the client's lines tell; see explain/."""
+
+    kind: Literal["explanation"] = "explanation"
+    ending: str
+    causes: tuple[str, ...] = Field(description="names of the rules that fired")
+    text: str = Field(description="as shown; line numbers are those of uart.log")
 
 
 class Measurement(_Event):
@@ -143,12 +193,15 @@ Event = Annotated[
     | StepEnded
     | ProbeOperation
     | UartLine
+    | NetworkUartLine
     | UartWrite
     | ConsoleState
     | RadioState
     | SmpMessage
     | Mark
     | VerdictReached
+    | PreflightDone
+    | FailureExplained
     | Measurement,
     Field(discriminator="kind"),
 ]

@@ -8,7 +8,7 @@ from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
 
 import pytest_nrf_fota
 from pytest_nrf_fota.errors import FotaError, NotSeenError, RigError
-from pytest_nrf_fota.report.events import ConsoleState, UartLine
+from pytest_nrf_fota.report.events import ConsoleState, FailureExplained, UartLine
 from pytest_nrf_fota.report.recorder import read_recording
 from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError
 
@@ -78,3 +78,30 @@ def uart_tail(
     lines = [event.text for event in events if isinstance(event, UartLine)]
     title = f"UART, last {SHOWN_UART_LINES} lines (all: {recording.parent})"
     return title, "\n".join(lines[-SHOWN_UART_LINES:]) or "(nothing)"
+
+
+def explanation_section(explained: FailureExplained) -> tuple[str, str]:
+    """Title and text of a report section with the explanation."""
+    title = "Why, as the logs tell (nrf-fota explain; lines of uart.log, smp log: recorder.jsonl)"
+    return title, explained.text
+
+
+def explain_failure(recording: Path) -> FailureExplained | None:
+    """What the recorded lines tell about a failing test; None where they show nothing wrong."""
+    # Imported here: a session without a failure needs none of it.
+    from pytest_nrf_fota.explain.case import case_of_recording
+    from pytest_nrf_fota.explain.explanation import explain
+    from pytest_nrf_fota.explain.text import short_text
+
+    try:
+        explanation = explain(case_of_recording(recording))
+    except FotaError:
+        # Too large or damaged: the test's own failure is what must be seen.
+        return None
+    if not explanation.causes:
+        return None
+    return FailureExplained(
+        ending=explanation.ending,
+        causes=tuple(cause.rule for cause in explanation.causes),
+        text="\n".join(short_text(explanation)),
+    )

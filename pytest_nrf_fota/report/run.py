@@ -6,7 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_nrf_fota.report.events import SmpMessage, UartLine, VerdictReached
+from pytest_nrf_fota.report.events import (
+    FailureExplained,
+    PreflightDone,
+    SmpMessage,
+    UartLine,
+    VerdictReached,
+)
 from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
 
 _VERSIONS_OF = ("pytest-nrf-fota", "pytest", "smpclient", "bumble", "bleak", "pyserial")
@@ -24,6 +30,8 @@ class TestFiles:
     images_before: Path | None
     images_after: Path | None
     verdicts: tuple[VerdictReached, ...]
+    preflights: tuple[PreflightDone, ...] = ()
+    explanations: tuple[FailureExplained, ...] = ()
 
 
 class RunFolder:
@@ -67,6 +75,8 @@ class RunFolder:
             images_before=_write_images(path.parent / "images-before.json", lists[:1]),
             images_after=_write_images(path.parent / "images-after.json", lists[1:][-1:]),
             verdicts=tuple(event for event in events if isinstance(event, VerdictReached)),
+            preflights=tuple(event for event in events if isinstance(event, PreflightDone)),
+            explanations=tuple(e for e in events if isinstance(e, FailureExplained)),
         )
 
     def _new_folder(self, node_id: str) -> Path:

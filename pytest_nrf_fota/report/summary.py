@@ -35,6 +35,8 @@ def summary_lines(
             lines.append(f"    {verdict.subject}: {verdict.outcome.upper()}{remark}")
             if verdict.reason:
                 lines.append(f"      why: {verdict.reason}")
+            if verdict.preflight:
+                lines.append(f"      preflight: {verdict.preflight}")
             lines += [
                 f"      {item.source:4} says {item.says:7} {item.detail}"
                 for item in verdict.evidence

@@ -1,11 +1,13 @@
 """What a user sees and finds after a run."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from pytest_nrf_fota.report.events import (
+    FailureExplained,
     ProbeOperation,
     RadioState,
     SmpMessage,
@@ -47,7 +49,9 @@ def test_run_folder_holds_everything_about_the_test(user_folder: pytest.Pytester
     (test_folder,) = _run_folder(user_folder).glob("*test_upgrade*")
     events = [line.event for line in read_recording(test_folder / "recorder.jsonl")]
     operations = [event for event in events if isinstance(event, ProbeOperation)]
-    assert [f"{o.operation} {o.detail}" for o in operations][:3] == [
+    # What is on the board is read first, and found to differ.
+    changing = [f"{o.operation} {o.detail}" for o in operations if o.operation != "read"]
+    assert changing[:3] == [
         "recover network core",
         "recover application core",
         "program merged.hex",
@@ -231,3 +235,54 @@ def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None
     ]
     for attachment in allure["attachments"]:
         assert (user_folder.path / "results" / attachment["source"]).stat().st_size > 0
+
+
+def test_failed_upgrade_is_explained(user_folder: pytest.Pytester) -> None:
+    """The causes that the logs show, with their lines: in the report, the recorder and Allure."""
+    user_folder.makepyfile(
+        test_mine="""
+        from pytest_nrf_fota.verdict.evidence import assert_upgraded
+
+        def test_upgrade(dut, firmware):
+            dut.prepare(firmware.baseline)
+            assert_upgraded(dut.upgrade(firmware.mcuboot_same_version))
+        """
+    )
+    result = user_folder.runpytest_subprocess(
+        "--board", "nrf5340dk_sim", "--alluredir=allure-results"
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Why, as the logs tell*",
+            "No upgrade: the new MCUboot was copied, but NSIB keeps the old one*",
+            "*line *: *Starting swap using move algorithm.*",
+            "*remedy: Raise `CONFIG_FW_INFO_FIRMWARE_VERSION`*",
+        ]
+    )
+    (test_folder,) = _run_folder(user_folder).glob("*test_upgrade*")
+    events = [line.event for line in read_recording(test_folder / "recorder.jsonl")]
+    (explained,) = [event for event in events if isinstance(event, FailureExplained)]
+    assert explained.causes[0] == "nsib_version_not_raised"
+    uart = (test_folder / "uart.log").read_text().splitlines()
+    for number, text in re.findall(r"\| line (\d+): (.*)", explained.text):
+        assert text.split()[0] in uart[int(number) - 1]
+    attachments = [
+        path.read_text() for path in (user_folder.path / "allure-results").glob("*-attachment.txt")
+    ]
+    assert explained.text in attachments
+
+
+def test_failure_that_the_logs_do_not_show_is_not_explained(user_folder: pytest.Pytester) -> None:
+    """An upgrade that happened is no reason for whatever else a test does not like."""
+    user_folder.makepyfile(
+        test_mine="""
+        def test_upgrade(dut, firmware):
+            dut.prepare(firmware.baseline)
+            assert dut.upgrade(firmware.app_update)
+            assert 1 == 2
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*as the logs tell*")

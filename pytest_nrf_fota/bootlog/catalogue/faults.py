@@ -92,10 +92,11 @@ PATTERNS = (
     ),
     _DUMP.line(
         "fault_pc",
-        r"Faulting instruction address(?: \(r15/pc\))?\s*[:=] (?P<pc>0x[0-9a-fA-F]+)",
+        r"Faulting instruction address(?: \(r15/pc\))?\s*[:=]\s+(?P<pc>0x[0-9a-fA-F]+)",
         "Where the program was; addr2line turns it into a line of source.",
         "[00:00:07.204,772] <err> os: Faulting instruction address (r15/pc): 0x00047ba0",
         "Faulting instruction address = 0x2681",
+        "  Faulting instruction address:  0x2a9c",
         anchor="Faulting instruction address",
     ),
     _DUMP.line(
@@ -111,13 +112,15 @@ PATTERNS = (
     ),
     _DUMP.line(
         "fault_thread",
-        r"Current thread(?: ID)?\s*[:=] (?:\()?(?:nil|(?P<address>0x[0-9a-fA-F]+))\)?"
+        r"(?:Current thread(?: ID)?|Executing thread ID(?: \(thread\))?)\s*[:=] "
+        r"(?:\()?(?:nil|(?P<address>0x[0-9a-fA-F]+))\)?"
         r"(?: \((?P<name>[^)]*)\))?",
         "The thread that ran.",
         "[00:00:00.888,916] <err> os: Current thread: 0x200132b8 (main)",
         "[00:00:07.220,672] <err> os: Current thread: 0x20017d00 (unknown)",
         "Current thread ID = 0x20000468",
-        anchor="Current thread",
+        "  Executing thread ID (thread): 0x20000200",
+        anchor=("Current thread", "Executing thread ID"),
     ),
     _DUMP.line(
         "fault_in_interrupt",

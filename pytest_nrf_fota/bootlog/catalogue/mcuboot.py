@@ -71,7 +71,7 @@ PATTERNS = (
     ),
     _LINE.line(
         "image_invalid",
-        r"Image in the (?P<slot>primary|secondary) slot is not valid!",
+        r"Image in the (?P<slot>\w+) slot is not valid!",
         "Header, hash or signature of the image are wrong; in the secondary slot it is erased.",
         "E: Image in the secondary slot is not valid!",
         "E: Image in the primary slot is not valid!",

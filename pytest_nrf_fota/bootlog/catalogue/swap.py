@@ -46,11 +46,12 @@ PATTERNS = (
     ),
     _SWAP.line(
         "overwrite_start",
-        r"Image (?:(?P<image>\d+) )?upgrade secondary slot -> primary slot",
+        r"Image (?:(?P<image>\d+) )?upgrade (?:secondary slot -> primary slot|slot1 -> slot0)",
         "Overwrite-only: the update replaces the running image for good.",
         "I: Image upgrade secondary slot -> primary slot",
         "I: Image 0 upgrade secondary slot -> primary slot",
-        anchor="upgrade secondary slot -> primary slot",
+        "[INF] boot_copy_image: Image upgrade slot1 -> slot0",
+        anchor=("upgrade secondary slot -> primary slot", "upgrade slot1 -> slot0"),
         watched=True,
     ),
     _SWAP.line(
@@ -61,11 +62,13 @@ PATTERNS = (
     ),
     _SWAP.line(
         "overwrite_copy",
-        r"(?:Copying|Image (?P<image>\d+) copying) the secondary slot to the primary slot: "
-        r"0x(?P<size>[0-9a-fA-F]+) bytes",
+        r"(?:(?:Copying|Image (?P<image>\d+) copying) the secondary slot to the primary slot"
+        r"|Copying slot 1 to slot 0): 0x(?P<size>[0-9a-fA-F]+) bytes",
         "Overwrite-only: the update is copied.",
         "I: Copying the secondary slot to the primary slot: 0xa000 bytes",
         "I: Image 1 copying the secondary slot to the primary slot: 0xa000 bytes",
+        "[INF] boot_copy_image: Copying slot 1 to slot 0: 0xab2c bytes",
+        anchor=("the secondary slot to the primary slot: ", "Copying slot 1 to slot 0: "),
         watched=True,
     ),
     _SWAP.line(

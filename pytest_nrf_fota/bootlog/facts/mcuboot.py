@@ -1,5 +1,6 @@
 """What MCUboot said: trailers, decisions, swaps, refusals, and the network core's update."""
 
+import difflib
 import re
 from dataclasses import dataclass, field
 
@@ -30,6 +31,13 @@ _WARNING = re.compile(r"^(?:[WE]: |.{0,40}<(?:wrn|err)> mcuboot: |.{0,12}\[(?:WR
 _RECOVERY = frozenset({"recovery_entered", "recovery_failed", "recovery_write", "usb_dfu"})
 _ERASED = frozenset({"erases_secondary", "overwrite_erase", "stuck_revert_cleared", "ram_removed"})
 _NO_SWAP = frozenset({"none", "fail", "panic"})
+_SWAP_TYPES = ("none", "test", "perm", "revert", "fail", "panic")
+
+
+def _swap_type(word: str | None) -> str:
+    """The swap type that a word is, also where the UART lost a character of it."""
+    near = difflib.get_close_matches(word or "", _SWAP_TYPES, n=1)
+    return near[0] if near else word or ""
 
 
 def read_mcuboot(stage: RawStage, *, went_on: bool) -> McubootReport:
@@ -205,7 +213,7 @@ class _McubootReader:
         return self.rounds[-1]
 
     def _take_decision(self, hit: Hit, seen: Seen) -> None:
-        decision = SwapTypeLine(hit.number("image"), hit.text("swap_type") or "", seen)
+        decision = SwapTypeLine(hit.number("image"), _swap_type(hit.text("swap_type")), seen)
         self.decisions.append(decision)
         if self.swaps and self._undone is None and self.swaps[-1].algorithm == "offset":
             return  # said while it swaps: what the next boot will do

@@ -1,0 +1,99 @@
+"""nrf-fota explain."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pytest_nrf_fota.commands.refusal import refusing
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.explain.case import Case
+    from pytest_nrf_fota.firmware.dfu_package import DfuPackage
+
+_BLOCK_BYTES = 256 * 1024
+
+
+def explain(
+    log: Annotated[
+        Path,
+        typer.Argument(help="UART log of the board, a test's recorder.jsonl, or - for stdin"),
+    ],
+    smp: Annotated[
+        Path | None,
+        typer.Option(
+            help="what the client printed (smpmgr, mcumgr, nrfutil, phone app), "
+            "or a test's recorder.jsonl"
+        ),
+    ] = None,
+    package: Annotated[
+        Path | None, typer.Option(help="the DFU zip that was sent", metavar="ZIP")
+    ] = None,
+    board: Annotated[str, typer.Option(help="whose slots the package is for")] = "nrf5340dk",
+    board_dir: Annotated[
+        list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Say whether an upgrade happened in a log, why not, and what to do.
+
+    Exit codes: 0 the upgrade happened, or none was attempted and nothing is wrong; 1 a cause was
+    found, or it did not happen; 2 an input cannot be used; 3 not enough evidence.
+    """
+    from pytest_nrf_fota.explain.explanation import explain as explain_case
+    from pytest_nrf_fota.explain.text import explanation_text
+
+    with refusing():
+        opened = _package(package, board, tuple(board_dir or ())) if package else None
+        explanation = explain_case(_case(log, smp, opened))
+    if as_json:
+        typer.echo(explanation.to_json())
+    else:
+        for line in explanation_text(
+            explanation, max(40, shutil.get_terminal_size((80, 24)).columns)
+        ):
+            typer.echo(line)
+    raise typer.Exit(explanation.status.value)
+
+
+def _package(path: Path, board: str, folders: tuple[Path, ...]) -> "DfuPackage":
+    from pytest_nrf_fota.board import load_board
+    from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
+
+    return read_package(path, package_target(load_board(board, folders)))
+
+
+def _case(log: Path, smp: Path | None, package: "DfuPackage | None") -> "Case":
+    from dataclasses import replace
+
+    from pytest_nrf_fota.errors import InputError
+    from pytest_nrf_fota.explain.case import blocks_of, case_of, case_of_recording, is_recording
+
+    if str(log) == "-":
+        case = case_of(_standard_input(), client=smp, package=package)
+    elif is_recording(log):
+        case = replace(case_of_recording(log), package=package)
+    else:
+        case = case_of(blocks_of(log), client=smp, package=package)
+    boots = case.boots
+    if not boots.size_bytes and smp is None and not case.has_client:
+        raise InputError(
+            "The log is empty.",
+            where=str(log),
+            next_step="Capture the application core's UART (115200 8N1) while the board is reset.",
+        )
+    if (boots.is_binary or not case.has_text) and not boots.boots and not case.has_client:
+        raise InputError(
+            "Most of the log is no text.",
+            where=str(log),
+            next_step="Is it a UART log, captured at the board's baud rate (115200 8N1)?",
+        )
+    return case
+
+
+def _standard_input() -> Iterator[bytes]:
+    while data := sys.stdin.buffer.read(_BLOCK_BYTES):
+        yield data

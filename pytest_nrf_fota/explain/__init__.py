@@ -1,0 +1,1 @@
+"""Why an upgrade did not happen: a case, rules that know causes, and the explanation."""

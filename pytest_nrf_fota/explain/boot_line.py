@@ -1,0 +1,98 @@
+"""One boot in one line: its stages with their versions."""
+
+from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.report import BootRecord, StageSpan
+from pytest_nrf_fota.explain.known_lines import KnownLines
+
+STAGE_NAMES = {
+    Stage.NSIB: "NSIB",
+    Stage.MCUBOOT: "MCUboot",
+    Stage.TFM: "TF-M",
+    Stage.APP: "app",
+}
+
+
+def boot_line(boot: BootRecord, lines: KnownLines) -> str:
+    """`NSIB S0 version 14, key 0 b4...42 -> MCUboot 14: swap none -> app, built May 7 2024`."""
+    parts = [_stage(boot, span, lines) for span in boot.stages]
+    if boot.network_core is not None and boot.network_core.done is not None:
+        parts.append("network core updated")
+    text = " -> ".join(parts) or "nothing readable"
+    prefix = "(begins in the middle) " if boot.start_is_missing else ""
+    faults = "".join(f"; {fault.kind or 'fatal error'}" for fault in boot.faults[:1])
+    return f"{prefix}{text}{faults}"
+
+
+def _stage(boot: BootRecord, span: StageSpan, lines: KnownLines) -> str:
+    match span.stage:
+        case Stage.NSIB:
+            return _nsib(boot)
+        case Stage.MCUBOOT:
+            return _mcuboot(boot, span)
+        case Stage.TFM:
+            found = [
+                known.text("version")
+                for known in lines.find("tfm_start")
+                if known.text("version")
+                and boot.first.line_number <= known.seen.line_number <= boot.last.line_number
+            ]
+            return " ".join(["TF-M", *found[:1]])
+        case Stage.APP:
+            return _app(boot, span, lines)
+
+
+def _nsib(boot: BootRecord) -> str:
+    texts = []
+    for attempt in boot.nsib.attempts if boot.nsib is not None else ():
+        slot = "S?" if attempt.slot is None else f"S{attempt.slot}"
+        version = "" if attempt.firmware_version is None else f" version {attempt.firmware_version}"
+        if version and attempt.counter_set_to is not None:
+            version += " (new: counter raised)"
+        refused = attempt.invalidated is not None or (attempt.errors and attempt.verified is None)
+        key = next((k for k in attempt.keys if k.result == "accepted"), None)
+        if key is not None and key.hash_ends is not None:
+            number = "" if key.number is None else f" {key.number}"
+            version += f", key{number} {key.hash_ends}"
+        texts.append(f"{slot}{version}{' refused' if refused else ''}")
+    return " ".join(["NSIB", "; ".join(texts)]).strip()
+
+
+def _mcuboot(boot: BootRecord, span: StageSpan) -> str:
+    if span.is_silent or boot.mcuboot is None:
+        return _with_version("MCUboot", span, "MCUboot") + " (silent)"
+    mcuboot = boot.mcuboot
+    name = _with_version("MCUboot", span, "MCUboot")
+    if mcuboot.marker:
+        name += f" {mcuboot.marker}"
+    said = [f"{s.decided or 'resumed'} swap {s.result.value}" for s in mcuboot.swaps]
+    if not said and mcuboot.decisions:
+        said = [f"swap type {mcuboot.decisions[-1].swap_type}"]
+    if mcuboot.refusals:
+        said.append("refused")
+    if mcuboot.gave_up is not None:
+        said.append("found nothing to start")
+    if mcuboot.image_version is not None:
+        said.append(f"image v{mcuboot.image_version}")
+    return f"{name}: {', '.join(said)}" if said else name
+
+
+def _with_version(name: str, span: StageSpan, product: str) -> str:
+    banner = next((b for b in span.banners if b.product == product), None)
+    return f"{name} {banner.version}" if banner is not None and banner.version else name
+
+
+def _app(boot: BootRecord, span: StageSpan, lines: KnownLines) -> str:
+    banner = next((b for b in span.banners if b.is_first), None)
+    said = []
+    if banner is not None:
+        said.append(f"{banner.product} {banner.version}".strip())
+    named = [
+        known.text("version")
+        for known in lines.find("app_version")
+        if span.first.line_number <= known.seen.line_number <= span.last.line_number
+    ]
+    if named:
+        said.append(f"version {named[0]}")
+    if boot.app is not None and boot.app.build_time is not None:
+        said.append(f"built {boot.app.build_time}")
+    return f"app ({', '.join(said)})" if said else "app"

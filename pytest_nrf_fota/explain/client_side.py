@@ -1,0 +1,454 @@
+"""What an SMP client did and was answered: from its printed log, or from a flight recorder."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from pydantic import JsonValue
+
+from pytest_nrf_fota.bootlog.report import ClientReport, ListedImage, Seen
+from pytest_nrf_fota.explain.known_lines import Known, KnownLines
+from pytest_nrf_fota.report.events import SmpMessage, StepEnded, StepStarted
+
+_MOST_STEPS = 2000
+_LONGEST_READ_CHARS = 400
+
+
+class Operation(Enum):
+    """What a client asked for."""
+
+    CONNECT = "connect"
+    PARAMETERS = "parameters"
+    LIST = "image list"
+    UPLOAD = "upload"
+    ERASE = "erase"
+    TEST = "test"
+    CONFIRM = "confirm"
+    RESET = "reset"
+    UNKNOWN = "request"
+
+
+class Problem(Enum):
+    """How it failed, whatever the client calls it (facts/dual-stage-boot.md, 6.2)."""
+
+    INVALID = "invalid value (rc 3)"
+    NO_ENTRY = "no entry (rc 5)"
+    BAD_STATE = "bad state (rc 6)"
+    NOT_SUPPORTED = "not supported (rc 8)"
+    HASH_NOT_FOUND = "hash not found"
+    NO_FREE_SLOT = "no free slot"
+    ALREADY_PENDING = "already pending"
+    CURRENT_IS_NEWER = "running version is newer"
+    FLASH_FAILED = "flash operation failed"
+    TIMEOUT = "no answer in time"
+    DISCONNECTED = "connection lost"
+    NEEDS_PAIRING = "link is not encrypted"
+    OFFSET = "offset mismatch"
+    OTHER = "refused"
+
+
+@dataclass(frozen=True)
+class ClientStep:
+    """One request of a client, and how it ended.
+
+    Args:
+        hash: hex, of an image that is marked or uploaded.
+        file: name of an uploaded file.
+        image: number of the image pair.
+        offset, size_bytes: of an upload: how far it got, and the whole.
+        first_offset: offset in the answer to the first packet.
+        problem: None where nothing speaks of one.
+        pending_was: hashes of other images that were pending when the request was made.
+    """
+
+    operation: Operation
+    seen: Seen
+    hash: str | None = None
+    file: str | None = None
+    image: int | None = None
+    offset: int | None = None
+    first_offset: int | None = None
+    size_bytes: int | None = None
+    problem: Problem | None = None
+    code: int | None = None
+    problem_seen: Seen | None = None
+    pending_was: tuple[str, ...] = ()
+
+    @property
+    def got_far(self) -> bool:
+        """Whether an upload reached nine tenths of its size."""
+        if not self.size_bytes or self.offset is None:
+            return False
+        return self.offset >= 0.9 * self.size_bytes
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One image list, as a client showed it."""
+
+    images: tuple[ListedImage, ...]
+
+    def slot(self, number: int, image: int = 0) -> ListedImage | None:
+        """The image in a slot; None where the list has none."""
+        return next((i for i in self.images if i.slot == number and i.image == image), None)
+
+    @property
+    def seen(self) -> Seen:
+        """Where it is."""
+        return self.images[0].seen
+
+
+@dataclass(frozen=True)
+class ClientSide:
+    """All that a client said, in order."""
+
+    steps: tuple[ClientStep, ...]
+    listings: tuple[Listing, ...]
+
+    def steps_of(self, *operations: Operation) -> tuple[ClientStep, ...]:
+        """The steps of these kinds."""
+        return tuple(step for step in self.steps if step.operation in operations)
+
+    def failed(self, *problems: Problem) -> tuple[ClientStep, ...]:
+        """The steps that failed in one of these ways."""
+        return tuple(step for step in self.steps if step.problem in problems)
+
+    @property
+    def last_listing(self) -> Listing | None:
+        """The list that was shown last."""
+        return self.listings[-1] if self.listings else None
+
+
+# --- text ---
+
+_HASH = re.compile(r"\b(?:0x)?([0-9a-f]{16,128})\b")
+_FILE = re.compile(r"([\w.+-]+\.(?:bin|zip|hex))\b")
+_PERCENT = re.compile(r"\b(\d{1,3})(?:\.\d+)? ?%")
+_OF_BYTES = re.compile(r"\b(\d{3,})\s*(?:/|of)\s*(\d{3,})(?: bytes)?\b")
+# What a line is about, first match wins; words that name the command before words about it.
+_OPERATIONS = (
+    (Operation.PARAMETERS, r"\bparam(?:eter)?s\b|\bcommand (?:id )?6\b|\bgroup(?: id)? 0\b.*\b6\b"),
+    (Operation.UPLOAD, r"\bupload\w*|\bfirmware (?:transfer|sending)\b"),
+    (Operation.ERASE, r"\bimage[ _-]erase\b|\beras(?:e|ing)\b.*\b(?:slot|image)\b"),
+    (Operation.CONFIRM, r"\bconfirm(?:ing)?\b(?! dialog)|--confirm\b"),
+    (
+        Operation.TEST,
+        r"\bimage[ _-](?:test|state-write)\b|\btest (?:command|image)\b|\bsend\w* test\b"
+        r"|\bmark\w*\b.*\b(?:test|pending|image)\b|\btest\((?:hash|0x)|\btest [0-9a-f]{16,}",
+    ),
+    (Operation.RESET, r"\b(?:os[ _-])?reset(?:ting)?\b(?! reason)"),
+    (Operation.LIST, r"\bimage[ _-](?:list|state|state-read)\b|\blist(?:ing)? images\b"),
+    (Operation.CONNECT, r"\bconnect(?:ing|ed)?\b|\bpair(?:ing|ed)?\b|\bscanning\b"),
+)
+_COMPILED = tuple((op, re.compile(regex, re.IGNORECASE)) for op, regex in _OPERATIONS)
+_CODES = {
+    3: Problem.INVALID,
+    4: Problem.TIMEOUT,
+    5: Problem.NO_ENTRY,
+    6: Problem.BAD_STATE,
+    8: Problem.NOT_SUPPORTED,
+}
+_MGMT_NAMES = {"EINVAL": 3, "ETIMEOUT": 4, "ENOENT": 5, "EBADSTATE": 6, "ENOTSUP": 8}
+_NAMED_GROUPS = {"invalid": 3, "noentry": 5, "badstate": 6, "notsup": 8}
+_IMAGE_CODES = {
+    8: Problem.HASH_NOT_FOUND,
+    9: Problem.NO_FREE_SLOT,
+    10: Problem.FLASH_FAILED,
+    11: Problem.FLASH_FAILED,
+    12: Problem.FLASH_FAILED,
+    13: Problem.FLASH_FAILED,
+    27: Problem.CURRENT_IS_NEWER,
+    28: Problem.ALREADY_PENDING,
+}
+_IMAGE_NAMES = (
+    ("HASH_NOT_FOUND", Problem.HASH_NOT_FOUND),
+    ("NO_FREE_SLOT", Problem.NO_FREE_SLOT),
+    ("PENDING", Problem.ALREADY_PENDING),
+    ("NEWER", Problem.CURRENT_IS_NEWER),
+    ("FLASH", Problem.FLASH_FAILED),
+)
+_PROBLEM_LINES = {
+    "client_timeout": Problem.TIMEOUT,
+    "client_disconnected": Problem.DISCONNECTED,
+    "client_needs_pairing": Problem.NEEDS_PAIRING,
+    "client_offset_mismatch": Problem.OFFSET,
+}
+
+
+def problem_of(known: Known) -> tuple[Problem, int | None] | None:
+    """What a client's error line means, with its code; None for a line that is no error."""
+    if known.name in _PROBLEM_LINES:
+        return _PROBLEM_LINES[known.name], None
+    text = known.seen.text.lower()
+    if "hash not found" in text:
+        return Problem.HASH_NOT_FOUND, None
+    if known.name == "client_image_code":
+        named = next((p for part, p in _IMAGE_NAMES if part in known.text("name")), None)
+        code = known.number("code")
+        return named or _IMAGE_CODES.get(code or 0, Problem.OTHER), code
+    if known.name == "client_code":
+        code = _code(known)
+        return (_CODES.get(code, Problem.OTHER), code) if code else None
+    if known.name == "client_error":
+        code = known.number("rc") or known.number("number")
+        if code is not None:
+            return _CODES.get(code, Problem.OTHER), code
+    return None
+
+
+def _code(known: Known) -> int | None:
+    for group in ("code", "code_smpmgr", "rc"):
+        number = known.number(group)
+        if number is not None:
+            return number
+    if known.text("mgmt"):
+        return _MGMT_NAMES.get(known.text("mgmt"), 1)
+    return next((code for name, code in _NAMED_GROUPS.items() if known.text(name)), None)
+
+
+_ERROR_NAMES = ("client_code", "client_image_code", "client_error", *_PROBLEM_LINES)
+
+
+def steps_of_text(lines: Iterable[Seen], known_lines: KnownLines) -> tuple[ClientStep, ...]:
+    """The steps that a client's printed lines tell of.
+
+    An error belongs to the request that its own line names, else to the one before it.
+    """
+    problems: dict[int, tuple[Problem, int | None]] = {}
+    for known in known_lines.find(*_ERROR_NAMES):
+        meant = problem_of(known)
+        if meant is not None:
+            problems.setdefault(known.seen.line_number, meant)
+    steps: list[ClientStep] = []
+    for seen in lines:
+        text = seen.text[:_LONGEST_READ_CHARS]
+        problem = problems.get(seen.line_number)
+        operation = next((op for op, regex in _COMPILED if regex.search(text)), None)
+        last = steps[-1] if steps else None
+        if operation is not None and (
+            last is None or last.operation is not operation or _begins_anew(last, text)
+        ):
+            steps.append(ClientStep(operation, seen))
+        if not steps and problem is None:
+            continue
+        if not steps:
+            steps.append(ClientStep(Operation.UNKNOWN, seen))
+        steps[-1] = _with_values(steps[-1], text)
+        if problem is not None and steps[-1].problem is None:
+            kind, code = problem
+            steps[-1] = replace(steps[-1], problem=kind, code=code, problem_seen=seen)
+        if len(steps) >= _MOST_STEPS:
+            break
+    return tuple(steps)
+
+
+def _begins_anew(step: ClientStep, text: str) -> bool:
+    """Whether a line about the same operation is about another image or file."""
+    file, image_hash = _FILE.search(text), _HASH.search(text)
+    if file is not None and step.file is not None:
+        return file[1] != step.file
+    if image_hash is not None and step.hash is not None:
+        return image_hash[1] != step.hash
+    return step.problem is not None
+
+
+def _with_values(step: ClientStep, text: str) -> ClientStep:
+    file, image_hash = _FILE.search(text), _HASH.search(text)
+    if file is not None and step.file is None:
+        step = replace(step, file=file[1])
+    if image_hash is not None and step.hash is None:
+        step = replace(step, hash=image_hash[1])
+    if step.operation is Operation.UPLOAD:
+        of_bytes, percent = _OF_BYTES.search(text), _PERCENT.search(text)
+        if of_bytes is not None:
+            step = replace(step, offset=int(of_bytes[1]), size_bytes=int(of_bytes[2]))
+        elif percent is not None and int(percent[1]) <= 100:
+            step = replace(step, offset=int(percent[1]), size_bytes=100)
+    return step
+
+
+def listings_of(report: ClientReport | None) -> tuple[Listing, ...]:
+    """The listings in a client's output: a slot that comes again begins the next one."""
+    listings: list[list[ListedImage]] = []
+    for image in report.images if report is not None else ():
+        places = {(i.image, i.slot) for i in listings[-1]} if listings else None
+        if places is None or (image.image, image.slot) in places:
+            listings.append([])
+        listings[-1].append(image)
+    return tuple(Listing(tuple(images)) for images in listings)
+
+
+# --- the flight recorder ---
+
+
+def client_of_recording(
+    events: Iterable[tuple[int, SmpMessage | StepStarted | StepEnded]],
+) -> ClientSide:
+    """The requests and answers in a flight recorder; line numbers are those of its file."""
+    steps: list[ClientStep] = []
+    listings: list[Listing] = []
+    request: SmpMessage | None = None
+    for number, event in events:
+        match event:
+            case SmpMessage(direction="request"):
+                request = event
+                seen = Seen(number, _as_text(event))
+                _take_request(steps, event, seen, listings)
+            case SmpMessage():
+                _take_answer(steps, listings, event, Seen(number, _as_text(event)), request)
+            case StepStarted() | StepEnded():
+                _take_step(steps, number, event)
+        if len(steps) >= _MOST_STEPS:
+            break
+    return ClientSide(tuple(steps), tuple(listings))
+
+
+def _take_request(
+    steps: list[ClientStep], event: SmpMessage, seen: Seen, listings: Sequence[Listing]
+) -> None:
+    payload = event.payload
+    operation = _operation(event.name, payload)
+    if operation is Operation.UPLOAD and payload.get("off") != 0:
+        return
+    steps.append(
+        ClientStep(
+            operation,
+            seen,
+            hash=_text(payload.get("sha") or payload.get("hash")),
+            image=_number(payload.get("image")),
+            size_bytes=_number(payload.get("len")),
+            pending_was=_pending(listings),
+        )
+    )
+
+
+def _take_answer(
+    steps: list[ClientStep],
+    listings: list[Listing],
+    event: SmpMessage,
+    seen: Seen,
+    request: SmpMessage | None,
+) -> None:
+    if not steps:
+        return
+    step = steps[-1]
+    images = event.payload.get("images")
+    if isinstance(images, list):
+        listed = tuple(_listed(i, seen.line_number) for i in images if isinstance(i, dict))
+        listings += [Listing(listed)] if listed else []
+    problem = _problem(event.payload)
+    if problem is not None and step.problem is None:
+        kind, code = problem
+        step = replace(step, problem=kind, code=code, problem_seen=seen)
+    offset = _number(event.payload.get("off"))
+    if step.operation is Operation.UPLOAD and offset is not None:
+        is_first = request is not None and request.payload.get("off") == 0
+        step = replace(step, offset=offset, first_offset=offset if is_first else step.first_offset)
+    steps[-1] = step
+
+
+def _take_step(steps: list[ClientStep], number: int, event: StepStarted | StepEnded) -> None:
+    match event:
+        case StepEnded(step="upload", error=error) if error:
+            uploads = [i for i, s in enumerate(steps) if s.operation is Operation.UPLOAD]
+            if uploads and steps[uploads[-1]].problem is None:
+                text = error.splitlines()[0]
+                is_timeout = "deadline" in error.lower() or "time" in error.lower()
+                kind = Problem.TIMEOUT if is_timeout else Problem.OTHER
+                steps[uploads[-1]] = replace(
+                    steps[uploads[-1]], problem=kind, problem_seen=Seen(number, text)
+                )
+        case _:
+            pass
+
+
+def _operation(name: str, payload: dict[str, JsonValue]) -> Operation:
+    match name:
+        case "image upload":
+            return Operation.UPLOAD
+        case "image erase":
+            return Operation.ERASE
+        case "image state" if "confirm" in payload or "hash" in payload:
+            return Operation.CONFIRM if payload.get("confirm") else Operation.TEST
+        case "image state":
+            return Operation.LIST
+        case "os reset":
+            return Operation.RESET
+        case "os mcumgr_parameters":
+            return Operation.PARAMETERS
+        case _:
+            return Operation.UNKNOWN
+
+
+def _problem(payload: dict[str, JsonValue]) -> tuple[Problem, int] | None:
+    error = payload.get("err")
+    if isinstance(error, dict):
+        code = _number(error.get("rc")) or 0
+        kinds = _IMAGE_CODES if error.get("group") == 1 else _CODES
+        return kinds.get(code, Problem.OTHER), code
+    code = _number(payload.get("rc")) or 0
+    if not code:
+        return None
+    reason = _text(payload.get("rsn")) or ""
+    if "hash not found" in reason:
+        return Problem.HASH_NOT_FOUND, code
+    return _CODES.get(code, Problem.OTHER), code
+
+
+def _listed(image: dict[str, JsonValue], line_number: int) -> ListedImage:
+    flags = ("active", "confirmed", "pending", "permanent")
+    set_flags = " ".join(flag for flag in flags if image.get(flag)) or "no flags"
+    seen = Seen(
+        line_number,
+        f"<- image state: slot {image.get('slot')} version {image.get('version')} "
+        f"{set_flags}, hash {image.get('hash')}",
+    )
+    return ListedImage(
+        image=_number(image.get("image")) or 0,
+        slot=_number(image.get("slot")) or 0,
+        version=_text(image.get("version")),
+        hash=_text(image.get("hash")),
+        bootable=bool(image.get("bootable")),
+        pending=bool(image.get("pending")),
+        confirmed=bool(image.get("confirmed")),
+        active=bool(image.get("active")),
+        permanent=bool(image.get("permanent")),
+        seen=seen,
+    )
+
+
+def _pending(listings: Sequence[Listing]) -> tuple[str, ...]:
+    if not listings:
+        return ()
+    return tuple(image.hash or "" for image in listings[-1].images if image.pending)
+
+
+def _as_text(event: SmpMessage) -> str:
+    shown = ", ".join(f"{key}={_short(value)}" for key, value in event.payload.items())
+    arrow = "->" if event.direction == "request" else "<-"
+    return f"{arrow} {event.name} {shown}".strip()
+
+
+def _short(value: JsonValue) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _number(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+NO_CLIENT = ClientSide((), ())
+
+
+def joined(*sides: ClientSide) -> ClientSide:
+    """Several clients' words together."""
+    return ClientSide(
+        tuple(step for side in sides for step in side.steps),
+        tuple(listing for side in sides for listing in side.listings),
+    )

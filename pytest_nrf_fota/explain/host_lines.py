@@ -1,0 +1,137 @@
+"""Lines that programs on the host print: probe tools, and SMP clients beyond the catalogue's."""
+
+from pytest_nrf_fota.bootlog.catalogue import LogPattern
+from pytest_nrf_fota.bootlog.catalogue.pattern import Family
+
+_PROBE = Family(None, "facts/dual-stage-boot.md, 8 and 9; output of nrfjprog, nrfutil and west")
+_PHONE = Family(None, "facts/dual-stage-boot.md, 6.1, 6.2 and 9; iOS and Android Device Manager")
+
+HOST_LINES: tuple[LogPattern, ...] = (
+    _PROBE.line(
+        "probe_recover_failed",
+        r"(?:(?i:\brecover\w*\b.*?(?:fail\w*|error|timed out|unable|could not|denied))"
+        r"|(?i:JLINKARM_DLL_ERROR|(?:error|code|returned?|status)[ :=(\[]*-102\b)"
+        r"|\(-102\)|\[-102\]|: -102\b(?!\.))",
+        "The debug probe could not recover a core.",
+        "ERROR: JLinkARM DLL reported an error. Try again. If error condition (-102)",
+        "nrfjprog recover for the network core failed with error -102",
+        "Error: Recover failed for CP_NETWORK: JLINKARM_DLL_ERROR",
+        anchor="",
+    ),
+    _PROBE.line(
+        "probe_recover_command",
+        r"(?:(?:nrfjprog|west|nrfutil)\b.*?(?:--|\b)recover\b|Recovering device"
+        r"|Recover(?:ing)? (?:the )?(?:network|application|device))",
+        "The probe was told to recover the board: flash and OTP are erased, external flash is not.",
+        "nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK",
+        "west flash --recover",
+        "-- runners.nrfjprog: Recovering and erasing flash memory: nrfjprog --recover",
+        anchor="ecover",
+    ),
+    _PROBE.line(
+        "probe_verify_failed",
+        r"(?:(?i:(?:exit(?:ed)?|return\w*|status|code)\b[^\n]{0,24}?\b55\b)"
+        r"|(?i:\bverif(?:y|ication|ying)\b(?! signature)[^.]{0,60}?(?:fail\w*|mismatch)))"
+        r"(?!.*[sS]ignature)",
+        "What the probe wrote does not read back the same.",
+        "FATAL ERROR: command exited with status 55: nrfjprog --program merged.hex --verify",
+        "ERROR: Verify failed. Address 0x00FF8100",
+        "[error] [ nRF53] - Data mismatch found at 0xFF8100 while verifying: verify failed",
+        anchor="",
+    ),
+    _PROBE.line(
+        "probe_protected",
+        r"(?:(?i:readback protection|access port protection|\bAPPROTECT\b.*(?:enabled|protect)"
+        r"|NotAvailableBecauseProtection|NOT_AVAILABLE_BECAUSE_PROTECTION"
+        r"|device is (?:readback )?protected|access protection is enabled)"
+        r"|exited with status 16\b)",
+        "The debug port is locked.",
+        "ERROR: The operation attempted is unavailable due to readback protection in",
+        "FATAL ERROR: command exited with status 16: nrfjprog --ids",
+        "Access protection is enabled, can't read device version.",
+        anchor="",
+    ),
+    _PROBE.line(
+        "probe_missing",
+        r"(?i:no debuggers? (?:were |was )?(?:discovered|found|connected|attached)"
+        r"|there (?:is|are) no debuggers? connected|no (?:j-?link|emulators?|probes?) "
+        r"(?:found|connected|detected)|exited with status 41\b"
+        r"|no available debug probes are connected|unable to find a board)",
+        "No debug probe answers.",
+        "ERROR: There is no debugger connected to the PC.",
+        "No available debug probes are connected",
+        "FATAL ERROR: command exited with status 41: nrfjprog --recover",
+        anchor="",
+    ),
+    _PHONE.line(
+        "client_code",
+        r"(?i:(?:\b(?:(?P<invalid>in[ _]?value|einval)|(?P<noentry>no[ _]?entry|enoent)"
+        r"|(?P<badstate>bad[ _]?state|ebadstate)|(?P<notsup>not[ _]?supported|enotsup|unsupported)"
+        r"|(?P<unknown>unknown|eunknown)|(?P<nomem>no[ _]memory|enomem)"
+        r"|(?P<corrupt>corrupt|ecorrupt)|(?P<busy>busy|ebusy)|(?P<denied>access[ _]?denied)) ?"
+        r"(?:\((?P<code>\d{1,2})\)|: (?P<code_smpmgr>\d{1,2})\b))"
+        r"|(?:MGMT_ERR\.|MGMT_ERR_)(?P<mgmt>E\w+)"
+        r"|(?:^|[^\w])[\"']?rc[\"']? ?[:=] ?(?P<rc>[1-9]\d{0,2})\b)",
+        "A server's answer that was no, with its code.",
+        "Remote Error: In Value (3)",
+        "McuMgrErrorException: NOT_SUPPORTED (8)",
+        "Error: MGMT_ERR.EBADSTATE",
+        "ErrorV1(rc=<MGMT_ERR.EINVAL: 3>, rsn=None)",
+        '{"rc": 6}',
+        anchor="",
+    ),
+    _PHONE.line(
+        "client_image_code",
+        r"(?:IMG_MGMT_ERR\.|IMG_MGMT_ERR_|ImageManagement\w*\.|ImageError: ?)"
+        r"(?P<name>[A-Z][A-Z_]{4,})(?:: (?P<code>\d{1,2}))?",
+        "The image group's own code: a server with SMP version 2 says no.",
+        "ImageManagementErrorV2: IMG_MGMT_ERR.HASH_NOT_FOUND: 8",
+        "IMG_MGMT_ERR_NO_FREE_SLOT",
+        anchor="",
+    ),
+    _PHONE.line(
+        "client_needs_pairing",
+        r"(?i:insufficient[ _](?:authentication|encryption)"
+        r"|(?:authentication|encryption) is insufficient|GATT_INSUF\w+"
+        r"|org\.bluez\.Error\.(?:AuthenticationFailed|AuthenticationRejected|NotPermitted"
+        r"|NotAuthorized)|CBATTErrorDomain Code=(?:5|15)\b|ATT(?:_| )error:? ?(?:0x05|0x0f)"
+        r"|security failed|pairing (?:failed|rejected|canceled|cancelled))",
+        "The SMP characteristic demands an encrypted or authenticated link.",
+        "Error: Insufficient Authentication",
+        "Encryption is insufficient.",
+        "<wrn> bt: Security failed: F2:7C:B6:5D:C3:74 (random) level 1 err 4",
+        "Pairing failed conn: 7C:B6:5D:C3:74 (random), reason 4",
+        anchor="",
+    ),
+    _PHONE.line(
+        "client_offset_mismatch",
+        r"(?i:offset[ _]?mismatch|unexpected offset|wrong offset|invalid offset"
+        r"|resum\w+ (?:the )?upload (?:at|from)(?: offset)? (?P<offset>[1-9]\d*)"
+        r"|IMG_MGMT_ERR\w*INVALID_OFFSET)",
+        "Client and server do not agree at which byte an upload goes on.",
+        "Upload: offset mismatch, expected 0, got 12288",
+        "Resuming upload from offset 20480",
+        anchor="ff",
+    ),
+    _PHONE.line(
+        "client_disconnected",
+        r"(?i:\bdisconnected\b.*(?:during|while|before|unexpected)|connection (?:was )?lost"
+        r"|peer removed|supervision timeout|disconnected \(reason (?:0x)?0?8\b"
+        r"|link[ -]?loss|connection timed out)",
+        "The connection broke while something was under way.",
+        "Disconnected unexpectedly during upload",
+        "Disconnected (reason 0x08)",
+        anchor="",
+    ),
+    _PHONE.line(
+        "client_timeout",
+        r"(?:NMP timeout|(?i:\bSMP ?time[- ]?out\w*|request (?:has )?timed out|timeout waiting for"
+        r"|McuMgrTimeoutException|upload (?:timed out|stalled)|sendTimeout|no response (?:from"
+        r"|to)))",
+        "The server did not answer in time.",
+        "Error: NMP timeout",
+        "SMPTimeoutError",
+        "Upload timed out",
+        anchor="",
+    ),
+)

@@ -1,0 +1,74 @@
+"""Probe tools, and captures that hold more or less than one board's log."""
+
+from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found, says
+
+
+def _recover_failed(case: Case) -> Finding | None:
+    return found(case.known("probe_recover_failed"), Confidence.LIKELY)
+
+
+def _verify_failed(case: Case) -> Finding | None:
+    signature = {k.seen.line_number for k in case.known("nsib_signature_invalid", "crypto_failed")}
+    lines: list[Known] = [
+        known
+        for known in case.known("probe_verify_failed")
+        if known.seen.line_number not in signature and case.boot_of(known) is None
+    ]
+    return found(lines, Confidence.LIKELY)
+
+
+def _two_boards(case: Case) -> Finding | None:
+    boards = case.boots.two_boards
+    if boards is None:
+        return None
+    return found(
+        boards.signs,
+        Confidence.LIKELY if boards.interleaved else Confidence.POSSIBLE,
+        addresses=", ".join(boards.addresses) or "no addresses",
+    )
+
+
+RULES = (
+    Rule(
+        "recover_failed",
+        (28,),
+        "The probe could not recover a core (-102): its access port is locked or hangs.",
+        "Switch the kit off and on, then recover the network core first: "
+        "`nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK`, then `nrfjprog --recover`.",
+        _recover_failed,
+    ),
+    Rule(
+        "verify_failed",
+        (29,),
+        "What was programmed does not read back (exit 55): UICR or OTP was already written.",
+        "Erase it first: `west flash --recover` (network core, then application core).",
+        _verify_failed,
+    ),
+    Rule(
+        "debug_port_locked",
+        (28,),
+        "The board's debug port is locked (readback protection).",
+        "`nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK`, then `nrfjprog --recover`: erases "
+        "the board and opens it.",
+        says("probe_protected"),
+    ),
+    Rule(
+        "no_probe",
+        (),
+        "No debug probe answered.",
+        "Check cable and switch of the kit, `nrfjprog --ids` or `nrfutil device list`, and that "
+        "nothing else holds the probe.",
+        says("probe_missing"),
+    ),
+    Rule(
+        "two_boards_in_one_log",
+        (),
+        "The log holds the text of two boards ({addresses}), so versions and boots may be mixed "
+        "up.",
+        "Capture one board alone, by its own /dev/serial/by-id/... path.",
+        _two_boards,
+        weight=Weight.ADVICE,
+    ),
+)

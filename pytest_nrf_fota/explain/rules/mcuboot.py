@@ -1,0 +1,351 @@
+"""What MCUboot refuses, reverts, or cannot find."""
+
+import difflib
+
+from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.report import BootRecord, Seen, SwapResult
+from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.known_lines import Known, Origin
+from pytest_nrf_fota.explain.rule import (
+    Confidence,
+    Finding,
+    Rule,
+    Shown,
+    Weight,
+    found,
+    says,
+    shown_of,
+)
+from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+from pytest_nrf_fota.firmware.known_keys import public_knowledge
+from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH
+
+
+def _is_primary(line: Known) -> bool:
+    """Whether a line is about the primary slot, also where the UART lost a character of it."""
+    near = difflib.get_close_matches(line.text("slot"), ("primary", "secondary"), n=1)
+    return near == ["primary"]
+
+
+def _secondary_invalid(case: Case) -> Finding | None:
+    lines = [k for k in case.known("image_invalid") if not _is_primary(k)]
+    if not lines:
+        return None
+    boot = case.boot_of(lines[0])
+    decided = [d.seen for d in (boot.mcuboot.decisions if boot and boot.mcuboot else ())]
+    wanted = [seen for seen in decided if seen.line_number < lines[0].seen.line_number]
+    shown = (*shown_of([*wanted[-1:], *lines]), *_keys_of_package(case))
+    return Finding(shown, Confidence.CERTAIN)
+
+
+def _keys_of_package(case: Case) -> list[Shown]:
+    shown = []
+    for file in case.package.files if case.package is not None else ():
+        for tlv in file.image.tlvs:
+            known = public_knowledge(tlv.value) if tlv.kind == TLV_KEYHASH else None
+            if known is not None:
+                text = f"{file.name}: signed with a public key: {known}"
+                shown.append(Shown(Origin.PACKAGE, None, text))
+    return shown
+
+
+def _primary_invalid(case: Case) -> Finding | None:
+    lines = [k for k in case.known("image_invalid") if _is_primary(k)]
+    lines += case.known("validation_attempt")
+    return found(lines) if lines and not _later_boot_is_fine(case, lines[-1]) else None
+
+
+def _nothing_to_start(case: Case) -> Finding | None:
+    lines = [*case.known("mcuboot_nothing"), *case.known("bad_image_magic", "headers_unreadable")]
+    last = [k for k in lines if k.name == "mcuboot_nothing"] or [
+        k for k in lines if k.name == "bad_image_magic"
+    ]
+    if not last or _later_boot_is_fine(case, last[-1]):
+        return None
+    return found(last)
+
+
+def _no_application_yet(case: Case) -> Finding | None:
+    lines = case.known("mcuboot_nothing")
+    if not lines or not _later_boot_is_fine(case, lines[-1]):
+        return None
+    after = [
+        b.mcuboot.jumped or b.mcuboot.decisions[-1].seen
+        for b in case.boots_after(lines[-1])
+        if b.mcuboot is not None and (b.mcuboot.jumped or b.mcuboot.decisions)
+    ]
+    return found([lines[-1], *after[-1:]])
+
+
+def _later_boot_is_fine(case: Case, line: Known) -> bool:
+    return any(b.reached_app and not b.faults for b in case.boots_after(line))
+
+
+def _reverted(case: Case) -> Finding | None:
+    if upgrade_story(case).ending is not Ending.REVERTED:
+        return None
+    for boot in reversed(case.boots.boots):
+        if boot.mcuboot is None:
+            continue
+        decided = [d.seen for d in boot.mcuboot.decisions if d.swap_type == "revert"]
+        swaps = [
+            s.seen
+            for s in boot.mcuboot.swaps
+            if s.result is SwapResult.REVERTED or s.decided == "revert"
+        ]
+        if not decided and not swaps:
+            continue
+        unconfirmed = [
+            t.seen
+            for t in boot.mcuboot.trailers
+            if t.area == "primary" and t.copy_done == 1 and t.image_ok == 3
+        ]
+        crash = _crash_before(case, boot)
+        return found([*crash, *unconfirmed[:1], *decided[:1], *swaps[-1:]])
+    return None
+
+
+def _crash_before(case: Case, boot: BootRecord) -> list[Seen]:
+    """A fault in the boot that the revert follows: why nothing was confirmed."""
+    before = [b for b in case.boots.boots if b.number == boot.number - 1]
+    return [fault.seen for b in before for fault in b.faults[:1]]
+
+
+def _mark_not_seen(case: Case) -> Finding | None:
+    """The application saw its mark; MCUboot, on the next boot, saw none."""
+    queries = [
+        q
+        for q in case.known("app_swap_type", "swap_type")
+        if q.origin is Origin.LOG and case.stage_of(q) is Stage.APP
+    ]
+    marks = [*queries, *case.known("upgrade_scheduled")]
+    if not marks:
+        return None
+    last = max(marks, key=lambda known: known.seen.line_number)
+    if last.name != "upgrade_scheduled" and last.text("swap_type") not in ("test", "perm"):
+        return None
+    after = case.boots_after(last)
+    if not after or after[0].mcuboot is None or after[0].mcuboot.swaps:
+        return None
+    mcuboot = after[0].mcuboot
+    if mcuboot.refusals or any(d.swap_type != "none" for d in mcuboot.decisions):
+        return None
+    if not mcuboot.decisions or any(r.decision is None for r in mcuboot.rounds):
+        return None
+    secondary = [t.seen for t in mcuboot.trailers if t.area == "secondary"]
+    return found([last, *secondary[:1], mcuboot.decisions[0].seen], Confidence.LIKELY)
+
+
+def _sectors(case: Case) -> Finding | None:
+    lines = case.known("too_many_sectors")
+    if not lines:
+        return None
+    beside = [k for k in case.known("slots_incompatible") if case.same_boot(k, lines[0])]
+    return found([*lines[:2], *beside[:1]], sectors=lines[0].text("sectors"))
+
+
+def _slots_do_not_fit(case: Case) -> Finding | None:
+    if case.known("too_many_sectors"):
+        return None
+    lines = case.known("slots_incompatible")
+    return found(lines, what=lines[0].text("what") if lines else "")
+
+
+def _downgrade(case: Case) -> Finding | None:
+    lines = case.known("downgrade", "insufficient_version")
+    return found(lines)
+
+
+def _in_recovery(case: Case) -> Finding | None:
+    lines = case.known("recovery_entered")
+    last = case.boots.last_boot
+    if not lines or last is None or case.boot_of(lines[-1]) != last or last.reached_app:
+        return None
+    return found([lines[-1]])
+
+
+def _crypto(case: Case) -> Finding | None:
+    lines = [k for k in case.known("crypto_failed") if case.stage_of(k) is Stage.MCUBOOT]
+    return found(lines, Confidence.LIKELY, code=lines[0].text("code") if lines else "")
+
+
+RULES = (
+    Rule(
+        "secondary_image_invalid",
+        (14,),
+        "MCUboot refused the image in the secondary slot and erased it: its signature is not of "
+        "the "
+        "key in this MCUboot, or the file is damaged or cut.",
+        "Sign with the key that MCUboot was built with (`SB_CONFIG_BOOT_SIGNATURE_KEY_FILE`, up to "
+        "NCS 2.6 `CONFIG_BOOT_SIGNATURE_KEY_FILE`) and upload again; "
+        "`nrf-fota inspect merged.hex` and `nrf-fota inspect dfu_application.zip` show both keys.",
+        _secondary_invalid,
+        asks_for="the package: `--package dfu_application.zip`",
+    ),
+    Rule(
+        "primary_image_invalid",
+        (15,),
+        "The image in the primary slot is not valid: unsigned, signed with another key, or "
+        "damaged.",
+        "Flash build/merged.hex (or zephyr/app_signed.hex, never zephyr.hex), built with the key "
+        "of "
+        "the MCUboot on the board: `west flash --recover`.",
+        _primary_invalid,
+    ),
+    Rule(
+        "too_few_sectors",
+        (18,),
+        "MCUboot cannot read the slots' sectors (limit {sectors}), so no upgrade is possible: the "
+        "limit is too low, or MCUboot has no driver for the flash that holds the slot.",
+        "For a slot in external flash enable its driver in the MCUboot image "
+        "(`CONFIG_NORDIC_QSPI_NOR=y`, `CONFIG_BOOT_MAX_IMG_SECTORS=256` or 512 in "
+        "child_image/mcuboot.conf or sysbuild/mcuboot.conf), with the application's partitions.",
+        _sectors,
+    ),
+    Rule(
+        "slots_do_not_fit",
+        (19,),
+        "The two slots do not fit each other ({what}), so MCUboot upgrades nothing.",
+        "Give both slots the same size and sector layout (pm_static.yml), and upload a network "
+        "core image as image 1, not as image 0: `image_index` in the manifest.",
+        _slots_do_not_fit,
+    ),
+    Rule(
+        "no_room_to_swap",
+        (20,),
+        "The image leaves no free sector that swap using move needs; it stays pending, and erase "
+        "is answered with rc 6 for ever.",
+        "Make the image smaller by at least one page (4 KiB) plus the trailer, and erase the "
+        "secondary slot from outside: `nrfjprog --qspieraseall` or "
+        "`flash erase mx25r6435f@0 0 800000`.",
+        says("no_room", also=("no_room_bytes",)),
+    ),
+    Rule(
+        "secondary_flash_missing",
+        (17,),
+        "MCUboot has no driver for the flash of a slot, or it does not answer.",
+        "Enable it in the MCUboot image: `CONFIG_NORDIC_QSPI_NOR=y` (or `CONFIG_SPI_NOR=y`) and "
+        "`CONFIG_FLASH=y` in child_image/mcuboot.conf or sysbuild/mcuboot.conf, and "
+        "`chosen { nordic,pm-ext-flash = &mx25r64; };` in its overlay.",
+        says("area_not_opened", "scratch_not_opened", "secondary_unreachable"),
+    ),
+    Rule(
+        "mark_not_seen",
+        (16,),
+        "The application marked the image, but MCUboot saw no mark: the two look for the secondary "
+        "slot in different places.",
+        "Build both with the same partitions: pm_static.yml for the parent and MCUboot, and "
+        "`chosen { nordic,pm-ext-flash = &mx25r64; };` in both overlays; compare partitions.yml.",
+        _mark_not_seen,
+    ),
+    Rule(
+        "not_confirmed",
+        (),
+        "The new image ran once as a test, was not confirmed, and the next reset took it back.",
+        "Confirm before the next reset: `boot_write_img_confirmed()` in the application once it "
+        "works, or `smpmgr ... image state-write --confirm` / `mcumgr image confirm` / the phone's "
+        'mode "Confirm only".',
+        _reverted,
+    ),
+    Rule(
+        "downgrade_prevented",
+        (),
+        "Downgrade prevention: the update's version or security counter is lower than that of the "
+        "running image, so MCUboot erased it.",
+        "Raise `CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION` (or the security counter, "
+        "`imgtool sign --security-counter`) above the running one, or build MCUboot without "
+        "`CONFIG_MCUBOOT_DOWNGRADE_PREVENTION`.",
+        _downgrade,
+    ),
+    Rule(
+        "security_counter_failed",
+        (),
+        "The image was taken, but its security counter could not be stored.",
+        "Check the counter's provisioned slots (`CONFIG_SB_NUM_VER_COUNTER_SLOTS`, "
+        "`CONFIG_MCUBOOT_HW_DOWNGRADE_PREVENTION_COUNTER_SLOTS`); when all are used a development "
+        "kit needs `west flash --recover`.",
+        says("security_counter_failed"),
+    ),
+    Rule(
+        "wrong_upload_address",
+        (),
+        "Swap using offset wants the update one sector into the slot; it was uploaded to the "
+        "start.",
+        "Build the application and MCUboot with the same mode (`SB_CONFIG_MCUBOOT_MODE_SWAP_USING_"
+        "OFFSET`) and upload again.",
+        says("wrong_upload_address"),
+    ),
+    Rule(
+        "partition_does_not_fit_flash",
+        (18, 19),
+        "A slot's partition does not fit the flash that it lies in.",
+        "Align address and size of the slots to the flash's erase size (4 KiB) in pm_static.yml.",
+        says("sector_layout"),
+    ),
+    Rule(
+        "load_failed",
+        (),
+        "MCUboot loaded no image: no slot holds one that it may load, or it does not fit its RAM.",
+        "Check load address and size of the image (`imgtool dumpinfo`), and flash a signed image.",
+        says("no_slot_to_load", "ram_load_failed"),
+    ),
+    Rule(
+        "decompression_failed",
+        (),
+        "A compressed update cannot be unpacked.",
+        "Build the update with the compression that the board's MCUboot supports "
+        "(`SB_CONFIG_MCUBOOT_COMPRESSED_IMAGE_SUPPORT`), or send the uncompressed image.",
+        says("decompression_failed"),
+    ),
+    Rule(
+        "bootloader_crypto_failed",
+        (14,),
+        "MCUboot's cryptography failed (error {code}): the key's type or the crypto driver does "
+        "not "
+        "fit the image.",
+        "Build image and MCUboot with the same signature type "
+        "(`SB_CONFIG_BOOT_SIGNATURE_TYPE_...`), and flash both from one build.",
+        _crypto,
+    ),
+    Rule(
+        "swap_status_damaged",
+        (),
+        "The swap status in the trailer is damaged or could not be written.",
+        "Erase both slots' trailers by flashing merged.hex with `west flash --recover` and "
+        "`nrfjprog --qspieraseall`; check the flash if it comes again.",
+        says("inconsistent_status", "status_unreadable"),
+    ),
+    Rule(
+        "bootloader_panicked",
+        (),
+        "MCUboot met a state that it cannot handle and stopped.",
+        "Flash merged.hex with `west flash --recover`, erase the external flash "
+        "(`nrfjprog --qspieraseall`), and keep this log for a report.",
+        says("mcuboot_panic"),
+    ),
+    Rule(
+        "in_serial_recovery",
+        (),
+        "MCUboot waits in serial recovery and starts no application.",
+        "Release the button or pin that enters it, or send an image: "
+        "`mcumgr --conntype serial --connstring dev=/dev/ttyACM0 image upload app.bin`; then "
+        "reset.",
+        _in_recovery,
+    ),
+    Rule(
+        "nothing_to_start",
+        (15,),
+        "MCUboot found no image that it may start; the board stands still.",
+        "Flash a signed application: `west flash --recover` with build/merged.hex.",
+        _nothing_to_start,
+        weight=Weight.CONSEQUENCE,
+    ),
+    Rule(
+        "no_application_yet",
+        (15,),
+        "On an earlier boot there was no application yet; a later one starts it.",
+        "Nothing to do: that is how a board looks between flashing MCUboot and the application.",
+        _no_application_yet,
+        weight=Weight.NOTE,
+    ),
+)

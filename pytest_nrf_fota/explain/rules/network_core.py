@@ -1,0 +1,72 @@
+"""The nRF5340's network core: its update through PCD, and a controller that does not answer."""
+
+from pytest_nrf_fota.bootlog.report import BootRecord
+from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found, says
+
+_LEAST_BOOTS = 2
+
+
+def _update_loop(case: Case) -> Finding | None:
+    """Boot after boot starts the network core's update, and no application stays."""
+    run: list[BootRecord] = []
+    for boot in case.boots.boots:
+        update = boot.network_core
+        if update is not None and update.started is not None:
+            run.append(boot)
+        else:
+            run = []
+        if len(run) >= _LEAST_BOOTS and not _is_finished(run):
+            starts = [b.network_core.started for b in run if b.network_core is not None]
+            return found(
+                [seen for seen in starts if seen is not None],
+                Confidence.LIKELY,
+                count=len(run),
+            )
+    return None
+
+
+def _is_finished(run: list[BootRecord]) -> bool:
+    """Two updates in a row that each reached the application are two updates."""
+    return run[-1].reached_app or run[-2].reached_app
+
+
+def _controller_silent(case: Case) -> Finding | None:
+    lines = [
+        known
+        for known in case.known("hci_timeout")
+        if known.text("command") or known.number("code") == -11
+    ]
+    sure = [known for known in lines if known.text("command")]
+    return found(lines, Confidence.CERTAIN if sure else Confidence.LIKELY)
+
+
+RULES = (
+    Rule(
+        "network_core_refused",
+        (26,),
+        "The network core did not take its update: its bootloader (b0n) and PCD do not match the "
+        "application core's build, or its flash is protected.",
+        "Reflash both cores from one build, network core first: `nrfjprog --recover --coprocessor "
+        "CP_NETWORK`, `nrfjprog --recover`, then `west flash`.",
+        says("netcore_failed", "b0n_failed", also=("netcore_start", "netcore_on", "netcore_off")),
+    ),
+    Rule(
+        "network_core_update_loop",
+        (27,),
+        "The board reboots in a loop ({count} boots): each boot finds the same old network core "
+        "image in the external flash and starts its update again.",
+        "Erase the external flash: `nrfjprog --qspieraseall` or "
+        "`nrfutil device erase --all-external`, then `west flash --recover`.",
+        _update_loop,
+    ),
+    Rule(
+        "controller_silent",
+        (26,),
+        "The Bluetooth controller on the network core does not answer: it holds no image, another "
+        "build's, or it crashed.",
+        "Flash both cores from one build (`west flash` with merged_domains.hex; hci_ipc or "
+        "hci_rpmsg for the network core), and look at the network core's own UART (first VCOM).",
+        _controller_silent,
+    ),
+)

@@ -1,0 +1,425 @@
+"""What NSIB refuses, and what its choice between S0 and S1 leads to."""
+
+from pytest_nrf_fota.bootlog.report import BootRecord, NsibAttempt, Seen, Swap, SwapResult
+from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.known_lines import Known, Origin
+from pytest_nrf_fota.explain.rule import (
+    Confidence,
+    Finding,
+    Rule,
+    Shown,
+    Weight,
+    found,
+    says,
+    shown_of,
+)
+from pytest_nrf_fota.explain.upgrade_story import is_copy_for_nsib
+from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
+from pytest_nrf_fota.firmware.fw_info import FwInfo
+from pytest_nrf_fota.firmware.validation_info import find_validation_info
+
+_REPROVISION = (
+    "recover both cores, `west flash --recover` (clears OTP), and program merged.hex anew"
+)
+
+
+def attempts(case: Case) -> list[tuple[BootRecord, NsibAttempt]]:
+    """All attempts of NSIB, with their boots."""
+    return [(b, a) for b in case.boots.boots if b.nsib is not None for a in b.nsib.attempts]
+
+
+def _in_attempt(case: Case, attempt: NsibAttempt, *names: str) -> list[Seen]:
+    """Lines of an attempt by pattern: those among its errors, by their number."""
+    numbers = {seen.line_number for seen in attempt.errors}
+    return [k.seen for k in case.known(*names) if k.seen.line_number in numbers]
+
+
+def _signature_failed(case: Case, attempt: NsibAttempt) -> list[Seen]:
+    refused = _in_attempt(case, attempt, "nsib_signature_invalid")
+    if not refused and attempt.verified is None and attempt.invalidated is not None:
+        wrong = [key for key in attempt.keys if key.result == "no match"]
+        refused = [attempt.invalidated] if wrong else []
+    return refused
+
+
+def _wrong_key(case: Case) -> Finding | None:
+    for _, attempt in attempts(case):
+        refused = _signature_failed(case, attempt)
+        if refused and not any(key.result == "revoked" for key in attempt.keys):
+            keys = [key for key in attempt.keys if key.result == "no match"]
+            hashes = [key.hash_ends or "" for key in attempt.keys]
+            return found(
+                [attempt.seen, *(key.seen for key in keys), *refused],
+                Confidence.CERTAIN if keys else Confidence.LIKELY,
+                slot=_name(attempt),
+                hashes=", ".join(filter(None, hashes)) or "the provisioned ones",
+            )
+    # The attempt's other lines may be damaged.
+    alone = case.known("nsib_signature_invalid")
+    if alone and not attempts(case):
+        return found(alone, Confidence.LIKELY, slot="an S slot", hashes="the provisioned ones")
+    return None
+
+
+def _revoked_key(case: Case) -> Finding | None:
+    for _, attempt in attempts(case):
+        refused = _signature_failed(case, attempt)
+        revoked = [key for key in attempt.keys if key.result == "revoked"]
+        if refused and revoked:
+            return found(
+                [attempt.seen, *(key.seen for key in attempt.keys), *refused],
+                Confidence.LIKELY,
+                slot=_name(attempt),
+                keys=", ".join(str(key.number) for key in revoked),
+            )
+    return None
+
+
+def _name(attempt: NsibAttempt) -> str:
+    return "an S slot" if attempt.slot is None else f"S{attempt.slot}"
+
+
+def _key_changed(case: Case) -> Finding | None:
+    return _key_changed_between_boots(case) or _key_of_package_is_another(case)
+
+
+def _key_changed_between_boots(case: Case) -> Finding | None:
+    first: dict[int, tuple[str, Seen]] = {}
+    for _, attempt in attempts(case):
+        for key in attempt.keys:
+            if key.number is None or key.hash_ends is None:
+                continue
+            hash_ends, seen = first.setdefault(key.number, (key.hash_ends, key.seen))
+            if hash_ends != key.hash_ends:
+                return found(
+                    [seen, key.seen],
+                    Confidence.CERTAIN,
+                    number=key.number,
+                    old=hash_ends,
+                    new=key.hash_ends,
+                )
+    return None
+
+
+def _key_of_package_is_another(case: Case) -> Finding | None:
+    tried = {k.hash_ends: k for _, a in attempts(case) for k in a.keys if k.hash_ends}
+    if case.package is None or not tried:
+        return None
+    for file in case.package.files:
+        ends = _key_of(file)
+        if ends is not None and ends not in tried:
+            last = list(tried.values())[-1]
+            shown = Shown(
+                Origin.PACKAGE, None, f"{file.name}: signed for NSIB with key {ends} (hash ends)"
+            )
+            return Finding(
+                (*shown_of([last.seen]), shown),
+                Confidence.CERTAIN,
+                {"number": str(last.number), "old": last.hash_ends or "", "new": ends},
+            )
+    return None
+
+
+def _key_of(file: UpdateFile) -> str | None:
+    info = file.fw_info
+    if info is None:
+        return None
+    start = file.image.header.header_size_bytes
+
+    def read(address: int, size_bytes: int) -> bytes:
+        return file.data[address : address + size_bytes]
+
+    validation = find_validation_info(read, start + info.firmware_size_bytes)
+    if validation is None:
+        return None
+    text = validation.key_hash.hex()
+    return f"{text[:2]}...{text[-2:]}"
+
+
+def _rollback(case: Case) -> Finding | None:
+    lines = case.known("nsib_below_counter")
+    if not lines:
+        return None
+    beside = [k for k in case.known("nsib_invalidated") if case.same_boot(k, lines[0])]
+    return found(
+        [*lines, *beside], version=lines[0].text("version"), counter=lines[0].text("counter")
+    )
+
+
+def _counter_full(case: Case) -> Finding | None:
+    lines = [k for k in case.known("nsib_counter_failed") if k.number("code") == -12]
+    return found(lines)
+
+
+def _counter_failed(case: Case) -> Finding | None:
+    lines = [k for k in case.known("nsib_counter_failed") if k.number("code") != -12]
+    lines += case.known("nsib_counter_slots_unreadable")
+    return found(lines, code=lines[0].text("code") if lines else "")
+
+
+def copies_for_nsib(case: Case) -> list[tuple[BootRecord, Swap]]:
+    """Boots in which MCUboot put an image into an S slot."""
+    return [
+        (boot, swap)
+        for boot in case.boots.boots
+        if boot.nsib is not None and boot.mcuboot is not None
+        for swap in boot.mcuboot.swaps
+        if swap.result in (SwapResult.SWAPPED, SwapResult.OVERWRITTEN)
+        and is_copy_for_nsib(boot, swap)
+    ]
+
+
+def _version_not_raised(case: Case) -> Finding | None:
+    for boot, swap in copies_for_nsib(case):
+        before = boot.nsib.booted if boot.nsib else None
+        after = [b for b in case.boots.boots if b.number > boot.number and b.nsib is not None]
+        if before is None or not after or after[0].nsib is None:
+            continue
+        now = after[0].nsib.booted
+        refused = any(a.errors for b in after for a in (b.nsib.attempts if b.nsib else ()))
+        if (
+            now is not None
+            and not refused
+            and (now.slot, now.firmware_version) == (before.slot, before.firmware_version)
+        ):
+            version = "the same" if now.firmware_version is None else str(now.firmware_version)
+            versions = [
+                k
+                for k in case.known("nsib_firmware_version")
+                if case.boot_of(k) in (boot, after[0])
+            ]
+            lines: list[Known | Seen] = [swap.seen, now.seen, *versions]
+            return found(lines, Confidence.LIKELY, version=version, slot=_name(now))
+    return _package_not_newer(case)
+
+
+def _package_not_newer(case: Case) -> Finding | None:
+    if case.package is None or case.package.kind is not PackageKind.MCUBOOT:
+        return None
+    booted = [a for _, a in attempts(case) if a.verified and a.firmware_version is not None]
+    if not booted:
+        return None
+    running = booted[-1]
+    assert running.firmware_version is not None
+    infos: list[tuple[UpdateFile, FwInfo]] = [
+        (f, f.fw_info) for f in case.package.files if f.fw_info is not None
+    ]
+    old = [(f, info) for f, info in infos if info.version <= running.firmware_version]
+    # The upgrade may have happened already: then the package's version is the one that runs.
+    was = {a.firmware_version for a in booted}
+    if not old or len(old) != len(infos) or len(was) > 1:
+        return None
+    shown = [
+        Shown(Origin.PACKAGE, None, f"{f.name}: FW_INFO version {info.version}") for f, info in old
+    ]
+    return Finding(
+        (*shown_of([running.seen]), *shown),
+        Confidence.CERTAIN,
+        {"version": str(running.firmware_version), "slot": _name(running)},
+    )
+
+
+def _second_reset(case: Case) -> Finding | None:
+    copies = copies_for_nsib(case)
+    last = case.boots.last_boot
+    if not copies or last is None or copies[-1][0].number != last.number:
+        return None
+    boot, swap = copies[-1]
+    started = [a.seen for a in (boot.nsib.attempts if boot.nsib else ())]
+    return found([*started[-1:], swap.seen], Confidence.LIKELY)
+
+
+def _fault_before_first_line(case: Case) -> Finding | None:
+    """A fault directly behind a banner, before NSIB tried a slot."""
+    for boot in case.boots.boots:
+        for fault in boot.faults:
+            if boot.nsib is not None and boot.nsib.attempts:
+                continue
+            if boot.mcuboot is not None or boot.start_is_missing:
+                continue
+            banners = [b.seen for span in boot.stages for b in span.banners]
+            if not banners or _said_between(boot, banners[-1], fault.seen):
+                continue
+            if not case.has_nsib and not _is_nordic(boot):
+                continue
+            confidence = Confidence.LIKELY if case.has_nsib else Confidence.POSSIBLE
+            return found([banners[-1], fault.seen, fault.last], confidence)
+    return None
+
+
+def _is_nordic(boot: BootRecord) -> bool:
+    """Whether a banner names Nordic's SDK; no other has NSIB."""
+    return any(
+        "nRF Connect" in banner.product or "-ncs" in banner.version
+        for span in boot.stages
+        for banner in span.banners
+    )
+
+
+def _said_between(boot: BootRecord, banner: Seen, fault: Seen) -> bool:
+    """Whether anything was printed between the last banner and the fault: an application ran."""
+    if fault.line_number - banner.line_number > 3:
+        return True
+    return any(
+        banner.line_number < seen.line_number < fault.line_number and seen.text.strip()
+        for seen in (boot.app.said if boot.app is not None else ())
+    )
+
+
+RULES = (
+    Rule(
+        "nsib_revoked_key",
+        (4,),
+        "NSIB refused the firmware in {slot}: it is signed with a key that was revoked (key "
+        "{keys}) "
+        "or that was never provisioned, and NSIB burnt the slot.",
+        "Sign with a key that is still valid: `CONFIG_SB_SIGNING_KEY_FILE`, and raise "
+        "`CONFIG_FW_INFO_FIRMWARE_VERSION`. Firmware signed with a later key revokes the earlier "
+        "ones for ever; only a recover clears that.",
+        _revoked_key,
+    ),
+    Rule(
+        "nsib_wrong_key",
+        (4,),
+        "NSIB refused the firmware in {slot}: it is signed with a key that is not provisioned on "
+        "this board (provisioned: {hashes}).",
+        "Sign with the provisioned key: set `CONFIG_SB_SIGNING_KEY_FILE` to its PEM file. If that "
+        f"key is lost, {_REPROVISION}.",
+        _wrong_key,
+    ),
+    Rule(
+        "nsib_key_changed",
+        (3,),
+        "NSIB's signing key is another one: key {number} was {old}, now {new}. A pristine build "
+        "makes a new key, and every update signed with it is refused by boards that hold the old.",
+        'Fix the key: `CONFIG_SB_SIGNING_KEY_FILE="<absolute path>/nsib_key.pem"` (keep a copy of '
+        "build/zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem); then "
+        f"{_REPROVISION}.",
+        _key_changed,
+    ),
+    Rule(
+        "nsib_rollback",
+        (5,),
+        "NSIB refused firmware version {version}: the monotonic counter stands at {counter}; the "
+        "slot is burnt.",
+        "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again. To go back on a "
+        "development kit clear the counter in OTP with `west flash --recover`.",
+        _rollback,
+    ),
+    Rule(
+        "nsib_version_not_raised",
+        (6,),
+        "The new MCUboot was copied, or waits to be, but NSIB keeps {slot} with version {version}: "
+        "the update's FW_INFO version is not higher, and a tie goes to S0.",
+        "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` (NSIB compares only that) together with "
+        "`CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or: "
+        "`nrf-fota resign dfu_mcuboot.zip --fw-version +1 --output next.zip`.",
+        _version_not_raised,
+    ),
+    Rule(
+        "nsib_second_reset",
+        (8,),
+        "The new MCUboot lies in its S slot, but NSIB had chosen before it was copied.",
+        "Reset once more: `nrfjprog --pinreset` or `smpmgr ... os reset`. Up to NCS 2.7 a MCUboot "
+        "update takes two resets.",
+        _second_reset,
+    ),
+    Rule(
+        "nsib_counter_full",
+        (7,),
+        "All slots of NSIB's monotonic counter are used up (-12): no higher version can be stored.",
+        "`west flash --recover` clears OTP on a development kit; provision more slots with "
+        "`CONFIG_SB_NUM_VER_COUNTER_SLOTS` (an even number).",
+        _counter_full,
+    ),
+    Rule(
+        "nsib_counter_failed",
+        (),
+        "NSIB could not read or raise its monotonic counter (error {code}).",
+        "Provision the board again with `CONFIG_SB_MONOTONIC_COUNTER=y`: "
+        "`west flash --recover` and program merged.hex.",
+        _counter_failed,
+    ),
+    Rule(
+        "nsib_signature_damaged",
+        (4,),
+        "NSIB knows the key, but the signature or hash does not fit the firmware (error {code}): "
+        "the slot's content is damaged or was changed after signing.",
+        "Build and sign again, then program or upload the whole file; do not edit a signed image.",
+        says("nsib_validation_error", also=("nsib_invalidated",)),
+    ),
+    Rule(
+        "nsib_burnt_earlier",
+        (5,),
+        "The slot's firmware was refused on an earlier boot and burnt; it can never boot again.",
+        "Program or upload the slot anew, with a higher `CONFIG_FW_INFO_FIRMWARE_VERSION` and the "
+        "provisioned key.",
+        says("nsib_was_invalidated"),
+    ),
+    Rule(
+        "nsib_malformed",
+        (32,),
+        "NSIB finds no usable firmware in the slot: {what}",
+        "Program the file that the build signed for this slot (signed_by_b0_s0_image.hex or "
+        "..._s1_image.hex), or merged.hex; an unsigned or moved image cannot boot.",
+        says("nsib_malformed", also=("nsib_invalidated",)),
+    ),
+    Rule(
+        "nsib_keys_unusable",
+        (),
+        "NSIB's provisioned keys cannot be used, so it refuses every image.",
+        "Provision again with keys whose hashes hold no 0xFFFF: `west flash --recover`, then "
+        "program merged.hex.",
+        says("nsib_key_read_failed", "nsib_bad_key", "nsib_crypto_failed"),
+    ),
+    Rule(
+        "nsib_protection_failed",
+        (),
+        "A bootloader cannot lock its own flash and stops.",
+        "Align the partition to the lock granule (0x4000 on nRF5340, pm_static.yml), or check that "
+        "no debugger script has locked the region before; then program merged.hex.",
+        says("nsib_protect_failed", "protect_failed"),
+    ),
+    Rule(
+        "ext_api_missing",
+        (),
+        "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
+        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where "
+        "it is "
+        "provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex.",
+        says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
+    ),
+    Rule(
+        "nsib_life_cycle",
+        (),
+        "The board's provisioned life cycle state does not allow NSIB to boot.",
+        "Provision the life cycle state again (provision.hex of the build) after "
+        "`west flash --recover`.",
+        says("nsib_unbootable"),
+    ),
+    Rule(
+        "fault_before_nsib_lines",
+        (32,),
+        "The board crashes right behind the first banner, before NSIB names a slot: S0 holds no "
+        "firmware information (fixed in NCS of February 2026).",
+        "Program S0 too: flash merged.hex, not the S1 file alone.",
+        _fault_before_first_line,
+        asks_for="`nrfjprog --memrd 0x8400 --n 64`: S0's fw_info begins with 281EE6DE there",
+    ),
+    Rule(
+        "nsib_nothing_to_start",
+        (4, 5),
+        "NSIB found no firmware that it may start; the board stands still.",
+        f"Both S slots are empty or burnt: {_REPROVISION}.",
+        says("nsib_nothing", also=("nsib_no_fw_info", "nsib_invalidated")),
+        weight=Weight.CONSEQUENCE,
+    ),
+    Rule(
+        "nsib_burnt_slot",
+        (4, 5),
+        "NSIB burnt the slot it refused: this file can never boot from there again.",
+        "Upload or program a corrected file; the burnt one stays refused even with the right key.",
+        says("nsib_invalidated"),
+        weight=Weight.CONSEQUENCE,
+    ),
+)

@@ -1,0 +1,352 @@
+"""Updates of MCUboot itself, through the secondary slot that it shares with the application."""
+
+from collections.abc import Sequence
+
+from pytest_nrf_fota.bootlog.report import BootRecord, ImageRound, Seen
+from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found, says
+from pytest_nrf_fota.explain.rules.nsib import copies_for_nsib
+from pytest_nrf_fota.explain.upgrade_story import (
+    Ending,
+    last_query_before,
+    signs_of_an_attempt,
+    upgrade_story,
+)
+from pytest_nrf_fota.firmware.dfu_package import PackageKind
+
+# An S slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB
+# (facts/dual-stage-boot.md, 1). Applications with an SMP server over Bluetooth are larger.
+_LARGEST_S_IMAGE_BYTES = 0x14000
+# The first packet of an upload asks for the swap type twice (facts/dual-stage-boot.md, 6.5).
+_PAIR_WITHIN_S = 0.005
+_UPLOAD_TAKES_S = 1.0
+_ERASE_WITHIN_S = 10.0
+_NOT_DONE = (Ending.NOT_PENDING, Ending.NOT_MARKED)
+
+
+def _is_s_sized(erase: Known) -> bool:
+    size_bytes = erase.number("size", 16)
+    return size_bytes is not None and 0 < size_bytes <= _LARGEST_S_IMAGE_BYTES
+
+
+def _query_pairs(queries: Sequence[Known]) -> list[tuple[Known, Known]]:
+    pairs: list[tuple[Known, Known]] = []
+    place = 0
+    while place + 1 < len(queries):
+        one, two = queries[place], queries[place + 1]
+        first, second = one.seen.uptime_s, two.seen.uptime_s
+        if first is not None and second is not None and 0 <= second - first <= _PAIR_WITHIN_S:
+            pairs.append((one, two))
+            place += 2
+        else:
+            place += 1
+    return pairs
+
+
+def _uploads_in_log(case: Case, erase: Known) -> list[Known]:
+    """The query pairs of two uploads: one into an empty slot, then the one that erased it."""
+    boot = case.boot_of(erase)
+    queries = [
+        q
+        for q in case.known("app_swap_type")
+        if case.boot_of(q) == boot and q.seen.line_number < erase.seen.line_number
+    ]
+    pairs = _query_pairs(queries)
+    erased_at = erase.seen.uptime_s
+    if len(pairs) < 2 or erased_at is None:
+        return []
+    second = pairs[-1]
+    started_at = second[0].seen.uptime_s or 0.0
+    if erased_at - started_at > _ERASE_WITHIN_S:
+        return []
+    earlier = [
+        pair
+        for pair in pairs[:-1]
+        if started_at - (pair[0].seen.uptime_s or 0.0) >= _UPLOAD_TAKES_S
+    ]
+    return [*earlier[-1], *second] if earlier else []
+
+
+def _both_files(case: Case) -> Finding | None:
+    return _both_files_by_client(case) or _both_files_by_log(case)
+
+
+def _both_files_by_client(case: Case) -> Finding | None:
+    uploads: list[ClientStep] = []
+    for step in case.client.steps:
+        if step.operation is Operation.RESET and len(_distinct(uploads)) < 2:
+            uploads = []
+        elif step.operation is Operation.UPLOAD:
+            uploads.append(step)
+    different = _distinct(uploads)
+    if len(different) < 2 or len({step.image or 0 for step in different}) > 1:
+        return None
+    refused = [
+        step
+        for step in case.client.failed(Problem.INVALID, Problem.HASH_NOT_FOUND)
+        if step.operation in (Operation.TEST, Operation.CONFIRM)
+    ]
+    bootloaders = case.has_nsib or _is_bootloader_package(case)
+    if not (bootloaders or refused) or upgrade_story(case).ending in (
+        Ending.UPGRADED,
+        Ending.TESTED,
+        Ending.REVERTED,
+    ):
+        return None
+    lines: list[Seen] = [step.seen for step in different]
+    lines += [step.problem_seen or step.seen for step in refused]
+    confidence = Confidence.CERTAIN if refused else Confidence.LIKELY
+    return found(
+        lines,
+        confidence,
+        origin=case.client_origin,
+        uploads=len(different),
+        wanted=_wanted_file(case),
+    )
+
+
+def _distinct(uploads: Sequence[ClientStep]) -> list[ClientStep]:
+    """Uploads of different files, as far as names, hashes and sizes tell."""
+    kept: dict[tuple[object, ...], ClientStep] = {}
+    for step in uploads:
+        kept.setdefault((step.file or step.hash or step.seen.line_number,), step)
+    return list(kept.values())
+
+
+def _is_bootloader_package(case: Case) -> bool:
+    return case.package is not None and case.package.kind is PackageKind.MCUBOOT
+
+
+def _both_files_by_log(case: Case) -> Finding | None:
+    erases = [e for e in case.known("erased_slot") if _is_s_sized(e)]
+    if not erases or not (case.has_nsib or _is_bootloader_package(case)):
+        return None
+    if upgrade_story(case).ending not in _NOT_DONE:
+        return None
+    erase = erases[-1]
+    uploads = _uploads_in_log(case, erase)
+    trailer_erase = [
+        t for t in case.known("erased_trailer") if t.seen.line_number > erase.seen.line_number
+    ]
+    after = [_boot_without_mark(boot) for boot in case.boots_after(erase)[:1]]
+    lines: list[Known | Seen] = [
+        *uploads,
+        erase,
+        *trailer_erase[:1],
+        *(seen for seen in after if seen is not None),
+    ]
+    confidence = Confidence.LIKELY if uploads else Confidence.POSSIBLE
+    return found(
+        lines,
+        confidence,
+        uploads="two" if uploads else "at least one, probably two",
+        wanted=_wanted_file(case),
+    )
+
+
+def _wanted_file(case: Case) -> str:
+    """Which file of dfu_mcuboot.zip fits, by the slot that NSIB starts."""
+    names = {
+        0: "S0 runs here, so the s1 file: signed_by_mcuboot_and_b0_s1_image_update.bin",
+        1: "S1 runs here, so the s0 file: signed_by_mcuboot_and_b0_s0_image_update.bin",
+    }
+    booted = [b.nsib.booted for b in case.boots.boots if b.nsib is not None and b.nsib.booted]
+    slot = booted[-1].slot if booted and booted[-1] is not None else None
+    if slot in names:
+        return names[slot]
+    return "`Attempting to boot slot 0.` -> the s1 file, and the other way round"
+
+
+def _boot_without_mark(boot: BootRecord) -> Seen | None:
+    for trailer in boot.mcuboot.trailers if boot.mcuboot is not None else ():
+        if trailer.area == "secondary" and trailer.magic == "unset":
+            return trailer.seen
+    booted = boot.nsib.booted if boot.nsib is not None else None
+    return booted.seen if booted is not None else None
+
+
+def _silent_rounds(boot: BootRecord) -> list[ImageRound]:
+    """The application's image pair without a decision, before one that was decided as none.
+
+    The other way round - MCUboot's own pair without a decision - an application lies in the
+    secondary slot, as after every swap.
+    """
+    if boot.mcuboot is None or boot.mcuboot.swaps or len(boot.mcuboot.rounds) < 2:
+        return []
+    first, *others = boot.mcuboot.rounds
+    if first.decision is not None or first.is_resume or not first.trailers:
+        return []
+    decided = [r.decision for r in others if r.decision is not None]
+    if not decided or any(d.swap_type != "none" or d.image == 0 for d in decided):
+        return []
+    return [first]
+
+
+def _s_image_waits(case: Case) -> Finding | None:
+    for boot in case.boots.boots:
+        silent = _silent_rounds(boot)
+        if not silent or boot.mcuboot is None or boot.nsib is None:
+            continue
+        decided = [d.seen for d in boot.mcuboot.decisions]
+        usual = any(
+            b.mcuboot is not None and len(b.mcuboot.decisions) > len(boot.mcuboot.decisions)
+            for b in case.boots.boots
+        )
+        lines = [*(t.seen for t in silent[0].trailers), *decided]
+        return found(lines, Confidence.CERTAIN if usual else Confidence.LIKELY)
+    return _s_image_uploaded(case)
+
+
+def _s_image_uploaded(case: Case) -> Finding | None:
+    """Without MCUboot's lines: what was uploaded on a board with NSIB has the size of MCUboot."""
+    erases = [e for e in case.known("erased_slot") if _is_s_sized(e)]
+    silent = not any(b.mcuboot and b.mcuboot.trailers for b in case.boots.boots)
+    if not erases or not case.has_nsib or not silent:
+        return None
+    if upgrade_story(case).ending not in _NOT_DONE:
+        return None
+    after = [_boot_without_mark(boot) for boot in case.boots_after(erases[-1])[:1]]
+    return found([erases[-1], *(s for s in after if s is not None)], Confidence.LIKELY)
+
+
+def _nothing_pending(case: Case) -> Finding | None:
+    """An upload, and then a boot in which MCUboot had nothing to do."""
+    story = upgrade_story(case)
+    if story.ending is not Ending.NOT_PENDING or not story.shown:
+        return None
+    uploads = signs_of_an_attempt(case)
+    after = case.boots_after(uploads[-1]) if uploads else ()
+    asked = last_query_before(case, after[0]) if after else None
+    if asked is not None and asked.text("swap_type") in ("test", "perm"):
+        # It was marked; that MCUboot did not see it is another cause.
+        return None
+    return Finding(story.shown, Confidence.CERTAIN)
+
+
+def _stale_external_flash(case: Case) -> Finding | None:
+    if upgrade_story(case).ending not in _NOT_DONE:
+        return None
+    lay_there: list[Known | Seen] = list(case.known("erased_slot"))
+    lay_there += [
+        t.seen
+        for boot in case.boots.boots
+        for t in (boot.mcuboot.trailers if boot.mcuboot is not None else ())
+        if t.area == "secondary" and t.magic == "bad"
+    ]
+    lay_there += [r.trailers[-1].seen for boot in case.boots.boots for r in _silent_rounds(boot)]
+    recovered = case.known("probe_recover_command")
+    if not lay_there:
+        return None
+    return found(
+        [*recovered[:1], *lay_there], Confidence.LIKELY if recovered else Confidence.POSSIBLE
+    )
+
+
+def _bricked_after_clean_up(case: Case) -> Finding | None:
+    """The secondary slot was cleaned up behind an S update, and no boot reaches MCUboot since."""
+    cleaned = case.known("cleaned_up")
+    copies = copies_for_nsib(case)
+    if not cleaned or not copies:
+        return None
+    after = case.boots_after(cleaned[-1])
+    dead = [b for b in after if not b.reached_app and b.mcuboot is None and b.nsib is not None]
+    if not after or len(dead) != len(after):
+        return None
+    return found(
+        [copies[-1][1].seen, cleaned[-1], dead[-1].first, dead[-1].last], Confidence.LIKELY
+    )
+
+
+def _wrong_s_file(case: Case) -> Finding | None:
+    lines = case.known("wrong_s_image")
+    if lines:
+        attempts = [a.seen for b in case.boots.boots if b.nsib for a in b.nsib.attempts[-1:]]
+        return found([*attempts[-1:], *lines])
+    return None
+
+
+RULES = (
+    Rule(
+        "nothing_pending",
+        (1,),
+        "Nothing was pending at the reset: an upload went into the secondary slot, but no image "
+        "was "
+        "marked, so MCUboot had nothing to do.",
+        "After the upload mark the image by the hash that the list shows, check `pending: true`, "
+        "and only then reset: `smpmgr ... image state-write HASH`, `mcumgr image test HASH`.",
+        _nothing_pending,
+        weight=Weight.CONSEQUENCE,
+        asks_for="the client's log from upload to reset (`--smp LOG`): its answer to test or "
+        "confirm says why nothing was marked",
+    ),
+    Rule(
+        "both_s_files_uploaded",
+        (1, 13),
+        "Both files of dfu_mcuboot.zip went into the one secondary slot ({uploads} uploads): the "
+        "second erased the first, and a mark for the first one's hash is refused (rc 3).",
+        "Upload only the file for the S slot that does not run ({wanted}), then mark it by its own "
+        "hash.",
+        _both_files,
+        asks_for="the client's log (`--smp LOG`) and the package (`--package dfu_mcuboot.zip`)",
+    ),
+    Rule(
+        "wrong_s_file",
+        (30,),
+        "The file for the S slot that is running was uploaded; MCUboot refuses it.",
+        "Upload the other file of dfu_mcuboot.zip: NSIB's line `Attempting to boot slot N.` names "
+        "the slot that runs.",
+        _wrong_s_file,
+    ),
+    Rule(
+        "wrong_load_address",
+        (19, 30),
+        "The image in the secondary slot is linked for another address than the slot it is meant "
+        "for, so MCUboot erased it.",
+        "Build with the partitions of the bootloader that is on the board (partitions.yml, "
+        "pm_static.yml), and send the file for the right image index and S slot.",
+        says(
+            "wrong_reset_address",
+            "image_wrong_offset",
+            also=("erases_secondary", "cleaned_up"),
+        ),
+    ),
+    Rule(
+        "s_image_in_secondary",
+        (2,),
+        "An image for an S slot (MCUboot itself) lies in the secondary slot: MCUboot prints no "
+        "`Swap type` for image 0 then. It is not marked, so it does nothing.",
+        "Normal while a MCUboot update waits for its mark. Otherwise erase the secondary slot: "
+        "`flash erase mx25r6435f@0 0 800000` in the shell.",
+        _s_image_waits,
+        weight=Weight.CONSEQUENCE,
+    ),
+    Rule(
+        "secondary_cleaned_up",
+        (30,),
+        "MCUboot erased the image in the secondary slot: it fits neither slot of this board.",
+        "Send the file for the S slot that does not run, or the application built for this "
+        "partition layout.",
+        lambda case: None if copies_for_nsib(case) else says("cleaned_up", "clean_up_failed")(case),
+    ),
+    Rule(
+        "bricked_by_clean_up",
+        (31,),
+        "No boot reaches MCUboot since it cleaned up behind an update of itself: a known bug of "
+        "builds that mix parent and child images erases the wrong slot.",
+        "Recover with `west flash --recover`, and update the SDK to one with the fixes "
+        "sdk-mcuboot 300 and 338 before the next MCUboot update.",
+        _bricked_after_clean_up,
+    ),
+    Rule(
+        "stale_external_flash",
+        (10,),
+        "Old content lies in the external flash: `west flash --recover` does not clear it, and it "
+        "can disturb the next update.",
+        "Erase it: `flash erase mx25r6435f@0 0 800000` in the shell (a chip erase takes 52 s and "
+        "more), or `nrfjprog --qspieraseall`.",
+        _stale_external_flash,
+        weight=Weight.ADVICE,
+    ),
+)

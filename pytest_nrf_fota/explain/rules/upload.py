@@ -1,0 +1,420 @@
+"""What goes wrong between a client and the SMP server: uploads, marks, connections."""
+
+from collections.abc import Sequence
+
+from pytest_nrf_fota.bootlog.report import Seen
+from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
+from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found
+from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+
+_MARKS = (Operation.TEST, Operation.CONFIRM)
+
+
+def _failed(case: Case, problem: Problem, *operations: Operation) -> list[ClientStep]:
+    return [s for s in case.client.failed(problem) if not operations or s.operation in operations]
+
+
+def _lines(steps: Sequence[ClientStep]) -> list[Seen]:
+    """Request and answer of each step."""
+    lines: list[Seen] = []
+    for step in steps:
+        lines.append(step.seen)
+        if step.problem_seen is not None:
+            lines.append(step.problem_seen)
+    return list(dict.fromkeys(lines))
+
+
+def _by_steps(case: Case, steps: Sequence[ClientStep], confidence: Confidence) -> Finding | None:
+    return found(_lines(steps), confidence, origin=case.client_origin)
+
+
+def _hash_not_found(case: Case) -> Finding | None:
+    named = _failed(case, Problem.HASH_NOT_FOUND)
+    if named:
+        return _by_steps(case, named, Confidence.CERTAIN)
+    invalid = _failed(case, Problem.INVALID, *_MARKS)
+    if invalid:
+        return _by_steps(case, invalid, Confidence.LIKELY)
+    return _by_steps(case, _failed(case, Problem.INVALID, Operation.UNKNOWN), Confidence.POSSIBLE)
+
+
+def _header_refused(case: Case) -> Finding | None:
+    return _by_steps(case, _failed(case, Problem.INVALID, Operation.UPLOAD), Confidence.LIKELY)
+
+
+def _needs_pairing(case: Case) -> Finding | None:
+    steps = case.client.failed(Problem.NEEDS_PAIRING)
+    if steps:
+        return _by_steps(case, steps, Confidence.LIKELY)
+    lines = case.known("client_needs_pairing")
+    hang = [
+        s
+        for s in _failed(case, Problem.TIMEOUT, Operation.CONNECT)
+        if not _succeeded_later(case, s)
+    ]
+    if lines:
+        # In a board's log it may be another connection's.
+        by_client = all(case.boot_of(line) is None for line in lines)
+        return found(lines, Confidence.LIKELY if by_client else Confidence.POSSIBLE)
+    return _by_steps(case, hang, Confidence.POSSIBLE)
+
+
+def _succeeded_later(case: Case, failed: ClientStep) -> bool:
+    return any(
+        step.seen.line_number > failed.seen.line_number
+        and step.problem is None
+        and step.operation not in (Operation.CONNECT, Operation.UNKNOWN)
+        for step in case.client.steps
+    )
+
+
+def _zip_not_supported(case: Case) -> Finding | None:
+    steps = [
+        s
+        for s in case.client.failed(Problem.NOT_SUPPORTED)
+        if s.operation is not Operation.PARAMETERS
+    ]
+    if not steps:
+        return None
+    about_zip = any("zip" in (s.file or "") or "zip" in s.seen.text for s in steps)
+    return _by_steps(case, steps, Confidence.LIKELY if about_zip else Confidence.POSSIBLE)
+
+
+def _parameters_not_supported(case: Case) -> Finding | None:
+    steps = _failed(case, Problem.NOT_SUPPORTED, Operation.PARAMETERS)
+    return _by_steps(case, steps, Confidence.CERTAIN)
+
+
+def _slot_in_use(case: Case) -> Finding | None:
+    steps = [
+        *_failed(case, Problem.BAD_STATE),
+        *_failed(case, Problem.ALREADY_PENDING),
+    ]
+    waiting = [i.seen for i in case.listed if not i.active and (i.pending or i.confirmed)]
+    return found(
+        [*_lines(steps), *(waiting if steps else ())],
+        Confidence.CERTAIN if waiting else Confidence.LIKELY,
+        origin=case.client_origin,
+    )
+
+
+def _no_free_slot(case: Case) -> Finding | None:
+    lines = [k for k in case.known("upload_refused") if k.number("code") in (5, 9)]
+    steps = [
+        *_failed(case, Problem.NO_FREE_SLOT),
+        *_failed(case, Problem.NO_ENTRY, Operation.UPLOAD),
+    ]
+    if lines:
+        return found(lines)
+    return _by_steps(case, steps, Confidence.CERTAIN)
+
+
+def _upload_refused(case: Case) -> Finding | None:
+    lines = [k for k in case.known("upload_refused") if k.number("code") not in (5, 9, 6, 27)]
+    return found(lines, code=lines[0].text("code") if lines else "")
+
+
+def _not_newer(case: Case) -> Finding | None:
+    lines = [k for k in case.known("upload_refused") if k.number("code") in (6, 27)]
+    steps = _failed(case, Problem.CURRENT_IS_NEWER)
+    return found(lines) or _by_steps(case, steps, Confidence.CERTAIN)
+
+
+def _stalls_at_end(case: Case) -> Finding | None:
+    bad_offsets = case.known("slot_bad_offset")
+    if bad_offsets:
+        return found(bad_offsets)
+    stalled = [
+        s
+        for s in case.client.steps_of(Operation.UPLOAD)
+        if s.got_far
+        and s.offset != s.size_bytes
+        and s.problem in (Problem.TIMEOUT, Problem.DISCONNECTED, Problem.OTHER)
+    ]
+    return _by_steps(case, stalled, Confidence.LIKELY)
+
+
+def _stalls_at_start(case: Case) -> Finding | None:
+    """The server erases the whole slot before it answers the first packet."""
+    stalled = [
+        s
+        for s in case.client.steps_of(Operation.UPLOAD, Operation.ERASE)
+        if not s.got_far and s.problem in (Problem.TIMEOUT, Problem.DISCONNECTED)
+    ]
+    return found(
+        _lines(stalled),
+        Confidence.LIKELY if case.known("erased_slot") else Confidence.POSSIBLE,
+        origin=case.client_origin,
+    )
+
+
+def _resumed_wrongly(case: Case) -> Finding | None:
+    said = case.client.failed(Problem.OFFSET)
+    if said:
+        return _by_steps(case, said, Confidence.LIKELY)
+    erased = False
+    for step in case.client.steps:
+        if step.operation is Operation.ERASE and step.problem is None:
+            erased = True
+        elif step.operation is Operation.UPLOAD and step.first_offset is not None:
+            # The first packet holds some hundred bytes; more were there before.
+            if erased and step.first_offset > 8192:
+                return _by_steps(case, [step], Confidence.LIKELY)
+            erased = False
+    return None
+
+
+def _write_failed(case: Case) -> Finding | None:
+    lines = case.known("upload_write_failed")
+    steps = _failed(case, Problem.FLASH_FAILED)
+    if lines:
+        return found(lines, code=lines[0].text("code"))
+    return _by_steps(case, steps, Confidence.LIKELY)
+
+
+def _mark_failed(case: Case) -> Finding | None:
+    lines = case.known("mark_failed")
+    return found(lines, code=lines[0].text("code") if lines else "")
+
+
+def _confirm_ignored(case: Case) -> Finding | None:
+    """A confirm while another image was pending: the server says yes and writes nothing."""
+    pending: ClientStep | None = None
+    for step in case.client.steps:
+        match step.operation:
+            case Operation.TEST if step.problem is None:
+                pending = step
+            case Operation.RESET | Operation.ERASE | Operation.UPLOAD:
+                pending = None
+            case Operation.CONFIRM if step.problem is None:
+                waits = bool(step.pending_was) and step.hash not in step.pending_was
+                of_another = pending is not None and (
+                    step.hash is None or step.hash != pending.hash
+                )
+                if waits or (of_another and _stays_unconfirmed(case, step)):
+                    lines = [*([pending.seen] if pending else []), step.seen]
+                    return found(lines, Confidence.LIKELY, origin=case.client_origin)
+            case _:
+                pass
+    return None
+
+
+def _stays_unconfirmed(case: Case, confirm: ClientStep) -> bool:
+    if upgrade_story(case).ending in (Ending.REVERTED, Ending.NOT_RESET):
+        return True
+    return any(
+        not image.permanent and image.pending and image.seen.line_number > confirm.seen.line_number
+        for image in case.listed
+    )
+
+
+def _uploaded_not_pending(case: Case) -> Finding | None:
+    story = upgrade_story(case)
+    if story.ending is not Ending.NOT_MARKED or not case.listed:
+        return None
+    waiting = [image for image in case.listed if not image.active]
+    if not waiting:
+        return None
+    return found(
+        [image.seen for image in waiting],
+        origin=case.client_origin,
+        slot=waiting[0].slot,
+        hash=waiting[0].hash or "its hash",
+    )
+
+
+def _pending_not_reset(case: Case) -> Finding | None:
+    if upgrade_story(case).ending is not Ending.NOT_RESET:
+        return None
+    pending = [i for i in case.listed if i.pending]
+    return found([i.seen for i in pending], origin=case.client_origin)
+
+
+def _same_image(case: Case) -> Finding | None:
+    hashes: dict[str, Seen] = {}
+    for image in case.listed:
+        if image.hash and image.hash in hashes:
+            return found([hashes[image.hash], image.seen], origin=case.client_origin)
+        if image.hash:
+            hashes[image.hash] = image.seen
+    return None
+
+
+def _transport_error(case: Case) -> Finding | None:
+    return found(
+        [k for k in case.known("smp_transport_error") if "buf" in k.seen.text.lower()],
+        Confidence.POSSIBLE,
+    )
+
+
+RULES = (
+    Rule(
+        "hash_not_found",
+        (13, 1),
+        'The server refused the mark ("In Value (3)"): no image with this hash lies in the slot.',
+        "Read the list and mark the hash that it shows: `smpmgr ... image state-read`. With "
+        "dfu_mcuboot.zip upload only the file for the S slot that does not run; its two files "
+        "overwrite each other.",
+        _hash_not_found,
+    ),
+    Rule(
+        "upload_header_refused",
+        (),
+        "The server refused the first packet (rc 3): the file does not begin with an MCUboot "
+        "header.",
+        "Send the signed update file (app_update.bin, zephyr.signed.bin), not zephyr.bin, a .hex "
+        "or "
+        "the whole zip; `nrf-fota inspect FILE` shows what it is.",
+        _header_refused,
+    ),
+    Rule(
+        "pairing_required",
+        (9,),
+        'The SMP characteristic demands a paired link, so the client hangs on "Connecting" or is '
+        "refused.",
+        "Build with `CONFIG_MCUMGR_SMP_BT_AUTHEN=n` (NCS 2.3; later `CONFIG_MCUMGR_TRANSPORT_BT_"
+        "AUTHEN=n`, from Zephyr 4.0 on `CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW=y`), or pair first; "
+        "remove "
+        "a stale bond on the phone.",
+        _needs_pairing,
+    ),
+    Rule(
+        "zip_not_supported",
+        (11,),
+        "The client or server does not support what was sent: NOT_SUPPORTED (8), as old tools "
+        "answer to dfu_mcuboot.zip.",
+        "Upload the plain .bin out of the zip (app_update.bin, or the s1 file of dfu_mcuboot.zip), "
+        "or update the phone app. On the board `CONFIG_MCUMGR_GRP_IMG=y` must be set.",
+        _zip_not_supported,
+    ),
+    Rule(
+        "parameters_not_supported",
+        (12,),
+        "NOT_SUPPORTED (8) on the parameters command is harmless: it is optional.",
+        "Ignore it, or set `CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y` for faster uploads.",
+        _parameters_not_supported,
+        weight=Weight.NOTE,
+    ),
+    Rule(
+        "slot_in_use",
+        (21, 20),
+        "The slot is in use (rc 6): an image in it is pending or confirmed, so it cannot be erased "
+        "or overwritten.",
+        "Reset to finish the swap: `smpmgr ... os reset`. If rc 6 stays, erase the slot from "
+        "outside: `flash erase mx25r6435f@0 0 800000` or `nrfjprog --qspieraseall`.",
+        _slot_in_use,
+    ),
+    Rule(
+        "no_free_slot",
+        (22,),
+        "The server has no free slot for the upload (code 5; 9 with SMP version 2).",
+        "Erase slot 1 first: `smpmgr ... image erase 1` or `mcumgr image erase`; if that is "
+        "answered with rc 6, reset so that the pending swap ends.",
+        _no_free_slot,
+    ),
+    Rule(
+        "update_not_newer",
+        (),
+        "The server takes newer images only, and this one is not newer than the running one.",
+        "Raise `CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or send it without the upgrade-only flag "
+        "(`mcumgr image upload` without -u).",
+        _not_newer,
+    ),
+    Rule(
+        "upload_refused",
+        (),
+        "The server refused the first packet of the upload (code {code}).",
+        "Check that the file is a signed image for this board and fits the slot: "
+        "`nrf-fota inspect FILE`; erase slot 1 and try again.",
+        _upload_refused,
+    ),
+    Rule(
+        "upload_too_large",
+        (23,),
+        "The upload stops near its end: the image is larger than the slot, which the server does "
+        "not check.",
+        "Compare the file's size with the slot's (`nrf-fota inspect FILE`, partitions.yml) before "
+        "sending; make the image smaller or the slot larger.",
+        _stalls_at_end,
+        asks_for="the package (`--package ZIP`) and partitions.yml: is the file larger than "
+        "mcuboot_secondary?",
+    ),
+    Rule(
+        "upload_stalled",
+        (),
+        "The server stopped answering during the upload: it erases the slot before it answers the "
+        "first packet, or the link broke.",
+        "Erase slot 1 first and allow 60 s for the first answer (`smpmgr --timeout 60`), or build "
+        "with `CONFIG_IMG_ERASE_PROGRESSIVELY=y`.",
+        _stalls_at_start,
+        asks_for="the board's UART log during the upload",
+    ),
+    Rule(
+        "upload_resumed_wrongly",
+        (24,),
+        "The upload went on at an old offset although the slot was erased: the server still held "
+        "the earlier upload.",
+        "Reset the board, then upload from offset 0 with the file's own sha; a changed file has "
+        "another sha and starts anew.",
+        _resumed_wrongly,
+    ),
+    Rule(
+        "upload_write_failed",
+        (25,),
+        "The upload could not be written to flash (code {code}): the flash was busy, not erased, "
+        "or "
+        "the write was not aligned.",
+        "Erase the slot before the upload (`CONFIG_IMG_ERASE_PROGRESSIVELY=n` or "
+        "`smpmgr ... image erase 1`), and keep other writers off the same flash.",
+        _write_failed,
+    ),
+    Rule(
+        "mark_failed",
+        (16,),
+        "The board could not mark the image (boot_set_next code {code}): the secondary slot in "
+        "external flash is not set up as MCUboot has it.",
+        "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = &mx25r64; };` in "
+        "the "
+        "application's and MCUboot's overlay; erase the slot and upload again.",
+        _mark_failed,
+    ),
+    Rule(
+        "confirm_ignored",
+        (33,),
+        "The confirm was ignored: another image was pending, and the server then answers ok "
+        "without "
+        "writing anything.",
+        "Reset between test and confirm: test, reset, connect, check the list, confirm.",
+        _confirm_ignored,
+    ),
+    Rule(
+        "uploaded_not_pending",
+        (),
+        "The image in slot {slot} is neither pending nor confirmed, so a reset does not apply it.",
+        "Mark it, then reset: `smpmgr ... image state-write {hash}` or `mcumgr image test {hash}`.",
+        _uploaded_not_pending,
+    ),
+    Rule(
+        "pending_not_reset",
+        (),
+        "The image is pending; only a reset is missing.",
+        "Reset the board: `smpmgr ... os reset`, `mcumgr reset` or `nrfjprog --pinreset`.",
+        _pending_not_reset,
+    ),
+    Rule(
+        "same_image",
+        (),
+        "Both slots hold the same image: the file that was uploaded is the one that runs.",
+        "Upload the new build: compare the hash with `nrf-fota inspect FILE`.",
+        _same_image,
+    ),
+    Rule(
+        "smp_buffers_exhausted",
+        (),
+        "The SMP server runs out of buffers.",
+        "Raise `CONFIG_MCUMGR_TRANSPORT_NETBUF_COUNT` and `CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE` "
+        "(512 or more with two images), or send smaller packets.",
+        _transport_error,
+    ),
+)

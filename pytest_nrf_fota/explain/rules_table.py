@@ -1,0 +1,74 @@
+"""The rules as a document: docs/diagnosis.md is made from this.
+
+`python -m pytest_nrf_fota.explain.rules_table > docs/diagnosis.md`
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pytest_nrf_fota.explain.rule import Rule, Weight
+from pytest_nrf_fota.explain.rules import RULES
+from pytest_nrf_fota.explain.upgrade_story import SENTENCES
+
+_INTRODUCTION = """\
+# What `nrf-fota explain` knows
+
+Made from the rules in `pytest_nrf_fota/explain/rules/`; a test keeps it up to date:
+`python -m pytest_nrf_fota.explain.rules_table > docs/diagnosis.md`.
+
+    nrf-fota explain LOG [--smp LOG] [--package ZIP] [--json]
+
+LOG is the board's UART log, a test's `recorder.jsonl`, or `-`. `--smp` is what the client printed
+(smpmgr, mcumgr, nrfutil, a phone app's log) or a `recorder.jsonl`; `--package` the zip that was
+sent. A client's or a probe tool's output may also be LOG itself.
+
+| exit code | meaning |
+|---|---|
+| 0 | the upgrade happened, or none was attempted and nothing is wrong |
+| 1 | a cause was found, or the upgrade did not happen |
+| 2 | an input cannot be used: no file, empty, no text, a broken package |
+| 3 | not enough evidence; the text says what to capture next |
+
+Every cause shows the lines it rests on. A line that is missing is never the only evidence.
+*certain*: the board or a tool said so; *likely*: several lines together leave little else;
+*possible*: worth checking, and alone no reason for exit code 1 where no upgrade failed. What went
+wrong before an upgrade that happened is shown as "not the cause".
+
+Times: a log of 1 GB takes a few minutes and less than 200 MB of memory.
+
+## How an upgrade can end
+"""
+
+_RULES = """
+## Causes
+
+*Rows* are those of the failure table in facts/dual-stage-boot.md, section 9. What stands in `{}` is
+filled in from the log.
+"""
+
+
+def document(rules: Sequence[Rule] = RULES) -> str:
+    """The whole text of docs/diagnosis.md."""
+    return "\n".join(_lines(rules)) + "\n"
+
+
+def _lines(rules: Sequence[Rule]) -> Iterator[str]:
+    yield _INTRODUCTION
+    yield "| `ending` in JSON | first words |"
+    yield "|---|---|"
+    for ending, sentence in SENTENCES.items():
+        yield f"| {ending.value} | {sentence} |"
+    yield _RULES
+    yield "| rule | rows | cause | remedy |"
+    yield "|---|---|---|---|"
+    for rule in rules:
+        rows = ", ".join(str(row) for row in sorted(rule.rows))
+        kind = "" if rule.weight is Weight.CAUSE else f" *({rule.weight.value})*"
+        yield f"| `{rule.name}`{kind} | {rows} | {_cell(rule.cause)} | {_cell(rule.remedy)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(document(), end="")

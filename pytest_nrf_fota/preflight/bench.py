@@ -1,0 +1,264 @@
+"""A copy of a board on which its next boots are run: memories and boot code, nothing else.
+
+The boot code, and the image group that takes the upload, are the virtual kit's own; there is no
+radio, no UART and no time here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.bootlog.boots import read_boots
+from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
+from pytest_nrf_fota.console.log import LogLine
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.description import AppDescription, find_description
+from pytest_nrf_fota.firmware.dfu_package import PackageKind
+from pytest_nrf_fota.firmware.fw_info import find_fw_info
+from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of
+from pytest_nrf_fota.sim.app.image_group import ImageGroup
+from pytest_nrf_fota.sim.app.image_result import ImageResult
+from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
+from pytest_nrf_fota.sim.boot.b0n import NetworkCore, NetworkMap
+from pytest_nrf_fota.sim.boot.chain import BootChain
+from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
+from pytest_nrf_fota.sim.boot.pcd import PcdCommand
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
+from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.flash import Flash, FlashError, MemoryLayout
+from pytest_nrf_fota.sim.memories import MEMORIES, program
+from pytest_nrf_fota.sim.profile import PROFILES, SSlotUpdate
+from pytest_nrf_fota.sim.slot_map import slot_map_of
+from pytest_nrf_fota.smp.messages import ImageState
+
+DEFAULT_NCS = "2.3"
+UPLOAD_CHUNK_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Upload:
+    """How an upload ended, and how many bytes the board had taken."""
+
+    result: ImageResult
+    taken_bytes: int
+
+
+class Bench:
+    """One copy of a board.
+
+    Args:
+        board: its type.
+        segments: what its memories hold.
+        ncs: the NCS release that it was built with; None to read it from the bootloader.
+
+    Raises `BoardFileError` for a board without NSIB, `PackageError` for data outside its memories.
+    """
+
+    def __init__(self, board: BoardType, segments: Sequence[Segment], ncs: str | None) -> None:
+        self.board = board
+        self.slots = slot_map_of(board)
+        clock = VirtualClock()
+        self._flash = Flash(MEMORIES, clock)
+        self._clock = clock
+        self._pcd_command = PcdCommand()
+        self._load(segments)
+        self.profile = PROFILES[ncs or self._release_on_board() or _release_of(board)]
+        self.halted = ""
+        self._lines: list[LogLine] = []
+        self.chain = self._make_chain()
+        self._patterns = BoardPatterns(
+            board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
+        )
+        self._images = self._make_image_group(swap_using_offset=False)
+
+    @property
+    def lines(self) -> tuple[LogLine, ...]:
+        """What the boots printed so far, as on the UART."""
+        return tuple(self._lines)
+
+    def boot(self) -> tuple[Boot, ...]:
+        """Reset once, and boot up to the application's banner. Returns what the UART would show.
+
+        More than one boot where the bootloader resets the board itself. `halted` says afterwards
+        why no application runs; empty where one does.
+        """
+        start = len(self._lines)
+        self.chain = self._make_chain()
+        try:
+            end = self.chain.run()
+        except FlashError as error:
+            end = Halt(f"a boot stage faulted: {error}")
+        if isinstance(end, Halt):
+            self.halted = end.reason
+        else:
+            self.halted = ""
+            for line in self.profile.app_banner:
+                self._print(line)
+            self._images = self._make_image_group(swap_using_offset=end.swap_using_offset)
+        return read_boots(self._lines[start:], self._patterns)
+
+    def take_as_running(self) -> None:
+        """Let the application in the primary slot run, without a boot."""
+        area = self.chain.hardware.primary_area()
+        description = find_description(area.read(0, area.size_bytes))
+        self._images = self._make_image_group(
+            swap_using_offset=isinstance(description, AppDescription)
+            and description.swap_using_offset
+        )
+
+    def running_s_slot(self) -> int | None:
+        """The S slot from which MCUboot runs: the one that NSIB prefers; None without any."""
+        slots = self.slots
+        infos = [find_fw_info(self.read, a) for a in (slots.s0_address, slots.s1_address)]
+        versions = [info.version if info and info.is_valid else -1 for info in infos]
+        if max(versions) < 0:
+            return None
+        # Ties go to S0 (facts/dual-stage-boot.md, 2.4).
+        return 0 if versions[0] >= versions[1] else 1
+
+    @property
+    def network_slots(self) -> int:
+        """How many image pairs the application sees beside its own."""
+        return self._images.count - 1
+
+    def network_core_holds(self, firmware: bytes) -> bool:
+        """Whether the network core's flash holds this firmware."""
+        return self.read(NetworkMap().app_address, len(firmware)) == firmware
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Read memory, as over SWD."""
+        return self._flash.read(address, size_bytes)
+
+    def images(self) -> tuple[ImageState, ...]:
+        """The image list, as over SMP."""
+        return tuple(
+            ImageState(
+                image=numbered.image,
+                slot=numbered.entry.slot,
+                version=numbered.entry.version.as_smp_reports,
+                hash=numbered.entry.hash,
+                bootable=numbered.entry.bootable,
+                pending=numbered.entry.pending,
+                confirmed=numbered.entry.confirmed,
+                active=numbered.entry.active,
+                permanent=numbered.entry.permanent,
+            )
+            for numbered in self._images.list_images()
+        )
+
+    def upload(self, image: int, data: bytes, sha: bytes) -> Upload:
+        """Upload a file over SMP."""
+        offset = 0
+        while True:
+            chunk = data[offset : offset + UPLOAD_CHUNK_BYTES]
+            result, wanted = self._images.upload(image, offset, chunk, len(data), sha)
+            if result.rc or wanted >= len(data) or wanted <= offset:
+                return Upload(result, offset if result.rc else wanted)
+            offset = wanted
+
+    def mark(self, image_hash: bytes, *, permanent: bool) -> ImageResult:
+        """Mark an image over SMP."""
+        return self._images.set_state(image_hash, confirm=permanent)
+
+    def snapshot(self) -> "Bench":
+        """A second copy in the same state, to try something out on."""
+        return Bench(self.board, self.memories(), self.profile.ncs)
+
+    def memories(self) -> list[Segment]:
+        """What all memories hold, page by page, where they are not erased."""
+        return [segment for layout in MEMORIES for segment in self._content(layout)]
+
+    def resets_until_update_runs(self, kind: PackageKind) -> int:
+        """How many resets it takes this release from the mark until the update runs."""
+        match kind:
+            case PackageKind.APPLICATION:
+                return 1
+            case PackageKind.MCUBOOT:
+                return 1 if self.profile.s_slot_update is SSlotUpdate.NSIB_COPY else 2
+            case _:
+                assert_never(kind)
+
+    def _content(self, layout: MemoryLayout) -> Iterator[Segment]:
+        """What a memory holds where it is not erased."""
+        for address in range(layout.start, layout.end, layout.page_size_bytes):
+            if not self._flash.is_erased(address, layout.page_size_bytes):
+                yield Segment(address, self._flash.read(address, layout.page_size_bytes))
+
+    def _make_chain(self) -> BootChain:
+        # The RAM is new for each boot; what the network core was told survives a reset.
+        hardware = Hardware(
+            flash=self._flash,
+            slots=self.slots,
+            print_line=self._print,
+            network=NetworkCore(
+                flash=self._flash,
+                ram=make_ram_flash(self.slots.network_slot_size_bytes, self._clock),
+                command=self._pcd_command,
+                print_line=_ignore_word,
+                clock=self._clock,
+            ),
+        )
+        return BootChain(hardware, self.profile, _max_sectors(hardware.primary_area().num_sectors))
+
+    def _load(self, segments: Sequence[Segment]) -> None:
+        try:
+            failed = program(self._flash, tuple(segments))
+        except FlashError as error:
+            raise PackageError(
+                f"The firmware does not fit this board's memories: {error}",
+                where=self.board.name,
+                next_step="Is it a build for this board? Or give another --board.",
+            ) from error
+        if failed is not None:
+            raise PackageError(
+                f"0x{failed.address:x}-0x{failed.end:x} is given twice with different content.",
+                where=self.board.name,
+                next_step="Give one state of the board.",
+            )
+
+    def _release_on_board(self) -> str | None:
+        slots = self.slots
+        for address in (slots.s0_address, slots.s1_address):
+            profile = ncs_profile_of(self._flash.read(address, slots.s_slot_size_bytes))
+            if profile is not None:
+                return profile
+        return None
+
+    def _make_image_group(self, *, swap_using_offset: bool) -> ImageGroup:
+        build = ImageGroupBuild(
+            swap_using_offset=swap_using_offset,
+            asks_for_next_boot=self.profile.asks_for_next_boot,
+            reverts_over_any_magic=self.profile.reverts_over_any_magic,
+        )
+        return ImageGroup(
+            [
+                ImageManager(primary, secondary, build, _ignore_line, _ignore_word)
+                for primary, secondary in self.chain.hardware.image_pairs()
+            ]
+        )
+
+    def _print(self, text: str) -> None:
+        self._lines.append(LogLine(0.0, text))
+
+
+def _max_sectors(pages: int) -> int:
+    # The least power of two that holds the slot; smaller values do not boot (facts, section 1).
+    sectors = 128
+    while sectors < pages:
+        sectors *= 2
+    return sectors
+
+
+def _release_of(board: BoardType) -> str:
+    return board.sim.ncs if board.sim is not None else DEFAULT_NCS
+
+
+def _ignore_line(_function: str, _text: str) -> None:
+    pass
+
+
+def _ignore_word(_word: str) -> None:
+    pass

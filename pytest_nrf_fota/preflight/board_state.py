@@ -1,0 +1,106 @@
+"""What a preflight needs to know of a board that is running, read over SWD."""
+
+from collections.abc import Iterator
+
+from pytest_nrf_fota.board import BoardType, Slot
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    HEADER,
+    TLV_INFO,
+    ImageHeader,
+    NotAnImageError,
+)
+from pytest_nrf_fota.firmware.provisioning import OTP_SIZE_BYTES
+
+PAGE_SIZE_BYTES = 0x1000
+# Trailers of up to 512 sectors (CONFIG_BOOT_MAX_IMG_SECTORS) fit in; so does a sector swapped last.
+TRAILER_PAGES = 3
+NETWORK_FLASH = Slot(address=0x01000000, size=0x40000)
+
+
+def has_preflight(board: BoardType) -> bool:
+    """Whether boards of this type boot as the copy does: through NSIB."""
+    slots = board.slots
+    return None not in (slots.s0, slots.s1, slots.provisioning_address)
+
+
+def read_board_state(read: ReadMemory, board: BoardType) -> tuple[Segment, ...]:
+    """NSIB's vector table, S0, S1, OTP, the application, the update slots' headers and trailers.
+
+    Of an image in an update slot only header and TLVs are read: the next upload erases it. Erased
+    memory is left out. Errors of `read` come through.
+    """
+    return tuple(
+        segment for segment in _read(read, board) if segment.data.count(0xFF) != len(segment.data)
+    )
+
+
+def _read(read: ReadMemory, board: BoardType) -> Iterator[Segment]:
+    slots = board.slots
+    assert slots.s0 is not None
+    assert slots.s1 is not None
+    assert slots.provisioning_address is not None
+    yield _segment(read, 0, PAGE_SIZE_BYTES)
+    for slot in (slots.s0, slots.s1):
+        yield _segment(read, slot.address, slot.size)
+    yield _segment(read, slots.provisioning_address, OTP_SIZE_BYTES)
+    yield from _running_image(read, slots.primary)
+    yield from _trailer(read, slots.primary)
+    yield from _update_slot(read, slots.secondary)
+    if slots.scratch is not None:
+        yield _segment(read, slots.scratch.address, slots.scratch.size)
+    if slots.secondary_network is not None:
+        yield _segment(read, NETWORK_FLASH.address, NETWORK_FLASH.size)
+        yield from _update_slot(read, slots.secondary_network)
+
+
+def _running_image(read: ReadMemory, slot: Slot) -> Iterator[Segment]:
+    header = _header(read, slot.address)
+    if header is None:
+        yield _segment(read, slot.address, PAGE_SIZE_BYTES)
+        return
+    yield _segment(read, slot.address, min(header.hashed_size_bytes, slot.size))
+    yield from _tlvs(read, slot, slot.address, header)
+
+
+def _update_slot(read: ReadMemory, slot: Slot) -> Iterator[Segment]:
+    # Swap using offset stores an update from the second sector on.
+    yield _segment(read, slot.address, 2 * PAGE_SIZE_BYTES)
+    for address in (slot.address, slot.address + PAGE_SIZE_BYTES):
+        header = _header(read, address)
+        if header is not None:
+            yield from _tlvs(read, slot, address, header)
+    yield from _trailer(read, slot)
+
+
+def _header(read: ReadMemory, address: int) -> ImageHeader | None:
+    try:
+        return ImageHeader.parse(read(address, HEADER.size))
+    except NotAnImageError:
+        return None
+
+
+def _tlvs(
+    read: ReadMemory, slot: Slot, image_address: int, header: ImageHeader
+) -> Iterator[Segment]:
+    """Both TLV areas, where they lie inside the slot."""
+    start = image_address + header.header_size_bytes + header.image_size_bytes
+    last_area = start + header.protected_tlv_size_bytes
+    slot_end = slot.address + slot.size
+    if last_area + TLV_INFO.size > slot_end:
+        return
+    _, last_size_bytes = TLV_INFO.unpack(read(last_area, TLV_INFO.size))
+    end = min(last_area + last_size_bytes, slot_end)
+    # Flash is written by words.
+    first = start - start % 4
+    yield _segment(read, first, end - first)
+
+
+def _trailer(read: ReadMemory, slot: Slot) -> Iterator[Segment]:
+    size_bytes = TRAILER_PAGES * PAGE_SIZE_BYTES
+    yield _segment(read, slot.address + slot.size - size_bytes, size_bytes)
+
+
+def _segment(read: ReadMemory, address: int, size_bytes: int) -> Segment:
+    return Segment(address, read(address, size_bytes))

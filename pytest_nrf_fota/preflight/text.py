@@ -1,0 +1,57 @@
+"""A prediction as text for people: readable in 80 columns and in a CI log."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pytest_nrf_fota.preflight.checks import Result
+from pytest_nrf_fota.preflight.prediction import Prediction
+
+_STYLES = {
+    Result.OK.value: "green",
+    Result.NO.value: "bold red",
+    Result.NOTE.value: "yellow",
+    Result.NOT_REACHED.value: "dim",
+}
+
+MOST_CAUSES = 3
+
+
+def print_prediction(prediction: Prediction, console: Console, *, shows_log: bool) -> None:
+    """The answer first, then the checks, then the boots; with `shows_log` all of their lines."""
+    if prediction.will_upgrade:
+        console.print(Text(f"YES: {prediction.package} will upgrade this board.", "bold green"))
+    else:
+        console.print(Text(f"NO: {prediction.package} will not upgrade this board.", "bold red"))
+        console.print(Text(f"  why:  {prediction.reason}"))
+        if prediction.remedy:
+            console.print(Text(f"  next: {prediction.remedy}"))
+    console.print()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for check in prediction.checks:
+        table.add_row(
+            Text(check.result, _STYLES[check.result]), Text(check.name), Text(check.detail)
+        )
+    console.print(table)
+    console.print()
+    for number, boot in enumerate(prediction.boots):
+        name = "now" if number == 0 else f"boot {number}"
+        console.print(Text(f"{name}: {boot.summary}"))
+        if shows_log:
+            for line in boot.lines:
+                console.print(Text(f"    {line}"))
+    if prediction.causes:
+        console.print()
+        console.print(Text("What the board's log would say (nrf-fota explain):"))
+    for cause in prediction.causes[:MOST_CAUSES]:
+        console.print(Text(f"- {cause.cause} ({cause.confidence})"))
+        console.print(Text(f"  remedy: {cause.remedy}"))
+    if not prediction.ncs:
+        return
+    console.print()
+    console.print(
+        Text(f"Rehearsed with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
+    )

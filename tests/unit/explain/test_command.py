@@ -1,0 +1,174 @@
+"""`nrf-fota explain`, as a user types it."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[3]
+_NOTHING = """\
+*** Booting nRF Connect SDK v2.5.2 ***
+I: Starting bootloader
+I: Image index: 0, Swap type: none
+I: Bootloader chainload address offset: 0xc000
+I: Jumping to the first image slot
+*** Booting nRF Connect SDK v2.5.2 ***
+[00:00:00.030,273] <inf> app: running
+"""
+_REFUSED = """\
+*** Booting nRF Connect SDK v2.5.2 ***
+I: Starting bootloader
+I: Image index: 0, Swap type: test
+E: Image in the secondary slot is not valid!
+I: Bootloader chainload address offset: 0xc000
+"""
+_APP_ONLY = "[00:00:00.030,273] <inf> app: running\n"
+_BEHIND_THE_LIMIT = 60_000
+
+
+def _run(*arguments: str | Path, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-c", "from pytest_nrf_fota.cli import app; app()", "explain"]
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    environment.pop("COLUMNS", None)
+    return subprocess.run(
+        [*command, *(str(argument) for argument in arguments)],
+        input=given,
+        capture_output=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+
+
+def _log(folder: Path, text: str | bytes, name: str = "uart.log") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "first_line"),
+    [
+        (_NOTHING, 0, "No upgrade was attempted, and nothing is wrong in this log."),
+        (_REFUSED, 1, "No upgrade: the bootloader refused the image."),
+        (_APP_ONLY, 3, "Not enough evidence. Cannot tell whether an upgrade happened"),
+    ],
+)
+def test_exit_codes_and_first_line(tmp_path: Path, text: str, code: int, first_line: str) -> None:
+    """0 nothing wrong, 1 a cause, 3 not enough evidence; the answer comes first."""
+    done = _run(_log(tmp_path, text))
+    assert done.returncode == code, done.stderr.decode()
+    assert done.stdout.decode().startswith(first_line)
+    assert max(len(line) for line in done.stdout.decode().splitlines()) <= 80
+
+
+def test_not_enough_evidence_says_what_to_capture(tmp_path: Path) -> None:
+    """Literally: which port, from when to when, and the client's list."""
+    text = _run(_log(tmp_path, _APP_ONLY)).stdout.decode()
+    _, _, wanted = text.partition("Capture next:")
+    for part in ("115200", "10 s after the reset", "image state-read", "--smp"):
+        assert part in wanted
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        bytes(range(256)) * 400,
+        b"\x00" * 5000,
+        b"\xff\xfe\x80\x81" * 3000,
+        random.Random(1).randbytes(8_000_000),
+    ],
+    ids=["empty", "bytes", "zeros", "noise", "much-noise"],
+)
+def test_what_is_no_log_is_refused(tmp_path: Path, content: bytes) -> None:
+    """With a message on standard error and exit code 2, without a traceback."""
+    done = _run(_log(tmp_path, content))
+    assert done.returncode == 2, done.stdout.decode()
+    assert b"next:" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert done.stdout == b""
+
+
+def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
+    """The operating system's word, with the path."""
+    for path in (tmp_path / "none.log", tmp_path):
+        done = _run(path)
+        assert done.returncode == 2
+        assert str(path) in done.stderr.decode()
+
+
+def test_text_that_is_no_log_is_no_evidence(tmp_path: Path) -> None:
+    """A letter is readable and says nothing."""
+    done = _run(_log(tmp_path, "Dear customer,\n\nthank you for your order.\n"))
+    assert done.returncode == 3
+
+
+def test_standard_input(tmp_path: Path) -> None:
+    """A log can be piped."""
+    done = _run("-", given=_REFUSED.encode())
+    assert done.returncode == 1
+    assert b"secondary_image_invalid" in done.stdout
+
+
+def test_json_says_the_same(tmp_path: Path) -> None:
+    """For programs: names of rules, line numbers, values of enums."""
+    done = _run(_log(tmp_path, _REFUSED), "--json")
+    assert done.returncode == 1
+    value = json.loads(done.stdout)
+    assert (value["happened"], value["ending"], value["status"]) == ("no", "refused", 1)
+    (cause,) = value["causes"]
+    assert (cause["rule"], cause["confidence"], cause["weight"], cause["rows"]) == (
+        "secondary_image_invalid",
+        "certain",
+        "cause",
+        [14],
+    )
+    assert cause["shown"][-1] == {
+        "origin": "log",
+        "line_number": 4,
+        "text": "E: Image in the secondary slot is not valid!",
+    }
+    assert value["boots"][0]["number"] == 1
+
+
+def test_clients_log_completes_the_case(tmp_path: Path) -> None:
+    """What the client was answered explains why nothing was pending."""
+    client = _log(
+        tmp_path,
+        "$ mcumgr image test 86dca73a3439112b310b5e033d811ec2df728d2264265f2046fced5a9ed00cc7\n"
+        "Error: 3\n",
+        "smp.log",
+    )
+    done = _run(_log(tmp_path, _NOTHING), "--smp", client)
+    assert done.returncode == 1
+    assert b"hash_not_found" in done.stdout
+    assert b"smp log, line 2: Error: 3" in done.stdout
+
+
+def test_package_that_is_none_is_refused(tmp_path: Path) -> None:
+    """A broken zip is named, not explained around."""
+    package = _log(tmp_path, b"no zip", "dfu.zip")
+    done = _run(_log(tmp_path, _NOTHING), "--package", package)
+    assert done.returncode == 2
+    assert b"zip" in done.stderr
+
+
+def test_line_behind_a_long_run_of_the_application_is_found(tmp_path: Path) -> None:
+    """Where only lines that hold a known word are looked at, with the right number."""
+    noise = "[00:00:09.000,000] <inf> sensor: temperature 21.5, humidity 40\n" * _BEHIND_THE_LIMIT
+    error = "[00:10:00.000,000] <err> mcumgr_img_grp: Image upload inspect failed: 5\n"
+    done = _run(_log(tmp_path, _NOTHING + noise + error + noise), "--json")
+    (cause,) = json.loads(done.stdout)["causes"]
+    assert cause["rule"] == "no_free_slot"
+    assert cause["shown"][0]["line_number"] == len(_NOTHING.splitlines()) + _BEHIND_THE_LIMIT + 1
+
+
+def test_help_documents_the_exit_codes() -> None:
+    """Where a user looks for them."""
+    text = " ".join(_run("--help").stdout.decode().split())
+    assert "3 not enough evidence" in text

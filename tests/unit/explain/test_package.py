@@ -1,0 +1,76 @@
+"""What a package adds to a log."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.bootlog.report import Upgraded
+from pytest_nrf_fota.explain.case import case_of_text
+from pytest_nrf_fota.explain.explanation import Explanation, explain
+from pytest_nrf_fota.explain.known_lines import Origin
+from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, package_target, read_package
+
+_BOOT = """\
+*** Booting Zephyr OS build v3.2.99-ncs2 ***
+Attempting to boot slot 0.
+Attempting to boot from address 0x8200.
+Verifying signature against key 0.
+Hash: 0x{key}
+Firmware signature verified.
+Firmware version {version}
+*** Booting Zephyr OS build v3.2.99-ncs2 ***
+[00:00:00.030,273] <inf> app: running
+"""
+_DEMO_KEY = "9f...94"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> DemoSource:
+    """The demonstration firmware: its MCUboot update has FW_INFO version 15."""
+    return DemoSource(load_board("nrf5340dk_sim"), tmp_path)
+
+
+@pytest.fixture
+def mcuboot_package(source: DemoSource) -> DfuPackage:
+    """dfu_mcuboot.zip, opened."""
+    return read_package(source.mcuboot_update, package_target(load_board("nrf5340dk_sim")))
+
+
+def _rules(explanation: Explanation) -> list[str]:
+    return [cause.rule for cause in explanation.causes]
+
+
+def test_version_that_nsib_has_already(mcuboot_package: DfuPackage) -> None:
+    """Row 6, before anything was sent: NSIB runs that version, so it will not take it."""
+    log = _BOOT.format(key=_DEMO_KEY, version=15)
+    explanation = explain(case_of_text(log, package=mcuboot_package))
+    assert _rules(explanation) == ["nsib_version_not_raised"]
+    assert Origin.PACKAGE in {shown.origin for shown in explanation.causes[0].shown}
+    newer = explain(case_of_text(_BOOT.format(key=_DEMO_KEY, version=14), package=mcuboot_package))
+    assert _rules(newer) == []
+    both = _BOOT.format(key=_DEMO_KEY, version=14) + _BOOT.format(key=_DEMO_KEY, version=15)
+    upgraded = explain(case_of_text(both, package=mcuboot_package))
+    assert (_rules(upgraded), upgraded.happened) == ([], Upgraded.YES)
+    assert upgraded.notes == ()
+
+
+def test_key_that_the_board_does_not_have(mcuboot_package: DfuPackage) -> None:
+    """Row 3: the package is signed for NSIB with another key than the one provisioned."""
+    log = _BOOT.format(key="7f...07", version=14)
+    explanation = explain(case_of_text(log, package=mcuboot_package))
+    assert _rules(explanation) == ["nsib_key_changed"]
+    assert _DEMO_KEY in explanation.causes[0].cause
+
+
+def test_public_key_of_a_refused_image(source: DemoSource) -> None:
+    """Row 14: a key that everybody has is named beside the refusal."""
+    package = read_package(source.app_update, package_target(load_board("nrf5340dk_sim")))
+    log = (
+        "*** Booting nRF Connect SDK v2.5.2 ***\nI: Starting bootloader\n"
+        "I: Image index: 0, Swap type: test\nE: Image in the secondary slot is not valid!\n"
+    )
+    (cause,) = explain(case_of_text(log, package=package)).causes
+    assert cause.rule == "secondary_image_invalid"
+    assert any("demonstration key" in shown.text for shown in cause.shown)
