@@ -28,8 +28,10 @@ def preflight(
 ) -> None:
     """Say what the board will do with an update, before it is sent.
 
-    The virtual kit's boot code runs on a copy of the board. Exit code: 0 it will upgrade, 1 it
-    will not (a package for another board, too), 2 the input cannot be used.
+    The virtual kit's boot code runs on a copy of the board.
+
+    Exit codes: 0 it will upgrade; 1 it will not (or the package is for another
+    board); 2 an input cannot be used.
     """
     from pytest_nrf_fota.board import load_board
     from pytest_nrf_fota.commands.printer import print_through_rich

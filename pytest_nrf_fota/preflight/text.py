@@ -23,9 +23,9 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
         console.print(Text(f"YES: {prediction.package} will upgrade this board.", "bold green"))
     else:
         console.print(Text(f"NO: {prediction.package} will not upgrade this board.", "bold red"))
-        console.print(Text(f"  why:  {prediction.reason}"))
+        console.print(_hanging("  why:  ", prediction.reason))
         if prediction.remedy:
-            console.print(Text(f"  next: {prediction.remedy}"))
+            console.print(_hanging("  next: ", prediction.remedy))
     console.print()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -39,7 +39,7 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
     console.print()
     for number, boot in enumerate(prediction.boots):
         name = "now" if number == 0 else f"boot {number}"
-        console.print(Text(f"{name}: {boot.summary}"))
+        console.print(_hanging(f"{name}: ", boot.summary))
         if shows_log:
             for line in boot.lines:
                 console.print(Text(f"    {line}"))
@@ -47,11 +47,19 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
         console.print()
         console.print(Text("What the board's log would say (nrf-fota explain):"))
     for cause in prediction.causes[:MOST_CAUSES]:
-        console.print(Text(f"- {cause.cause} ({cause.confidence})"))
-        console.print(Text(f"  remedy: {cause.remedy}"))
+        console.print(_hanging("- ", f"{cause.cause} ({cause.confidence})"))
+        console.print(_hanging("  remedy: ", cause.remedy))
     if not prediction.ncs:
         return
     console.print()
     console.print(
         Text(f"Rehearsed with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
     )
+
+
+def _hanging(label: str, text: str) -> Table:
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label), Text(text))
+    return grid
