@@ -1,4 +1,6 @@
-"""Which file of a package a board needs."""
+"""Which files of a package a board needs."""
+
+from collections.abc import Sequence
 
 from typing_extensions import assert_never
 
@@ -6,27 +8,50 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import BoardError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, UpdateFile
 
+# The network core's flash (facts/dual-stage-boot.md, 1): its firmware starts there.
+_NETWORK_FLASH = range(0x01000000, 0x01040000)
 
-def file_to_send(package: DfuPackage, boot: Boot) -> UpdateFile:
-    """The application's image, or the bootloader for the S slot that `boot` did not start.
+
+def is_for_network_core(file: UpdateFile) -> bool:
+    """Whether the image runs on the network core, by its own reset vector."""
+    return file.image.reset_vector in _NETWORK_FLASH
+
+
+def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
+    """All files to send, in the order in which they are marked; `main_file` says what they are for.
+
+    Of an application package all images, the network core's first: activated after the
+    application, MCUboot may skip it (facts/field.md, 2). Of a MCUboot package the bootloader for
+    the S slot that `boot` did not start.
 
     Raises `PackageError` where the package holds no such file, `BoardError` where the boot does
     not show which slot it started.
     """
     match package.kind:
         case PackageKind.APPLICATION:
-            if len(package.files) != 1:
+            numbers = [file.image_index for file in package.files]
+            if len(set(numbers)) != len(numbers):
                 raise PackageError(
-                    f"The package holds {len(package.files)} application images; packages with "
-                    "network core images are not supported yet.",
+                    f"The package holds {len(numbers)} application images, of which some have the "
+                    f"same image number: {', '.join(map(str, numbers))}.",
                     where=str(package.path),
-                    next_step="Give a package with the application core's image only.",
+                    next_step="Give a package with one image per core, as the build makes it.",
                 )
-            return package.files[0]
+            return tuple(sorted(package.files, key=is_for_network_core, reverse=True))
         case PackageKind.MCUBOOT:
-            return _file_for_idle_slot(package, boot)
+            return (_file_for_idle_slot(package, boot),)
         case _:
             assert_never(package.kind)
+
+
+def main_file(files: Sequence[UpdateFile]) -> UpdateFile:
+    """Of several files the application, also where the network core's is marked before it."""
+    return files[-1]
+
+
+def file_to_send(package: DfuPackage, boot: Boot) -> UpdateFile:
+    """The one file that an upgrade is about. Raises as `files_to_send`."""
+    return main_file(files_to_send(package, boot))
 
 
 def _file_for_idle_slot(package: DfuPackage, boot: Boot) -> UpdateFile:

@@ -20,6 +20,7 @@ _REFUSALS = frozenset(
         "no_room",
         "image_invalid",
         "downgrade",
+        "insufficient_version",
         "wrong_s_image",
         "mcuboot_nothing",
         "netcore_failed",

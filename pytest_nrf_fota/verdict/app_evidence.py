@@ -151,7 +151,7 @@ def _same_version(logged: str, update: AppIdentity, before: AppIdentity | None) 
 
 
 def _by_swaps(boots: Sequence[Boot]) -> Says:
-    swapped = [boot for boot in boots if boot.swapped]
+    swapped = [boot for boot in boots if boot.replaced_app]
     if not swapped:
         # Some swap algorithms print no line of their own.
         silent = any(boot.wanted_swap and not boot.refusals for boot in boots)

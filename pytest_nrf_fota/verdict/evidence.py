@@ -1,5 +1,6 @@
 """What each wire says about an upgrade, and the verdict that follows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -31,11 +32,15 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """One source's statement; `detail` is what was seen, in the source's own words."""
+    """One source's statement; `detail` is what was seen, in the source's own words.
+
+    `about` tells images apart where one upgrade replaces several; each needs its own proof.
+    """
 
     source: Source
     says: Says
     detail: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,25 +51,27 @@ class Verdict:
         subject: what was to be upgraded, and to what.
         evidence: one item per source at least.
         reason: why it is not upgraded, in a sentence; empty where it is.
+        preflight: what was predicted before the upload, where that is worth a word.
     """
 
     subject: str
     evidence: tuple[Evidence, ...]
     reason: str = ""
+    preflight: str = ""
 
     @property
     def outcome(self) -> Outcome:
         """UPGRADED needs the UART's word and no contradiction.
 
-        A source that knows nothing neither proves nor contradicts.
+        A source that knows nothing neither proves nor contradicts. Where several images are
+        replaced, the one for which least is proven decides.
         """
-        said = {item.says for item in self.evidence}
-        if Says.NEW in said and Says.OLD in said:
-            return Outcome.CONTRADICTION
-        if Says.OLD in said:
-            return Outcome.NOT_UPGRADED
-        uart = {item.says for item in self.evidence if item.source is Source.UART}
-        return Outcome.UPGRADED if Says.NEW in uart else Outcome.UNPROVEN
+        subjects = {item.about for item in self.evidence} or {""}
+        outcomes = {
+            _outcome([item for item in self.evidence if item.about == subject])
+            for subject in subjects
+        }
+        return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
 
     def __bool__(self) -> bool:
         """Whether it is proven: `assert dut.upgrade(package)` means what it says."""
@@ -75,11 +82,31 @@ class Verdict:
         lines = [f"{self.subject}: {self.outcome.value.upper()}"]
         if self.reason:
             lines.append(f"  why: {self.reason}")
+        if self.preflight:
+            lines.append(f"  preflight: {self.preflight}")
         lines += [
             f"  {item.source.value:4} says {item.says.value:7} {item.detail}"
             for item in self.evidence
         ]
         return "\n".join(lines)
+
+
+_WORST_FIRST = (
+    Outcome.CONTRADICTION,
+    Outcome.NOT_UPGRADED,
+    Outcome.UNPROVEN,
+    Outcome.UPGRADED,
+)
+
+
+def _outcome(evidence: Sequence[Evidence]) -> Outcome:
+    said = {item.says for item in evidence}
+    if Says.NEW in said and Says.OLD in said:
+        return Outcome.CONTRADICTION
+    if Says.OLD in said:
+        return Outcome.NOT_UPGRADED
+    uart = {item.says for item in evidence if item.source is Source.UART}
+    return Outcome.UPGRADED if Says.NEW in uart else Outcome.UNPROVEN
 
 
 class UpgradeNotProvenError(AssertionError):

@@ -1,19 +1,21 @@
 """From what was seen to a verdict: the same for a board and for a rehearsal of its next boots."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
+from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
-from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Verdict
+from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, Verdict
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
+from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 from pytest_nrf_fota.verdict.reason import (
     app_reason,
     common_reason,
     highest_version_reason,
     mcuboot_reason,
+    network_reason,
 )
 
 
@@ -26,12 +28,15 @@ class Seen:
         images: the image list; None where the board did not answer.
         marked: whether marking was tried.
         mark_refusal: why the mark did not hold; None where it did.
+        not_ready: why the application that the last boot started cannot be used; empty where it
+            can.
     """
 
     boots: Sequence[Boot]
     images: Sequence[ImageState] | None
     marked: bool
     mark_refusal: str | None
+    not_ready: str = ""
 
     @property
     def common_reason(self) -> str:
@@ -53,14 +58,18 @@ def judge_app(
     bootloader does not swap.
     """
     place = "primary slot" if swaps else "RAM that it runs from"
+    on_uart = app_evidence.uart_evidence(seen.boots, update, before, swaps=swaps)
+    if seen.not_ready and on_uart.says is Says.NEW:
+        on_uart = replace(on_uart, says=Says.UNKNOWN)
     return _verdict(
         f"application {before or 'unknown'} -> {update}",
         (
-            app_evidence.uart_evidence(seen.boots, update, before, swaps=swaps),
+            on_uart,
             app_evidence.smp_evidence(seen.images, update, before),
             app_evidence.swd_evidence(running, update, before, place=place),
         ),
-        seen.common_reason
+        seen.not_ready
+        or seen.common_reason
         or (app_reason(seen.boots) if swaps else highest_version_reason(seen.boots, before)),
     )
 
@@ -78,6 +87,35 @@ def judge_mcuboot(
             mcuboot_evidence.swd_evidence(target_slot, other_slot, seen.boots, target),
         ),
         seen.common_reason or mcuboot_reason(seen.boots, target_slot, other_slot, target),
+    )
+
+
+def judge_network(
+    seen: Seen, network_lines: Sequence[str], target: NetworkTarget, held: bytes
+) -> Verdict:
+    """Whether the network core was upgraded.
+
+    `network_lines` were printed on its UART since the marking, none where it has none; `held` was
+    read over SWD from where its firmware runs.
+    """
+    before = "unknown" if target.version_before is None else target.version_before
+    return _verdict(
+        f"network core {before} -> {target.version}",
+        (
+            network_evidence.uart_evidence(seen.boots, network_lines, target),
+            network_evidence.smp_evidence(seen.images, target),
+            network_evidence.swd_evidence(held, target),
+        ),
+        seen.common_reason or network_reason(seen.boots, target),
+    )
+
+
+def join(first: Verdict, second: Verdict) -> Verdict:
+    """One verdict on two images that were upgraded together: both have to be proven."""
+    return Verdict(
+        f"{first.subject}, {second.subject}",
+        first.evidence + second.evidence,
+        "; ".join(reason for reason in (first.reason, second.reason) if reason),
     )
 
 

@@ -1,10 +1,15 @@
 """Why an upgrade did not happen, in one sentence, from what the board itself said."""
 
+import re
 from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, nsib_prefers
+from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
+
+# arch/arm/core/cortex_m/fault.c, kernel/fatal.c.
+_FAULT = re.compile(r"\*{5} [A-Z ]*FAULT \*{5}|ZEPHYR FATAL ERROR")
 
 
 def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool) -> str:
@@ -23,16 +28,55 @@ def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool)
     return ""
 
 
+def not_ready_reason(boots: Sequence[Boot]) -> str:
+    """Why the application of the last boot cannot be used; empty where it became ready."""
+    if not boots or boots[-1].app_ready:
+        return ""
+    crashes = [fault for boot in boots if (fault := _fault(boot)) is not None]
+    if len(crashes) > 1:
+        return f"the application crashes in each boot, {len(crashes)} times so far: {crashes[-1]!r}"
+    failure = _app_failure(boots[-1])
+    return f"the application {failure}" if failure else ""
+
+
+def _app_failure(boot: Boot) -> str:
+    """How an application that was started failed, as what it did; empty where it did not."""
+    fault = _fault(boot)
+    if fault is not None:
+        return f"crashed: {fault!r}"
+    said = [text for line in boot.lines if (text := line.text.strip())]
+    if boot.app_ready or not boot.reached_app or not said:
+        return ""
+    return f"started and never became ready; its last line was {said[-1]!r}"
+
+
+def _fault(boot: Boot) -> str | None:
+    """The line that names a fault, as Zephyr's fault handlers print it."""
+    return next((line.text.strip() for line in boot.lines if _FAULT.search(line.text)), None)
+
+
 def app_reason(boots: Sequence[Boot]) -> str:
     """What can go wrong with an application, beyond `common_reason`."""
     swap_types = [boot.swap_type for boot in boots if boot.swap_type is not None]
     if swap_types and swap_types[-1] == "revert":
+        failure = next((why for boot in boots if (why := _app_failure(boot))), "")
+        if failure:
+            return f"MCUboot reverted to the old application, because the new one {failure}"
         return "MCUboot reverted to the old application, because the new one was not confirmed"
-    if any(boot.swapped for boot in boots):
+    if any(boot.replaced_app for boot in boots):
         return ""
     if any(boot.wanted_swap for boot in boots):
         return "MCUboot saw a pending image and reported no swap; see the UART log"
     return "MCUboot swapped nothing: it saw no pending image"
+
+
+def network_reason(boots: Sequence[Boot], target: NetworkTarget) -> str:
+    """What can go wrong with the network core, beyond `common_reason`."""
+    if any(target.image_index in boot.overwritten for boot in boots):
+        return "MCUboot handed the image to the network core, which does not run it"
+    return (
+        f"MCUboot took nothing for the network core: it saw no pending image {target.image_index}"
+    )
 
 
 def highest_version_reason(boots: Sequence[Boot], before: AppIdentity | None) -> str:

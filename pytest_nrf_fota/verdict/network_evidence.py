@@ -1,0 +1,130 @@
+"""Evidence on which firmware the network core runs (facts/dual-stage-boot.md, 4.6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
+from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
+
+ABOUT = "network core"
+# PCD's words, in pcd.c and loader.c; the second one where several images are updated.
+_TAKEN = ("Done updating network core", "Turned off network core")
+_REFUSED = ("Network core update failed",)
+# b0n's own words on the network core's UART.
+_GAVE_UP = ("Unable to find valid firmware inside", "Failed to transfer image")
+_LEAST_LINE_CHARS = 6
+
+
+@dataclass(frozen=True)
+class NetworkTarget:
+    """The firmware that the network core is to run.
+
+    Args:
+        image_index: of MCUboot's images.
+        address: where it runs.
+        version: its FW_INFO version.
+        firmware: what lies there when it is in place.
+        before: what lay there before.
+        version_before: its FW_INFO version, None where there was none.
+        image_hash: names the update in the image list.
+    """
+
+    image_index: int
+    address: int
+    version: int
+    firmware: bytes
+    before: bytes
+    version_before: int | None
+    image_hash: bytes
+
+
+def target_of(image: McubootImage, image_index: int, read: ReadMemory) -> NetworkTarget | None:
+    """Read what is there before the update; None for an image that b0n would not know."""
+    info = fw_info_of(image)
+    if info is None:
+        return None
+    address, firmware = info.firmware_address, image.payload
+    before = find_fw_info(read, address)
+    return NetworkTarget(
+        image_index=image_index,
+        address=address,
+        version=info.version,
+        firmware=firmware,
+        before=read(address, len(firmware)),
+        version_before=before.version if before else None,
+        image_hash=image.hash or b"",
+    )
+
+
+def fw_info_of(image: McubootImage) -> FwInfo | None:
+    """NSIB's struct inside a network core's image."""
+
+    def read(address: int, size_bytes: int) -> bytes:
+        return image.payload[address : address + size_bytes]
+
+    return find_fw_info(read, 0)
+
+
+def uart_evidence(
+    boots: Sequence[Boot], network_lines: Sequence[str], target: NetworkTarget
+) -> Evidence:
+    """What both cores printed since the marking.
+
+    A line of the network core proves which firmware runs where only one of the two contains it.
+    Otherwise MCUboot's word counts, that the network core took the image.
+    """
+    if not boots:
+        return _uart(Says.UNKNOWN, "no boot was seen since the image was marked")
+    said = [line.strip() for line in network_lines if len(line.strip()) >= _LEAST_LINE_CHARS]
+    for line in reversed(said):
+        encoded = line.encode()
+        is_in_update, was_there = encoded in target.firmware, encoded in target.before
+        if is_in_update != was_there:
+            return _uart(Says.NEW if is_in_update else Says.OLD, f"it prints {line!r}")
+    gave_up = [line for line in said if line.startswith(_GAVE_UP)]
+    if gave_up:
+        return _uart(Says.OLD, f"it prints {gave_up[-1]!r}")
+    words = [line.text.strip() for boot in boots for line in boot.lines]
+    refused = [word for word in words if word.endswith(_REFUSED)]
+    if refused:
+        return _uart(Says.OLD, f"MCUboot prints {refused[-1]!r}")
+    was_overwritten = any(target.image_index in boot.overwritten for boot in boots)
+    taken = [word for word in words if word.endswith(_TAKEN)]
+    if taken and (was_overwritten or taken[-1].endswith(_TAKEN[0])):
+        return _uart(Says.NEW, f"MCUboot prints {taken[-1]!r}")
+    return _uart(Says.UNKNOWN, "no line of either core tells")
+
+
+def smp_evidence(images: Sequence[ImageState] | None, target: NetworkTarget) -> Evidence:
+    """Whether the update still waits; what the network core runs is in no image list."""
+    if images is None:
+        return Evidence(Source.SMP, Says.UNKNOWN, _about("no image list could be read"), ABOUT)
+    waiting = next((state for state in images if state.hash == target.image_hash), None)
+    if waiting is not None:
+        return Evidence(Source.SMP, Says.OLD, _about(f"the update still waits: {waiting}"), ABOUT)
+    return Evidence(Source.SMP, Says.UNKNOWN, _about("the update left the secondary slot"), ABOUT)
+
+
+def swd_evidence(held: bytes, target: NetworkTarget) -> Evidence:
+    """What lies in the network core's flash."""
+    place = f"0x{target.address:08x}"
+    if held == target.firmware:
+        detail = f"{place} holds firmware {target.version}"
+        says = Says.UNKNOWN if target.firmware == target.before else Says.NEW
+        return Evidence(Source.SWD, says, _about(detail), ABOUT)
+    if held == target.before:
+        detail = f"{place} holds firmware {target.version_before}, as before"
+        return Evidence(Source.SWD, Says.OLD, _about(detail), ABOUT)
+    detail = f"{place} holds neither the update nor what was there before"
+    return Evidence(Source.SWD, Says.OLD, _about(detail), ABOUT)
+
+
+def _uart(says: Says, detail: str) -> Evidence:
+    return Evidence(Source.UART, says, _about(detail), ABOUT)
+
+
+def _about(detail: str) -> str:
+    return f"{ABOUT}: {detail}"
