@@ -1,8 +1,9 @@
-"""A minimal client of the GDB remote serial protocol: memory, and nothing else.
+"""A minimal client of the GDB remote serial protocol: memory and one watchpoint.
 
-Used only to write QEMU's flash, which no QMP command can do. The protocol is chapter "Remote
-Protocol" of the GDB manual. Written here because the one client on PyPI (PyGdbRemoteClient 0.1.0)
-speaks TCP only, does not repeat a refused packet, and spins when the other side is gone.
+Used to write QEMU's flash and to stop at an erase of it, which no QMP command can do. The protocol
+is chapter "Remote Protocol" of the GDB manual. Written here because the one client on PyPI
+(PyGdbRemoteClient 0.1.0) speaks TCP only, does not repeat a refused packet, and spins when the other
+side is gone.
 """
 
 import socket
@@ -19,7 +20,7 @@ _REFUSED = b"-"
 
 
 class GdbRemote:
-    """Reads and writes memory through a GDB stub whose CPU is stopped.
+    """Reads and writes memory through a GDB stub whose CPU is stopped, and runs it to a write.
 
     `close` only closes the socket. Detaching (`D`) would make QEMU run the old firmware on the
     flash that was just changed, so it is never sent (facts/real-firmware-targets.md).
@@ -84,6 +85,31 @@ class GdbRemote:
                     where=f"{self._where}, 0x{chunk_address:08x}, {len(chunk)} bytes",
                     next_step="Check the address against the machine's memory map.",
                 )
+
+    def run_to_write(self, address: int, number: int, deadline: Deadline) -> int:
+        """Let the CPU run until it has written the word at `address` so often; it stops there.
+
+        Returns how often it wrote: fewer times where the deadline expired, and then it runs on.
+        """
+        watchpoint = f"2,{address:x},4"
+        if self._command(f"Z{watchpoint}", deadline) != "OK":
+            raise ProbeError(
+                "The GDB stub refuses a watchpoint.",
+                where=f"{self._where}, 0x{address:08x}",
+                next_step="Check the address against the machine's memory map.",
+            )
+        for done in range(number):
+            self._send(_frame("c"), deadline)
+            try:
+                while self._take(1, deadline) != b"$":
+                    pass
+                self._packet_after_dollar(deadline)
+            except ProbeError:
+                if not deadline.expired:
+                    raise
+                return done
+        self._command(f"z{watchpoint}", deadline)
+        return number
 
     def close(self) -> None:
         """Close the socket without detaching; the CPU stays stopped. Never raises."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import PackageError, ProbeError
+from pytest_nrf_fota.errors import NotSeenError, PackageError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.probe.gdb_remote import GdbRemote
 from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
@@ -172,6 +172,26 @@ class QemuProbe:
         if is_thumb and reset_vector in boot_flash:
             with self._lock:
                 self._monitor.execute("cont", deadline)
+
+    def reset_again_at_write(self, address: int, number: int, deadline: Deadline) -> None:
+        """Reset the machine, and once more when the CPU has written `address` so often.
+
+        Raises `NotSeenError` where it has not done so before the deadline.
+        """
+        with self._lock:
+            self._monitor.execute("stop", deadline)
+            self._monitor.execute_until_event("system_reset", "RESET", deadline)
+            self._discard_unsent_input()
+            with self._stopped_cpu(deadline) as gdb:
+                done = gdb.run_to_write(address, number, deadline)
+        if done < number:
+            raise NotSeenError(
+                f"The CPU wrote 0x{address:08x} {done} times within {deadline.allowed_s:g} s, not "
+                f"{number} times.",
+                where=self._unit,
+                next_step="Was there anything to do for it, a swap for example?",
+            )
+        self.reset(ResetKind.SYSTEM, deadline)
 
     def close(self) -> None:
         """Nothing to let go of: the connections are the unit's or last one call."""

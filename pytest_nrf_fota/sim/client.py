@@ -6,11 +6,13 @@ from pydantic import ValidationError
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.sim.control import (
+    DisarmFaults,
     EraseExternal,
     FlashOperation,
     GetOperations,
     GetState,
     InjectFault,
+    PlugConsole,
     Program,
     Read,
     Recover,
@@ -82,6 +84,14 @@ class KitControl:
     def inject(self, fault: InjectFault, deadline: Deadline) -> None:
         """Let something go wrong once, at a given moment."""
         self._ask(fault, deadline)
+
+    def disarm(self, deadline: Deadline) -> None:
+        """Forget every fault that still waits for its moment."""
+        self._ask(DisarmFaults(), deadline)
+
+    def plug_console(self, deadline: Deadline, *, plugged_in: bool) -> None:
+        """Pull or put in the plug of the application core's serial port."""
+        self._ask(PlugConsole(plugged_in=plugged_in), deadline)
 
     def operations(self, since: int, deadline: Deadline) -> tuple[FlashOperation, ...]:
         """The flash operations after number `since`."""

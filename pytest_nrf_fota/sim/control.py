@@ -93,6 +93,16 @@ class AtOperation(_Message):
     moment: Literal["before", "during", "after"] = "before"
 
 
+class AtErase(_Message):
+    """The erase of this number, counted from 1 at the moment in which the fault is armed.
+
+    Whatever strikes, strikes before it; a reset in a bootloader lets it come to its end.
+    """
+
+    at: Literal["erase"] = "erase"
+    number: int = Field(ge=1)
+
+
 class AtLogLine(_Message):
     """A line on the application core's UART that the regular expression is found in."""
 
@@ -107,7 +117,7 @@ class Now(_Message):
 
 
 Moment = Annotated[
-    Union[AtOperation, AtLogLine, Now],  # noqa: UP007
+    Union[AtOperation, AtErase, AtLogLine, Now],  # noqa: UP007
     Field(discriminator="at"),
 ]
 
@@ -125,6 +135,22 @@ class InjectFault(_Message):
     fault: Literal["cut_power", "reset", "lose_connection", "noise"]
     when: Moment = Now()
     noise_hex: str = ""
+
+
+class DisarmFaults(_Message):
+    """Forget every fault that still waits for its moment."""
+
+    command: Literal["disarm"] = "disarm"
+
+
+class PlugConsole(_Message):
+    """Pull the plug of the application core's serial port, or put it in again.
+
+    The board runs on; what it prints meanwhile is lost. The port has the same name afterwards.
+    """
+
+    command: Literal["plug_console"] = "plug_console"
+    plugged_in: bool
 
 
 class GetOperations(_Message):
@@ -155,6 +181,8 @@ Request = Annotated[
         GetState,
         SetPower,
         InjectFault,
+        DisarmFaults,
+        PlugConsole,
         GetOperations,
     ],
     Field(discriminator="command"),

@@ -7,8 +7,15 @@ from collections.abc import Callable
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.sim.control import AtLogLine, AtOperation, InjectFault, Now
-from pytest_nrf_fota.sim.flash import CutMoment, Flash, Operation, PowerCut, PowerLostError
+from pytest_nrf_fota.sim.control import AtErase, AtLogLine, AtOperation, InjectFault, Now
+from pytest_nrf_fota.sim.flash import (
+    CutMoment,
+    Flash,
+    Operation,
+    OperationKind,
+    PowerCut,
+    PowerLostError,
+)
 
 _LONGEST_LINE_BYTES = 4096
 
@@ -35,6 +42,7 @@ class FaultInjector:
         self._print_noise = print_noise
         self._waiting: list[InjectFault] = []
         self._open_line = b""
+        self._erases = 0
         flash.on_operation = self._see_operation
 
     async def inject(self, fault: InjectFault) -> None:
@@ -49,10 +57,18 @@ class FaultInjector:
                     self._flash.power_cut = PowerCut(number, CutMoment(moment), address)
                 else:
                     self._waiting.append(fault)
+            case AtErase(number=number):
+                due = AtErase(number=self._erases + number)
+                self._waiting.append(fault.model_copy(update={"when": due}))
             case AtLogLine():
                 self._waiting.append(fault)
             case _:
                 assert_never(fault.when)
+
+    def disarm(self) -> None:
+        """Forget every fault that still waits for its moment."""
+        self._waiting.clear()
+        self._flash.power_cut = None
 
     def see_output(self, data: bytes) -> None:
         """Take what the application core prints.
@@ -67,6 +83,10 @@ class FaultInjector:
                 self._strike(fault)
 
     def _see_operation(self, operation: Operation) -> None:
+        if operation.kind is OperationKind.ERASE:
+            self._erases += 1
+            for fault in self._due(lambda when: when == AtErase(number=self._erases)):
+                self._strike(fault)
         for fault in self._due(functools.partial(_is_at, operation=operation)):
             self._strike(fault)
 

@@ -43,6 +43,8 @@ async def run_kit(
         kit = Kit(settings, hci or f"unix:{folder / 'hci'}")
         server = ControlServer(kit, folder / "control")
         await kit.start()
+        kit.app_uart.name_port(folder / "app_uart")
+        kit.net_uart.name_port(folder / "net_uart")
         try:
             await server.start()
             if hex_file is not None:

@@ -102,6 +102,7 @@ class Radio:
             (see `HciSocket`).
         clock: the kit's time, which data on the air moves forward and which holds responses back.
         timing: of every connection.
+        air: what other kits are on, too; by default this kit is alone with its host.
     """
 
     def __init__(
@@ -109,10 +110,11 @@ class Radio:
         hci_address: str,
         clock: VirtualClock | None = None,
         timing: LinkTiming | None = None,
+        air: Air | None = None,
     ) -> None:
         self._clock = clock or VirtualClock()
         self._timing = timing or LinkTiming()
-        self._air = Air()
+        self._air = air or Air()
         self._hci_socket = HciSocket(hci_address, self._air)
         self._app: _App | None = None
         # Like the settings partition: it outlives resets, not a recover.

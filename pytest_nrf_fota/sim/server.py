@@ -11,11 +11,13 @@ from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.sim.control import (
     REQUEST,
+    DisarmFaults,
     EraseExternal,
     GetOperations,
     GetState,
     Identify,
     InjectFault,
+    PlugConsole,
     Program,
     Read,
     Recover,
@@ -110,6 +112,10 @@ class ControlServer:
                 await self._kit.set_power(on=on)
             case InjectFault():
                 await self._kit.faults.inject(request)
+            case DisarmFaults():
+                self._kit.faults.disarm()
+            case PlugConsole(plugged_in=plugged_in):
+                self._kit.app_uart.plug(plugged_in=plugged_in)
             case GetOperations(since=since):
                 return Reply(log=self._kit.operations_since(since))
             case _:

@@ -6,6 +6,7 @@ import os
 import tty
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import PowerLostError
@@ -24,10 +25,10 @@ class Uart:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.port = os.ttyname(self._slave)
+        self._link: Path | None = None
+        self._is_plugged_in = True
+        self.port = ""
+        self._open_pty()
         self._unsent = bytearray()
         self._held_back: deque[tuple[float, bytes]] = deque()
         self._release_timer: asyncio.TimerHandle | None = None
@@ -37,6 +38,27 @@ class Uart:
     def start(self) -> None:
         """Begin to receive; call with the event loop running."""
         asyncio.get_running_loop().add_reader(self._master, self._receive)
+
+    def name_port(self, link: Path) -> None:
+        """Give the port a name that stays when it is plugged in again, as udev does by-id."""
+        link.symlink_to(self.port)
+        self._link = link
+        self.port = str(link)
+
+    def plug(self, *, plugged_in: bool) -> None:
+        """Pull the host's plug, or put it in again; without it all output is lost.
+
+        The port is another pty afterwards, under the same name if it was given one.
+        """
+        if plugged_in == self._is_plugged_in:
+            return
+        self._is_plugged_in = plugged_in
+        if plugged_in:
+            self._open_pty()
+            self.start()
+        else:
+            self._unsent.clear()
+            self._close_pty()
 
     def connect(self, receiver: Callable[[bytes], None] | None) -> None:
         """Who gets the bytes that the host sends; with None they are lost."""
@@ -65,6 +87,8 @@ class Uart:
             self._release_timer = loop.call_at(self._held_back[0][0], self._release)
 
     def _queue(self, data: bytes) -> None:
+        if not self._is_plugged_in:
+            return
         self._unsent += data
         if len(self._unsent) > _MOST_UNREAD_BYTES:
             del self._unsent[: len(self._unsent) - _MOST_UNREAD_BYTES]
@@ -74,9 +98,26 @@ class Uart:
         """Close both ends."""
         if self._release_timer is not None:
             self._release_timer.cancel()
+        if self._is_plugged_in:
+            self._close_pty()
+        self._is_plugged_in = False
+
+    def _open_pty(self) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        name = os.ttyname(self._slave)
+        if self._link is None:
+            self.port = name
+        else:
+            self._link.symlink_to(name)
+
+    def _close_pty(self) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._master)
         loop.remove_writer(self._master)
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
         os.close(self._master)
         os.close(self._slave)
 

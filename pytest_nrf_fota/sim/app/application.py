@@ -332,7 +332,8 @@ class Application:
             "Firmware: Standard Bluetooth controller (0x00) Version 216.11532 Build 3803067951",
         )
         self._context.clock.advance(BLUETOOTH_READY_S)
-        log("bt_hci_core", "bt_dev_show_info", f"Identity: {self._identity_address} (random)")
+        if self._description.logs_identity:
+            log("bt_hci_core", "bt_dev_show_info", f"Identity: {self._identity_address} (random)")
         log(
             "bt_hci_core",
             "bt_dev_show_info",

@@ -39,7 +39,8 @@ from pytest_nrf_fota.sim.app.fatal_error import MPU_FAULT
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.kit import Kit as VirtualKit
 from pytest_nrf_fota.sim.kit import KitSettings
-from pytest_nrf_fota.units.sim import BumbleRadio, SimUnit, kit_settings_json
+from pytest_nrf_fota.smp.host_radio import BumbleRadio
+from pytest_nrf_fota.units.sim import SimUnit, kit_settings_json
 from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 TIME_LIMIT_S = 20.0
