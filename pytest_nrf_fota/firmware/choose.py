@@ -1,17 +1,24 @@
 """Choose where a session's firmware comes from."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.dfu_package import package_target
 from pytest_nrf_fota.firmware.source import FirmwareSource
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.resign import SigningKeys
 
 
 def firmware_source(
-    board: BoardType, baseline: Path | None, updates: tuple[Path, ...], folder: Path
+    board: BoardType,
+    baseline: Path | None,
+    updates: tuple[Path, ...],
+    folder: Path,
+    keys: "SigningKeys | None" = None,
 ) -> FirmwareSource:
     """The user's files where they were given, else what the board file names.
 
@@ -20,6 +27,7 @@ def firmware_source(
         baseline: --baseline.
         updates: all --update.
         folder: where made artifacts go.
+        keys: what the given files are signed with, to make variants of them.
 
     Raises:
         PackageError: a given file is wrong.
@@ -36,7 +44,7 @@ def firmware_source(
                 where=str(updates[0]),
                 next_step="Give the running build as well: --baseline=build/merged.hex",
             )
-        return FilesSource(baseline, updates, package_target(board))
+        return FilesSource(baseline, updates, board, folder, keys)
     match board.firmware.source:
         case "demo":
             from pytest_nrf_fota.firmware.demo import DemoSource

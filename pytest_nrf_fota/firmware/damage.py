@@ -1,8 +1,31 @@
 """Damaged variants of images, for tests that must see a board refuse them."""
 
-from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+from pytest_nrf_fota.firmware.keys import strange_key
+from pytest_nrf_fota.firmware.mcuboot_image import SIGNATURE_TLVS, McubootImage
+from pytest_nrf_fota.firmware.renewal import NotRenewableError, renew_image, without_signature
+from pytest_nrf_fota.firmware.variant import Variant
 
 LOST_BYTES = 0x1000
+
+
+def damaged_app(image: bytes, wanted: Variant, slot_size_bytes: int) -> bytes | None:
+    """The application's update, damaged as wanted; None where the variant is no damage.
+
+    Raises `NotRenewableError` where it should lose a signature that it has not.
+    """
+    match wanted:
+        case Variant.APP_UNSIGNED:
+            return lose_signature(image)
+        case Variant.APP_WRONG_KEY:
+            return sign_with_strange_key(image)
+        case Variant.APP_TAMPERED:
+            return change_payload(image)
+        case Variant.APP_TRUNCATED:
+            return lose_end_of_payload(image)
+        case Variant.APP_TOO_LARGE:
+            return grow_beyond(image, slot_size_bytes)
+        case _:
+            return None
 
 
 def lose_end_of_payload(image: bytes, lost_bytes: int = LOST_BYTES) -> bytes:
@@ -25,6 +48,26 @@ def change_payload(image: bytes) -> bytes:
     changed = bytearray(image)
     changed[header.header_size_bytes + header.image_size_bytes // 2] ^= 1
     return bytes(changed)
+
+
+def lose_signature(image: bytes) -> bytes:
+    """The image with its hash and without its signature.
+
+    Raises `NotRenewableError` where it has none.
+    """
+    return without_signature(McubootImage.parse(image))
+
+
+def sign_with_strange_key(image: bytes) -> bytes:
+    """The image, signed as before with a key that no bootloader knows.
+
+    Raises `NotRenewableError` where it is not signed, or in no way that is known.
+    """
+    parsed = McubootImage.parse(image)
+    kind = next((tlv.kind for tlv in parsed.tlvs if tlv.kind in SIGNATURE_TLVS), None)
+    if kind is None:
+        raise NotRenewableError("it is not signed")
+    return renew_image(parsed, parsed.payload, parsed.version, strange_key(kind))
 
 
 def lose_magic(image: bytes) -> bytes:

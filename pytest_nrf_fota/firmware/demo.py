@@ -4,14 +4,17 @@ Official formats, signed by imgtool and by this project's own NSIB signer, with 
 same on every machine: the same call gives the same bytes.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import JsonValue
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.board import BoardType, Slot
 from pytest_nrf_fota.errors import BoardFileError
-from pytest_nrf_fota.firmware.damage import lose_end_of_payload
+from pytest_nrf_fota.firmware.damage import damaged_app
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     B0nDescription,
@@ -22,7 +25,7 @@ from pytest_nrf_fota.firmware.description import (
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
-from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
 from pytest_nrf_fota.firmware.package_shape import PACKAGE_SHAPES
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
@@ -32,6 +35,7 @@ from pytest_nrf_fota.firmware.validation_info import (
     raw_public_key,
     sign_for_nsib,
 )
+from pytest_nrf_fota.firmware.variant import Variant
 
 MCUBOOT_PAD_BYTES = 0x200
 NSIB_SIZE_BYTES = 0x4000
@@ -51,10 +55,21 @@ ERASED_WORD = 0xFFFFFFFF
 BASELINE_BOOTLOADER = 14
 BASELINE_APP = ImageVersion(1, 0, 0)
 UPDATE_APP = ImageVersion(1, 1, 0)
+OLDER_APP = ImageVersion(0, 9, 0)
+NEXT_KEY_APP = ImageVersion(1, 2, 0)
+LOW_PACKAGE_VERSION = ImageVersion(0, 0, 1)
 BASELINE_NETWORK_VERSION = 1
 UPDATE_NETWORK_VERSION = 2
 BASELINE_BUILD_TIME = "May  7 2024 a 09:26:26"
 UPDATE_BUILD_TIME = "May  8 2024 a 10:11:12"
+OTHER_BUILD_TIME = "May  9 2024 a 11:12:13"
+_BEHAVIOURS: Mapping[Variant, Mapping[str, object]] = {
+    Variant.APP_NEVER_ADVERTISES: {"advertises": False},
+    Variant.APP_HANGS_IN_BOOT: {"hangs_after": "HCI: version"},
+    Variant.APP_FAULTS_IN_BOOT: {"mpu_fault_after": "HCI: version"},
+    Variant.APP_NEEDS_PAIRING: {"smp_permission": "authenticated"},
+    Variant.APP_CHANGES_ADDRESS: {"address": "new_at_each_boot"},
+}
 
 
 class DemoSource:
@@ -109,30 +124,16 @@ class DemoSource:
         self._baseline_bootloader = baseline_bootloader
         self._baseline_build_time = baseline_build_time
         self._nsib_key = signing_key_for_tests("nsib")
+        self._next_nsib_key = signing_key_for_tests("next nsib")
         self._mcuboot_key = signing_key_for_tests("mcuboot")
+        self._next_mcuboot_key = signing_key_for_tests("next mcuboot")
 
     @cached_property
     def baseline(self) -> Path:
         """`merged.hex`: NSIB, provisioning data, MCUboot 14 in S0, application 1.0.0; for the
         network core b0n and firmware 1.
         """
-        key_hash = provisioned_key_hash(raw_public_key(self._nsib_key.public_key()))
-        provisioning = build_provisioning(
-            self._s_slots[0].address, self._s_slots[1].address, (key_hash,)
-        )
-        segments = (
-            Segment(0, build_payload(0, NSIB_SIZE_BYTES, NsibDescription())),
-            Segment(
-                self._s_slots[0].address + MCUBOOT_PAD_BYTES,
-                self._bootloader(0, self._baseline_bootloader),
-            ),
-            Segment(self._primary.address, self._app(BASELINE_APP, self._baseline_build_time)),
-            Segment(self._provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),
-            *self._network_core(),
-        )
-        path = self._folder / "merged.hex"
-        write_hex(path, segments)
-        return path
+        return self._baseline("merged.hex", (self._nsib_key,), self._mcuboot_description)
 
     @cached_property
     def app_update(self) -> Path:
@@ -148,10 +149,16 @@ class DemoSource:
             self.network_image(UPDATE_NETWORK_VERSION),
         )
 
-    def network_image(self, version: int) -> bytes:
-        """An update file for the network core; `version` is also its FW_INFO version."""
+    def network_image(self, version: int, *, is_tampered: bool = False) -> bytes:
+        """An update file for the network core; `version` is also its FW_INFO version.
+
+        With `is_tampered` MCUboot's signature fits, and b0n's hash does not.
+        """
+        firmware = self._network_firmware(version)
         return sign_for_mcuboot(
-            self._network_firmware(version),
+            _with_one_bit_changed(firmware, NETWORK_APP_SIZE_BYTES // 2)
+            if is_tampered
+            else firmware,
             ImageVersion(version, 0, 0),
             SlotLayout(self._network_slot_size_bytes),
             self._mcuboot_key,
@@ -160,8 +167,7 @@ class DemoSource:
     @cached_property
     def app_truncated(self) -> Path:
         """An application 1.1.0 that lost the end of its payload."""
-        complete = self._app(UPDATE_APP, UPDATE_BUILD_TIME)
-        return self._app_package("dfu_application_truncated.zip", lose_end_of_payload(complete))
+        return self.variant(Variant.APP_TRUNCATED)
 
     @cached_property
     def mcuboot_update(self) -> Path:
@@ -171,52 +177,171 @@ class DemoSource:
     @cached_property
     def mcuboot_same_version(self) -> Path:
         """A MCUboot package whose FW_INFO version was not raised, though its marker says 15."""
-        return self.mcuboot_package(
-            "dfu_mcuboot_same_version.zip",
-            self._baseline_bootloader,
-            marker=self._baseline_bootloader + 1,
-        )
+        return self.variant(Variant.MCUBOOT_SAME_VERSION)
 
-    def mcuboot_package(self, name: str, fw_info_version: int, marker: int | None = None) -> Path:
+    def mcuboot_raised(self, steps: int) -> Path:
+        """MCUboot 14 + `steps` for S0 and S1."""
+        version = self._baseline_bootloader + steps
+        return self.mcuboot_package(f"dfu_mcuboot_{version}.zip", version)
+
+    def variant(self, wanted: Variant) -> Path:
+        """Every variant is made."""
+        name = f"{wanted.value}.zip"
+        update = self._app(UPDATE_APP, UPDATE_BUILD_TIME)
+        damaged = damaged_app(update, wanted, self._primary.size)
+        if damaged is not None:
+            return self._app_package(name, damaged)
+        version = self._baseline_bootloader
+        key, next_key = self._mcuboot_key.public_key(), self._next_mcuboot_key.public_key()
+        match wanted:
+            case Variant.APP_SAME_VERSION:
+                other = self._app(BASELINE_APP, OTHER_BUILD_TIME)
+                return self._app_package(name, other, version=BASELINE_APP)
+            case Variant.APP_OLDER:
+                return self._app_package(
+                    name, self._app(OLDER_APP, OTHER_BUILD_TIME), version=OLDER_APP
+                )
+            case Variant.APP_NEXT_KEY:
+                signed = self._app(NEXT_KEY_APP, OTHER_BUILD_TIME, self._next_mcuboot_key)
+                return self._app_package(name, signed, version=NEXT_KEY_APP)
+            case (
+                Variant.APP_NEVER_ADVERTISES
+                | Variant.APP_HANGS_IN_BOOT
+                | Variant.APP_FAULTS_IN_BOOT
+                | Variant.APP_NEEDS_PAIRING
+                | Variant.APP_CHANGES_ADDRESS
+            ):
+                changed = self._app_description.model_copy(update=_BEHAVIOURS[wanted])
+                image = self._app(UPDATE_APP, UPDATE_BUILD_TIME, description=changed)
+                return self._app_package(name, image)
+            case Variant.APP_AND_NETWORK:
+                return self.app_and_network_update
+            case Variant.APP_AND_BAD_NETWORK:
+                network = self.network_image(UPDATE_NETWORK_VERSION, is_tampered=True)
+                return self._app_package(name, update, network)
+            case Variant.NETWORK_ONLY:
+                return self._package(name, [self._network_entry()])
+            case Variant.MCUBOOT_SAME_VERSION:
+                return self.mcuboot_package(name, version, marker=version + 1)
+            case Variant.MCUBOOT_LOW_PACKAGE_VERSION:
+                return self.mcuboot_package(name, version + 2, package_version=LOW_PACKAGE_VERSION)
+            case Variant.MCUBOOT_UNPROVISIONED_KEY:
+                strange = signing_key_for_tests("strange nsib")
+                return self.mcuboot_package(name, version + 1, nsib_key=strange)
+            case Variant.MCUBOOT_TAMPERED:
+                return self.mcuboot_package(name, version + 1, is_tampered=True)
+            case Variant.MCUBOOT_TWO_APP_KEYS:
+                return self.mcuboot_package(name, version + 1, app_keys=(key, next_key))
+            case Variant.MCUBOOT_NEXT_APP_KEY:
+                return self.mcuboot_package(name, version + 2, app_keys=(next_key,))
+            case Variant.MCUBOOT_NEXT_NSIB_KEY:
+                return self.mcuboot_package(name, version + 1, nsib_key=self._next_nsib_key)
+            case Variant.BASELINE_NO_DOWNGRADE:
+                strict = self._mcuboot_description.model_copy(update={"downgrade_prevention": True})
+                return self._baseline(f"{wanted.value}.hex", (self._nsib_key,), strict)
+            case Variant.BASELINE_TWO_NSIB_KEYS:
+                keys = (self._nsib_key, self._next_nsib_key)
+                return self._baseline(f"{wanted.value}.hex", keys, self._mcuboot_description)
+            case (
+                Variant.APP_UNSIGNED
+                | Variant.APP_WRONG_KEY
+                | Variant.APP_TAMPERED
+                | Variant.APP_TRUNCATED
+                | Variant.APP_TOO_LARGE
+            ):
+                raise AssertionError("made above")
+            case _:
+                assert_never(wanted)
+
+    def mcuboot_package(
+        self,
+        name: str,
+        fw_info_version: int,
+        marker: int | None = None,
+        *,
+        package_version: ImageVersion | None = None,
+        app_keys: tuple[PublicKey, ...] | None = None,
+        nsib_key: ec.EllipticCurvePrivateKey | None = None,
+        is_tampered: bool = False,
+    ) -> Path:
         """A MCUboot package with any FW_INFO version.
 
-        Its package version (imgtool) rises with the marker.
+        Args:
+            name: of the file.
+            fw_info_version: what NSIB compares.
+            marker: what it prints; by default its FW_INFO version.
+            package_version: imgtool's; by default it rises with the marker.
+            app_keys: whose applications it takes; by default the demonstration key's.
+            nsib_key: what signs it for NSIB; by default the key that the baseline has.
+            is_tampered: whether a bit was changed after signing it for NSIB and before signing it
+                for MCUboot.
         """
         marker = fw_info_version if marker is None else marker
-        entries = [
-            PackageEntry(
-                self._shape.mcuboot_files[slot],
-                sign_for_mcuboot(
-                    self._bootloader(slot, fw_info_version, marker),
-                    ImageVersion(0, 0, marker),
-                    SlotLayout(self._primary.size),
-                    self._mcuboot_key,
-                ),
-                self._shape.mcuboot_keys(slot, fw_info_version)
-                | {
-                    "load_address": self._s_slots[slot].address,
-                    "version_MCUBOOT": f"0.0.{marker}+0",
-                },
+        version = package_version or ImageVersion(0, 0, marker)
+        entries: list[PackageEntry] = []
+        for slot in (0, 1):
+            firmware = self._bootloader(slot, fw_info_version, marker, app_keys, nsib_key)
+            if is_tampered:
+                firmware = _with_one_bit_changed(firmware)
+            image = sign_for_mcuboot(
+                firmware, version, SlotLayout(self._primary.size), self._mcuboot_key
             )
-            for slot in (0, 1)
-        ]
+            keys = self._shape.mcuboot_keys(slot, fw_info_version) | {
+                "load_address": self._s_slots[slot].address,
+                "version_MCUBOOT": f"{version}+0",
+            }
+            entries.append(PackageEntry(self._shape.mcuboot_files[slot], image, keys))
         return self._package(name, entries)
 
-    def _app_package(self, name: str, image: bytes, network_image: bytes | None = None) -> Path:
+    def _baseline(
+        self,
+        name: str,
+        nsib_keys: tuple[ec.EllipticCurvePrivateKey, ...],
+        mcuboot: McubootDescription,
+    ) -> Path:
+        """The first of NSIB's keys signs, all of them are provisioned."""
+        hashes = tuple(provisioned_key_hash(raw_public_key(key.public_key())) for key in nsib_keys)
+        provisioning = build_provisioning(
+            self._s_slots[0].address, self._s_slots[1].address, hashes
+        )
+        bootloader = self._bootloader(0, self._baseline_bootloader, description=mcuboot)
+        segments = (
+            Segment(0, build_payload(0, NSIB_SIZE_BYTES, NsibDescription())),
+            Segment(self._s_slots[0].address + MCUBOOT_PAD_BYTES, bootloader),
+            Segment(self._primary.address, self._app(BASELINE_APP, self._baseline_build_time)),
+            Segment(self._provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),
+            *self._network_core(),
+        )
+        path = self._folder / name
+        write_hex(path, segments)
+        return path
+
+    def _app_package(
+        self,
+        name: str,
+        image: bytes,
+        network_image: bytes | None = None,
+        *,
+        version: ImageVersion = UPDATE_APP,
+    ) -> Path:
         keys: dict[str, JsonValue] = self._shape.application_keys(
             has_network_core=network_image is not None
         ) | {
             "load_address": self._primary.address + MCUBOOT_PAD_BYTES,
-            "version_MCUBOOT": f"{UPDATE_APP}+0",
+            "version_MCUBOOT": f"{version}+0",
         }
         entries = [PackageEntry(self._shape.application_file, image, keys)]
         if network_image is not None:
-            network_keys: dict[str, JsonValue] = self._shape.network_keys() | {
-                "load_address": NETWORK_APP_ADDRESS,
-                "version": str(UPDATE_NETWORK_VERSION),
-            }
-            entries.append(PackageEntry(self._shape.network_file, network_image, network_keys))
+            entries.append(self._network_entry(network_image))
         return self._package(name, entries)
+
+    def _network_entry(self, image: bytes | None = None) -> PackageEntry:
+        keys: dict[str, JsonValue] = self._shape.network_keys() | {
+            "load_address": NETWORK_APP_ADDRESS,
+            "version": str(UPDATE_NETWORK_VERSION),
+        }
+        data = image or self.network_image(UPDATE_NETWORK_VERSION)
+        return PackageEntry(self._shape.network_file, data, keys)
 
     def _package(self, name: str, entries: list[PackageEntry]) -> Path:
         path = self._folder / name
@@ -245,27 +370,48 @@ class DemoSource:
         )
         return firmware + sign_for_nsib(firmware, NETWORK_APP_ADDRESS, self._nsib_key).pack()
 
-    def _bootloader(self, slot: int, fw_info_version: int, marker: int | None = None) -> bytes:
+    def _bootloader(
+        self,
+        slot: int,
+        fw_info_version: int,
+        marker: int | None = None,
+        app_keys: tuple[PublicKey, ...] | None = None,
+        nsib_key: ec.EllipticCurvePrivateKey | None = None,
+        description: McubootDescription | None = None,
+    ) -> bytes:
         address = _firmware_address(self._s_slots[slot])
+        number = str(fw_info_version if marker is None else marker)
         firmware = build_payload(
             address,
             MCUBOOT_SIZE_BYTES,
-            self._mcuboot_description.model_copy(
-                update={"marker": str(fw_info_version if marker is None else marker)}
-            ),
-            keys=(self._mcuboot_key.public_key(),),
+            (description or self._mcuboot_description).model_copy(update={"marker": number}),
+            keys=app_keys or (self._mcuboot_key.public_key(),),
             fw_info_version=fw_info_version,
         )
-        return firmware + sign_for_nsib(firmware, address, self._nsib_key).pack()
+        return firmware + sign_for_nsib(firmware, address, nsib_key or self._nsib_key).pack()
 
-    def _app(self, version: ImageVersion, build_time: str) -> bytes:
+    def _app(
+        self,
+        version: ImageVersion,
+        build_time: str,
+        key: ec.EllipticCurvePrivateKey | None = None,
+        *,
+        description: AppDescription | None = None,
+    ) -> bytes:
         payload = build_payload(
             _firmware_address(self._primary),
             APP_SIZE_BYTES,
-            self._app_description.model_copy(update={"build_time": build_time}),
+            (description or self._app_description).model_copy(update={"build_time": build_time}),
         )
-        return sign_for_mcuboot(payload, version, SlotLayout(self._primary.size), self._mcuboot_key)
+        layout = SlotLayout(self._primary.size)
+        return sign_for_mcuboot(payload, version, layout, key or self._mcuboot_key)
 
 
 def _firmware_address(slot: Slot) -> int:
     return slot.address + MCUBOOT_PAD_BYTES
+
+
+def _with_one_bit_changed(firmware: bytes, offset_bytes: int = MCUBOOT_SIZE_BYTES // 2) -> bytes:
+    changed = bytearray(firmware)
+    changed[offset_bytes] ^= 1
+    return bytes(changed)

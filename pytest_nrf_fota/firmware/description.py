@@ -113,6 +113,8 @@ class AppDescription(_Description):
         bt_settings: whether it stores its bonds (CONFIG_BT_SETTINGS; inferred: it does).
         address: "static" is the nRF's, from FICR; "new_at_each_boot" is that of a build which
             neither reads FICR nor stores its identity (inferred).
+        logs_identity: whether its boot log shows its address; not where CONFIG_BT_LOG_LEVEL is
+            below INF.
     """
 
     kind: Literal["app"] = "app"
@@ -138,6 +140,7 @@ class AppDescription(_Description):
     fixed_passkey: int | None = Field(default=None, ge=1, le=999_999)
     bt_settings: bool = True
     address: Literal["static", "new_at_each_boot"] = "static"
+    logs_identity: bool = True
 
     @property
     def swap_using_offset(self) -> bool:

@@ -2,30 +2,69 @@
 
 from pathlib import Path
 
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, PackageTarget, read_package
+from pytest_nrf_fota.firmware.damage import damaged_app
+from pytest_nrf_fota.firmware.dfu_package import (
+    DfuPackage,
+    PackageKind,
+    UpdateFile,
+    package_target,
+    read_package,
+)
+from pytest_nrf_fota.firmware.fw_info import find_fw_info
+from pytest_nrf_fota.firmware.hex_file import memory_reader, read_hex
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.mcuboot_image import (
+    HEADER,
+    ImageHeader,
+    ImageVersion,
+    NotAnImageError,
+)
+from pytest_nrf_fota.firmware.renewal import NotRenewableError, renew_image
+from pytest_nrf_fota.firmware.repack import repack
+from pytest_nrf_fota.firmware.resign import NewNumbers, Raise, SigningKeys
+from pytest_nrf_fota.firmware.resign_file import resign_path
 from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
+from pytest_nrf_fota.firmware.variant import Variant
+
+LOWEST_VERSION = ImageVersion(0, 0, 0)
 
 
 class FilesSource:
     """The user's own files; what a package updates is read from the package itself.
 
+    Variants of them are damaged copies, and, where the keys are at hand, copies with other numbers
+    that were signed again.
+
     Args:
         baseline: the hex file of --baseline.
         updates: the packages of --update.
-        target: what packages must fit.
+        board: what packages must fit.
+        folder: for made variants.
+        keys: the keys that the files are signed with, as far as they were given.
 
     Raises:
         PackageError: a file is missing or wrong, or two packages update the same thing.
     """
 
     def __init__(
-        self, baseline: Path | None, updates: tuple[Path, ...], target: PackageTarget
+        self,
+        baseline: Path | None,
+        updates: tuple[Path, ...],
+        board: BoardType,
+        folder: Path,
+        keys: SigningKeys | None = None,
     ) -> None:
         self._baseline = baseline
+        self._board = board
+        self._folder = folder
+        self._keys = keys or SigningKeys()
         self._updates: dict[PackageKind, Path] = {}
         for path in updates:
-            kind = read_package(path, target).kind
+            kind = read_package(path, package_target(board)).kind
             if kind in self._updates:
                 raise PackageError(
                     f"Two packages update the same: {self._updates[kind].name} and {path.name} "
@@ -57,19 +96,181 @@ class FilesSource:
 
     @property
     def app_truncated(self) -> Path:
-        """Not made from the user's files."""
-        raise ArtifactUnavailableError(
-            "A truncated variant of your own package is not made.",
-            next_step="Run this test on nrf5340dk_sim or qemu_cortex_m0.",
-        )
+        """The --update that holds an application, without the end of its payload."""
+        return self.variant(Variant.APP_TRUNCATED)
 
     @property
     def mcuboot_same_version(self) -> Path:
-        """Not made from the user's files."""
-        raise ArtifactUnavailableError(
-            "A variant of your MCUboot with the same FW_INFO version is not made.",
-            next_step="Run this test on nrf5340dk_sim.",
-        )
+        """The --update that holds MCUboot images, with the baseline's FW_INFO version."""
+        return self.variant(Variant.MCUBOOT_SAME_VERSION)
+
+    def mcuboot_raised(self, steps: int) -> Path:
+        """The --update that holds MCUboot images, with another FW_INFO version."""
+        return self._resigned_mcuboot(f"mcuboot_plus_{steps}", steps, "+1")
+
+    def variant(self, wanted: Variant) -> Path:
+        """Made of the user's packages; with another number or key only where it can be signed."""
+        name = wanted.value
+        match wanted:
+            case (
+                Variant.APP_UNSIGNED
+                | Variant.APP_WRONG_KEY
+                | Variant.APP_TAMPERED
+                | Variant.APP_TRUNCATED
+                | Variant.APP_TOO_LARGE
+            ):
+                return self._damaged_app(wanted)
+            case Variant.APP_SAME_VERSION:
+                return self._resigned_app(name, self._baseline_app_version(wanted))
+            case Variant.APP_OLDER:
+                return self._resigned_app(name, LOWEST_VERSION)
+            case Variant.MCUBOOT_SAME_VERSION:
+                return self._resigned_mcuboot(name, 0, "+1")
+            case Variant.MCUBOOT_LOW_PACKAGE_VERSION:
+                return self._resigned_mcuboot(name, 2, LOWEST_VERSION)
+            case Variant.MCUBOOT_UNPROVISIONED_KEY:
+                keys = SigningKeys(
+                    signing_key_for_tests("strange nsib"), self._keys.mcuboot, may_differ=True
+                )
+                return self._resigned_mcuboot(name, 1, "+1", keys)
+            case Variant.MCUBOOT_TAMPERED:
+                return self._tampered_mcuboot(name)
+            case (
+                Variant.APP_NEXT_KEY
+                | Variant.APP_NEVER_ADVERTISES
+                | Variant.APP_HANGS_IN_BOOT
+                | Variant.APP_FAULTS_IN_BOOT
+                | Variant.APP_NEEDS_PAIRING
+                | Variant.APP_CHANGES_ADDRESS
+                | Variant.APP_AND_NETWORK
+                | Variant.APP_AND_BAD_NETWORK
+                | Variant.NETWORK_ONLY
+                | Variant.MCUBOOT_TWO_APP_KEYS
+                | Variant.MCUBOOT_NEXT_APP_KEY
+                | Variant.MCUBOOT_NEXT_NSIB_KEY
+                | Variant.BASELINE_NO_DOWNGRADE
+                | Variant.BASELINE_TWO_NSIB_KEYS
+            ):
+                raise ArtifactUnavailableError(
+                    f"This is not made of your own files: {wanted.meaning}",
+                    next_step="Run this test on nrf5340dk_sim.",
+                )
+            case _:
+                assert_never(wanted)
+
+    def _damaged_app(self, wanted: Variant) -> Path:
+        def damage(file: UpdateFile) -> bytes:
+            if file.image_index != 0:
+                return file.data
+            damaged = damaged_app(file.data, wanted, self._board.slots.primary.size)
+            assert damaged is not None
+            return damaged
+
+        package = self._read(self.app_update)
+        try:
+            contents = {file.name: damage(file) for file in package.files}
+        except NotRenewableError as error:
+            raise ArtifactUnavailableError(
+                f"Your application has no such variant ({wanted.meaning}): {error}.",
+                where=str(package.path),
+                next_step="Run this test with a signed application, or on nrf5340dk_sim.",
+            ) from error
+        return repack(package.path, self._folder / f"{wanted.value}.zip", contents)
+
+    def _resigned_app(self, name: str, version: ImageVersion) -> Path:
+        package = self._read(self.app_update)
+        if package.files[0].image.version == version:
+            raise ArtifactUnavailableError(
+                f"Your update has version {version} already, so it has no variant {name!r}.",
+                where=str(package.path),
+                next_step="Give an --update with a higher version than the baseline's.",
+            )
+        self._require_keys(name, self._keys, nsib=False)
+        output = self._folder / f"{name}.zip"
+        numbers = NewNumbers(fw_info="keep", image=version)
+        resign_path(package.path, output, numbers, self._keys, self._board)
+        return output
+
+    def _resigned_mcuboot(
+        self,
+        name: str,
+        steps: int,
+        package_version: ImageVersion | Raise,
+        keys: SigningKeys | None = None,
+    ) -> Path:
+        update, keys = self.mcuboot_update, keys or self._keys
+        self._require_keys(name, keys, nsib=True)
+        output = self._folder / f"{name}.zip"
+        numbers = NewNumbers(self._baseline_fw_info_version() + steps, package_version)
+        resign_path(update, output, numbers, keys, self._board)
+        return output
+
+    def _tampered_mcuboot(self, name: str) -> Path:
+        package = self._read(self.mcuboot_update)
+        self._require_keys(name, self._keys, nsib=False)
+        contents: dict[str, bytes] = {}
+        for file in package.files:
+            payload = bytearray(file.image.payload)
+            size_bytes = file.fw_info.firmware_size_bytes if file.fw_info else len(payload)
+            payload[size_bytes // 2] ^= 1
+            contents[file.name] = renew_image(
+                file.image, bytes(payload), file.image.version, self._keys.mcuboot
+            )
+        return repack(package.path, self._folder / f"{name}.zip", contents)
+
+    def _require_keys(self, name: str, keys: SigningKeys, *, nsib: bool) -> None:
+        missing = [
+            option
+            for option, key, is_needed in (
+                ("--mcuboot-key", keys.mcuboot, True),
+                ("--nsib-key", keys.nsib, nsib),
+            )
+            if is_needed and key is None
+        ]
+        if missing:
+            raise ArtifactUnavailableError(
+                f"A variant {name!r} of your update must be signed again.",
+                next_step=f"Give what it is signed with: {', '.join(f'{o}=PEM' for o in missing)}",
+            )
+
+    def _baseline_fw_info_version(self) -> int:
+        read = memory_reader(read_hex(self.baseline))
+        slots = (self._board.slots.s0, self._board.slots.s1)
+        infos = [find_fw_info(read, slot.address) for slot in slots if slot is not None]
+        versions = [info.version for info in infos if info is not None]
+        if not versions:
+            raise ArtifactUnavailableError(
+                "Your baseline holds no MCUboot with a FW_INFO version.",
+                where=str(self.baseline),
+                next_step="Give the merged.hex of a build with CONFIG_SECURE_BOOT=y.",
+            )
+        return max(versions)
+
+    def _baseline_app_version(self, wanted: Variant) -> ImageVersion:
+        """Raises `ArtifactUnavailableError` where the update holds the baseline's application."""
+        read = memory_reader(read_hex(self.baseline))
+        address = self._board.slots.primary.address
+        try:
+            header = ImageHeader.parse(read(address, HEADER.size))
+            size_bytes = header.hashed_size_bytes - header.header_size_bytes
+            payload = read(address + header.header_size_bytes, size_bytes)
+        except NotAnImageError as error:
+            raise ArtifactUnavailableError(
+                f"Your baseline holds no application: {error}.",
+                where=str(self.baseline),
+                next_step="Give the build's merged.hex.",
+            ) from error
+        update = self._read(self.app_update).files[0].image
+        if payload.startswith(update.payload):
+            raise ArtifactUnavailableError(
+                f"Your update holds the baseline's application. Wanted: {wanted.meaning}",
+                where=str(self.app_update),
+                next_step="Give an --update of another build.",
+            )
+        return header.version
+
+    def _read(self, path: Path) -> DfuPackage:
+        return read_package(path, package_target(self._board))
 
     def _update(self, kind: PackageKind, usual_name: str) -> Path:
         path = self._updates.get(kind)

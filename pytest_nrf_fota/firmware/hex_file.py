@@ -9,6 +9,7 @@ from intelhex import AddressOverlapError, HexReaderError, IntelHex, IntelHexErro
 
 from pytest_nrf_fota.board import BoardType, MemoryRegion
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.given_file import require_file
 
 # All memories of the kit, external flash included, make 27 MB of hex; intelhex needs 40 times that.
@@ -27,6 +28,22 @@ class Segment:
     def end(self) -> int:
         """Address behind the last byte."""
         return self.address + len(self.data)
+
+
+def memory_reader(segments: Sequence[Segment]) -> ReadMemory:
+    """Reads memory as it is after programming these segments; the rest is erased."""
+
+    def read(address: int, size_bytes: int) -> bytes:
+        content = bytearray(b"\xff" * size_bytes)
+        for segment in segments:
+            start, end = max(address, segment.address), min(address + size_bytes, segment.end)
+            if start < end:
+                content[start - address : end - address] = segment.data[
+                    start - segment.address : end - segment.address
+                ]
+        return bytes(content)
+
+    return read
 
 
 def read_hex(path: Path) -> tuple[Segment, ...]:

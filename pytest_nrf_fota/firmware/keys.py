@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.firmware import mcuboot_image
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import PublicKey
 from pytest_nrf_fota.firmware.provisioning import has_blank_halfword
@@ -36,6 +37,24 @@ def signing_key_for_tests(name: str) -> ec.EllipticCurvePrivateKey:
         if not has_blank_halfword(provisioned_key_hash(raw_public_key(key.public_key()))):
             return key
         attempt += 1
+
+
+def strange_key(signature_tlv: int) -> SigningKey:
+    """A key that nobody knows, of the kind whose signatures have this TLV type.
+
+    An RSA key is a new one each time. Raises `ValueError` for a TLV that is no signature.
+    """
+    match signature_tlv:
+        case mcuboot_image.TLV_ECDSA:
+            return signing_key_for_tests("strange")
+        case mcuboot_image.TLV_ED25519:
+            return ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"strange").digest())
+        case mcuboot_image.TLV_RSA2048:
+            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        case mcuboot_image.TLV_RSA3072:
+            return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        case _:
+            raise ValueError(f"TLV 0x{signature_tlv:02x} is no signature")
 
 
 def read_signing_key(path: Path) -> SigningKey:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
+from pytest_nrf_fota.firmware.variant import Variant
 
 
 class NoFirmwareSource:
@@ -34,6 +35,16 @@ class NoFirmwareSource:
     @property
     def mcuboot_same_version(self) -> Path:
         """Not available."""
+        raise self._nothing_to_replace()
+
+    def mcuboot_raised(self, steps: int) -> Path:
+        """Not available."""
+        del steps
+        raise self._nothing_to_replace()
+
+    def variant(self, wanted: Variant) -> Path:
+        """Not available."""
+        del wanted
         raise self._nothing_to_replace()
 
     def _nothing_to_replace(self) -> ArtifactUnavailableError:

@@ -6,10 +6,11 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.firmware.damage import lose_end_of_payload
+from pytest_nrf_fota.firmware.damage import damaged_app
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.firmware.renewal import NotRenewableError
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.smpclient_dist import (
     HEADER_SIZE_BYTES,
@@ -22,7 +23,11 @@ from pytest_nrf_fota.firmware.smpclient_dist import (
     unsigned_image,
 )
 from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
+from pytest_nrf_fota.firmware.variant import Variant
 
+BASELINE_VERSION = ImageVersion(0, 0, 0)
+OLDER_VERSION = ImageVersion(1, 0, 0)
+OTHER_BUILD_TIME = "OTHER BUILD"
 UPDATE_VERSION = ImageVersion(1, 2, 3, 4)
 UPDATE_BUILD_TIME = "UPGRADED v1.2.3+4 OK"
 
@@ -65,9 +70,7 @@ class QemuSource:
     @cached_property
     def app_truncated(self) -> Path:
         """The update, without the end of its payload."""
-        return self._package(
-            "dfu_application_truncated.zip", lose_end_of_payload(self._update_image)
-        )
+        return self.variant(Variant.APP_TRUNCATED)
 
     @property
     def mcuboot_update(self) -> Path:
@@ -78,6 +81,31 @@ class QemuSource:
     def mcuboot_same_version(self) -> Path:
         """Not available: this bootloader cannot be replaced."""
         raise self._no_second_bootloader()
+
+    def mcuboot_raised(self, steps: int) -> Path:
+        """Not available: this bootloader cannot be replaced."""
+        del steps
+        raise self._no_second_bootloader()
+
+    def variant(self, wanted: Variant) -> Path:
+        """Applications; neither MCUboot checks a signature, and none can be replaced."""
+        name = f"{wanted.value}.zip"
+        try:
+            damaged = damaged_app(self._update_image, wanted, self._layout.slot_size_bytes)
+        except NotRenewableError as error:
+            raise self._not_made(wanted) from error
+        if damaged is not None:
+            return self._package(name, damaged)
+        match wanted:
+            case Variant.APP_SAME_VERSION:
+                return self._package(name, self._image(BASELINE_VERSION, OTHER_BUILD_TIME))
+            case Variant.APP_OLDER:
+                return self._package(name, self._image(OLDER_VERSION, OTHER_BUILD_TIME))
+            case Variant.BASELINE_NO_DOWNGRADE if self._build == "mps2_an385":
+                # It runs the highest version whatever is sent.
+                return self.baseline
+            case _:
+                raise self._not_made(wanted)
 
     @property
     def _signed_bin(self) -> Path:
@@ -101,11 +129,12 @@ class QemuSource:
 
     @cached_property
     def _update_image(self) -> bytes:
-        unsigned = unsigned_image(self._signed_bin.read_bytes(), UPDATE_BUILD_TIME)
+        return self._image(UPDATE_VERSION, UPDATE_BUILD_TIME)
+
+    def _image(self, version: ImageVersion, build_time: str) -> bytes:
+        unsigned = unsigned_image(self._signed_bin.read_bytes(), build_time)
         # Neither MCUboot checks a signature, so the image is hash-only, as the original.
-        return sign_for_mcuboot(
-            unsigned[HEADER_SIZE_BYTES:], UPDATE_VERSION, self._layout, key=None
-        )
+        return sign_for_mcuboot(unsigned[HEADER_SIZE_BYTES:], version, self._layout, key=None)
 
     def _package(self, name: str, image: bytes) -> Path:
         path = self._folder / name
@@ -120,4 +149,10 @@ class QemuSource:
         return ArtifactUnavailableError(
             f"{self._build} has one MCUboot that cannot be replaced.",
             next_step="Run bootloader upgrades on nrf5340dk or nrf5340dk_sim.",
+        )
+
+    def _not_made(self, wanted: Variant) -> ArtifactUnavailableError:
+        return ArtifactUnavailableError(
+            f"{self._build} has no firmware {wanted.value!r}: {wanted.meaning}",
+            next_step="Run this test on nrf5340dk_sim.",
         )

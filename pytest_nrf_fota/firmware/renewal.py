@@ -5,6 +5,7 @@ Everything else stays as the build made it: header size, load address, flags, pr
 
 import hashlib
 import struct
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -75,9 +76,25 @@ def renew_image(
         head, _VERSION_OFFSET_BYTES, version.major, version.minor, version.revision, version.build
     )
     digest = hashlib.sha256(head).digest()
-    tlvs = [_renewed(tlv, digest, key) for tlv in unprotected]
+    return bytes(head) + _tlv_area(_renewed(tlv, digest, key) for tlv in unprotected)
+
+
+def without_signature(image: McubootImage) -> bytes:
+    """The image as imgtool makes it without a key: hashed, not signed.
+
+    Raises `NotRenewableError` for an image that has no signature to lose.
+    """
+    signed = SIGNATURE_TLVS | {TLV_KEYHASH, TLV_PUBKEY}
+    unprotected = _unprotected_tlvs(image)
+    kept = [tlv for tlv in unprotected if tlv.kind not in signed]
+    if len(kept) == len(unprotected):
+        raise NotRenewableError("it is not signed")
+    return image.data[: image.header.hashed_size_bytes] + _tlv_area(kept)
+
+
+def _tlv_area(tlvs: Iterable[Tlv]) -> bytes:
     area = b"".join(TLV_ENTRY.pack(tlv.kind, len(tlv.value)) + tlv.value for tlv in tlvs)
-    return bytes(head) + TLV_INFO.pack(TLV_INFO_MAGIC, TLV_INFO.size + len(area)) + area
+    return TLV_INFO.pack(TLV_INFO_MAGIC, TLV_INFO.size + len(area)) + area
 
 
 def _unprotected_tlvs(image: McubootImage) -> tuple[Tlv, ...]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.firmware.variant import Variant
 
 
 class ArtifactUnavailableError(InputError):
@@ -13,7 +14,7 @@ class ArtifactUnavailableError(InputError):
 class FirmwareSource(Protocol):
     """Paths of the artifacts that tests work with.
 
-    Each property raises `ArtifactUnavailableError` where the source cannot provide it.
+    Each member raises `ArtifactUnavailableError` where the source cannot provide it.
     """
 
     @property
@@ -35,3 +36,9 @@ class FirmwareSource(Protocol):
     @property
     def mcuboot_same_version(self) -> Path:
         """A DFU package with another MCUboot of the baseline's FW_INFO version."""
+
+    def mcuboot_raised(self, steps: int) -> Path:
+        """A DFU package with a MCUboot whose FW_INFO version is the baseline's + `steps`."""
+
+    def variant(self, wanted: Variant) -> Path:
+        """A DFU package, or a baseline's hex file, that differs in one thing."""

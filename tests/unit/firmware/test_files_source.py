@@ -8,7 +8,6 @@ from pytest_nrf_fota.board import BoardType, load_board
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.choose import firmware_source
 from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.firmware.dfu_package import PackageTarget
 from pytest_nrf_fota.firmware.files_source import FilesSource
 from pytest_nrf_fota.firmware.no_firmware import NoFirmwareSource
 from pytest_nrf_fota.firmware.qemu_source import QemuSource
@@ -25,38 +24,34 @@ def unavailable(source: FirmwareSource, artifact: str) -> ArtifactUnavailableErr
 
 @pytest.mark.parametrize("mcuboot_first", [False, True])
 def test_packages_are_told_apart_by_their_content(
-    demo: DemoSource, target: PackageTarget, mcuboot_first: bool
+    demo: DemoSource, board: BoardType, tmp_path: Path, mcuboot_first: bool
 ) -> None:
     updates = (demo.app_update, demo.mcuboot_update)
-    source = FilesSource(None, updates[::-1] if mcuboot_first else updates, target)
+    source = FilesSource(None, updates[::-1] if mcuboot_first else updates, board, tmp_path)
     assert source.app_update == demo.app_update
     assert source.mcuboot_update == demo.mcuboot_update
 
 
-def test_baseline_is_the_given_file(target: PackageTarget) -> None:
+def test_baseline_is_the_given_file(board: BoardType, tmp_path: Path) -> None:
     baseline = Path("build") / "merged.hex"
-    assert FilesSource(baseline, (), target).baseline == baseline
+    assert FilesSource(baseline, (), board, tmp_path).baseline == baseline
 
 
 @pytest.mark.parametrize(
     ("artifact", "option"),
     [("baseline", "--baseline"), ("app_update", "--update"), ("mcuboot_update", "--update")],
 )
-def test_missing_file_is_unavailable(artifact: str, option: str, target: PackageTarget) -> None:
-    assert option in unavailable(FilesSource(None, (), target), artifact).next_step
-
-
-def test_one_package_does_not_stand_for_the_other(demo: DemoSource, target: PackageTarget) -> None:
-    unavailable(FilesSource(None, (demo.app_update,), target), "mcuboot_update")
-    unavailable(FilesSource(None, (demo.mcuboot_update,), target), "app_update")
-
-
-@pytest.mark.parametrize("artifact", ["app_truncated", "mcuboot_same_version"])
-def test_variants_of_the_users_files_are_not_made(
-    artifact: str, demo: DemoSource, target: PackageTarget
+def test_missing_file_is_unavailable(
+    artifact: str, option: str, board: BoardType, tmp_path: Path
 ) -> None:
-    updates = (demo.app_update, demo.mcuboot_update)
-    unavailable(FilesSource(demo.baseline, updates, target), artifact)
+    assert option in unavailable(FilesSource(None, (), board, tmp_path), artifact).next_step
+
+
+def test_one_package_does_not_stand_for_the_other(
+    demo: DemoSource, board: BoardType, tmp_path: Path
+) -> None:
+    unavailable(FilesSource(None, (demo.app_update,), board, tmp_path), "mcuboot_update")
+    unavailable(FilesSource(None, (demo.mcuboot_update,), board, tmp_path), "app_update")
 
 
 @pytest.mark.parametrize(
@@ -68,11 +63,11 @@ def test_variants_of_the_users_files_are_not_made(
     ],
 )
 def test_two_packages_of_one_kind(
-    first: str, second: str, demo: DemoSource, target: PackageTarget
+    first: str, second: str, demo: DemoSource, board: BoardType, tmp_path: Path
 ) -> None:
     paths: tuple[Path, Path] = (getattr(demo, first), getattr(demo, second))
     with pytest.raises(PackageError) as caught:
-        FilesSource(None, paths, target)
+        FilesSource(None, paths, board, tmp_path)
     error = caught.value
     assert paths[0].name in error.what
     assert paths[1].name in error.what
@@ -80,9 +75,9 @@ def test_two_packages_of_one_kind(
     assert error.next_step
 
 
-def test_wrong_package_is_refused_at_once(tmp_path: Path, target: PackageTarget) -> None:
+def test_wrong_package_is_refused_at_once(board: BoardType, tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="does not exist"):
-        FilesSource(None, (tmp_path / "nowhere.zip",), target)
+        FilesSource(None, (tmp_path / "nowhere.zip",), board, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,7 @@ def test_algorithm_is_known_by_its_log_text(text: bytes, swap: str) -> None:
 
 
 def test_move_is_told_from_the_bootloader_copy_that_stands_beside_it() -> None:
-    both = (
-        b"Starting swap using nsib algorithm.\n\x00%c: Starting swap using move algorithm.\n\x00"
-    )
+    both = b"Starting swap using nsib algorithm.\n\x00%c: Starting swap using move algorithm.\n\x00"
     described = describe_mcuboot(START + both)
     assert described is not None
     assert described.swap == "move"
