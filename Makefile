@@ -9,7 +9,8 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test lint tox clean
 
 demo: $(INSTALLED)
-	$(BIN)/pytest --board nrf5340dk_sim -k mcuboot_upgrade -v
+	$(BIN)/pytest --board nrf5340dk_sim tests/hil/test_mcuboot_upgrade.py -v \
+	  -k "s0_to_s1 or second_reset or both_variants or same_fw or tampered or then_app"
 
 test: lint
 	$(BIN)/pytest --board nrf5340dk_sim -n auto

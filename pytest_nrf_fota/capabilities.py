@@ -23,9 +23,13 @@ class Capability(Enum):
     REVERT = "revert"
     SERIAL_RECOVERY = "serial_recovery"
     SECOND_RESET = "second_reset"
+    WRONG_FILE_CLEANUP = "wrong_file_cleanup"
+    MCUBOOT_UPDATE = "mcuboot_update"
     SHELL = "shell"
     PROBE_ERASE = "probe_erase"
     FAULT_INJECTION = "fault_injection"
+    SWAP_RESET = "swap_reset"
+    NETCORE_SLOTS = "netcore_slots"
     POWER = "power"
 
     @property
@@ -54,12 +58,20 @@ class Capability(Enum):
                 return "MCUboot brings the old image back unless the new one is confirmed."
             case Capability.SECOND_RESET:
                 return "A new MCUboot runs only after a reset that the harness has to add."
+            case Capability.MCUBOOT_UPDATE:
+                return "NSIB chooses each MCUboot that was sent, before it runs."
+            case Capability.WRONG_FILE_CLEANUP:
+                return "MCUboot erases an update for the S slot that runs, as NCS of late does."
             case Capability.SHELL:
                 return "The application has a Zephyr shell on the console."
             case Capability.PROBE_ERASE:
                 return "The probe can erase the external flash."
             case Capability.FAULT_INJECTION:
                 return "Flash operations and messages can be made to fail at a chosen moment."
+            case Capability.SWAP_RESET:
+                return "The board can be reset in the middle of a swap, at a chosen flash erase."
+            case Capability.NETCORE_SLOTS:
+                return "The network core is updated over SMP, through image slots of its own."
             case Capability.POWER:
                 return "The harness can cut the board's power."
             case _:
@@ -105,10 +117,21 @@ def _has(board: "BoardType", capability: Capability) -> bool:
             return mode in ("swap_scratch", "swap_move", "swap_offset")
         case Capability.SECOND_RESET:
             return board.slots.s0 is not None and board.boot.mcuboot_update_resets > 1
+        case Capability.MCUBOOT_UPDATE:
+            # Beside slots of the network core, NCS to 2.7 starts what it has copied (linkage.py).
+            return board.slots.s0 is not None and (
+                board.slots.secondary_network is None or board.boot.mcuboot_update_resets == 1
+            )
+        case Capability.WRONG_FILE_CLEANUP:
+            return board.slots.s0 is not None and board.boot.mcuboot_update_resets == 1
         case Capability.SHELL:
-            return board.console.prompt is not None
+            return board.console.has_shell
         case Capability.PROBE_ERASE:
             return board.external_flash is not None and board.provider in ("usb", "sim")
+        case Capability.SWAP_RESET:
+            return board.provider == "sim" or (board.qemu is not None and mode == "swap_offset")
+        case Capability.NETCORE_SLOTS:
+            return board.slots.secondary_network is not None
         case Capability.FAULT_INJECTION | Capability.POWER:
             return board.provider == "sim"
         case _:

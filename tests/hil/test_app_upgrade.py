@@ -1,80 +1,262 @@
-"""The application is replaced over the air; runs on any board, whatever its wires are made of."""
+"""The application is replaced over the air; runs on any board, whatever its wires are made of.
+
+Each upgrade is judged by what the UART says after the mark, by the image list, and by the flash.
+"""
+
+import re
+from dataclasses import replace
 
 import pytest
 
-from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.errors import BoardError
+from pytest_nrf_fota.firmware.damage import lose_magic
 from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.firmware.variant import Variant
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.upgrade import Upgrade
 from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 pytestmark = pytest.mark.needs("image_group")
 
+INVALID_IMAGE = "Image in the secondary slot is not valid!"
+# A MCUboot that swaps, one that overwrites.
+OLDER_REFUSED = r"erased due to downgrade prevention|[Ii]nsufficient version in secondary slot"
+# How servers of SMP version 2 and 1 name what is wrong with an upload.
+TOO_LARGE = r"IMAGE_TOO_LARGE|EUNKNOWN"
+NO_MAGIC = r"HEADER_MAGIC|EINVAL"
 
-def test_app_upgrade(dut: Dut, firmware: FirmwareSource) -> None:
-    """The new application runs after the swap, and still runs after another reset."""
+
+@pytest.mark.needs("revert")
+def test_app_upgrade_confirm(dut: Dut, firmware: FirmwareSource) -> None:
+    """An application that was tried and confirmed stays.
+
+    Evidence: MCUboot's swap for a trial, `confirmed` in the image list, and the new application on
+    all three wires after another reset, which would have reverted it.
+    """
     dut.prepare(firmware.baseline)
+    since = dut.mark("a trial that is confirmed")
     upgrade = dut.start_upgrade(firmware.app_update)
-    upgrade.upload()
-    upgrade.mark()
-    upgrade.reset()
+    _send(dut, upgrade)
     verdict = upgrade.verdict()
     assert_upgraded(verdict)
+    assert not _running(dut).confirmed
     upgrade.confirm_if_proven(verdict)
+    assert _running(dut).confirmed
     dut.reset()
+    assert _swaps(dut, since) == ["test", None]
     assert_upgraded(upgrade.verdict())
 
 
 @pytest.mark.needs("revert")
-def test_app_upgrade_reverts_when_not_confirmed(dut: Dut, firmware: FirmwareSource) -> None:
-    """Without a confirmation the next reset brings the old application back."""
+def test_app_upgrade_revert(dut: Dut, firmware: FirmwareSource) -> None:
+    """An application that was tried and not confirmed is gone after the next reset.
+
+    Evidence: it ran on the trial boot; then MCUboot's swap back, and the old one on all wires.
+    """
     dut.prepare(firmware.baseline)
+    since = dut.mark("a trial that nobody confirms")
     upgrade = dut.start_upgrade(firmware.app_update)
-    upgrade.upload()
-    upgrade.mark()
-    upgrade.reset()
+    _send(dut, upgrade)
     assert_upgraded(upgrade.verdict())
     dut.reset()
+    assert _swaps(dut, since) == ["test", "revert"]
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "reverted to the old application" in verdict.reason
 
 
-def test_app_upgrade_with_truncated_payload_is_refused(dut: Dut, firmware: FirmwareSource) -> None:
-    """MCUboot refuses an image that lost its end, and the old application goes on."""
+@pytest.mark.needs("revert")
+def test_app_upgrade_permanent(dut: Dut, firmware: FirmwareSource) -> None:
+    """An application that is marked for good needs no confirmation.
+
+    Evidence: MCUboot's own `Swap type: perm`, `confirmed` in the image list though nobody confirmed
+    it, and the new application on all three wires after another reset.
+    """
     dut.prepare(firmware.baseline)
-    upgrade = dut.start_upgrade(firmware.app_truncated)
+    since = dut.mark("no trial")
+    upgrade = dut.start_upgrade(firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.mark(for_good=True)
     upgrade.reset()
-    verdict = upgrade.verdict()
-    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
-    assert "Image in the secondary slot is not valid!" in verdict.reason
+    assert _running(dut).confirmed
+    dut.reset()
+    assert _swaps(dut, since) == ["perm", None]
+    assert_upgraded(upgrade.verdict())
+
+
+@pytest.mark.nightly
+@pytest.mark.needs("image_marking")
+def test_app_upgrade_repeated_10_times(dut: Dut, firmware: FirmwareSource) -> None:
+    """Ten upgrades one after the other, to and fro between two applications, without a recover.
+
+    Evidence: each is proven on all three wires against the one before.
+    """
+    dut.prepare(firmware.baseline)
+    packages = (firmware.app_update, firmware.variant(Variant.APP_SAME_VERSION))
+    for number in range(10):
+        assert_upgraded(dut.upgrade(packages[number % 2]))
 
 
 @pytest.mark.needs("image_marking")
-def test_app_upgrade_with_truncated_file_cannot_be_marked(
-    dut: Dut, firmware: FirmwareSource
-) -> None:
-    """A file that ends in the middle of its payload is no image: the board cannot mark it."""
+def test_app_upgrade_same_version(dut: Dut, firmware: FirmwareSource) -> None:
+    """Another build of the same version replaces the old one: the version is not what counts.
+
+    Evidence: MCUboot's swap, and another hash under the same version in image list and flash.
+    """
+    dut.prepare(firmware.baseline)
+    upgrade = dut.start_upgrade(firmware.variant(Variant.APP_SAME_VERSION))
+    before = upgrade.images_before[0]
+    _send(dut, upgrade)
+    assert_upgraded(upgrade.verdict())
+    now = _running(dut)
+    assert now.version == before.version
+    assert now.hash == upgrade.file.image.hash != before.hash
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param(Variant.APP_UNSIGNED, marks=pytest.mark.needs("signature"), id="unsigned"),
+        pytest.param(Variant.APP_WRONG_KEY, marks=pytest.mark.needs("signature"), id="wrong_key"),
+        pytest.param(Variant.APP_TAMPERED, id="tampered"),
+        pytest.param(Variant.APP_TRUNCATED, id="truncated"),
+    ],
+)
+def test_app_upgrade_bad_signature(dut: Dut, firmware: FirmwareSource, variant: Variant) -> None:
+    """An image that is not what its builder signed is uploaded, marked, and refused by MCUboot.
+
+    Evidence: MCUboot's refusal after the mark, and the old application on all three wires.
+    """
+    dut.prepare(firmware.baseline)
+    upgrade = dut.start_upgrade(firmware.variant(variant))
+    _send(dut, upgrade)
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    assert INVALID_IMAGE in verdict.reason
+
+
+def test_app_upgrade_downgrade_rejected(dut: Dut, firmware: FirmwareSource) -> None:
+    """A MCUboot that knows no way back to lower versions refuses one that is signed rightly.
+
+    Evidence: MCUboot's line on it after the mark, or, where it runs the highest version whatever
+    is sent, the version that it took; the newer application on the wires.
+    """
+    dut.prepare(firmware.variant(Variant.BASELINE_NO_DOWNGRADE))
+    assert_upgraded(dut.upgrade(firmware.app_update))
+    upgrade = dut.start_upgrade(firmware.variant(Variant.APP_OLDER))
+    _send(dut, upgrade)
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    why = OLDER_REFUSED if dut.board.boot.takes_marks else "takes the highest version"
+    assert re.search(why, verdict.reason), str(verdict)
+
+
+def test_app_upgrade_too_large_rejected(dut: Dut, firmware: FirmwareSource) -> None:
+    """What no slot can hold is refused: at once, or where the slot ends (NCS 2.3).
+
+    Evidence: the SMP server's refusal with its code; the image list and a reset show the old one.
+    """
+    dut.prepare(firmware.baseline)
+    upgrade = dut.start_upgrade(firmware.variant(Variant.APP_TOO_LARGE))
+    with pytest.raises(BoardError, match="refused to upload") as refusal:
+        upgrade.upload()
+    assert refusal.match(TOO_LARGE)
+    _expect_unchanged(dut, upgrade)
+
+
+def test_app_upgrade_without_magic_rejected(dut: Dut, firmware: FirmwareSource) -> None:
+    """What does not begin as an MCUboot image is refused with the first chunk.
+
+    Evidence: the SMP server's refusal with its code; the image list and a reset show the old one.
+    """
+    dut.prepare(firmware.baseline)
+    upgrade = dut.start_upgrade(firmware.app_update)
+    with pytest.raises(BoardError, match="refused to upload") as refusal:
+        upgrade.upload(replace(upgrade.file, data=lose_magic(upgrade.file.data)))
+    assert refusal.match(NO_MAGIC)
+    _expect_unchanged(dut, upgrade)
+
+
+@pytest.mark.needs("image_marking")
+def test_app_upgrade_half_a_file_not_marked(dut: Dut, firmware: FirmwareSource) -> None:
+    """A file that ends in the middle of its payload is no image: the board cannot mark it.
+
+    Evidence: the half lies in the secondary slot (SWD), the server refuses its hash, MCUboot swaps
+    nothing.
+    """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.app_update)
     half = upgrade.file.data[: len(upgrade.file.data) // 2]
-    dut.mcumgr.image_upload(half, deadline=Deadline.after(60))
+    upgrade.upload(replace(upgrade.file, data=half))
+    slot = dut.board.slots.secondary
+    assert half in dut.read_memory(slot.address, slot.size)
     with pytest.raises(BoardError, match="refused to test image"):
         upgrade.mark()
+    since = dut.mark("reset")
     dut.reset()
+    assert _swaps(dut, since) == [None]
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "the image was not marked" in verdict.reason
 
 
-def test_app_upgrade_without_reset_is_not_proven(dut: Dut, firmware: FirmwareSource) -> None:
-    """An image that is marked and never booted is no upgrade."""
+def test_app_upgrade_without_reset_not_proven(dut: Dut, firmware: FirmwareSource) -> None:
+    """An image that is marked and never booted is no upgrade.
+
+    Evidence: no boot on the UART since the mark, the old application in image list and flash.
+    """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.app_update)
-    upgrade.upload()
+    _upload(dut, upgrade)
     upgrade.mark()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "was not reset since" in verdict.reason
+
+
+def test_app_upgrade_build_time_changes(dut: Dut, firmware: FirmwareSource) -> None:
+    """What a person looks for first: the application prints another build time than before.
+
+    Evidence: the application's own line on the UART, besides what all three wires say.
+    """
+    dut.prepare(firmware.baseline)
+    upgrade = dut.start_upgrade(firmware.app_update)
+    _upload(dut, upgrade)
+    # It may come after the line that says that the application is ready.
+    before = dut.last_boot().build_time
+    if before is None:
+        pytest.skip("this application prints no build time")
+    upgrade.mark()
+    upgrade.reset()
+    assert_upgraded(upgrade.verdict())
+    assert dut.last_boot().build_time not in (None, before)
+
+
+def _upload(dut: Dut, upgrade: Upgrade) -> None:
+    """Where nothing is marked, only the list tells that the image is there."""
+    upgrade.upload()
+    assert upgrade.file.image.hash in [state.hash for state in dut.mcumgr.get_image_list()]
+
+
+def _send(dut: Dut, upgrade: Upgrade) -> None:
+    _upload(dut, upgrade)
+    upgrade.mark()
+    upgrade.reset()
+
+
+def _swaps(dut: Dut, since: LogMark) -> list[str | None]:
+    """What MCUboot did on each boot since then."""
+    return [boot.swap_type for boot in dut.boots_since(since)]
+
+
+def _running(dut: Dut) -> ImageState:
+    dut.connect()
+    return next(state for state in dut.mcumgr.get_image_list() if state.active)
+
+
+def _expect_unchanged(dut: Dut, upgrade: Upgrade) -> None:
+    assert _running(dut) == upgrade.images_before[0]
+    assert dut.reset().reached_app
+    assert _running(dut) == upgrade.images_before[0]

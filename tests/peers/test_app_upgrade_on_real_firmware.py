@@ -7,7 +7,9 @@ import pytest
 from pytest_nrf_fota.firmware.smpclient_dist import QemuCortexM0Firmware
 
 SCENARIOS = Path(__file__).parents[1] / "hil" / "test_app_upgrade.py"
-NUMBER_OF_SCENARIOS = 5
+PASSED_SCENARIOS = 11
+# Ten upgrades in a row are for the night; neither signatures nor downgrades mean anything there.
+SKIPPED_SCENARIOS = 4
 
 
 def test_app_upgrade_scenarios_pass_on_qemu_cortex_m0(
@@ -16,7 +18,7 @@ def test_app_upgrade_scenarios_pass_on_qemu_cortex_m0(
     """Swap, confirm, revert, refusal of a truncated image, seen on its own UART and flash."""
     del qemu_firmware  # asked for so that a machine without QEMU skips
     result = user_folder.runpytest_subprocess("--board", "qemu_cortex_m0", str(SCENARIOS), "-v")
-    result.assert_outcomes(passed=NUMBER_OF_SCENARIOS)
+    result.assert_outcomes(passed=PASSED_SCENARIOS, skipped=SKIPPED_SCENARIOS)
     result.stdout.fnmatch_lines(
         [
             "*application 0.0.0 (*) -> 1.2.3+4 (*): UPGRADED",

@@ -118,7 +118,7 @@ def test_device_id_of_a_board_without_usb(user_folder: pytest.Pytester) -> None:
     """A choice that has no effect is refused."""
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--device-id", "1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--device-id names a kit on USB*"])
+    result.stderr.fnmatch_lines(["*--device-id is for a kit on USB*"])
 
 
 def test_run_folder_that_cannot_be_written(user_folder: pytest.Pytester) -> None:

@@ -158,9 +158,9 @@ def test_missing_kit_is_an_error_that_names_the_virtual_one(
     user_folder: pytest.Pytester,
 ) -> None:
     """Without a kit on USB the message says so and how to go on."""
-    from pytest_nrf_fota.units.usb import attached_serial_numbers
+    from pytest_nrf_fota.console.ports import attached_kits
 
-    if attached_serial_numbers():
+    if attached_kits():
         pytest.skip("a real kit is attached to this machine")
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk")
     result.assert_outcomes(errors=1)
@@ -224,6 +224,7 @@ def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None
     steps = [step["name"] for step in allure["steps"]]
     assert "flash: merged.hex" in steps
     assert "erase external flash" in steps
+    assert any(step.startswith("preflight: ") for step in steps)
     assert any(step.startswith("upload: ") for step in steps)
     names = [attachment["name"] for attachment in allure["attachments"]]
     assert names == [
@@ -231,6 +232,7 @@ def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None
         "flight recorder",
         "image list before",
         "image list after",
+        "preflight",
         "verdict",
     ]
     for attachment in allure["attachments"]:

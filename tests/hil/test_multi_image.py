@@ -1,0 +1,69 @@
+"""The network core is replaced over the air, alone or together with the application."""
+
+import pytest
+
+from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.firmware.variant import Variant
+from pytest_nrf_fota.verdict.evidence import Outcome, Says, assert_upgraded
+
+pytestmark = pytest.mark.needs("netcore_slots", "image_marking")
+
+
+def test_multi_image(dut: Dut, firmware: FirmwareSource) -> None:
+    """One package replaces both cores' firmware by one reset, the network core marked first.
+
+    Evidence: both UARTs, the image list, the primary slot and the network core's flash over SWD.
+    """
+    dut.prepare(firmware.baseline)
+    upgrade = dut.start_upgrade(firmware.variant(Variant.APP_AND_NETWORK))
+    assert [file.image_index for file in upgrade.files] == [1, 0]
+    upgrade.upload()
+    upgrade.mark()
+    boot = upgrade.reset()
+    assert_upgraded(upgrade.verdict())
+    assert sorted(boot.overwritten) == [0, 1]
+
+
+def test_netcore_only(dut: Dut, firmware: FirmwareSource) -> None:
+    """The network core's firmware is replaced, and the application goes on as it is.
+
+    Evidence: the network core's own UART and its flash; the image list before and after.
+    """
+    dut.prepare(firmware.baseline)
+    dut.connect()
+    (app_before,) = dut.mcumgr.get_image_list()
+    verdict = dut.upgrade(firmware.variant(Variant.NETWORK_ONLY))
+    assert_upgraded(verdict)
+    assert "network core 1 -> 2" in verdict.subject
+    dut.connect()
+    assert dut.mcumgr.get_image_list() == (app_before,)
+
+
+def test_netcore_failure_reported(dut: Dut, firmware: FirmwareSource) -> None:
+    """An image that b0n refuses stays out, whatever becomes of the application beside it.
+
+    Evidence: MCUboot's and b0n's own words, and the old firmware in the network core's flash.
+    """
+    dut.prepare(firmware.baseline)
+    verdict = dut.upgrade(firmware.variant(Variant.APP_AND_BAD_NETWORK))
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    assert "Network core update failed" in verdict.reason
+    said = {item.says for item in verdict.evidence if item.about == "network core"}
+    assert said == {Says.OLD}, str(verdict)
+    if dut.network_console is not None:
+        assert "Unable to find valid firmware inside" in dut.network_console.text_since(
+            dut.network_opened_at
+        )
+
+
+def test_netcore_uploaded_and_never_marked_stays_old(dut: Dut, firmware: FirmwareSource) -> None:
+    """An image for the network core that nobody marked is not taken at a reset."""
+    dut.prepare(firmware.baseline)
+    upgrade = dut.start_upgrade(firmware.variant(Variant.APP_AND_NETWORK))
+    upgrade.upload()
+    upgrade.mark(upgrade.file)
+    upgrade.reset()
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    assert "it saw no pending image 1" in verdict.reason

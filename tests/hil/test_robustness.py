@@ -1,0 +1,468 @@
+"""Upgrades that are disturbed: by lost connections, resets, leftovers, noise and bad firmware."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.errors import BoardError, NotSeenError
+from pytest_nrf_fota.faults import Faults
+from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
+from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.firmware.variant import Variant
+from pytest_nrf_fota.upgrade import Upgrade
+from pytest_nrf_fota.verdict.evidence import Outcome, Says, Source, Verdict, assert_upgraded
+
+pytestmark = pytest.mark.needs("image_group", "image_marking")
+
+CONNECTION_BROKE = "The connection broke"
+POWER_LOSS_TIMEOUT_S = 30.0
+SECTOR_BYTES = 0x1000
+TRAILER_BYTES = 2 * SECTOR_BYTES
+
+
+def test_upload_interrupted_then_resumed(dut: Dut, firmware: FirmwareSource) -> None:
+    """An upload whose connection ends half-way goes on where it was, and the image runs.
+
+    Evidence: the offset that the board asks for first, then all three wires.
+    """
+    upgrade = _start(dut, firmware)
+    half_bytes = len(upgrade.file.data) // 2
+    upgrade.upload_until(half_bytes)
+    _finish_after_resuming(upgrade, half_bytes)
+
+
+@pytest.mark.needs("ble", "fault_injection")
+def test_upload_interrupted_by_lost_link_then_resumed(
+    dut: Dut, firmware: FirmwareSource, faults: Faults
+) -> None:
+    """The same where the BLE link drops in the middle of a flash write.
+
+    Evidence: the harness reports the broken connection; the offset that the board asks for first.
+    """
+    upgrade = _start(dut, firmware)
+    half_bytes = len(upgrade.file.data) // 2
+    faults.lose_connection_at_upload_byte(half_bytes)
+    with pytest.raises(NotSeenError, match=CONNECTION_BROKE):
+        upgrade.upload()
+    # The write that was under way may or may not have been counted by the board.
+    _finish_after_resuming(upgrade, half_bytes // 2)
+
+
+@pytest.mark.needs("ble", "fault_injection")
+def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
+    """The link drops before, during and after the upload, after the mark and after the reset.
+
+    Evidence: each time the harness reports the broken connection; in the end all three wires.
+    """
+    upgrade = _start(dut, firmware)
+    size_bytes = len(upgrade.file.data)
+    _disconnect(dut, faults)
+    for offset_bytes in (0, size_bytes // 2, size_bytes - 1):
+        faults.lose_connection_at_upload_byte(offset_bytes)
+        with pytest.raises(NotSeenError, match=CONNECTION_BROKE):
+            upgrade.upload()
+    upgrade.upload()
+    _disconnect(dut, faults)
+    upgrade.mark()
+    _disconnect(dut, faults)
+    upgrade.reset()
+    _disconnect(dut, faults)
+    assert_upgraded(upgrade.verdict())
+
+
+def test_reset_during_upload(dut: Dut, firmware: FirmwareSource) -> None:
+    """A reset half-way leaves the old application running; the upload begins anew and succeeds.
+
+    Evidence: the begin of the image lies in the secondary slot, the mark of the half image is
+    refused, the next upload starts at its beginning.
+    """
+    upgrade = _start(dut, firmware)
+    half_bytes = len(upgrade.file.data) // 2
+    upgrade.upload_until(half_bytes)
+    slot = dut.board.slots.secondary
+    # Behind the begin of the slot there may be a sector that the upload leaves free.
+    written = dut.read_memory(slot.address, half_bytes + TRAILER_BYTES)
+    assert upgrade.file.data[:SECTOR_BYTES] in written
+    dut.reset()
+    _assert_half_image_is_refused(upgrade)
+    _finish_from_the_beginning(upgrade, half_bytes)
+
+
+@pytest.mark.needs("fault_injection")
+def test_reset_during_upload_in_a_flash_write(
+    dut: Dut, firmware: FirmwareSource, faults: Faults
+) -> None:
+    """The same where the reset strikes in the middle of a flash write.
+
+    Evidence: the board boots once more; the mark is refused; the next upload starts at its begin.
+    """
+    upgrade = _start(dut, firmware)
+    half_bytes = len(upgrade.file.data) // 2
+    since = dut.mark("upload that a reset ends")
+    faults.reset_at_upload_byte(half_bytes)
+    with pytest.raises(NotSeenError, match=CONNECTION_BROKE):
+        upgrade.upload()
+    dut.wait_for_boot(since, Deadline.after(dut.board.timeouts.boot_s))
+    _assert_half_image_is_refused(upgrade)
+    _finish_from_the_beginning(upgrade, half_bytes)
+
+
+@pytest.mark.needs("swap_reset", "revert")
+@pytest.mark.parametrize("erase", [1, 2, 20, 45])
+def test_reset_during_swap_recovers(
+    dut: Dut, firmware: FirmwareSource, faults: Faults, erase: int
+) -> None:
+    """A swap that a reset interrupts at one of its flash erases is finished by the next boot.
+
+    Evidence: a boot that ends in the bootloader, one that resumes or begins anew; three wires.
+    """
+    upgrade = _marked(dut, firmware)
+    since = dut.mark("interrupted swap")
+    faults.reset_again_at_erase(erase)
+    timeouts = dut.board.timeouts
+    dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
+    interrupted, finished = dut.boots_since(since)
+    assert not interrupted.reached_app
+    assert finished.swapped
+    assert_upgraded(upgrade.verdict())
+
+
+@pytest.mark.needs("fault_injection", "revert")
+def test_reset_during_swap_by_power_cut_recovers(
+    dut: Dut, firmware: FirmwareSource, faults: Faults, tmp_path: Path
+) -> None:
+    """A swap whose power fails in the middle of a flash operation is finished by the next boot.
+
+    A sample of its operations; evidence: the kit loses its power there, then the primary slot and
+    the log of the boot.
+    """
+    swap = _Swap(dut, firmware, faults, tmp_path)
+    last = swap.count_operations()
+    for operation in (1, 2, 3, last // 3, last // 2, last - 4, last):
+        swap.cut_and_recover(operation)
+
+
+@pytest.mark.nightly
+@pytest.mark.needs("fault_injection", "revert")
+def test_reset_during_swap_recovers_at_every_operation(
+    dut: Dut, firmware: FirmwareSource, faults: Faults, tmp_path: Path
+) -> None:
+    """The same for each single flash operation of the swap."""
+    swap = _Swap(dut, firmware, faults, tmp_path)
+    for operation in range(1, swap.count_operations() + 1):
+        swap.cut_and_recover(operation)
+
+
+def test_dirty_external_flash_then_upgrade(
+    dut: Dut, firmware: FirmwareSource, tmp_path: Path
+) -> None:
+    """Garbage in the secondary slot, trailer included, neither boots nor spoils an upgrade.
+
+    Evidence: the garbage is read back, the old application boots over it; then all three wires.
+    """
+    dut.prepare(firmware.baseline)
+    slot = dut.board.slots.secondary
+    garbage = bytes(offset * 0x9D % 251 for offset in range(slot.size))
+    hex_file = tmp_path / "garbage.hex"
+    write_hex(hex_file, [Segment(slot.address, garbage)])
+    dut.probe.program(hex_file, Deadline.after(dut.board.timeouts.probe_s))
+    assert not dut.reset().swapped
+    assert dut.read_memory(slot.address, slot.size // 2) == garbage[: slot.size // 2]
+    upgrade = dut.start_upgrade(firmware.app_update)
+    assert [state.slot for state in upgrade.images_before] == [0]
+    upgrade.upload()
+    upgrade.mark()
+    upgrade.reset()
+    assert_upgraded(upgrade.verdict())
+
+
+@pytest.mark.needs("external_flash", "signature")
+def test_stale_pending_slot(dut: Dut, firmware: FirmwareSource) -> None:
+    """An update that an earlier test left pending survives a recover, and `prepare` gets rid of it.
+
+    Evidence: MCUboot takes it right after the baseline was flashed; after `prepare` the baseline
+    runs and the image list holds nothing else.
+    """
+    upgrade = _marked(dut, firmware)
+    baseline = upgrade.images_before
+    dut.flash(firmware.baseline)
+    assert dut.reset().swapped
+    dut.connect()
+    assert dut.mcumgr.get_image_list()[0].hash == upgrade.file.image.hash
+    # Now for the harness: once more pending, with the baseline just flashed.
+    upgrade = _marked(dut, firmware)
+    since = dut.mark("prepare with a stale update")
+    dut.prepare(firmware.baseline)
+    assert [boot.swapped for boot in dut.boots_since(since)] == [True, False]
+    dut.connect()
+    assert dut.mcumgr.get_image_list() == baseline
+
+
+@pytest.mark.needs("external_flash", "shell")
+def test_erased_external_flash_boots(dut: Dut, firmware: FirmwareSource) -> None:
+    """The board boots its application although the external flash was erased under it.
+
+    Evidence: an image lay there before and nothing does after; MCUboot sees nothing to swap.
+    """
+    upgrade = _marked(dut, firmware)
+    slot = dut.board.slots.secondary
+    size_bytes = len(upgrade.file.data)
+    assert dut.read_memory(slot.address, size_bytes) == upgrade.file.data
+    dut.erase_external_flash()
+    assert dut.read_memory(slot.address, size_bytes) == b"\xff" * size_bytes
+    boot = dut.reset()
+    assert boot.reached_app
+    assert not boot.wanted_swap
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    assert "it saw no pending image" in verdict.reason
+
+
+@pytest.mark.needs("revert", "ble")
+def test_app_never_advertises(dut: Dut, firmware: FirmwareSource) -> None:
+    """An update that runs without advertising is not proven, and the next reset takes it back.
+
+    Evidence: no ready line although the shell answers; then MCUboot's revert.
+    """
+    upgrade = _marked(dut, firmware, Variant.APP_NEVER_ADVERTISES)
+    with pytest.raises(NotSeenError, match="ready line was not seen"):
+        upgrade.reset()
+    _assert_not_ready(upgrade.verdict())
+    if dut.board.console.has_shell:
+        answer = dut.shell.run("kernel version", Deadline.after(dut.board.timeouts.smp_s))
+        assert any("Zephyr version" in line for line in answer)
+    _assert_reverts(dut, upgrade, "never became ready")
+
+
+@pytest.mark.needs("revert", "shell")
+def test_app_hangs_in_boot(dut: Dut, firmware: FirmwareSource) -> None:
+    """An update that hangs while it starts is not proven, and the next reset takes it back.
+
+    Evidence: the line it stopped at, a shell that does not answer; then MCUboot's revert.
+    """
+    upgrade = _marked(dut, firmware, Variant.APP_HANGS_IN_BOOT)
+    with pytest.raises(NotSeenError, match="ready line was not seen"):
+        upgrade.reset()
+    verdict = upgrade.verdict()
+    _assert_not_ready(verdict)
+    assert "HCI: version" in verdict.reason
+    with pytest.raises(NotSeenError):
+        dut.shell.run("kernel version", Deadline.after(1))
+    _assert_reverts(dut, upgrade, "never became ready")
+
+
+@pytest.mark.needs("revert")
+def test_crash_of_a_trial_reverts(dut: Dut, firmware: FirmwareSource) -> None:
+    """An update on trial that crashes is taken back by the reset that follows by itself.
+
+    Evidence: the fault in the log, MCUboot's revert, the old application on all three wires.
+    """
+    upgrade = _marked(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
+    upgrade.reset()
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    assert "reverted to the old application" in verdict.reason
+    assert "MPU FAULT" in verdict.reason
+
+
+@pytest.mark.needs("revert")
+def test_crash_loop_reported(dut: Dut, firmware: FirmwareSource) -> None:
+    """An application that crashes in each boot is reported as that, long before any time-out.
+
+    Evidence: the fault lines of several boots; the board is usable again after `prepare`.
+    """
+    upgrade = _start(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
+    upgrade.upload()
+    upgrade.mark(for_good=True)
+    with pytest.raises(BoardError, match="crashes in each boot, 3 times"):
+        upgrade.reset()
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.UNPROVEN, str(verdict)
+    assert "crashes in each boot" in verdict.reason
+    assert "MPU FAULT" in verdict.reason
+    assert dut.prepare(firmware.baseline).app_ready
+
+
+@pytest.mark.needs("ble")
+def test_pairing_required(dut: Dut, firmware: FirmwareSource) -> None:
+    """An update that asks for pairing runs, and who does not pair is told so at once.
+
+    Evidence: UART and SWD say new; SMP is refused with the reason and the setting that helps. Where
+    the board file says how to pair, SMP answers.
+    """
+    upgrade = _marked(dut, firmware, Variant.APP_NEEDS_PAIRING)
+    upgrade.reset()
+    verdict = upgrade.verdict()
+    assert_upgraded(verdict)
+    said = {item.source: item.says for item in verdict.evidence}
+    if dut.board.radio.pairing == "none":
+        assert said[Source.SMP] is Says.UNKNOWN
+        with pytest.raises(BoardError, match="pairing"):
+            dut.connect()
+    else:
+        assert said[Source.SMP] is Says.NEW
+
+
+@pytest.mark.needs("ble")
+def test_address_changes_after_upgrade(dut: Dut, firmware: FirmwareSource) -> None:
+    """An update with another BLE address is found again, by the address in its boot log.
+
+    Evidence: two different addresses, and the new application answers SMP.
+    """
+    upgrade = _marked(dut, firmware, Variant.APP_CHANGES_ADDRESS)
+    boot = upgrade.reset()
+    assert boot.identity_address is not None
+    assert boot.identity_address != upgrade.boot_before.identity_address
+    verdict = upgrade.verdict()
+    assert_upgraded(verdict)
+    said = {item.source: item.says for item in verdict.evidence}
+    assert said[Source.SMP] is Says.NEW
+
+
+@pytest.mark.needs("fault_injection")
+def test_uart_noise(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
+    """Noise between the lines of the boot, without line ends and with broken escapes, is survived.
+
+    Evidence: the noise stands in the log, and the upgrade is proven all the same.
+    """
+    upgrade = _marked(dut, firmware)
+    since = dut.mark("noise")
+    for number, line in enumerate(("Starting bootloader", "chainload address", "HCI: version")):
+        faults.noise_at_log_line(line, b"\x00\xfe\xffnoise %d\x80\x1b[3" % number)
+    upgrade.reset()
+    for number in range(3):
+        assert f"noise {number}" in dut.console.text_since(since)
+    assert_upgraded(upgrade.verdict())
+
+
+@pytest.mark.needs("fault_injection")
+def test_usb_serial_vanishes_and_returns(
+    dut: Dut, firmware: FirmwareSource, faults: Faults
+) -> None:
+    """The console's port goes away and comes back in the middle of an upgrade, which goes on.
+
+    Evidence: the log holds what was printed before, not what was printed meanwhile, and the boot
+    after it; all three wires.
+    """
+    upgrade = _marked(dut, firmware)
+    before = dut.console.text_since(dut.opened_at)
+    faults.unplug_console()
+    dut.console.wait_for_port(Deadline.after(dut.board.console.reopen_s), present=False)
+    dut.connect()
+    dut.mcumgr.get_image_list()  # of which the application logs a line that nobody hears
+    faults.plug_in_console()
+    dut.console.wait_for_port(Deadline.after(dut.board.console.reopen_s), present=True)
+    upgrade.reset()
+    assert dut.console.text_since(dut.opened_at).startswith(before)
+    assert dut.console.gaps == 1
+    assert_upgraded(upgrade.verdict())
+
+
+class _Swap:
+    """One swap that is done again and again, from the same memories, and cut each time."""
+
+    def __init__(self, dut: Dut, firmware: FirmwareSource, faults: Faults, folder: Path) -> None:
+        self._dut, self._faults = dut, faults
+        # A trial whose last flag is written is over: the boot after it would revert.
+        self._upgrade = _start(dut, firmware)
+        self._upgrade.upload()
+        self._upgrade.mark(for_good=True)
+        slots = dut.board.slots
+        self._before = folder / "before_the_swap.hex"
+        # What a swap touches: the images with a sector for moving, and the trailers.
+        image_bytes = len(self._upgrade.file.data) // SECTOR_BYTES * SECTOR_BYTES + 2 * SECTOR_BYTES
+        pieces = [
+            (slot.address + offset, size_bytes)
+            for slot in (slots.primary, slots.secondary)
+            for offset, size_bytes in (
+                (0, image_bytes),
+                (slot.size - TRAILER_BYTES, TRAILER_BYTES),
+            )
+        ]
+        memories = [Segment(address, dut.read_memory(address, size)) for address, size in pieces]
+        write_hex(self._before, memories)
+
+    def count_operations(self) -> int:
+        """Flash operations of the whole swap."""
+        before = self._faults.operations_done()
+        assert self._dut.reset().swapped
+        return self._faults.operations_done() - before
+
+    def cut_and_recover(self, operation: int) -> None:
+        dut = self._dut
+        dut.mcumgr.disconnect()
+        dut.probe.program(self._before, Deadline.after(dut.board.timeouts.probe_s))
+        since = dut.mark(f"cut at operation {operation}")
+        self._faults.cut_power_at_operation(operation)
+        dut.probe.reset(dut.board.probe.reset, Deadline.after(dut.board.timeouts.probe_s))
+        self._faults.wait_for_power_loss(POWER_LOSS_TIMEOUT_S)
+        self._faults.restore_power()
+        timeouts = dut.board.timeouts
+        dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
+        boots = dut.boots_since(since)
+        assert [boot.reached_app for boot in boots] == [False, True], f"operation {operation}"
+        update = self._upgrade.file.data
+        held = dut.read_memory(dut.board.slots.primary.address, len(update))
+        assert held == update, f"operation {operation}"
+
+
+def _start(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -> Upgrade:
+    dut.prepare(firmware.baseline)
+    return dut.start_upgrade(firmware.variant(variant) if variant else firmware.app_update)
+
+
+def _marked(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -> Upgrade:
+    upgrade = _start(dut, firmware, variant)
+    upgrade.upload()
+    upgrade.mark()
+    return upgrade
+
+
+def _disconnect(dut: Dut, faults: Faults) -> None:
+    dut.connect()
+    faults.lose_connection()
+    with pytest.raises(NotSeenError, match=CONNECTION_BROKE):
+        dut.mcumgr.get_image_list()
+
+
+def _finish_after_resuming(upgrade: Upgrade, least_bytes: int) -> None:
+    upgrade.upload()
+    assert upgrade.resumed_at_bytes is not None
+    assert upgrade.resumed_at_bytes >= least_bytes
+    _finish(upgrade)
+
+
+def _finish_from_the_beginning(upgrade: Upgrade, most_bytes: int) -> None:
+    upgrade.upload()
+    assert upgrade.resumed_at_bytes is not None
+    assert upgrade.resumed_at_bytes < most_bytes
+    _finish(upgrade)
+
+
+def _finish(upgrade: Upgrade) -> None:
+    upgrade.mark()
+    upgrade.reset()
+    assert_upgraded(upgrade.verdict())
+
+
+def _assert_half_image_is_refused(upgrade: Upgrade) -> None:
+    with pytest.raises(BoardError, match="refused to test image"):
+        upgrade.mark()
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    assert "the image was not marked" in verdict.reason
+
+
+def _assert_not_ready(verdict: Verdict) -> None:
+    assert verdict.outcome is Outcome.UNPROVEN, str(verdict)
+    assert "started and never became ready" in verdict.reason
+
+
+def _assert_reverts(dut: Dut, upgrade: Upgrade, because: str) -> None:
+    assert dut.reset().swap_type == "revert"
+    verdict = upgrade.verdict()
+    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    assert "reverted to the old application" in verdict.reason
+    assert because in verdict.reason
