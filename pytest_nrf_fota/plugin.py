@@ -1,7 +1,7 @@
 """pytest's side of the harness: options, fixtures, hooks. No logic."""
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -11,21 +11,16 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.board import BoardType
-    from pytest_nrf_fota.console.shell import ZephyrShell
-    from pytest_nrf_fota.dut import Dut
-    from pytest_nrf_fota.faults import Faults
     from pytest_nrf_fota.firmware.resign import SigningKeys
     from pytest_nrf_fota.firmware.source import FirmwareSource
     from pytest_nrf_fota.report.run import TestFiles
     from pytest_nrf_fota.report.session import VerdictCollector
     from pytest_nrf_fota.smp.host_radio import HostRadio
-    from pytest_nrf_fota.smp.mcumgr import Mcumgr
-    from pytest_nrf_fota.units.protocol import Unit
 
 DutScope: TypeAlias = Literal["function", "class", "module", "package", "session"]
 
-_board_key: "pytest.StashKey[BoardType]" = pytest.StashKey()
-_source_key: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
+BOARD_KEY: "pytest.StashKey[BoardType]" = pytest.StashKey()
+SOURCE_KEY: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
 _files_key: "pytest.StashKey[TestFiles]" = pytest.StashKey()
 _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
 
@@ -85,7 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--nightly",
         dest="nrf_fota_nightly",
         action="store_true",
-        help="run tests of the board that are marked `nightly`, too (also by -m nightly)",
+        help="run tests that are marked `nightly`, too (-m nightly: them alone)",
     )
     group.addoption(
         "--device-id",
@@ -164,11 +159,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "nightly: skip the test, where it uses a board, unless --nightly or -m nightly is given",
+        "nightly: in a session with a board, skip the test unless --nightly or -m nightly is given",
     )
-    config.addinivalue_line(
-        "markers", "nightly: takes minutes; left out unless asked for with -m nightly"
-    )
+    _register_fixtures(config)
     name = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board")
     if not name:
         if config.getoption("nrf_fota_baseline") or config.getoption("nrf_fota_update"):
@@ -189,12 +182,12 @@ def pytest_configure(config: pytest.Config) -> None:
         board = board.with_runner(config.getoption("nrf_fota_runner"))
         for option, value in (("--device-id", "device_id"), ("--runner", "runner")):
             if config.getoption(f"nrf_fota_{value}") and board.provider != "usb":
-                raise pytest.UsageError(f"{option} is for kits on USB; {board.name} has none")
-        if _host_radio(config) is not None and board.radio.kind != "ble":
+                raise pytest.UsageError(f"{option} is for a kit on USB; {board.name} has none")
+        if host_radio_of(config) is not None and board.radio.kind != "ble":
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
-        config.stash[_board_key] = board
-        config.stash[_source_key] = firmware_source(
+        config.stash[BOARD_KEY] = board
+        config.stash[SOURCE_KEY] = firmware_source(
             board,
             baseline,
             tuple(updates),
@@ -205,10 +198,17 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Name the board."""
-    board = config.stash.get(_board_key, None)
-    return f"nrf-fota: board {board.name} ({board.title})" if board else None
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Name the board; of a kit, also the tool that drives its probe, and why this one."""
+    board = config.stash.get(BOARD_KEY, None)
+    if board is None:
+        return []
+    lines = [f"nrf-fota: board {board.name} ({board.title})"]
+    if board.provider == "usb":
+        from pytest_nrf_fota.probe.choose import describe_tool
+
+        lines.append(f"nrf-fota: probe tool {describe_tool(board.probe.runner)}")
+    return lines
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -227,7 +227,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that needs what this session's board has not, before a board is taken."""
-    board_type = item.config.stash.get(_board_key, None)
+    board_type = item.config.stash.get(BOARD_KEY, None)
     if board_type is not None and _is_left_for_the_night(item):
         reason = "nightly: runs with --nightly or -m nightly"
         raise pytest.skip.Exception(reason, _use_item_location=True)
@@ -243,83 +243,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if capability not in present:
             reason = f"{board_type.name} has no {capability.value}"
             raise pytest.skip.Exception(reason, _use_item_location=True)
-
-
-@pytest.fixture(scope="session")
-def board(pytestconfig: pytest.Config) -> "BoardType":
-    """The board type of this session."""
-    board_type = pytestconfig.stash.get(_board_key, None)
-    if board_type is None:
-        pytest.fail(
-            "This test needs a board.\n  next:  give one: --board nrf5340dk_sim (no hardware), "
-            "or set nrf_fota_board in the pytest configuration",
-            pytrace=False,
-        )
-    return board_type
-
-
-@pytest.fixture(scope="session")
-def firmware(pytestconfig: pytest.Config, board: "BoardType") -> "FirmwareSource":
-    """The firmware to test with: baseline and updates, as paths."""
-    del board  # asked for so that a missing --board is reported first
-    return pytestconfig.stash[_source_key]
-
-
-@pytest.fixture(scope="session")
-def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
-    """The individual board, taken for the whole session."""
-    from pytest_nrf_fota.report.session import worker_name, worker_path
-    from pytest_nrf_fota.units.choose import take_unit
-
-    device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
-    folder = worker_path(pytestconfig) / "unit"
-    taken = take_unit(board, worker_name(), folder, device_id, _host_radio(pytestconfig))
-    yield taken
-    taken.release()
-
-
-def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
-    del fixture_name
-    scope: DutScope = config.getoption("nrf_fota_dut_scope")
-    return scope
-
-
-@pytest.fixture(scope=_dut_scope)
-def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Iterator[Dut]":
-    """The board under test, its wires open."""
-    from pytest_nrf_fota.dut import Dut
-    from pytest_nrf_fota.report.session import run_folder
-
-    recorder = run_folder(pytestconfig).recorder
-    opened = Dut(
-        board,
-        unit.name,
-        unit.open_wires(recorder),
-        recorder,
-        runs_preflight=not pytestconfig.getoption("nrf_fota_no_preflight"),
-        skips_flash=pytestconfig.getoption("nrf_fota_skip_flash"),
-    )
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def faults(dut: "Dut") -> "Iterator[Faults]":
-    """What a test can let go wrong on purpose; taken back when the test is over."""
-    yield dut.faults
-    dut.faults.end()
-
-
-@pytest.fixture
-def shell(dut: "Dut") -> "ZephyrShell":
-    """The Zephyr shell of the board under test."""
-    return dut.shell
-
-
-@pytest.fixture
-def mcumgr(dut: "Dut") -> "Mcumgr":
-    """The SMP session of the board under test; `dut.connect()` connects it."""
-    return dut.mcumgr
 
 
 @pytest.hookimpl(wrapper=True)
@@ -409,7 +332,7 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect results for the summary."""
-    if _board_key not in session.config.stash:
+    if BOARD_KEY not in session.config.stash:
         return
     from pytest_nrf_fota.report.session import VerdictCollector
 
@@ -443,6 +366,15 @@ def pytest_configure_node(node: "WorkerController") -> None:
     node.workerinput[WORKER_INPUT_KEY] = str(session_path(node.config))
 
 
+def _register_fixtures(config: pytest.Config) -> None:
+    """Registered last, so that of several installed plugins with a `dut` this one's is used."""
+    from pytest_nrf_fota import fixtures, neighbours
+
+    config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
+    if neighbours.would_skip_every_test(config):
+        config.pluginmanager.register(neighbours, "nrf_fota_neighbours")
+
+
 def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
     """The keys that were given. Raises `InputError`, `pytest.UsageError`."""
     nsib: Path | None = config.getoption("nrf_fota_nsib_key")
@@ -460,7 +392,7 @@ def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
     )
 
 
-def _host_radio(config: pytest.Config) -> "HostRadio | None":
+def host_radio_of(config: pytest.Config) -> "HostRadio | None":
     """This process's radio, where one was given. Raises `InputError`."""
     from pytest_nrf_fota.report.session import worker_name
     from pytest_nrf_fota.smp.host_radio import host_radio, radio_of_worker
@@ -470,7 +402,7 @@ def _host_radio(config: pytest.Config) -> "HostRadio | None":
 
 
 def _is_left_for_the_night(item: pytest.Item) -> bool:
-    if not _uses_board(item) or item.get_closest_marker("nightly") is None:
+    if item.get_closest_marker("nightly") is None:
         return False
     asked_for = re.search(r"\bnightly\b", item.config.getoption("markexpr") or "")
     return not (asked_for or item.config.getoption("nrf_fota_nightly"))

@@ -1,0 +1,94 @@
+"""The fixtures. No logic."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nrf_fota.plugin import BOARD_KEY, SOURCE_KEY, DutScope, host_radio_of
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.board import BoardType
+    from pytest_nrf_fota.console.shell import ZephyrShell
+    from pytest_nrf_fota.dut import Dut
+    from pytest_nrf_fota.faults import Faults
+    from pytest_nrf_fota.firmware.source import FirmwareSource
+    from pytest_nrf_fota.smp.mcumgr import Mcumgr
+    from pytest_nrf_fota.units.protocol import Unit
+
+
+@pytest.fixture(scope="session")
+def board(pytestconfig: pytest.Config) -> "BoardType":
+    """The board type of this session."""
+    board_type = pytestconfig.stash.get(BOARD_KEY, None)
+    if board_type is None:
+        pytest.fail(
+            "This test needs a board.\n  next:  give one: --board nrf5340dk_sim (no hardware), "
+            "or set nrf_fota_board in the pytest configuration",
+            pytrace=False,
+        )
+    return board_type
+
+
+@pytest.fixture(scope="session")
+def firmware(pytestconfig: pytest.Config, board: "BoardType") -> "FirmwareSource":
+    """The firmware to test with: baseline and updates, as paths."""
+    del board  # asked for so that a missing --board is reported first
+    return pytestconfig.stash[SOURCE_KEY]
+
+
+@pytest.fixture(scope="session")
+def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
+    """The individual board, taken for the whole session."""
+    from pytest_nrf_fota.report.session import worker_name, worker_path
+    from pytest_nrf_fota.units.choose import take_unit
+
+    device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
+    folder = worker_path(pytestconfig) / "unit"
+    taken = take_unit(board, worker_name(), folder, device_id, host_radio_of(pytestconfig))
+    yield taken
+    taken.release()
+
+
+def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
+    del fixture_name
+    scope: DutScope = config.getoption("nrf_fota_dut_scope")
+    return scope
+
+
+@pytest.fixture(scope=_dut_scope)
+def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Iterator[Dut]":
+    """The board under test, its wires open."""
+    from pytest_nrf_fota.dut import Dut
+    from pytest_nrf_fota.report.session import run_folder
+
+    recorder = run_folder(pytestconfig).recorder
+    opened = Dut(
+        board,
+        unit.name,
+        unit.open_wires(recorder),
+        recorder,
+        runs_preflight=not pytestconfig.getoption("nrf_fota_no_preflight"),
+        skips_flash=pytestconfig.getoption("nrf_fota_skip_flash"),
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def faults(dut: "Dut") -> "Iterator[Faults]":
+    """What a test can let go wrong on purpose; taken back when the test is over."""
+    yield dut.faults
+    dut.faults.end()
+
+
+@pytest.fixture
+def shell(dut: "Dut") -> "ZephyrShell":
+    """The Zephyr shell of the board under test."""
+    return dut.shell
+
+
+@pytest.fixture
+def mcumgr(dut: "Dut") -> "Mcumgr":
+    """The SMP session of the board under test; `dut.connect()` connects it."""
+    return dut.mcumgr
