@@ -1,0 +1,69 @@
+"""nrf-fota doctor."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from pytest_nrf_fota.commands.refusal import refusing
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.board import ProbeRunner
+
+
+def doctor(
+    board: Annotated[
+        list[str] | None,
+        typer.Option(help="board to be tested on (repeatable; default: every known board)"),
+    ] = None,
+    board_dir: Annotated[
+        list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
+    ] = None,
+    device_id: Annotated[
+        str | None, typer.Option(metavar="SERIAL", help="the kit, by its J-Link serial number")
+    ] = None,
+    runner: Annotated[
+        str | None, typer.Option(help="tool for a kit's probe, as for pytest --runner")
+    ] = None,
+    radio: Annotated[
+        str | None, typer.Option(help="this host's radio, as for pytest --radio")
+    ] = None,
+    ask_probe: Annotated[
+        bool, typer.Option("--ask-probe", help="ask the kit's probe for its firmware and its chip")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Say whether tests would start here: what is missing, what for, and how to get it.
+
+    Exit code: 0 every named board would start (with none named: at least one), 1 it would not, 2
+    bad input.
+    """
+    from pytest_nrf_fota.board import ProbeRunner, board_names, load_board, packaged_boards
+    from pytest_nrf_fota.commands.printer import print_through_rich
+    from pytest_nrf_fota.doctor.host import this_host
+    from pytest_nrf_fota.doctor.report import examine
+    from pytest_nrf_fota.doctor.requirements import Options, require_fitting
+    from pytest_nrf_fota.doctor.text import print_report
+    from pytest_nrf_fota.smp.host_radio import host_radio
+
+    if runner is not None and runner not in get_args(ProbeRunner):
+        known = ", ".join(get_args(ProbeRunner))
+        raise typer.BadParameter(f"known tools: {known}", param_hint="--runner")
+    with refusing():
+        folders = tuple(board_dir or ())
+        names = board or board_names((*folders, packaged_boards()))
+        boards = [load_board(name, folders) for name in names]
+        options = Options(
+            device_id,
+            cast("ProbeRunner | None", runner),
+            host_radio(radio) if radio else None,
+            ask_probe,
+        )
+        for one in boards if board else ():
+            require_fitting(one, options)
+        report = examine(boards, options, this_host(), all_must_start=bool(board))
+    if as_json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        print_through_rich(lambda console: print_report(report, console))
+    raise typer.Exit(0 if report.would_start else 1)

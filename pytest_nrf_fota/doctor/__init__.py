@@ -1,0 +1,1 @@
+"""What this machine has of what a board needs, and which kits are attached."""

@@ -1,0 +1,188 @@
+"""Attached kits and boards without hardware, as a value: for `nrf-fota boards`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.console.port_holder import other_holders
+from pytest_nrf_fota.console.ports import AttachedKit, Vcom
+from pytest_nrf_fota.console.vcom_choice import VcomMemory
+from pytest_nrf_fota.doctor.board_version import board_versions
+from pytest_nrf_fota.doctor.host import Host
+from pytest_nrf_fota.doctor.kit_checks import holder_words
+from pytest_nrf_fota.doctor.listening import listen, telling_lines
+from pytest_nrf_fota.doctor.report import BoardReport, examine
+from pytest_nrf_fota.doctor.requirements import Options
+from pytest_nrf_fota.doctor.usb import JLink, attached_jlinks
+
+# facts/dual-stage-boot.md, section 8.
+_VERSIONS = {2: "like an nRF5340 DK v2.0.0", 3: "like an nRF5340 DK v1.0.0"}
+_BOOT_LINES = (
+    r"\*\*\* Booting ",
+    r"Firmware version \d",
+    r"Starting bootloader",
+    r"Image version: ",
+)
+_LINES_SHOWN = 4
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PortReport(_Model):
+    """One serial port of a kit.
+
+    `core` is whose UART it carries, `how` how that is known: by its position among the kit's ports
+    (a guess), or remembered from a boot that was seen. `problem` says why it cannot be used.
+    `heard` has lines that it printed, where it was listened to.
+    """
+
+    name: str
+    device: str
+    interface: int
+    core: Literal["network", "application", "unknown"]
+    how: Literal["position", "remembered", "the only one"]
+    problem: str
+    heard: tuple[str, ...] | None
+
+
+class KitReport(_Model):
+    """One debug probe on USB.
+
+    `looks_like` is judged by its serial ports; `board_version` is what the tool says where it was
+    asked, such as PCA10095.
+    """
+
+    serial_number: str
+    product: str
+    usb_release: str
+    usb_path: str
+    looks_like: str
+    board_version: str
+    ports: tuple[PortReport, ...]
+
+
+class BoardsReport(_Model):
+    """What can be tested here."""
+
+    format_version: Literal[1] = 1
+    kits: tuple[KitReport, ...]
+    without_hardware: tuple[BoardReport, ...]
+
+
+def look_at_boards(
+    boards: Sequence[BoardType],
+    host: Host,
+    *,
+    baudrate: int,
+    listen_s: float | None,
+    asks_probe: bool = False,
+) -> BoardsReport:
+    """Attached kits, and whether the boards without hardware would start.
+
+    Args:
+        boards: board types; those of kits are left out.
+        host: the machine.
+        baudrate: of the kits' UARTs.
+        listen_s: how long to listen to the kits' ports; None leaves them alone.
+        asks_probe: whether the probes' tool is asked which boards they are on.
+    """
+    virtual = [board for board in boards if board.provider != "usb"]
+    jlinks = attached_jlinks(host)
+    usable = [
+        vcom.device for jlink in jlinks for vcom in jlink.kit.vcoms if not _problem(host, vcom)
+    ]
+    heard = None
+    if listen_s is not None:
+        paths = {str(host.path(device)): device for device in usable}
+        texts = listen(tuple(paths), baudrate, listen_s)
+        heard = {paths[path]: text for path, text in texts.items()}
+    versions = board_versions(host) if asks_probe and jlinks else {}
+    memory = VcomMemory(host.cache_folder / "vcom")
+    return BoardsReport(
+        kits=tuple(
+            _kit(jlink, versions.get(jlink.kit.serial_number, ""), host, memory, heard)
+            for jlink in jlinks
+        ),
+        without_hardware=examine(virtual, Options(), host, all_must_start=False).boards,
+    )
+
+
+def _kit(
+    jlink: JLink,
+    board_version: str,
+    host: Host,
+    memory: VcomMemory,
+    heard: dict[str, str] | None,
+) -> KitReport:
+    remembered = memory.recall(jlink.kit)
+    vcoms = jlink.kit.vcoms
+    return KitReport(
+        serial_number=jlink.kit.serial_number,
+        product=jlink.product,
+        usb_release=jlink.usb_release,
+        usb_path=jlink.usb_path,
+        looks_like=_looks_like(len(vcoms)),
+        board_version=board_version,
+        ports=tuple(
+            _port(vcom, jlink.kit, remembered, _problem(host, vcom), heard) for vcom in vcoms
+        ),
+    )
+
+
+def _looks_like(port_count: int) -> str:
+    ports = f"{port_count or 'no'} serial port{'' if port_count == 1 else 's'}"
+    return f"{ports}, {_VERSIONS[port_count]}" if port_count in _VERSIONS else ports
+
+
+def _port(
+    vcom: Vcom,
+    kit: AttachedKit,
+    remembered: Vcom | None,
+    problem: str,
+    heard: dict[str, str] | None,
+) -> PortReport:
+    lines = None
+    if heard is not None:
+        lines = telling_lines(heard.get(vcom.device, ""), _BOOT_LINES, _LINES_SHOWN)
+    core, how = _core(vcom, kit, remembered)
+    return PortReport(
+        name=vcom.name,
+        device=vcom.device,
+        interface=vcom.interface,
+        core=core,
+        how=how,
+        problem=problem,
+        heard=lines,
+    )
+
+
+def _core(
+    vcom: Vcom, kit: AttachedKit, remembered: Vcom | None
+) -> tuple[
+    Literal["network", "application", "unknown"],
+    Literal["position", "remembered", "the only one"],
+]:
+    if len(kit.vcoms) == 1:
+        return "application", "the only one"
+    if vcom == remembered:
+        return "application", "remembered"
+    if vcom == kit.vcoms[0]:
+        return "network", "position"
+    is_last = vcom == kit.vcoms[-1]
+    return ("application" if is_last and remembered is None else "unknown"), "position"
+
+
+def _problem(host: Host, vcom: Vcom) -> str:
+    if host.system == "win32":
+        return ""
+    path = host.path(vcom.device)
+    if not path.exists():
+        return "not there; in a container pass it in"
+    if not host.may_open(path):
+        return "no permission: nrf-fota doctor"
+    holders = other_holders(str(path))
+    return f"held by {', '.join(map(holder_words, holders))}" if holders else ""

@@ -1,0 +1,137 @@
+"""This host's radio: Linux's Bluetooth up to bluetoothd, or an HCI controller of our own."""
+
+import re
+
+from pytest_nrf_fota.doctor.check import Check, Look, Outcome, not_looked, ok
+from pytest_nrf_fota.doctor.host import Host, read_text
+
+_ADAPTER = re.compile(r"hci\d+")
+_INSTEAD = (
+    "or use an HCI controller (--radio bumble:usb:0, bumble:serial:PORT); `nrf-fota hci-dongle` "
+    "makes one of a second kit"
+)
+_PREVENTS = "reaching a kit over BLE"
+
+
+def _adapters(host: Host) -> tuple[str, ...]:
+    folder = host.path("/sys/class/bluetooth")
+    # hci0:64 is a connection.
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return tuple(sorted(name for name in names if _ADAPTER.fullmatch(name)))
+
+
+def _look_at_adapters(host: Host) -> Look:
+    adapters = _adapters(host)
+    if adapters:
+        return ok(", ".join(adapters))
+    return Look(
+        Outcome.MISSING,
+        "no Bluetooth adapter",
+        remedy=f"Plug one in (4.0 or newer), {_INSTEAD}. A container sees the host's adapter only "
+        "with --net=host.",
+        command="sudo modprobe btusb",
+    )
+
+
+def _look_at_rfkill(host: Host) -> Look:
+    folder = host.path("/sys/class/rfkill")
+    switches = sorted(folder.iterdir()) if folder.is_dir() else []
+    bluetooth = [one for one in switches if read_text(one / "type") == "bluetooth"]
+    if any(read_text(one / "hard") == "1" for one in bluetooth):
+        return Look(
+            Outcome.MISSING,
+            "Bluetooth is off by a switch of the machine",
+            remedy="Use the switch or key, or the firmware's settings; `rfkill list` names it.",
+        )
+    if any(read_text(one / "soft") == "1" for one in bluetooth):
+        return Look(
+            Outcome.MISSING,
+            "Bluetooth is blocked by rfkill",
+            remedy="Unblock it.",
+            command="sudo rfkill unblock bluetooth",
+        )
+    return ok("not blocked") if bluetooth else not_looked("no switch for Bluetooth")
+
+
+def _look_at_bluez(host: Host) -> Look:
+    state = host.bluez()
+    if state.error:
+        return Look(
+            Outcome.MISSING,
+            f"bluetoothd does not answer: {state.error.rstrip('.')}",
+            remedy="Install and start BlueZ. A container needs /run/dbus of the host; a user who "
+            "is refused the group `bluetooth`.",
+            command="sudo apt install bluez && sudo systemctl enable --now bluetooth",
+        )
+    if not state.adapters:
+        return Look(
+            Outcome.MISSING,
+            "bluetoothd has no adapter",
+            remedy=f"It may have started before the adapter was there; {_INSTEAD}.",
+            command="sudo systemctl restart bluetooth",
+        )
+    if not any(state.adapters.values()):
+        return Look(
+            Outcome.MISSING,
+            f"{', '.join(state.adapters)} is switched off",
+            remedy="Switch it on.",
+            command="bluetoothctl power on",
+        )
+    return ok("answers, " + ", ".join(name for name, on in state.adapters.items() if on) + " is on")
+
+
+def hci_controller(hci: str) -> Check:
+    """The check for an HCI controller that bumble drives, by bumble's name of it."""
+
+    def look(host: Host) -> Look:
+        kind, _, place = hci.partition(":")
+        port = place.partition(",")[0]
+        if kind != "serial" or not port.startswith("/"):
+            return not_looked(f"{hci} shows only when it is opened")
+        if not host.path(port).exists():
+            return Look(
+                Outcome.MISSING,
+                f"the HCI controller's port {port} is not there",
+                remedy="Plug the controller in, or correct --radio; /dev/serial/by-id has names "
+                "that stay.",
+            )
+        if not host.may_open(host.path(port)):
+            return Look(
+                Outcome.MISSING,
+                f"no permission for the HCI controller's port {port}",
+                remedy="Join the group of serial ports, then log in again.",
+                command=f"sudo usermod -aG dialout {host.user or '$USER'}",
+            )
+        return ok(port)
+
+    return Check(
+        name=f"HCI controller {hci}",
+        looks_at="the port that was named with --radio or in the board file",
+        prevents=_PREVENTS,
+        look=look,
+    )
+
+
+BLUETOOTH = (
+    Check(
+        name="Bluetooth adapter",
+        looks_at="/sys/class/bluetooth",
+        prevents=_PREVENTS,
+        look=_look_at_adapters,
+        systems=("linux",),
+    ),
+    Check(
+        name="rfkill",
+        looks_at="/sys/class/rfkill",
+        prevents=_PREVENTS,
+        look=_look_at_rfkill,
+        systems=("linux",),
+    ),
+    Check(
+        name="BlueZ",
+        looks_at="bluetoothd on the system's D-Bus",
+        prevents=_PREVENTS,
+        look=_look_at_bluez,
+        systems=("linux",),
+    ),
+)

@@ -1,0 +1,99 @@
+"""What each board needs of this machine."""
+
+from dataclasses import dataclass
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.board import BoardType, ProbeRunner
+from pytest_nrf_fota.doctor.bluetooth_checks import BLUETOOTH, hci_controller
+from pytest_nrf_fota.doctor.check import Check
+from pytest_nrf_fota.doctor.emulator_checks import LOADER_32_BIT, QEMU
+from pytest_nrf_fota.doctor.folder_checks import CACHE, KERNEL, POSIX, RUN_FOLDER
+from pytest_nrf_fota.doctor.kit_checks import kit_checks
+from pytest_nrf_fota.doctor.probe_checks import JLINK_LIBRARY, asked_probe, probe_tool
+from pytest_nrf_fota.doctor.python_checks import CLASHES, PACKAGES, PYTEST, PYTHON
+from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, host_radio
+
+_ALWAYS = (PYTHON, PACKAGES, PYTEST, CLASHES, RUN_FOLDER, KERNEL)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What pytest would be told beside the board: `--device-id`, `--runner`, `--radio`.
+
+    `asks_probe`: whether the kit's probe is asked for its firmware and its chip.
+    """
+
+    device_id: str | None = None
+    runner: ProbeRunner | None = None
+    radio: HostRadio | None = None
+    asks_probe: bool = False
+
+
+def checks_of(board: BoardType, options: Options, system: str) -> tuple[Check, ...]:
+    """Everything that a board of this type needs here, in the order of the report.
+
+    Args:
+        board: the board type.
+        options: what pytest would be told.
+        system: the operating system, as in `sys.platform`.
+    """
+    checks = (*_ALWAYS, *_of_provider(board, options), *_of_radio(board, options))
+    return tuple(check for check in checks if system in check.systems)
+
+
+def require_fitting(board: BoardType, options: Options) -> None:
+    """Raise `InputError` for an option that pytest would refuse with this board."""
+    if board.provider != "usb":
+        for option, value in (("--device-id", options.device_id), ("--runner", options.runner)):
+            if value is not None:
+                raise InputError(
+                    f"{option} is for kits on USB; {board.name} has none.",
+                    where=option,
+                    next_step="Leave it out, or name another board.",
+                )
+    if options.radio is not None and board.radio.kind != "ble":
+        raise InputError(
+            f"--radio is for boards on BLE; {board.name} is not.",
+            where="--radio",
+            next_step="Leave it out, or name another board.",
+        )
+
+
+def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
+    match board.provider:
+        case "sim":
+            return (POSIX,)
+        case "qemu":
+            return (POSIX, QEMU, CACHE)
+        case "native_sim":
+            return (LOADER_32_BIT, CACHE)
+        case "usb":
+            runner = options.runner or board.probe.runner
+            asked = (asked_probe(runner, options.device_id),) if options.asks_probe else ()
+            return (
+                *(probe_tool(runner), JLINK_LIBRARY),
+                *(*kit_checks(options.device_id), *asked),
+            )
+        case _:
+            assert_never(board.provider)
+
+
+def _of_radio(board: BoardType, options: Options) -> tuple[Check, ...]:
+    if board.radio.kind != "ble":
+        return ()
+    radio = options.radio
+    if radio is None and board.radio.host is not None:
+        radio = host_radio(board.radio.host)
+    if radio is None and board.provider == "usb":
+        radio = HostBluetooth()
+    match radio:
+        case None:
+            return ()
+        case HostBluetooth():
+            return BLUETOOTH
+        case HciController(hci=hci):
+            return (hci_controller(hci),)
+        case _:
+            assert_never(radio)

@@ -1,0 +1,168 @@
+"""`nrf-fota boards`: kits with their ports, who uses them, and what they print."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.commands.printer import print_through_rich
+from pytest_nrf_fota.console.ports import AttachedKit, Vcom
+from pytest_nrf_fota.console.vcom_choice import VcomMemory
+from pytest_nrf_fota.doctor.attached import BoardsReport, look_at_boards
+from pytest_nrf_fota.doctor.attached_text import print_boards
+from pytest_nrf_fota.doctor.listening import listen, telling_lines
+
+from .machine import Machine, Port, open_port
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="builds a Linux tree")
+
+_BOOT = b"\x1b[0m*** Booting Zephyr OS build v3.2.99-ncs2 ***\r\nStarting bootloader\r\n"
+
+
+_NRFUTIL = """#!/bin/sh
+cat <<END
+{"type":"task_end","data":{"result":"success","data":{"devices":\
+[{"serialNumber":"001050012345","devkit":{"boardVersion":"PCA10095"}},{"id":2}]}}}
+END
+"""
+
+
+def look(machine: Machine, listen_s: float | None = None, asks: bool = False) -> BoardsReport:
+    boards = [load_board(name) for name in ("nrf5340dk", "nrf5340dk_sim", "qemu_cortex_m0")]
+    return look_at_boards(
+        boards, machine.host(), baudrate=115200, listen_s=listen_s, asks_probe=asks
+    )
+
+
+def text_of(report: BoardsReport, capsys: pytest.CaptureFixture[str]) -> str:
+    print_through_rich(lambda console: print_boards(report, console))
+    return capsys.readouterr().out
+
+
+@contextmanager
+def booting(port: Port) -> Iterator[None]:
+    """A board that boots again and again."""
+    stop = threading.Event()
+
+    def boot() -> None:
+        while not stop.wait(0.02):
+            os.write(port.far_end, _BOOT)
+
+    thread = threading.Thread(target=boot)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_nothing_attached(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """The boards without hardware remain, with what they would miss."""
+    report = look(machine)
+    assert report.kits == ()
+    assert [board.name for board in report.without_hardware] == ["nrf5340dk_sim", "qemu_cortex_m0"]
+    text = text_of(report, capsys)
+    assert text.startswith("No kit is attached.\n")
+    assert "would not start: no qemu-system-arm on the PATH" in text
+
+
+def test_kits_and_ports(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """The network core's port is the first, the application core's the last."""
+    machine.add_kit()
+    machine.add_kit(
+        "000960111111", ports=("ttyACM2", "ttyACM3", "ttyACM4"), usb_path="1-3", device_number=6
+    )
+    report = look(machine)
+    assert [kit.serial_number for kit in report.kits] == ["1050012345", "960111111"]
+    cores = [[port.core for port in kit.ports] for kit in report.kits]
+    assert cores == [["network", "application"], ["network", "unknown", "application"]]
+    assert all(port.heard is None for kit in report.kits for port in kit.ports)
+    text = text_of(report, capsys)
+    assert text.startswith("2 kits are attached.\n")
+    assert "2 serial ports, like an nRF5340 DK v2.0.0" in text
+    assert "    /dev/serial/by-id/usb-SEGGER_J-Link_000960111111-if04\n" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert BoardsReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_board_versions(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """From nrfutil, only where it is asked for; one that fails or knows nothing is no obstacle."""
+    machine.add_kit()
+    assert look(machine, asks=True).kits[0].board_version == ""
+    machine.add_program("nrfutil", _NRFUTIL)
+    assert look(machine).kits[0].board_version == ""
+    report = look(machine, asks=True)
+    assert report.kits[0].board_version == "PCA10095"
+    assert "1050012345  J-Link on USB 1-2, PCA10095; 2 serial ports" in text_of(report, capsys)
+    machine.add_program("nrfutil", "#!/bin/sh\nexit 1\n")
+    assert look(machine, asks=True).kits[0].board_version == ""
+
+
+def test_remembered_port(machine: Machine) -> None:
+    """What an earlier session saw counts more than the position."""
+    machine.add_kit(ports=("ttyACM0", "ttyACM1"))
+    first, second = (Vcom(f"/dev/ttyACM{n}", f"/dev/ttyACM{n}", 2 * n) for n in (0, 1))
+    kit = AttachedKit("1050012345", (first, second))
+    VcomMemory(machine.host().cache_folder / "vcom").remember(kit, first)
+    (found,) = look(machine).kits
+    assert [(port.core, port.how) for port in found.ports] == [
+        ("application", "remembered"),
+        ("unknown", "position"),
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_port_in_use_and_port_without_permission(
+    machine: Machine,
+    port: Port,
+    hold: Callable[[str], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Both are said at the port; listening leaves them alone."""
+    machine.add_kit(ports=(port.name, "ttyACM1"), port_mode=0o660)
+    pid = hold(port.name)
+    (kit,) = look(machine, listen_s=0.1).kits
+    assert "minicom" in kit.ports[0].problem and f"pid {pid}" in kit.ports[0].problem
+    assert kit.ports[1].problem.startswith("no permission")
+    assert [one.heard for one in kit.ports] == [(), ()]
+    text = text_of(look(machine), capsys)
+    assert "held by minicom" in " ".join(text.split())
+
+
+def test_listening(machine: Machine, port: Port, capsys: pytest.CaptureFixture[str]) -> None:
+    """What boots shows on one port; the other is silent, and is not written to."""
+    with open_port() as silent, booting(port):
+        machine.add_kit(ports=(silent.name, port.name))
+        report = look(machine, listen_s=2.0)
+        os.set_blocking(silent.far_end, False)
+        with pytest.raises(OSError):
+            os.read(silent.far_end, 1)
+    quiet, loud = report.kits[0].ports
+    assert quiet.heard == ()
+    assert loud.heard is not None
+    assert "*** Booting Zephyr OS build v3.2.99-ncs2 ***" in loud.heard
+    assert "Starting bootloader" in loud.heard
+    text = text_of(report, capsys)
+    assert "    | *** Booting Zephyr OS build v3.2.99-ncs2 ***\n" in text
+    assert "(printed nothing" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_listening_to_a_port_that_somebody_took(port: Port, hold: Callable[[str], int]) -> None:
+    """The reason stands in the place of the text; so it does for a port that is gone."""
+    hold(port.name)
+    heard = listen((port.name, "/dev/nothing"), 115200, 0.1)
+    assert "in use by minicom" in heard[port.name]
+    assert "cannot be opened" in heard["/dev/nothing"]
+
+
+def test_telling_lines() -> None:
+    """Lines of a boot before others, the last ones where there are none."""
+    text = "one\n*** Booting Zephyr ***\ntwo\n\nthree\n"
+    assert telling_lines(text, [r"\*\*\* Booting"], 2) == ("*** Booting Zephyr ***",)
+    assert telling_lines(text, ["nothing"], 2) == ("two", "three")
