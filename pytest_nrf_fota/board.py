@@ -86,11 +86,15 @@ class Slots(_Section):
     provisioning_address: int | None = None
 
 
+ProbeRunner: TypeAlias = Literal["auto", "nrfutil", "nrfjprog", "pynrfjprog"]
+
+
 class ProbeSettings(_Section):
-    """What the SWD wire needs to know."""
+    """What the SWD wire needs to know. `runner` is the tool that drives a kit's probe."""
 
     recover: tuple[Core, ...] = Field(min_length=1)
     reset: ResetKind = ResetKind.SYSTEM
+    runner: ProbeRunner = "auto"
 
 
 class ExternalFlash(_Section):
@@ -102,22 +106,36 @@ class ExternalFlash(_Section):
 
 
 class ConsoleSettings(_Section):
-    """The UART. Without `prompt` the board's application has no shell."""
+    """The UART. Without `prompt` the board's application has no shell.
+
+    `shell` is false for an application without one, where the base board has a prompt.
+    `reopen_s` is how long the port may be away, as USB serial ports are while a debugger restarts.
+    """
 
     baudrate: int = Field(gt=0)
     prompt: Regex | None = None
+    shell: bool = True
     typing_chunk_bytes: int = Field(default=24, gt=0)
+    reopen_s: float = Field(default=5.0, ge=0)
+
+    @property
+    def has_shell(self) -> bool:
+        """Whether commands can be typed."""
+        return self.prompt is not None and self.shell
 
 
 class RadioSettings(_Section):
     """How SMP reaches the board.
 
     `serial_over_console` shares the console's UART, `serial` has a port of its own. `name` is what
-    a board on BLE advertises.
+    a board on BLE advertises. `host` is which radio of this host reaches it, as for `--radio`
+    (smp/host_radio.py); left out, a kit is reached by this host's Bluetooth, a virtual kit by its
+    own HCI socket.
     """
 
     kind: Literal["ble", "serial_over_console", "serial", "udp"]
     name: str | None = None
+    host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)
     pairing: Literal["none", "just_works", "passkey"] = "none"
     passkey: PasskeyRegex = r"Passkey for .*: (?P<passkey>\d{6})\b"
@@ -158,11 +176,16 @@ class BootSettings(_Section):
 
 
 class Timeouts(_Section):
-    """Longest times in seconds."""
+    """Longest times in seconds.
+
+    `app_start_s` is that of the application alone, from MCUboot's last line until it is ready;
+    without it `boot_s` counts.
+    """
 
     boot_s: float = Field(gt=0)
     connect_s: float = Field(gt=0)
     swap_s: float = Field(gt=0)
+    app_start_s: float | None = Field(default=None, gt=0)
     probe_s: float = Field(default=120.0, gt=0)
     smp_s: float = Field(default=5.0, gt=0)
     # The first upload packet may erase a whole slot (facts/smp-over-ble-speed.md, step 3).
@@ -251,12 +274,19 @@ class BoardType(_Section):
         """The memory that holds the whole range, or None."""
         return next((r for r in self.memory if r.contains(address, size_bytes)), None)
 
+    def with_runner(self, runner: ProbeRunner | None) -> "BoardType":
+        """The same board with another tool for its probe, where one is given."""
+        if runner is None:
+            return self
+        probe = self.probe.model_copy(update={"runner": runner})
+        return self.model_copy(update={"probe": probe})
+
     def with_timeouts(self, *, probe_s: float | None, boot_s: float | None) -> "BoardType":
         """The same board with other time-outs where a number is given.
 
         Raises `BoardFileError` for a number that is no time.
         """
-        changed = {"probe_s": probe_s, "boot_s": boot_s}
+        changed = {"probe_s": probe_s, "boot_s": boot_s, "app_start_s": boot_s}
         given = {key: value for key, value in changed.items() if value is not None}
         try:
             timeouts = Timeouts.model_validate(self.timeouts.model_dump() | given)
@@ -329,7 +359,7 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
         raise BoardFileError(
             "The board file has mistakes:\n    " + "\n    ".join(problems),
             where=str(path),
-            next_step="Compare with the packaged nrf5340dk.toml.",
+            next_step="Compare with the packaged nrf5340dk.toml; [sim]: nrf5340dk_sim.toml.",
         ) from error
     if board.name != path.stem:
         raise BoardFileError(
@@ -406,7 +436,9 @@ def _read_toml(path: Path) -> dict[str, JsonValue]:
 
 
 def _explain(detail: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in detail["loc"]) or "(top level)"
+    # Of a union pydantic names the member that it tried, such as literal['max'].
+    names = [str(part) for part in detail["loc"] if not re.search(r"[\[-]", str(part))]
+    key = ".".join(names) or "(top level)"
     match detail["type"]:
         case "extra_forbidden":
             allowed = _keys_beside(detail["loc"])

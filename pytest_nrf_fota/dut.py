@@ -9,13 +9,16 @@ from typing import TypeAlias
 from pytest_nrf_fota.board import BoardType, ExternalFlash
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError, ProbeError
+from pytest_nrf_fota.faults import Faults
+from pytest_nrf_fota.firmware.advertised_name import advertised_name
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
+from pytest_nrf_fota.readiness import wait_until_ready
 from pytest_nrf_fota.report.events import Mark, Measurement
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
@@ -35,14 +38,31 @@ class Dut:
         name: which individual it is.
         wires: open wires; `close` closes them.
         recorder: gets every step.
+        runs_preflight: whether each upload is rehearsed on a copy of the board first.
+        skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
+            whatever lies beside them.
     """
 
-    def __init__(self, board: BoardType, name: str, wires: Wires, recorder: FlightRecorder) -> None:
+    def __init__(
+        self,
+        board: BoardType,
+        name: str,
+        wires: Wires,
+        recorder: FlightRecorder,
+        *,
+        runs_preflight: bool = True,
+        skips_flash: bool = False,
+    ) -> None:
         self.board = board
         self.name = name
         self.probe = wires.probe
         self.console = wires.console
+        self.network_console = wires.network_console
         self.recorder = recorder
+        self.runs_preflight = runs_preflight
+        self.skips_flash = skips_flash
+        self.reset_count = 0
+        self._built_name: str | None = None
         self.mcumgr = Mcumgr(
             wires.radio,
             recorder,
@@ -53,11 +73,23 @@ class Dut:
             board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
         )
         self.opened_at = wires.console.mark()
+        self.network_opened_at = LogMark(0)
+
+    @property
+    def faults(self) -> Faults:
+        """What can go wrong on purpose. Raises `BoardFileError` where nothing can."""
+        if self.wires.faults is None:
+            raise BoardFileError(
+                f"{self.board.name} has no fault injection.",
+                where=f"provider = {self.board.provider!r} in its board file",
+                next_step='Mark the test with needs("fault_injection").',
+            )
+        return self.wires.faults
 
     @property
     def shell(self) -> ZephyrShell:
         """The Zephyr shell on the console. Raises `BoardFileError` where the board has none."""
-        if self.board.console.prompt is None:
+        if self.board.console.prompt is None or not self.board.console.has_shell:
             raise BoardFileError(
                 f"{self.board.name} has no shell.",
                 where="console.prompt in its board file",
@@ -75,16 +107,22 @@ class Dut:
 
         Recovers all cores, programs `baseline`, boots it, and erases the external flash where the
         board has one. An update that was still pending there has been taken by that first boot:
-        the board is then flashed again. Returns the baseline's boot.
+        the board is then flashed again. A board that holds exactly this firmware is not flashed:
+        it is read back and compared. Returns the baseline's boot.
         """
-        self.flash(baseline)
+        self._flash_unless_there(Path(baseline))
         boot = self.reset()
         if self.board.external_flash is None:
             return boot
+        if not self.board.console.has_shell:
+            # Erasing by the probe holds the cores, whatever the first boot made of a stale update.
+            self.erase_external_flash_by_probe()
+            self._flash_unless_there(Path(baseline))
+            return self.reset()
         self.erase_external_flash()
         if boot.swapped:
             with self.step("flash again", "a stale update was pending"):
-                self.flash(baseline)
+                self._flash_unless_there(Path(baseline))
                 boot = self.reset()
         return boot
 
@@ -101,11 +139,42 @@ class Dut:
             for core in self.board.probe.recover:
                 self.probe.recover(core, deadline)
             self.probe.program(hex_file, deadline)
+        self._built_name = advertised_name(hex_file)
+
+    def _flash_unless_there(self, hex_file: Path) -> None:
+        """Flash, unless reading back shows that it would change nothing.
+
+        With `skips_flash` only the file's own bytes count. Memory that cannot be read (a locked
+        access port, an old tool) is flashed.
+        """
+        segments = read_hex(hex_file)
+        check_against_map(hex_file, segments, self.board)
+        self.mcumgr.disconnect()
+        deadline = Deadline.after(self.board.timeouts.probe_s)
+        with self.step("compare with the board", hex_file.name):
+
+            def read(address: int, size_bytes: int) -> bytes:
+                return self.probe.read(address, size_bytes, deadline)
+
+            try:
+                if self.skips_flash:
+                    difference = difference_from_file(read, segments, self.board)
+                else:
+                    difference = difference_from_flashing(read, segments, self.board)
+            except ProbeError as error:
+                reason = f"the board cannot be read: {error.what}"
+            else:
+                reason = str(difference) if difference else ""
+            self.mark(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
+        self._built_name = advertised_name(hex_file)
+        if reason:
+            self.flash(hex_file)
 
     def reset(self) -> Boot:
         """Reset the board with the probe and wait until its application is ready."""
         self.mcumgr.disconnect()
         since = self.mark("reset")
+        self.reset_count += 1
         with self.step("reset"):
             self.probe.reset(self.board.probe.reset, Deadline.after(self.board.timeouts.probe_s))
             return self.wait_for_boot(since, Deadline.after(self.board.timeouts.boot_s))
@@ -134,14 +203,15 @@ class Dut:
     def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
         """Wait until the application that boots after `since` is ready.
 
-        Raises `NotSeenError` with what came instead.
+        Raises `NotSeenError` with what came instead, `BoardError` where it crashes in each boot.
         """
-        expect(
+        timeouts = self.board.timeouts
+        wait_until_ready(
             self.console,
             self.board.boot.app_ready,
             since=since,
             deadline=deadline,
-            what="the application's ready line",
+            app_start_s=timeouts.app_start_s or timeouts.boot_s,
         )
         boots = self.boots_since(since)
         if not boots:
@@ -173,7 +243,8 @@ class Dut:
     def erase_external_flash(self) -> None:
         """Erase the external flash from the shell, and wait for its success line.
 
-        Raises `BoardError` when the shell refuses, `BoardFileError` where the board has none.
+        Raises `BoardError` when the shell refuses or an upload is under way, `BoardFileError` where
+        the board has no such flash, or no shell.
         """
         flash = self._external_flash()
         with self.step("erase external flash"):
@@ -185,11 +256,22 @@ class Dut:
                 deadline=Deadline.after(flash.erase_timeout_s),
             )
 
+    def erase_external_flash_by_probe(self) -> None:
+        """Erase the external flash over SWD; the cores are held afterwards, until a reset.
+
+        Raises `ProbeError` where the probe cannot, `BoardError` while an upload is under way.
+        """
+        flash = self._external_flash()
+        with self.step("erase external flash by probe"):
+            self.mcumgr.disconnect()
+            self.probe.erase_external(Deadline.after(flash.erase_timeout_s))
+
     def connect(self) -> None:
         """Connect over SMP, unless connected.
 
         The board is found by the address in its own boot log: where many boards advertise one
-        name, only that is certain. Without it, by the name in the board file.
+        name, only that is certain. Without it, by the name in the board file, or by that in the
+        configuration of the build that was flashed.
         """
         if not self.mcumgr.is_connected:
             with self.step("connect", self._peer()):
@@ -233,16 +315,24 @@ class Dut:
         address = self.last_boot().identity_address
         if address is not None:
             return address
-        if self.board.radio.name is not None:
-            return self.board.radio.name
+        name = self.board.radio.name or self._built_name
+        if name is not None:
+            return name
         raise BoardFileError(
-            "The board's BLE address is not in its boot log, and its board file has no name.",
+            "The board's BLE address is not in its boot log, and neither its board file nor the "
+            "build that was flashed tells its name.",
             where=f"radio.name in the board file of {self.board.name}",
             next_step="Set radio.name, or build with CONFIG_BT_LOG_LEVEL_INF=y so that the boot "
             "log shows `Identity: ...`.",
         )
 
     def _external_flash(self) -> ExternalFlash:
+        if self.mcumgr.is_uploading:
+            raise BoardError(
+                "The external flash is not erased while an upload writes to it.",
+                where="dut.mcumgr",
+                next_step="Wait for the upload, or drop the connection: dut.mcumgr.disconnect()",
+            )
         if self.board.external_flash is None:
             raise BoardFileError(
                 f"{self.board.name} has no external flash.",

@@ -1,6 +1,7 @@
 """The UART wire: one serial port, read from the moment it is opened until it is closed."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,13 +10,16 @@ from pathlib import Path
 import serial
 
 from pytest_nrf_fota.console.log import ConsoleLog, LogLine, LogMark
+from pytest_nrf_fota.console.port_holder import port_refused
 from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
 from pytest_nrf_fota.console.text import TextCleaner
-from pytest_nrf_fota.errors import ConsoleLostError
-from pytest_nrf_fota.report.events import ConsoleState, UartLine, UartWrite
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
+from pytest_nrf_fota.report.events import ConsoleState, NetworkUartLine, UartLine, UartWrite
 from pytest_nrf_fota.report.recorder import FlightRecorder
 
 _READ_TIMEOUT_S = 0.1
+_REOPEN_INTERVAL_S = 0.05
 _CLOSE_TIMEOUT_S = 2.0
 
 
@@ -30,8 +34,12 @@ class Console:
         baudrate: bits per second.
         raw_log_path: file for the raw bytes.
         recorder: gets every line, every write and the port's state.
+        reopen_timeout_s: how long a port that vanished may be away before it counts as lost for
+            good; USB serial ports vanish where the debugger or a hub resets. The log goes on in a
+            new line, without what was printed meanwhile.
         on_smp_frame: where the same UART also carries SMP, receives its frames, which are then
             kept out of the log.
+        is_network_core: whether this is the network core's UART; the recorder keeps them apart.
 
     Raises:
         ConsoleLostError: the port cannot be opened.
@@ -44,8 +52,11 @@ class Console:
         baudrate: int,
         raw_log_path: Path,
         recorder: FlightRecorder,
+        reopen_timeout_s: float = 0.0,
         on_smp_frame: Callable[[bytes], None] | None = None,
+        is_network_core: bool = False,
     ) -> None:
+        self._is_network_core = is_network_core
         self.port = port
         self.log = ConsoleLog()
         self.raw_log_path = raw_log_path
@@ -54,26 +65,49 @@ class Console:
         self._splitter = SmpFrameSplitter(self._take_text, on_smp_frame) if on_smp_frame else None
         self._write_lock = threading.Lock()
         self._stop = threading.Event()
+        self._baudrate = baudrate
+        self._reopen_timeout_s = reopen_timeout_s
+        self._ends_in_line = False
+        self._presence = threading.Condition()
+        self._is_present = True
+        self._gaps = 0
         try:
-            self._serial = serial.Serial(
-                port,
-                baudrate,
-                timeout=_READ_TIMEOUT_S,
-                write_timeout=_CLOSE_TIMEOUT_S,
-                # A second reader would take bytes away without a word.
-                exclusive=True,
-            )
+            self._identity = _identity(port)
+            self._serial = self._open()
         except (serial.SerialException, OSError) as error:
-            raise ConsoleLostError(
-                f"The console port cannot be opened: {error}",
-                where=port,
-                next_step="Is the kit plugged in, and is no terminal program holding the port?",
-            ) from error
+            raise port_refused(port, error) from error
         raw_log_path.parent.mkdir(parents=True, exist_ok=True)
         self._raw_log = raw_log_path.open("ab")
         recorder.record(ConsoleState(port=port, state="opened"))
         self._thread = threading.Thread(target=self._read_port, name=f"uart {port}", daemon=True)
         self._thread.start()
+
+    @property
+    def gaps(self) -> int:
+        """How often the port was away: so many times the log may miss what the board printed."""
+        with self._presence:
+            return self._gaps
+
+    def wait_for_port(self, deadline: Deadline, *, present: bool) -> None:
+        """Wait until the port has vanished, or is there again.
+
+        Raises `NotSeenError` where it does not vanish, `ConsoleLostError` where it stays away.
+        """
+        with self._presence:
+            if self._presence.wait_for(lambda: self._is_present == present, deadline.remaining_s):
+                return
+        if not present:
+            raise NotSeenError(
+                f"The console port did not vanish within {deadline.allowed_s:g} s.",
+                where=self.port,
+                next_step="Was anything done that makes it vanish?",
+            )
+        raise ConsoleLostError(
+            f"The console port did not come back within {deadline.allowed_s:g} s.",
+            where=self.port,
+            next_step="Is the kit plugged in? console.reopen_s in the board file says how long its "
+            "port may be away.",
+        )
 
     def mark(self) -> LogMark:
         """The end of the log as it is now."""
@@ -116,18 +150,66 @@ class Console:
         self._raw_log.close()
         self._recorder.record(ConsoleState(port=self.port, state="closed"))
 
+    def _open(self) -> serial.Serial:
+        return serial.Serial(
+            self.port,
+            self._baudrate,
+            timeout=_READ_TIMEOUT_S,
+            write_timeout=_CLOSE_TIMEOUT_S,
+            # A second reader would take bytes away without a word.
+            exclusive=True,
+        )
+
     def _read_port(self) -> None:
         try:
-            while not self._stop.is_set():
-                data = self._serial.read(max(1, self._serial.in_waiting))
-                if data:
-                    self._take_bytes(data)
+            while (reason := self._read_until_lost()) is not None:
+                self._recorder.record(ConsoleState(port=self.port, state="lost", detail=reason))
+                self._set_present(False)
+                if not self._reopen(Deadline.after(self._reopen_timeout_s)):
+                    self.log.close()
+                    return
+                self._recorder.record(ConsoleState(port=self.port, state="reopened"))
+                self._set_present(True)
         except Exception as error:
-            # Whatever ends the reading (port gone, disk full), nobody may go on waiting for lines.
+            # Whatever ends the reading (a full disk), nobody may go on waiting for lines.
             self._recorder.record(ConsoleState(port=self.port, state="lost", detail=str(error)))
             self.log.close()
 
+    def _set_present(self, is_present: bool) -> None:
+        with self._presence:
+            self._is_present = is_present
+            self._gaps += not is_present
+            self._presence.notify_all()
+
+    def _read_until_lost(self) -> str | None:
+        """Read until the port fails, and return why, or None when told to stop."""
+        while not self._stop.is_set():
+            try:
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            except (serial.SerialException, OSError) as error:
+                return str(error)
+            if data:
+                self._take_bytes(data)
+        return None
+
+    def _reopen(self, deadline: Deadline) -> bool:
+        with contextlib.suppress(OSError):  # of a port that is gone
+            self._serial.close()
+        while not deadline.expired and not self._stop.wait(_REOPEN_INTERVAL_S):
+            identity = _identity(self.port)
+            # The same node is the dead one; its number may already be another device's.
+            if identity is None or identity == self._identity:
+                continue
+            with contextlib.suppress(serial.SerialException, OSError), self._write_lock:
+                self._serial = self._open()
+                self._identity = identity
+                if self._ends_in_line:
+                    self._take_bytes(b"\n")
+                return True
+        return False
+
     def _take_bytes(self, data: bytes) -> None:
+        self._ends_in_line = not data.endswith(b"\n")
         self._raw_log.write(data)
         self._raw_log.flush()
         if self._splitter is None:
@@ -137,4 +219,16 @@ class Console:
 
     def _take_text(self, data: bytes) -> None:
         for line in self.log.append(self._cleaner.clean(data), time.monotonic()):
-            self._recorder.record(UartLine(port=self.port, text=line.text))
+            if self._is_network_core:
+                self._recorder.record(NetworkUartLine(port=self.port, text=line.text))
+            else:
+                self._recorder.record(UartLine(port=self.port, text=line.text))
+
+
+def _identity(port: str) -> tuple[int, int] | None:
+    """What tells a port that was plugged in anew from the one before; None where it is away."""
+    try:
+        status = os.lstat(port)
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from smpclient.transport import SMPTransport, SMPTransportDisconnected
 
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError
+from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
 from pytest_nrf_fota.smp.pairing import (
     INSUFFICIENT_AUTHENTICATION,
     INSUFFICIENT_ENCRYPTION,
@@ -21,6 +21,7 @@ from pytest_nrf_fota.smp.pairing import (
     pairing_demanded,
     pairing_failed,
 )
+from pytest_nrf_fota.smp.peer_search import PeerSearch
 
 if TYPE_CHECKING:
     from bumble.device import Connection, Device, Peer
@@ -65,7 +66,8 @@ class BumbleTransport(SMPTransport):
 
         Pairs where the board asks for it and the settings allow it; a bond is used at once.
 
-        Raises what smpclient's transport raises, `asyncio.TimeoutError`,
+        Raises `RadioLostError` where the controller does not answer, `NotSeenError` and `RigError`
+        where the peer is not found, what smpclient's transport raises, `asyncio.TimeoutError`,
         `SMPTransportDisconnected` when the link drops meanwhile, `BoardError` where the board
         refuses for want of pairing or pairing fails, `NotSeenError` where it shows no passkey.
         """
@@ -75,17 +77,26 @@ class BumbleTransport(SMPTransport):
         from bumble.keys import MemoryKeyStore
         from bumble.transport import open_transport
 
-        self._controller = await asyncio.wait_for(open_transport(self._hci), _OPEN_TIMEOUT_S)
+        deadline = Deadline.after(timeout_s)
+        open_s = deadline.within(_OPEN_TIMEOUT_S).remaining_s
+        self._controller = await asyncio.wait_for(open_transport(self._hci), open_s)
         self._device = Device.with_hci(
             HOST_NAME, Address(HOST_ADDRESS), self._controller.source, self._controller.sink
         )
         self._device.keystore = self._pairing.bonds or MemoryKeyStore()
-        await asyncio.wait_for(self._device.power_on(), _OPEN_TIMEOUT_S)
-        target = await self._find(self._device, address, timeout_s)
+        await _power_on(self._device, deadline, f"BLE through HCI {self._hci}")
+        target = await self._find(self._device, address, deadline)
         try:
-            self._connection = await self._device.connect(Address(target), timeout=timeout_s)
+            self._connection = await self._device.connect(
+                Address(target), timeout=deadline.remaining_s
+            )
         except core.TimeoutError as error:
             raise asyncio.TimeoutError(f"{target} did not answer in {timeout_s:.1f} s") from error
+        except core.ConnectionError as error:
+            # Usual on a busy air: 0x3E, the connection failed to be established.
+            raise SMPTransportDisconnected(
+                f"{target} did not take the connection: {error}"
+            ) from error
         self._connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
         await self._open_smp(self._device, self._connection)
 
@@ -126,34 +137,24 @@ class BumbleTransport(SMPTransport):
             raise SMPTransportDisconnected("the BLE connection is gone")
         return self._smp
 
-    async def _find(self, device: "Device", wanted: str, timeout_s: float) -> str:
+    async def _find(self, device: "Device", wanted: str, deadline: Deadline) -> str:
         """Scan until the peer advertises, by address or name; returns its address.
 
-        Raises `SMPBumbleTransportDeviceNotFound` with what was seen instead.
+        Raises what `PeerSearch` raises.
         """
         from bumble.device import Advertisement
-        from smpclient.transport.bumble import SMPBumbleTransportDeviceNotFound
 
-        seen: dict[str, str] = {}
-        found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        search = PeerSearch(wanted, f"BLE through HCI {self._hci}")
 
         def on_advertisement(advertisement: Advertisement) -> None:
-            address = str(advertisement.address).split("/")[0]
             name = advertisement.data.get(advertisement.data.COMPLETE_LOCAL_NAME)
-            seen[address] = name if isinstance(name, str) else seen.get(address, "")
-            is_wanted = wanted.upper() == address.upper() or wanted == seen[address]
-            if is_wanted and not found.done():
-                found.set_result(address)
+            address = str(advertisement.address).split("/")[0]
+            search.hear(address, name if isinstance(name, str) else None)
 
         device.on("advertisement", on_advertisement)
         await device.start_scanning()
         try:
-            return await asyncio.wait_for(found, timeout_s)
-        except asyncio.TimeoutError:
-            others = ", ".join(f"{address} {name}".strip() for address, name in seen.items())
-            raise SMPBumbleTransportDeviceNotFound(
-                f"{wanted!r} was not seen in {timeout_s:.1f} s; advertising: {others or 'nobody'}"
-            ) from None
+            return await search.found(deadline)
         finally:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(device.stop_scanning(), _CLOSE_TIMEOUT_S)
@@ -259,6 +260,19 @@ class BumbleTransport(SMPTransport):
     def _on_disconnection(self, reason: int) -> None:
         self._lost_reason = reason
         self._lost.set()
+
+
+async def _power_on(device: "Device", deadline: Deadline, where: str) -> None:
+    """Reset the controller and set it up. Raises `RadioLostError` where it does not answer."""
+    try:
+        await asyncio.wait_for(device.power_on(), deadline.within(_OPEN_TIMEOUT_S).remaining_s)
+    except asyncio.TimeoutError as error:
+        raise RadioLostError(
+            "The HCI controller does not answer to a reset.",
+            where=where,
+            next_step="Is it the right port, with the right baud rate and flow control? Does it "
+            "hold HCI firmware (`nrf-fota hci-dongle`)? Else plug it in anew.",
+        ) from error
 
 
 async def _encrypt_with_bond(device: "Device", connection: "Connection") -> None:

@@ -34,10 +34,12 @@ from pytest_nrf_fota.smp.messages import (
     is_legacy_ok,
 )
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
-from pytest_nrf_fota.units.protocol import Radio
+from pytest_nrf_fota.units.protocol import Radio, ResettableRadio
 
 _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0
+_CONNECT_ATTEMPTS = 3
+_CONNECT_GRACE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Mcumgr:
         self._portal_manager = start_blocking_portal("asyncio")
         self._portal: BlockingPortal = self._portal_manager.__enter__()
         self._client: SMPClient | None = None
+        self._is_uploading = False
         self._transport: RecordingTransport | None = None
         # `smp` warns about every answer of an SMP version 1 server, which NCS 2.3 has.
         logging.getLogger("smp.message").setLevel(logging.ERROR)
@@ -91,8 +94,16 @@ class Mcumgr:
         """Whether a connection was made and not given up since."""
         return self._client is not None
 
+    @property
+    def is_uploading(self) -> bool:
+        """Whether an upload is under way."""
+        return self._is_uploading
+
     def connect(self, peer: str, deadline: Deadline) -> None:
         """Find the peer and connect to its SMP server.
+
+        A connection that drops at once is tried again, three times in all. Where this host's radio
+        fails, or before the last try, its adapter is reset if that is possible.
 
         Args:
             peer: address or advertised name; serial radios ignore it.
@@ -150,11 +161,12 @@ class Mcumgr:
             on_progress: called with the number of bytes that the server has.
         """
         started_at_s = time.monotonic()
-        self._run(
-            self._upload(self._connected(), image, image_number, on_progress),
-            f"upload {len(image)} bytes to image {image_number}",
-            deadline,
-        )
+        upload = self._upload(self._connected(), image, image_number, on_progress)
+        self._is_uploading = True
+        try:
+            self._run(upload, f"upload {len(image)} bytes to image {image_number}", deadline)
+        finally:
+            self._is_uploading = False
         duration_s = time.monotonic() - started_at_s
         self._recorder.record(
             Measurement(
@@ -193,11 +205,39 @@ class Mcumgr:
         return tuple(ImageState.from_smp(state) for state in answer.images)
 
     async def _connect(self, peer: str, deadline: Deadline) -> SMPClient:
+        for attempt in range(1, _CONNECT_ATTEMPTS):
+            try:
+                return await self._connect_once(peer, deadline)
+            except FotaError as error:
+                radio_failed = isinstance(error, RadioLostError)
+                may_help = isinstance(self._radio, ResettableRadio) or not radio_failed
+                if deadline.expired or not (may_help and (radio_failed or _was_dropped(error))):
+                    raise
+                self._recorder.record(RadioState(state="retrying", detail=error.what))
+                if radio_failed or attempt == _CONNECT_ATTEMPTS - 1:
+                    await self._reset_adapter()
+                    break
+        return await self._connect_once(peer, deadline)
+
+    async def _reset_adapter(self) -> None:
+        if not isinstance(self._radio, ResettableRadio):
+            return
+        try:
+            name = await self._radio.reset_adapter()
+        except RadioLostError as refusal:
+            # What is wrong with it, the last try will say.
+            self._recorder.record(RadioState(state="failed", detail=refusal.what))
+        else:
+            self._recorder.record(RadioState(state="reset", detail=name))
+
+    async def _connect_once(self, peer: str, deadline: Deadline) -> SMPClient:
         transport = RecordingTransport(self._radio.transport(), self._recorder)
         self._transport = transport
         client = SMPClient(transport, peer, timeout_s=self._timeouts.answer_s)
         try:
-            await asyncio.wait_for(client.connect(deadline.remaining_s), deadline.remaining_s)
+            # The transport keeps the deadline, and says more about why than this guard.
+            limit_s = deadline.remaining_s + _CONNECT_GRACE_S
+            await asyncio.wait_for(client.connect(deadline.remaining_s), limit_s)
         except BaseException as error:
             await _disconnect(client)
             if isinstance(error, Exception):
@@ -226,7 +266,7 @@ class Mcumgr:
                 )
             case SMPTransportDisconnected():
                 return NotSeenError(
-                    "The board dropped the connection while it was being set up.",
+                    f"The connection dropped while it was being set up: {error}.",
                     where=where,
                     next_step="Look at the UART log: did the board reset or refuse pairing?",
                 )
@@ -322,6 +362,10 @@ class Mcumgr:
         # smpclient takes `{"rc": 3}` for an upload answer without offset and loses the number.
         rc = self._transport.last_return_code if self._transport is not None else None
         return describe_return_code(rc) if rc else str(answer)
+
+
+def _was_dropped(error: FotaError) -> bool:
+    return isinstance(error.__cause__, SMPTransportDisconnected)
 
 
 async def _disconnect(client: SMPClient) -> None:

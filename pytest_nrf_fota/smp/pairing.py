@@ -45,16 +45,17 @@ class HostPairing:
     bonds: "KeyStore | None" = None
 
 
-def pairing_demanded(att_error: int, method: PairingMethod, where: str) -> BoardError:
+def pairing_demanded(att_error: int | None, method: PairingMethod, where: str) -> BoardError:
     """The error for a board that asks for more protection than the connection has.
 
     Args:
-        att_error: by which it refused the subscription.
+        att_error: by which it refused the subscription; None where the host's Bluetooth hides it.
         method: what the host has done about it.
         where: host's radio and peer.
     """
     kind = "an authenticated" if att_error == INSUFFICIENT_AUTHENTICATION else "an encrypted"
-    refused = f"its SMP characteristic demands {kind} connection (ATT error 0x{att_error:02x})"
+    code = f" (ATT error 0x{att_error:02x})" if att_error is not None else ""
+    refused = f"its SMP characteristic demands {kind} connection{code}"
     wanted = "passkey" if att_error == INSUFFICIENT_AUTHENTICATION else "just_works"
     setting = f'Set radio.pairing = "{wanted}" in the board file. '
     match method:

@@ -5,10 +5,17 @@ from pathlib import Path
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.smp.host_radio import HostRadio, host_radio
 from pytest_nrf_fota.units.protocol import Unit
 
 
-def take_unit(board: BoardType, worker: str, log_folder: Path, device_id: str | None) -> Unit:
+def take_unit(
+    board: BoardType,
+    worker: str,
+    log_folder: Path,
+    device_id: str | None,
+    radio: HostRadio | None = None,
+) -> Unit:
     """Lease one individual.
 
     Args:
@@ -16,15 +23,19 @@ def take_unit(board: BoardType, worker: str, log_folder: Path, device_id: str | 
         worker: name of the xdist worker, so that units of parallel workers have different names.
         log_folder: gets the unit's logs.
         device_id: serial number of the kit to take; None takes the only one.
+        radio: this host's radio for boards on BLE; None takes what the board file or the provider
+            has.
 
     Raises:
         RigError: there is none, or it cannot be used.
     """
+    if radio is None and board.radio.host is not None:
+        radio = host_radio(board.radio.host)
     match board.provider:
         case "sim":
             from pytest_nrf_fota.units.sim import SimUnit
 
-            return SimUnit(board, f"{board.name}-{worker}", log_folder)
+            return SimUnit(board, f"{board.name}-{worker}", log_folder, radio)
         case "qemu":
             from pytest_nrf_fota.probe.qemu import QemuFlash
             from pytest_nrf_fota.units.qemu import QemuMachine, QemuUnit
@@ -47,6 +58,6 @@ def take_unit(board: BoardType, worker: str, log_folder: Path, device_id: str | 
         case "usb":
             from pytest_nrf_fota.units.usb import find_kit
 
-            return find_kit(board, log_folder, device_id)
+            return find_kit(board, log_folder, device_id, radio)
         case _:
             assert_never(board.provider)

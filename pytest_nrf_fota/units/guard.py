@@ -1,16 +1,18 @@
 """Run a command so that it cannot outlive the process that wanted it.
 
-    python guard.py [--scratch-directory DIR] [--command-input FD] -- COMMAND...
+    python guard.py [--scratch-directory DIR] [--command-input FD] [--whole-group] -- COMMAND...
 
 The caller keeps the write end of the guard's standard input. That pipe reaches its end when the
 caller closes it, exits, or is killed in any way, SIGKILL included; the guard then ends COMMAND
 (SIGTERM, and SIGKILL after a grace period) and exits. The same happens when the guard gets SIGTERM,
-SIGINT or SIGHUP. It exits with COMMAND's status as soon as COMMAND ends by itself.
+SIGINT or SIGHUP. It exits with COMMAND's status as soon as COMMAND ends by itself. With
+--whole-group the processes that COMMAND started end with it, in both cases.
 
 POSIX only, standard library only: it is also run by path with `-I -S`, without site-packages.
 """
 
 import argparse
+import contextlib
 import os
 import select
 import shutil
@@ -22,6 +24,8 @@ from pathlib import Path
 from types import FrameType
 
 TERMINATE_GRACE_S = 2.0
+# The guard's status where the command could not be started, as a shell has it.
+NOT_STARTED = 127
 _STANDARD_INPUT = 0
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -39,6 +43,11 @@ def main(arguments: Sequence[str]) -> int:
         default=subprocess.DEVNULL,
         help="descriptor that the command gets as its standard input, instead of none",
     )
+    parser.add_argument(
+        "--whole-group",
+        action="store_true",
+        help="the command leads a process group of its own, of which nothing is left",
+    )
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
     scratch_directory: str | None = options.scratch_directory
@@ -48,13 +57,19 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # close_fds=False: descriptors that the caller made inheritable belong to the command.
         with subprocess.Popen(
-            options.command, stdin=options.command_input, close_fds=False
+            options.command,
+            stdin=options.command_input,
+            close_fds=False,
+            start_new_session=options.whole_group,
         ) as command:
             _wait_for_an_end(command, wake_up)
             _end(command)
-    except FileNotFoundError as error:
+            if options.whole_group:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(command.pid, signal.SIGKILL)
+    except OSError as error:
         print(f"guard: {error}", file=sys.stderr)
-        return 127
+        return NOT_STARTED
     finally:
         if scratch_directory is not None:
             shutil.rmtree(scratch_directory, ignore_errors=True)

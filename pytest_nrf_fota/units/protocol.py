@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.faults import Faults
 from pytest_nrf_fota.probe.protocol import Probe
 from pytest_nrf_fota.report.recorder import FlightRecorder
 
@@ -27,13 +28,22 @@ class Radio(Protocol):
         """
 
 
+@runtime_checkable
+class ResettableRadio(Protocol):
+    """A radio whose adapter can be reset, where connections keep failing on this side."""
+
+    async def reset_adapter(self) -> str:
+        """Reset the adapter and return its name. Raises `RadioLostError` where it cannot be."""
+
+
 @dataclass(frozen=True)
 class Wires:
     """The three wires to one unit, open and ready.
 
     `smp_port` is the port that the radio speaks through where SMP has a UART of its own.
     `smp_address` tells where SMP is reached on boards that need not be searched for; it is asked
-    at every connect, because a port's name may change with a reset.
+    at every connect, because a port's name may change with a reset. `network_console` is the
+    network core's UART, on boards where it has one; `faults` is there where faults can be injected.
     """
 
     probe: Probe
@@ -41,10 +51,14 @@ class Wires:
     radio: Radio
     smp_port: Console | None = None
     smp_address: Callable[[], str] | None = None
+    network_console: Console | None = None
+    faults: Faults | None = None
 
     def close(self) -> None:
         """Close all of them. Never raises."""
         self.console.close()
+        if self.network_console is not None:
+            self.network_console.close()
         if self.smp_port is not None:
             self.smp_port.close()
         self.probe.close()

@@ -27,6 +27,7 @@ from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.units import guard
 from pytest_nrf_fota.units.protocol import Wires
 from pytest_nrf_fota.units.pty_pair import PtyPair
+from pytest_nrf_fota.units.qemu_faults import QemuFaults
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.probe.qmp import QmpMonitor
@@ -143,6 +144,7 @@ class QemuUnit:
             radio=radio,
             smp_port=smp_port,
             smp_address=lambda: smp_console.port,
+            faults=QemuFaults(probe, recorder),
         )
 
     def release(self) -> None:

@@ -24,12 +24,13 @@ from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl, KitRefusedError, KitUnreachableError
 from pytest_nrf_fota.sim.control import Addresses
 from pytest_nrf_fota.sim.slot_map import slot_map_of
+from pytest_nrf_fota.smp.host_radio import HciController, HostRadio, open_radio
 from pytest_nrf_fota.smp.pairing import HostPairing
 from pytest_nrf_fota.units.protocol import Wires
+from pytest_nrf_fota.units.sim_faults import SimFaults
 
 if TYPE_CHECKING:
     from bumble.keys import KeyStore
-    from smpclient.transport import SMPTransport
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
@@ -95,32 +96,6 @@ class SimProbe:
             ) from error
 
 
-class BumbleRadio:
-    """The SMP wire over an HCI controller.
-
-    Args:
-        hci: bumble's specification of the controller.
-        mtu: ATT MTU to ask for, in bytes.
-        pairing: what to do where the board asks for an encrypted connection.
-    """
-
-    def __init__(self, hci: str, mtu: int, pairing: HostPairing | None = None) -> None:
-        self._hci = hci
-        self._mtu = mtu
-        self._pairing = pairing
-
-    @property
-    def description(self) -> str:
-        """For messages."""
-        return f"BLE through HCI {self._hci}"
-
-    def transport(self) -> "SMPTransport":
-        """A fresh transport."""
-        from pytest_nrf_fota.smp.bumble_transport import BumbleTransport
-
-        return BumbleTransport(self._hci, self._mtu, self._pairing)
-
-
 class SimUnit:
     """One virtual kit, running from construction until `release`.
 
@@ -131,13 +106,17 @@ class SimUnit:
         board: the board type.
         name: the unit's name.
         log_folder: gets the UART's raw bytes and the kit's own log.
+        radio: another radio than the kit's own HCI socket, where somebody has put that on the air.
 
     Raises:
         RigError: the process does not start.
     """
 
-    def __init__(self, board: BoardType, name: str, log_folder: Path) -> None:
+    def __init__(
+        self, board: BoardType, name: str, log_folder: Path, radio: HostRadio | None = None
+    ) -> None:
         self.name = name
+        self._radio = radio
         self._board = board
         self._log_folder = log_folder
         log_folder.mkdir(parents=True, exist_ok=True)
@@ -162,6 +141,16 @@ class SimUnit:
         return self._process.pid
 
     @property
+    def vcoms(self) -> tuple[str, str]:
+        """Ports of the network core's and of the application core's UART, in a kit's order."""
+        return self._running.net_uart, self._running.app_uart
+
+    @property
+    def hci(self) -> str:
+        """bumble's name of the transport to the kit's HCI socket."""
+        return self._running.hci
+
+    @property
     def control_address(self) -> str:
         """Path of the kit's control socket, for `KitControl`."""
         return self._running.control
@@ -183,12 +172,36 @@ class SimUnit:
                 baudrate=self._board.console.baudrate,
                 raw_log_path=self._log_folder / "uart.log",
                 recorder=recorder,
+                reopen_timeout_s=self._board.console.reopen_s,
             )
         except BaseException:
             probe.close()
             raise
-        radio = BumbleRadio(self._running.hci, self._board.radio.mtu, self._pairing(console))
-        return Wires(probe, console, radio)
+        try:
+            network_console = Console(
+                self._running.net_uart,
+                baudrate=self._board.console.baudrate,
+                raw_log_path=self._log_folder / "uart_network.log",
+                recorder=recorder,
+                reopen_timeout_s=self._board.console.reopen_s,
+                is_network_core=True,
+            )
+        except BaseException:
+            console.close()
+            probe.close()
+            raise
+        radio = open_radio(
+            self._radio or HciController(self._running.hci),
+            mtu=self._board.radio.mtu,
+            pairing=self._pairing(console),
+        )
+        return Wires(
+            probe,
+            console,
+            radio,
+            network_console=network_console,
+            faults=SimFaults(control, self._board.slots, recorder),
+        )
 
     def release(self) -> None:
         """End the kit's process."""

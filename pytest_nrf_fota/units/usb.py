@@ -1,32 +1,64 @@
-"""Kits on USB."""
+"""Kits on USB: which one is meant, its probe through a vendor's tool, its ports, a radio."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from serial.tools import list_ports
-
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.console.ports import AttachedKit, attached_kits
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.units.protocol import Unit
-
-# SEGGER's USB vendor id: the debug probe on every Nordic kit (facts/dual-stage-boot.md, 8).
-SEGGER_VENDOR_ID = 0x1366
-
-
-def attached_serial_numbers() -> tuple[str, ...]:
-    """J-Link serial numbers of all attached kits, without leading zeros."""
-    ports = [port for port in list_ports.comports() if port.vid == SEGGER_VENDOR_ID]
-    return tuple(sorted({(port.serial_number or "").lstrip("0") for port in ports}))
+from pytest_nrf_fota.probe.choose import make_probe, pick_probe
+from pytest_nrf_fota.probe.protocol import Probe
+from pytest_nrf_fota.probe.recording import RecordingProbe
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.smp.host_radio import HostRadio
+from pytest_nrf_fota.units.kit_wires import KitWires, kit_with_serial_number, vcom_memory
+from pytest_nrf_fota.units.protocol import Unit, Wires
 
 
-def find_kit(board: BoardType, log_folder: Path, device_id: str | None) -> Unit:
+class UsbUnit:
+    """One attached kit; nothing of it is held between two tests.
+
+    Args:
+        name: its J-Link serial number.
+        probe: its probe.
+        wires: opens its other wires.
+    """
+
+    def __init__(self, name: str, probe: Probe, wires: KitWires) -> None:
+        self.name = name
+        self._probe = probe
+        self._wires = wires
+
+    def open_wires(self, recorder: FlightRecorder) -> Wires:
+        """Open the consoles and the radio. Raises `RigError`."""
+        return self._wires.open(RecordingProbe(self._probe, recorder), recorder)
+
+    def release(self) -> None:
+        """Let go of the probe."""
+        self._probe.close()
+
+
+def find_kit(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    radio: HostRadio | None = None,
+    kits: Sequence[AttachedKit] | None = None,
+) -> Unit:
     """The attached kit, or the one with serial number `device_id`.
 
-    Raises `RigError`: none attached, or attached and not usable by this version.
+    Args:
+        board: the board type.
+        log_folder: gets the UARTs' raw bytes and the parts of hex files.
+        device_id: serial number with or without leading zeros; None takes the only kit.
+        radio: this host's radio; None takes the host's Bluetooth.
+        kits: the kits to choose from; None looks at USB.
+
+    Raises:
+        RigError: none is attached, several are and none was asked for, or no tool drives its probe.
     """
-    del log_folder
-    serial_numbers = attached_serial_numbers()
-    wanted = device_id.lstrip("0") if device_id else None
-    if not serial_numbers:
+    attached = attached_kits() if kits is None else kits
+    if not attached:
         twin = (
             f" Without hardware, run on the virtual kit: --board {board.simulated_twin}"
             if board.simulated_twin
@@ -37,16 +69,10 @@ def find_kit(board: BoardType, log_folder: Path, device_id: str | None) -> Unit:
             where="USB: no serial port of a SEGGER J-Link (vendor 1366)",
             next_step=f"Plug in a kit and switch it on.{twin}",
         )
-    listed = ", ".join(serial_numbers)
-    if wanted is not None and wanted not in serial_numbers:
-        raise RigError(
-            f"No kit with serial number {device_id} is attached.",
-            where=f"USB: attached are {listed}",
-            next_step="Correct --device-id.",
-        )
-    raise RigError(
-        "This version drives virtual kits and QEMU; it has no backend for the probe of a real kit.",
-        where=f"USB: attached are {listed}",
-        next_step=f"Use --board {board.simulated_twin or 'nrf5340dk_sim'} until the probe "
-        "backends are released.",
+    serial_number = pick_probe(
+        [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
     )
+    kit = kit_with_serial_number(serial_number, attached)
+    probe = make_probe(board, serial_number, log_folder / "probe")
+    log_folder.mkdir(parents=True, exist_ok=True)
+    return UsbUnit(serial_number, probe, KitWires(board, kit, log_folder, radio, vcom_memory()))

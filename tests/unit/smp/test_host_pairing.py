@@ -16,9 +16,10 @@ from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.sim.pairing import Permission
+from pytest_nrf_fota.smp.host_radio import BumbleRadio
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.pairing import HostPairing, PairingMethod
-from pytest_nrf_fota.units.sim import BumbleRadio, SimUnit
+from pytest_nrf_fota.units.sim import SimUnit
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 
 PASSKEY_LINE = r"Passkey for .*: (?P<passkey>\d{6})\b"

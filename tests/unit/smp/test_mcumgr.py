@@ -10,14 +10,15 @@ import pytest
 from pytest_nrf_fota.board import BoardType, load_board
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.errors import BoardError, NotSeenError, RadioLostError
+from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError, RadioLostError
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.probe.protocol import ResetKind
 from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.smp.host_radio import BumbleRadio
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.messages import ServerParameters
-from pytest_nrf_fota.units.sim import BumbleRadio, SimUnit
+from pytest_nrf_fota.units.sim import SimUnit
 
 NOBODY = "F2:7C:B6:00:00:00"
 TIMEOUTS = SmpTimeouts(answer_s=2.0, first_upload_packet_s=5.0)
@@ -176,3 +177,27 @@ def _pause_at_half(
     if offset_bytes > len(data) // 2 and not reached.is_set():
         reached.set()
         resetter.join(30)
+
+
+@pytest.mark.parametrize("name", ["Rudder", "Keel"])
+def test_board_without_an_address_in_its_log_is_found_by_the_name_of_its_build(
+    rig: Rig, name: str
+) -> None:
+    """The line `Identity: ...` is missing where CONFIG_BT_LOG_LEVEL is below INF."""
+    app = AppDescription(logs_identity=False, advertised_name="Rudder")
+    firmware = DemoSource(rig.board, rig.folder / "firmware", app)
+    config = firmware.baseline.parent / ".config"
+    config.write_text(f'CONFIG_BT_DEVICE_NAME="{name}"\nCONFIG_MCUMGR_SMP_BT=y\n')
+    rig.dut.prepare(firmware.baseline)
+    if name == "Rudder":
+        rig.dut.connect()
+        assert rig.dut.mcumgr.echo("found") == "found"
+    else:
+        with pytest.raises(NotSeenError, match="'Keel' was not seen"):
+            rig.dut.connect()
+
+
+def test_board_of_which_nothing_tells_the_name_is_not_guessed_at(rig: Rig) -> None:
+    rig.start(AppDescription(logs_identity=False))
+    with pytest.raises(BoardFileError, match="neither its board file nor the build"):
+        rig.dut.connect()

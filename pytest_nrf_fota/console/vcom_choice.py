@@ -1,0 +1,218 @@
+"""Which of a kit's serial ports is the application core's console.
+
+It differs by the kit's version: the second of two on a DK v2.0.0, the third of three on v1.0.0
+(facts/dual-stage-boot.md, 8). So it is found by what the application core prints when it boots, and
+remembered for each kit in the user's cache folder.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import serial
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pytest_nrf_fota.console.port_holder import port_refused, require_free
+from pytest_nrf_fota.console.ports import AttachedKit, Vcom
+from pytest_nrf_fota.console.text import TextCleaner
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import ConsoleLostError, RigError
+
+HowFound: TypeAlias = Literal["the only one", "remembered", "boot banner", "position"]
+
+_READ_TIMEOUT_S = 0.1
+_ANY_BANNER = r"\*\*\* Booting .* \*\*\*"
+"""Zephyr's boot banner, which the network core prints too (facts/dual-stage-boot.md, 2.5)."""
+
+
+@dataclass(frozen=True)
+class VcomChoice:
+    """The application core's port, the kit's other ports, and how the choice was made.
+
+    "position" is a guess: the kit printed nothing, as a recovered one does, and the last port was
+    the application core's on all versions so far. It is not remembered.
+    """
+
+    application: Vcom
+    others: tuple[Vcom, ...]
+    how: HowFound
+
+
+class _Remembered(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    interface: int
+    vcom_count: int
+
+
+class VcomMemory:
+    """Remembers each kit's choice in a file of its own.
+
+    Args:
+        folder: the user's cache folder for this.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def recall(self, kit: AttachedKit) -> Vcom | None:
+        """The port that was chosen before; None where it does not fit the kit's ports any more."""
+        try:
+            remembered = _Remembered.model_validate_json(self._file(kit).read_bytes())
+        except (OSError, ValidationError):
+            return None
+        if remembered.vcom_count != len(kit.vcoms):
+            return None
+        fitting = [vcom for vcom in kit.vcoms if vcom.interface == remembered.interface]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def remember(self, kit: AttachedKit, vcom: Vcom) -> None:
+        """Keep a choice. A cache folder that cannot be written costs time, not the run."""
+        remembered = _Remembered(interface=vcom.interface, vcom_count=len(kit.vcoms))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file(kit).write_text(remembered.model_dump_json(), encoding="utf-8")
+        except OSError:
+            return
+
+    def forget(self, kit: AttachedKit) -> None:
+        """Drop a choice that turned out wrong."""
+        try:
+            self._file(kit).unlink(missing_ok=True)
+        except OSError:
+            return
+
+    def _file(self, kit: AttachedKit) -> Path:
+        # USB serial numbers of J-Links are digits, but nobody has to keep to that.
+        return self._folder / (re.sub(r"\W", "_", kit.serial_number) + ".json")
+
+
+def choose_vcom(
+    kit: AttachedKit,
+    *,
+    own_lines: Sequence[str],
+    baudrate: int,
+    reset: Callable[[Deadline], None],
+    deadline: Deadline,
+    memory: VcomMemory,
+) -> VcomChoice:
+    """Find the application core's console; resets the kit where it is not remembered.
+
+    Args:
+        kit: the kit and its ports.
+        own_lines: regular expressions of lines that only the application core prints at a boot.
+        baudrate: of its UART.
+        reset: resets the kit with its probe.
+        deadline: until when the boot must have shown itself.
+        memory: of earlier choices.
+
+    Raises `ConsoleLostError` where the kit has no port or one cannot be opened, and `RigError`
+    where several ports show the same boot.
+    """
+    if not kit.vcoms:
+        raise ConsoleLostError(
+            f"The kit {kit.serial_number} has no serial port.",
+            where="USB",
+            next_step="Switch its virtual COM ports on: J-Link Commander, `VCOM enable`, then "
+            "power-cycle the kit. In a container, pass /dev/ttyACM* through.",
+        )
+    if len(kit.vcoms) == 1:
+        return VcomChoice(kit.vcoms[0], (), "the only one")
+    remembered = memory.recall(kit)
+    if remembered is not None:
+        return _choice(kit, remembered, "remembered")
+    printed = _listen(kit.vcoms, own_lines, baudrate, reset, deadline)
+    found = _boot_port(kit, printed, own_lines)
+    if found is None:
+        return _choice(kit, kit.vcoms[-1], "position")
+    memory.remember(kit, found)
+    return _choice(kit, found, "boot banner")
+
+
+def shows_own_boot(text: str, own_lines: Sequence[str]) -> bool:
+    """Whether the application core printed this, going by the lines that only it prints."""
+    return any(re.search(line, text, re.MULTILINE) for line in own_lines)
+
+
+def _choice(kit: AttachedKit, application: Vcom, how: HowFound) -> VcomChoice:
+    others = tuple(vcom for vcom in kit.vcoms if vcom != application)
+    return VcomChoice(application, others, how)
+
+
+def _boot_port(
+    kit: AttachedKit, printed: Mapping[Vcom, str], own_lines: Sequence[str]
+) -> Vcom | None:
+    own = [vcom for vcom in kit.vcoms if shows_own_boot(printed[vcom], own_lines)]
+    booted = own or [vcom for vcom in kit.vcoms if re.search(_ANY_BANNER, printed[vcom])]
+    if len(booted) > 1:
+        shown = "\n".join(
+            f"    {vcom.device}: {printed[vcom].strip().splitlines()[-1:]}" for vcom in booted
+        )
+        raise RigError(
+            f"Several ports of the kit {kit.serial_number} show a boot:\n{shown}",
+            where=", ".join(vcom.name for vcom in booted),
+            next_step="Make boot.app_ready in the board file a line that only the application "
+            "core prints.",
+        )
+    return booted[0] if booted else None
+
+
+def _listen(
+    vcoms: Sequence[Vcom],
+    own_lines: Sequence[str],
+    baudrate: int,
+    reset: Callable[[Deadline], None],
+    deadline: Deadline,
+) -> dict[Vcom, str]:
+    """What each port printed after the reset, until one of the lines came or the deadline."""
+    printed = dict.fromkeys(vcoms, "")
+    arrived = threading.Condition()
+    stop = threading.Event()
+    opened: dict[Vcom, serial.Serial] = {}
+
+    def read(vcom: Vcom) -> None:
+        cleaner = TextCleaner()
+        while not stop.is_set():
+            data = opened[vcom].read(max(1, opened[vcom].in_waiting))
+            with arrived:
+                printed[vcom] += cleaner.clean(data)
+                arrived.notify_all()
+
+    def shown() -> bool:
+        ended = any(reader.done() for reader in readers)
+        return ended or any(shows_own_boot(text, own_lines) for text in printed.values())
+
+    try:
+        for vcom in vcoms:
+            opened[vcom] = _open(vcom, baudrate)
+        with ThreadPoolExecutor(len(vcoms), "vcom") as pool:
+            readers = [pool.submit(read, vcom) for vcom in vcoms]
+            try:
+                reset(deadline)
+                with arrived:
+                    arrived.wait_for(shown, deadline.remaining_s)
+            finally:
+                stop.set()
+        for reader in readers:
+            reader.result()
+    except (serial.SerialException, OSError) as error:
+        raise ConsoleLostError(
+            f"A serial port of the kit vanished while its boot was looked for: {error}",
+            where=", ".join(vcom.name for vcom in vcoms),
+            next_step="Does the kit's USB cable hold? Some hubs reset a port under load.",
+        ) from error
+    finally:
+        for port in opened.values():
+            port.close()
+    return printed
+
+
+def _open(vcom: Vcom, baudrate: int) -> serial.Serial:
+    require_free(vcom.name)
+    try:
+        return serial.Serial(vcom.name, baudrate, timeout=_READ_TIMEOUT_S, exclusive=True)
+    except OSError as error:
+        raise port_refused(vcom.name, error) from error

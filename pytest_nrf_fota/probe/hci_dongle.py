@@ -1,0 +1,163 @@
+"""Make a kit or a dongle an HCI controller: which firmware, and how it gets there.
+
+The firmware is Zephyr's sample hci_usb or hci_uart, as PyPI's `zephyr-4-4-0-hci` ships it for
+Nordic's kits. Never run on hardware: docs/hardware.md.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.probe.command import Tool
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
+from pytest_nrf_fota.probe.nrfutil import read_answer
+from pytest_nrf_fota.probe.protocol import Core, Probe, ResetKind
+
+DONGLE_APPLICATION_START = 0x1000
+"""Below lies the MBR of its USB bootloader (Zephyr documentation, board nrf52840dongle)."""
+
+DONGLE_APPLICATION_END = 0xE0000
+"""From here on lies its USB bootloader (the same page)."""
+
+
+class HciTarget(Enum):
+    """What becomes an HCI controller."""
+
+    NRF52840DK = "nrf52840dk"
+    NRF5340DK = "nrf5340dk"
+    NRF52DK = "nrf52dk"
+    NRF52840DONGLE = "nrf52840dongle"
+
+    @property
+    def radio(self) -> str:
+        """What to give as `--radio` afterwards."""
+        match self:
+            case HciTarget.NRF52840DK | HciTarget.NRF5340DK | HciTarget.NRF52840DONGLE:
+                return "bumble:usb:0"
+            case HciTarget.NRF52DK:
+                return "bumble:serial:/dev/ttyACM0,1000000,rtscts"
+            case _:
+                assert_never(self)
+
+
+@dataclass(frozen=True)
+class HciFirmware:
+    """A hex file and what it is."""
+
+    path: Path
+    title: str
+
+
+def packaged_firmware(target: HciTarget, variant: str) -> HciFirmware:
+    """The firmware that the PyPI packages ship, its SHA-256 checked.
+
+    Raises `InputError`: the packages are not installed, have no such firmware, or are damaged.
+    """
+    try:
+        from zephyr_4_4_0_hci import firmware
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "The packages with the HCI firmware are not installed.",
+            where="zephyr-4-4-0-hci",
+            next_step="pip install 'pytest-nrf-fota[hci-dongle]', or give your own build: --hex.",
+        ) from error
+    known = firmware._asdict()
+    module = known.get(f"{target.value}_{variant}")
+    if module is None:
+        if target is HciTarget.NRF52840DONGLE:
+            raise InputError(
+                "There is no packaged firmware for the nRF52840 dongle: those for the kit start at "
+                f"0x0, and the dongle's USB bootloader takes only what starts at "
+                f"0x{DONGLE_APPLICATION_START:x}.",
+                where="zephyr-4-4-0-hci",
+                next_step="Build it (west build -b nrf52840dongle/nrf52840 "
+                "samples/bluetooth/hci_usb) and give it: --hex. Or use a kit.",
+            )
+        raise InputError(
+            f"There is no firmware {variant!r} for {target.value}.",
+            where="zephyr-4-4-0-hci",
+            next_step=f"There are: {', '.join(known)}.",
+        )
+    try:
+        module.read_firmware_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The packaged firmware is damaged: {error}",
+            where=str(module.HEX_PATH),
+            next_step="Install the package anew.",
+        ) from error
+    title = f"Zephyr {module.ZEPHYR_REVISION} {module.APP}, {module.BOARD}, {module.OPTIONS}"
+    return HciFirmware(module.HEX_PATH, title)
+
+
+def require_dongle_layout(hex_file: Path) -> None:
+    """Raise `InputError` where a hex file is not linked for the dongle's USB bootloader."""
+    segments = read_hex(hex_file)
+    start, end = min(s.address for s in segments), max(s.end for s in segments)
+    if start < DONGLE_APPLICATION_START or end > DONGLE_APPLICATION_END:
+        raise InputError(
+            f"The firmware lies at 0x{start:x} to 0x{end:x}; the dongle's USB bootloader takes "
+            f"0x{DONGLE_APPLICATION_START:x} to 0x{DONGLE_APPLICATION_END:x}.",
+            where=str(hex_file),
+            next_step="Build for nrf52840dongle/nrf52840 without /bare.",
+        )
+
+
+def flash_nrf5340(probe: Probe, hex_file: Path, deadline: Deadline) -> None:
+    """Put firmware for both cores on a second nRF5340 DK."""
+    for core in (Core.NETWORK, Core.APPLICATION):
+        probe.recover(core, deadline)
+    probe.program(hex_file, deadline)
+    probe.reset(ResetKind.PIN, deadline)
+
+
+def flash_nrf52(nrfutil: Tool, serial_number: str, hex_file: Path, deadline: Deadline) -> None:
+    """Put firmware on an nRF52 kit through its J-Link, with `nrfutil device`.
+
+    Raises `ProbeFaultError`.
+    """
+    kit = ("--serial-number", serial_number)
+    options = "chip_erase_mode=ERASE_ALL,verify=VERIFY_READ,reset=RESET_SYSTEM"
+    for arguments in (
+        ("recover", *kit),
+        ("program", *kit, "--firmware", str(hex_file), "--options", options),
+    ):
+        read_answer(nrfutil.run(arguments, deadline))
+
+
+def flash_dongle(
+    nrf5sdk_tools: Tool, port: str, hex_file: Path, folder: Path, deadline: Deadline
+) -> None:
+    """Put firmware on an nRF52840 dongle through its own USB bootloader.
+
+    Its red LED must pulse: press the reset button, which lies sidewards.
+
+    Args:
+        nrf5sdk_tools: `nrfutil nrf5sdk-tools`.
+        port: serial port of the bootloader.
+        hex_file: linked for the dongle; see `require_dongle_layout`.
+        folder: gets the DFU package.
+        deadline: for everything together.
+
+    Raises `InputError` where the file does not fit, and `ProbeFaultError` where nrfutil fails.
+    """
+    require_dongle_layout(hex_file)
+    package = folder / "hci_dongle.zip"
+    application = ("--application", str(hex_file), "--application-version", "1")
+    hardware = ("--hw-version", "52", "--sd-req", "0x00")
+    for arguments in (
+        ("pkg", "generate", *hardware, *application, str(package)),
+        ("dfu", "usb-serial", "--package", str(package), "--port", port),
+    ):
+        result = nrf5sdk_tools.run(arguments, deadline)
+        if result.exit_code != 0:
+            raise ProbeFaultError(
+                fault_in(result.last_words) or ProbeFault.OTHER,
+                f"nrfutil failed (exit code {result.exit_code}): {result.last_words}",
+                where=result.command,
+            )

@@ -1,0 +1,276 @@
+"""The SWD wire through `nrfutil device`, Nordic's present tool, by its JSON output.
+
+Commands and options: docs.nordicsemi.com, nRF Util, the pages of device program, recover, erase,
+read, reset and list; sdk-zephyr scripts/west_commands/runners/nrfutil.py. Messages: nRF Util,
+"Command output management" (NDJSON; task_begin, task_progress, task_end, info, log), and the types
+in NordicSemiconductor/pc-nrfconnect-shared, nrfutil/sandboxTypes.ts. Never run on a kit:
+docs/hardware.md.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, JsonValue, ValidationError
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.probe.command import CommandResult, Tool
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
+from pytest_nrf_fota.probe.hex_parts import core_of, split_by_core
+from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
+
+# Error codes in a failed task (sdk-zephyr scripts/west_commands/runners/nrf_common.py).
+_PROTECTED_CODE = 24
+_VERIFY_CODE = 25
+
+
+class _Error(BaseModel):
+    code: int = 0
+    description: str = ""
+
+
+class _Task(BaseModel):
+    """The `data` of a `task_end`. Older versions leave `result` out."""
+
+    result: Literal["success", "fail"] | None = None
+    message: str | None = None
+    error: _Error | None = None
+    data: JsonValue = None
+
+
+class _Traits(BaseModel):
+    jlink: bool = False
+
+
+class _Device(BaseModel):
+    serial_number: str | None = Field(default=None, alias="serialNumber")
+    traits: _Traits = _Traits()
+
+
+class _DeviceList(BaseModel):
+    devices: tuple[_Device, ...]
+
+
+class _JLink(BaseModel):
+    device_version: str | None = Field(default=None, alias="deviceVersion")
+    device_family: str | None = Field(default=None, alias="deviceFamily")
+    firmware: str = Field(default="", alias="jlinkObFirmwareVersion")
+
+
+class _Info(BaseModel):
+    jlink: _JLink = _JLink()
+
+
+class _DeviceInfo(BaseModel):
+    device_info: _Info = Field(default=_Info(), alias="deviceInfo")
+
+
+class _Line(BaseModel):
+    type: str
+    data: JsonValue = None
+
+
+@dataclass(frozen=True)
+class NrfutilAnswer:
+    """What one call said: the data of its `task_end` and `info` messages, and all other text."""
+
+    task_ends: tuple[_Task, ...]
+    infos: tuple[JsonValue, ...]
+    other_text: str
+
+
+def read_answer(result: CommandResult) -> NrfutilAnswer:
+    """Read the output of `nrfutil --json device ...`; lines that are no messages are kept as text.
+
+    Raises `ProbeFaultError` where the call failed, or did not say that it succeeded.
+    """
+    task_ends: list[_Task] = []
+    infos: list[JsonValue] = []
+    other: list[str] = []
+    for line in result.stdout.splitlines():
+        try:
+            message = _Line.model_validate_json(line)
+            if message.type == "task_end":
+                task_ends.append(_Task.model_validate(message.data))
+            elif message.type == "info":
+                infos.append(message.data)
+            elif message.type == "log":
+                other.append(line)
+        except ValidationError:
+            other.append(line)
+    answer = NrfutilAnswer(tuple(task_ends), tuple(infos), "\n".join([*other, result.stderr]))
+    _require_success(result, answer)
+    return answer
+
+
+def _require_success(result: CommandResult, answer: NrfutilAnswer) -> None:
+    failed = [task for task in answer.task_ends if task.result == "fail"]
+    if result.exit_code == 0 and not failed:
+        if answer.task_ends or answer.infos:
+            return
+        raise ProbeFaultError(
+            ProbeFault.BAD_OUTPUT,
+            f"nrfutil ended without saying that it succeeded. {result.last_words}".rstrip(),
+            where=result.command,
+        )
+    words = [_words(task) for task in failed]
+    message = " / ".join(word for word in words if word) or result.last_words
+    codes = [task.error.code for task in failed if task.error is not None]
+    raise ProbeFaultError(
+        _fault(codes, "\n".join([*words, answer.other_text])),
+        f"nrfutil failed (exit code {result.exit_code}): {message or 'it said nothing'}",
+        where=result.command,
+    )
+
+
+def _words(task: _Task) -> str:
+    parts = [task.message, task.error.description if task.error else None]
+    return ", ".join(dict.fromkeys(part for part in parts if part))
+
+
+def _fault(codes: Sequence[int], text: str) -> ProbeFault:
+    if _PROTECTED_CODE in codes:
+        return ProbeFault.PROTECTED
+    if _VERIFY_CODE in codes:
+        return ProbeFault.VERIFY_FAILED
+    return fault_in(text) or ProbeFault.OTHER
+
+
+def listed_probes(tool: Tool, deadline: Deadline) -> tuple[str, ...]:
+    """Serial numbers of the attached J-Links, as nrfutil writes them."""
+    answer = read_answer(tool.run(("list",), deadline))
+    found: dict[str, None] = {}
+    for data in [*answer.infos, *(task.data for task in answer.task_ends)]:
+        try:
+            devices = _DeviceList.model_validate(data).devices
+        except ValidationError:
+            continue
+        # Without access to the USB device nrfutil lists it without a serial number.
+        found |= {d.serial_number: None for d in devices if d.traits.jlink and d.serial_number}
+    return tuple(found)
+
+
+class NrfutilProbe:
+    """A `Probe` through `nrfutil device`.
+
+    Args:
+        tool: `nrfutil --json device`.
+        serial_number: of the probe, as nrfutil lists it.
+        work_folder: gets the parts of hex files.
+    """
+
+    def __init__(self, tool: Tool, serial_number: str, work_folder: Path) -> None:
+        self._tool = tool
+        self._serial_number = serial_number
+        self._work_folder = work_folder
+
+    def info(self, deadline: Deadline) -> ProbeInfo:
+        """Identify probe and chip (`device-info`)."""
+        answer = self._run("device-info", (), deadline)
+        jlink = _JLink()
+        for data in [*answer.infos, *(task.data for task in answer.task_ends)]:
+            try:
+                jlink = _DeviceInfo.model_validate(data).device_info.jlink
+            except ValidationError:
+                continue
+        target = jlink.device_version or jlink.device_family or "unknown"
+        return ProbeInfo("nrfutil", self._serial_number, target, jlink.firmware)
+
+    def recover(self, core: Core, deadline: Deadline) -> None:
+        """Erase and unlock one core."""
+        self._run("recover", _core(core), deadline)
+
+    def program(self, hex_file: Path, deadline: Deadline) -> None:
+        """Program and verify, network core first; of external flash the touched ranges only."""
+        for part in split_by_core(hex_file, self._work_folder):
+            options = "chip_erase_mode=ERASE_RANGES_TOUCHED_BY_FIRMWARE"
+            if part.has_external:
+                options += ",ext_mem_erase_mode=ERASE_RANGES_TOUCHED_BY_FIRMWARE"
+            options += ",verify=VERIFY_READ,reset=RESET_NONE"
+            arguments = ("--firmware", str(part.path), *_core(part.core), "--options", options)
+            self._run("program", arguments, deadline)
+
+    def erase_external(self, deadline: Deadline) -> None:
+        """Erase the whole external flash, through the application core."""
+        self._run("erase", ("--all-external", *_core(Core.APPLICATION)), deadline)
+
+    def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
+        """Read memory into a hex file, which leaves no doubt about word widths."""
+        self._work_folder.mkdir(parents=True, exist_ok=True)
+        memory_file = self._work_folder / "memory.hex"
+        memory_file.unlink(missing_ok=True)
+        place = ("--address", f"0x{address:08x}", "--bytes", str(size_bytes))
+        arguments = (*place, "--to-file", str(memory_file), *_core(core_of(address)))
+        try:
+            self._run("read", arguments, deadline)
+            segments = read_hex(memory_file)
+        except PackageError as error:
+            raise ProbeFaultError(
+                ProbeFault.BAD_OUTPUT,
+                f"nrfutil read 0x{address:x} into no usable file: {error.what}",
+                where=f"nrfutil device read {' '.join(arguments)}",
+            ) from error
+        finally:
+            memory_file.unlink(missing_ok=True)
+        for segment in segments:
+            if segment.address <= address and address + size_bytes <= segment.end:
+                start = address - segment.address
+                return segment.data[start : start + size_bytes]
+        got = ", ".join(f"0x{s.address:x}-0x{s.end:x}" for s in segments)
+        raise ProbeFaultError(
+            ProbeFault.BAD_OUTPUT,
+            f"nrfutil was to read {size_bytes} bytes at 0x{address:x} and gave {got}.",
+            where=f"nrfutil device read {' '.join(arguments)}",
+        )
+
+    def reset(self, kind: ResetKind, deadline: Deadline) -> None:
+        """Reset the board."""
+        match kind:
+            case ResetKind.SYSTEM:
+                name = "RESET_SYSTEM"
+            case ResetKind.PIN:
+                name = "RESET_PIN"
+            case _:
+                assert_never(kind)
+        self._run("reset", ("--reset-kind", name), deadline)
+
+    def close(self) -> None:
+        """Nothing is held between two calls."""
+
+    def _run(self, command: str, arguments: Sequence[str], deadline: Deadline) -> NrfutilAnswer:
+        whole = (command, "--serial-number", self._serial_number, *arguments)
+        return read_answer(self._tool.run(whole, deadline))
+
+
+def tool_version(tool: Tool, deadline: Deadline) -> str:
+    """The version of `nrfutil device`. Raises `ProbeFaultError` where the command is missing."""
+    result = tool.run(("--version",), deadline)
+    if result.exit_code != 0:
+        raise ProbeFaultError(
+            ProbeFault.TOOL_MISSING,
+            f"nrfutil has no command `device`: {result.last_words}",
+            where=result.command,
+        )
+    for line in result.stdout.splitlines():
+        try:
+            data = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(data, dict) and isinstance(data.get("data"), dict):
+            return str(data["data"].get("version", "unknown version"))
+    return "unknown version"
+
+
+def _core(core: Core) -> tuple[str, str]:
+    match core:
+        case Core.APPLICATION:
+            return "--core", "Application"
+        case Core.NETWORK:
+            return "--core", "Network"
+        case _:
+            assert_never(core)

@@ -1,0 +1,278 @@
+"""SMP over the operating system's Bluetooth, with bleak.
+
+smpclient's own bleak transport does the SMP part. This module finds the board first, says who
+advertised instead, has a pairing agent where BlueZ needs one, and tells a board that dropped the
+connection from an adapter that does not work.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from smpclient.transport import SMPTransport, SMPTransportDisconnected
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardError, RadioLostError
+from pytest_nrf_fota.smp.pairing import HostPairing, pairing_demanded
+from pytest_nrf_fota.smp.peer_search import PeerSearch
+
+if TYPE_CHECKING:
+    from bleak.exc import BleakError
+    from smpclient.transport.ble import SMPBLETransport
+
+    from pytest_nrf_fota.smp.bluez_agent import PairingAgent
+
+_WHERE = "BLE through this host's Bluetooth (bleak)"
+# Any device of the neighbourhood advertises at least every 10.24 s (Bluetooth Core, Vol 6 Part B,
+# 4.4.2.2), and where a kit is on the desk it does so every 30 to 150 ms.
+_NOBODY_HEARD_S = 10.24
+# Connection, services and subscription take 0.5 s without pairing (facts/bluez.md).
+_HANGS_AFTER_S = 12.0
+_SWITCHING_TIMEOUT_S = 3.0
+_SWITCHING_POLL_S = 0.1
+_CLOSE_TIMEOUT_S = 4.0
+"""BlueZ takes 2 to 3 s to disconnect (facts/bluez.md, Behaviour to expect)."""
+_ADAPTER_ERRORS = (
+    "org.bluez.Error.NotReady",
+    "org.bluez.Error.InProgress",
+    "org.bluez.Error.NotAuthorized",
+    "org.freedesktop.DBus.Error.NoReply",
+    "org.freedesktop.DBus.Error.ServiceUnknown",
+    "org.freedesktop.DBus.Error.AccessDenied",
+)
+
+
+class BleakTransport(SMPTransport):
+    """One connection: made by `connect`, gone after `disconnect`; not to be used again.
+
+    Args:
+        pairing: what to do where the board asks for an encrypted connection. Only BlueZ takes the
+            passkey from here; macOS and Windows ask the user.
+        suspects_adapter: whether an adapter that hears nobody at all is reported as deaf. After it
+            was reset, the silence is the board's.
+    """
+
+    def __init__(
+        self, pairing: HostPairing | None = None, *, suspects_adapter: bool = False
+    ) -> None:
+        self._pairing = pairing or HostPairing()
+        self._suspects_adapter = suspects_adapter
+        self._smp: SMPBLETransport | None = None
+
+    async def connect(self, address: str, timeout_s: float) -> None:
+        """Find the peer by address or name, connect, find the SMP service, subscribe.
+
+        Raises what smpclient's transport raises, `asyncio.TimeoutError`,
+        `SMPTransportDisconnected` where the link drops meanwhile, `BoardError` where the board
+        refuses for want of pairing or pairing fails, `NotSeenError` where it shows no passkey, and
+        `RadioLostError` where the host's Bluetooth does not work.
+        """
+        from bleak.exc import BleakError
+
+        deadline = Deadline.after(timeout_s)
+        try:
+            await self._connect(await self._find(address, deadline), deadline)
+        except BleakError as error:
+            raise _explained(error) from error
+
+    async def disconnect(self) -> None:
+        """End the connection. One that is gone, or was never there, is only forgotten."""
+        smp, self._smp = self._smp, None
+        if smp is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(smp.disconnect(), _CLOSE_TIMEOUT_S)
+
+    async def send(self, data: bytes) -> None:
+        """Send one SMP message."""
+        from bleak.exc import BleakError
+
+        try:
+            await self._connected().send(data)
+        except BleakError as error:
+            # Said of a link that is gone: "Service Discovery has not been performed yet".
+            raise SMPTransportDisconnected(f"the BLE connection is gone: {error}") from error
+
+    async def receive(self) -> bytes:
+        """Receive one SMP message."""
+        return await self._connected().receive()
+
+    async def send_and_receive(self, data: bytes) -> bytes:
+        """Send a message, receive the answer."""
+        await self.send(data)
+        return await self.receive()
+
+    @property
+    def mtu(self) -> int:
+        """Largest write in bytes."""
+        return self._connected().mtu
+
+    def _connected(self) -> "SMPBLETransport":
+        if self._smp is None:
+            raise SMPTransportDisconnected("the BLE connection is gone")
+        return self._smp
+
+    async def _find(self, address: str, deadline: Deadline) -> str:
+        from bleak.exc import BleakBluetoothNotAvailableError
+
+        # bleak hears on a bus connection of its own that a reset adapter is on again.
+        switching = Deadline.after(0.0 if self._suspects_adapter else _SWITCHING_TIMEOUT_S)
+        while True:
+            try:
+                return await _find(address, deadline, suspects_adapter=self._suspects_adapter)
+            except BleakBluetoothNotAvailableError:
+                if switching.expired:
+                    raise
+                await asyncio.sleep(_SWITCHING_POLL_S)
+
+    async def _connect(self, address: str, deadline: Deadline) -> None:
+        from bleak.exc import BleakError
+        from smpclient.transport.ble import SMPBLETransport
+
+        async with _agent(self._pairing, address) as agent:
+            smp = SMPBLETransport()
+            try:
+                await self._open(smp, address, deadline)
+            except (BleakError, SMPTransportDisconnected, asyncio.TimeoutError) as error:
+                if agent is not None and agent.error is not None:
+                    raise agent.error from error
+                if agent is not None and await _forget_bond(address):
+                    raise SMPTransportDisconnected(
+                        f"the host had a bond that did not hold, and has forgotten it: {error}"
+                    ) from error
+                refusal = _pairing_refusal(error, self._pairing, address, agent)
+                if refusal is not None:
+                    raise refusal from error
+                if isinstance(error, SMPTransportDisconnected) and _was_subscribing(smp):
+                    # BlueZ does not tell why; on bad reception links drop at other moments, too.
+                    raise SMPTransportDisconnected(
+                        f"{error}; it ended at the subscription, as it does where pairing fails "
+                        f'(radio.pairing is "{self._pairing.method}")'
+                    ) from error
+                raise
+            self._smp = smp
+
+    async def _open(self, smp: "SMPBLETransport", address: str, deadline: Deadline) -> None:
+        connecting = asyncio.ensure_future(smp.connect(address, deadline.remaining_s))
+        try:
+            if self._pairing.method == "none":
+                await asyncio.wait({connecting}, timeout=_HANGS_AFTER_S)
+                if not connecting.done() and _is_linked(smp):
+                    raise _subscription_hangs(address)
+            await connecting
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+
+
+async def _find(wanted: str, deadline: Deadline, *, suspects_adapter: bool) -> str:
+    """Scan until the peer advertises, by address or name; returns its address.
+
+    Raises what `PeerSearch` raises, and `RadioLostError` where nobody at all was heard and the
+    adapter is suspected.
+    """
+    from bleak import BleakScanner
+    from bleak.backends.device import BLEDevice
+    from bleak.backends.scanner import AdvertisementData
+
+    search = PeerSearch(wanted, _WHERE)
+
+    def on_advertisement(device: BLEDevice, advertisement: AdvertisementData) -> None:
+        search.hear(device.address, advertisement.local_name)
+
+    async with BleakScanner(on_advertisement):
+        patience_s = deadline.within(_NOBODY_HEARD_S).remaining_s
+        await search.wait_for_anybody(patience_s)
+        if suspects_adapter and not search.heard_anybody:
+            raise RadioLostError(
+                f"The Bluetooth adapter heard nobody at all in {patience_s:.1f} s.",
+                where=_WHERE,
+                next_step="Is the board's application running and advertising? If so, is the "
+                "adapter blocked (`rfkill list`) or hung?",
+            )
+        return await search.found(deadline)
+
+
+@asynccontextmanager
+async def _agent(pairing: HostPairing, address: str) -> "AsyncIterator[PairingAgent | None]":
+    """An agent where one is needed: elsewhere the operating system asks its user."""
+    if pairing.method == "none" or sys.platform != "linux":
+        yield None
+        return
+    from pytest_nrf_fota.smp.bluez_agent import pairing_agent
+
+    async with pairing_agent(pairing, address) as agent:
+        yield agent
+
+
+async def _forget_bond(address: str) -> bool:
+    """A board that was recovered has lost its half of the bond, and BlueZ does not pair anew."""
+    from pytest_nrf_fota.smp.bluez_adapter import forget_bond
+
+    with contextlib.suppress(RadioLostError):
+        return await forget_bond(address)
+    return False
+
+
+def _is_linked(smp: "SMPBLETransport") -> bool:
+    # smpclient does not tell; without this the message is only less exact.
+    client = getattr(smp, "_client", None)
+    return client is not None and client.is_connected
+
+
+def _was_subscribing(smp: "SMPBLETransport") -> bool:
+    # smpclient sets it right before it subscribes.
+    return hasattr(smp, "_smp_characteristic")
+
+
+def _subscription_hangs(address: str) -> BoardError:
+    error = pairing_demanded(None, "none", f"{_WHERE}, peer {address}")
+    return BoardError(
+        f"The board took the connection and does not answer to the subscription. {error.what}",
+        where=error.where,
+        next_step=error.next_step,
+    )
+
+
+def _pairing_refusal(
+    error: Exception, pairing: HostPairing, address: str, agent: "PairingAgent | None"
+) -> BoardError | None:
+    """What the board refused for want of pairing; None where pairing was not the problem."""
+    from bleak.exc import BleakGATTProtocolError, BleakGATTProtocolErrorCode
+
+    where = f"{_WHERE}, peer {address}"
+    if isinstance(error, BleakGATTProtocolError) and error.code in (
+        BleakGATTProtocolErrorCode.INSUFFICIENT_AUTHENTICATION,
+        BleakGATTProtocolErrorCode.INSUFFICIENT_ENCRYPTION,
+    ):
+        return pairing_demanded(int(error.code), pairing.method, where)
+    if agent is not None and agent.demanded:
+        return BoardError(
+            f"Pairing failed: {error}.",
+            where=where,
+            next_step="Look at the UART log around the pairing. Does the host still have a bond "
+            f"that the board has forgotten? Remove it: `bluetoothctl remove {address}`.",
+        )
+    return None
+
+
+def _explained(error: "BleakError") -> Exception:
+    """What a failure of bleak means: the host's radio, or a connection that did not come about."""
+    from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError
+
+    if isinstance(error, BleakBluetoothNotAvailableError):
+        return RadioLostError(
+            f"This host's Bluetooth cannot be used: {error.args[0]}",
+            where=_WHERE,
+            next_step="Is an adapter plugged in (`bluetoothctl list`) and on (`bluetoothctl power "
+            "on`, `rfkill list`), and does bluetoothd run?",
+        )
+    if isinstance(error, BleakDBusError) and error.dbus_error in _ADAPTER_ERRORS:
+        return RadioLostError(
+            f"BlueZ cannot use the adapter now: {error}",
+            where=_WHERE,
+            next_step="Does another program use it? Else: `bluetoothctl power off`, then on.",
+        )
+    return SMPTransportDisconnected(f"{type(error).__name__}: {error}")

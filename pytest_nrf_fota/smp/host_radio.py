@@ -1,0 +1,156 @@
+"""How this host reaches boards by radio: its own Bluetooth, or an HCI controller of our own."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.smp.pairing import HostPairing
+
+if TYPE_CHECKING:
+    from smpclient.transport import SMPTransport
+
+    from pytest_nrf_fota.units.protocol import Radio
+
+_BLEAK = "bleak"
+_BUMBLE = "bumble:"
+_FORMS = (
+    "bleak (this host's Bluetooth), bumble:usb:0, bumble:serial:/dev/ttyACM0,1000000,rtscts, "
+    "bumble:tcp-client:127.0.0.1:6789"
+)
+
+
+@dataclass(frozen=True)
+class HostBluetooth:
+    """The operating system's Bluetooth, through bleak."""
+
+
+@dataclass(frozen=True)
+class HciController:
+    """An HCI controller that only this process uses, through bumble.
+
+    `hci` is bumble's name of the transport: `usb:0`, `serial:...`, `tcp-client:...`.
+    """
+
+    hci: str
+
+
+HostRadio: TypeAlias = HostBluetooth | HciController
+
+
+def host_radio(text: str) -> HostRadio:
+    """Read what was given as `--radio` or `radio.host`. Raises `InputError`."""
+    if text == _BLEAK:
+        return HostBluetooth()
+    hci = text.removeprefix(_BUMBLE)
+    if hci != text and hci.partition(":")[0]:
+        return HciController(hci)
+    raise InputError(
+        f"{text!r} names no radio.",
+        where="--radio, or radio.host in the board file",
+        next_step=f"Use one of these forms: {_FORMS}.",
+    )
+
+
+def radio_of_worker(radios: Sequence[HostRadio], worker: str) -> HostRadio | None:
+    """Which of the given radios the xdist worker `gw0`, `gw1`, ... uses; None where none is given.
+
+    The host's Bluetooth serves all workers, an HCI controller one of them. Raises `InputError`
+    where there is none left for this worker.
+    """
+    if not radios:
+        return None
+    shared = [radio for radio in radios if isinstance(radio, HostBluetooth)]
+    number = int(worker.removeprefix("gw")) if worker.startswith("gw") else 0
+    if number < len(radios):
+        return radios[number]
+    if shared:
+        return shared[-1]
+    raise InputError(
+        f"The xdist worker {worker} has no radio: {len(radios)} given, and an HCI controller "
+        "serves one worker.",
+        where="--radio",
+        next_step="Give --radio once for each worker, or start fewer workers (-n).",
+    )
+
+
+def open_radio(host: HostRadio, *, mtu: int, pairing: HostPairing) -> "Radio":
+    """The radio of one unit.
+
+    Args:
+        host: which radio.
+        mtu: ATT MTU to ask for, in bytes; the operating system's Bluetooth chooses its own.
+        pairing: what to do where the board asks for an encrypted connection.
+    """
+    match host:
+        case HostBluetooth():
+            return BleakRadio(pairing)
+        case HciController(hci=hci):
+            return BumbleRadio(hci, mtu, pairing)
+        case _:
+            assert_never(host)
+
+
+class BumbleRadio:
+    """The SMP wire over an HCI controller.
+
+    Args:
+        hci: bumble's specification of the controller.
+        mtu: ATT MTU to ask for, in bytes.
+        pairing: what to do where the board asks for an encrypted connection.
+    """
+
+    def __init__(self, hci: str, mtu: int, pairing: HostPairing | None = None) -> None:
+        self._hci = hci
+        self._mtu = mtu
+        self._pairing = pairing
+
+    @property
+    def description(self) -> str:
+        """For messages."""
+        return f"BLE through HCI {self._hci}"
+
+    def transport(self) -> "SMPTransport":
+        """A fresh transport; every connection resets the controller first."""
+        from pytest_nrf_fota.smp.bumble_transport import BumbleTransport
+
+        return BumbleTransport(self._hci, self._mtu, self._pairing)
+
+
+class BleakRadio:
+    """The SMP wire over the operating system's Bluetooth.
+
+    Args:
+        pairing: what to do where the board asks for an encrypted connection. The operating system
+            keeps the bonds.
+    """
+
+    def __init__(self, pairing: HostPairing | None = None) -> None:
+        self._pairing = pairing or HostPairing()
+        self._was_reset = False
+
+    @property
+    def description(self) -> str:
+        """For messages."""
+        return "BLE through this host's Bluetooth (bleak)"
+
+    def transport(self) -> "SMPTransport":
+        """A fresh transport."""
+        from pytest_nrf_fota.smp.bleak_transport import BleakTransport
+
+        return BleakTransport(self._pairing, suspects_adapter=not self._was_reset)
+
+    async def reset_adapter(self) -> str:
+        """Switch the adapter off and on; returns its name.
+
+        Raises `RadioLostError` where that is not possible, or not ours to do.
+        """
+        from pytest_nrf_fota.smp.bluez_adapter import not_reset, power_cycle
+
+        self._was_reset = True
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            raise not_reset("other xdist workers use it")
+        return await power_cycle()

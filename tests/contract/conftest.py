@@ -1,0 +1,23 @@
+"""A board that runs its baseline: flashed once for each module, reset for each test."""
+
+import pytest
+
+from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.firmware.source import FirmwareSource
+
+
+@pytest.fixture(scope="module")
+def flashed() -> set[str]:
+    """Boards that hold their baseline already."""
+    return set()
+
+
+@pytest.fixture
+def running(dut: Dut, firmware: FirmwareSource, flashed: set[str]) -> Dut:
+    """The board, freshly booted."""
+    if dut.name in flashed:
+        dut.reset()
+    else:
+        dut.prepare(firmware.baseline)
+        flashed.add(dut.name)
+    return dut

@@ -1,0 +1,160 @@
+"""Which tool, which probe: what --runner and --device-id come to."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.probe.choose import choose_tool, describe_tool, make_probe, pick_probe
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
+from pytest_nrf_fota.probe.protocol import Core
+
+from .fake_tool import FakeTool, Replay, deadline
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the fake tools are POSIX scripts")
+
+_DEVICES = '{"devices":[{"serialNumber":"001050047412","traits":{"jlink":true}}]}'
+_NRFUTIL = (
+    # pc-nrfconnect-shared, src: `nrfutil device --version --json` is one info message.
+    Replay(
+        when=("--version",),
+        stdout='{"type":"info","data":{"name":"nrfutil-device","version":"2.11.0"}}\n',
+    ),
+    Replay(when=("list",), stdout=f'{{"type":"info","data":{_DEVICES}}}\n'),
+    Replay(when=("recover",), stdout='{"type":"task_end","data":{"result":"success"}}\n'),
+)
+_NRFJPROG = (
+    Replay(
+        when=("--version",),
+        stdout="nrfjprog version: 10.24.2 external\nJLinkARM.dll version: 7.94i\n",
+    ),
+    Replay(when=("--ids",), stdout="683999535\n960130361\n"),
+    Replay(),
+)
+InstallTools = Callable[[bool], None]
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the whole PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InstallTools:
+    """Whether pynrfjprog is there to be found."""
+
+    def install(installed: bool) -> None:
+        if installed:
+            (tmp_path / "packages" / "pynrfjprog").mkdir(parents=True)
+            monkeypatch.syspath_prepend(tmp_path / "packages")
+        else:
+            # Python's own way to say that a module cannot be imported.
+            monkeypatch.setitem(sys.modules, "pynrfjprog", None)
+
+    return install
+
+
+@pytest.fixture
+def board() -> BoardType:
+    return load_board("nrf5340dk")
+
+
+def test_auto_takes_nrfutil_first(path: Path) -> None:
+    """And says which version it is."""
+    FakeTool(path, "nrfutil", *_NRFUTIL)
+    FakeTool(path, "nrfjprog", *_NRFJPROG)
+    assert describe_tool("auto") == "nrfutil (nrfutil device 2.11.0)"
+
+
+def test_auto_says_why_not_the_tool_before(path: Path) -> None:
+    """nrfutil without its command `device` is no tool; nrfjprog is next."""
+    broken = Replay(stderr="error: command 'device' not found\n", exit_code=1)
+    FakeTool(path, "nrfutil", broken)
+    FakeTool(path, "nrfjprog", *_NRFJPROG)
+    said = describe_tool("auto")
+    assert said.startswith("nrfjprog (nrfjprog version: 10.24.2 external")
+    assert "nrfutil: nrfutil has no command `device`: error: command 'device' not found" in said
+
+
+def test_auto_takes_the_package_last(path: Path, package: InstallTools) -> None:
+    """Without the two programs."""
+    package(True)
+    said = describe_tool("auto")
+    assert said == (
+        "pynrfjprog (the package is installed; nrfutil: not on the PATH; nrfjprog: not on the PATH)"
+    )
+    assert not list(path.iterdir())
+
+
+def test_no_tool_at_all(path: Path, package: InstallTools) -> None:
+    """All three reasons, and what to install."""
+    del path
+    package(False)
+    with pytest.raises(ProbeFaultError) as raised:
+        choose_tool("auto")
+    assert raised.value.fault is ProbeFault.TOOL_MISSING
+    for name in ("nrfutil:", "nrfjprog:", "pynrfjprog:"):
+        assert name in raised.value.where
+    assert describe_tool("auto").startswith("none works (nrfutil: not on the PATH; nrfjprog: ")
+    assert describe_tool("nrfjprog") == "none works (nrfjprog: not on the PATH)"
+
+
+def test_tool_that_was_asked_for(path: Path, board: BoardType) -> None:
+    """It is taken though another comes first, and not replaced where it does not work."""
+    FakeTool(path, "nrfutil", *_NRFUTIL)
+    with pytest.raises(ProbeFaultError, match="not on the PATH"):
+        choose_tool("nrfjprog")
+    FakeTool(path, "nrfjprog", *_NRFJPROG)
+    assert choose_tool(board.with_runner("nrfjprog").probe.runner).name == "nrfjprog"
+    assert board.with_runner(None).probe.runner == "auto"
+
+
+def test_make_probe(path: Path, board: BoardType, tmp_path: Path) -> None:
+    """The serial number goes to the tool as the tool lists it, however it was given."""
+    tool = FakeTool(path, "nrfutil", *_NRFUTIL)
+    for device_id in ("1050047412", "001050047412", None):
+        make_probe(board, device_id, tmp_path / "work").recover(Core.NETWORK, deadline())
+        assert tool.calls[-1][3:5] == ["--serial-number", "001050047412"]
+
+
+def test_several_probes(path: Path, board: BoardType, tmp_path: Path) -> None:
+    """Never one of them by chance."""
+    FakeTool(path, "nrfjprog", *_NRFJPROG)
+    wanted = board.with_runner("nrfjprog")
+    with pytest.raises(ProbeFaultError, match="683999535, 960130361") as raised:
+        make_probe(wanted, None, tmp_path)
+    assert raised.value.fault is ProbeFault.SEVERAL
+    assert "--device-id" in raised.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("listed", "device_id", "fault"),
+    [
+        ((), None, ProbeFault.NOT_FOUND),
+        ((), "1", ProbeFault.NOT_FOUND),
+        (("10", "20"), None, ProbeFault.SEVERAL),
+        (("10", "20"), "1", ProbeFault.NOT_FOUND),
+        (("10",), "100", ProbeFault.NOT_FOUND),
+    ],
+)
+def test_probe_that_cannot_be_picked(
+    listed: tuple[str, ...], device_id: str | None, fault: ProbeFault
+) -> None:
+    """Each with its own fault."""
+    with pytest.raises(ProbeFaultError) as raised:
+        pick_probe(listed, device_id, "here")
+    assert raised.value.fault is fault
+
+
+def test_probe_that_is_picked() -> None:
+    """Leading zeros do not count, neither way."""
+    assert pick_probe(("000683999535", "0010"), "683999535", "here") == "000683999535"
+    assert pick_probe(("683999535", "10"), "000683999535", "here") == "683999535"
+    assert pick_probe(("7",), None, "here") == "7"
