@@ -2,8 +2,11 @@
 
 import typer
 
+from pytest_nrf_fota.commands.boards import boards
 from pytest_nrf_fota.commands.demo_firmware import demo_firmware
+from pytest_nrf_fota.commands.doctor import doctor
 from pytest_nrf_fota.commands.explain import explain
+from pytest_nrf_fota.commands.hci_dongle import hci_dongle
 from pytest_nrf_fota.commands.inspect import inspect
 from pytest_nrf_fota.commands.preflight import preflight
 from pytest_nrf_fota.commands.resign import resign
@@ -25,3 +28,6 @@ app.command()(preflight)
 app.command()(explain)
 app.command()(resign)
 app.command()(demo_firmware)
+app.command("hci-dongle")(hci_dongle)
+app.command()(doctor)
+app.command()(boards)

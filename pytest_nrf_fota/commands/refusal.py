@@ -8,6 +8,8 @@ import typer
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.inspection.printable_text import printable_text
 
+_CHECK_PATH = "Check the path."
+
 
 @contextmanager
 def refusing() -> Iterator[None]:
@@ -15,16 +17,30 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except FotaError as error:
-        typer.echo(printable_text(str(error)), err=True)
+        _print(error)
         raise typer.Exit(2) from error
     except BrokenPipeError:
         # The reader of a pipe has seen enough (`| head`); typer ends quietly.
         raise
+    except FileNotFoundError as error:
+        _print(FotaError("No such file or folder.", where=_path(error), next_step=_CHECK_PATH))
+        raise typer.Exit(2) from error
+    except IsADirectoryError as error:
+        _print(FotaError("A folder, not a file.", where=_path(error), next_step=_CHECK_PATH))
+        raise typer.Exit(2) from error
     except OSError as error:
         refusal = FotaError(
             f"The operating system refused: {error.strerror or error}.",
-            where=str(error.filename or ""),
+            where=_path(error),
             next_step="Check the path, its permissions and the space on the disk.",
         )
-        typer.echo(printable_text(str(refusal)), err=True)
+        _print(refusal)
         raise typer.Exit(2) from error
+
+
+def _print(error: FotaError) -> None:
+    typer.echo(printable_text(str(error)), err=True)
+
+
+def _path(error: OSError) -> str:
+    return str(error.filename or "")

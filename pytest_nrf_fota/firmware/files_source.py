@@ -277,6 +277,6 @@ class FilesSource:
         if path is None:
             raise ArtifactUnavailableError(
                 f"No update package with {kind.value} images was given.",
-                next_step=f"Give it: --update build/zephyr/{usual_name}",
+                next_step=f"Give it: --update=build/zephyr/{usual_name}",
             )
         return path

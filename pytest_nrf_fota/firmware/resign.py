@@ -47,8 +47,7 @@ _VERSION_OFFSET_BYTES = 20
 
 MARKER_NOTE = (
     "The code is the same, so a numbered `Starting bootloader N` line still shows the old number. "
-    "NSIB's `Firmware version` and the fw_info in flash show the new one; let a test look at these "
-    "only: a board file whose boot.bootloader_version matches nothing (docs/inspect.md)."
+    "NSIB's `Firmware version` and the fw_info in flash show the new one, and a verdict rests on them."
 )
 
 

@@ -539,6 +539,11 @@ def _outcome(rehearsal: Rehearsal) -> Check:
     remedy = ""
     if rehearsal.halted:
         remedy = "Do not send it: the board would need a debug probe afterwards."
+        if rehearsal.boots[-1].nsib_slot != rehearsal.installed.boot.nsib_slot:
+            remedy += (
+                " A new MCUboot must know the key of the installed application: send one that "
+                "knows both keys first."
+            )
     return Check(name, Result.NO, detail, detail, remedy)
 
 
@@ -555,7 +560,8 @@ def _refused(report: BootReport, *patterns: str) -> str:
             for boot in report.boots
             if boot.mcuboot is not None
             for refusal in boot.mcuboot.refusals
-            if refusal.pattern in patterns
+            # What it says of the primary slot is about the application that was installed.
+            if refusal.pattern in patterns and refusal.slot != "primary"
         ),
         "",
     )

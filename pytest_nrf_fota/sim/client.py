@@ -55,7 +55,11 @@ class KitControl:
 
     def recover(self, core: str, deadline: Deadline) -> None:
         """Erase and unlock the `application` or the `network` core."""
-        self._ask(Recover.model_validate({"core": core}), deadline)
+        try:
+            message = Recover.model_validate({"core": core})
+        except ValidationError as error:
+            raise KitRefusedError(f"no core {core!r}: application or network") from error
+        self._ask(message, deadline)
 
     def program(self, hex_file: str, deadline: Deadline) -> None:
         """Program an Intel hex file; the cores are held afterwards."""
@@ -71,7 +75,11 @@ class KitControl:
 
     def reset(self, kind: str, deadline: Deadline) -> None:
         """Reset both cores; `kind` is `system` or `pin`."""
-        self._ask(Reset.model_validate({"kind": kind}), deadline)
+        try:
+            message = Reset.model_validate({"kind": kind})
+        except ValidationError as error:
+            raise KitRefusedError(f"no kind of reset {kind!r}: system or pin") from error
+        self._ask(message, deadline)
 
     def state(self, deadline: Deadline) -> Reply:
         """What the kit is doing."""

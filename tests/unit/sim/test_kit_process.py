@@ -587,3 +587,13 @@ def test_two_kits_have_nothing_in_common(
         assert control.read(0x8000, 4, soon()) == b"\xff" * 4
 
     assert control.state(soon()).state == "held"
+
+
+class TestMisspelt:
+    """What the kit has no name for is refused before it is sent."""
+
+    def test_core_and_reset_are_refused_with_the_names_there_are(self, control: KitControl) -> None:
+        with pytest.raises(KitRefusedError, match="application or network"):
+            control.recover("modem", soon())
+        with pytest.raises(KitRefusedError, match="system or pin"):
+            control.reset("hard", soon())

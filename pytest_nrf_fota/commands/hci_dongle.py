@@ -1,0 +1,93 @@
+"""nrf-fota hci-dongle."""
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.probe.hci_dongle import HciTarget
+
+_FLASH_TIMEOUT_S = 300.0
+
+
+def hci_dongle(
+    target: Annotated[HciTarget, typer.Argument(help="what becomes an HCI controller")],
+    variant: Annotated[
+        str, typer.Option(help="which packaged firmware: default, acl_502, legacy")
+    ] = "default",
+    hex_file: Annotated[
+        Path | None, typer.Option("--hex", help="your own build instead of a packaged one")
+    ] = None,
+    device_id: Annotated[
+        str | None, typer.Option(help="J-Link serial number of the kit; not for a dongle")
+    ] = None,
+    port: Annotated[
+        str | None, typer.Option(help="serial port of the dongle's USB bootloader")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say which firmware, and do not flash it")
+    ] = False,
+) -> None:
+    """Flash HCI firmware onto a second kit or a dongle, for --radio bumble:...
+
+    Everything that is on the kit is erased.
+    """
+    from pytest_nrf_fota.probe.hci_dongle import (
+        HciFirmware,
+        packaged_firmware,
+        require_dongle_layout,
+    )
+
+    with refusing():
+        firmware = (
+            HciFirmware(hex_file, "your own build")
+            if hex_file is not None
+            else packaged_firmware(target, variant)
+        )
+        if target is HciTarget.NRF52840DONGLE:
+            require_dongle_layout(firmware.path)
+        typer.echo(f"{firmware.title}: {firmware.path}")
+        if not dry_run:
+            _flash(target, firmware.path, device_id, port)
+            typer.echo(f"Done. Use it: --radio {target.radio}")
+    if target is not HciTarget.NRF52DK:
+        typer.echo("Its USB connector is the chip's own (on a kit: nRF USB), not the debugger's.")
+
+
+def _flash(target: HciTarget, hex_file: Path, device_id: str | None, port: str | None) -> None:
+    from pytest_nrf_fota.deadline import Deadline
+    from pytest_nrf_fota.errors import InputError
+    from pytest_nrf_fota.probe import hci_dongle
+    from pytest_nrf_fota.probe.choose import choose_tool, listed_probes, open_probe, pick_probe
+    from pytest_nrf_fota.probe.command import Tool
+
+    deadline = Deadline.after(_FLASH_TIMEOUT_S)
+    with TemporaryDirectory(prefix="nrf_fota_hci_") as folder:
+        match target:
+            case HciTarget.NRF5340DK:
+                probe = open_probe(choose_tool("auto"), device_id, Path(folder))
+                hci_dongle.flash_nrf5340(probe, hex_file, deadline)
+            case HciTarget.NRF52840DK | HciTarget.NRF52DK:
+                chosen = choose_tool("nrfutil")
+                listed = listed_probes(chosen, deadline)
+                serial_number = pick_probe(listed, device_id, where="J-Links that nrfutil lists")
+                hci_dongle.flash_nrf52(chosen.tool, serial_number, hex_file, deadline)
+            case HciTarget.NRF52840DONGLE:
+                nrfutil = shutil.which("nrfutil")
+                if port is None or nrfutil is None:
+                    raise InputError(
+                        "A dongle needs --port, and nrfutil with its command nrf5sdk-tools."
+                        if nrfutil
+                        else "nrfutil is not on the PATH.",
+                        where=target.value,
+                        next_step="Press the dongle's reset button (its red LED pulses), give "
+                        "--port /dev/ttyACM0, and run `nrfutil install nrf5sdk-tools` once.",
+                    )
+                tool = Tool("nrfutil", (nrfutil, "nrf5sdk-tools"))
+                hci_dongle.flash_dongle(tool, port, hex_file, Path(folder), deadline)
+            case _:
+                assert_never(target)

@@ -1,0 +1,40 @@
+"""Which files of a package are sent, and in which order they are marked."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.file_choice import files_to_send, is_for_network_core, main_file
+from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, package_target, read_package
+from pytest_nrf_fota.firmware.variant import Variant
+
+BOARD = load_board("nrf5340dk_sim_netcore")
+
+
+def _package(folder: Path, variant: Variant) -> DfuPackage:
+    return read_package(DemoSource(BOARD, folder).variant(variant), package_target(BOARD))
+
+
+def test_all_images_are_sent_and_the_network_cores_is_marked_first(tmp_path: Path) -> None:
+    package = _package(tmp_path, Variant.APP_AND_NETWORK)
+    assert [is_for_network_core(file) for file in package.files] == [False, True]
+    files = files_to_send(package, Boot())
+    assert [file.image_index for file in files] == [1, 0]
+    assert not is_for_network_core(main_file(files))
+
+
+def test_a_network_core_image_alone_is_what_the_upgrade_is_about(tmp_path: Path) -> None:
+    files = files_to_send(_package(tmp_path, Variant.NETWORK_ONLY), Boot())
+    assert [is_for_network_core(file) for file in files] == [True]
+
+
+def test_two_images_of_one_number_are_refused(tmp_path: Path) -> None:
+    package = _package(tmp_path, Variant.APP_AND_NETWORK)
+    app = package.files[0]
+    twice = DfuPackage(package.path, package.kind, package.manifest, (app, app))
+    with pytest.raises(PackageError, match="same image number: 0, 0"):
+        files_to_send(twice, Boot(nsib_slot=0))
