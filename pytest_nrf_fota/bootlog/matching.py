@@ -21,7 +21,9 @@ _NOT_PLAIN = frozenset(
     }
 )
 # Behind these lines the next stage may begin.
-_ENDS_STAGE = frozenset({"nsib_verified", "chainload", "jump", "tfm_start", "tfm_line"})
+_ENDS_STAGE = frozenset(
+    {"nsib_verified", "chainload", "jump", "esp_loads", "tfm_start", "tfm_line"}
+)
 # What is looked for in a running application's output, besides the watched patterns: prompts,
 # level err, what a flash driver says, why the board was reset.
 _WATCHED_TEXTS = ("~$", "<err>", "JEDEC", "eset reason", "eset cause", "RESETREAS", "atchdog")

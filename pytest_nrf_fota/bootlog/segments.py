@@ -20,6 +20,9 @@ _CLIENT = frozenset({"client_image", "client_field", "client_split", "client_err
 # An application's shell, and what only applications print.
 _LEVEL_LINE = re.compile(r"^(?:<\w{3}> \w+: |[IWE]: )")
 _SAME_UPTIME_S = 30.0
+_STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
+_MOST_LINES_BETWEEN = 3
+_BANNERS = frozenset({"banner", "banner_more", "mcuboot_banner"})
 _LONGEST_SHOWN_CHARS = 500
 
 
@@ -95,6 +98,25 @@ class RawStage:
         self.line_count += count - len(lines)
         for line in lines:
             self.add(line)
+
+    def give_back(self, is_wanted: Callable[[RawLine], bool], most: int) -> list[RawLine]:
+        """Take the last lines of a kind out again, with up to `most` unknown ones behind them."""
+        kept = self.last_lines or self.first_lines
+        count = unknown = 0
+        for place, line in enumerate(reversed(kept), start=1):
+            if is_wanted(line):
+                count = place
+            elif line.facts is not NOTHING or unknown == most:
+                break
+            else:
+                unknown += 1
+        if count in (0, self.line_count):  # nothing would be left
+            return []
+        taken = [kept.pop() for _ in range(count)][::-1]
+        self.line_count -= count
+        rest = self.last_lines or self.first_lines
+        self.last = rest[-1] if rest else None
+        return taken
 
     @property
     def lines(self) -> list[RawLine]:
@@ -261,11 +283,20 @@ class Segmenter:
         return bool(line.facts.hits) or any(char.isalnum() for char in line.body)
 
     def _begins(self, stage: Stage, line: RawLine) -> bool:
-        if self._pending:
+        if self._pending or self._starts_again(stage, line):
             return True
         if self._boot is None:
             return stage is not Stage.APP or (self._keeps_preamble and _is_app_sign(line))
         return self._boot.stages[-1].stage is not stage
+
+    def _starts_again(self, stage: Stage, line: RawLine) -> bool:
+        """Whether MCUboot starts behind its own last line: a log without banners."""
+        return (
+            stage is Stage.MCUBOOT
+            and self._stage_is_over
+            and self.stage is Stage.MCUBOOT
+            and not line.facts.names.isdisjoint(_STARTS_MCUBOOT)
+        )
 
     def _enter(self, stage: Stage, line: RawLine) -> None:
         boot = self._boot
@@ -274,7 +305,10 @@ class Segmenter:
         elif boot is not None and stage is Stage.MCUBOOT and self._was_mcuboot(boot):
             boot.stages[-1].stage = Stage.MCUBOOT
             self._app_banner_is_due = False
+        elif boot is not None and stage is Stage.MCUBOOT and self._goes_on(boot, line):
+            self._stage_is_over = False
         else:
+            decided = self._decided_before(stage, line)
             if boot is None or stage <= boot.stages[-1].stage:
                 self._end_boot()
                 self._boot_count += 1
@@ -285,14 +319,42 @@ class Segmenter:
             self._app_banner_is_due = stage is Stage.APP and not self._pending
             self._stage_is_over = False
             self._last_stamped = None
+            boot.stages[-1].extend(decided)
         self._add(line)
+
+    def _goes_on(self, boot: RawBoot, line: RawLine) -> bool:
+        """Whether MCUboot's banner was followed by one that names the SDK like an application's."""
+        only = boot.stages[-1]
+        if not self._pending or only.stage is not Stage.MCUBOOT or only.line_count > 2:
+            return False
+        if "mcuboot_banner" in line.facts.names:
+            return False
+        return all(line.facts.names & _BANNERS for line in only.lines)
+
+    def _decided_before(self, stage: Stage, line: RawLine) -> list[RawLine]:
+        """Swap types right before MCUboot's first sure line are MCUboot's, not the application's.
+
+        An application with minimal logging prints them in the same words, so they open no stage.
+        """
+        if stage is not Stage.MCUBOOT or self._pending or self.stage is not Stage.APP:
+            return []
+        if not line.facts.names.isdisjoint(_STARTS_MCUBOOT):
+            return []  # MCUboot decides behind this line
+        assert self._boot is not None
+        return self._boot.stages[-1].give_back(_is_swap_type, _MOST_LINES_BETWEEN)
 
     def _was_mcuboot(self, boot: RawBoot) -> bool:
         """Whether a log began with swap types that MCUboot, not an application, had printed."""
         only = boot.stages[0]
         if not boot.start_is_missing or self._pending or boot.stages[-1] is not only:
             return False
-        return all("swap_type" in line.facts.names for line in only.lines)
+        first, *more = only.lines
+        if not _is_swap_type(first) or len(more) > _MOST_LINES_BETWEEN + 8:
+            return False
+        unknown = [line for line in more if not _is_swap_type(line)]
+        return len(unknown) <= _MOST_LINES_BETWEEN and all(
+            line.facts is NOTHING for line in unknown
+        )
 
     def _continues_app(self, line: RawLine) -> bool:
         """Whether the banner before this line is that of the application that already logs."""
@@ -367,6 +429,10 @@ class Segmenter:
         if self._boot is not None:
             self._on_boot(self._boot)
             self._boot = None
+
+
+def _is_swap_type(line: RawLine) -> bool:
+    return "swap_type" in line.facts.names
 
 
 def _is_app_sign(line: RawLine) -> bool:

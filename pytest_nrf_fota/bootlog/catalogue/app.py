@@ -27,7 +27,8 @@ PATTERNS = (
     ),
     _THREAD.line(
         "app_version",
-        r"(?i:\b(?:image |app(?:lication)? |firmware |current firmware |sample, |fw |main - )?"
+        r"(?i:(?<!bootloader )(?<!mcuboot )\b(?:image |app(?:lication)? |firmware "
+        r"|current firmware |sample, |fw |main - )?"
         r"version\b[ :='-]{1,4}(?:main - )?v?(?P<version>\d+\.\d+\.\d+(?:[-+.]\w+)*))",
         "The application names its version.",
         "<inf> app_smp_svr: Image Version 1.1.0-0",
@@ -52,14 +53,21 @@ PATTERNS = (
     _THREAD.line(
         "flash_driver",
         r"(?:JEDEC id \[(?P<found>[0-9a-f ]+)\] expect \[(?P<expected>[0-9a-f ]+)\]"
+        r"|(?:JEDEC ID mismatch, read:|Device id) (?P<read>[0-9a-f ]+)"
+        r"(?:, expected:| does not match config) (?P<wanted>[0-9a-f ]+)"
+        r"|(?P<unready>(?:mx25|w25|gd25|is25|at25|mt25|s25|py25|qspi|ospi|spi.?nor|flash)[\w-]*"
+        r"(?:@\w+)?)(?:: device| is)? not ready"
         r"|(?P<device>[\w-]+@\w+): (?P<size>\d+) (?P<unit>[KM]i)?By flash"
         r"|\b(?:spi_nor|qspi_nor|nordic_qspi_nor|flash_\w+): .*(?:fail|error|not ready|timeout).*)",
         "The external flash's driver says what it found.",
         "E: JEDEC id [ff ff ff] expect [c2 28 17]",
         "[00:00:00.251,556] <inf> spi_nor: mx25r6435f@0: 8 MiBy flash",
         "<err> qspi_nor: JEDEC id mismatch, read failed",
+        "<err> spi_nor: Device id ff ff ff does not match config c2 28 17",
+        "E: JEDEC ID mismatch, read: 00 9f c2, expected: c2 85 3a",
+        "mx25r6435f@0: device not ready",
         any_stage=True,
-        anchor=("JEDEC", "By flash", "nor: ", "flash_"),
+        anchor=("JEDEC", "By flash", "nor: ", "flash_", "match config", "not ready"),
         source="logs/cases/52-nrf5340-jedec-ff-app-runs.log",
     ),
     _THREAD.line(

@@ -20,7 +20,8 @@ PATTERNS = (
     _LIST.line(
         "client_field",
         r"^\s*(?:\S+ )?(?P<field>slot|image|version|hash|bootable|pending|confirmed|active"
-        r"|permanent|flags|Split status)\s*(?:[:=])\s*(?P<value>.*?),?\s*$",
+        r"|permanent|flags|Split status)\s*(?:[:=])\s*(?P<value>.*?),?\s*$"
+        r"|^\s+'(?P<hash>[0-9A-F]{64})'\s*$",
         "A field of an image in a client's list.",
         "   slot: 0",
         "   version: 0.0.0",
@@ -29,7 +30,9 @@ PATTERNS = (
         "    flags: active confirmed",
         "    bootable: true",
         "    slot=1,",
+        "        '25999F63B5EC01F1C0E8FA6EED3D57B4228FCA52A8950235E3BEA84F885DA11F'",
         anchor=(
+            "'",
             "slot",
             "image",
             "version",

@@ -6,8 +6,9 @@ from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 # Zephyr; with a function's name where CONFIG_LOG_FUNC_NAME_PREFIX_INF is set; without any prefix
 # at the start of a line, because the first characters of a line are lost first.
 LEVEL_PREFIX = (
-    r"(?:(?:(?:^|[^\w])[IWED]: |<\w{3}> mcuboot: |(?:\[\w+\] ?)?\[(?:INF|WRN|ERR|DBG) ?\]"
-    r"(?:\[\w+\]:)? )(?:\w+: )?|^[IWED]?\W{0,3})"
+    r"(?:(?:(?:^|[^\w])(?:[IWED]|INF|WRN|ERR|DBG): |<\w{3}> mcuboot: "
+    r"|(?:^|[^\w])[IWED] \(\d+\) boot: "
+    r"|(?:\[\w+\] ?)?\[(?:INF|WRN|ERR|DBG) ?\](?:\[\w+\]:)? )(?:\w+: )?|^[IWED]?\W{0,3})"
 )
 LOG_SOURCE = "facts/dual-stage-boot.md, 4.4"
 SOURCE_TREE = "sdk-mcuboot v1.9.99-ncs4 to v2.1.0-ncs5, boot/bootutil/src and boot/zephyr"
@@ -30,6 +31,15 @@ PATTERNS = (
         "[INF] Starting bootloader",
         "I: Starting Direct-XIP bootloader",
         anchor="bootloader",
+        watched=True,
+    ),
+    Family(Stage.MCUBOOT, "documentation of NXP's ota_examples").line(
+        "port_banner",
+        r"^(?:hello sbl\.|Bootloader Version \d+\.\d+\.\d+)\s*$",
+        "MCUboot's port without Zephyr starts.",
+        "hello sbl.",
+        "Bootloader Version 2.1.0",
+        anchor=("hello sbl", "Bootloader Version"),
         watched=True,
     ),
     _LINE.line(
@@ -63,6 +73,8 @@ PATTERNS = (
         r"(?:Image index: (?P<image>\d+), )?Swap type: (?P<swap_type>\w+)",
         "What MCUboot decided for an image: none, test, perm, revert, fail or panic.",
         "I: Image index: 0, Swap type: test",
+        "I (95) boot: Image index: 0, Swap type: test",
+        "INF: Image index: 0, Swap type: perm            << Internal MCUboot logging",
         "I: Swap type: revert",
         "[00:00:00.304,656] <inf> mcuboot: Image index: 0, Swap type: test",
         "[MCUBOOT] [INF] boot_swap_type: Swap type: none",
@@ -360,10 +372,11 @@ PATTERNS = (
     # Without prefix: the first bytes of this line are often garbled.
     Family(Stage.MCUBOOT, LOG_SOURCE).line(
         "jump",
-        r"Jumping to the (?:first )?image slot",
+        r"Jumping to the (?:first )?image(?: slot)?\b",
         "MCUboot's last line.",
         "I: Jumping to the first image slot",
         "I: Jumping to the image slot",
+        "Jumping to the image",
         "\ufffd: Jumping to the first image slot",
         "\ufffd=00:01:35.521,575] <inf> mcuboot: Jumping to the first image slot",
         anchor="Jumping to the",

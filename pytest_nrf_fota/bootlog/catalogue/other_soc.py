@@ -1,6 +1,6 @@
 """First bootloaders of other SoCs, which the same logs may hold."""
 
-from pytest_nrf_fota.bootlog.catalogue.pattern import Family
+from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 
 _ROM = Family(None, "public logs of ESP32 boards with MCUboot")
 
@@ -28,11 +28,18 @@ PATTERNS = (
     ),
     _ROM.line(
         "esp_mcuboot",
-        r"(?:Loading image (?P<image>\d+) - slot (?P<slot>\d+) from flash"
-        r"|(?:Dis|En)abling RNG early entropy source)",
-        "MCUboot's port for ESP32 loads an image.",
-        "[esp32c3] [INF] Loading image 0 - slot 0 from flash, area id: 1",
+        r"(?:Dis|En)abling RNG early entropy source",
+        "MCUboot's port for ESP32 is at work.",
         "[esp32c3] [INF] Disabling RNG early entropy source...",
-        anchor=("Loading image", "RNG early"),
+        anchor="RNG early",
+    ),
+    _ROM.line(
+        "esp_loads",
+        r"Loading image (?P<image>\d+) - slot (?P<slot>\d+) from flash",
+        "MCUboot's port for ESP32 loads the image that it starts.",
+        "[esp32c3] [INF] Loading image 0 - slot 0 from flash, area id: 1",
+        "I (16434) boot: Loading image 0 - slot 0 from flash, area id: 2",
+        stage=Stage.MCUBOOT,
+        watched=True,
     ),
 )

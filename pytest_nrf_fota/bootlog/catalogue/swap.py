@@ -9,7 +9,7 @@ _TREE = Family(Stage.MCUBOOT, SOURCE_TREE, LEVEL_PREFIX)
 PATTERNS = (
     _SWAP.line(
         "swap_start",
-        r"Starting swap using (?P<algorithm>\w+) algorithm\.",
+        r"Starting swap using (?P<algorithm>\w+) algorithm\b",
         "MCUboot begins or resumes the exchange of images.",
         "I: Starting swap using move algorithm.",
         "I: Starting swap using offset algorithm.",

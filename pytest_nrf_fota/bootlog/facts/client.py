@@ -9,6 +9,7 @@ from pytest_nrf_fota.bootlog.segments import RawLine
 _MOST_IMAGES = 200
 _MOST_LINES = 200
 _LINES_OF_ONE_IMAGE = 14
+_SMPMGR_HASH = "HashBytes("
 _TRUE = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 _FLAGS = ("active", "confirmed", "pending", "permanent", "bootable")
 
@@ -97,6 +98,13 @@ class ClientReader:
 
     def _take_field(self, hit: Hit, line: RawLine) -> None:
         name, value = hit.text("field") or "", (hit.text("value") or "").strip("\"' ,")
+        if alone := hit.text("hash"):
+            name, value = "hash", alone.lower()
+        elif value.startswith(_SMPMGR_HASH):
+            # smpmgr breaks the line here in 80 columns; the hash follows on its own.
+            value = value.removeprefix(_SMPMGR_HASH).strip("'()").lower()
+            if not value:
+                return
         far = line.number - self._last_line > _LINES_OF_ONE_IMAGE
         repeats = self._open is not None and self._open.fields.get(name, value) != value
         if self._open is None or far or repeats:

@@ -26,7 +26,7 @@ _GAVE_UP = frozenset(
         *("bad_image_magic",),
     }
 )
-_DONE = frozenset({"chainload", "image_version", "jump"})
+_DONE = frozenset({"chainload", "image_version", "jump", "esp_loads"})
 _WARNING = re.compile(r"^(?:[WE]: |.{0,40}<(?:wrn|err)> mcuboot: |.{0,12}\[(?:WRN|ERR) ?\])")
 _RECOVERY = frozenset({"recovery_entered", "recovery_failed", "recovery_write", "usb_dfu"})
 _ERASED = frozenset({"erases_secondary", "overwrite_erase", "stuck_revert_cleared", "ram_removed"})
@@ -45,7 +45,7 @@ def read_mcuboot(stage: RawStage, *, went_on: bool) -> McubootReport:
     reader = _McubootReader()
     for line in stage.lines:
         reader.take(line)
-    is_done = went_on or reader.is_done
+    is_done = went_on or reader.is_done or reader.gave_up is not None
     lines_of_swaps = announces_swaps(read_banners(stage.lines))
     return McubootReport(
         started=reader.started,
@@ -153,6 +153,9 @@ class _McubootReader:
             self.gave_up = seen
         if name in _RECOVERY:
             self.recovery.append(seen)
+        # An overwrite ends with these; ports without Zephyr name no chainload address.
+        if name == "flash_debug" and "secondary" in (hit.text("what") or ""):
+            self.is_done = self.is_done or any(s.algorithm == "overwrite" for s in self.swaps)
         if name in _ERASED:
             self.erased.append(seen)
         match name:
@@ -306,7 +309,7 @@ def _silent_swap(
         result = SwapResult.REFUSED
     elif not is_done:
         result = SwapResult.CUT
-    elif lines_of_swaps is not False:
+    elif lines_of_swaps:
         result = SwapResult.UNKNOWN
     else:
         reverts = decided.swap_type == "revert"

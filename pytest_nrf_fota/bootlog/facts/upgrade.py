@@ -35,7 +35,10 @@ class _Judge:
     def take(self, boot: BootRecord) -> None:
         sign = (
             self._refused_by_nsib(boot)
+            or _stopped_after_swap(boot)
+            or _refused_by_network_core(boot)
             or self._by_swaps(boot)
+            or self._by_resume(boot)
             or self._by_network_core(boot)
             or self._refused_by_mcuboot(boot)
             or self._by_versions(boot)
@@ -59,6 +62,9 @@ class _Judge:
         match swap.result:
             case SwapResult.CUT:
                 self._cut = swap if swap.decided is not None else cut or swap
+                if decided == "revert":
+                    why = "MCUboot began to go back to the old image, which was not confirmed"
+                    return UpgradeSign(Upgraded.NO, why, (swap.seen,))
                 return UpgradeSign(
                     Upgraded.UNKNOWN, "the swap was cut; the next boot resumes it", (swap.seen,)
                 )
@@ -72,21 +78,32 @@ class _Judge:
                 )
             case SwapResult.REVERTED | SwapResult.SWAPPED | SwapResult.OVERWRITTEN:
                 if swap.result is SwapResult.REVERTED or decided == "revert":
-                    why = "MCUboot went back to the old image, which had not been confirmed"
+                    why = "MCUboot went back to the old image: the new one had not been confirmed"
                     return UpgradeSign(Upgraded.NO, why, (swap.seen,))
                 return UpgradeSign(
                     Upgraded.YES, "MCUboot brought the new image into its slot", (swap.seen,)
                 )
 
+    def _by_resume(self, boot: BootRecord) -> UpgradeSign | None:
+        """Releases before 2022 resume a swap in silence: trailers, no decision, the jump."""
+        cut, mcuboot = self._cut, boot.mcuboot
+        if cut is None or mcuboot is None or mcuboot.decisions or mcuboot.chainload_address is None:
+            return None
+        resumed = [opened for opened in mcuboot.rounds if opened.is_resume]
+        if not resumed:
+            return None
+        self._cut = None
+        seen = (cut.seen, resumed[0].seen)
+        if cut.decided == "revert":
+            why = "MCUboot went back to the old image: the new one had not been confirmed"
+            return UpgradeSign(Upgraded.NO, why, seen)
+        return UpgradeSign(Upgraded.YES, "MCUboot ended the swap that a reset had cut", seen)
+
     def _by_network_core(self, boot: BootRecord) -> UpgradeSign | None:
         update = boot.network_core
-        if update is None:
+        if update is None or update.done is None:
             return None
-        if update.failed:
-            return UpgradeSign(Upgraded.NO, "the network core took no update", update.failed)
-        if update.done is not None:
-            return UpgradeSign(Upgraded.YES, "the network core was updated", (update.done,))
-        return None
+        return UpgradeSign(Upgraded.YES, "the network core was updated", (update.done,))
 
     def _refused_by_mcuboot(self, boot: BootRecord) -> UpgradeSign | None:
         if boot.mcuboot is None:
@@ -127,6 +144,24 @@ class _Judge:
         return None
 
 
+def _refused_by_network_core(boot: BootRecord) -> UpgradeSign | None:
+    if boot.network_core is None or not boot.network_core.failed:
+        return None
+    return UpgradeSign(Upgraded.NO, "the network core took no update", boot.network_core.failed)
+
+
+def _stopped_after_swap(boot: BootRecord) -> UpgradeSign | None:
+    """A swap behind which MCUboot accepts no image: the new one does not run."""
+    mcuboot = boot.mcuboot
+    if mcuboot is None or mcuboot.gave_up is None or not mcuboot.swaps:
+        return None
+    swap = mcuboot.swaps[-1]
+    if swap.seen.line_number > mcuboot.gave_up.line_number or swap.result is SwapResult.REFUSED:
+        return None
+    why = "MCUboot swapped, and then found nothing that it may start"
+    return UpgradeSign(Upgraded.NO, why, (swap.seen, mcuboot.gave_up))
+
+
 def _nsib_version(boot: BootRecord) -> tuple[int, Seen] | None:
     booted = boot.nsib.booted if boot.nsib is not None else None
     if booted is None or booted.firmware_version is None:
@@ -156,11 +191,30 @@ def _ran_through(boot: BootRecord) -> UpgradeSign | None:
     if counter:
         why = "NSIB starts this version for the first time: an update, or the first boot of all"
         return UpgradeSign(Upgraded.UNKNOWN, why, tuple(counter))
+    newer = _newer_slot(boot)
+    if newer is not None:
+        why = "MCUboot starts the newer of two images; no line says whether it is new on this board"
+        return UpgradeSign(Upgraded.UNKNOWN, why, newer)
     bootloaders = [span for span in boot.stages if span.stage is not Stage.APP]
-    if boot.reached_app and bootloaders:
+    has_jumped = (
+        mcuboot is not None
+        and mcuboot.jumped is not None
+        and (mcuboot.started is not None or bool(mcuboot.loaded))
+    )
+    if (boot.reached_app or has_jumped) and bootloaders:
         why = "the bootloader went straight on to the application"
         return UpgradeSign(Upgraded.NO, why, (bootloaders[-1].last,))
     return None
+
+
+def _newer_slot(boot: BootRecord) -> tuple[Seen, ...] | None:
+    """Direct-XIP and RAM_LOAD: the images in both slots, where the secondary one is started."""
+    loaded = boot.mcuboot.loaded if boot.mcuboot is not None else ()
+    chosen = [one for one in loaded if one.is_chosen]
+    others = [one for one in loaded if not one.is_chosen and one.slot == "primary"]
+    if not chosen or chosen[-1].slot != "secondary" or chosen[-1].version is None or not others:
+        return None
+    return (others[-1].seen, chosen[-1].seen)
 
 
 def _from_list(client: ClientReport) -> UpgradeSign:

@@ -320,3 +320,15 @@ def test_a_key_that_does_not_fit_is_no_refusal_where_the_next_one_does() -> None
 def test_no_lines_are_no_boots() -> None:
     assert _boots("") == ()
     assert _boots("\n\n") == ()
+
+
+def test_boots_without_banners() -> None:
+    """Behind its own last line MCUboot starts again, whatever was cut between."""
+    text = "I: Starting bootloader\nI: Swap type: {}\nI: Jumping to the first image slot\n"
+    assert _stages(text.format("test") + text.format("revert")) == [[Stage.MCUBOOT]] * 2
+
+
+def test_banner_of_the_sdk_behind_that_of_mcuboot() -> None:
+    """Some builds print `Booting` where others print `Using`; it is one run of MCUboot."""
+    text = "*** Booting MCUboot v2.3.0 ***\n*** Booting nRF Connect SDK v3.3.99 ***\n"
+    assert _stages(text + "I: Starting bootloader\n" + _NEW_APP) == [[Stage.MCUBOOT, Stage.APP]]
