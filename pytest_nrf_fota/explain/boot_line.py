@@ -1,7 +1,7 @@
 """One boot in one line: its stages with their versions."""
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import BootRecord, StageSpan
+from pytest_nrf_fota.bootlog.report import BootRecord, StageSpan, Swap
 from pytest_nrf_fota.explain.known_lines import KnownLines
 
 STAGE_NAMES = {
@@ -64,7 +64,7 @@ def _mcuboot(boot: BootRecord, span: StageSpan) -> str:
     name = _with_version("MCUboot", span, "MCUboot")
     if mcuboot.marker:
         name += f" {mcuboot.marker}"
-    said = [f"{s.decided or 'resumed'} swap {s.result.value}" for s in mcuboot.swaps]
+    said = [_swap(swap) for swap in mcuboot.swaps]
     if not said and mcuboot.decisions:
         said = [f"swap type {mcuboot.decisions[-1].swap_type}"]
     if mcuboot.refusals:
@@ -74,6 +74,12 @@ def _mcuboot(boot: BootRecord, span: StageSpan) -> str:
     if mcuboot.image_version is not None:
         said.append(f"image v{mcuboot.image_version}")
     return f"{name}: {', '.join(said)}" if said else name
+
+
+def _swap(swap: Swap) -> str:
+    if swap.decided is None and not swap.resumed:
+        return f"swap {swap.result.value}"
+    return f"{swap.decided or 'resumed'} swap {swap.result.value}"
 
 
 def _with_version(name: str, span: StageSpan, product: str) -> str:

@@ -129,6 +129,7 @@ _OF_BYTES = re.compile(r"\b(\d{3,})\s*(?:/|of)\s*(\d{3,})(?: bytes)?\b")
 # What a line is about, first match wins; words that name the command before words about it.
 _OPERATIONS = (
     (Operation.PARAMETERS, r"\bparam(?:eter)?s\b|\bcommand (?:id )?6\b|\bgroup(?: id)? 0\b.*\b6\b"),
+    (Operation.TEST, r"\bmarking uploaded image\b"),
     (Operation.UPLOAD, r"\bupload\w*|\bfirmware (?:transfer|sending)\b"),
     (Operation.ERASE, r"\bimage[ _-]erase\b|\beras(?:e|ing)\b.*\b(?:slot|image)\b"),
     (Operation.CONFIRM, r"\bconfirm(?:ing)?\b(?! dialog)|--confirm\b"),

@@ -126,12 +126,13 @@ HOST_LINES: tuple[LogPattern, ...] = (
     _PHONE.line(
         "client_timeout",
         r"(?:NMP timeout|(?i:\bSMP ?time[- ]?out\w*|request (?:has )?timed out|timeout waiting for"
-        r"|McuMgrTimeoutException|upload (?:timed out|stalled)|sendTimeout|no response (?:from"
-        r"|to)))",
+        r"|McuMgrTimeoutException|panic: send on closed channel|upload (?:timed out|stalled)"
+        r"|sendTimeout|no response (?:from|to)))",
         "The server did not answer in time.",
         "Error: NMP timeout",
         "SMPTimeoutError",
         "Upload timed out",
+        "panic: send on closed channel",
         anchor="",
     ),
 )

@@ -1,9 +1,10 @@
 """Did an upgrade happen: the answer, what kind of no it is, and the lines that show it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import (
     BootRecord,
     ListedImage,
@@ -160,6 +161,13 @@ def _when_unknown(case: Case, why: str, shown: tuple[Shown, ...]) -> Story:
     client_says = _by_list(case) or _by_failed_step(case)
     if client_says is not None:
         return client_says
+    of_board = _newer_slot_started(case) or _on_trial(case) or _refused_on_board(case)
+    if of_board is not None:
+        return of_board
+    scheduled = _scheduled(case)
+    if scheduled:
+        why = "the application marked an update, and no boot follows"
+        return Story(Ending.NOT_RESET, why, shown_of(scheduled))
     last = case.boots.last_boot
     if last is not None and last.mcuboot is not None:
         cut = [s for s in last.mcuboot.swaps if s.result is SwapResult.CUT]
@@ -170,8 +178,7 @@ def _when_unknown(case: Case, why: str, shown: tuple[Shown, ...]) -> Story:
 
 def _when_not(case: Case, why: str, shown: tuple[Shown, ...]) -> Story:
     boots = case.boots.boots
-    swaps = [swap for boot in boots if boot.mcuboot for swap in boot.mcuboot.swaps]
-    if any(s.result is SwapResult.REVERTED or s.decided == "revert" for s in swaps[-1:]):
+    if _reverts(case):
         return Story(Ending.REVERTED, why, shown)
     gave_up = [
         seen
@@ -192,8 +199,16 @@ def _when_not(case: Case, why: str, shown: tuple[Shown, ...]) -> Story:
         return logged
     if listed is not None and listed.happened is Upgraded.NO:
         return listed
-    story = logged or _by_failed_step(case)
+    story = logged or _by_failed_step(case) or _on_trial(case)
     return story or Story(Ending.NOT_ATTEMPTED, why, shown)
+
+
+def _reverts(case: Case) -> bool:
+    """Whether the last swap took the new image back; one that a reset had cut is resumed."""
+    swaps = [s for boot in case.boots.boots if boot.mcuboot for s in boot.mcuboot.swaps]
+    while swaps and swaps[-1].resumed and swaps[-1].decided is None:
+        swaps.pop()
+    return any(s.result is SwapResult.REVERTED or s.decided == "revert" for s in swaps[-1:])
 
 
 def refusals_of(boot: BootRecord) -> tuple[Seen, ...]:
@@ -247,6 +262,69 @@ def _not_pending(case: Case) -> Story | None:
     )
 
 
+def _newer_slot_started(case: Case) -> Story | None:
+    """Direct-XIP with revert: MCUboot notes in the trailer that it starts an image's first time."""
+    last = case.boots.last_boot
+    loaded = last.mcuboot.loaded if last is not None and last.mcuboot is not None else ()
+    versions = {one.slot: one.version for one in loaded if one.version}
+    noted = [
+        known.seen
+        for known in case.known("flash_debug")
+        if known.text("what") == "writing copy_done" and case.boot_of(known) == last
+    ]
+    if len(set(versions.values())) < 2 or not noted:
+        return None
+    chosen = [one.seen for one in loaded if one.is_chosen]
+    return Story(
+        Ending.UPGRADED,
+        "MCUboot starts the newer of two images for the first time",
+        shown_of([*noted, *chosen]),
+    )
+
+
+def _on_trial(case: Case) -> Story | None:
+    """A running application says that the next boot would revert it: it is a new image.
+
+    Where a bootloader said what it did, that counts.
+    """
+    if any(boot.mcuboot.decisions for boot in case.boots.boots if boot.mcuboot is not None):
+        return None
+    trial = [
+        known.seen
+        for known in case.known("shell_swap_type", "app_swap_type")
+        if known.origin is Origin.LOG and known.text("swap_type") == "revert"
+    ]
+    if not trial or case.boots_after(trial[-1]):
+        return None
+    confirmed = [
+        known.seen
+        for known in case.known("image_confirmed", "shell_confirmed")
+        if known.seen.line_number > trial[-1].line_number and known.text("confirmed") != "0"
+    ]
+    why = "the application runs as a test image"
+    if confirmed:
+        why += " and was confirmed"
+        return Story(Ending.UPGRADED, why, shown_of([trial[-1], confirmed[0]]))
+    return Story(Ending.TESTED, why, shown_of(trial[-1:]))
+
+
+def _refused_on_board(case: Case) -> Story | None:
+    refused = [
+        known.seen
+        for known in case.known("upload_refused", "upload_write_failed", "mark_failed")
+        if known.origin is Origin.LOG
+    ]
+    if not refused or case.boots_after(refused[-1]):
+        return None
+    return Story(Ending.CLIENT_FAILED, "the SMP server refused it", shown_of(refused))
+
+
+def _scheduled(case: Case) -> list[Seen]:
+    """An update that the application marked itself, and the board was not reset since."""
+    lines = [k.seen for k in case.known("upgrade_scheduled") if k.origin is Origin.LOG]
+    return lines[-1:] if lines and not case.boots_after(lines[-1]) else []
+
+
 def last_query_before(case: Case, boot: BootRecord) -> Known | None:
     """The application's last word on the swap type before a boot."""
     queries = [
@@ -269,10 +347,19 @@ def _decided_none(boot: BootRecord) -> list[Seen]:
     return [*trailers[:1], *none[:1]]
 
 
+def _boots_since(case: Case, seen: Seen) -> bool:
+    """Whether a bootloader ran behind a line of the log."""
+    return any(
+        span.stage is not Stage.APP and span.last.line_number > seen.line_number
+        for boot in case.boots.boots
+        for span in boot.stages
+    )
+
+
 def _by_list(case: Case) -> Story | None:
     """What the client's lists say, where the log does not show a boot behind them."""
     listing = case.client.last_listing
-    if listing is None or (case.boots.boots and not case.has_client):
+    if listing is None or (not case.has_client and _boots_since(case, listing.seen)):
         return None
     changed = _by_active_image(case)
     if changed is not None:
@@ -348,9 +435,14 @@ def _is_unconfirmed(case: Case, boot: BootRecord) -> bool:
     """Whether the last boot ran a test image and nothing confirmed it since."""
     if boot.mcuboot is None:
         return False
+    swaps = boot.mcuboot.swaps
+    if not swaps and not boot.mcuboot.decisions:
+        # Releases before 2022 resume a swap that a reset had cut without a word.
+        cut = [s for b in case.boots.boots if b.mcuboot for s in b.mcuboot.swaps][-1:]
+        swaps = tuple(replace(s, result=SwapResult.SWAPPED) for s in cut)
     tests = [
         swap
-        for swap in boot.mcuboot.swaps
+        for swap in swaps
         if swap.result is SwapResult.SWAPPED and swap.decided == "test" and swap.image in (None, 0)
     ]
     if not tests:

@@ -7,34 +7,38 @@ from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found
 _SILENT_IDS = ("ff ff ff", "00 00 00")
 
 
-def _ids(case: Case) -> list[Known]:
-    return [known for known in case.known("flash_driver") if known.text("found")]
+def _ids(case: Case) -> list[tuple[Known, str, str]]:
+    """The lines that name the ID that was read and the one that the build expects."""
+    ids = [
+        (
+            known,
+            (known.text("found") or known.text("read")).strip(),
+            (known.text("expected") or known.text("wanted")).strip(),
+        )
+        for known in case.known("flash_driver")
+    ]
+    return [(known, read, expected) for known, read, expected in ids if read]
 
 
 def _silent(case: Case) -> Finding | None:
-    lines = [known for known in _ids(case) if known.text("found").strip() in _SILENT_IDS]
-    if not lines:
+    ids = [one for one in _ids(case) if one[1] in _SILENT_IDS]
+    if not ids:
         return None
-    return found(lines, found=lines[0].text("found"), expected=lines[0].text("expected"))
+    return found([one[0] for one in ids], found=ids[0][1], expected=ids[0][2])
 
 
 def _another(case: Case) -> Finding | None:
-    lines = [
-        known
-        for known in _ids(case)
-        if known.text("found").strip() not in _SILENT_IDS
-        and known.text("found").strip() != known.text("expected").strip()
-    ]
-    if not lines:
+    ids = [one for one in _ids(case) if one[1] not in _SILENT_IDS and one[1] != one[2]]
+    if not ids:
         return None
-    return found(lines, found=lines[0].text("found"), expected=lines[0].text("expected"))
+    return found([one[0] for one in ids], found=ids[0][1], expected=ids[0][2])
 
 
 def _driver_failed(case: Case) -> Finding | None:
     lines = [
         known
         for known in case.known("flash_driver")
-        if not known.text("found") and not known.text("device")
+        if not any(known.text(group) for group in ("found", "read", "device"))
     ]
     lines += [
         known

@@ -159,6 +159,14 @@ def _downgrade(case: Case) -> Finding | None:
 def _in_recovery(case: Case) -> Finding | None:
     lines = case.known("recovery_entered")
     last = case.boots.last_boot
+    # It waits for good where nothing follows; with a time limit it goes on.
+    lines += tuple(
+        known
+        for known in case.known("usb_dfu")
+        if known.text("what") == "Waiting for USB DFU"
+        and last is not None
+        and last.last.line_number == known.seen.line_number
+    )
     if not lines or last is None or case.boot_of(lines[-1]) != last or last.reached_app:
         return None
     return found([lines[-1]])
@@ -326,7 +334,7 @@ RULES = (
     Rule(
         "in_serial_recovery",
         (),
-        "MCUboot waits in serial recovery and starts no application.",
+        "MCUboot waits for an image in serial recovery or USB DFU and starts no application.",
         "Release the button or pin that enters it, or send an image: "
         "`mcumgr --conntype serial --connstring dev=/dev/ttyACM0 image upload app.bin`; then "
         "reset.",

@@ -178,6 +178,14 @@ def _mark_failed(case: Case) -> Finding | None:
     return found(lines, code=lines[0].text("code") if lines else "")
 
 
+def _mark_refused(case: Case) -> Finding | None:
+    steps = _failed(case, Problem.OTHER, *_MARKS)
+    if not steps or case.known("mark_failed"):
+        return None
+    code = "no code" if steps[0].code is None else f"rc {steps[0].code}"
+    return found(_lines(steps), Confidence.LIKELY, origin=case.client_origin, code=code)
+
+
 def _confirm_ignored(case: Case) -> Finding | None:
     """A confirm while another image was pending: the server says yes and writes nothing."""
     pending: ClientStep | None = None
@@ -378,6 +386,16 @@ RULES = (
         "the "
         "application's and MCUboot's overlay; erase the slot and upload again.",
         _mark_failed,
+    ),
+    Rule(
+        "mark_refused",
+        (),
+        "The upload ended, but the server refused to mark the image ({code}): it could not write "
+        "the slot's trailer, or the application holds no boot utilities.",
+        "Read the board's UART while it is marked: `boot_set_next` names the reason. Build the "
+        "application with `CONFIG_BOOTLOADER_MCUBOOT=y` and the same slot layout as MCUboot.",
+        _mark_refused,
+        asks_for="the board's UART log while the image is marked",
     ),
     Rule(
         "confirm_ignored",

@@ -146,6 +146,168 @@ def test_older_image_beside_the_active_one_proves_nothing() -> None:
     assert upgrade_story(case_of_text("", after)).happened is Upgraded.UNKNOWN
 
 
+_OTHER_LOGS = {
+    # MCUboot swapped, and then no image passes its check.
+    "swapped to nothing": (
+        Ending.NO_BOOT,
+        _SWAP + "E: Image in the primary slot is not valid!\nE: Unable to find bootable image\n",
+    ),
+    # The application's copy was done, the network core's was not.
+    "network core refused": (
+        Ending.REFUSED,
+        """\
+*** Booting MCUboot v2.1.0 ***
+I: Starting bootloader
+I: Image index: 1, Swap type: test
+I: Image 1 upgrade secondary slot -> primary slot
+I: Erasing the primary slot
+I: Image 1 copying the secondary slot to the primary slot: 0x4ef4 bytes
+I: Turned on network core
+E: Network core update failed
+"""
+        + _REST,
+    ),
+    # Releases before 2022 announce neither a swap nor that they resume one.
+    "resumed in silence": (
+        Ending.TESTED,
+        """\
+*** Booting Zephyr OS build v2.1.99-ncs1 ***
+[00:00:00.004,028] <inf> mcuboot: Starting bootloader
+[00:00:00.010,284] <inf> mcuboot: Primary image: magic=good, copy_done=0x1, image_ok=0x1
+[00:00:00.020,324] <inf> mcuboot: Boot source: none
+[00:00:00.025,817] <inf> mcuboot: Swap type: test
+*** Booting Zephyr OS build v2.1.99-ncs1 ***
+[00:00:00.004,608] <inf> mcuboot: Starting bootloader
+[00:00:00.012,695] <inf> mcuboot: Primary image: magic=good, copy_done=0x3, image_ok=0x3
+[00:00:00.025,665] <inf> mcuboot: Boot source: primary slot
+[00:00:22.990,783] <inf> mcuboot: Bootloader chainload address offset: 0xc000
+""",
+    ),
+    # The banner holds a commit's hash, so whether swaps are announced is not known.
+    "hash in the banner": (
+        Ending.TESTED,
+        """\
+*** Booting Zephyr OS build 186cf4539e5a  ***
+I: Starting bootloader
+I: Secondary image: magic=good, swap_type=0x2, copy_done=0x3, image_ok=0x3
+I: Swap type: test
+I: Bootloader chainload address offset: 0x10000
+*** Booting Zephyr OS build 186cf4539e5a  ***
+""",
+    ),
+    "port without Zephyr": (
+        Ending.UPGRADED,
+        """\
+hello sbl.
+Bootloader Version 2.1.0
+Image index: 0, Swap type: none
+Bootloader chainload address offset: 0x40000
+Jumping to the image
+$ reboot
+hello sbl.
+Bootloader Version 2.1.0
+Image index: 0, Swap type: perm
+Image 0 upgrade secondary slot -> primary slot
+Image 0 copying the secondary slot to the primary slot: 0x7930 bytes
+erasing secondary header
+erasing secondary trailer
+""",
+    ),
+    "flash remap, first start": (
+        Ending.UPGRADED,
+        """\
+Bootloader Version 2.2.0
+Primary   slot: version=1.0.0+1000
+Secondary slot: version=1.2.0+1000
+writing copy_done; fa_id=1 off=0x1fffe0 (0x43ffe0)
+Image 0 loaded from the secondary slot
+Bootloader chainload address offset: 0x240000
+Jumping to the image
+""",
+    ),
+    "newer slot, no telling when": (
+        Ending.UNKNOWN,
+        """\
+I: Starting Direct-XIP bootloader
+I: Primary   slot: version=1.0.0+0
+I: Secondary slot: version=1.2.0+0
+I: Image 0 loaded from the secondary slot
+"""
+        + _REST,
+    ),
+    "RAM_LOAD without an application's banner": (
+        Ending.NOT_ATTEMPTED,
+        """\
+[INF] Starting bootloader
+[INF] Primary   slot: version=2.3.0+0
+[INF] Image 0 secondary slot: image not found
+[INF] Image 0 loaded from the primary slot
+[INF] Jumping to the first image slot
+""",
+    ),
+    "test image, as the shell says": (Ending.TESTED, "uart:~$ mcuboot\nswap type: revert\n"),
+    "confirmed in the shell": (
+        Ending.UPGRADED,
+        "uart:~$ mcuboot\nswap type: revert\nconfirmed: 0\nuart:~$ mcuboot confirm\n"
+        "uart:~$ mcuboot\nswap type: none\nconfirmed: 1\n",
+    ),
+    "a revert that the log does not show to its end": (
+        Ending.REVERTED,
+        "[INF] Image index: 0, Swap type: test\n[INF] Starting swap using scratch algorithm\n"
+        "[INF] Image index: 0, Swap type: revert\n[INF] Starting swap using scratch algorithm\n",
+    ),
+    "the port for ESP32": (
+        Ending.TESTED,
+        "ESP-ROM:esp32s3-20210327\nI (95) boot: Image index: 0, Swap type: test\n"
+        "I (16434) boot: Loading image 0 - slot 0 from flash, area id: 2\n"
+        "*** Booting Zephyr OS build v4.2.0 ***\n",
+    ),
+    "a hook instead of a decision": (
+        Ending.NOT_ATTEMPTED,
+        "I: Starting bootloader\nI: hook: image 0 slot 0 verified\n"
+        "I: Jumping to the first image slot\nhello\n",
+    ),
+    "scheduled, not reset": (
+        Ending.NOT_RESET,
+        "[00:01:22.857,238] <inf> dfu_target_mcuboot: MCUBoot image upgrade scheduled. "
+        "Reset the device to apply\n",
+    ),
+    "the board could not mark": (
+        Ending.CLIENT_FAILED,
+        "<err> mcumgr_img_grp: Failed boot_set_next with code 3, for slot 1, with active slot 0 "
+        "and confirm 0\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _OTHER_LOGS)
+def test_other_wordings(name: str) -> None:
+    """What other releases, ports and inputs say."""
+    ending, log = _OTHER_LOGS[name]
+    assert upgrade_story(case_of_text(log)).ending is ending
+
+
+_LIST_IN_LOG = """\
+Images:
+ image=0 slot=0
+    version: 1.0.0
+    flags: active confirmed
+    hash: {old}
+ image=0 slot=1
+    version: 1.0.1
+    flags: pending
+    hash: {new}
+"""
+
+
+def test_list_in_the_boards_log_counts_behind_the_boot() -> None:
+    """What was pending before a boot says nothing about it; what is pending since waits."""
+    listed = _LIST_IN_LOG.format(old=_OLD, new=_NEW)
+    boot = _NOTHING + "I: Jumping to the first image slot\n*** Booting Zephyr OS build v3.4.0 ***\n"
+    assert upgrade_story(case_of_text(boot + listed)).ending is Ending.NOT_RESET
+    assert upgrade_story(case_of_text(listed + boot)).ending is not Ending.NOT_RESET
+
+
 def test_every_ending_has_its_sentence() -> None:
     """None is printed by its name."""
     assert set(SENTENCES) == set(Ending)
