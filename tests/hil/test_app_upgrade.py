@@ -211,6 +211,9 @@ def test_app_upgrade_without_reset_not_proven(dut: Dut, firmware: FirmwareSource
     upgrade = dut.start_upgrade(firmware.app_update)
     _upload(dut, upgrade)
     upgrade.mark()
+    if dut.board.boot.takes_marks:
+        waiting = [state.hash for state in dut.mcumgr.get_image_list() if state.pending]
+        assert waiting == [upgrade.file.image.hash]
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "was not reset since" in verdict.reason

@@ -88,6 +88,8 @@ def test_mcuboot_upgrade_without_reset_not_proven(dut: Dut, firmware: FirmwareSo
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()
     upgrade.mark()
+    waiting = [state.hash for state in dut.mcumgr.get_image_list() if state.pending]
+    assert waiting == [upgrade.file.image.hash]
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "was not reset since" in verdict.reason

@@ -62,6 +62,8 @@ def test_netcore_uploaded_and_never_marked_stays_old(dut: Dut, firmware: Firmwar
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.variant(Variant.APP_AND_NETWORK))
     upgrade.upload()
+    uploaded = [state.hash for state in dut.mcumgr.get_image_list() if state.slot == 1]
+    assert sorted(uploaded) == sorted(file.image.hash or b"" for file in upgrade.files)
     upgrade.mark(upgrade.file)
     upgrade.reset()
     verdict = upgrade.verdict()
