@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.dut import Dut
     from pytest_nrf_fota.preflight.prediction import Prediction
 
-_SECONDS_PER_UPLOADED_KB = 0.5
+_SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
 
 

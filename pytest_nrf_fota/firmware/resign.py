@@ -47,7 +47,7 @@ _VERSION_OFFSET_BYTES = 20
 
 MARKER_NOTE = (
     "The code is the same, so a numbered `Starting bootloader N` line still shows the old number. "
-    "NSIB's `Firmware version` and the fw_info in flash show the new one, and a verdict rests on them."
+    "NSIB's `Firmware version` and the fw_info in flash show the new one; a verdict rests on them."
 )
 
 

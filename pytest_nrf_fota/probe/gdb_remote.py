@@ -2,8 +2,8 @@
 
 Used to write QEMU's flash and to stop at an erase of it, which no QMP command can do. The protocol
 is chapter "Remote Protocol" of the GDB manual. Written here because the one client on PyPI
-(PyGdbRemoteClient 0.1.0) speaks TCP only, does not repeat a refused packet, and spins when the other
-side is gone.
+(PyGdbRemoteClient 0.1.0) speaks TCP only, does not repeat a refused packet, and spins when the
+other side is gone.
 """
 
 import socket

@@ -1,6 +1,6 @@
 """What all of these tests assert beside what they are about."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -9,19 +9,16 @@ from pytest_nrf_fota.report.events import PreflightDone
 from pytest_nrf_fota.report.recorder import read_recording
 
 
-@pytest.fixture(autouse=True)
-def no_broken_preflight(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A preflight that breaks ends no test of a user; here it does."""
-    if "dut" not in request.fixturenames:
-        yield
-        return
-    dut: Dut = request.getfixturevalue("dut")
-    yield
-    if dut.recorder.path is None:
-        return
-    broken = [
-        line.event.reason
-        for line in read_recording(dut.recorder.path)
-        if isinstance(line.event, PreflightDone) and line.event.answer == "failed"
-    ]
-    assert not broken, f"the preflight failed: {broken}"
+    result = yield
+    dut = pyfuncitem.funcargs.get("dut")
+    if isinstance(dut, Dut) and dut.recorder.path is not None:
+        broken = [
+            line.event.reason
+            for line in read_recording(dut.recorder.path)
+            if isinstance(line.event, PreflightDone) and line.event.answer == "failed"
+        ]
+        assert not broken, f"the preflight failed: {broken}"
+    return result

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut import Dut
@@ -113,6 +114,8 @@ def _send_both_files(dut: Dut, firmware: DemoSource) -> None:
     reset_at = dut.console.mark()
     dut.probe.reset(ResetKind.PIN, Deadline.after(30))
     dut.wait_for_boot(reset_at, Deadline.after(30))
+    # The application's last line, behind the one with which it is ready.
+    expect(dut.console, "build time: ", since=reset_at, deadline=Deadline.after(30))
 
 
 def _free_counter_address(rig: Rig) -> int:

@@ -45,7 +45,7 @@ def test_scenarios_pass_with_users_files(user_folder: pytest.Pytester) -> None:
     result.assert_outcomes(passed=26, skipped=8)
     for reason in (
         "*A baseline whose MCUboot refuses applications of a lower version.*",
-        "*An application*, signed with the key that comes after today's.*",
+        "*A further application, signed with the key that comes after today's.*",
         "*A baseline with two provisioned keys*",
     ):
         result.stdout.fnmatch_lines([f"SKIPPED*This is not made of your own files: {reason}"])
