@@ -22,8 +22,8 @@ HEAD = """# Scenarios
 
 Made from `tests/hil` by `tests/plugin/scenario_table.py`; a test compares it. A board runs a
 scenario (`yes`), or the cell names what it lacks (`@pytest.mark.needs`; `pytest --markers` explains
-the names). `nightly` scenarios run with `--nightly` or `-m nightly`. `nrf5340dk` is the real kit, on
-which nothing has been run yet; the virtual kit runs the scenarios as NCS 2.3, 2.6, 2.9 and 3.0.
+the names). `nightly` scenarios run with `--nightly` or `-m nightly`. `nrf5340dk` is the real kit,
+on which nothing has been run yet; the virtual kit runs the scenarios as NCS 2.3, 2.6, 2.9 and 3.0.
 """
 
 
