@@ -191,7 +191,8 @@ def test_app_upgrade_half_a_file_not_marked(dut: Dut, firmware: FirmwareSource) 
     half = upgrade.file.data[: len(upgrade.file.data) // 2]
     upgrade.upload(replace(upgrade.file, data=half))
     slot = dut.board.slots.secondary
-    assert half in dut.read_memory(slot.address, slot.size)
+    is_there = half in dut.read_memory(slot.address, slot.size)
+    assert is_there, "the half does not lie in the secondary slot"
     with pytest.raises(BoardError, match="refused to test image"):
         upgrade.mark()
     since = dut.mark("reset")

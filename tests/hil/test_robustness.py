@@ -171,7 +171,8 @@ def test_dirty_external_flash_then_upgrade(
     since = dut.mark("boot beside garbage")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
-    assert dut.read_memory(slot.address, slot.size // 2) == garbage[: slot.size // 2]
+    is_dirty = dut.read_memory(slot.address, slot.size // 2) == garbage[: slot.size // 2]
+    assert is_dirty, "the garbage does not lie in the secondary slot"
     upgrade = dut.start_upgrade(firmware.app_update)
     assert [state.slot for state in upgrade.images_before] == [0]
     upgrade.upload()
@@ -211,9 +212,11 @@ def test_erased_external_flash_boots(dut: Dut, firmware: FirmwareSource) -> None
     upgrade = _marked(dut, firmware)
     slot = dut.board.slots.secondary
     size_bytes = len(upgrade.file.data)
-    assert dut.read_memory(slot.address, size_bytes) == upgrade.file.data
+    is_uploaded = dut.read_memory(slot.address, size_bytes) == upgrade.file.data
+    assert is_uploaded, "the file does not lie in the secondary slot"
     dut.erase_external_flash()
-    assert dut.read_memory(slot.address, size_bytes) == b"\xff" * size_bytes
+    is_erased = dut.read_memory(slot.address, size_bytes) == b"\xff" * size_bytes
+    assert is_erased, "the secondary slot is not erased"
     boot = dut.reset()
     assert boot.reached_app
     assert not boot.wanted_swap

@@ -34,7 +34,8 @@ def test_recovery_writes_what_it_is_sent(dut: Dut, firmware: FirmwareSource) -> 
     _enter_recovery(dut)
     begin = update.data[:BEGIN_BYTES]
     dut.mcumgr.image_upload(begin, deadline=Deadline.after(60))
-    assert dut.read_memory(dut.board.slots.primary.address, len(begin)) == begin
+    is_written = dut.read_memory(dut.board.slots.primary.address, len(begin)) == begin
+    assert is_written, "the primary slot does not begin with what was sent"
     since = dut.mark("out of recovery")
     dut.mcumgr.reset_device()
     _wait_for_recovery(dut, since)
