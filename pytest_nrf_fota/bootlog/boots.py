@@ -12,20 +12,6 @@ from pytest_nrf_fota.bootlog.segments import Limits, RawBoot, RawLine, Segmenter
 from pytest_nrf_fota.console.log import LogLine
 
 _EVERY_LINE = Limits(first_lines=1 << 62, last_lines=0)
-_REFUSALS = frozenset(
-    {
-        "nsib_below_counter",
-        "nsib_invalidated",
-        "nsib_nothing",
-        "no_room",
-        "image_invalid",
-        "downgrade",
-        "insufficient_version",
-        "wrong_s_image",
-        "mcuboot_nothing",
-        "netcore_failed",
-    }
-)
 
 
 def read_boots(lines: Iterable[LogLine], patterns: BoardPatterns) -> tuple[Boot, ...]:
@@ -71,7 +57,7 @@ class _BootReader:
 
     def _read_hit(self, hit: Hit, line: RawLine, stage: Stage, boot: Boot) -> None:
         name = hit.pattern.name
-        if name in _REFUSALS:
+        if hit.pattern.refuses and stage is not Stage.APP:
             # NSIB tries its keys one by one, so a wrong one alone refuses nothing.
             boot.refusals += [*self._wrong_keys, line.text.strip()]
             self._wrong_keys = []

@@ -277,6 +277,12 @@ def test_every_no_of_mcuboot_is_a_refusal(line: str) -> None:
     assert _boot(_MCUBOOT + line).refusals == [line]
 
 
+def test_what_an_application_says_is_no_refusal() -> None:
+    boot = _boot(_MCUBOOT + _APP + "panic!")
+    assert boot.lines[-1].text == "panic!"
+    assert boot.refusals == []
+
+
 _WRONG_KEY = """Attempting to boot slot 1.
 Attempting to boot from address 0x18200.
 Verifying signature against key 0.
@@ -293,6 +299,7 @@ def test_nsib_that_falls_back_tells_both_slots() -> None:
     assert (boot.nsib_slot, boot.firmware_version) == (0, 14)
     assert boot.refusals == [
         "Public key didn't match, try next.",
+        "Failed to validate signature.",
         "Failed to validate, permanently invalidating!",
     ]
 
