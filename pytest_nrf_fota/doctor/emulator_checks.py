@@ -7,9 +7,14 @@ from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
 from pytest_nrf_fota.probe.command import run_command
 from pytest_nrf_fota.probe.fault import ProbeFaultError
+from pytest_nrf_fota.units.programs_32_bit import (
+    LOADER,
+    PACKAGES,
+    THREAD_LIBRARY,
+    Lack,
+    lack_for_32_bit_programs,
+)
 
-# Where 32-bit x86 programs look for their loader (System V ABI, Intel386 supplement).
-_LOADER = "/lib/ld-linux.so.2"
 _X86 = ("x86_64", "i386", "i486", "i586", "i686", "AMD64")
 _QEMU = "qemu-system-arm"
 _VERSION_S = 20.0
@@ -40,22 +45,26 @@ def _first_line(program: Path) -> str | None:
     return lines[0] if result.exit_code == 0 and lines else None
 
 
-def _look_at_loader(host: Host) -> Look:
-    if host.system != "linux" or host.machine not in _X86:
+def _look_at_32_bit_programs(host: Host) -> Look:
+    if host.system == "linux" and host.machine in _X86:
+        lack = lack_for_32_bit_programs(host.path(str(LOADER)))
+    else:
+        lack = Lack("native_sim's programs need Linux on x86", is_in_packages=False)
+    if lack is None:
+        return ok(f"{LOADER}, {THREAD_LIBRARY}")
+    if not lack.is_in_packages:
         return Look(
             Outcome.MISSING,
-            "native_sim's programs need Linux on x86",
+            lack.found,
             remedy="Use another board without hardware.",
             command="pytest --board qemu_cortex_m0",
         )
-    if not host.path(_LOADER).exists():
-        return Look(
-            Outcome.MISSING,
-            "no C library for 32-bit programs",
-            remedy="Install it.",
-            command="sudo apt install libc6-i386",
-        )
-    return ok(_LOADER)
+    return Look(
+        Outcome.MISSING,
+        lack.found,
+        remedy="Install it.",
+        command=f"sudo apt install {PACKAGES}",
+    )
 
 
 QEMU = Check(
@@ -64,9 +73,9 @@ QEMU = Check(
     prevents="real MCUboot and Zephyr without hardware",
     look=_look_at_qemu,
 )
-LOADER_32_BIT = Check(
+PROGRAMS_32_BIT = Check(
     name="32-bit programs",
-    looks_at=_LOADER,
+    looks_at=f"{LOADER}, and {THREAD_LIBRARY} as it finds it",
     prevents="Zephyr as a Linux program",
-    look=_look_at_loader,
+    look=_look_at_32_bit_programs,
 )

@@ -7,7 +7,7 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.board import BoardType, ProbeRunner
 from pytest_nrf_fota.doctor.bluetooth_checks import BLUETOOTH, hci_controller
 from pytest_nrf_fota.doctor.check import Check
-from pytest_nrf_fota.doctor.emulator_checks import LOADER_32_BIT, QEMU
+from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, KERNEL, POSIX, RUN_FOLDER
 from pytest_nrf_fota.doctor.kit_checks import kit_checks
 from pytest_nrf_fota.doctor.probe_checks import JLINK_LIBRARY, asked_probe, probe_tool
@@ -68,7 +68,7 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
         case "qemu":
             return (POSIX, QEMU, CACHE)
         case "native_sim":
-            return (LOADER_32_BIT, CACHE)
+            return (PROGRAMS_32_BIT, CACHE)
         case "usb":
             runner = options.runner or board.probe.runner
             asked = (asked_probe(runner, options.device_id),) if options.asks_probe else ()

@@ -27,14 +27,13 @@ from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
 from pytest_nrf_fota.units import guard
+from pytest_nrf_fota.units.programs_32_bit import LOADER, PACKAGES, lack_for_32_bit_programs
 from pytest_nrf_fota.units.protocol import Radio, Wires
 from pytest_nrf_fota.units.pty_pair import PtyPair
 
 if TYPE_CHECKING:
     from smpclient.transport import SMPTransport
 
-# Where 32-bit x86 programs look for their loader (System V ABI, Intel386 supplement).
-LOADER = Path("/lib/ld-linux.so.2")
 UDP_HOST = "127.0.0.1"
 UDP_PORT = 1337
 """Fixed in the program: `udp_port` in manifest.json of smpclient's source distribution."""
@@ -72,7 +71,7 @@ class NativeSimUnit:
     """
 
     def __init__(self, board: BoardType, name: str, work_directory: Path) -> None:
-        require_loader()
+        require_32_bit_programs()
         self.name = name
         self._board = board
         self._work_directory = work_directory
@@ -315,14 +314,17 @@ class NativeSimProcess:
                 self._changed.notify_all()
 
 
-def require_loader() -> None:
+def require_32_bit_programs(loader: Path = LOADER) -> None:
     """Raise `RigError` where this machine cannot run 32-bit x86 programs."""
-    if not LOADER.exists():
-        raise RigError(
-            "32-bit programs do not run here, and Zephyr's native_sim is one.",
-            where=f"{LOADER} is missing",
-            next_step="On Linux on x86, install the Debian or Ubuntu package `libc6-i386`.",
-        )
+    lack = lack_for_32_bit_programs(loader)
+    if lack is None:
+        return
+    install = f"On Debian or Ubuntu: sudo apt install {PACKAGES}"
+    raise RigError(
+        "32-bit programs do not run here, and Zephyr's native_sim is one.",
+        where=lack.found,
+        next_step=install if lack.is_in_packages else "Use another board: qemu_cortex_m0",
+    )
 
 
 def _variant_of(board: BoardType) -> NativeSimVariant:

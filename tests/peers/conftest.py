@@ -11,7 +11,7 @@ import pytest
 
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.firmware.smpclient_dist import QemuCortexM0Firmware, qemu_cortex_m0_firmware
-from pytest_nrf_fota.units.native_sim import require_loader
+from pytest_nrf_fota.units.native_sim import require_32_bit_programs
 
 MissingPeer: TypeAlias = Callable[[str], NoReturn]
 
@@ -61,6 +61,6 @@ def qemu_firmware(qemu: None) -> QemuCortexM0Firmware:
 def native_sim(missing_peer: MissingPeer) -> None:
     """32-bit x86 programs run here."""
     try:
-        require_loader()
+        require_32_bit_programs()
     except RigError as error:
         missing_peer(str(error))

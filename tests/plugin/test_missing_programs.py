@@ -26,10 +26,16 @@ def test_without_qemu_the_package_is_named(
     )
 
 
-def test_without_the_32_bit_loader_the_package_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_32_bit_loader_the_packages_are_named(tmp_path: Path) -> None:
     """Asked before anything is downloaded."""
-    monkeypatch.setattr(native_sim, "LOADER", tmp_path / "ld-linux.so.2")
-    with pytest.raises(RigError, match="`libc6-i386`"):
-        native_sim.require_loader()
+    with pytest.raises(RigError, match=r"(?s)no C library.*libc6-i386"):
+        native_sim.require_32_bit_programs(tmp_path / "ld-linux.so.2")
+
+
+def test_without_the_32_bit_thread_library_the_packages_are_named(tmp_path: Path) -> None:
+    """Else the program would start, print its banner and be aborted."""
+    loader = tmp_path / "ld-linux.so.2"
+    loader.write_text("#!/bin/sh\n[ $1 = --verify ] && [ $2 != libgcc_s.so.1 ]\n")
+    loader.chmod(0o755)
+    with pytest.raises(RigError, match=r"(?s)no libgcc_s.*lib32gcc-s1"):
+        native_sim.require_32_bit_programs(loader)

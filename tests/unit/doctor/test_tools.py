@@ -7,7 +7,7 @@ import pytest
 
 from pytest_nrf_fota.board import ProbeRunner
 from pytest_nrf_fota.doctor.check import Look, Outcome
-from pytest_nrf_fota.doctor.emulator_checks import LOADER_32_BIT, QEMU
+from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, POSIX, RUN_FOLDER
 from pytest_nrf_fota.doctor.probe_checks import JLINK_LIBRARY, asked_probe, probe_tool
 from pytest_nrf_fota.firmware.smpclient_dist import ARCHIVE_NAME
@@ -145,19 +145,20 @@ def test_qemu(machine: Machine) -> None:
 
 
 def test_32_bit_programs(machine: Machine) -> None:
-    """The loader on x86; nothing helps elsewhere."""
-    assert LOADER_32_BIT.look(machine.host()).command == "sudo apt install libc6-i386"
-    machine.write("/lib/ld-linux.so.2", "")
-    assert LOADER_32_BIT.look(machine.host()).outcome is Outcome.OK
+    """The loader on x86, and what it finds; nothing helps elsewhere."""
+    install = "sudo apt install libc6-i386 lib32gcc-s1"
+    look = PROGRAMS_32_BIT.look(machine.host())
+    assert "no C library" in look.found and look.command == install
+    machine.write("/lib/ld-linux.so.2", "#!/bin/sh\nexit 1\n", 0o755)
+    look = PROGRAMS_32_BIT.look(machine.host())
+    assert "no libgcc_s.so.1" in look.found and look.command == install
+    machine.write("/lib/ld-linux.so.2", "#!/bin/sh\nexit 0\n", 0o755)
+    assert PROGRAMS_32_BIT.look(machine.host()).outcome is Outcome.OK
+    machine.write("/lib/ld-linux.so.2", "no program")
+    look = PROGRAMS_32_BIT.look(machine.host())
+    assert (look.outcome, look.command) == (Outcome.MISSING, "pytest --board qemu_cortex_m0")
     machine.machine = "aarch64"
-    assert "Linux on x86" in LOADER_32_BIT.look(machine.host()).found
-
-
-def test_the_loader_is_the_one_that_native_sim_looks_for() -> None:
-    """Two constants, one file."""
-    from pytest_nrf_fota.units.native_sim import LOADER
-
-    assert str(LOADER) == LOADER_32_BIT.looks_at
+    assert "Linux on x86" in PROGRAMS_32_BIT.look(machine.host()).found
 
 
 def test_windows_has_no_boards_without_hardware(machine: Machine) -> None:
