@@ -11,11 +11,11 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from anyio.from_thread import start_blocking_portal
 from qemu.qmp import QMPClient, QMPError
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ProbeError
+from pytest_nrf_fota.portal import start_portal
 
 _CLOSE_TIMEOUT_S = 2.0
 _Result = TypeVar("_Result")
@@ -35,15 +35,14 @@ class QmpMonitor:
 
     def __init__(self, connection: socket.socket, deadline: Deadline, where: str) -> None:
         self._where = where
-        self._cleanup = contextlib.ExitStack()
-        self._portal = self._cleanup.enter_context(start_blocking_portal(backend="asyncio"))
+        self._portal, self._end_portal = start_portal(self)
         try:
             self._client = self._portal.call(QMPClient, where)
             connection.setblocking(False)
             self._run(lambda: self._client.connect(connection), "connect", deadline)
         except BaseException:
             connection.close()
-            self._cleanup.close()
+            self._end_portal()
             raise
 
     def execute(
@@ -79,7 +78,7 @@ class QmpMonitor:
             # A connection that QEMU ended raises here what ended it.
             self._run(self._client.disconnect, "disconnect", Deadline.after(_CLOSE_TIMEOUT_S))
         with contextlib.suppress(Exception):
-            self._cleanup.close()
+            self._end_portal()
 
     async def _execute_until_event(self, command: str, event: str) -> None:
         with self._client.listener(event) as listener:

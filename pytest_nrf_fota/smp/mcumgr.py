@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar, cast
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from smp.error import ErrorV1, ErrorV2
 from smpclient import SMPClient
 from smpclient.exceptions import SMPClientException, SMPUploadError
@@ -24,6 +23,7 @@ from smpclient.transport import SMPTransportDisconnected
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
+from pytest_nrf_fota.portal import start_portal
 from pytest_nrf_fota.report.events import Measurement, RadioState
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.smp.messages import (
@@ -68,8 +68,7 @@ class Mcumgr:
         self._radio = radio
         self._recorder = recorder
         self._timeouts = timeouts
-        self._portal_manager = start_blocking_portal("asyncio")
-        self._portal: BlockingPortal = self._portal_manager.__enter__()
+        self._portal, self._end_portal = start_portal(self)
         self._client: SMPClient | None = None
         self._is_uploading = False
         self._transport: RecordingTransport | None = None
@@ -128,7 +127,7 @@ class Mcumgr:
     def close(self) -> None:
         """Disconnect and end the session's thread. Never raises."""
         self.disconnect()
-        self._portal_manager.__exit__(None, None, None)
+        self._end_portal()
 
     def get_parameters(self) -> ServerParameters:
         """Read the server's buffer size and count."""

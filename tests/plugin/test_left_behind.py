@@ -20,6 +20,21 @@ def test_it(dut, firmware, unit):
     time.sleep(60)
 """
 
+LEAVES_ALL_OPEN = """
+import sys
+from pathlib import Path
+from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.units.sim import SimUnit
+
+board, recorder = load_board("nrf5340dk_sim"), FlightRecorder()
+unit = SimUnit(board, "left open", Path("unit"))
+dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)
+print(unit.pid, flush=True)
+sys.exit("gives up")
+"""
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_kit_ends_with_pytest(user_folder: pytest.Pytester, number: signal.Signals) -> None:
@@ -44,6 +59,19 @@ def test_kit_ends_with_pytest(user_folder: pytest.Pytester, number: signal.Signa
         run.wait()
     _wait_for_end(int(kit_pid))
     assert not Path(control_address).parent.exists()
+
+
+def test_script_that_closes_nothing_ends(tmp_path: Path) -> None:
+    """As one does that an exception ends; its kit ends, too."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LEAVES_ALL_OPEN],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (1, "gives up\n")
+    _wait_for_end(int(ended.stdout))
 
 
 def test_run_without_board_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
