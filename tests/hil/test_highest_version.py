@@ -24,7 +24,10 @@ pytestmark = pytest.mark.needs("highest_version")
 def test_higher_version_in_the_idle_slot_runs(
     dut: Dut, firmware: FirmwareSource, tmp_path: Path
 ) -> None:
-    """It runs after the next reset and every other one: nothing reverts."""
+    """It runs after the next reset and every other one: nothing reverts.
+
+    Evidence: the new application on all three wires after each of two resets.
+    """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, upgrade.file.data, tmp_path)
     upgrade.mark()
@@ -37,7 +40,10 @@ def test_higher_version_in_the_idle_slot_runs(
 def test_lower_version_in_the_idle_slot_does_not_run(
     dut: Dut, firmware: FirmwareSource, tmp_path: Path
 ) -> None:
-    """The other way round: the update lies in the first slot, the baseline in the second."""
+    """The other way round: the update lies in the first slot, the baseline in the second.
+
+    Evidence: MCUboot's `Image version` and what lies in RAM; all three wires.
+    """
     upgrade = _prepared(dut, firmware)
     slots = dut.board.slots
     baseline = dut.read_memory(slots.primary.address, slots.primary.size)
@@ -52,7 +58,11 @@ def test_lower_version_in_the_idle_slot_does_not_run(
 def test_damaged_higher_version_is_removed(
     damage: Callable[[bytes], bytes], dut: Dut, firmware: FirmwareSource, tmp_path: Path
 ) -> None:
-    """MCUboot tries it first, refuses it, and falls back to what ran before."""
+    """MCUboot tries it first, refuses it, and falls back to what ran before.
+
+    Evidence: MCUboot's line on it after the reset, the old application on the wires, and an image
+    list without the damaged one.
+    """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, damage(upgrade.file.data), tmp_path)
     upgrade.mark()
@@ -66,7 +76,10 @@ def test_damaged_higher_version_is_removed(
 def test_idle_slot_without_magic_is_not_even_tried(
     dut: Dut, firmware: FirmwareSource, tmp_path: Path
 ) -> None:
-    """What does not begin as an image is no image to MCUboot, and so nothing to refuse."""
+    """What does not begin as an image is no image to MCUboot, and so nothing to refuse.
+
+    Evidence: the version that MCUboot says it took, and the old application on the wires.
+    """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, lose_magic(upgrade.file.data), tmp_path)
     upgrade.mark()
@@ -77,7 +90,10 @@ def test_idle_slot_without_magic_is_not_even_tried(
 
 
 def test_marks_are_refused(dut: Dut, firmware: FirmwareSource) -> None:
-    """Neither test nor confirm means anything to such a bootloader."""
+    """Neither test nor confirm means anything to such a bootloader.
+
+    Evidence: the SMP server's refusal of both, with its code.
+    """
     upgrade = _prepared(dut, firmware)
     running = upgrade.images_before[0].hash
     with pytest.raises(BoardError, match="ENOTSUP"):

@@ -58,7 +58,11 @@ def test_netcore_failure_reported(dut: Dut, firmware: FirmwareSource) -> None:
 
 
 def test_netcore_uploaded_and_never_marked_stays_old(dut: Dut, firmware: FirmwareSource) -> None:
-    """An image for the network core that nobody marked is not taken at a reset."""
+    """An image for the network core that nobody marked is not taken at a reset.
+
+    Evidence: both images in the list after the upload; after the reset MCUboot saw one of them
+    pending, and the network core's flash holds the old firmware.
+    """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.variant(Variant.APP_AND_NETWORK))
     upgrade.upload()

@@ -135,8 +135,8 @@ def test_reset_during_swap_by_power_cut_recovers(
 ) -> None:
     """A swap whose power fails in the middle of a flash operation is finished by the next boot.
 
-    A sample of its operations; evidence: the kit loses its power there, then the primary slot and
-    the log of the boot.
+    A sample of its operations. Evidence: the kit loses its power there, a boot that ends in the
+    bootloader and one that reaches the application, then the update in the primary slot over SWD.
     """
     swap = _Swap(dut, firmware, faults, tmp_path)
     last = swap.count_operations()
@@ -149,7 +149,10 @@ def test_reset_during_swap_by_power_cut_recovers(
 def test_reset_during_swap_recovers_at_every_operation(
     dut: Dut, firmware: FirmwareSource, faults: Faults, tmp_path: Path
 ) -> None:
-    """The same for each single flash operation of the swap."""
+    """The same for each single flash operation of the swap.
+
+    Evidence: as for the sample, for each operation.
+    """
     swap = _Swap(dut, firmware, faults, tmp_path)
     for operation in range(1, swap.count_operations() + 1):
         swap.cut_and_recover(operation)

@@ -15,7 +15,10 @@ BEGIN_BYTES = 1024
 
 
 def test_recovery_is_entered_and_left(dut: Dut, firmware: FirmwareSource) -> None:
-    """A reset over SMP leads into it, another one out of it, and the application runs again."""
+    """A reset over SMP leads into it, another one out of it, and the application runs again.
+
+    Evidence: MCUboot's line, an image list in which nothing is active, the application's boot.
+    """
     dut.prepare(firmware.baseline)
     running = dut.start_upgrade(firmware.app_update).images_before
     _enter_recovery(dut)
@@ -28,7 +31,10 @@ def test_recovery_is_entered_and_left(dut: Dut, firmware: FirmwareSource) -> Non
 
 
 def test_recovery_writes_what_it_is_sent(dut: Dut, firmware: FirmwareSource) -> None:
-    """It overwrites the image that ran; what was broken off does not boot: MCUboot waits again."""
+    """It overwrites the image that ran; what was broken off does not boot: MCUboot waits again.
+
+    Evidence: the begin of the image in the primary slot over SWD, and a boot that stays in MCUboot.
+    """
     dut.prepare(firmware.baseline)
     update = dut.start_upgrade(firmware.app_update).file
     _enter_recovery(dut)

@@ -87,6 +87,8 @@ def _scenario(file: str, name: str, items: Sequence[pytest.Item]) -> Scenario:
     first = items[0]
     assert isinstance(first, pytest.Function)
     proves, _, evidence = (inspect.getdoc(first.function) or "").partition(EVIDENCE)
+    if not evidence.strip():
+        raise SystemExit(f"{file}: the docstring of {name} does not say: {EVIDENCE}...")
     return Scenario(
         file,
         name,
