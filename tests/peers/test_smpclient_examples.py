@@ -2,17 +2,16 @@
 
 The examples come from its source distribution on PyPI and run as they are. Those for BLE know
 smpclient's bleak transport only, which needs BlueZ and a Bluetooth adapter; here their import of it
-is answered with smpclient's bumble transport on the kit's HCI socket. Not run: the two `upgrade.py`
-(they flash a kit with nrfjprog, and look for USB product ids and firmware of their own) and
-`ble/upload.py` (uploads to image 2, which a one-image build does not have).
+is answered with smpclient's bumble transport on the kit's HCI socket, and so is `ble/upgrade.py`'s
+search for a name; tests/bluez runs that one with bleak itself. Not run: `usb/upgrade.py` (looks for
+USB product ids, which no pty has) and `ble/upload.py` (uploads to image 2, which a one-image build
+does not have).
 """
 
-import hashlib
 import os
 import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +24,17 @@ from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
-from pytest_nrf_fota.firmware.smpclient_dist import (
-    ARCHIVE_NAME,
-    ARCHIVE_SHA256,
-    firmware_folder,
-)
 from pytest_nrf_fota.probe.protocol import ResetKind
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.sim.pairing import Permission
 from pytest_nrf_fota.units.sim import SimUnit
+
+from .smpclient_programs import (
+    BOARD_ARGUMENT,
+    UPGRADE,
+    extract_examples,
+    write_what_upgrade_needs,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the virtual kit is POSIX only")
 
@@ -41,16 +42,16 @@ TIME_LIMIT_S = 60.0
 BOARD = load_board("nrf5340dk_sim")
 NAME = AppDescription().advertised_name
 EXAMPLES = ("usb/helloworld", "usb/upload_file", "usb/download_file")
-BLE_EXAMPLES = ("ble/helloworld", "ble/imagestate", "ble/mcumgrparameters")
+BLE_EXAMPLES = ("ble/helloworld", "ble/imagestate", "ble/mcumgrparameters", UPGRADE)
 
 BUMBLE = ("-m", "smpclient.transport.bumble")
 
 ON_BUMBLE = """
-import functools, runpy, sys, types
+import bleak, functools, runpy, sys, types
 from smpclient.transport.bumble import SMPBumbleTransport
 from smpclient.transport.bumble.keystore import InMemory
 
-hci, example = sys.argv[1:3]
+hci, example, *arguments = sys.argv[1:]
 
 
 class Transport(SMPBumbleTransport):
@@ -60,8 +61,15 @@ class Transport(SMPBumbleTransport):
     scan = staticmethod(functools.partial(SMPBumbleTransport.scan, hci=hci, timeout_s=1.0))
 
 
+async def find_device_by_name(name, timeout=10.0):
+    for found in await SMPBumbleTransport.scan(hci=hci, timeout_s=1.0):
+        if found.name == name:
+            return found
+
+
+bleak.BleakScanner.find_device_by_name = find_device_by_name
 sys.modules["smpclient.transport.ble"] = types.SimpleNamespace(SMPBLETransport=Transport)
-sys.argv[:] = [example]
+sys.argv[:] = [example, *arguments]
 runpy.run_path(example, run_name="__main__")
 """
 
@@ -80,18 +88,8 @@ class Kit:
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the example programs."""
-    archive = firmware_folder() / ARCHIVE_NAME
-    if not archive.is_file():
-        archive = firmware_folder(tmp_path_factory.mktemp("cache")) / ARCHIVE_NAME
-    assert hashlib.sha256(archive.read_bytes()).hexdigest() == ARCHIVE_SHA256
     folder = tmp_path_factory.mktemp("examples")
-    with tarfile.open(archive, "r:gz") as tar:
-        for name in (*EXAMPLES, *BLE_EXAMPLES):
-            source = tar.extractfile(f"smpclient-7.3.0/examples/{name}.py")
-            assert source is not None
-            file = folder / f"{name}.py"
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(source.read())
+    extract_examples((*EXAMPLES, *BLE_EXAMPLES), folder)
     return folder
 
 
@@ -134,14 +132,16 @@ def kit(tmp_path: Path, permission: Permission) -> Iterator[Kit]:
     assert (tmp_path / "unit" / "kit.log").read_text() == ""
 
 
-def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str | Path, folder: Path, path: str = os.environ["PATH"]
+) -> subprocess.CompletedProcess[str]:
     """Run Python; whatever it puts into the temporary folder lands in `folder`."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT_S,
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, "TMPDIR": str(folder), "PATH": path},
         cwd=folder,
     )
 
@@ -180,6 +180,19 @@ def test_ble_examples_over_the_hci_socket(
     assert done.returncode == 0, done.stderr
     assert "Found 1 SMP servers" in done.stdout
     assert answer in done.stdout
+
+
+def test_upgrade_over_the_hci_socket(kit: Kit, examples: Path, tmp_path: Path) -> None:
+    """It flashes, uploads, marks, resets, and finds the other firmware under its other name."""
+    tools = tmp_path / "tools"
+    write_what_upgrade_needs(examples, BOARD, kit.unit.control_address, tools)
+    done = run(
+        *("-c", ON_BUMBLE, kit.hci, examples / f"{UPGRADE}.py", BOARD_ARGUMENT),
+        folder=tmp_path,
+        path=f"{tools}{os.pathsep}{os.environ['PATH']}",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("\nConfirmed the swap\n")
 
 
 def test_command_line_finds_the_kit(kit: Kit, tmp_path: Path) -> None:
