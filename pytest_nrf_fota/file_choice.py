@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import BoardError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, UpdateFile
@@ -42,6 +43,23 @@ def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
             return (_file_for_idle_slot(package, boot),)
         case _:
             assert_never(package.kind)
+
+
+def require_slots_for(package: DfuPackage, board: BoardType) -> None:
+    """Raise `PackageError` where images of both cores would land in one slot.
+
+    A board that has one pair of slots stores whatever it is sent there, the last image over the
+    one before (facts/dual-stage-boot.md, 6.4).
+    """
+    for_network = [file.name for file in package.files if is_for_network_core(file)]
+    if for_network and len(package.files) > 1 and board.slots.secondary_network is None:
+        raise PackageError(
+            f"The package holds {for_network[0]!r} for the network core beside the application, "
+            f"and {board.name} has slots for one image.",
+            where=str(package.path),
+            next_step="Where your build has slots for the network core (mcuboot_secondary_1), name "
+            "them in a board file: slots.secondary_network. Else send the application alone.",
+        )
 
 
 def main_file(files: Sequence[UpdateFile]) -> UpdateFile:

@@ -13,7 +13,12 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
-from pytest_nrf_fota.file_choice import files_to_send, is_for_network_core, main_file
+from pytest_nrf_fota.file_choice import (
+    files_to_send,
+    is_for_network_core,
+    main_file,
+    require_slots_for,
+)
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, UpdateFile
 from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
@@ -49,6 +54,7 @@ class Upgrade:
     def __init__(self, dut: "Dut", package: DfuPackage) -> None:
         self._dut = dut
         self.package = package
+        require_slots_for(package, dut.board)
         self.boot_before = dut.last_boot()
         self.files = files_to_send(package, self.boot_before)
         self.file = main_file(self.files)

@@ -7,7 +7,12 @@ import pytest
 from pytest_nrf_fota.board import load_board
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.file_choice import files_to_send, is_for_network_core, main_file
+from pytest_nrf_fota.file_choice import (
+    files_to_send,
+    is_for_network_core,
+    main_file,
+    require_slots_for,
+)
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, package_target, read_package
 from pytest_nrf_fota.firmware.variant import Variant
@@ -38,3 +43,17 @@ def test_two_images_of_one_number_are_refused(tmp_path: Path) -> None:
     twice = DfuPackage(package.path, package.kind, package.manifest, (app, app))
     with pytest.raises(PackageError, match="same image number: 0, 0"):
         files_to_send(twice, Boot(nsib_slot=0))
+
+
+def test_images_of_both_cores_need_slots_of_both(tmp_path: Path) -> None:
+    """Else the board takes them all into one slot, and an unknown hash is all that one sees."""
+    package, kit = _package(tmp_path, Variant.APP_AND_NETWORK), load_board("nrf5340dk_sim")
+    with pytest.raises(PackageError, match=r"(?s)network core beside.*slots\.secondary_network"):
+        require_slots_for(package, kit)
+    require_slots_for(package, BOARD)
+
+
+def test_a_network_core_image_alone_may_go_through_the_shared_slot(tmp_path: Path) -> None:
+    """Builds without slots of their own for it do that."""
+    package = _package(tmp_path, Variant.NETWORK_ONLY)
+    require_slots_for(package, load_board("nrf5340dk_sim"))
