@@ -264,11 +264,20 @@ class Upgrade:
         return f"NO - {prediction.reason}; sent nevertheless"
 
     def _was_done_as_predicted(self) -> bool:
-        """Whether the test did what the preflight did: sent the file, marked it, reset as often."""
-        assert self.prediction is not None
+        """Whether the test did what the preflight did: sent the file, marked it, reset as often.
+
+        A board that booted more often resets by itself: its new application crashes, of which no
+        preflight knows.
+        """
+        if self.prediction is None or self._marked_at is None:
+            return False
         is_complete = self._uploaded is self.file and self._marked is self.file
         resets = self._dut.reset_count - self._resets_at_mark
-        return is_complete and resets == self.prediction.resets
+        boots = self._dut.boots_since(self._marked_at)
+        _, *predicted_boots = self.prediction.boots
+        return (
+            is_complete and resets == self.prediction.resets and len(boots) <= len(predicted_boots)
+        )
 
     def _mark(self, image_hash: bytes, *, for_good: bool) -> tuple[ImageState, ...]:
         self._dut.connect()

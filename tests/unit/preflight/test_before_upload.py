@@ -12,6 +12,7 @@ import pytest
 from pytest_nrf_fota.board import BoardType, load_board
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
 from pytest_nrf_fota.preflight.prediction import overlay, predict, read_update
 from pytest_nrf_fota.report.events import PreflightDone, VerdictReached
@@ -174,6 +175,17 @@ def test_wrong_yes_is_said(open_dut: OpenDut, workshop: Workshop) -> None:
     assert verdict.outcome is Outcome.NOT_UPGRADED
     assert verdict.preflight == "YES, yet the board was not upgraded: the preflight was wrong"
     dut.reset()
+
+
+def test_a_crash_of_the_new_application_is_not_the_preflights_fault(
+    open_dut: OpenDut, workshop: Workshop
+) -> None:
+    """MCUboot did as predicted; the reset after the crash, which reverts, was nobody's."""
+    dut = open_dut()
+    dut.prepare(workshop.installed_hex())
+    verdict = dut.upgrade(workshop.demo.variant(Variant.APP_FAULTS_IN_BOOT))
+    assert verdict.outcome is Outcome.NOT_UPGRADED
+    assert (verdict.preflight, "crashed" in verdict.reason) == ("", True)
 
 
 def test_wrong_no_is_said(open_dut: OpenDut, tmp_path: Path) -> None:
