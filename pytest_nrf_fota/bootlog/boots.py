@@ -11,6 +11,8 @@ from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, SwapDecision
 from pytest_nrf_fota.bootlog.segments import Limits, RawBoot, RawLine, Segmenter
 from pytest_nrf_fota.console.log import LogLine
 
+# Said of one image's slots without naming it, also where another image was swapped.
+_OF_ANY_IMAGE = frozenset({"slots_incompatible", "too_many_sectors"})
 _EVERY_LINE = Limits(first_lines=1 << 62, last_lines=0)
 
 
@@ -42,17 +44,20 @@ class _BootReader:
     def __init__(self, patterns: BoardPatterns) -> None:
         self._patterns = patterns
         self._wrong_keys: list[str] = []
+        self._of_any_image: list[str] = []
 
     def read(self, raw: RawBoot) -> Boot:
         """The boot."""
         boot = Boot(stages=[stage.stage for stage in raw.stages if stage.stage is not Stage.TFM])
-        self._wrong_keys = []
+        self._wrong_keys, self._of_any_image = [], []
         for stage in raw.stages:
             for line in stage.lines:
                 boot.lines.append(LogLine(line.time_s or 0.0, line.text))
                 self._read_board_patterns(line.text, stage.stage, boot)
                 for hit in line.facts.hits:
                     self._read_hit(hit, line, stage.stage, boot)
+        if boot.swapped:
+            boot.refusals = [line for line in boot.refusals if line not in self._of_any_image]
         return boot
 
     def _read_hit(self, hit: Hit, line: RawLine, stage: Stage, boot: Boot) -> None:
@@ -61,6 +66,8 @@ class _BootReader:
             # NSIB tries its keys one by one, so a wrong one alone refuses nothing.
             boot.refusals += [*self._wrong_keys, line.text.strip()]
             self._wrong_keys = []
+            if name in _OF_ANY_IMAGE:
+                self._of_any_image.append(line.text.strip())
         match name:
             case "nsib_attempt":
                 boot.nsib_slot = hit.number("slot")

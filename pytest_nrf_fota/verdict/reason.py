@@ -22,7 +22,7 @@ def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool)
         return "the image waits, but the board was not reset since"
     for boot in boots:
         if boot.refusals:
-            return f"the bootloader refused the image: {boot.refusals[0]!r}"
+            return f"the bootloader refused the image: {', '.join(map(repr, boot.refusals))}"
     if not boots[-1].reached_app:
         return "the last boot did not reach the application"
     return ""

@@ -283,6 +283,21 @@ def test_what_an_application_says_is_no_refusal() -> None:
     assert boot.refusals == []
 
 
+_BAD_SLOTS = "W: Cannot upgrade: not a compatible amount of sectors"
+
+
+def test_slots_that_do_not_fit_are_why_nothing_was_swapped() -> None:
+    boot = _boot(_MCUBOOT.replace("I: Bootl", f"{_BAD_SLOTS}\nI: Bootl"))
+    assert boot.refusals == [_BAD_SLOTS]
+
+
+def test_slots_of_one_image_do_not_fit_and_another_is_swapped() -> None:
+    """The line names no image."""
+    boot = _boot(_TEST_SWAP.replace("I: Image index", f"{_BAD_SLOTS}\nI: Image index", 1))
+    assert boot.swapped
+    assert boot.refusals == []
+
+
 _WRONG_KEY = """Attempting to boot slot 1.
 Attempting to boot from address 0x18200.
 Verifying signature against key 0.

@@ -59,7 +59,8 @@ def test_the_bootloaders_own_words_come_before_a_missing_application() -> None:
     refused = _boot(refusals=["E: Image in the secondary slot is not valid!", "E: more"])
     reason = common_reason([refused, _boot(reached_app=False)], None, marked=True)
     assert reason == (
-        "the bootloader refused the image: 'E: Image in the secondary slot is not valid!'"
+        "the bootloader refused the image: "
+        "'E: Image in the secondary slot is not valid!', 'E: more'"
     )
 
 
