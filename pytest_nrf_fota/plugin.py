@@ -77,6 +77,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="private key that --update is signed with for MCUboot, to make variants of it",
     )
     group.addoption(
+        "--firmware-variant",
+        dest="nrf_fota_variant",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="firmware that you built for tests that want it, such as app_hangs_in_boot=ZIP "
+        "(repeatable)",
+    )
+    group.addoption(
         "--nightly",
         dest="nrf_fota_nightly",
         action="store_true",
@@ -164,12 +173,13 @@ def pytest_configure(config: pytest.Config) -> None:
     _register_fixtures(config)
     name = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board")
     if not name:
-        if config.getoption("nrf_fota_baseline") or config.getoption("nrf_fota_update"):
-            raise pytest.UsageError("--baseline and --update need a board: --board=NAME")
+        if any(config.getoption(f"nrf_fota_{n}") for n in ("baseline", "update", "variant")):
+            raise pytest.UsageError("Firmware was given; it needs a board: --board=NAME")
         return
     from pytest_nrf_fota.board import load_board
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.firmware.choose import firmware_source
+    from pytest_nrf_fota.firmware.given_variants import read_given_variants
     from pytest_nrf_fota.report.session import require_writable, worker_path
 
     baseline: Path | None = config.getoption("nrf_fota_baseline")
@@ -193,6 +203,7 @@ def pytest_configure(config: pytest.Config) -> None:
             tuple(updates),
             worker_path(config) / "firmware",
             _signing_keys(config),
+            read_given_variants(config.getoption("nrf_fota_variant"), board),
         )
     except InputError as error:
         raise pytest.UsageError(str(error)) from error

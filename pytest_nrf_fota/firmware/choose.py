@@ -1,5 +1,6 @@
 """Choose where a session's firmware comes from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.firmware.variant import Variant
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.firmware.resign import SigningKeys
@@ -19,6 +21,7 @@ def firmware_source(
     updates: tuple[Path, ...],
     folder: Path,
     keys: "SigningKeys | None" = None,
+    variants: Mapping[Variant, Path] | None = None,
 ) -> FirmwareSource:
     """The user's files where they were given, else what the board file names.
 
@@ -28,23 +31,24 @@ def firmware_source(
         updates: all --update.
         folder: where made artifacts go.
         keys: what the given files are signed with, to make variants of them.
+        variants: all --firmware-variant, for those that cannot be made.
 
     Raises:
         PackageError: a given file is wrong.
     """
-    if baseline is not None or updates or board.firmware.source == "files":
+    if baseline is not None or updates or variants or board.firmware.source == "files":
         from pytest_nrf_fota.firmware.files_source import FilesSource
         from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
 
         if baseline is not None:
             check_against_map(baseline, read_hex(baseline), board)
-        elif updates:
+        elif updates or variants:
             raise PackageError(
                 "An update was given without the baseline that it updates.",
-                where=str(updates[0]),
+                where=str((*updates, *(variants or {}).values())[0]),
                 next_step="Give the running build as well: --baseline=build/merged.hex",
             )
-        return FilesSource(baseline, updates, board, folder, keys)
+        return FilesSource(baseline, updates, board, folder, keys, variants)
     match board.firmware.source:
         case "demo":
             from pytest_nrf_fota.firmware.demo import DemoSource

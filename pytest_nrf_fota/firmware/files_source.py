@@ -1,8 +1,7 @@
 """Firmware that the user names with --baseline and --update."""
 
+from collections.abc import Mapping
 from pathlib import Path
-
-from typing_extensions import assert_never
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
@@ -31,6 +30,14 @@ from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
 from pytest_nrf_fota.firmware.variant import Variant
 
 LOWEST_VERSION = ImageVersion(0, 0, 0)
+_MADE = frozenset(
+    {
+        *(Variant.APP_UNSIGNED, Variant.APP_WRONG_KEY, Variant.APP_TAMPERED),
+        *(Variant.APP_TRUNCATED, Variant.APP_TOO_LARGE, Variant.APP_SAME_VERSION),
+        *(Variant.APP_OLDER, Variant.MCUBOOT_SAME_VERSION, Variant.MCUBOOT_LOW_PACKAGE_VERSION),
+        *(Variant.MCUBOOT_UNPROVISIONED_KEY, Variant.MCUBOOT_TAMPERED),
+    }
+)
 
 
 class FilesSource:
@@ -45,6 +52,7 @@ class FilesSource:
         board: what packages must fit.
         folder: for made variants.
         keys: the keys that the files are signed with, as far as they were given.
+        variants: those that the user built.
 
     Raises:
         PackageError: a file is missing or wrong, or two packages update the same thing.
@@ -57,7 +65,9 @@ class FilesSource:
         board: BoardType,
         folder: Path,
         keys: SigningKeys | None = None,
+        variants: Mapping[Variant, Path] | None = None,
     ) -> None:
+        self._variants = dict(variants or {})
         self._baseline = baseline
         self._board = board
         self._folder = folder
@@ -109,7 +119,11 @@ class FilesSource:
         return self._resigned_mcuboot(f"mcuboot_plus_{steps}", steps, "+1")
 
     def variant(self, wanted: Variant) -> Path:
-        """Made of the user's packages; with another number or key only where it can be signed."""
+        """As the user built it; else made of the user's packages, with another number or key only
+        where it can be signed.
+        """
+        if wanted in self._variants:
+            return self._variants[wanted]
         name = wanted.value
         match wanted:
             case (
@@ -135,28 +149,16 @@ class FilesSource:
                 return self._resigned_mcuboot(name, 1, "+1", keys)
             case Variant.MCUBOOT_TAMPERED:
                 return self._tampered_mcuboot(name)
-            case (
-                Variant.APP_NEXT_KEY
-                | Variant.APP_NEVER_ADVERTISES
-                | Variant.APP_HANGS_IN_BOOT
-                | Variant.APP_FAULTS_IN_BOOT
-                | Variant.APP_NEEDS_PAIRING
-                | Variant.APP_CHANGES_ADDRESS
-                | Variant.APP_AND_NETWORK
-                | Variant.APP_AND_BAD_NETWORK
-                | Variant.NETWORK_ONLY
-                | Variant.MCUBOOT_TWO_APP_KEYS
-                | Variant.MCUBOOT_NEXT_APP_KEY
-                | Variant.MCUBOOT_NEXT_NSIB_KEY
-                | Variant.BASELINE_NO_DOWNGRADE
-                | Variant.BASELINE_TWO_NSIB_KEYS
-            ):
+            case _:
                 raise ArtifactUnavailableError(
                     f"This is not made of your own files: {wanted.meaning}",
-                    next_step="Run this test on nrf5340dk_sim.",
+                    next_step=f"Build it and give --firmware-variant={name}=FILE, or run this "
+                    "test on nrf5340dk_sim.",
                 )
-            case _:
-                assert_never(wanted)
+
+    def makes(self, wanted: Variant) -> bool:
+        """What damage, another number or another key makes of a build."""
+        return wanted in self._variants or wanted in _MADE
 
     def _damaged_app(self, wanted: Variant) -> Path:
         def damage(file: UpdateFile) -> bytes:

@@ -47,6 +47,11 @@ class NoFirmwareSource:
         del wanted
         raise self._nothing_to_replace()
 
+    def makes(self, wanted: Variant) -> bool:
+        """Nothing."""
+        del wanted
+        return False
+
     def _nothing_to_replace(self) -> ArtifactUnavailableError:
         return ArtifactUnavailableError(
             f"{self._board_name} is one program without bootloader and images.",

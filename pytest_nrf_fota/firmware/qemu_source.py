@@ -1,5 +1,6 @@
 """Variants of the real Zephyr firmware that runs in QEMU (facts/real-firmware-targets.md)."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -10,7 +11,6 @@ from pytest_nrf_fota.firmware.damage import damaged_app
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
-from pytest_nrf_fota.firmware.renewal import NotRenewableError
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.smpclient_dist import (
     HEADER_SIZE_BYTES,
@@ -32,6 +32,18 @@ UPDATE_VERSION = ImageVersion(1, 2, 3, 4)
 UPDATE_BUILD_TIME = "UPGRADED v1.2.3+4 OK"
 
 QemuBuild: TypeAlias = Literal["qemu_cortex_m0", "mps2_an385"]
+
+_MADE_OF_BOTH = frozenset(
+    {
+        *(Variant.APP_TAMPERED, Variant.APP_TRUNCATED, Variant.APP_TOO_LARGE),
+        *(Variant.APP_SAME_VERSION, Variant.APP_OLDER),
+    }
+)
+_MADE: Mapping[QemuBuild, frozenset[Variant]] = {
+    "qemu_cortex_m0": _MADE_OF_BOTH,
+    # It runs the highest version whatever is sent.
+    "mps2_an385": _MADE_OF_BOTH | {Variant.BASELINE_NO_DOWNGRADE},
+}
 
 
 class QemuSource:
@@ -89,11 +101,13 @@ class QemuSource:
 
     def variant(self, wanted: Variant) -> Path:
         """Applications; neither MCUboot checks a signature, and none can be replaced."""
+        if not self.makes(wanted):
+            raise ArtifactUnavailableError(
+                f"{self._build} has no firmware {wanted.value!r}: {wanted.meaning}",
+                next_step="Run this test on nrf5340dk_sim.",
+            )
         name = f"{wanted.value}.zip"
-        try:
-            damaged = damaged_app(self._update_image, wanted, self._layout.slot_size_bytes)
-        except NotRenewableError as error:
-            raise self._not_made(wanted) from error
+        damaged = damaged_app(self._update_image, wanted, self._layout.slot_size_bytes)
         if damaged is not None:
             return self._package(name, damaged)
         match wanted:
@@ -101,11 +115,14 @@ class QemuSource:
                 return self._package(name, self._image(BASELINE_VERSION, OTHER_BUILD_TIME))
             case Variant.APP_OLDER:
                 return self._package(name, self._image(OLDER_VERSION, OTHER_BUILD_TIME))
-            case Variant.BASELINE_NO_DOWNGRADE if self._build == "mps2_an385":
-                # It runs the highest version whatever is sent.
+            case Variant.BASELINE_NO_DOWNGRADE:
                 return self.baseline
             case _:
-                raise self._not_made(wanted)
+                raise AssertionError(f"{wanted} is made, and nothing makes it")
+
+    def makes(self, wanted: Variant) -> bool:
+        """What damage or another version makes of an image without a signature."""
+        return wanted in _MADE[self._build]
 
     @property
     def _signed_bin(self) -> Path:
@@ -149,10 +166,4 @@ class QemuSource:
         return ArtifactUnavailableError(
             f"{self._build} has one MCUboot that cannot be replaced.",
             next_step="Run bootloader upgrades on nrf5340dk or nrf5340dk_sim.",
-        )
-
-    def _not_made(self, wanted: Variant) -> ArtifactUnavailableError:
-        return ArtifactUnavailableError(
-            f"{self._build} has no firmware {wanted.value!r}: {wanted.meaning}",
-            next_step="Run this test on nrf5340dk_sim.",
         )

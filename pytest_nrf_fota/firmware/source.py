@@ -42,3 +42,6 @@ class FirmwareSource(Protocol):
 
     def variant(self, wanted: Variant) -> Path:
         """A DFU package, or a baseline's hex file, that differs in one thing."""
+
+    def makes(self, wanted: Variant) -> bool:
+        """Whether `variant` makes this one, where it has the files and keys for it."""

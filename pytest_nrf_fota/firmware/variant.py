@@ -35,6 +35,11 @@ class Variant(Enum):
     BASELINE_TWO_NSIB_KEYS = "baseline_two_nsib_keys"
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether it is a hex file to start from, and no update."""
+        return self in (Variant.BASELINE_NO_DOWNGRADE, Variant.BASELINE_TWO_NSIB_KEYS)
+
+    @property
     def meaning(self) -> str:
         """What it is, in one sentence."""
         match self:

@@ -237,7 +237,7 @@ def good_baseline(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> 
     variant = source.variant
 
     def good(wanted: Variant) -> Path:
-        return source.baseline if wanted.value.startswith("baseline") else variant(wanted)
+        return source.baseline if wanted.is_baseline else variant(wanted)
 
     patch.setattr(source, "variant", good)
 

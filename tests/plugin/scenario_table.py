@@ -5,15 +5,19 @@ Run: python tests/plugin/scenario_table.py > docs/scenarios.md
 
 import contextlib
 import inspect
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import board_names, load_board, packaged_boards
+from pytest_nrf_fota.board import BoardType, board_names, load_board, packaged_boards
 from pytest_nrf_fota.capabilities import Capability, capabilities_of, capability_named
+from pytest_nrf_fota.firmware.choose import firmware_source
+from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.firmware.variant import Variant
 
 SCENARIOS = Path(__file__).parent.parent / "hil"
 RUNS = "yes"
@@ -21,23 +25,54 @@ EVIDENCE = "Evidence: "
 HEAD = """# Scenarios
 
 Made from `tests/hil` by `tests/plugin/scenario_table.py`; a test compares it. A board runs a
-scenario (`yes`), or the cell names what it lacks (`@pytest.mark.needs`; `pytest --markers` explains
-the names). `nightly` scenarios run with `--nightly` or `-m nightly`. `nrf5340dk` is the real kit,
-on which nothing has been run yet; the virtual kit runs the scenarios as NCS 2.3, 2.6, 2.9 and 3.0.
+scenario (`yes`, or those of its variants that are named), or the cell says what it lacks
+(`@pytest.mark.needs`; `pytest --markers` explains the names; for `such firmware` see
+[firmware-variants.md](firmware-variants.md)). `nightly` scenarios run with `--nightly` or
+`-m nightly`. `nrf5340dk` is the real kit with your own files and their keys, on which nothing has
+been run yet; the virtual kit runs the scenarios as NCS 2.3, 2.6, 2.9 and 3.0.
 """
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What a board has, and its source of firmware."""
+
+    capabilities: frozenset[Capability]
+    firmware: FirmwareSource
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a test needs: of the board, and of firmware."""
+
+    capabilities: frozenset[Capability]
+    firmware: frozenset[Variant]
+
+    def lacking_in(self, offer: Offer) -> str:
+        """What a board lacks, in a word; empty where it has everything."""
+        for capability in Capability:
+            if capability in self.capabilities - offer.capabilities:
+                return capability.value
+        return "" if all(map(offer.firmware.makes, self.firmware)) else "such firmware"
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """One test of `tests/hil`: where it is, what it proves and how, what it needs."""
+    """One test of `tests/hil`: where it is, what it proves and how, what each variant needs.
+
+    One without variants is its own only variant, without a name.
+    """
 
     file: str
     name: str
-    variants: tuple[str, ...]
+    variants: Mapping[str, Demand]
     proves: str
     evidence: str
-    needs: frozenset[Capability]
     is_nightly: bool
+
+    def variants_on(self, offer: Offer) -> list[str]:
+        """The variants that a board runs which offers this."""
+        return [name for name, demand in self.variants.items() if not demand.lacking_in(offer)]
 
 
 class _Listing:
@@ -67,8 +102,8 @@ def list_scenarios() -> tuple[Scenario, ...]:
 
 def table(scenarios: Sequence[Scenario]) -> str:
     """The document."""
-    boards = {name: capabilities_of(load_board(name)) for name in board_names([packaged_boards()])}
-    offering = [name for name in boards if any(s.needs <= boards[name] for s in scenarios)]
+    boards = {name: _offer(load_board(name)) for name in board_names([packaged_boards()])}
+    offering = [name for name in boards if any(s.variants_on(boards[name]) for s in scenarios)]
     parts = [HEAD]
     for file in dict.fromkeys(scenario.file for scenario in scenarios):
         parts.append(f"\n## {file}\n")
@@ -92,28 +127,49 @@ def _scenario(file: str, name: str, items: Sequence[pytest.Item]) -> Scenario:
     return Scenario(
         file,
         name,
-        tuple(item.name.partition("[")[2].rstrip("]") for item in items if "[" in item.name),
+        {item.name.partition("[")[2].rstrip("]"): _demand(item) for item in items},
         _one_line(proves),
         _one_line(evidence),
-        frozenset(
-            capability_named(argument)
-            for marker in first.iter_markers("needs")
-            for argument in marker.args
-        ),
         first.get_closest_marker("nightly") is not None,
     )
 
 
+def _demand(item: pytest.Item) -> Demand:
+    """Firmware is what its parameters and its code name."""
+    assert isinstance(item, pytest.Function)
+    named = re.findall(r"Variant\.([A-Z_]+)", inspect.getsource(item.function))
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return Demand(
+        frozenset(
+            capability_named(argument)
+            for marker in item.iter_markers("needs")
+            for argument in marker.args
+        ),
+        frozenset(
+            {parameter for parameter in parameters if isinstance(parameter, Variant)}
+            or {Variant[name] for name in named}
+        ),
+    )
+
+
+def _offer(board: BoardType) -> Offer:
+    return Offer(capabilities_of(board), firmware_source(board, None, (), Path()))
+
+
 def _title(scenario: Scenario) -> str:
     title = f"`{scenario.name}`"
-    if scenario.variants:
+    if "" not in scenario.variants:
         title += f" ({', '.join(scenario.variants)})"
     return f"{title} nightly" if scenario.is_nightly else title
 
 
-def _cell(scenario: Scenario, offered: frozenset[Capability]) -> str:
-    missing = [c.value for c in Capability if c in scenario.needs and c not in offered]
-    return f"no {missing[0]}" if missing else RUNS
+def _cell(scenario: Scenario, offer: Offer) -> str:
+    running = scenario.variants_on(offer)
+    if len(running) == len(scenario.variants):
+        return RUNS
+    if running:
+        return ", ".join(running)
+    return f"no {next(iter(scenario.variants.values())).lacking_in(offer)}"
 
 
 def _row(cells: Sequence[str]) -> str:

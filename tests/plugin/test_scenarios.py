@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from pytest_nrf_fota.board import load_board
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.variant import Variant
 
 HIL = Path(__file__).parents[1] / "hil"
 FILES = [
@@ -73,6 +74,41 @@ def test_keys_without_what_they_signed(user_folder: pytest.Pytester) -> None:
     result = user_folder.runpytest_subprocess("--board=nrf5340dk_sim", f"--nsib-key={pem}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*need what they signed: --update=ZIP"])
+
+
+def test_a_variant_that_the_user_built(user_folder: pytest.Pytester) -> None:
+    """What cannot be made of a build is built, and the scenario runs with it."""
+    crash = DemoSource(load_board("nrf5340dk_sim"), user_folder.mkdir("crash")).variant(
+        Variant.APP_FAULTS_IN_BOOT
+    )
+    result = user_folder.runpytest_subprocess(
+        *("--board=nrf5340dk_sim", "-rs", *_given(user_folder.path), "-k", "crash or hangs"),
+        *(f"--firmware-variant=app_faults_in_boot={crash}", str(HIL / "test_robustness.py")),
+    )
+    result.assert_outcomes(passed=2, skipped=1, deselected=19)
+    result.stdout.fnmatch_lines(
+        ["SKIPPED*hangs while it starts Bluetooth.*--firmware-variant=app_hangs_in_boot=FILE*"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("app_hangs=x.zip", "*no firmware variant 'app_hangs'; known: *app_hangs_in_boot*"),
+        ("app_older", "*No file is given for 'app_older'.*"),
+        ("app_older=nowhere.zip", "*nowhere.zip*"),
+        ("baseline_no_downgrade=nowhere.hex", "*nowhere.hex*"),
+    ],
+)
+def test_a_variant_that_cannot_be_used(
+    user_folder: pytest.Pytester, given: str, complaint: str
+) -> None:
+    """The run ends before anything is collected."""
+    result = user_folder.runpytest_subprocess(
+        "--board=nrf5340dk_sim", f"--firmware-variant={given}"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([complaint])
 
 
 def _given(folder: Path) -> list[str]:

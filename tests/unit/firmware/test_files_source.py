@@ -5,13 +5,17 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.board import BoardType, load_board
-from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.errors import InputError, PackageError
 from pytest_nrf_fota.firmware.choose import firmware_source
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.files_source import FilesSource
+from pytest_nrf_fota.firmware.given_variants import read_given_variants
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.no_firmware import NoFirmwareSource
 from pytest_nrf_fota.firmware.qemu_source import QemuSource
+from pytest_nrf_fota.firmware.resign import SigningKeys
 from pytest_nrf_fota.firmware.source import ArtifactUnavailableError, FirmwareSource
+from pytest_nrf_fota.firmware.variant import Variant
 
 
 def unavailable(source: FirmwareSource, artifact: str) -> ArtifactUnavailableError:
@@ -106,3 +110,36 @@ def test_given_files_come_before_the_boards_source(
 
     with pytest.raises(PackageError, match="without the baseline"):
         firmware_source(board, None, (demo.app_update,), tmp_path)
+
+
+@pytest.mark.parametrize("variant", Variant)
+def test_what_it_says_that_it_makes(
+    variant: Variant, board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    """And nothing else; a test of the other kind is skipped with the way out."""
+    keys = SigningKeys(signing_key_for_tests("nsib"), signing_key_for_tests("mcuboot"))
+    updates = (demo.app_update, demo.mcuboot_update)
+    source = FilesSource(demo.baseline, updates, board, tmp_path, keys)
+    if source.makes(variant):
+        assert source.variant(variant).is_file()
+        return
+    with pytest.raises(ArtifactUnavailableError, match=f"--firmware-variant={variant.value}=FILE"):
+        source.variant(variant)
+    given = FilesSource(demo.baseline, updates, board, tmp_path, keys, {variant: tmp_path})
+    assert given.makes(variant)
+    assert given.variant(variant) == tmp_path
+
+
+def test_given_variants_are_checked(board: BoardType, demo: DemoSource, tmp_path: Path) -> None:
+    """A baseline is a hex file, the rest are packages."""
+    hex_file, package = demo.baseline, demo.app_update
+    good = [f"baseline_no_downgrade={hex_file}", f"app_needs_pairing={package}"]
+    assert read_given_variants(good, board) == {
+        Variant.BASELINE_NO_DOWNGRADE: hex_file,
+        Variant.APP_NEEDS_PAIRING: package,
+    }
+    for bad in (f"baseline_no_downgrade={package}", f"app_needs_pairing={hex_file}"):
+        with pytest.raises(PackageError):
+            read_given_variants([bad], board)
+    with pytest.raises(InputError, match="Two files are given for 'app_needs_pairing'"):
+        read_given_variants([good[1], good[1]], board)
