@@ -146,16 +146,23 @@ BootloaderMode: TypeAlias = Literal[
 ]
 
 
+NcsRelease: TypeAlias = Literal["2.3", "2.6", "2.9", "3.0"]
+
+
 class BootSettings(_Section):
     """What boots, the log lines of this board's boot, and how many resets an update takes.
 
-    `firmware_version` and `bootloader_version` are the thread's two lines; a board without NSIB
-    leaves them out. `bootloader_mode` is how MCUboot was built, named as in MCUboot's Kconfig
-    (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, BOOT_RAM_LOAD, ...); `none` is a board without it.
-    `checks_signature` is false for an MCUboot that takes hash-only images. `recovery_ready` is what
-    MCUboot prints when it waits in serial recovery; left out where it has none.
+    `ncs` is the nRF Connect SDK that Nordic's bootloaders were built with: the latest of these
+    releases that is not later, but "2.9" also for 2.8. `mcuboot_update_resets` is for builds that
+    differ from their release. `firmware_version` and `bootloader_version` are the thread's two
+    lines; a board without NSIB leaves them out. `bootloader_mode` is how MCUboot was built, named
+    as in MCUboot's Kconfig (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, BOOT_RAM_LOAD, ...); `none` is
+    a board without it. `checks_signature` is false for an MCUboot that takes hash-only images.
+    `recovery_ready` is what MCUboot prints when it waits in serial recovery; left out where it has
+    none.
     """
 
+    ncs: NcsRelease = "2.3"
     bootloader_mode: BootloaderMode = "swap_move"
     checks_signature: bool = True
     recovery_ready: Regex | None = None
@@ -163,7 +170,33 @@ class BootSettings(_Section):
     firmware_version: VersionRegex | None = None
     bootloader_version: VersionRegex | None = None
     app_ready: Regex
-    mcuboot_update_resets: int = Field(default=2, ge=1)
+    mcuboot_update_resets: int | None = Field(default=None, ge=1)
+
+    @property
+    def is_since_ncs_2_8(self) -> bool:
+        """Whether MCUboot knows S slots for what they are (facts/dual-stage-boot.md, 4.5)."""
+        return self.ncs in ("2.9", "3.0")
+
+    @property
+    def resets_until_new_mcuboot_runs(self) -> int:
+        """Resets that a MCUboot update takes, the one after marking included.
+
+        NSIB sees a new MCUboot one reset after the copy. From NCS 2.8 MCUboot does this reset by
+        itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c: boot_swap_image
+        does, boot_copy_image does not).
+        """
+        if self.mcuboot_update_resets is not None:
+            return self.mcuboot_update_resets
+        return 1 if self.is_since_ncs_2_8 and self.bootloader_mode != "overwrite_only" else 2
+
+    @property
+    def survives_power_cuts(self) -> bool:
+        """Whether MCUboot finishes a swap wherever the power was cut.
+
+        Not one of NCS 2.3 that swaps using move: it is lost where the primary slot's first sector
+        is erased and not yet written (mended in sdk-mcuboot 74530753, February 2023).
+        """
+        return not (self.ncs == "2.3" and self.bootloader_mode == "swap_move")
 
     @property
     def takes_marks(self) -> bool:
@@ -223,7 +256,6 @@ class SimSettings(_Section):
     sources have it; without it the whole page is erased.
     """
 
-    ncs: Literal["2.3", "2.6", "2.9", "3.0"] = "2.3"
     speed: Literal["max"] | Annotated[float, Field(gt=0)] = "max"
     identity_address: str = Field(
         default="F2:7C:B6:5D:C3:74", pattern=r"^[C-F][0-9A-F](:[0-9A-F]{2}){5}$"

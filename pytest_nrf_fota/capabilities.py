@@ -116,14 +116,14 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.REVERT:
             return mode in ("swap_scratch", "swap_move", "swap_offset")
         case Capability.SECOND_RESET:
-            return board.slots.s0 is not None and board.boot.mcuboot_update_resets > 1
+            return board.slots.s0 is not None and board.boot.resets_until_new_mcuboot_runs > 1
         case Capability.MCUBOOT_UPDATE:
             # Beside slots of the network core, NCS to 2.7 starts what it has copied (linkage.py).
             return board.slots.s0 is not None and (
-                board.slots.secondary_network is None or board.boot.mcuboot_update_resets == 1
+                board.slots.secondary_network is None or board.boot.is_since_ncs_2_8
             )
         case Capability.WRONG_FILE_CLEANUP:
-            return board.slots.s0 is not None and board.boot.mcuboot_update_resets == 1
+            return board.slots.s0 is not None and board.boot.is_since_ncs_2_8
         case Capability.SHELL:
             return board.console.has_shell
         case Capability.PROBE_ERASE:

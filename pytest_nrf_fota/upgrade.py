@@ -79,7 +79,7 @@ class Upgrade:
             case PackageKind.APPLICATION:
                 return 1
             case PackageKind.MCUBOOT:
-                return self._dut.board.boot.mcuboot_update_resets
+                return self._dut.board.boot.resets_until_new_mcuboot_runs
             case _:
                 assert_never(self.package.kind)
 

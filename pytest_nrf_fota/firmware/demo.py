@@ -120,7 +120,7 @@ class DemoSource:
             if network
             else McubootDescription()
         )
-        self._shape = PACKAGE_SHAPES[board.sim.ncs if board.sim else "2.3"]
+        self._shape = PACKAGE_SHAPES[board.boot.ncs]
         self._baseline_bootloader = baseline_bootloader
         self._baseline_build_time = baseline_build_time
         self._nsib_key = signing_key_for_tests("nsib")

@@ -34,7 +34,6 @@ from pytest_nrf_fota.sim.profile import PROFILES, SSlotUpdate
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.messages import ImageState
 
-DEFAULT_NCS = "2.3"
 UPLOAD_CHUNK_BYTES = 4096
 
 
@@ -65,7 +64,7 @@ class Bench:
         self._clock = clock
         self._pcd_command = PcdCommand()
         self._load(segments)
-        self.profile = PROFILES[ncs or self._release_on_board() or _release_of(board)]
+        self.profile = PROFILES[ncs or self._release_on_board() or board.boot.ncs]
         self.halted = ""
         self._lines: list[LogLine] = []
         self.chain = self._make_chain()
@@ -250,10 +249,6 @@ def _max_sectors(pages: int) -> int:
     while sectors < pages:
         sectors *= 2
     return sectors
-
-
-def _release_of(board: BoardType) -> str:
-    return board.sim.ncs if board.sim is not None else DEFAULT_NCS
 
 
 def _ignore_line(_function: str, _text: str) -> None:

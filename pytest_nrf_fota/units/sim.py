@@ -265,7 +265,7 @@ def kit_settings_json(board: BoardType) -> str:
         )
     settings = {
         "slots": asdict(slot_map_of(board)),
-        "ncs": board.sim.ncs,
+        "ncs": board.boot.ncs,
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,
         "keep_last_line": board.sim.keep_last_line,

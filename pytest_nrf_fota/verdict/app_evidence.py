@@ -157,7 +157,8 @@ def _by_swaps(boots: Sequence[Boot]) -> Says:
         silent = any(boot.wanted_swap and not boot.refusals for boot in boots)
         return Says.UNKNOWN if silent else Says.OLD
     # A resumed swap goes on with what the one before it began.
-    known = [boot.swap_type for boot in swapped if boot.swap_type is not None]
+    known = [boot for boot in swapped if boot.swap_type is not None or 0 in boot.overwritten]
     if not known:
         return Says.UNKNOWN
-    return Says.OLD if known[-1] == "revert" else Says.NEW
+    # What was overwritten is gone, so that nothing can be reverted to it.
+    return Says.OLD if known[-1].swap_type == "revert" else Says.NEW

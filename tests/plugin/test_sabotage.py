@@ -30,8 +30,7 @@ MISTAKE = re.compile(
 _SHORT = "[timeouts]\nboot_s = 6.0\nswap_s = 4.0\napp_start_s = 4.0\n[console]\nreopen_s = 3.0\n"
 KITS: Mapping[str, str] = {
     "kit_2_3": 'base = "nrf5340dk_sim"\n' + _SHORT,
-    "kit_2_9": 'base = "nrf5340dk_sim"\n' + _SHORT + "[boot]\nmcuboot_update_resets = 1\n"
-    '[sim]\nncs = "2.9"\n',
+    "kit_2_9": 'base = "nrf5340dk_sim"\n' + _SHORT + '[boot]\nncs = "2.9"\n',
     "kit_netcore": 'base = "nrf5340dk_sim_netcore"\n' + _SHORT,
 }
 """Board files, the packaged virtual kits with less patience."""

@@ -21,8 +21,6 @@ title = "Virtual nRF5340 DK"
 base = "nrf5340dk_sim"
 platforms = []
 [boot]
-mcuboot_update_resets = 1
-[sim]
 ncs = "3.0"
 """
 

@@ -145,7 +145,7 @@ def test_own_board_is_read_with_its_defaults(tmp_path: Path) -> None:
     board = load_board("kit", [tmp_path])
     assert board.probe.recover == (Core.NETWORK, Core.APPLICATION)
     assert board.probe.reset is ResetKind.PIN
-    assert board.boot.mcuboot_update_resets == 2
+    assert board.boot.resets_until_new_mcuboot_runs == 2
     assert board.console.prompt is None
     assert board.slots.s0 is None
 
@@ -479,3 +479,21 @@ def test_timeout_that_is_no_time_is_refused(seconds: float) -> None:
     with pytest.raises(BoardFileError, match="boot_s") as caught:
         load_board("nrf5340dk_sim").with_timeouts(probe_s=None, boot_s=seconds)
     assert "--base-timeout" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("boot", "resets"),
+    [
+        ('ncs = "2.3"', 2),
+        ('ncs = "2.6"', 2),
+        ('ncs = "2.9"', 1),
+        ('ncs = "3.0"', 1),
+        ('ncs = "3.0"\nbootloader_mode = "overwrite_only"', 2),
+        ('ncs = "2.3"\nmcuboot_update_resets = 1', 1),
+    ],
+)
+def test_resets_until_a_new_mcuboot_runs(boot: str, resets: int, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        f'name = "mine"\ntitle = "mine"\nbase = "nrf5340dk"\nplatforms = []\n[boot]\n{boot}\n'
+    )
+    assert load_board("mine", [tmp_path]).boot.resets_until_new_mcuboot_runs == resets

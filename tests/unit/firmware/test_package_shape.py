@@ -34,7 +34,7 @@ def board_of(ncs: str, folder: Path, *, has_network_slots: bool = False) -> Boar
     )
     (folder / "mine.toml").write_text(
         f'name = "mine"\ntitle = "mine"\nbase = "nrf5340dk_sim"\nplatforms = []\n'
-        f'{slots}[sim]\nncs = "{ncs}"\n'
+        f'{slots}[boot]\nncs = "{ncs}"\n'
     )
     return load_board("mine", (folder,))
 

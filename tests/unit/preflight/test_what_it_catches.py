@@ -315,9 +315,8 @@ class TestDowngrade:
 
     def test_bootloader_into_a_slot_without_header(self, guarded: Workshop) -> None:
         """NCS 2.6 looks at permanent swaps as well; 2.8 and later leave it to NSIB."""
-        assert guarded.board.sim is not None
         prediction = guarded.predict(guarded.mcuboot_package())
-        if guarded.board.sim.ncs == "2.6":
+        if guarded.board.boot.ncs == "2.6":
             assert_no(
                 prediction,
                 "package version",
@@ -555,12 +554,11 @@ class TestPadding:
 
     def test_padded_and_confirmed(self, workshop: Workshop) -> None:
         """Later applications refuse a trial of what is pending for good; 2.3 takes it silently."""
-        assert workshop.board.sim is not None
         image = self.padded(workshop, is_confirmed=True)
         prediction = workshop.predict(workshop.app_package(image))
         assert result_of(prediction, "padding") == "note"
         assert "swap perm" in prediction.boots[-1].summary
-        if workshop.board.sim.ncs == "2.3":
+        if workshop.board.boot.ncs == "2.3":
             assert_yes(prediction)
         else:
             assert_no(prediction, "mark", "rc 6", "brings its own mark", "without imgtool --pad")

@@ -35,22 +35,18 @@ from pytest_nrf_fota.preflight.prediction import Prediction, overlay, predict, r
 NEW_APP = ImageVersion(1, 1, 0)
 NEW_MCUBOOT = ImageVersion(0, 0, 15)
 NETWORK_SLOT = Slot(address=0x100D8000, size=0x40000)
-ONE_RESET_SINCE = ("2.9", "3.0")
 
 
 def board_of(ncs: str, *, has_network_slots: bool = False) -> BoardType:
     """The virtual kit of a release."""
     board = load_board("nrf5340dk_sim")
-    assert board.sim is not None
     slots = board.slots
     if has_network_slots:
         slots = slots.model_copy(update={"secondary_network": NETWORK_SLOT})
-    resets = 1 if ncs in ONE_RESET_SINCE else 2
     return board.model_copy(
         update={
-            "sim": board.sim.model_copy(update={"ncs": ncs}),
             "slots": slots,
-            "boot": board.boot.model_copy(update={"mcuboot_update_resets": resets}),
+            "boot": board.boot.model_copy(update={"ncs": ncs}),
         }
     )
 
@@ -86,8 +82,7 @@ class Workshop:
         self, board: BoardType, folder: Path, *, downgrade_prevention: bool = False
     ) -> None:
         self.board = board
-        assert board.sim is not None
-        self._shape = PACKAGE_SHAPES[board.sim.ncs]
+        self._shape = PACKAGE_SHAPES[board.boot.ncs]
         self._folder = folder
         self._mcuboot = McubootDescription(
             swap="overwrite" if board.slots.secondary_network else "move",

@@ -24,7 +24,7 @@ base = "nrf5340dk_sim"
 platforms = []
 [slots]
 secondary_network = {{ address = 0x100D8000, size = 0x40000 }}
-[sim]
+[boot]
 ncs = "{ncs}"
 """
 TIME_LIMIT_S = 30

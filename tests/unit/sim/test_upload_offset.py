@@ -121,8 +121,7 @@ class TestList:
 @contextmanager
 def kit(folder: Path, app: AppDescription) -> Iterator[tuple[Dut, DemoSource]]:
     board = load_board("nrf5340dk_sim")
-    assert board.sim is not None
-    board = board.model_copy(update={"sim": board.sim.model_copy(update={"ncs": "3.0"})})
+    board = board.model_copy(update={"boot": board.boot.model_copy(update={"ncs": "3.0"})})
     firmware = DemoSource(board, folder / "firmware", app, McubootDescription(swap="offset"))
     recorder = FlightRecorder()
     unit = SimUnit(board, "kit", folder / "unit")

@@ -234,3 +234,9 @@ def test_the_identity_in_a_slot_is_the_identity_of_its_file() -> None:
 )
 def test_a_slot_without_a_complete_image_has_no_identity(content: bytes) -> None:
     assert _read_slot(content) is None
+
+
+def test_an_overwritten_application_is_new_whatever_the_decision_was() -> None:
+    """Noise may swallow the line with the swap type; nothing reverts to what was overwritten."""
+    assert _uart(Boot(stages=list(_RUNNING), overwritten=[0])) is Says.NEW
+    assert _uart(Boot(stages=list(_RUNNING), overwritten=[1])) is Says.OLD
