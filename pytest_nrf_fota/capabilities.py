@@ -24,6 +24,7 @@ class Capability(Enum):
     SERIAL_RECOVERY = "serial_recovery"
     SECOND_RESET = "second_reset"
     WRONG_FILE_CLEANUP = "wrong_file_cleanup"
+    WRONG_FILE_STAYS = "wrong_file_stays"
     MCUBOOT_UPDATE = "mcuboot_update"
     SHELL = "shell"
     PROBE_ERASE = "probe_erase"
@@ -62,6 +63,8 @@ class Capability(Enum):
                 return "NSIB chooses each MCUboot that was sent, before it runs."
             case Capability.WRONG_FILE_CLEANUP:
                 return "MCUboot erases an update for the S slot that runs, as NCS of late does."
+            case Capability.WRONG_FILE_STAYS:
+                return "MCUboot leaves an update for the S slot that runs, as NCS once did."
             case Capability.SHELL:
                 return "The application has a Zephyr shell on the console."
             case Capability.PROBE_ERASE:
@@ -124,6 +127,8 @@ def _has(board: "BoardType", capability: Capability) -> bool:
             )
         case Capability.WRONG_FILE_CLEANUP:
             return board.slots.s0 is not None and board.boot.is_since_ncs_2_8
+        case Capability.WRONG_FILE_STAYS:
+            return board.slots.s0 is not None and not board.boot.is_since_ncs_2_8
         case Capability.SHELL:
             return board.console.has_shell
         case Capability.PROBE_ERASE:
