@@ -31,7 +31,7 @@ def test_scenarios_pass_on_every_release(user_folder: pytest.Pytester, base: str
     """Whatever they need is there or they are skipped; none fails."""
     _board_file(user_folder.path, base, ncs)
     result = user_folder.runpytest_subprocess(
-        *("--board", "other_kit", f"--board-dir={user_folder.path}", str(SCENARIOS))
+        *("--board", "other_kit", f"--board-dir={user_folder.path}", "--nightly", str(SCENARIOS))
     )
     outcomes = result.parseoutcomes()
     assert outcomes["passed"] > 20
