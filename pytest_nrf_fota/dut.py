@@ -12,13 +12,19 @@ from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError, ProbeError
+from pytest_nrf_fota.errors import (
+    BoardError,
+    BoardFileError,
+    LineNotSeenError,
+    NotSeenError,
+    ProbeError,
+)
 from pytest_nrf_fota.faults import Faults
 from pytest_nrf_fota.firmware.advertised_name import advertised_name
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
-from pytest_nrf_fota.readiness import wait_until_ready
+from pytest_nrf_fota.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.report.events import Mark, Measurement
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
@@ -93,7 +99,8 @@ class Dut:
             raise BoardFileError(
                 f"{self.board.name} has no shell.",
                 where="console.prompt in its board file",
-                next_step="Add console.prompt if the application has a shell.",
+                next_step='Mark the test with needs("shell"), or set console.prompt if the '
+                "application has one.",
             )
         return ZephyrShell(
             self.console,
@@ -188,12 +195,15 @@ class Dut:
     def step(self, name: str, detail: str = "") -> Iterator[None]:
         """Record a step. Where it saw nothing in time, ask first whether the rig is still there.
 
-        Raises `ProbeError` instead of `NotSeenError` where the probe has lost the board.
+        Raises `ProbeError` instead of `NotSeenError` where the probe has lost the board, and
+        `BoardError` where `faults` cut its power.
         """
         with self.recorder.step(name, detail):
             try:
                 yield
             except NotSeenError as error:
+                if not self._has_power():
+                    raise power_is_cut(self.name) from error
                 try:
                     self.probe.info(Deadline.after(_RIG_CHECK_S))
                 except ProbeError as rig_error:
@@ -203,16 +213,29 @@ class Dut:
     def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
         """Wait until the application that boots after `since` is ready.
 
-        Raises `NotSeenError` with what came instead, `BoardError` where it crashes in each boot.
+        Raises `NotSeenError` with what came instead, `BoardError` where it crashes in each boot, or
+        where `faults` cut the power.
         """
         timeouts = self.board.timeouts
-        wait_until_ready(
-            self.console,
-            self.board.boot.app_ready,
-            since=since,
-            deadline=deadline,
-            app_start_s=timeouts.app_start_s or timeouts.boot_s,
-        )
+        try:
+            wait_until_ready(
+                self.console,
+                self.board.boot.app_ready,
+                since=since,
+                deadline=deadline,
+                app_start_s=timeouts.app_start_s or timeouts.boot_s,
+                has_power=self._has_power,
+            )
+        except LineNotSeenError as error:
+            boots = self.boots_since(since)
+            if not boots or not boots[-1].reached_app:
+                raise
+            raise LineNotSeenError(
+                error.what,
+                where=error.where,
+                next_step="The application runs. It hangs before its ready line, or has another "
+                "one: then set boot.app_ready in the board file to a line that ends each boot.",
+            ) from None
         boots = self.boots_since(since)
         if not boots:
             raise BoardError(
@@ -308,6 +331,9 @@ class Dut:
         """Close all wires. Never raises."""
         self.mcumgr.close()
         self.wires.close()
+
+    def _has_power(self) -> bool:
+        return self.wires.faults is None or self.wires.faults.has_power()
 
     def _peer(self) -> str:
         if self.wires.smp_address is not None:

@@ -61,3 +61,7 @@ class BoardError(FotaError):
 
 class NotSeenError(FotaError):
     """Something that had to appear on a wire did not appear before its deadline."""
+
+
+class LineNotSeenError(NotSeenError):
+    """A console line did not appear; the message shows what came instead."""

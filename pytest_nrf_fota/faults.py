@@ -25,6 +25,9 @@ class Faults(Protocol):
     def wait_for_power_loss(self, timeout_s: float) -> None:
         """Wait until the power that was to be cut is gone. Raises `NotSeenError`."""
 
+    def has_power(self) -> bool:
+        """Whether the board has power: false between the cut and `restore_power`."""
+
     def restore_power(self) -> None:
         """Switch the power on again: the board boots."""
 

@@ -1,10 +1,12 @@
 """Wait until a board's application is ready, and notice early that it never will be."""
 
+from collections.abc import Callable
+
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.expect import expect
+from pytest_nrf_fota.console.expect import Seen, expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import BoardError
+from pytest_nrf_fota.errors import BoardError, LineNotSeenError
 
 # A trial image that crashes once is reverted by the reset that follows; nothing ends a loop.
 CRASHES_OF_A_LOOP = 3
@@ -12,10 +14,17 @@ CRASHES_OF_A_LOOP = 3
 _FATAL_ERROR = r"ZEPHYR FATAL ERROR (?P<fatal>.*)"
 # MCUboot's last word before it starts the application (facts/dual-stage-boot.md, 4.4).
 _APP_STARTS = r"Bootloader chainload address offset"
+_LOOK_FOR_POWER_S = 1.0
 
 
 def wait_until_ready(
-    console: Console, ready: str, *, since: LogMark, deadline: Deadline, app_start_s: float
+    console: Console,
+    ready: str,
+    *,
+    since: LogMark,
+    deadline: Deadline,
+    app_start_s: float,
+    has_power: Callable[[], bool] = lambda: True,
 ) -> None:
     """Wait for the application's ready line after `since`.
 
@@ -25,22 +34,17 @@ def wait_until_ready(
         since: text before this mark is not looked at.
         deadline: for bootloaders and application together, a swap included.
         app_start_s: how long an application may take from MCUboot's last line on.
+        has_power: whether the board has; asked every second, because without it nothing comes.
 
     Raises:
-        NotSeenError: it did not come in time.
-        BoardError: the application crashes in boot after boot.
+        LineNotSeenError: it did not come in time.
+        BoardError: the application crashes in boot after boot, or the power is cut.
         ConsoleLostError: the port vanished.
     """
     place, crashes = since, 0
     until = deadline
     while True:
-        seen = expect(
-            console,
-            [ready, _FATAL_ERROR, _APP_STARTS],
-            since=place,
-            deadline=until,
-            what="the application's ready line",
-        )
+        seen = _expect_with_power(console, ready, place, until, has_power)
         place = seen.end
         match seen.index:
             case 0:
@@ -58,3 +62,33 @@ def wait_until_ready(
                 until = deadline
             case _:
                 until = deadline.within(app_start_s)
+
+
+def power_is_cut(where: str) -> BoardError:
+    """The error of a wait for a board whose power a test has cut."""
+    return BoardError(
+        "The board has no power: `faults` cut it.",
+        where=where,
+        next_step="faults.wait_for_power_loss(30) waits for that, faults.restore_power() lets the "
+        "board boot, dut.wait_for_boot(since, deadline) waits for its application.",
+    )
+
+
+def _expect_with_power(
+    console: Console, ready: str, since: LogMark, deadline: Deadline, has_power: Callable[[], bool]
+) -> Seen:
+    while True:
+        look = deadline.within(_LOOK_FOR_POWER_S)
+        try:
+            return expect(
+                console,
+                [ready, _FATAL_ERROR, _APP_STARTS],
+                since=since,
+                deadline=look,
+                what="the application's ready line",
+            )
+        except LineNotSeenError:
+            if not has_power():
+                raise power_is_cut(console.port) from None
+            if look is deadline:
+                raise

@@ -11,7 +11,7 @@ from pexpect.spawnbase import SpawnBase
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
+from pytest_nrf_fota.errors import ConsoleLostError, LineNotSeenError
 
 # pexpect searches the last characters of each read only, which keeps a flood from being searched
 # again and again. So no read may give it more than that, except a single line that is longer.
@@ -67,7 +67,7 @@ def expect(
             at the end of an unfinished line may still grow.
 
     Raises:
-        NotSeenError: the deadline expired; shows pattern, what came instead, and the log's path.
+        LineNotSeenError: the deadline expired; shows pattern, what came instead, the log's path.
         ConsoleLostError: the port vanished while waiting.
     """
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
@@ -76,7 +76,7 @@ def expect(
     try:
         index = reader.expect(compiled, timeout=None, searchwindowsize=_SEARCH_WINDOW_CHARS)
     except pexpect.TIMEOUT:
-        raise NotSeenError(
+        raise LineNotSeenError(
             _not_seen_message(console, wanted, since, deadline, what),
             where=f"{console.port}, full log: {console.raw_log_path}",
             next_step="Read the log around these lines; is the board running, and is this the "

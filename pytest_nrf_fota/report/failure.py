@@ -7,7 +7,7 @@ import pytest
 from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
 
 import pytest_nrf_fota
-from pytest_nrf_fota.errors import FotaError, NotSeenError, RigError
+from pytest_nrf_fota.errors import FotaError, InputError, LineNotSeenError, RigError
 from pytest_nrf_fota.report.events import ConsoleState, FailureExplained, UartLine
 from pytest_nrf_fota.report.recorder import read_recording
 from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError
@@ -63,14 +63,20 @@ def _is_own(entry: TracebackEntry) -> bool:
     return _path(entry).is_relative_to(_PACKAGE)
 
 
+def rig_section(board_name: str) -> tuple[str, str]:
+    """Title and text of a report section that says how to look into a broken rig."""
+    command = f"nrf-fota doctor --board {board_name}"
+    return "The rig is broken", f"What is missing on this machine, if anything: {command}"
+
+
 def uart_tail(
     recording: Path, excinfo: pytest.ExceptionInfo[BaseException]
 ) -> tuple[str, str] | None:
     """Title and text of a report section with the console's last lines.
 
-    None where the console was never open, or the error shows them itself.
+    None where the console was never open, the error shows them itself, or it is about an input.
     """
-    if isinstance(excinfo.value, NotSeenError):
+    if isinstance(excinfo.value, LineNotSeenError | InputError):
         return None
     events = [recorded.event for recorded in read_recording(recording)]
     if not any(isinstance(event, ConsoleState | UartLine) for event in events):

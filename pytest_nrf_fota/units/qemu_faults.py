@@ -40,6 +40,10 @@ class QemuFaults:
         """Not here."""
         raise _not_on_qemu(f"lose its power within {timeout_s:g} s")
 
+    def has_power(self) -> bool:
+        """A machine has power as long as it runs."""
+        return True
+
     def restore_power(self) -> None:
         """Not here."""
         raise _not_on_qemu("switch its power")

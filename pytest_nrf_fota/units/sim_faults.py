@@ -7,7 +7,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, NotSeenError
 from pytest_nrf_fota.report.events import Mark
 from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.sim.client import KitControl
+from pytest_nrf_fota.sim.client import KitControl, KitUnreachableError
 from pytest_nrf_fota.sim.control import AtErase, AtLogLine, AtOperation, InjectFault
 
 _ANSWER_TIMEOUT_S = 30.0
@@ -42,8 +42,9 @@ class SimFaults:
     def wait_for_power_loss(self, timeout_s: float) -> None:
         """Wait until the kit has no power."""
         deadline = Deadline.after(timeout_s)
-        while (state := self._control.state(_soon()).state) != _NO_POWER:
+        while self.has_power():
             if deadline.expired:
+                state = self._control.state(_soon()).state
                 raise NotSeenError(
                     f"The power was not cut within {timeout_s:g} s: the kit is {state}.",
                     where="the virtual kit",
@@ -51,6 +52,13 @@ class SimFaults:
                 )
             # The control protocol has no event for it.
             time.sleep(_POLL_S)
+
+    def has_power(self) -> bool:
+        """Whether the kit has power; one that is gone was not switched off."""
+        try:
+            return self._control.state(_soon()).state != _NO_POWER
+        except KitUnreachableError:
+            return True
 
     def restore_power(self) -> None:
         """Switch the power on."""
