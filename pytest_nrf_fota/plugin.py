@@ -162,9 +162,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check what the user gave, before anything is collected or flashed."""
     from pytest_nrf_fota.capabilities import Capability
 
-    known = " ".join(f"{capability.value}: {capability.meaning}" for capability in Capability)
+    known = "".join(f"\n    {capability.value}: {capability.meaning}" for capability in Capability)
     config.addinivalue_line(
-        "markers", f"needs(capability, ...): skip the test on boards that lack one of them. {known}"
+        "markers", f"needs(capability, ...): skip the test on boards that lack one of them.{known}"
     )
     config.addinivalue_line(
         "markers",
@@ -174,7 +174,9 @@ def pytest_configure(config: pytest.Config) -> None:
     name = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board")
     if not name:
         if any(config.getoption(f"nrf_fota_{n}") for n in ("baseline", "update", "variant")):
-            raise pytest.UsageError("Firmware was given; it needs a board: --board=NAME")
+            raise pytest.UsageError(
+                "--baseline, --update and --firmware-variant need a board: --board=NAME"
+            )
         return
     from pytest_nrf_fota.board import load_board
     from pytest_nrf_fota.errors import InputError
@@ -228,6 +230,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     for item in items:
         for marker in item.iter_markers("needs"):
+            if marker.kwargs or not marker.args:
+                raise pytest.UsageError(
+                    f"{item.nodeid}: needs() takes names of capabilities and nothing else, as in "
+                    'needs("nsib", "ble")'
+                )
             try:
                 for name in marker.args:
                     capability_named(name)
@@ -252,7 +259,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     needed = [capability_named(name) for marker in markers for name in marker.args]
     for capability in needed:
         if capability not in present:
-            reason = f"{board_type.name} has no {capability.value}"
+            reason = f"{board_type.name} has no {capability.value}: {capability.meaning}"
             raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
@@ -323,6 +330,7 @@ def pytest_runtest_makereport(
         if failure.is_rig_error(call.excinfo):
             # pytest counts a failure outside the call phase as an error in every format.
             report.when = "setup"
+            report.sections.append(failure.rig_section(item.config.stash[BOARD_KEY].name))
         recording = run_folder(item.config).recorder.path
         tail = failure.uart_tail(recording, call.excinfo) if recording is not None else None
         if tail is not None:
