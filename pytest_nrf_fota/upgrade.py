@@ -361,10 +361,14 @@ class Upgrade:
         )
 
     def _images_now(self) -> tuple[ImageState, ...] | None:
+        # A connection from before a reset that nobody asked for is found dead by its first request.
+        may_be_stale = self._dut.mcumgr.is_connected
         try:
             self._dut.connect()
             return self._dut.mcumgr.get_image_list()
-        except (NotSeenError, BoardError):
+        except NotSeenError:
+            return self._images_now() if may_be_stale else None
+        except BoardError:
             # The board may well not answer after a failed upgrade; the other wires still speak.
             return None
 

@@ -277,8 +277,10 @@ class FilesSource:
     def _update(self, kind: PackageKind, usual_name: str) -> Path:
         path = self._updates.get(kind)
         if path is None:
+            held = [f"{p.name} holds {k.value} images only" for k, p in self._updates.items()]
             raise ArtifactUnavailableError(
-                f"No update package with {kind.value} images was given.",
+                f"No update package with {kind.value} images was given"
+                f"{': ' + ', '.join(held) if held else ''}.",
                 next_step=f"Give it: --update=build/zephyr/{usual_name}",
             )
         return path

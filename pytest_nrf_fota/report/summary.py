@@ -30,8 +30,8 @@ def summary_lines(
         lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
         for verdict in test.verdicts:
             is_upgraded = verdict.outcome == Outcome.UPGRADED.value
-            passed_all_the_same = test.test_outcome == "passed" and not is_upgraded
-            remark = " (the test passed all the same)" if passed_all_the_same else ""
+            is_accepted = test.test_outcome == "passed" and not is_upgraded
+            remark = " (the test passed)" if is_accepted else ""
             lines.append(f"    {verdict.subject}: {verdict.outcome.upper()}{remark}")
             if verdict.reason:
                 lines.append(f"      why: {verdict.reason}")

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 _BLEAK = "bleak"
 _BUMBLE = "bumble:"
+# What bumble opens an HCI controller through (its transport/__init__.py, 0.0.228).
+_SCHEMES = (
+    *("usb", "pyusb", "serial", "pty", "tcp-client", "tcp-server", "udp", "ws-client", "ws-server"),
+    *("unix", "unix-client", "unix-server", "hci-socket", "vhci", "file"),
+    *("android-emulator", "android-netsim"),
+)
 _FORMS = (
     "bleak (this host's Bluetooth), bumble:usb:0, bumble:serial:/dev/ttyACM0,1000000,rtscts, "
     "bumble:tcp-client:127.0.0.1:6789"
@@ -46,7 +52,7 @@ def host_radio(text: str) -> HostRadio:
     if text == _BLEAK:
         return HostBluetooth()
     hci = text.removeprefix(_BUMBLE)
-    if hci != text and hci.partition(":")[0]:
+    if hci != text and hci.partition(":")[0] in _SCHEMES:
         return HciController(hci)
     raise InputError(
         f"{text!r} names no radio.",

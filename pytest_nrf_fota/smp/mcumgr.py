@@ -261,7 +261,8 @@ class Mcumgr:
                 return RadioLostError(
                     f"The radio cannot be opened: {error}",
                     where=where,
-                    next_step="Is the adapter there and free?",
+                    next_step="Is the adapter there, free, and this user's to use? Over the host's "
+                    "Bluetooth: does bluetoothd run?",
                 )
             case SMPTransportDisconnected():
                 return NotSeenError(

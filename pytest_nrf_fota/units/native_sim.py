@@ -238,11 +238,17 @@ class NativeSimProcess:
         Raises `NotSeenError` where it does not say so in time, or does not run.
         """
         with self._changed:
+            if self._guard is None:
+                raise NotSeenError(
+                    "The program does not run, so it serves no SMP.",
+                    where=f"{self._name}: {self._program}",
+                    next_step="Start it: dut.reset()",
+                )
             if not self._changed.wait_for(lambda: self._smp_port is not None, _PTY_TIMEOUT_S):
                 raise NotSeenError(
                     "The program named no pty for SMP.",
                     where=f"{self._name}: {self._program}",
-                    next_step="Does it run? dut.reset() starts it. See the UART log.",
+                    next_step="Read the UART log: it prints the pty's name when it starts.",
                 )
             assert self._smp_port is not None
             return self._smp_port

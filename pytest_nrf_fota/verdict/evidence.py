@@ -43,7 +43,7 @@ class Evidence:
     about: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """The outcome of an upgrade.
 
@@ -76,6 +76,10 @@ class Verdict:
     def __bool__(self) -> bool:
         """Whether it is proven: `assert dut.upgrade(package)` means what it says."""
         return self.outcome is Outcome.UPGRADED
+
+    def __repr__(self) -> str:
+        """One line, which pytest shows of `assert dut.upgrade(package)`."""
+        return f"<{self.outcome.value.upper()}: {self.reason or self.subject}>"
 
     def __str__(self) -> str:
         """A few lines for people."""

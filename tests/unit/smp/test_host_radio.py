@@ -38,7 +38,9 @@ def test_forms(text: str, radio: HostRadio) -> None:
     assert host_radio(text) == radio
 
 
-@pytest.mark.parametrize("text", ["", "bluez", "bumble", "bumble:", "bumble::0", "bleak:hci0"])
+@pytest.mark.parametrize(
+    "text", ["", "bluez", "bumble", "bumble:", "bumble::0", "bumble:nonsense:0", "bleak:hci0"]
+)
 def test_unknown_forms_list_the_known_ones(text: str) -> None:
     with pytest.raises(InputError, match="names no radio") as refusal:
         host_radio(text)
