@@ -1,14 +1,12 @@
 """nrf-fota doctor."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
-
-if TYPE_CHECKING:
-    from pytest_nrf_fota.board import ProbeRunner
+from pytest_nrf_fota.commands.runner_option import given_runner
 
 
 def doctor(
@@ -38,7 +36,7 @@ def doctor(
     Exit code: 0 every named board would start (with none named: at least one), 1 it would not, 2
     bad input.
     """
-    from pytest_nrf_fota.board import ProbeRunner, board_names, load_board, packaged_boards
+    from pytest_nrf_fota.board import board_names, load_board, packaged_boards
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.doctor.host import this_host
     from pytest_nrf_fota.doctor.report import examine
@@ -46,16 +44,14 @@ def doctor(
     from pytest_nrf_fota.doctor.text import print_report
     from pytest_nrf_fota.smp.host_radio import host_radio
 
-    if runner is not None and runner not in get_args(ProbeRunner):
-        known = ", ".join(get_args(ProbeRunner))
-        raise typer.BadParameter(f"known tools: {known}", param_hint="--runner")
+    tool = given_runner(runner)
     with refusing():
         folders = tuple(board_dir or ())
         names = board or board_names((*folders, packaged_boards()))
         boards = [load_board(name, folders) for name in names]
         options = Options(
             device_id,
-            cast("ProbeRunner | None", runner),
+            tool,
             host_radio(radio) if radio else None,
             ask_probe,
         )

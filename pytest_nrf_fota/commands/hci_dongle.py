@@ -3,13 +3,17 @@
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.runner_option import given_runner
 from pytest_nrf_fota.probe.hci_dongle import HciTarget
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.board import ProbeRunner
 
 _FLASH_TIMEOUT_S = 300.0
 
@@ -24,6 +28,10 @@ def hci_dongle(
     ] = None,
     device_id: Annotated[
         str | None, typer.Option(help="J-Link serial number of the kit; not for a dongle")
+    ] = None,
+    runner: Annotated[
+        str | None,
+        typer.Option(help="tool for the kit's probe, as for pytest --runner (default: auto)"),
     ] = None,
     port: Annotated[
         str | None, typer.Option(help="serial port of the dongle's USB bootloader")
@@ -40,9 +48,12 @@ def hci_dongle(
         HciFirmware,
         packaged_firmware,
         require_dongle_layout,
+        require_runner,
     )
 
+    tool = given_runner(runner) or "auto"
     with refusing():
+        require_runner(target, tool)
         firmware = (
             HciFirmware(hex_file, "your own build")
             if hex_file is not None
@@ -52,13 +63,19 @@ def hci_dongle(
             require_dongle_layout(firmware.path)
         typer.echo(f"{firmware.title}: {firmware.path}")
         if not dry_run:
-            _flash(target, firmware.path, device_id, port)
+            _flash(target, firmware.path, tool, device_id, port)
             typer.echo(f"Done. Use it: --radio {target.radio}")
     if target is not HciTarget.NRF52DK:
         typer.echo("Its USB connector is the chip's own (on a kit: nRF USB), not the debugger's.")
 
 
-def _flash(target: HciTarget, hex_file: Path, device_id: str | None, port: str | None) -> None:
+def _flash(
+    target: HciTarget,
+    hex_file: Path,
+    runner: "ProbeRunner",
+    device_id: str | None,
+    port: str | None,
+) -> None:
     from pytest_nrf_fota.deadline import Deadline
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.probe import hci_dongle
@@ -69,10 +86,10 @@ def _flash(target: HciTarget, hex_file: Path, device_id: str | None, port: str |
     with TemporaryDirectory(prefix="nrf_fota_hci_") as folder:
         match target:
             case HciTarget.NRF5340DK:
-                probe = open_probe(choose_tool("auto"), device_id, Path(folder))
+                probe = open_probe(choose_tool(runner), device_id, Path(folder))
                 hci_dongle.flash_nrf5340(probe, hex_file, deadline)
             case HciTarget.NRF52840DK | HciTarget.NRF52DK:
-                chosen = choose_tool("nrfutil")
+                chosen = hci_dongle.nrfutil_for_nrf52()
                 listed = listed_probes(chosen, deadline)
                 serial_number = pick_probe(listed, device_id, where="J-Links that nrfutil lists")
                 hci_dongle.flash_nrf52(chosen.tool, serial_number, hex_file, deadline)

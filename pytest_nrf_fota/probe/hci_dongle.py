@@ -7,12 +7,15 @@ Nordic's kits. Never run on hardware: docs/hardware.md.
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import get_args
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.board import ProbeRunner
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.errors import InputError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.probe.choose import ChosenTool, choose_tool
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.nrfutil import read_answer
@@ -44,6 +47,17 @@ class HciTarget(Enum):
             case _:
                 assert_never(self)
 
+    @property
+    def runners(self) -> tuple[ProbeRunner, ...]:
+        """Tools that can flash it here, as `--runner` names them."""
+        match self:
+            case HciTarget.NRF5340DK:
+                return get_args(ProbeRunner)
+            case HciTarget.NRF52840DK | HciTarget.NRF52DK | HciTarget.NRF52840DONGLE:
+                return ("auto", "nrfutil")
+            case _:
+                assert_never(self)
+
 
 @dataclass(frozen=True)
 class HciFirmware:
@@ -58,6 +72,16 @@ def packaged_firmware(target: HciTarget, variant: str) -> HciFirmware:
 
     Raises `InputError`: the packages are not installed, have no such firmware, or are damaged.
     """
+    if target is HciTarget.NRF52840DONGLE:
+        # Said before anything has to be installed: the packages would not help.
+        raise InputError(
+            "The nRF52840 dongle needs a build of your own. There is no packaged firmware for it: "
+            "those for the kit start at 0x0, and the dongle's USB bootloader takes only what "
+            f"starts at 0x{DONGLE_APPLICATION_START:x}.",
+            where=target.value,
+            next_step="Build it (west build -b nrf52840dongle/nrf52840 "
+            "samples/bluetooth/hci_usb) and give it: --hex=build/zephyr/zephyr.hex. Or use a kit.",
+        )
     try:
         from zephyr_4_4_0_hci import firmware
     except ModuleNotFoundError as error:
@@ -69,15 +93,6 @@ def packaged_firmware(target: HciTarget, variant: str) -> HciFirmware:
     known = firmware._asdict()
     module = known.get(f"{target.value}_{variant}")
     if module is None:
-        if target is HciTarget.NRF52840DONGLE:
-            raise InputError(
-                "There is no packaged firmware for the nRF52840 dongle: those for the kit start at "
-                f"0x0, and the dongle's USB bootloader takes only what starts at "
-                f"0x{DONGLE_APPLICATION_START:x}.",
-                where="zephyr-4-4-0-hci",
-                next_step="Build it (west build -b nrf52840dongle/nrf52840 "
-                "samples/bluetooth/hci_usb) and give it: --hex. Or use a kit.",
-            )
         raise InputError(
             f"There is no firmware {variant!r} for {target.value}.",
             where="zephyr-4-4-0-hci",
@@ -93,6 +108,35 @@ def packaged_firmware(target: HciTarget, variant: str) -> HciFirmware:
         ) from error
     title = f"Zephyr {module.ZEPHYR_REVISION} {module.APP}, {module.BOARD}, {module.OPTIONS}"
     return HciFirmware(module.HEX_PATH, title)
+
+
+def require_runner(target: HciTarget, runner: ProbeRunner) -> None:
+    """Raise `InputError` where this tool cannot flash that target here."""
+    if runner not in target.runners:
+        raise InputError(
+            f"{runner} does not flash an {target.value} here.",
+            where=f"--runner={runner}",
+            next_step=f"Choose one of: {', '.join(target.runners)}.",
+        )
+
+
+def nrfutil_for_nrf52() -> ChosenTool:
+    """`nrfutil device`, the one tool that flashes an nRF52 kit here.
+
+    Raises:
+        ProbeError: it does not work; where it is missing, the message offers no other tool.
+    """
+    try:
+        return choose_tool("nrfutil")
+    except ProbeFaultError as error:
+        if error.fault is not ProbeFault.TOOL_MISSING:
+            raise
+        raise ProbeError(
+            f"nrfutil is missing: {error.what}.",
+            where=error.where,
+            next_step="Install nrfutil, its command `device` (nrfutil install device) and SEGGER's "
+            "J-Link software: no other tool flashes an nRF52 kit here.",
+        ) from error
 
 
 def require_dongle_layout(hex_file: Path) -> None:

@@ -1,5 +1,6 @@
 """Which HCI firmware goes onto what, and how nrfutil is called for it. Never run on hardware."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,23 @@ def test_every_target_names_a_radio_that_the_option_takes() -> None:
 
 def test_packaged_firmware_is_never_put_on_a_dongle() -> None:
     """It is linked to address 0, where the dongle has its MBR."""
-    with pytest.raises(InputError, match="no packaged firmware for the nRF52840 dongle"):
+    with pytest.raises(InputError, match="no packaged firmware"):
         packaged_firmware(HciTarget.NRF52840DONGLE, "default")
     with pytest.raises(InputError, match="lies at 0x0"):
         require_dongle_layout(packaged_firmware(HciTarget.NRF52840DK, "default").path)
+
+
+def test_dongle_is_refused_before_the_packages_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Installing them would lead to the next refusal only."""
+    monkeypatch.setitem(sys.modules, "zephyr_4_4_0_hci", None)
+    with pytest.raises(InputError, match="not installed"):
+        packaged_firmware(HciTarget.NRF52840DK, "default")
+    result = CliRunner().invoke(app, ["hci-dongle", "nrf52840dongle", "--dry-run"])
+    assert result.exit_code == 2
+    assert "--hex" in result.stderr
+    assert "pip install" not in result.stderr
 
 
 def test_unknown_variant_lists_the_known_ones() -> None:
@@ -140,3 +154,49 @@ def test_command_without_a_dongles_port_says_how_to_get_one(tmp_path: Path) -> N
     result = CliRunner().invoke(app, ["hci-dongle", "nrf52840dongle", "--hex", str(hex_file)])
     assert result.exit_code == 2
     assert "reset button" in result.output
+
+
+@pytest.fixture
+def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH without any tool."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.mark.usefixtures("empty_path")
+def test_nrf5340_is_flashed_by_the_tool_that_was_named(tmp_path: Path) -> None:
+    """Its message names that one tool, and offers the option that exists."""
+    hex_file = _hex(tmp_path, 0)
+    arguments = ["hci-dongle", "nrf5340dk", f"--hex={hex_file}", "--runner=nrfjprog"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "where: nrfjprog" in result.stderr
+    assert "Choose with --runner" in result.stderr
+
+
+@pytest.mark.usefixtures("empty_path")
+def test_nrf52_without_nrfutil_is_offered_no_tool_that_would_not_do(tmp_path: Path) -> None:
+    hex_file = _hex(tmp_path, 0)
+    result = CliRunner().invoke(app, ["hci-dongle", "nrf52840dk", f"--hex={hex_file}"])
+    assert result.exit_code == 2
+    assert "nrfutil install device" in result.stderr
+    assert "nrfjprog" not in result.stderr
+
+
+@pytest.mark.parametrize("target", ["nrf52840dk", "nrf52dk", "nrf52840dongle"])
+def test_tool_that_cannot_flash_the_target_is_refused(target: str, tmp_path: Path) -> None:
+    """Before anything is looked for."""
+    hex_file = tmp_path / "nowhere.hex"
+    arguments = ["hci-dongle", target, f"--hex={hex_file}", "--runner=nrfjprog"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert f"nrfjprog does not flash an {target}" in result.stderr
+    assert "auto, nrfutil" in result.stderr
+
+
+def test_unknown_tool_lists_the_known_ones() -> None:
+    result = CliRunner().invoke(app, ["hci-dongle", "nrf5340dk", "--runner=openocd", "--dry-run"])
+    assert result.exit_code == 2
+    assert "nrfutil, nrfjprog, pynrfjprog" in result.stderr
