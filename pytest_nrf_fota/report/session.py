@@ -3,6 +3,7 @@
 import os
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -49,15 +50,21 @@ def worker_path(config: pytest.Config) -> Path:
 
 
 def require_writable(config: pytest.Config) -> None:
-    """Raise `InputError` where the run folder cannot be made; makes nothing itself."""
+    """Raise `InputError` where the run folder cannot be made; leaves nothing behind."""
     path = session_path(config)
-    existing = next(parent for parent in (path, *path.parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    try:
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        # Tried instead of asked for: root has every permission, and still /proc, a full disk or a
+        # read-only share refuses.
+        with TemporaryDirectory(prefix=".nrf_fota_", dir=existing) as folder:
+            (Path(folder) / "file").write_bytes(b"written")
+    except OSError as error:
         raise InputError(
-            "The folder for logs and flight recorders cannot be written.",
+            "The folder for logs and flight recorders cannot be written: "
+            f"{error.strerror or error}.",
             where=str(path),
             next_step="Give another one: --run-dir=DIR",
-        )
+        ) from error
 
 
 def run_folder(config: pytest.Config) -> RunFolder:

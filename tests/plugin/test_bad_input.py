@@ -1,5 +1,6 @@
 """Bad input ends in one clear error before any board is touched."""
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -121,11 +122,33 @@ def test_device_id_of_a_board_without_usb(user_folder: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*--device-id is for a kit on USB*"])
 
 
-def test_run_folder_that_cannot_be_written(user_folder: pytest.Pytester) -> None:
-    """Known before the first test, not after it."""
+@pytest.mark.parametrize(
+    "run_folder",
+    [
+        "file",
+        "file/below",
+        "long" * 100,
+        pytest.param(
+            "/proc/x",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc"),
+        ),
+    ],
+)
+def test_run_folder_that_cannot_be_written(user_folder: pytest.Pytester, run_folder: str) -> None:
+    """Known before the first test, not after it; root is refused as well."""
     (user_folder.path / "file").touch()
-    text = _refusal(user_folder, "--board", "nrf5340dk_sim", "--run-dir=file")
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", f"--run-dir={run_folder}")
     assert "--run-dir" in text
+
+
+def test_run_folder_is_made_by_the_first_test_only(user_folder: pytest.Pytester) -> None:
+    """Finding out that it can be written leaves nothing behind."""
+    runs = user_folder.mkdir("runs")
+    result = user_folder.runpytest_subprocess(
+        "--board", "nrf5340dk_sim", "--run-dir=runs/first", "--collect-only"
+    )
+    assert result.ret == pytest.ExitCode.OK
+    assert list(runs.iterdir()) == []
 
 
 def test_hex_file_that_a_test_names_is_refused_before_the_board_is_erased(
