@@ -64,7 +64,10 @@ _BUILD_TIME = re.compile(rb"Jun  3 2026 \d\d:\d\d:\d\d")
 _BUILD_TIME_CHARS = 20
 _IMAGE_SIZE_FIELD = slice(12, 16)
 _DOWNLOAD_TIMEOUT_S = 300.0
-_OUTPUT_TAIL_CHARS = 800
+# What pip says of a server that it cannot reach; its last line is then about the package only.
+_BROKEN_CONNECTION = re.compile(r"after connection broken by '(?P<reason>.+)': \S+$", re.MULTILINE)
+_ERROR_PREFIX = "ERROR: "
+_LONGEST_REASON_CHARS = 300
 
 
 NativeSimVariant: TypeAlias = Literal["serial", "udp", "shell"]
@@ -199,12 +202,22 @@ def _download(archive: Path, deadline: Deadline) -> None:
             raise _not_downloaded(archive, f"no end within {deadline.allowed_s:g} s") from error
         downloaded = scratch / ARCHIVE_NAME
         if finished.returncode != 0 or not downloaded.is_file():
-            raise _not_downloaded(archive, finished.stdout.strip()[-_OUTPUT_TAIL_CHARS:])
+            raise _not_downloaded(archive, reason_in(finished.stdout))
         if not _has_hash(downloaded, ARCHIVE_SHA256):
             raise _not_downloaded(archive, "the archive has another SHA-256 than expected")
         downloaded.replace(archive)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def reason_in(pip_output: str) -> str:
+    """Why pip failed, in one line: its last error, and the broken connection behind it."""
+    lines = [line.strip() for line in pip_output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(_ERROR_PREFIX)]
+    last = (errors or lines or ["pip said nothing"])[-1]
+    broken = _BROKEN_CONNECTION.findall(pip_output)
+    connection = f" ({broken[-1]})" if broken else ""
+    return (last.removeprefix(_ERROR_PREFIX) + connection)[:_LONGEST_REASON_CHARS]
 
 
 def _not_downloaded(archive: Path, reason: str) -> RigError:
