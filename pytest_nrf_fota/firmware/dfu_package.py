@@ -17,6 +17,7 @@ from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
+from pytest_nrf_fota.firmware.zip_refusal import zip_refusal
 
 MANIFEST_NAME = "manifest.json"
 LARGEST_MANIFEST_BYTES = 64 * 1024
@@ -198,11 +199,7 @@ def read_entries(path: Path) -> dict[str, bytes]:
         RuntimeError,
         ValueError,
     ) as error:
-        raise PackageError(
-            f"The package is not a complete zip file: {error}",
-            where=str(path),
-            next_step="Copy it again; a DFU package is a .zip made by the build.",
-        ) from error
+        raise zip_refusal(path, error) from error
     return entries
 
 

@@ -256,6 +256,37 @@ def test_update_image_itself_is_no_package(
     refusal(package_path, target)
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b":020000040000FA\n:00000001FF\n", "an Intel hex file"),
+        (b"\x7fELF\x01\x01\x01", "an ELF file"),
+        (bytes.fromhex("3db8f396") + bytes(60), "a single MCUboot image"),
+        (b": a text that begins as hex files do", "no zip file at all"),
+        (b"version: 1.2.3\n", "no zip file at all"),
+    ],
+)
+def test_other_files_are_called_what_they_are(
+    package_path: Path, target: PackageTarget, content: bytes, kind: str
+) -> None:
+    """Copying them again would not help."""
+    package_path.write_bytes(content)
+    error = refusal(package_path, target)
+    assert kind in error.what
+    assert "dfu_application.zip" in error.next_step
+    assert "Copy" not in error.next_step
+
+
+def test_damaged_zip_is_to_be_copied_again(
+    package_path: Path, target: PackageTarget, app_image: bytes
+) -> None:
+    zip_file(package_path, {MANIFEST: app_manifest(), APP: app_image})
+    package_path.write_bytes(package_path.read_bytes()[:-30])
+    error = refusal(package_path, target)
+    assert "not a complete zip file" in error.what
+    assert "Copy it again" in error.next_step
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_package_cut_off_at_any_byte(
     package_path: Path, target: PackageTarget, app_image: bytes, method: int
