@@ -368,6 +368,7 @@ def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Boa
         platforms = _read_toml(path).get("platforms", [])
         if isinstance(platforms, list) and name_or_platform in platforms:
             return read_board_file(path, folders)
+    _refuse_name_in_another_file(name_or_platform, extra_folders)
     close = get_close_matches(name_or_platform, names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise BoardFileError(
@@ -376,6 +377,18 @@ def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Boa
         next_step=f"Known boards: {', '.join(names)}. A board is given by name, not by path. "
         "Your own board files: --board-dir, or nrf_fota_board_dir in the pytest configuration.",
     )
+
+
+def _refuse_name_in_another_file(name: str, folders: Sequence[Path]) -> None:
+    for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
+        if _read_toml(path).get("name") == name:
+            raise BoardFileError(
+                f"The board file {path.name} says name = {name!r}; a board file's name and its "
+                "`name` must be the same.",
+                where=str(path),
+                next_step=f"Rename the file to {name}.toml, or write name = {path.stem!r} in it "
+                f"and give --board={path.stem}.",
+            )
 
 
 def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
@@ -391,7 +404,8 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
         raise BoardFileError(
             "The board file has mistakes:\n    " + "\n    ".join(problems),
             where=str(path),
-            next_step="Compare with the packaged nrf5340dk.toml; [sim]: nrf5340dk_sim.toml.",
+            next_step="Compare with nrf5340dk.toml (for [sim]: nrf5340dk_sim.toml) in "
+            f"{packaged_boards()}",
         ) from error
     if board.name != path.stem:
         raise BoardFileError(

@@ -413,6 +413,29 @@ def test_name_must_be_the_file_name(tmp_path: Path) -> None:
     assert error.where == str(tmp_path / "other.toml")
 
 
+def test_board_that_is_named_in_a_file_of_another_name(tmp_path: Path) -> None:
+    """The user sees the name in the file, so "no such board" would be no answer."""
+    (tmp_path / "FILE.toml").write_text(
+        changed('name = "kit"', 'name = "other"').replace('["kit/soc/core"]', "[]"),
+        encoding="utf-8",
+    )
+    board_file(tmp_path, name="unrelated")
+    error = refusal("other", tmp_path)
+    assert error.where == str(tmp_path / "FILE.toml")
+    assert "must be the same" in error.what
+    assert "other.toml" in error.next_step
+    assert "--board=FILE" in error.next_step
+
+
+def test_mistakes_are_compared_with_files_that_are_there(tmp_path: Path) -> None:
+    """Whoever installed the package has no folder of it at hand."""
+    error = mistake(tmp_path, changed("baudrate = 115200", "baudrate = 0"))
+    _, _, folder = error.next_step.rpartition(" in ")
+    for name in ("nrf5340dk.toml", "nrf5340dk_sim.toml"):
+        assert name in error.next_step
+        assert (Path(folder) / name).is_file()
+
+
 def test_name_of_the_base_is_not_inherited_silently(tmp_path: Path) -> None:
     board_file(tmp_path)
     (tmp_path / "other.toml").write_text('base = "kit"\n', encoding="utf-8")
