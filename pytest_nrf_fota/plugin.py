@@ -33,8 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--platform",
         dest="nrf_fota_board",
         metavar="NAME",
-        help="board to test on: nrf5340dk, nrf5340dk_sim (no hardware), qemu_cortex_m0, "
-        "mps2_an385, native_sim, "
+        help="board to test on: nrf5340dk; without hardware: nrf5340dk_sim, nrf5340dk_sim_netcore, "
+        "qemu_cortex_m0, mps2_an385, native_sim, native_sim_shell, native_sim_udp; "
         "or a west platform such as nrf5340dk/nrf5340/cpuapp",
     )
     group.addoption(

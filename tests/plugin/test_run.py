@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.board import board_names, packaged_boards
 from pytest_nrf_fota.report.events import (
     FailureExplained,
     ProbeOperation,
@@ -174,6 +175,14 @@ def test_without_board_the_message_says_how_to_give_one(user_folder: pytest.Pyte
     result = user_folder.runpytest_subprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*--board nrf5340dk_sim*"])
+
+
+def test_help_names_every_packaged_board(user_folder: pytest.Pytester) -> None:
+    """Whoever installed the package sees them nowhere else."""
+    result = user_folder.runpytest_subprocess("--help")
+    _, _, help_of_board = result.stdout.str().partition("--board=NAME")
+    described, _, _ = help_of_board.partition("--board-dir")
+    assert set(re.findall(r"\w+", described)) >= set(board_names([packaged_boards()]))
 
 
 def test_board_from_ini_and_session_scope(user_folder: pytest.Pytester) -> None:
