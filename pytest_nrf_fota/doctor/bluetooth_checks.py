@@ -10,6 +10,9 @@ _INSTEAD = (
     "or use an HCI controller (--radio bumble:usb:0, bumble:serial:PORT); `nrf-fota hci-dongle` "
     "makes one of a second kit"
 )
+# Debian 12, Fedora; Debian 11, Arch.
+_BLUETOOTHD = ("/usr/libexec/bluetooth/bluetoothd", "/usr/lib/bluetooth/bluetoothd")
+_SYSTEM_BUS = "/run/dbus/system_bus_socket"
 _PREVENTS = "reaching a kit over BLE"
 
 
@@ -56,13 +59,7 @@ def _look_at_rfkill(host: Host) -> Look:
 def _look_at_bluez(host: Host) -> Look:
     state = host.bluez()
     if state.error:
-        return Look(
-            Outcome.MISSING,
-            f"bluetoothd does not answer: {state.error.rstrip('.')}",
-            remedy="Install and start BlueZ. A container needs /run/dbus of the host; a user who "
-            "is refused the group `bluetooth`.",
-            command="sudo apt install bluez && sudo systemctl enable --now bluetooth",
-        )
+        return _why_bluez_is_silent(host, state.error.rstrip("."))
     if not state.adapters:
         return Look(
             Outcome.MISSING,
@@ -78,6 +75,32 @@ def _look_at_bluez(host: Host) -> Look:
             command="bluetoothctl power on",
         )
     return ok("answers, " + ", ".join(name for name, on in state.adapters.items() if on) + " is on")
+
+
+def _why_bluez_is_silent(host: Host, error: str) -> Look:
+    installed = next((path for path in _BLUETOOTHD if host.path(path).exists()), None)
+    if installed is None:
+        return Look(
+            Outcome.MISSING,
+            f"bluetoothd does not answer, and is not installed in the usual places: {error}",
+            remedy="Install and start BlueZ. A container needs /run/dbus of the host; a user who "
+            "is refused the group `bluetooth`.",
+            command="sudo apt install bluez && sudo systemctl enable --now bluetooth",
+        )
+    if not host.path(_SYSTEM_BUS).exists():
+        return Look(
+            Outcome.MISSING,
+            f"{installed} is installed, but the system's D-Bus does not run: {error}",
+            remedy="Start D-Bus, then bluetoothd. A container needs /run/dbus of the host instead.",
+            command="sudo systemctl start dbus && sudo systemctl enable --now bluetooth",
+        )
+    return Look(
+        Outcome.MISSING,
+        f"{installed} is installed, but does not answer on D-Bus: {error}",
+        remedy="Start it. Where it runs (`systemctl status bluetooth`), D-Bus refuses this user: "
+        "join the group `bluetooth`.",
+        command="sudo systemctl enable --now bluetooth",
+    )
 
 
 def hci_controller(hci: str) -> Check:

@@ -81,6 +81,31 @@ def test_bluez(machine: Machine) -> None:
     assert look(machine, "BlueZ").found == "answers, hci1 is on"
 
 
+def test_bluez_that_is_not_installed(machine: Machine) -> None:
+    machine.bluez = BluezState(error="The system's D-Bus is not there.")
+    assert "apt install bluez" in look(machine, "BlueZ").command
+
+
+@pytest.mark.parametrize("folder", ["/usr/libexec", "/usr/lib"])
+@pytest.mark.parametrize("dbus_runs", [False, True])
+def test_bluez_that_is_installed_is_to_be_started(
+    machine: Machine, folder: str, dbus_runs: bool
+) -> None:
+    """D-Bus first, where that does not run either."""
+    program = f"{folder}/bluetooth/bluetoothd"
+    machine.write(program, "")
+    if dbus_runs:
+        machine.write("/run/dbus/system_bus_socket", "")
+    machine.bluez = BluezState(error="It said no.")
+    seen = look(machine, "BlueZ")
+    assert seen.outcome is Outcome.MISSING
+    assert program in seen.found and "It said no" in seen.found
+    assert ("D-Bus does not run" in seen.found) is not dbus_runs
+    assert ("start dbus" in seen.command) is not dbus_runs
+    assert "--now bluetooth" in seen.command
+    assert "install" not in seen.command
+
+
 def test_hci_controller(machine: Machine) -> None:
     """A serial controller's port is looked at; others show only when they are opened."""
     check = hci_controller("serial:/dev/ttyACM7,1000000,rtscts")
