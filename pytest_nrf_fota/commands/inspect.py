@@ -22,7 +22,10 @@ def inspect(
         False
     ),
 ) -> None:
-    """Show what a firmware file holds: images, versions, slots, keys, what is wrong with it."""
+    """Show what a firmware file holds: images, versions, slots, keys, what is wrong with it.
+
+    Exit codes: 0 the file was read, whatever is wrong with what it holds; 2 bad input.
+    """
     from pytest_nrf_fota.board import load_board
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.inspection.inspect_path import inspect_path

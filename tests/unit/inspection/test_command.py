@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -74,6 +75,23 @@ def test_json_is_what_the_classes_say(demo: DemoSource) -> None:
     assert raw["format_version"] == 1
     assert raw["images"][0]["version"] == "1.0.0"
     assert raw["provisioning"]["keys"][0]["key"]["hash"] == raw["firmwares"][0]["key"]["hash"]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_damaged_image_is_shown_and_no_refusal(
+    demo: DemoSource, written: Write, form: tuple[str, ...]
+) -> None:
+    """Exit code 0, as docs/inspect.md says: whoever looks at a dump wants to see it."""
+    with zipfile.ZipFile(demo.app_update) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".bin"))
+        image = bytearray(archive.read(name))
+    image[0x300] ^= 0x01
+    result = _inspect(written("app_update.bin", bytes(image)), *form)
+    assert result.exit_code == 0
+    if form:
+        assert json.loads(result.stdout)["images"][0]["hash_is_right"] is False
+    else:
+        assert re.search(r"hash +[0-9a-f]{64} +WRONG", " ".join(result.stdout.split()))
 
 
 def test_key_of_the_user_is_named(demo: DemoSource, mcuboot_pem: Path) -> None:
