@@ -50,8 +50,6 @@ class QemuSource:
     """The baseline as it was built by others; updates are the same code, signed anew by imgtool
     with another version and another build time.
 
-    A file is written again each time it is asked for, with the same content.
-
     Args:
         folder: where made artifacts go.
         build: which of the builds.
@@ -61,9 +59,7 @@ class QemuSource:
         self._folder = folder
         self._build: QemuBuild = build
 
-    # No cached_property where a test asks: without a network its frames in functools would be most
-    # of what the report shows.
-    @property
+    @cached_property
     def baseline(self) -> Path:
         """MCUboot and application 0.0.0, as one hex file."""
         match self._build:
@@ -78,12 +74,12 @@ class QemuSource:
             case _:
                 assert_never(self._build)
 
-    @property
+    @cached_property
     def app_update(self) -> Path:
         """A package with application 1.2.3+4."""
         return self._package("dfu_application.zip", self._update_image)
 
-    @property
+    @cached_property
     def app_truncated(self) -> Path:
         """The update, without the end of its payload."""
         return self.variant(Variant.APP_TRUNCATED)
