@@ -14,7 +14,6 @@ from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.explain.client_side import (
     NO_CLIENT,
     ClientSide,
-    client_of_recording,
     joined,
     listings_of,
     steps_of_text,
@@ -26,6 +25,7 @@ from pytest_nrf_fota.explain.known_lines import (
     Origin,
     merge,
 )
+from pytest_nrf_fota.explain.recorded_client import client_of_recording
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 from pytest_nrf_fota.report.events import (
     RECORDED_LINE,

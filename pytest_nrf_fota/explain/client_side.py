@@ -1,17 +1,14 @@
-"""What an SMP client did and was answered: from its printed log, or from a flight recorder."""
+"""What an SMP client did and was answered, and how its printed log tells it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from pydantic import JsonValue
-
 from pytest_nrf_fota.bootlog.report import ClientReport, ListedImage, Seen
 from pytest_nrf_fota.explain.known_lines import Known, KnownLines
-from pytest_nrf_fota.report.events import SmpMessage, StepEnded, StepStarted
 
-_MOST_STEPS = 2000
+MOST_STEPS = 2000
 _LONGEST_READ_CHARS = 400
 
 
@@ -143,7 +140,7 @@ _OPERATIONS = (
     (Operation.CONNECT, r"\bconnect(?:ing|ed)?\b|\bpair(?:ing|ed)?\b|\bscanning\b"),
 )
 _COMPILED = tuple((op, re.compile(regex, re.IGNORECASE)) for op, regex in _OPERATIONS)
-_CODES = {
+RETURN_CODES = {
     3: Problem.INVALID,
     4: Problem.TIMEOUT,
     5: Problem.NO_ENTRY,
@@ -152,7 +149,7 @@ _CODES = {
 }
 _MGMT_NAMES = {"EINVAL": 3, "ETIMEOUT": 4, "ENOENT": 5, "EBADSTATE": 6, "ENOTSUP": 8}
 _NAMED_GROUPS = {"invalid": 3, "noentry": 5, "badstate": 6, "notsup": 8}
-_IMAGE_CODES = {
+IMAGE_CODES = {
     8: Problem.HASH_NOT_FOUND,
     9: Problem.NO_FREE_SLOT,
     10: Problem.FLASH_FAILED,
@@ -187,14 +184,14 @@ def problem_of(known: Known) -> tuple[Problem, int | None] | None:
     if known.name == "client_image_code":
         named = next((p for part, p in _IMAGE_NAMES if part in known.text("name")), None)
         code = known.number("code")
-        return named or _IMAGE_CODES.get(code or 0, Problem.OTHER), code
+        return named or IMAGE_CODES.get(code or 0, Problem.OTHER), code
     if known.name == "client_code":
         code = _code(known)
-        return (_CODES.get(code, Problem.OTHER), code) if code else None
+        return (RETURN_CODES.get(code, Problem.OTHER), code) if code else None
     if known.name == "client_error":
         code = known.number("rc") or known.number("number")
         if code is not None:
-            return _CODES.get(code, Problem.OTHER), code
+            return RETURN_CODES.get(code, Problem.OTHER), code
     return None
 
 
@@ -239,7 +236,7 @@ def steps_of_text(lines: Iterable[Seen], known_lines: KnownLines) -> tuple[Clien
         if problem is not None and steps[-1].problem is None:
             kind, code = problem
             steps[-1] = replace(steps[-1], problem=kind, code=code, problem_seen=seen)
-        if len(steps) >= _MOST_STEPS:
+        if len(steps) >= MOST_STEPS:
             break
     return tuple(steps)
 
@@ -278,170 +275,6 @@ def listings_of(report: ClientReport | None) -> tuple[Listing, ...]:
             listings.append([])
         listings[-1].append(image)
     return tuple(Listing(tuple(images)) for images in listings)
-
-
-# --- the flight recorder ---
-
-
-def client_of_recording(
-    events: Iterable[tuple[int, SmpMessage | StepStarted | StepEnded]],
-) -> ClientSide:
-    """The requests and answers in a flight recorder; line numbers are those of its file."""
-    steps: list[ClientStep] = []
-    listings: list[Listing] = []
-    request: SmpMessage | None = None
-    for number, event in events:
-        match event:
-            case SmpMessage(direction="request"):
-                request = event
-                seen = Seen(number, _as_text(event))
-                _take_request(steps, event, seen, listings)
-            case SmpMessage():
-                _take_answer(steps, listings, event, Seen(number, _as_text(event)), request)
-            case StepStarted() | StepEnded():
-                _take_step(steps, number, event)
-        if len(steps) >= _MOST_STEPS:
-            break
-    return ClientSide(tuple(steps), tuple(listings))
-
-
-def _take_request(
-    steps: list[ClientStep], event: SmpMessage, seen: Seen, listings: Sequence[Listing]
-) -> None:
-    payload = event.payload
-    operation = _operation(event.name, payload)
-    if operation is Operation.UPLOAD and payload.get("off") != 0:
-        return
-    steps.append(
-        ClientStep(
-            operation,
-            seen,
-            hash=_text(payload.get("sha") or payload.get("hash")),
-            image=_number(payload.get("image")),
-            size_bytes=_number(payload.get("len")),
-            pending_was=_pending(listings),
-        )
-    )
-
-
-def _take_answer(
-    steps: list[ClientStep],
-    listings: list[Listing],
-    event: SmpMessage,
-    seen: Seen,
-    request: SmpMessage | None,
-) -> None:
-    if not steps:
-        return
-    step = steps[-1]
-    images = event.payload.get("images")
-    if isinstance(images, list):
-        listed = tuple(_listed(i, seen.line_number) for i in images if isinstance(i, dict))
-        listings += [Listing(listed)] if listed else []
-    problem = _problem(event.payload)
-    if problem is not None and step.problem is None:
-        kind, code = problem
-        step = replace(step, problem=kind, code=code, problem_seen=seen)
-    offset = _number(event.payload.get("off"))
-    if step.operation is Operation.UPLOAD and offset is not None:
-        is_first = request is not None and request.payload.get("off") == 0
-        step = replace(step, offset=offset, first_offset=offset if is_first else step.first_offset)
-    steps[-1] = step
-
-
-def _take_step(steps: list[ClientStep], number: int, event: StepStarted | StepEnded) -> None:
-    match event:
-        case StepEnded(step="upload", error=error) if error:
-            uploads = [i for i, s in enumerate(steps) if s.operation is Operation.UPLOAD]
-            if uploads and steps[uploads[-1]].problem is None:
-                text = error.splitlines()[0]
-                is_timeout = "deadline" in error.lower() or "time" in error.lower()
-                kind = Problem.TIMEOUT if is_timeout else Problem.OTHER
-                steps[uploads[-1]] = replace(
-                    steps[uploads[-1]], problem=kind, problem_seen=Seen(number, text)
-                )
-        case _:
-            pass
-
-
-def _operation(name: str, payload: dict[str, JsonValue]) -> Operation:
-    match name:
-        case "image upload":
-            return Operation.UPLOAD
-        case "image erase":
-            return Operation.ERASE
-        case "image state" if "confirm" in payload or "hash" in payload:
-            return Operation.CONFIRM if payload.get("confirm") else Operation.TEST
-        case "image state":
-            return Operation.LIST
-        case "os reset":
-            return Operation.RESET
-        case "os mcumgr_parameters":
-            return Operation.PARAMETERS
-        case _:
-            return Operation.UNKNOWN
-
-
-def _problem(payload: dict[str, JsonValue]) -> tuple[Problem, int] | None:
-    error = payload.get("err")
-    if isinstance(error, dict):
-        code = _number(error.get("rc")) or 0
-        kinds = _IMAGE_CODES if error.get("group") == 1 else _CODES
-        return kinds.get(code, Problem.OTHER), code
-    code = _number(payload.get("rc")) or 0
-    if not code:
-        return None
-    reason = _text(payload.get("rsn")) or ""
-    if "hash not found" in reason:
-        return Problem.HASH_NOT_FOUND, code
-    return _CODES.get(code, Problem.OTHER), code
-
-
-def _listed(image: dict[str, JsonValue], line_number: int) -> ListedImage:
-    flags = ("active", "confirmed", "pending", "permanent")
-    set_flags = " ".join(flag for flag in flags if image.get(flag)) or "no flags"
-    seen = Seen(
-        line_number,
-        f"<- image state: slot {image.get('slot')} version {image.get('version')} "
-        f"{set_flags}, hash {image.get('hash')}",
-    )
-    return ListedImage(
-        image=_number(image.get("image")) or 0,
-        slot=_number(image.get("slot")) or 0,
-        version=_text(image.get("version")),
-        hash=_text(image.get("hash")),
-        bootable=bool(image.get("bootable")),
-        pending=bool(image.get("pending")),
-        confirmed=bool(image.get("confirmed")),
-        active=bool(image.get("active")),
-        permanent=bool(image.get("permanent")),
-        seen=seen,
-    )
-
-
-def _pending(listings: Sequence[Listing]) -> tuple[str, ...]:
-    if not listings:
-        return ()
-    return tuple(image.hash or "" for image in listings[-1].images if image.pending)
-
-
-def _as_text(event: SmpMessage) -> str:
-    shown = ", ".join(f"{key}={_short(value)}" for key, value in event.payload.items())
-    arrow = "->" if event.direction == "request" else "<-"
-    return f"{arrow} {event.name} {shown}".strip()
-
-
-def _short(value: JsonValue) -> str:
-    text = str(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-def _number(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 NO_CLIENT = ClientSide((), ())
