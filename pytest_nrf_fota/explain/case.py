@@ -25,14 +25,12 @@ from pytest_nrf_fota.explain.known_lines import (
     Origin,
     merge,
 )
-from pytest_nrf_fota.explain.recorded_client import client_of_recording
+from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 from pytest_nrf_fota.report.events import (
     RECORDED_LINE,
     Event,
     SmpMessage,
-    StepEnded,
-    StepStarted,
     UartLine,
 )
 
@@ -146,7 +144,7 @@ def case_of_recording(path: Path) -> Case:
     events = list(_events(path))
     uart = "".join(f"{event.text}\n" for _, event in events if isinstance(event, UartLine))
     board = _read([uart.encode("utf-8", "replace")], Origin.LOG)
-    messages = [(n, e) for n, e in events if isinstance(e, SmpMessage | StepStarted | StepEnded)]
+    messages = [(n, e) for n, e in events if is_of_client(e)]
     return Case(
         boots=board.boots,
         lines=board.lines,
@@ -249,9 +247,7 @@ def _events(path: Path) -> Iterator[tuple[int, Event]]:
 
 
 def _client_of_recording(path: Path) -> ClientSide:
-    return client_of_recording(
-        (n, e) for n, e in _events(path) if isinstance(e, SmpMessage | StepStarted | StepEnded)
-    )
+    return client_of_recording((n, e) for n, e in _events(path) if is_of_client(e))
 
 
 def _read_client_log(path: Path) -> _ReadLog:

@@ -42,6 +42,7 @@ class Problem(Enum):
     DISCONNECTED = "connection lost"
     NEEDS_PAIRING = "link is not encrypted"
     OFFSET = "offset mismatch"
+    BROKEN_OFF = "broken off"
     OTHER = "refused"
 
 
@@ -57,6 +58,8 @@ class ClientStep:
         first_offset: offset in the answer to the first packet.
         problem: None where nothing speaks of one.
         pending_was: hashes of other images that were pending when the request was made.
+        board_booted, board_disconnected: what the board printed before the client did anything
+            else: first line of a boot, end of its Bluetooth connection.
     """
 
     operation: Operation
@@ -71,6 +74,8 @@ class ClientStep:
     code: int | None = None
     problem_seen: Seen | None = None
     pending_was: tuple[str, ...] = ()
+    board_booted: Seen | None = None
+    board_disconnected: Seen | None = None
 
     @property
     def got_far(self) -> bool:

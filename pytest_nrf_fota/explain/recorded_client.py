@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias, TypeGuard
 
 from pydantic import JsonValue
+from typing_extensions import assert_never
 
+from pytest_nrf_fota.bootlog.matching import LineMatcher
 from pytest_nrf_fota.bootlog.report import ListedImage, Seen
+from pytest_nrf_fota.bootlog.stamps import split_stamps
+from pytest_nrf_fota.errors import BoardError, NotSeenError, RadioLostError
 from pytest_nrf_fota.explain.client_side import (
     IMAGE_CODES,
     MOST_STEPS,
@@ -16,26 +21,42 @@ from pytest_nrf_fota.explain.client_side import (
     Operation,
     Problem,
 )
-from pytest_nrf_fota.report.events import SmpMessage, StepEnded, StepStarted
+from pytest_nrf_fota.explain.host_lines import HOST_LINES
+from pytest_nrf_fota.report.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
+
+ClientEvent: TypeAlias = SmpMessage | StepStarted | StepEnded | UartLine
+_BOOTS = ("banner", "mcuboot_banner", "mcuboot_start", "port_banner")
+_LINK_ENDS = ("client_disconnected",)
 
 
-def client_of_recording(
-    events: Iterable[tuple[int, SmpMessage | StepStarted | StepEnded]],
-) -> ClientSide:
+def is_of_client(event: Event) -> TypeGuard[ClientEvent]:
+    """Whether an event tells of the client's requests, or of what the board made of them."""
+    return isinstance(event, SmpMessage | StepStarted | StepEnded | UartLine)
+
+
+def client_of_recording(events: Iterable[tuple[int, ClientEvent]]) -> ClientSide:
     """The requests and answers in a flight recorder; line numbers are those of its file."""
     steps: list[ClientStep] = []
     listings: list[Listing] = []
     request: SmpMessage | None = None
+    board = _BoardDuringUpload()
     for number, event in events:
         match event:
             case SmpMessage(direction="request"):
                 request = event
+                board.listens = _operation(event.name, event.payload) is Operation.UPLOAD
                 seen = Seen(number, _as_text(event))
                 _take_request(steps, event, seen, listings)
             case SmpMessage():
                 _take_answer(steps, listings, event, Seen(number, _as_text(event)), request)
-            case StepStarted() | StepEnded():
-                _take_step(steps, number, event)
+            case StepStarted():
+                board.listens = False
+            case StepEnded():
+                _take_end_of_step(steps, number, event)
+            case UartLine():
+                board.take(steps, Seen(number, event.text))
+            case _:
+                assert_never(event)
         if len(steps) >= MOST_STEPS:
             break
     return ClientSide(tuple(steps), tuple(listings))
@@ -85,19 +106,53 @@ def _take_answer(
     steps[-1] = step
 
 
-def _take_step(steps: list[ClientStep], number: int, event: StepStarted | StepEnded) -> None:
-    match event:
-        case StepEnded(step="upload", error=error) if error:
-            uploads = [i for i, s in enumerate(steps) if s.operation is Operation.UPLOAD]
-            if uploads and steps[uploads[-1]].problem is None:
-                text = error.splitlines()[0]
-                is_timeout = "deadline" in error.lower() or "time" in error.lower()
-                kind = Problem.TIMEOUT if is_timeout else Problem.OTHER
-                steps[uploads[-1]] = replace(
-                    steps[uploads[-1]], problem=kind, problem_seen=Seen(number, text)
-                )
-        case _:
-            pass
+def _take_end_of_step(steps: list[ClientStep], number: int, event: StepEnded) -> None:
+    if event.step != "upload" or not event.error:
+        return
+    uploads = [i for i, s in enumerate(steps) if s.operation is Operation.UPLOAD]
+    if uploads and steps[uploads[-1]].problem is None:
+        headline = event.error.splitlines()[0]
+        steps[uploads[-1]] = replace(
+            steps[uploads[-1]],
+            problem=_problem_of_error(headline),
+            problem_seen=Seen(number, headline),
+        )
+
+
+def _problem_of_error(headline: str) -> Problem:
+    """What an error of the harness means, from its class and first line (smp/mcumgr.py)."""
+    name, _, what = headline.partition(":")
+    if name == RadioLostError.__name__ or "connection broke" in what.lower():
+        return Problem.DISCONNECTED
+    if name in (NotSeenError.__name__, TimeoutError.__name__) or "timeout" in what.lower():
+        return Problem.TIMEOUT
+    # Anything else ended the test, not the board the upload.
+    return Problem.OTHER if name == BoardError.__name__ else Problem.BROKEN_OFF
+
+
+class _BoardDuringUpload:
+    """What the board printed from an upload's first packet to the client's next step.
+
+    That step may reset the board, so a boot behind it says nothing about the upload.
+    """
+
+    def __init__(self) -> None:
+        self.listens = False
+        self._matcher = LineMatcher()
+        self._host_matcher = LineMatcher(HOST_LINES)
+
+    def take(self, steps: list[ClientStep], seen: Seen) -> None:
+        """A line of the board's console."""
+        if not self.listens or not steps or steps[-1].operation is not Operation.UPLOAD:
+            return
+        body = split_stamps(seen.text).body
+        hits = (*self._matcher.facts(body).hits, *self._host_matcher.facts(body).hits)
+        names = {hit.pattern.name for hit in hits}
+        step = steps[-1]
+        if step.board_booted is None and names.intersection(_BOOTS):
+            steps[-1] = replace(step, board_booted=seen)
+        elif step.board_disconnected is None and names.intersection(_LINK_ENDS):
+            steps[-1] = replace(step, board_disconnected=seen)
 
 
 def _operation(name: str, payload: dict[str, JsonValue]) -> Operation:

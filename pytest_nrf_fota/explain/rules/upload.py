@@ -6,6 +6,8 @@ from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found
+from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
+from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
 from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
 
 _MARKS = (Operation.TEST, Operation.CONFIRM)
@@ -131,8 +133,11 @@ def _stalls_at_end(case: Case) -> Finding | None:
         if s.got_far
         and s.offset != s.size_bytes
         and s.problem in (Problem.TIMEOUT, Problem.DISCONNECTED, Problem.OTHER)
+        and s.board_booted is None
     ]
-    return _by_steps(case, stalled, Confidence.LIKELY)
+    # A link that broke says so; it may break anywhere.
+    lost = any(step in lost_uploads(case) for step in stalled)
+    return _by_steps(case, stalled, Confidence.POSSIBLE if lost else Confidence.LIKELY)
 
 
 def _stalls_at_start(case: Case) -> Finding | None:
@@ -140,7 +145,10 @@ def _stalls_at_start(case: Case) -> Finding | None:
     stalled = [
         s
         for s in case.client.steps_of(Operation.UPLOAD, Operation.ERASE)
-        if not s.got_far and s.problem in (Problem.TIMEOUT, Problem.DISCONNECTED)
+        if not s.got_far
+        and s.problem in (Problem.TIMEOUT, Problem.DISCONNECTED)
+        and s not in lost_uploads(case)
+        and s.board_booted is None
     ]
     return found(
         _lines(stalled),
@@ -257,6 +265,7 @@ def _transport_error(case: Case) -> Finding | None:
 
 
 RULES = (
+    *LOST_UPLOAD_RULES,
     Rule(
         "hash_not_found",
         (13, 1),

@@ -10,7 +10,8 @@ from pytest_nrf_fota.explain.case import Case, case_of_recording, is_recording
 from pytest_nrf_fota.explain.client_side import Operation, Problem
 from pytest_nrf_fota.explain.explanation import explain
 from pytest_nrf_fota.explain.known_lines import Origin
-from pytest_nrf_fota.report.events import Event, SmpMessage, UartLine
+from pytest_nrf_fota.explain.rule import Confidence
+from pytest_nrf_fota.report.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
 from pytest_nrf_fota.report.recorder import FlightRecorder
 
 _OLD, _S0, _S1 = "aa" * 32, "bb" * 32, "cc" * 32
@@ -148,6 +149,76 @@ def test_confirm_while_another_image_is_pending(tmp_path: Path) -> None:
     assert "confirm_ignored" in [cause.rule for cause in waiting.causes]
     nothing = explain(_case(tmp_path, [*_list(waiting=_S1), *confirm]))
     assert "confirm_ignored" not in [cause.rule for cause in nothing.causes]
+
+
+def _ended_upload(error: str, *behind: Event) -> list[Event]:
+    """An upload of which half was answered."""
+    return [
+        StepStarted(step="upload"),
+        _smp("request", "image upload", off=0, len=40_000, sha=_S1, image=0),
+        _smp("answer", "image upload", rc=0, off=20_000),
+        *behind,
+        StepEnded(step="upload", duration_s=1.0, error=error),
+    ]
+
+
+_BROKE = "NotSeenError: The connection broke while trying to upload 40000 bytes.\n  where: BLE"
+_DISCONNECTED = UartLine(port="app", text="uart:~$ Disconnected (reason 0x08)")
+_BOOTED = UartLine(port="app", text="uart:~$ *** Booting Zephyr OS build v3.2.99-ncs2 ***")
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (_BROKE, Problem.DISCONNECTED),
+        ("RadioLostError: The adapter hci0 is gone.", Problem.DISCONNECTED),
+        ("NotSeenError: No answer within 120 s while trying to upload.", Problem.TIMEOUT),
+        ("BoardError: The board refused to upload 9 bytes: rc 1", Problem.OTHER),
+        ("KeyboardInterrupt: ", Problem.BROKEN_OFF),
+    ],
+)
+def test_how_an_upload_ended(tmp_path: Path, error: str, problem: Problem) -> None:
+    """Refused is only what the board refused."""
+    (upload,) = _case(tmp_path, _ended_upload(error)).client.steps
+    assert upload.problem is problem
+
+
+def test_upload_that_lost_its_connection(tmp_path: Path) -> None:
+    """With the board's word on it and how much was there; not where it was resumed."""
+    lost = _ended_upload(_BROKE, _DISCONNECTED)
+    explanation = explain(_case(tmp_path, lost))
+    (cause,) = explanation.causes
+    assert (cause.rule, cause.confidence) == (
+        "connection_lost_during_upload",
+        Confidence.CERTAIN,
+    )
+    assert "50 %" in cause.cause
+    assert _DISCONNECTED.text in [shown.text for shown in cause.shown]
+    assert explanation.why == "upload failed: connection lost"
+    resumed = explain(_case(tmp_path, [*lost, *_upload(_S1, first_offset=20_000)]))
+    assert "connection_lost_during_upload" not in [cause.rule for cause in resumed.causes]
+
+
+def test_upload_that_a_reset_of_the_board_ended(tmp_path: Path) -> None:
+    """A boot before the client's next step; one behind it may be the client's own doing."""
+    (cause,) = explain(_case(tmp_path, _ended_upload(_BROKE, _BOOTED))).causes
+    assert cause.rule == "board_reset_during_upload"
+    late = [*_ended_upload(_BROKE), _BOOTED]
+    assert [c.rule for c in explain(_case(tmp_path, late)).causes] == ["board_reset_during_upload"]
+    own = [*_ended_upload(_BROKE), StepStarted(step="reset"), _BOOTED]
+    (cause,) = explain(_case(tmp_path, own)).causes
+    assert cause.rule == "connection_lost_during_upload"
+
+
+def test_link_that_broke_near_the_end(tmp_path: Path) -> None:
+    """A link may break anywhere: that the image is too large is only possible then."""
+    events = _ended_upload(_BROKE)
+    events[2] = _smp("answer", "image upload", rc=0, off=39_000)
+    causes = explain(_case(tmp_path, events)).causes
+    assert [(cause.rule, cause.confidence) for cause in causes] == [
+        ("connection_lost_during_upload", Confidence.CERTAIN),
+        ("upload_too_large", Confidence.POSSIBLE),
+    ]
 
 
 def test_recording_that_a_kill_cut_is_read(tmp_path: Path) -> None:
