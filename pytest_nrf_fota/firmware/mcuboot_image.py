@@ -200,6 +200,11 @@ class McubootImage:
         """Whether the SHA-256 TLV is there and matches the content."""
         return self.hash == self.computed_hash
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether there is a signature TLV, whoever made it."""
+        return any(tlv.kind in SIGNATURE_TLVS for tlv in self.tlvs)
+
     def signed_by(self, key: PublicKey) -> bool:
         """Whether one of the signature TLVs was made with the private half of `key`."""
         digest = self.computed_hash

@@ -21,7 +21,6 @@ from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.keys import SigningKey
 from pytest_nrf_fota.firmware.known_keys import public_knowledge
 from pytest_nrf_fota.firmware.mcuboot_image import (
-    SIGNATURE_TLVS,
     TLV_KEYHASH,
     ImageVersion,
     McubootImage,
@@ -107,7 +106,7 @@ def resign_image(
     if old_info is not None and new_fw_info is not None:
         payload = _raise_fw_info(image, old_info, new_fw_info, keys, where)
     try:
-        renewed = renew_image(image, payload, version, keys.mcuboot if _is_signed(image) else None)
+        renewed = renew_image(image, payload, version, keys.mcuboot if image.is_signed else None)
     except NotRenewableError as error:
         raise PackageError(
             f"The image cannot be signed again: {error}.",
@@ -218,14 +217,10 @@ def _wanted_version(old: ImageVersion, wanted: ImageVersion | Raise, where: str)
     return ImageVersion(old.major, old.minor, old.revision + 1, old.build)
 
 
-def _is_signed(image: McubootImage) -> bool:
-    return any(tlv.kind in SIGNATURE_TLVS for tlv in image.tlvs)
-
-
 def _check_mcuboot_key(image: McubootImage, keys: SigningKeys, where: str) -> None:
     old_hash = image.tlv(TLV_KEYHASH)
     if keys.mcuboot is None:
-        if not _is_signed(image):
+        if not image.is_signed:
             return
         of_key = f" with the key of hash {_named(old_hash)}" if old_hash else ""
         raise InputError(
@@ -234,7 +229,7 @@ def _check_mcuboot_key(image: McubootImage, keys: SigningKeys, where: str) -> No
             next_step="Give the private key: --mcuboot-key FILE.pem (the build's "
             "CONFIG_BOOT_SIGNATURE_KEY_FILE or SB_CONFIG_BOOT_SIGNATURE_KEY_FILE).",
         )
-    if keys.may_differ or not _is_signed(image):
+    if keys.may_differ or not image.is_signed:
         return
     public_key = keys.mcuboot.public_key()
     fits = key_hash(public_key) == old_hash if old_hash else image.signed_by(public_key)
@@ -364,7 +359,7 @@ def _verify(
     problems: list[str] = []
     if image.version != version:
         problems.append(f"version {image.version} instead of {version}")
-    if _is_signed(image) and not (keys.mcuboot and image.signed_by(keys.mcuboot.public_key())):
+    if image.is_signed and not (keys.mcuboot and image.signed_by(keys.mcuboot.public_key())):
         problems.append("MCUboot's signature is not right")
     if fw_info is not None:
         validation = _validation_of(image.payload, info) if info else None
@@ -372,7 +367,7 @@ def _verify(
             problems.append("fw_info is not as wanted")
         elif not validation.signature_is_right(image.payload[: info.firmware_size_bytes]):
             problems.append("NSIB's signature is not right")
-    verdict = imgtool_verdict(image.data, keys.mcuboot if _is_signed(image) else None)
+    verdict = imgtool_verdict(image.data, keys.mcuboot if image.is_signed else None)
     if verdict != "OK":
         problems.append(f"imgtool verify says {verdict}")
     if problems:

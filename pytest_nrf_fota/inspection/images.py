@@ -190,7 +190,7 @@ def _signing_key(image: McubootImage, given: Sequence[GivenKey]) -> FoundKey | N
 def _signature_is_right(image: McubootImage, verifiers: Sequence[PublicKey]) -> bool | None:
     wanted = image.tlv(TLV_KEYHASH)
     candidates = [key for key in verifiers if wanted is None or key_hash(key) == wanted]
-    if not candidates or not any(tlv.kind in SIGNATURE_TLVS for tlv in image.tlvs):
+    if not candidates or not image.is_signed:
         return None
     return any(image.signed_by(key) for key in candidates)
 
