@@ -30,6 +30,7 @@ from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 from pytest_nrf_fota.report.events import (
     RECORDED_LINE,
     Event,
+    PreflightDone,
     SmpMessage,
     UartLine,
 )
@@ -38,6 +39,14 @@ _BLOCK_BYTES = 256 * 1024
 # A client's log is read as text; what is larger is no client's log.
 _LARGEST_CLIENT_BYTES = 64 * 1024 * 1024
 _LARGEST_RECORDING_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class RecordedPreflight:
+    """The last preflight in a flight recorder, and its line."""
+
+    line_number: int
+    done: PreflightDone
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Case:
         client_origin: which input the client's lines come from.
         has_client: a client's log or recording was given.
         has_text: the log holds a line that is not blank.
+        preflight: what a rehearsal of the upgrade had shown.
     """
 
     boots: BootReport
@@ -61,6 +71,7 @@ class Case:
     client_origin: Origin = Origin.LOG
     has_client: bool = False
     has_text: bool = True
+    preflight: RecordedPreflight | None = None
 
     def known(self, *names: str) -> tuple[Known, ...]:
         """The lines of these patterns, in order."""
@@ -123,8 +134,11 @@ def case_of(
     has_text = bool(board.texts)
     if client is None:
         return Case(board.boots, board.lines, _client_in(board), package, has_text=has_text)
+    preflight = None
     if is_recording(client):
-        lines, side = board.lines, _client_of_recording(client)
+        events = list(_events(client))
+        lines, side = board.lines, _client_of_recording(events)
+        preflight = _preflight_in(events)
     else:
         printed = _read_client_log(client)
         lines, side = merge(board.lines, printed.lines), _client_of(printed)
@@ -136,6 +150,7 @@ def case_of(
         client_origin=Origin.CLIENT,
         has_client=True,
         has_text=has_text,
+        preflight=preflight,
     )
 
 
@@ -144,13 +159,13 @@ def case_of_recording(path: Path) -> Case:
     events = list(_events(path))
     uart = "".join(f"{event.text}\n" for _, event in events if isinstance(event, UartLine))
     board = _read([uart.encode("utf-8", "replace")], Origin.LOG)
-    messages = [(n, e) for n, e in events if is_of_client(e)]
     return Case(
         boots=board.boots,
         lines=board.lines,
-        client=client_of_recording(messages),
+        client=_client_of_recording(events),
         client_origin=Origin.CLIENT,
-        has_client=any(isinstance(event, SmpMessage) for _, event in messages),
+        has_client=any(isinstance(event, SmpMessage) for _, event in events),
+        preflight=_preflight_in(events),
     )
 
 
@@ -246,8 +261,13 @@ def _events(path: Path) -> Iterator[tuple[int, Event]]:
                 ) from error
 
 
-def _client_of_recording(path: Path) -> ClientSide:
-    return client_of_recording((n, e) for n, e in _events(path) if is_of_client(e))
+def _client_of_recording(events: Iterable[tuple[int, Event]]) -> ClientSide:
+    return client_of_recording((n, e) for n, e in events if is_of_client(e))
+
+
+def _preflight_in(events: Iterable[tuple[int, Event]]) -> RecordedPreflight | None:
+    done = [RecordedPreflight(n, e) for n, e in events if isinstance(e, PreflightDone)]
+    return done[-1] if done else None
 
 
 def _read_client_log(path: Path) -> _ReadLog:

@@ -14,6 +14,7 @@ from pytest_nrf_fota.bootlog.reader import read_log_lines
 from pytest_nrf_fota.bootlog.report import BootReport, NsibAttempt
 from pytest_nrf_fota.file_choice import is_for_network_core
 from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
+from pytest_nrf_fota.firmware.image_words import MCUBOOT_ACCEPTS, NOT_SIGNED, SIGNED_WITH_KEY
 from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH
 from pytest_nrf_fota.firmware.provisioning import CounterKind
 from pytest_nrf_fota.firmware.trailer import FLAG_SET_BYTE, IMAGE_OK_FROM_END_BYTES, MAGIC
@@ -247,7 +248,7 @@ def _met_mcuboot(rehearsal: Rehearsal) -> bool:
 
 def _mcuboot_accepts(rehearsal: Rehearsal, report: BootReport) -> list[Check]:
     return [
-        _accepts(sent, _core("MCUboot accepts", sent.file, rehearsal), rehearsal, report)
+        _accepts(sent, _core(MCUBOOT_ACCEPTS, sent.file, rehearsal), rehearsal, report)
         for sent in rehearsal.sent
     ]
 
@@ -255,7 +256,7 @@ def _mcuboot_accepts(rehearsal: Rehearsal, report: BootReport) -> list[Check]:
 def _accepts(sent: Sent, name: str, rehearsal: Rehearsal, report: BootReport) -> Check:
     file, check = sent.file, sent.slot_check
     key = file.image.tlv(TLV_KEYHASH)
-    signed = f"signed with key {key.hex()[:8]}..." if key else "not signed"
+    signed = f"{SIGNED_WITH_KEY} {key.hex()[:8]}..." if key else NOT_SIGNED
     known = rehearsal.installed.mcuboot_keys
     asks = f"known: {', '.join(k.hex()[:8] + '...' for k in known)}" if known else "asks for none"
     detail = f"{signed}; {asks}"

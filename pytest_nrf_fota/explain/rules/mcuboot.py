@@ -5,9 +5,11 @@ import difflib
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import BootRecord, Seen, SwapResult
 from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.image_fault import ImageFault, fault_of_refused_image
 from pytest_nrf_fota.explain.known_lines import Known, Origin
 from pytest_nrf_fota.explain.rule import (
     Confidence,
+    Find,
     Finding,
     Rule,
     Shown,
@@ -17,8 +19,6 @@ from pytest_nrf_fota.explain.rule import (
     shown_of,
 )
 from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
-from pytest_nrf_fota.firmware.known_keys import public_knowledge
-from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH
 
 
 def _is_primary(line: Known) -> bool:
@@ -27,32 +27,41 @@ def _is_primary(line: Known) -> bool:
     return near == ["primary"]
 
 
+def _refused(fault: ImageFault) -> Find:
+    def find(case: Case) -> Finding | None:
+        shown = _refusal_of_secondary(case)
+        faulty = fault_of_refused_image(case) if shown else None
+        if faulty is None or faulty.fault is not fault:
+            return None
+        return Finding((*shown, *faulty.shown), faulty.confidence, {"what": faulty.what})
+
+    return find
+
+
 def _secondary_invalid(case: Case) -> Finding | None:
+    shown = _refusal_of_secondary(case)
+    if not shown or fault_of_refused_image(case) is not None:
+        return None
+    return Finding(shown, Confidence.LIKELY)
+
+
+def _refusal_of_secondary(case: Case) -> tuple[Shown, ...]:
     lines = [k for k in case.known("image_invalid") if not _is_primary(k)]
     if not lines:
-        return None
+        return ()
     boot = case.boot_of(lines[0])
     decided = [d.seen for d in (boot.mcuboot.decisions if boot and boot.mcuboot else ())]
     wanted = [seen for seen in decided if seen.line_number < lines[0].seen.line_number]
-    shown = (*shown_of([*wanted[-1:], *lines]), *_keys_of_package(case))
-    return Finding(shown, Confidence.CERTAIN)
-
-
-def _keys_of_package(case: Case) -> list[Shown]:
-    shown = []
-    for file in case.package.files if case.package is not None else ():
-        for tlv in file.image.tlvs:
-            known = public_knowledge(tlv.value) if tlv.kind == TLV_KEYHASH else None
-            if known is not None:
-                text = f"{file.name}: signed with a public key: {known}"
-                shown.append(Shown(Origin.PACKAGE, None, text))
-    return shown
+    return shown_of([*wanted[-1:], *lines])
 
 
 def _primary_invalid(case: Case) -> Finding | None:
     lines = [k for k in case.known("image_invalid") if _is_primary(k)]
     lines += case.known("validation_attempt")
-    return found(lines) if lines and not _later_boot_is_fine(case, lines[-1]) else None
+    if not lines or _later_boot_is_fine(case, lines[-1]):
+        return None
+    # Which of the three it is, nothing here tells.
+    return found(lines, Confidence.LIKELY)
 
 
 def _nothing_to_start(case: Case) -> Finding | None:
@@ -177,16 +186,56 @@ def _crypto(case: Case) -> Finding | None:
     return found(lines, Confidence.LIKELY, code=lines[0].text("code") if lines else "")
 
 
+_REFUSED_AND_ERASED = "MCUboot refused the image in the secondary slot and erased it: "
+_SIGN_WITH_ITS_KEY = (
+    "Sign with the key that MCUboot was built with (`SB_CONFIG_BOOT_SIGNATURE_KEY_FILE`, up to "
+    "NCS 2.6 `CONFIG_BOOT_SIGNATURE_KEY_FILE`) and upload again; "
+    "`nrf-fota inspect merged.hex` and `nrf-fota inspect dfu_application.zip` show both keys."
+)
+
 RULES = (
+    Rule(
+        "image_damaged",
+        (14,),
+        f"{_REFUSED_AND_ERASED}the file is damaged, its hash differs from its content ({{what}}).",
+        "Take the file from the build again and upload it: `nrf-fota inspect dfu_application.zip` "
+        "must show its hash without WRONG. Whatever changes a signed file damages it.",
+        _refused(ImageFault.DAMAGED),
+    ),
+    Rule(
+        "image_not_signed",
+        (14,),
+        f"{_REFUSED_AND_ERASED}it is not signed ({{what}}).",
+        "Send the file that the build signed, dfu_application.zip or app_update.bin, with the "
+        "key that MCUboot was built with: `SB_CONFIG_BOOT_SIGNATURE_KEY_FILE`, up to NCS 2.6 "
+        "`CONFIG_BOOT_SIGNATURE_KEY_FILE`.",
+        _refused(ImageFault.NOT_SIGNED),
+        asks_for="MCUboot's keys: `nrf-fota inspect merged.hex`",
+    ),
+    Rule(
+        "image_of_another_key",
+        (14,),
+        f"{_REFUSED_AND_ERASED}it is signed with a key that this MCUboot does not have ({{what}}).",
+        _SIGN_WITH_ITS_KEY,
+        _refused(ImageFault.OTHER_KEY),
+        asks_for="MCUboot's keys: `nrf-fota inspect merged.hex`",
+    ),
+    Rule(
+        "image_damaged_on_the_way",
+        (14,),
+        f"{_REFUSED_AND_ERASED}{{what}} is right, this MCUboot took it in the preflight, so it was "
+        "damaged on its way or in the flash.",
+        "Erase slot 1 (`smpmgr ... image erase 1`) and upload again; if it comes again, check the "
+        "flash that holds the slot, and what else writes to it.",
+        _refused(ImageFault.DAMAGED_ON_THE_WAY),
+    ),
     Rule(
         "secondary_image_invalid",
         (14,),
-        "MCUboot refused the image in the secondary slot and erased it: its signature is not of "
-        "the "
-        "key in this MCUboot, or the file is damaged or cut.",
-        "Sign with the key that MCUboot was built with (`SB_CONFIG_BOOT_SIGNATURE_KEY_FILE`, up to "
-        "NCS 2.6 `CONFIG_BOOT_SIGNATURE_KEY_FILE`) and upload again; "
-        "`nrf-fota inspect merged.hex` and `nrf-fota inspect dfu_application.zip` show both keys.",
+        f"{_REFUSED_AND_ERASED}it is not signed with the key in this MCUboot, or the file is "
+        "damaged or cut.",
+        f"Look for WRONG in `nrf-fota inspect dfu_application.zip`: such a file is damaged. "
+        f"{_SIGN_WITH_ITS_KEY}",
         _secondary_invalid,
         asks_for="the package: `--package dfu_application.zip`",
     ),

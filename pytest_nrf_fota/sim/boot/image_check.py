@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.firmware.image_words import HASH_DIFFERS
 from pytest_nrf_fota.firmware.mcuboot_image import (
     FLAG_NON_BOOTABLE,
     HEADER,
@@ -78,7 +79,7 @@ def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], limit_bytes: int) -
     if len(image.data) > limit_bytes:
         return SlotCheck(SlotContent.INVALID, "the image reaches into the trailer's sectors")
     if not image.hash_is_right:
-        return SlotCheck(SlotContent.INVALID, "the hash differs from the content")
+        return SlotCheck(SlotContent.INVALID, HASH_DIFFERS)
     if keys and not _signed_by_one_of(image, keys):
         return SlotCheck(SlotContent.INVALID, "no signature by a key of this MCUboot")
     return SlotCheck(SlotContent.VALID)

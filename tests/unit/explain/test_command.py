@@ -124,7 +124,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
     (cause,) = value["causes"]
     assert (cause["rule"], cause["confidence"], cause["weight"], cause["rows"]) == (
         "secondary_image_invalid",
-        "certain",
+        "likely",
         "cause",
         [14],
     )

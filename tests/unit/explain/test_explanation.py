@@ -3,6 +3,7 @@
 from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import Status, explain
 from pytest_nrf_fota.explain.known_lines import KEPT_FIRST, KEPT_LAST, KnownLinesReader, Origin
+from pytest_nrf_fota.explain.rule import Confidence
 from pytest_nrf_fota.explain.text import explanation_text
 
 _REFUSED = """\
@@ -15,6 +16,7 @@ I: Jumping to the first image slot
 *** Booting nRF Connect SDK v2.5.2 ***
 [00:00:00.030,273] <inf> app: running
 """
+_INVALID = "E: Image in the secondary slot is not valid!\n"
 _SWAPPED = """\
 *** Booting nRF Connect SDK v2.5.2 ***
 I: Starting bootloader
@@ -71,7 +73,13 @@ def test_what_is_only_possible_is_no_alarm() -> None:
 
 def test_certain_cause_asks_for_nothing_more() -> None:
     """What is settled needs no further capture; what is not says which."""
-    assert explain(case_of_text(_REFUSED)).capture_next == ()
+    downgrade = "E: insufficient version in secondary slot\n"
+    assert explain(case_of_text(_REFUSED)).capture_next == (
+        "The package: `--package dfu_application.zip`.",
+    )
+    certain = explain(case_of_text(_REFUSED.replace(_INVALID, downgrade)))
+    assert certain.causes[0].confidence is Confidence.CERTAIN
+    assert certain.capture_next == ()
     silent = _SWAPPED.splitlines()[0] + "\n[00:00:00.030,273] <inf> app: running\n"
     assert explain(case_of_text(silent)).capture_next
 

@@ -9,8 +9,10 @@ from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import Explanation, explain
 from pytest_nrf_fota.explain.known_lines import Origin
+from pytest_nrf_fota.explain.rule import Confidence
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, package_target, read_package
+from pytest_nrf_fota.firmware.variant import Variant
 
 _BOOT = """\
 *** Booting Zephyr OS build v3.2.99-ncs2 ***
@@ -22,6 +24,12 @@ Firmware signature verified.
 Firmware version {version}
 *** Booting Zephyr OS build v3.2.99-ncs2 ***
 [00:00:00.030,273] <inf> app: running
+"""
+_REFUSED = """\
+*** Booting nRF Connect SDK v2.5.2 ***
+I: Starting bootloader
+I: Image index: 0, Swap type: test
+E: Image in the secondary slot is not valid!
 """
 _DEMO_KEY = "9f...94"
 
@@ -67,10 +75,41 @@ def test_key_that_the_board_does_not_have(mcuboot_package: DfuPackage) -> None:
 def test_public_key_of_a_refused_image(source: DemoSource) -> None:
     """Row 14: a key that everybody has is named beside the refusal."""
     package = read_package(source.app_update, package_target(load_board("nrf5340dk_sim")))
-    log = (
-        "*** Booting nRF Connect SDK v2.5.2 ***\nI: Starting bootloader\n"
-        "I: Image index: 0, Swap type: test\nE: Image in the secondary slot is not valid!\n"
-    )
-    (cause,) = explain(case_of_text(log, package=package)).causes
-    assert cause.rule == "secondary_image_invalid"
+    (cause,) = explain(case_of_text(_REFUSED, package=package)).causes
+    assert cause.rule == "image_of_another_key"
     assert any("demonstration key" in shown.text for shown in cause.shown)
+
+
+@pytest.mark.parametrize(
+    ("variant", "rule", "confidence"),
+    [
+        (Variant.APP_TAMPERED, "image_damaged", Confidence.CERTAIN),
+        (Variant.APP_TRUNCATED, "image_damaged", Confidence.CERTAIN),
+        (Variant.APP_UNSIGNED, "image_not_signed", Confidence.LIKELY),
+        (Variant.APP_WRONG_KEY, "image_of_another_key", Confidence.LIKELY),
+    ],
+)
+def test_what_is_wrong_with_a_refused_image(
+    source: DemoSource, variant: Variant, rule: str, confidence: Confidence
+) -> None:
+    """Row 14: one cause and its own remedy, never two of them as certain."""
+    package = read_package(source.variant(variant), package_target(load_board("nrf5340dk_sim")))
+    (cause,) = explain(case_of_text(_REFUSED, package=package)).causes
+    assert (cause.rule, cause.confidence) == (rule, confidence)
+    assert Origin.PACKAGE in {shown.origin for shown in cause.shown}
+    wants_key = "CONFIG_BOOT_SIGNATURE_KEY_FILE" in cause.remedy
+    assert wants_key is (rule != "image_damaged")
+
+
+def test_damaged_package_that_was_not_refused(source: DemoSource) -> None:
+    """A package alone is no cause: MCUboot has to refuse its image."""
+    path = source.variant(Variant.APP_TAMPERED)
+    package = read_package(path, package_target(load_board("nrf5340dk_sim")))
+    accepted = _REFUSED.replace("E: Image in the secondary slot is not valid!\n", "")
+    assert explain(case_of_text(accepted, package=package)).causes == ()
+
+
+def test_refused_image_without_a_package() -> None:
+    """Several causes are left, so none of them is certain."""
+    (cause,) = explain(case_of_text(_REFUSED)).causes
+    assert (cause.rule, cause.confidence) == ("secondary_image_invalid", Confidence.LIKELY)

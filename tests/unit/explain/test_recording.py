@@ -11,7 +11,15 @@ from pytest_nrf_fota.explain.client_side import Operation, Problem
 from pytest_nrf_fota.explain.explanation import explain
 from pytest_nrf_fota.explain.known_lines import Origin
 from pytest_nrf_fota.explain.rule import Confidence
-from pytest_nrf_fota.report.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
+from pytest_nrf_fota.report.events import (
+    CheckItem,
+    Event,
+    PreflightDone,
+    SmpMessage,
+    StepEnded,
+    StepStarted,
+    UartLine,
+)
 from pytest_nrf_fota.report.recorder import FlightRecorder
 
 _OLD, _S0, _S1 = "aa" * 32, "bb" * 32, "cc" * 32
@@ -219,6 +227,56 @@ def test_link_that_broke_near_the_end(tmp_path: Path) -> None:
         ("connection_lost_during_upload", Confidence.CERTAIN),
         ("upload_too_large", Confidence.POSSIBLE),
     ]
+
+
+_REFUSED = """\
+*** Booting nRF Connect SDK v2.5.2 ***
+I: Starting bootloader
+I: Image index: 0, Swap type: test
+E: Image in the secondary slot is not valid!""".splitlines()
+
+
+@pytest.mark.parametrize(
+    ("result", "detail", "rule", "confidence"),
+    [
+        (
+            "NO",
+            "the hash differs from the content; signed with key 05af425b...; known: 05af425b...",
+            "image_damaged",
+            Confidence.CERTAIN,
+        ),
+        (
+            "NO",
+            "no signature by a key of this MCUboot; not signed; known: 05af425b...",
+            "image_not_signed",
+            Confidence.CERTAIN,
+        ),
+        (
+            "NO",
+            "signed with key e68da054...; known: 05af425b...",
+            "image_of_another_key",
+            Confidence.CERTAIN,
+        ),
+        (
+            "ok",
+            "signed with key 05af425b...; known: 05af425b...",
+            "image_damaged_on_the_way",
+            Confidence.LIKELY,
+        ),
+        ("NO", "no image magic 0x96f3b83d", "secondary_image_invalid", Confidence.LIKELY),
+        ("-", "signed with key 05af425b...", "secondary_image_invalid", Confidence.LIKELY),
+    ],
+)
+def test_refused_image_of_which_a_preflight_is_recorded(
+    tmp_path: Path, result: str, detail: str, rule: str, confidence: Confidence
+) -> None:
+    """Row 14: the rehearsal met the board's own MCUboot, so it knows the keys."""
+    check = CheckItem(name="MCUboot accepts", result=result, detail=detail)
+    done = PreflightDone(answer="no", package="app.zip", checks=(check,))
+    (cause,) = explain(_case(tmp_path, [done], _REFUSED)).causes
+    assert (cause.rule, cause.confidence) == (rule, confidence)
+    if rule != "secondary_image_invalid":
+        assert f"preflight: MCUboot accepts: {result}: {detail}" in [s.text for s in cause.shown]
 
 
 def test_recording_that_a_kill_cut_is_read(tmp_path: Path) -> None:

@@ -22,7 +22,13 @@ _PAIRS = Path(__file__).parent / "pairs"
 _LAST_ROW = 33
 _BY_NAME = {rule.name: rule for rule in RULES}
 # What only a flight recorder or a package can prove has its pair in another module.
-_PAIRS_ELSEWHERE = {"board_reset_during_upload": "test_recording.py"}
+_PAIRS_ELSEWHERE = {
+    "board_reset_during_upload": "test_recording.py",
+    "image_damaged": "test_package.py",
+    "image_not_signed": "test_package.py",
+    "image_of_another_key": "test_package.py",
+    "image_damaged_on_the_way": "test_recording.py",
+}
 
 
 class _Pair(BaseModel):

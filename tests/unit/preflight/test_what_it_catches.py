@@ -661,7 +661,7 @@ class TestExplained:
         [
             (McubootBuild(1, 14), "nsib_version_not_raised"),
             (McubootBuild(1, nsib_key="new"), "nsib_wrong_key"),
-            (McubootBuild(1, mcuboot_key="new"), "secondary_image_invalid"),
+            (McubootBuild(1, mcuboot_key="new"), "image_of_another_key"),
         ],
     )
     def test_first_cause(self, workshop: Workshop, build: McubootBuild, rule: str) -> None:
