@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -26,6 +27,7 @@ from pytest_nrf_fota.explain.known_lines import (
     merge,
 )
 from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
+from pytest_nrf_fota.explain.sent_package import signs_of_another_package
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 from pytest_nrf_fota.report.events import (
     RECORDED_LINE,
@@ -57,7 +59,7 @@ class Case:
         boots: what the board's UART said.
         lines: all known lines, of the board and of the client.
         client: what the client did and was answered.
-        package: the DFU package that was sent.
+        package: the DFU package that was given as the one that was sent; see `sent_package`.
         client_origin: which input the client's lines come from.
         has_client: a client's log or recording was given.
         has_text: the log holds a line that is not blank.
@@ -72,6 +74,13 @@ class Case:
     has_client: bool = False
     has_text: bool = True
     preflight: RecordedPreflight | None = None
+
+    @cached_property
+    def sent_package(self) -> DfuPackage | None:
+        """The package, unless the client's hashes show that another one was sent."""
+        if self.package is None or signs_of_another_package(self.client, self.package):
+            return None
+        return self.package
 
     def known(self, *names: str) -> tuple[Known, ...]:
         """The lines of these patterns, in order."""

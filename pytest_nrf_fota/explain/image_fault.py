@@ -44,7 +44,7 @@ class FaultyImage:
 
 def fault_of_refused_image(case: Case) -> FaultyImage | None:
     """The fault, where a package or a preflight tells it; None without both."""
-    files = sent_files(case.client, case.package) if case.package is not None else ()
+    files = sent_files(case.client, case.sent_package) if case.sent_package is not None else ()
     candidates = (*map(_fault_of_file, files), _fault_by_preflight(case), _other_key(files))
     told = [fault for fault in candidates if fault is not None]
     certain = [fault for fault in told if fault.confidence is Confidence.CERTAIN]

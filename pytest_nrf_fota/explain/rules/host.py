@@ -1,8 +1,18 @@
 """Probe tools, and captures that hold more or less than one board's log."""
 
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.known_lines import Known
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found, says
+from pytest_nrf_fota.explain.known_lines import Known, Origin
+from pytest_nrf_fota.explain.rule import (
+    Confidence,
+    Finding,
+    Rule,
+    Shown,
+    Weight,
+    found,
+    says,
+    shown_of,
+)
+from pytest_nrf_fota.explain.sent_package import signs_of_another_package
 
 
 def _recover_failed(case: Case) -> Finding | None:
@@ -28,6 +38,21 @@ def _two_boards(case: Case) -> Finding | None:
         Confidence.LIKELY if boards.interleaved else Confidence.POSSIBLE,
         addresses=", ".join(boards.addresses) or "no addresses",
     )
+
+
+def _another_package(case: Case) -> Finding | None:
+    if case.package is None:
+        return None
+    signs = signs_of_another_package(case.client, case.package)
+    if not signs:
+        return None
+    held = tuple(
+        Shown(Origin.PACKAGE, None, f"{file.name}: hash {file.image.hash.hex()}")
+        for file in case.package.files
+        if file.image.hash is not None
+    )
+    shown = (*shown_of(signs, case.client_origin), *held)
+    return Finding(shown, Confidence.CERTAIN, {"package": case.package.path.name})
 
 
 RULES = (
@@ -69,6 +94,15 @@ RULES = (
         "up.",
         "Capture one board alone, by its own /dev/serial/by-id/... path.",
         _two_boards,
+        weight=Weight.ADVICE,
+    ),
+    Rule(
+        "package_was_not_sent",
+        (),
+        "The package {package} is not what the client sent: none of its hashes is among the "
+        "client's. Nothing here is concluded from it.",
+        "Give the zip that was sent with --package: `nrf-fota inspect ZIP` shows the hashes in it.",
+        _another_package,
         weight=Weight.ADVICE,
     ),
 )

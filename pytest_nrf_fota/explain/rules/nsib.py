@@ -103,9 +103,9 @@ def _key_changed_between_boots(case: Case) -> Finding | None:
 
 def _key_of_package_is_another(case: Case) -> Finding | None:
     tried = {k.hash_ends: k for _, a in attempts(case) for k in a.keys if k.hash_ends}
-    if case.package is None or not tried:
+    if case.sent_package is None or not tried:
         return None
-    for file in case.package.files:
+    for file in case.sent_package.files:
         ends = _key_of(file)
         if ends is not None and ends not in tried:
             last = list(tried.values())[-1]
@@ -194,7 +194,7 @@ def _version_not_raised(case: Case) -> Finding | None:
 
 
 def _package_not_newer(case: Case) -> Finding | None:
-    if case.package is None or case.package.kind is not PackageKind.MCUBOOT:
+    if case.sent_package is None or case.sent_package.kind is not PackageKind.MCUBOOT:
         return None
     booted = [a for _, a in attempts(case) if a.verified and a.firmware_version is not None]
     if not booted:
@@ -202,7 +202,7 @@ def _package_not_newer(case: Case) -> Finding | None:
     running = booted[-1]
     assert running.firmware_version is not None
     infos: list[tuple[UpdateFile, FwInfo]] = [
-        (f, f.fw_info) for f in case.package.files if f.fw_info is not None
+        (f, f.fw_info) for f in case.sent_package.files if f.fw_info is not None
     ]
     old = [(f, info) for f, info in infos if info.version <= running.firmware_version]
     # The upgrade may have happened already: then the package's version is the one that runs.

@@ -116,7 +116,7 @@ def _distinct(uploads: Sequence[ClientStep]) -> list[ClientStep]:
 
 
 def _is_bootloader_package(case: Case) -> bool:
-    return case.package is not None and case.package.kind is PackageKind.MCUBOOT
+    return case.sent_package is not None and case.sent_package.kind is PackageKind.MCUBOOT
 
 
 def _both_files_by_log(case: Case) -> Finding | None:

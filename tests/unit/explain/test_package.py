@@ -1,5 +1,6 @@
 """What a package adds to a log."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,69 @@ def test_refused_image_without_a_package() -> None:
     """Several causes are left, so none of them is certain."""
     (cause,) = explain(case_of_text(_REFUSED)).causes
     assert (cause.rule, cause.confidence) == ("secondary_image_invalid", Confidence.LIKELY)
+
+
+_OTHER = "5e" * 32
+_RUNNING = "a1" * 32
+
+
+def _list(*images: tuple[int, str, str]) -> str:
+    """As smpmgr prints an image list."""
+    return "".join(
+        f"image=0 slot={slot}\n    version: 1.0.0\n    bootable: true\n    flags: {flags}\n"
+        f"    hash: {hash_}\n"
+        for slot, hash_, flags in images
+    )
+
+
+def _is_doubted(client: str, package: DfuPackage) -> bool:
+    explanation = explain(case_of_text("", client, package))
+    assert "package_was_not_sent" not in _rules(explanation), "a remark, not a cause"
+    return "package_was_not_sent" in [advice.rule for advice in explanation.advice]
+
+
+def _image_hash(package: DfuPackage) -> str:
+    hash_ = package.files[0].image.hash
+    assert hash_ is not None
+    return hash_.hex()
+
+
+def test_package_of_which_nothing_was_sent(mcuboot_package: DfuPackage) -> None:
+    """The client marked another image; a mark of the package's own image or file is no sign."""
+    assert _is_doubted(f"$ mcumgr image test {_OTHER}\nDone\n", mcuboot_package)
+    own = _image_hash(mcuboot_package)
+    assert not _is_doubted(f"$ mcumgr image test {own}\nDone\n", mcuboot_package)
+    of_file = sha256(mcuboot_package.files[1].data).hexdigest()
+    assert not _is_doubted(
+        f"$ mcumgr image upload x.bin sha {of_file}\n$ mcumgr image test {_OTHER}\n",
+        mcuboot_package,
+    )
+
+
+def test_hashes_that_doubt_no_package(mcuboot_package: DfuPackage) -> None:
+    """A refused mark, a confirmed running image, and what was there before the upload."""
+    before = "$ mcumgr image list\n" + _list((0, _RUNNING, "active confirmed"), (1, _OTHER, ""))
+    assert not _is_doubted(before, mcuboot_package)
+    assert not _is_doubted(f"$ mcumgr image test {_OTHER}\nError: 3\n", mcuboot_package)
+    confirm = f"{before}$ mcumgr image confirm {_RUNNING}\n"
+    assert not _is_doubted(confirm, mcuboot_package)
+    assert not _is_doubted("$ mcumgr image test 5e5e5e5e5e5e5e5e\n", mcuboot_package)
+
+
+def test_list_behind_a_complete_upload(source: DemoSource, mcuboot_package: DfuPackage) -> None:
+    """It must hold the application that was sent; MCUboot's update leaves it when it runs."""
+    package = read_package(source.app_update, package_target(load_board("nrf5340dk_sim")))
+    upload = "$ mcumgr image upload app_update.bin\n 98967 / 98967 bytes\n"
+    images = "$ mcumgr image list\n" + _list((0, _RUNNING, "active confirmed"), (1, _OTHER, ""))
+    assert _is_doubted(upload + images, package)
+    assert not _is_doubted(upload.replace("98967 /", "40000 /") + images, package)
+    assert not _is_doubted(upload + images.replace(_OTHER, _image_hash(package)), package)
+    assert not _is_doubted(upload + images, mcuboot_package)
+
+
+def test_nothing_is_concluded_from_another_package(source: DemoSource) -> None:
+    """A damaged file explains a refusal only where it is the one that was sent."""
+    path = source.variant(Variant.APP_TAMPERED)
+    package = read_package(path, package_target(load_board("nrf5340dk_sim")))
+    case = case_of_text(_REFUSED, f"$ mcumgr image test {_OTHER}\nDone\n", package)
+    assert _rules(explain(case)) == ["secondary_image_invalid"]

@@ -28,6 +28,7 @@ _PAIRS_ELSEWHERE = {
     "image_not_signed": "test_package.py",
     "image_of_another_key": "test_package.py",
     "image_damaged_on_the_way": "test_recording.py",
+    "package_was_not_sent": "test_package.py",
 }
 
 
