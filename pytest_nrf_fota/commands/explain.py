@@ -40,9 +40,9 @@ def explain(
 ) -> None:
     """Say whether an upgrade happened in a log, why not, and what to do.
 
-    Exit codes: 0 the upgrade happened, or none was attempted and nothing is
-    wrong; 1 a cause was found, or it did not happen; 2 an input cannot be used;
-    3 not enough evidence.
+    Exit codes: 0 the upgrade happened or none was attempted, and nothing is
+    wrong; 1 a cause was found, or the upgrade did not happen; 2 an input cannot
+    be used; 3 not enough evidence.
     """
     from pytest_nrf_fota.explain.explanation import explain as explain_case
     from pytest_nrf_fota.explain.text import explanation_text

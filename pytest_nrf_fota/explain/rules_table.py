@@ -23,7 +23,7 @@ sent. A client's or a probe tool's output may also be LOG itself.
 
 | exit code | meaning |
 |---|---|
-| 0 | the upgrade happened, or none was attempted and nothing is wrong |
+| 0 | the upgrade happened or none was attempted, and nothing is wrong |
 | 1 | a cause was found, or the upgrade did not happen |
 | 2 | an input cannot be used: no file, empty, no text, a broken package |
 | 3 | not enough evidence; the text says what to capture next |

@@ -26,6 +26,22 @@ I: Image index: 0, Swap type: test
 E: Image in the secondary slot is not valid!
 I: Bootloader chainload address offset: 0xc000
 """
+_SWAPPED = """\
+*** Booting nRF Connect SDK v2.5.2 ***
+I: Starting bootloader
+I: Image index: 0, Swap type: perm
+I: Starting swap using move algorithm.
+I: Bootloader chainload address offset: 0xc000
+*** Booting nRF Connect SDK v2.5.2 ***
+[00:00:00.030,273] <inf> app: running
+"""
+_CRASH = """\
+[00:00:01.000,000] <err> os: ***** BUS FAULT *****
+[00:00:01.000,000] <err> os:   Precise data bus error
+"""
+_UPLOADED_ONLY = f"""\
+{_NOTHING}[00:00:05.000,000] <inf> mcumgr_img_grp: Erased 0x1000 bytes of image slot
+"""
 _APP_ONLY = "[00:00:00.030,273] <inf> app: running\n"
 _BEHIND_THE_LIMIT = 60_000
 
@@ -168,7 +184,42 @@ def test_line_behind_a_long_run_of_the_application_is_found(tmp_path: Path) -> N
     assert cause["shown"][0]["line_number"] == len(_NOTHING.splitlines()) + _BEHIND_THE_LIMIT + 1
 
 
-def test_help_documents_the_exit_codes() -> None:
-    """Where a user looks for them."""
-    text = " ".join(_run("--help").stdout.decode().split())
-    assert "3 not enough evidence" in text
+_EXIT_CODES = (
+    "the upgrade happened or none was attempted, and nothing is wrong",
+    "a cause was found, or the upgrade did not happen",
+    "an input cannot be used",
+    "not enough evidence",
+)
+
+
+def _without_breaks(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_exit_codes_are_documented_alike() -> None:
+    """In the help, the README and the document of the rules."""
+    helped = _without_breaks(_run("--help").stdout.decode())
+    readme = _without_breaks((_ROOT / "README.md").read_text(encoding="utf-8"))
+    table = (_ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    for code, meaning in enumerate(_EXIT_CODES):
+        assert f"{code} {meaning}" in helped
+        assert f"{code} {meaning}" in readme
+        assert f"| {code} | {meaning}" in table
+
+
+@pytest.mark.parametrize(
+    ("log", "code"),
+    [
+        # It did not happen, and no rule knows why.
+        (_UPLOADED_ONLY, 1),
+        # It happened, and there is a cause all the same.
+        (_SWAPPED + _CRASH, 1),
+        (_SWAPPED, 0),
+    ],
+)
+def test_exit_code_1_stands_for_both(tmp_path: Path, log: str, code: int) -> None:
+    """A cause, whatever became of the upgrade, and no upgrade, with or without a cause."""
+    done = _run(_log(tmp_path, log), "--json")
+    causes = json.loads(done.stdout)["causes"]
+    assert done.returncode == code
+    assert bool(causes) is (log == _SWAPPED + _CRASH)
