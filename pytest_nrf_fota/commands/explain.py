@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,9 @@ _BLOCK_BYTES = 256 * 1024
 def explain(
     log: Annotated[
         Path,
-        typer.Argument(help="UART log of the board, a test's recorder.jsonl, or - for stdin"),
+        typer.Argument(
+            help="UART log of the board, a test's folder or recorder.jsonl, or - for stdin"
+        ),
     ],
     smp: Annotated[
         Path | None,
@@ -72,12 +75,21 @@ def _case(log: Path, smp: Path | None, package: "DfuPackage | None") -> "Case":
 
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.explain.case import blocks_of, case_of, case_of_recording, is_recording
+    from pytest_nrf_fota.explain.given_log import logs_in, refuse_firmware, refuse_firmware_file
 
+    if log.is_dir():
+        log, recording = logs_in(log)
+        smp = smp or recording
+    if smp is not None:
+        refuse_firmware_file(smp)
     if str(log) == "-":
+        if isinstance(sys.stdin.buffer, BufferedReader):
+            refuse_firmware(sys.stdin.buffer.peek(), "standard input")
         case = case_of(_standard_input(), client=smp, package=package)
     elif is_recording(log):
         case = replace(case_of_recording(log), package=package)
     else:
+        refuse_firmware_file(log)
         case = case_of(blocks_of(log), client=smp, package=package)
     boots = case.boots
     if not boots.size_bytes and smp is None and not case.has_client:

@@ -17,7 +17,8 @@ Made from the rules in `pytest_nrf_fota/explain/rules/`; a test keeps it up to d
 
     nrf-fota explain LOG [--smp LOG] [--package ZIP] [--json]
 
-LOG is the board's UART log, a test's `recorder.jsonl`, or `-`. `--smp` is what the client printed
+LOG is the board's UART log, a test's folder in `nrf_fota_runs/` (its `uart.log`, with its
+`recorder.jsonl` as `--smp`), a `recorder.jsonl` alone, or `-`. `--smp` is what the client printed
 (smpmgr, mcumgr, nrfutil, a phone app's log) or a `recorder.jsonl`; `--package` the zip that was
 sent. A client's or a probe tool's output may also be LOG itself.
 
@@ -25,7 +26,7 @@ sent. A client's or a probe tool's output may also be LOG itself.
 |---|---|
 | 0 | the upgrade happened or none was attempted, and nothing is wrong |
 | 1 | a cause was found, or the upgrade did not happen |
-| 2 | an input cannot be used: no file, empty, no text, a broken package |
+| 2 | an input cannot be used: no file, empty, no text, a firmware file, a broken package |
 | 3 | not enough evidence; the text says what to capture next |
 
 Every cause shows the lines it rests on. A line that is missing is never the only evidence.

@@ -110,12 +110,77 @@ def test_what_is_no_log_is_refused(tmp_path: Path, content: bytes) -> None:
     assert done.stdout == b""
 
 
-def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
-    """The operating system's word, with the path."""
+def test_missing_file_and_folder_without_logs_are_refused(tmp_path: Path) -> None:
+    """With the path."""
     for path in (tmp_path / "none.log", tmp_path):
         done = _run(path)
         assert done.returncode == 2
         assert str(path) in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("merged.hex", b":020000040000FA\r\n:0400000001020304F2\r\n", "Intel hex"),
+        ("dfu.zip", b"PK\x03\x04" + bytes(range(200)), "zip"),
+        ("zephyr.elf", b"\x7fELF" + bytes(range(200)), "ELF"),
+        ("app_update.bin", b"\x3d\xb8\xf3\x96" + bytes(range(200)), "MCUboot image"),
+    ],
+)
+def test_firmware_is_no_log(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
+    """As LOG, as --smp and on standard input; the command that reads it is named."""
+    path, log = _log(tmp_path, content, name), _log(tmp_path, _NOTHING)
+    for done in (_run(path), _run(log, "--smp", path), _run("-", given=content)):
+        message = " ".join(done.stderr.decode().split())
+        assert done.returncode == 2, done.stdout.decode()
+        assert kind in message
+        assert "nrf-fota inspect" in message
+
+
+def test_text_with_a_colon_is_no_hex_file(tmp_path: Path) -> None:
+    """A record has a checksum."""
+    done = _run(_log(tmp_path, f":020000040000FB\n{_REFUSED}"))
+    assert done.returncode == 1, done.stderr.decode()
+
+
+_UPLOAD_THAT_BROKE = """\
+{"t_s":0.0,"event":{"kind":"run","title":"t","wall_clock":"2024-05-07T09:26:26+00:00"}}
+{"t_s":1.0,"event":{"kind":"uart","port":"app","text":"*** Booting nRF Connect SDK v2.5.2 ***"}}
+{"t_s":2.0,"event":{"kind":"smp","direction":"request","name":"image upload","sequence":1,\
+"size_bytes":9,"payload":{"off":0,"len":9000}}}
+{"t_s":2.1,"event":{"kind":"smp","direction":"answer","name":"image upload","sequence":1,\
+"size_bytes":9,"payload":{"rc":0,"off":900}}}
+{"t_s":3.0,"event":{"kind":"step_ended","step":"upload","duration_s":1.0,\
+"error":"NotSeenError: The connection broke while trying to upload 9000 bytes."}}
+"""
+
+
+def test_folder_of_a_test(tmp_path: Path) -> None:
+    """Its UART log and its flight recorder together, or the one that is there."""
+    test = tmp_path / "run" / "test_upload"
+    test.mkdir(parents=True)
+    recording = _log(test, _UPLOAD_THAT_BROKE, "recorder.jsonl")
+    alone = json.loads(_run(test, "--json").stdout)
+    log = _log(test, _NOTHING)
+    both = json.loads(_run(test, "--json").stdout)
+    for value in (alone, both):
+        assert [cause["rule"] for cause in value["causes"]] == ["connection_lost_during_upload"]
+    assert "MCUboot" in both["boots"][0]["text"], "of uart.log"
+    given = _log(tmp_path, "$ mcumgr image erase\nError: 6\n", "smp.log")
+    done = _run(test, "--smp", given)
+    assert b"slot_in_use" in done.stdout, "what the user gave counts"
+    recording.unlink()
+    assert _run(test).stdout == _run(log).stdout
+
+
+def test_folder_of_a_run_names_the_folder_of_a_test(tmp_path: Path) -> None:
+    """It holds those of all tests."""
+    test = tmp_path / "run" / "test_upload"
+    test.mkdir(parents=True)
+    _log(test, _UPLOAD_THAT_BROKE, "recorder.jsonl")
+    done = _run(test.parent)
+    assert done.returncode == 2
+    assert "test_upload" in "".join(done.stderr.decode().split())
 
 
 def test_text_that_is_no_log_is_no_evidence(tmp_path: Path) -> None:

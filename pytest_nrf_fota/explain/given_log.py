@@ -1,0 +1,69 @@
+"""What a user gave as the log: a file, a test's folder, or by mistake a firmware file."""
+
+import re
+from pathlib import Path
+
+from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC
+
+UART_LOG = "uart.log"
+RECORDING = "recorder.jsonl"
+_FIRST_BYTES = 1024
+_ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+_ELF_MAGIC = b"\x7fELF"
+_HEX_RECORD = re.compile(rb":(?:[0-9A-Fa-f]{2}){5,}\r?(?:\n|\Z)")
+
+
+def logs_in(folder: Path) -> tuple[Path, Path | None]:
+    """The log in a test's folder, and what the flight recorder adds to it.
+
+    Raises `InputError` for a folder that holds neither.
+    """
+    log, recording = folder / UART_LOG, folder / RECORDING
+    if log.is_file():
+        return log, recording if recording.is_file() else None
+    if recording.is_file():
+        return recording, None
+    tests = sorted(path.parent for path in folder.glob(f"*/{RECORDING}"))
+    raise InputError(
+        f"The folder holds no {UART_LOG} and no {RECORDING}.",
+        where=str(folder),
+        next_step=f"Give the folder of one test, such as {tests[0]}."
+        if tests
+        else "Give a UART log, or the folder of one test in nrf_fota_runs/.",
+    )
+
+
+def refuse_firmware_file(path: Path) -> None:
+    """Raise `InputError` where a file is firmware, `OSError` where it cannot be read.
+
+    A hex file is text, and text without a known line would only be no evidence.
+    """
+    with path.open("rb") as stream:
+        refuse_firmware(stream.read(_FIRST_BYTES), str(path))
+
+
+def refuse_firmware(first_bytes: bytes, where: str) -> None:
+    """Likewise, by the first bytes of an input. Raises `InputError`."""
+    kind = _kind_of_firmware(first_bytes)
+    if kind is None:
+        return
+    raise InputError(
+        f"This is {kind}, no log.",
+        where=where,
+        next_step="`nrf-fota inspect FILE` shows what a firmware file holds; give a UART log here, "
+        "and the DFU zip that was sent with --package.",
+    )
+
+
+def _kind_of_firmware(first_bytes: bytes) -> str | None:
+    if first_bytes.startswith(_ZIP_MAGICS):
+        return "a zip file"
+    if first_bytes.startswith(_ELF_MAGIC):
+        return "an ELF file"
+    if first_bytes.startswith(IMAGE_MAGIC.to_bytes(4, "little")):
+        return "an MCUboot image"
+    record = _HEX_RECORD.match(first_bytes)
+    if record is not None and sum(bytes.fromhex(record[0].strip()[1:].decode())) % 256 == 0:
+        return "an Intel hex file"
+    return None
