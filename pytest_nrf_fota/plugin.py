@@ -297,22 +297,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Skip a test whose firmware this session's source cannot provide, with the reason."""
-    if not _uses_board(pyfuncitem):
-        return (yield)
-    from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
-    from pytest_nrf_fota.report.session import MISSING_PROPERTY
-
-    try:
-        return (yield)
-    except ArtifactUnavailableError as error:
-        reason = f"{error.what} {error.next_step}"
-        pyfuncitem.user_properties.append((MISSING_PROPERTY, reason))
-        raise pytest.skip.Exception(reason, _use_item_location=True) from error
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: "pytest.CallInfo[None]"
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -353,10 +337,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect results for the summary."""
     if BOARD_KEY not in session.config.stash:
         return
+    from pytest_nrf_fota import missing_firmware
     from pytest_nrf_fota.report.session import VerdictCollector
 
     session.config.stash[_collector_key] = VerdictCollector()
     session.config.pluginmanager.register(session.config.stash[_collector_key])
+    session.config.pluginmanager.register(missing_firmware, "nrf_fota_missing_firmware")
 
 
 def pytest_terminal_summary(

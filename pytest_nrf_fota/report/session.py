@@ -118,7 +118,7 @@ class VerdictCollector:
         self.missing += [
             (report.nodeid, str(value))
             for name, value in report.user_properties
-            if name == MISSING_PROPERTY and report.when == "call"
+            if name == MISSING_PROPERTY and report.skipped
         ]
         if verdicts and report.when == "teardown":
             self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts))

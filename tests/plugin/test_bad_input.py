@@ -203,3 +203,25 @@ def _keep_only_first_file(source: Path, target: Path) -> None:
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest))
         archive.writestr(name, data)
+
+
+def test_fixture_that_asks_for_missing_firmware_skips(user_folder: pytest.Pytester) -> None:
+    """As a test does that asks for it itself; the summary has the reason."""
+    user_folder.makepyfile(
+        test_mine="""
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def update(firmware, unit):
+            return firmware.app_update
+
+        def test_first(update): pass
+        def test_second(update): pass
+        """
+    )
+    baseline = DemoSource(load_board("nrf5340dk_sim"), user_folder.path).baseline
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", f"--baseline={baseline}")
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(
+        ["SKIPPED *test_first: No update package with application images was given*"]
+    )
