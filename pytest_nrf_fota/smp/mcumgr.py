@@ -337,6 +337,13 @@ class Mcumgr:
                 where=self._radio.description,
                 next_step="See the image list and the last UART lines.",
             ) from error
+        except ValueError as error:
+            # smpclient's serial transports count what the board's line buffers hold.
+            raise BoardError(
+                f"The board cannot take the message to {what}: {error}",
+                where=self._radio.description,
+                next_step="Send less at once.",
+            ) from error
         except (
             SMPTransportDisconnected,
             TimeoutError,

@@ -15,7 +15,8 @@ def flashed() -> set[str]:
 @pytest.fixture
 def running(dut: Dut, firmware: FirmwareSource, flashed: set[str]) -> Dut:
     """The board, freshly booted."""
-    if dut.name in flashed:
+    # A board without bootloader is its firmware.
+    if dut.name in flashed or dut.board.boot.bootloader_mode == "none":
         dut.reset()
     else:
         dut.prepare(firmware.baseline)

@@ -16,6 +16,7 @@ from pytest_nrf_fota.errors import PackageError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex, write_hex
 from pytest_nrf_fota.firmware.source import FirmwareSource
 from pytest_nrf_fota.probe.protocol import Core, ResetKind
+from pytest_nrf_fota.probe.same_firmware import difference_from_flashing
 from pytest_nrf_fota.report.events import Mark, ProbeOperation
 from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
 
@@ -158,13 +159,21 @@ def test_external_erase(flashed: Dut, firmware: FirmwareSource) -> None:
 def test_board_that_holds_the_baseline_is_not_flashed(
     flashed: Dut, firmware: FirmwareSource
 ) -> None:
-    """Reading back shows it; `flash` flashes nevertheless, being told to."""
-    first = _event_count(flashed.recorder)
-    flashed.prepare(firmware.baseline)
-    assert not {"recover", "program"} & set(_operations_since(flashed.recorder, first))
+    """Reading back shows it; `flash` flashes nevertheless, being told to.
+
+    An application that stores something in its flash at each boot is flashed each time.
+    """
+    segments = read_hex(firmware.baseline)
     first = _event_count(flashed.recorder)
     flashed.flash(firmware.baseline)
     assert {"recover", "program"} <= set(_operations_since(flashed.recorder, first))
+    assert difference_from_flashing(flashed.read_memory, segments, flashed.board) is None
+    flashed.reset()
+    stored = difference_from_flashing(flashed.read_memory, segments, flashed.board)
+    first = _event_count(flashed.recorder)
+    flashed.prepare(firmware.baseline)
+    was_flashed = {"recover", "program"} <= set(_operations_since(flashed.recorder, first))
+    assert was_flashed is (stored is not None), str(stored)
 
 
 @pytest.mark.parametrize("skips_flash", [False, True])
