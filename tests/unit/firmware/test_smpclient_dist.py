@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.firmware.qemu_source import QemuSource
 from pytest_nrf_fota.firmware.smpclient_dist import firmware_folder, reason_in
 
 # As pip 26.3 prints it without a network.
@@ -45,20 +44,6 @@ def test_pip_without_a_connection(tmp_path: Path) -> None:
     assert "port=9" in line
     assert "Retry(" not in line
     assert str(tmp_path) in caught.value.next_step
-
-
-@pytest.mark.usefixtures("unreachable_index")
-@pytest.mark.parametrize("artifact", ["baseline", "app_update", "app_truncated"])
-def test_report_of_a_failed_download_leads_from_the_test_into_this_package(
-    artifact: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Frames of Python's library between the two are all that a report would show."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(RigError) as caught:
-        getattr(QemuSource(tmp_path, "qemu_cortex_m0"), artifact)
-    assert Path(str(caught.traceback[0].path)) == Path(__file__)
-    assert Path(str(caught.traceback[1].path)).name == "qemu_source.py"
 
 
 @pytest.mark.parametrize(
