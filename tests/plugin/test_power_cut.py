@@ -1,11 +1,7 @@
 """Tests that cut a board's power, as users write them."""
 
-import re
-from pathlib import Path
-
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
 FORGETS_THE_POWER = """
 def test_reset(dut, firmware, faults):
     dut.prepare(firmware.baseline)
@@ -25,14 +21,6 @@ def test_after_them(dut, firmware):
     dut.prepare(firmware.baseline)
     assert dut.upgrade(firmware.app_update)
 """
-
-
-def test_example_of_the_readme(user_folder: pytest.Pytester) -> None:
-    """It is a test file as it stands there."""
-    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    (example,) = (text for text in examples if "cut_power_at_operation" in text)
-    user_folder.makepyfile(test_mine=example)
-    user_folder.runpytest_subprocess("--board", "nrf5340dk_sim").assert_outcomes(passed=1)
 
 
 def test_power_that_a_test_forgets_is_named(user_folder: pytest.Pytester) -> None:
