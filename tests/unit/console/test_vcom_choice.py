@@ -22,7 +22,8 @@ BANNER = b"*** Booting Zephyr OS build v3.2.99-ncs2 ***\r\n"
 APPLICATION = BANNER + b"Starting boot\x1b[0mloader 2\r\n"
 NETWORK = BANNER + b"Starting Bluetooth controller\r\n"
 LONG_S = 30.0
-SHORT_S = 0.3
+# Long enough to open the ports on a busy machine.
+SHORT_S = 2.0
 
 
 class Kit:
