@@ -1,17 +1,12 @@
 """What a user gave as the log: a file, a test's folder, or by mistake a firmware file."""
 
-import re
 from pathlib import Path
 
 from pytest_nrf_fota.errors import InputError
-from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC
+from pytest_nrf_fota.firmware.file_kind import FIRST_BYTES, firmware_kind
 
 UART_LOG = "uart.log"
 RECORDING = "recorder.jsonl"
-_FIRST_BYTES = 1024
-_ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-_ELF_MAGIC = b"\x7fELF"
-_HEX_RECORD = re.compile(rb":(?:[0-9A-Fa-f]{2}){5,}\r?(?:\n|\Z)")
 
 
 def logs_in(folder: Path) -> tuple[Path, Path | None]:
@@ -40,12 +35,12 @@ def refuse_firmware_file(path: Path) -> None:
     A hex file is text, and text without a known line would only be no evidence.
     """
     with path.open("rb") as stream:
-        refuse_firmware(stream.read(_FIRST_BYTES), str(path))
+        refuse_firmware(stream.read(FIRST_BYTES), str(path))
 
 
 def refuse_firmware(first_bytes: bytes, where: str) -> None:
     """Likewise, by the first bytes of an input. Raises `InputError`."""
-    kind = _kind_of_firmware(first_bytes)
+    kind = firmware_kind(first_bytes)
     if kind is None:
         return
     raise InputError(
@@ -54,16 +49,3 @@ def refuse_firmware(first_bytes: bytes, where: str) -> None:
         next_step="`nrf-fota inspect FILE` shows what a firmware file holds; give a UART log here, "
         "and the DFU zip that was sent with --package.",
     )
-
-
-def _kind_of_firmware(first_bytes: bytes) -> str | None:
-    if first_bytes.startswith(_ZIP_MAGICS):
-        return "a zip file"
-    if first_bytes.startswith(_ELF_MAGIC):
-        return "an ELF file"
-    if first_bytes.startswith(IMAGE_MAGIC.to_bytes(4, "little")):
-        return "an MCUboot image"
-    record = _HEX_RECORD.match(first_bytes)
-    if record is not None and sum(bytes.fromhex(record[0].strip()[1:].decode())) % 256 == 0:
-        return "an Intel hex file"
-    return None

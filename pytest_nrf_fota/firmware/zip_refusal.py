@@ -1,16 +1,12 @@
 """A file that Python's zipfile refuses: is it damaged, or was it never a zip?"""
 
-import re
 import zipfile
 from pathlib import Path
 
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC
+from pytest_nrf_fota.firmware.file_kind import FIRST_BYTES, firmware_kind
 
 _ZIP_START = b"PK"
-_ELF_START = b"\x7fELF"
-_HEX_RECORD = re.compile(rb":[0-9A-Fa-f]{10}")
-_START_BYTES = 16
 
 
 def zip_refusal(path: Path, error: Exception) -> PackageError:
@@ -23,8 +19,9 @@ def zip_refusal(path: Path, error: Exception) -> PackageError:
     if isinstance(error, zipfile.BadZipFile):
         start = _start_of(path)
         if not start.startswith(_ZIP_START):
+            kind = firmware_kind(start)
             return PackageError(
-                f"The package is {_kind(start)}.",
+                f"The package is {f'{kind}, not a zip file' if kind else 'no zip file at all'}.",
                 where=str(path),
                 next_step="A package is a zip file that the build makes: give dfu_application.zip "
                 "or dfu_mcuboot.zip of the build folder (merged.hex is what kits are flashed with)",
@@ -38,14 +35,4 @@ def zip_refusal(path: Path, error: Exception) -> PackageError:
 
 def _start_of(path: Path) -> bytes:
     with path.open("rb") as stream:
-        return stream.read(_START_BYTES)
-
-
-def _kind(start: bytes) -> str:
-    if _HEX_RECORD.match(start):
-        return "an Intel hex file, not a zip file"
-    if start.startswith(_ELF_START):
-        return "an ELF file, not a zip file"
-    if start.startswith(IMAGE_MAGIC.to_bytes(4, "little")):
-        return "a single MCUboot image, not a zip file"
-    return "no zip file at all"
+        return stream.read(FIRST_BYTES)

@@ -261,7 +261,7 @@ def test_update_image_itself_is_no_package(
     [
         (b":020000040000FA\n:00000001FF\n", "an Intel hex file"),
         (b"\x7fELF\x01\x01\x01", "an ELF file"),
-        (bytes.fromhex("3db8f396") + bytes(60), "a single MCUboot image"),
+        (bytes.fromhex("3db8f396") + bytes(60), "an MCUboot image"),
         (b": a text that begins as hex files do", "no zip file at all"),
         (b"version: 1.2.3\n", "no zip file at all"),
     ],
