@@ -145,7 +145,7 @@ class BleakTransport(SMPTransport):
                 refusal = _pairing_refusal(error, self._pairing, address, agent)
                 if refusal is not None:
                     raise refusal from error
-                if isinstance(error, SMPTransportDisconnected) and _was_subscribing(smp):
+                if _is_lost_link(error) and _was_subscribing(smp):
                     # BlueZ does not tell why; on bad reception links drop at other moments, too.
                     raise SMPTransportDisconnected(
                         f"{error}; it ended at the subscription, as it does where pairing fails "
@@ -220,6 +220,15 @@ def _is_linked(smp: "SMPBLETransport") -> bool:
     # smpclient does not tell; without this the message is only less exact.
     client = getattr(smp, "_client", None)
     return client is not None and client.is_connected
+
+
+def _is_lost_link(error: Exception) -> bool:
+    from bleak.exc import BleakGATTProtocolError, BleakGATTProtocolErrorCode
+
+    if isinstance(error, BleakGATTProtocolError):
+        # BlueZ's answer to requests that were open when the link went (bluez/bluez issue 1911).
+        return error.code is BleakGATTProtocolErrorCode.UNLIKELY_ERROR
+    return isinstance(error, SMPTransportDisconnected)
 
 
 def _was_subscribing(smp: "SMPBLETransport") -> bool:
