@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.units import guard
@@ -28,6 +29,7 @@ from tests.bluez.guest_ports import PORT, WANTS_ADAPTER, WANTS_BUS
 from tests.bluez.initramfs import NoKernelError, download_kernel, make_initramfs, read_kernel
 
 BOOT_TIMEOUT_S = 120.0
+BOOT_FILES_TIMEOUT_S = 300.0
 _HERE = Path(__file__).resolve().parent
 _BLUETOOTHD = Path("/usr/libexec/bluetooth/bluetoothd")
 _MODULES = (
@@ -147,6 +149,13 @@ def _boot_files() -> tuple[Path, Path]:
     if missing or busybox is None:
         raise NoGuestError(f"missing packages: apt-get install {' '.join(missing)}")
     cache = platformdirs.user_cache_path("pytest-nrf-fota") / "bluez"
+    cache.mkdir(parents=True, exist_ok=True)
+    # Other xdist workers want the same files.
+    with FileLock(cache / "lock", timeout=BOOT_FILES_TIMEOUT_S):
+        return _made_boot_files(cache, busybox)
+
+
+def _made_boot_files(cache: Path, busybox: Path) -> tuple[Path, Path]:
     package = download_kernel(cache)
     init = (_HERE / "init").read_bytes()
     key = sha256(b"".join([init, package.name.encode(), *map(str.encode, _MODULES)])).hexdigest()
