@@ -4,6 +4,7 @@ import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from weakref import WeakSet
 
 import pytest
 
@@ -22,6 +23,7 @@ DutScope: TypeAlias = Literal["function", "class", "module", "package", "session
 BOARD_KEY: "pytest.StashKey[BoardType]" = pytest.StashKey()
 SOURCE_KEY: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
 _files_key: "pytest.StashKey[TestFiles]" = pytest.StashKey()
+_told_key: pytest.StashKey[WeakSet[BaseException]] = pytest.StashKey()
 _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
 
 
@@ -308,12 +310,18 @@ def pytest_runtest_makereport(
         from pytest_nrf_fota.report import failure
         from pytest_nrf_fota.report.session import run_folder
 
+        told = item.config.stash.setdefault(_told_key, WeakSet())
+        if call.excinfo.value in told:
+            report.when = "setup"
+            report.longrepr = failure.repeated_report(call.excinfo)
+            return report
         short = failure.short_report(call.excinfo, item.path)
         if short is not None and not item.config.getoption("fulltrace"):
             report.longrepr = short
         if failure.is_rig_error(call.excinfo):
             # pytest counts a failure outside the call phase as an error in every format.
             report.when = "setup"
+            told.add(call.excinfo.value)
             report.sections.append(failure.rig_section(item.config.stash[BOARD_KEY].name))
         recording = run_folder(item.config).recorder.path
         tail = failure.uart_tail(recording, call.excinfo) if recording is not None else None

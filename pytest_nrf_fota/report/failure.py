@@ -47,6 +47,11 @@ def short_report(
     return shown
 
 
+def repeated_report(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    """What to show where pytest raises a fixture's error again, for the next test that wants it."""
+    return f"{_headline(excinfo.value)} (told in full where it first happened)"
+
+
 def _headline(error: BaseException) -> str:
     match error:
         case FotaError(what=what):

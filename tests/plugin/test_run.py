@@ -170,6 +170,20 @@ def test_missing_kit_is_an_error_that_names_the_virtual_one(
     )
 
 
+def test_missing_kit_is_told_in_full_once(user_folder: pytest.Pytester) -> None:
+    """The same for a hundred tests; each is an ERROR with the reason, the first with the remedy."""
+    from pytest_nrf_fota.console.ports import attached_kits
+
+    if attached_kits():
+        pytest.skip("a real kit is attached to this machine")
+    user_folder.makepyfile(test_more="def test_a(dut): pass\ndef test_b(dut): pass")
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk")
+    result.assert_outcomes(errors=3)
+    shown = result.stdout.str()
+    assert shown.count("--board nrf5340dk_sim") == 1
+    assert shown.count("is attached. (told in full where it first happened)") == 2
+
+
 def test_without_board_the_message_says_how_to_give_one(user_folder: pytest.Pytester) -> None:
     """Nobody has to guess the option."""
     result = user_folder.runpytest_subprocess()
