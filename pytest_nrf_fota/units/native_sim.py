@@ -47,6 +47,7 @@ _RESET_STATUS = 1
 _PTY_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = guard.TERMINATE_GRACE_S + 3.0
 _READ_OUT_S = 0.1
+_LAST_WORDS_S = 2.0
 _UDP_WAIT_S = 60.0
 _UDP_POLL_S = 0.1
 _RELAY_BYTES = 65536
@@ -293,6 +294,8 @@ class NativeSimProcess:
                     self._lost_with = status
                     break
         _close_pipes(running)
+        # Its last words say why it ended.
+        self._uart.wait_until_read(Deadline.after(_LAST_WORDS_S))
         # The console sees that its port is gone only when nobody holds the other end any more.
         self._uart.close()
 
