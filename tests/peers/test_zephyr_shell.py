@@ -25,12 +25,12 @@ MOST_WORDS = 20
 LAYOUT = MemoryLayout("flash", 0, 0x8000, 0x1000, 4, 0.0, 0.0)
 
 
-def read_until_prompt(descriptor: int) -> bytes:
+def read_until_prompt(descriptor: int, behind: bytes = b"") -> bytes:
     data = b""
     deadline = Deadline.after(20)
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
-        while not data.endswith(PROMPT):
+        while not (behind in data and data.endswith(PROMPT)):
             assert selector.select(deadline.remaining_s), f"no prompt after {data!r}"
             data += os.read(descriptor, 4096)
     return data
@@ -52,8 +52,11 @@ def zephyr(native_sim: None) -> Iterator[int]:
             descriptor = os.open(found[0], os.O_RDWR | os.O_NOCTTY)
             try:
                 tty.setraw(descriptor)
-                os.write(descriptor, b"\r")
+                # Until its prompt it takes nothing; what the terminal echoed before it was raw, it
+                # takes for typed.
                 read_until_prompt(descriptor)
+                os.write(descriptor, b"\rkernel version\r")
+                read_until_prompt(descriptor, behind=b"Zephyr version")
                 yield descriptor
             finally:
                 os.close(descriptor)

@@ -102,4 +102,6 @@ def _lines_of_an_upgrade(folder: Path, speed: str | float) -> list[str]:
             dut.close()
     finally:
         unit.release()
-    return [line.split("] ", 1)[-1] for line in lines]
+    said = [line.split("] ", 1)[-1].removeprefix("uart:~$ ") for line in lines]
+    # Asked for a reset, the board waits 0.25 s of its own; the host may be later with its farewell.
+    return [line for line in said if not line.startswith("Disconnected")]
