@@ -1,5 +1,6 @@
 """An explanation as plain text, for a terminal, a pipe or a CI log."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +11,9 @@ from pytest_nrf_fota.explain.rule import Shown
 _LONGEST_LINE_CHARS = 300
 _SHORT_CAUSES = 3
 _SHORT_LINES = 3
+_COMMAND = re.compile(r"`[^`]+`")
+# No blank for textwrap, and in no log.
+_KEPT_BLANK = "\N{NO-BREAK SPACE}"
 
 
 def explanation_text(explanation: Explanation, width: int = 80) -> Iterator[str]:
@@ -101,12 +105,14 @@ def _line(shown: Shown, width: int, indent: str) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int, first: str = "", others: str = "") -> list[str]:
-    # A command is copied: it is broken at blanks only, and only where it must be.
-    return textwrap.wrap(
-        text,
+    # A command is copied: it stays on one line, however long. A log's line may be all noise.
+    kept = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT_BLANK), text)
+    lines = textwrap.wrap(
+        kept,
         width,
         initial_indent=first,
         subsequent_indent=others,
         break_on_hyphens=False,
-        break_long_words=True,
-    ) or [""]
+        break_long_words=_COMMAND.search(text) is None,
+    )
+    return [line.replace(_KEPT_BLANK, " ") for line in lines] or [""]

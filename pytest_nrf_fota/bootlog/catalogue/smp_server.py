@@ -3,6 +3,7 @@
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 
 _IMAGES = Family(Stage.APP, "facts/dual-stage-boot.md, 6.5")
+_UART = Family(Stage.APP, "zephyr/drivers/console/uart_mcumgr.c")
 _CLIENTS = Family(Stage.APP, "logs/cases/08, 21, 24")
 # Log module and, in builds that print it, the function.
 _MODULE = r"mcumgr_img_(?:mgmt|grp)(?:_\w+)?: (?:\w+: )?"
@@ -65,6 +66,15 @@ PATTERNS = (
         r"Image upload inspect failed: (?P<code>-?\d+)",
         "The server refused the first packet of an upload.",
         "<err> mcumgr_img_grp: Image upload inspect failed: 5",
+        watched=True,
+    ),
+    _UART.line(
+        "smp_fragment_dropped",
+        r"uart_mcumgr: (?:\w+: )?(?P<kind>Insufficient buffers|Line too long), fragment dropped",
+        "A serial SMP message lost a part, and gets no answer.",
+        "[00:00:00.120,000] <wrn> uart_mcumgr: Insufficient buffers, fragment dropped",
+        "<wrn> uart_mcumgr: Line too long, fragment dropped",
+        anchor="fragment dropped",
         watched=True,
     ),
     _IMAGES.line(

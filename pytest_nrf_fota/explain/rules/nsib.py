@@ -313,7 +313,8 @@ RULES = (
         "the update's FW_INFO version is not higher, and a tie goes to S0.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` (NSIB compares only that) together with "
         "`CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or: "
-        "`nrf-fota resign dfu_mcuboot.zip --fw-version +1 --output next.zip`.",
+        "`nrf-fota resign dfu_mcuboot.zip --fw-version +1 --nsib-key PEM --mcuboot-key PEM "
+        "--output next.zip`, with the keys that signed it.",
         _version_not_raised,
     ),
     Rule(

@@ -150,11 +150,18 @@ def _stalls_at_start(case: Case) -> Finding | None:
         and s not in lost_uploads(case)
         and s.board_booted is None
     ]
+    if case.known("smp_fragment_dropped"):
+        return None
     return found(
         _lines(stalled),
         Confidence.LIKELY if case.known("erased_slot") else Confidence.POSSIBLE,
         origin=case.client_origin,
     )
+
+
+def _fragment_dropped(case: Case) -> Finding | None:
+    lines = case.known("smp_fragment_dropped")
+    return found(lines, kind=lines[0].text("kind").lower() if lines else "")
 
 
 def _resumed_wrongly(case: Case) -> Finding | None:
@@ -443,5 +450,16 @@ RULES = (
         "Raise `CONFIG_MCUMGR_TRANSPORT_NETBUF_COUNT` and `CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE` "
         "(512 or more with two images), or send smaller packets.",
         _transport_error,
+    ),
+    Rule(
+        "smp_fragment_dropped",
+        (),
+        "The SMP server's UART dropped a part of a message, so the request was never answered: "
+        "{kind}.",
+        "A serial line of a message needs a buffer of its own until the message is whole: raise "
+        "`CONFIG_UART_MCUMGR_RX_BUF_COUNT`, keep `CONFIG_MCUMGR_TRANSPORT_UART_MTU` equal to "
+        "`CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE`, or send smaller packets. If it comes seldom, the "
+        "board was too busy to read its UART: send the request again.",
+        _fragment_dropped,
     ),
 )

@@ -11,6 +11,7 @@ from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import explain
 from pytest_nrf_fota.explain.host_lines import HOST_LINES
 from pytest_nrf_fota.explain.text import explanation_text, short_text
+from tests.unit.explain.width import fits
 
 _EXAMPLES = sorted({e for pattern in (*CATALOGUE, *HOST_LINES) for e in pattern.examples})
 _LINES = st.one_of(st.sampled_from(_EXAMPLES), st.text(max_size=60))
@@ -26,7 +27,7 @@ def test_any_lines_give_an_answer(log: list[str], client: list[str]) -> None:
     for found in (*explanation.causes, *explanation.advice, *explanation.notes):
         assert found.shown
         assert found.cause
-    assert all(len(line) <= _WIDTH for line in explanation_text(explanation, _WIDTH))
+    assert all(fits(line, _WIDTH) for line in explanation_text(explanation, _WIDTH))
     assert list(short_text(explanation))
     assert explanation.to_json().startswith("{")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.explain.width import fits
+
 _ROOT = Path(__file__).parents[3]
 _NOTHING = """\
 *** Booting nRF Connect SDK v2.5.2 ***
@@ -79,7 +81,7 @@ def test_exit_codes_and_first_line(tmp_path: Path, text: str, code: int, first_l
     done = _run(_log(tmp_path, text))
     assert done.returncode == code, done.stderr.decode()
     assert done.stdout.decode().startswith(first_line)
-    assert max(len(line) for line in done.stdout.decode().splitlines()) <= 80
+    assert all(fits(line, 80) for line in done.stdout.decode().splitlines())
 
 
 def test_not_enough_evidence_says_what_to_capture(tmp_path: Path) -> None:
