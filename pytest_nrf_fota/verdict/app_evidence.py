@@ -86,7 +86,7 @@ def uart_evidence(
     otherwise the swaps do, on a board whose bootloader swaps images.
     """
     if not boots:
-        return Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the image was marked")
+        return Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the upload")
     last = boots[-1]
     detail = last.summary()
     if not last.reached_app:

@@ -56,7 +56,7 @@ def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
 def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidence, ...]:
     """What NSIB and MCUboot printed on the last boot since the marking."""
     if not boots:
-        return (Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the image was marked"),)
+        return (Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the upload"),)
     last = boots[-1]
     items = [_nsib_evidence(last, target)]
     if last.bootloader_version is not None:
@@ -73,7 +73,7 @@ def smp_evidence(images: Sequence[ImageState] | None, target: McubootTarget) -> 
         (state for state in images if state.slot == 1 and state.hash == target.image_hash), None
     )
     if waiting is not None:
-        return Evidence(Source.SMP, Says.OLD, f"the update still waits: {waiting}")
+        return Evidence(Source.SMP, Says.OLD, f"the update was not taken: {waiting}")
     if any(state.pending for state in images):
         return Evidence(Source.SMP, Says.UNKNOWN, "another image is pending")
     return Evidence(

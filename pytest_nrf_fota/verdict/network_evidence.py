@@ -77,7 +77,7 @@ def uart_evidence(
     Otherwise MCUboot's word counts, that the network core took the image.
     """
     if not boots:
-        return _uart(Says.UNKNOWN, "no boot was seen since the image was marked")
+        return _uart(Says.UNKNOWN, "no boot was seen since the upload")
     said = [line.strip() for line in network_lines if len(line.strip()) >= _LEAST_LINE_CHARS]
     for line in reversed(said):
         encoded = line.encode()
@@ -104,7 +104,7 @@ def smp_evidence(images: Sequence[ImageState] | None, target: NetworkTarget) -> 
         return Evidence(Source.SMP, Says.UNKNOWN, _about("no image list could be read"), ABOUT)
     waiting = next((state for state in images if state.hash == target.image_hash), None)
     if waiting is not None:
-        return Evidence(Source.SMP, Says.OLD, _about(f"the update still waits: {waiting}"), ABOUT)
+        return Evidence(Source.SMP, Says.OLD, _about(f"the update was not taken: {waiting}"), ABOUT)
     return Evidence(Source.SMP, Says.UNKNOWN, _about("the update left the secondary slot"), ABOUT)
 
 

@@ -127,7 +127,7 @@ def _image(image_hash: bytes, slot: int, *, pending: bool = False, image: int = 
         (None, Says.UNKNOWN, "no image list"),
         ((), Says.UNKNOWN, "left the secondary slot"),
         ((_image(b"\x01", 0),), Says.UNKNOWN, "left the secondary slot"),
-        ((_image(b"\x01", 0), _image(_HASH, 1)), Says.OLD, "still waits"),
+        ((_image(b"\x01", 0), _image(_HASH, 1)), Says.OLD, "was not taken"),
         ((_image(b"\x01", 0), _image(_HASH, 1, pending=True)), Says.OLD, "pending"),
         ((_image(b"\x01", 0), _image(b"\x03", 1, pending=True)), Says.UNKNOWN, "another image"),
         ((_image(b"\x01", 0), _image(_HASH, 0, image=1)), Says.UNKNOWN, "left the secondary slot"),
