@@ -352,15 +352,21 @@ class Mcumgr:
         ) as error:
             # smpclient's bleak transport raises RuntimeError where a request timed out.
             lost = isinstance(error, SMPTransportDisconnected)
+            waited_s = self._waited_s(deadline)
             self._recorder.record(RadioState(state="failed", detail=f"{what}: {error}"))
             self.disconnect()
             raise NotSeenError(
                 f"The connection broke while trying to {what}."
                 if lost
-                else f"No answer within {deadline.allowed_s:g} s while trying to {what}.",
+                else f"No answer within {waited_s:.3g} s while trying to {what}.",
                 where=self._radio.description,
                 next_step="Look at the UART log: did the board reset, hang, or run out of buffers?",
             ) from error
+
+    def _waited_s(self, deadline: Deadline) -> float:
+        # Of an upload, each packet has a deadline of its own.
+        unanswered_s = self._transport.unanswered_s if self._transport else deadline.allowed_s
+        return min(unanswered_s, deadline.allowed_s)
 
     def _upload_refusal(self, error: SMPUploadError) -> str:
         answer = error.args[0] if error.args else error

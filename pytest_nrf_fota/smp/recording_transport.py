@@ -1,5 +1,6 @@
 """A transport that writes every SMP message into the flight recorder and passes it on."""
 
+import time
 from enum import IntEnum
 
 import cbor2
@@ -23,13 +24,15 @@ _COMMANDS: dict[GroupId, type[IntEnum]] = {
 class RecordingTransport(SMPTransport):
     """Delegates to `inner`; smpclient's protocol asks transports to derive from it.
 
-    `last_return_code` is the `rc` of the last answer, None where it had none.
+    `last_return_code` is the `rc` of the last answer, None where it had none. `unanswered_s` tells
+    for how long the last request has had no answer.
     """
 
     def __init__(self, inner: SMPTransport, recorder: FlightRecorder) -> None:
         self._inner = inner
         self._recorder = recorder
         self.last_return_code: int | None = None
+        self._requested_at_s = time.monotonic()
 
     async def connect(self, address: str, timeout_s: float) -> None:
         """Connect the inner transport."""
@@ -41,6 +44,7 @@ class RecordingTransport(SMPTransport):
 
     async def send(self, data: bytes) -> None:
         """Record a request and send it."""
+        self._requested_at_s = time.monotonic()
         self._record("request", data)
         await self._inner.send(data)
 
@@ -68,6 +72,11 @@ class RecordingTransport(SMPTransport):
     def max_unencoded_size(self) -> int:
         """The inner transport's largest message in bytes."""
         return self._inner.max_unencoded_size
+
+    @property
+    def unanswered_s(self) -> float:
+        """Seconds since the last request was sent."""
+        return time.monotonic() - self._requested_at_s
 
     def _record(self, direction: str, data: bytes) -> None:
         event = _event(direction, data)
