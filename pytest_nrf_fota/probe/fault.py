@@ -52,7 +52,7 @@ def remedy(fault: ProbeFault) -> str:
         case ProbeFault.TOOL_MISSING:
             return (
                 "Install one of: nrfutil with its command `device` (nrfutil install device), "
-                "nrfjprog, or pip install 'pytest-nrf-fota[nrfjprog]'; all three need SEGGER's "
+                "nrfjprog, or pip install 'pynrfjprog>=10.24'; all three need SEGGER's "
                 "J-Link software. Choose with --runner."
             )
         case ProbeFault.TOOL_BROKEN:

@@ -88,7 +88,7 @@ def packaged_firmware(target: HciTarget, variant: str) -> HciFirmware:
         raise InputError(
             "The packages with the HCI firmware are not installed.",
             where="zephyr-4-4-0-hci",
-            next_step="pip install 'pytest-nrf-fota[hci-dongle]', or give your own build: --hex.",
+            next_step="pip install 'zephyr-4-4-0-hci>=0.1.3,<1', or give your own build: --hex.",
         ) from error
     known = firmware._asdict()
     module = known.get(f"{target.value}_{variant}")

@@ -150,14 +150,14 @@ def test_library_that_hangs_crashes_or_talks(stand_in: Path, probe: PynrfjprogPr
 def test_package_that_is_not_installed(
     probe: PynrfjprogProbe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The extra is named."""
+    """What to install is named."""
     (tmp_path / "pynrfjprog.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'pynrfjprog'\")"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     error = _fault(probe)
     assert error.fault is ProbeFault.TOOL_MISSING
-    assert "pytest-nrf-fota[nrfjprog]" in error.next_step
+    assert "pip install 'pynrfjprog" in error.next_step
 
 
 # The tests below need the real package; it needs no kit, and no J-Link software.
