@@ -24,6 +24,7 @@ BOARD_KEY: "pytest.StashKey[BoardType]" = pytest.StashKey()
 SOURCE_KEY: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
 _files_key: "pytest.StashKey[TestFiles]" = pytest.StashKey()
 _told_key: pytest.StashKey[WeakSet[BaseException]] = pytest.StashKey()
+_interrupted_key: pytest.StashKey[str] = pytest.StashKey()
 _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
 
 
@@ -276,6 +277,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     run.start_test(item.nodeid)
     try:
         return (yield)
+    except (KeyboardInterrupt, pytest.exit.Exception):
+        item.config.stash[_interrupted_key] = item.nodeid
+        # There is no teardown that would derive the files.
+        run.finish_test()
+        raise
     finally:
         run.recorder.close()
 
@@ -367,6 +373,8 @@ def pytest_terminal_summary(
         terminalreporter.section("nRF FOTA: what was proven")
     for line in summary_lines(collector.tests, collector.missing):
         terminalreporter.write_line(line)
+    if (interrupted := config.stash.get(_interrupted_key, None)) is not None:
+        terminalreporter.write_line(f"interrupted in: {interrupted}")
     if session_path(config).is_dir():
         terminalreporter.write_line(f"logs and flight recorders: {session_path(config)}")
 

@@ -61,6 +61,24 @@ def test_kit_ends_with_pytest(user_folder: pytest.Pytester, number: signal.Signa
     assert not Path(control_address).parent.exists()
 
 
+def test_interrupted_test_is_named_and_its_log_kept(user_folder: pytest.Pytester) -> None:
+    """Ctrl-C, as the signal that it is."""
+    user_folder.makepyfile(
+        test_mine="""
+        import os, signal
+
+        def test_it(dut, firmware):
+            dut.prepare(firmware.baseline)
+            os.kill(os.getpid(), signal.SIGINT)
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["interrupted in: test_mine.py::test_it"])
+    (log,) = user_folder.path.glob("nrf_fota_runs/*/test_mine*/uart.log")
+    assert "Starting bootloader 14" in log.read_text()
+
+
 def test_script_that_closes_nothing_ends(tmp_path: Path) -> None:
     """As one does that an exception ends; its kit ends, too."""
     ended = subprocess.run(
