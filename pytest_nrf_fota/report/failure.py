@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -72,9 +73,16 @@ def _is_own(entry: TracebackEntry) -> bool:
     return path.is_relative_to(_PACKAGE) or path == _FUNCTOOLS
 
 
-def rig_section(board_name: str) -> tuple[str, str]:
-    """Title and text of a report section that says how to look into a broken rig."""
-    command = f"nrf-fota doctor --board {board_name}"
+def rig_section(board_name: str, radios: Sequence[str]) -> tuple[str, str]:
+    """Title and text of a report section that says how to look into a broken rig.
+
+    Args:
+        board_name: the board of this session.
+        radios: what was given as `--radio`.
+    """
+    command = " ".join(
+        ["nrf-fota doctor --board", board_name, *(f"--radio={radio}" for radio in radios)]
+    )
     return "The rig is broken", f"What is missing on this machine, if anything: {command}"
 
 

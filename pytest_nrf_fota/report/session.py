@@ -26,6 +26,16 @@ def worker_name() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
+def worker_count(config: pytest.Config) -> int:
+    """How many xdist workers this process will start; 0 without xdist, and in a worker."""
+    if config.getoption("dist", "no") == "no":
+        return 0
+    # `-n 2` becomes two specifications, and `2*popen` is one for two (xdist's documentation).
+    specifications: list[str] = config.getoption("tx", None) or []
+    counts = [text.partition("*")[0] for text in specifications]
+    return sum(int(count) if count.isdecimal() else 1 for count in counts)
+
+
 def session_path(config: pytest.Config) -> Path:
     """The run folder of the whole session; xdist's workers share their controller's."""
     path = config.stash.get(_path_key, None)

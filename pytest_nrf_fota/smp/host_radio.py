@@ -1,6 +1,7 @@
 """How this host reaches boards by radio: its own Bluetooth, or an HCI controller of our own."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -23,6 +24,12 @@ _SCHEMES = (
     *("unix", "unix-client", "unix-server", "hci-socket", "vhci", "file"),
     *("android-emulator", "android-netsim"),
 )
+# bumble's transport/usb.py: an index, or vendor:product, with serial number or number of its kind;
+# "!" takes an interface of any class.
+_USB = re.compile(r"(\d+|[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}([/#].+)?)!?")
+_PORT = re.compile(r":(\d+)(?=,|$)")
+_METADATA = re.compile(r"^\[[^\]]*\]")
+_LAST_PORT = 65535
 _FORMS = (
     "bleak (this host's Bluetooth), bumble:usb:0, bumble:serial:/dev/ttyACM0,1000000,rtscts, "
     "bumble:tcp-client:127.0.0.1:6789"
@@ -52,13 +59,29 @@ def host_radio(text: str) -> HostRadio:
     if text == _BLEAK:
         return HostBluetooth()
     hci = text.removeprefix(_BUMBLE)
-    if hci != text and hci.partition(":")[0] in _SCHEMES:
+    scheme, _, place = hci.partition(":")
+    if hci != text and scheme in _SCHEMES and _is_place(scheme, place):
         return HciController(hci)
     raise InputError(
         f"{text!r} names no radio.",
         where="--radio, or radio.host in the board file",
         next_step=f"Use one of these forms: {_FORMS}.",
     )
+
+
+def _is_place(scheme: str, place: str) -> bool:
+    # bumble takes anything, and fails with the board already flashed, or finds another port.
+    place = _METADATA.sub("", place)
+    match scheme:
+        case "usb" | "pyusb":
+            return _USB.fullmatch(place) is not None
+        case "tcp-client" | "tcp-server" | "udp" | "ws-server":
+            ports = [int(port) for port in _PORT.findall(place)]
+            return bool(ports) and all(0 < port <= _LAST_PORT for port in ports)
+        case "serial" | "file" | "unix" | "unix-client" | "unix-server" | "ws-client":
+            return bool(place)
+        case _:
+            return True
 
 
 def radio_of_worker(radios: Sequence[HostRadio], worker: str) -> HostRadio | None:

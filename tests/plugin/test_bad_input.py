@@ -35,6 +35,13 @@ def test_unknown_board(user_folder: pytest.Pytester) -> None:
     assert "Did you mean nrf5340dk_sim" in _refusal(user_folder, "--board", "nrf5340dk_simm")
 
 
+def test_fewer_radios_than_workers(user_folder: pytest.Pytester) -> None:
+    """The controller says so; workers that end as soon as they start look like no tests at all."""
+    arguments = ("--board", "nrf5340dk_sim", "--radio=bumble:usb:0")
+    assert "gw1 has no radio: 1 given" in _refusal(user_folder, *arguments, "-n", "2")
+    assert "gw1 has no radio" in _refusal(user_folder, *arguments, "--dist=load", "--tx=2*popen")
+
+
 def test_wrong_key_in_a_users_board_file(user_folder: pytest.Pytester) -> None:
     """File, key and allowed keys are named."""
     boards = user_folder.mkdir("boards")

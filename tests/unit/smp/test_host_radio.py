@@ -26,6 +26,8 @@ FIRST, SECOND = HciController("usb:0"), HciController("usb:1")
     [
         ("bleak", HostBluetooth()),
         ("bumble:usb:0", HciController("usb:0")),
+        ("bumble:usb:2fe3:000b#1!", HciController("usb:2fe3:000b#1!")),
+        ("bumble:vhci", HciController("vhci")),
         ("bumble:usb:2FE3:000B/1234", HciController("usb:2FE3:000B/1234")),
         (
             "bumble:serial:/dev/ttyACM0,1000000,rtscts",
@@ -39,7 +41,13 @@ def test_forms(text: str, radio: HostRadio) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bluez", "bumble", "bumble:", "bumble::0", "bumble:nonsense:0", "bleak:hci0"]
+    "text",
+    [
+        *("", "bluez", "bumble", "bumble:", "bumble::0", "bumble:nonsense:0", "bleak:hci0"),
+        *("bumble:usb:x", "bumble:usb:", "bumble:serial:", "bumble:unix-client:"),
+        *("bumble:tcp-client:localhost", "bumble:tcp-client:localhost:99999"),
+        *("bumble:tcp-client:localhost:http", "bumble:udp:localhost:1,localhost:0"),
+    ],
 )
 def test_unknown_forms_list_the_known_ones(text: str) -> None:
     with pytest.raises(InputError, match="names no radio") as refusal:
