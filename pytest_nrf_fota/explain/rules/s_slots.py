@@ -195,7 +195,8 @@ def _s_image_waits(case: Case) -> Finding | None:
             for b in case.boots.boots
         )
         lines = [*(t.seen for t in silent[0].trailers), *decided]
-        return found(lines, Confidence.CERTAIN if usual else Confidence.LIKELY)
+        confidence = Confidence.CERTAIN if usual else Confidence.LIKELY
+        return found(lines, confidence, sign="MCUboot prints no `Swap type` for image 0 then")
     return _s_image_uploaded(case)
 
 
@@ -208,7 +209,8 @@ def _s_image_uploaded(case: Case) -> Finding | None:
     if upgrade_story(case).ending not in _NOT_DONE:
         return None
     after = [_boot_without_mark(boot) for boot in case.boots_after(erases[-1])[:1]]
-    return found([erases[-1], *(s for s in after if s is not None)], Confidence.LIKELY)
+    lines: list[Known | Seen] = [erases[-1], *(s for s in after if s is not None)]
+    return found(lines, Confidence.LIKELY, sign="what was erased for the upload has its size")
 
 
 def _nothing_pending(case: Case) -> Finding | None:
@@ -315,9 +317,9 @@ RULES = (
     Rule(
         "s_image_in_secondary",
         (2,),
-        "An image for an S slot (MCUboot itself) lies in the secondary slot: MCUboot prints no "
-        "`Swap type` for image 0 then. It is not marked, so it does nothing.",
-        "Normal while a MCUboot update waits for its mark. Otherwise erase the secondary slot: "
+        "An image for an S slot (MCUboot itself) lies in the secondary slot: {sign}. It is not "
+        "marked, so it does nothing.",
+        "Normal while a MCUboot update waits for its mark. Otherwise erase the external flash: "
         "`flash erase mx25r6435f@0 0 800000` in the shell.",
         _s_image_waits,
         weight=Weight.CONSEQUENCE,
