@@ -4,6 +4,7 @@ Each upgrade is judged by NSIB's and MCUboot's lines after the mark, by the imag
 fw_info in both S slots, read over SWD.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,8 @@ def test_mcuboot_upgrade_both_variants_sent(dut: Dut, firmware: FirmwareSource) 
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "nothing was pending at the reset" in verdict.reason
+    second = (upgrade.file.image.hash or b"").hex()[:8]
+    assert re.search(rf"in the secondary slot lies image 0 slot 1: \S+ {second}", verdict.reason)
 
 
 def test_mcuboot_upgrade_same_fw_version_keeps_old(dut: Dut, firmware: FirmwareSource) -> None:
