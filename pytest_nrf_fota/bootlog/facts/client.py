@@ -11,6 +11,7 @@ _MOST_LINES = 200
 _LINES_OF_ONE_IMAGE = 14
 _SMPMGR_HASH = "HashBytes("
 _TRUE = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+_MARKS = ("pending", "flags")
 _FLAGS = ("active", "confirmed", "pending", "permanent", "bootable")
 
 
@@ -113,6 +114,9 @@ class ClientReader:
             self._end()
             self._open = _OpenImage(line.seen())
         self._open.fields[name] = value
+        if name in _MARKS:
+            # What conclusions are drawn from; the block begins with "Image" and no more.
+            self._open.seen = line.seen()
         self._note(line)
 
     def _note(self, line: RawLine) -> None:
