@@ -15,12 +15,12 @@ STAGE_NAMES = {
 def boot_line(boot: BootRecord, lines: KnownLines) -> str:
     """`NSIB S0 version 14, key 0 b4...42 -> MCUboot 14: swap none -> app, built May 7 2024`."""
     parts = [_stage(boot, span, lines) for span in boot.stages]
-    if boot.network_core is not None and boot.network_core.done is not None:
-        parts.append("network core updated")
+    is_updated = boot.network_core is not None and boot.network_core.done is not None
+    network = "; network core updated" if is_updated else ""
     text = " -> ".join(parts) or "nothing readable"
     prefix = "(begins in the middle) " if boot.start_is_missing else ""
     faults = "".join(f"; {fault.kind or 'fatal error'}" for fault in boot.faults[:1])
-    return f"{prefix}{text}{faults}"
+    return f"{prefix}{text}{network}{faults}"
 
 
 def _stage(boot: BootRecord, span: StageSpan, lines: KnownLines) -> str:
