@@ -1,5 +1,6 @@
 """Board types: what all kits of one kind have in common, read from `boards/*.toml`."""
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -398,7 +399,10 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
     """
     table = _with_base(path, folders, seen=())
     try:
-        board = BoardType.model_validate(table)
+        # As JSON, because pydantic is strict there ("300" is no number) and still takes an array
+        # where a tuple is kept. A date, which JSON lacks, must not become a text.
+        as_json = json.dumps(table, default=lambda date: {"date": str(date)})
+        board = BoardType.model_validate_json(as_json, strict=True)
     except ValidationError as error:
         problems = [_explain(detail) for detail in error.errors()]
         raise BoardFileError(

@@ -308,16 +308,17 @@ def test_unknown_key_is_named_with_the_allowed_ones(
     [
         ("baudrate = 115200", 'baudrate = "fast"', "console.baudrate", ("integer", "'fast'")),
         ("baudrate = 115200", "baudrate = 0", "console.baudrate", ("greater than 0",)),
+        ("boot_s = 30.0", 'boot_s = "30"', "timeouts.boot_s", ("number", "'30'")),
         ("boot_s = 30.0", "boot_s = -1", "timeouts.boot_s", ("greater than 0",)),
         ("boot_s = 30.0", "boot_s = inf", "timeouts.boot_s", ("finite",)),
         ("boot_s = 30.0", "boot_s = nan", "timeouts.boot_s", ("finite",)),
         ('title = "A kit"', "title = 5", "title", ("string",)),
         ('title = "A kit"', "title = 2024-05-07", "title", ("string",)),
-        ('platforms = ["kit/soc/core"]', 'platforms = "kit"', "platforms", ("tuple",)),
+        ('platforms = ["kit/soc/core"]', 'platforms = "kit"', "platforms", ("array",)),
         ("[radio]\nkind = ", "[radio]\nmtu = 20\nkind = ", "radio.mtu", ("23",)),
         ('["network", "application"]', "[]", "probe.recover", ("at least 1",)),
         ("start = 0x0\n", "start = -1\n", "memory.0.start", ("greater than or equal to 0",)),
-        ('name = "kit"', 'name = "kit"\nsim = 1', "sim", ("SimSettings",)),
+        ('name = "kit"', 'name = "kit"\nsim = 1', "sim", ("object",)),
     ],
 )
 def test_wrong_value_is_named(
