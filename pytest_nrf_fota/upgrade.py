@@ -163,7 +163,7 @@ class Upgrade:
             try:
                 images = self._mark(image_hash, for_good=for_good)
             except BoardError as error:
-                self._mark_refusal = error.what + self._what_lies_there_instead(image_hash)
+                self._mark_refusal = error.what + self._sent_instead(marked)
                 raise
             if not any(state.hash == image_hash and state.pending for state in images):
                 listed = "; ".join(str(state) for state in images) or "(empty)"
@@ -175,13 +175,13 @@ class Upgrade:
                 )
         self._marked, self._resets_at_mark = marked, self._dut.reset_count
 
-    def _what_lies_there_instead(self, image_hash: bytes) -> str:
+    def _sent_instead(self, marked: UpdateFile) -> str:
         # A server names the hash that it does not find by a code for anything (rc 3, "In Value").
-        images = self._images_now()
-        if images is None or any(state.hash == image_hash for state in images):
+        last = self._uploaded
+        if last is None or last is marked or last.image_index != marked.image_index:
             return ""
-        waiting = "; ".join(str(state) for state in images if state.slot == 1) or "nothing"
-        return f" No slot holds that image; in the secondary slot lies {waiting}."
+        its_hash = (last.image.hash or b"").hex()[:8]
+        return f" The file uploaded last was another: {last.name}, {its_hash}..."
 
     def reset(self) -> Boot:
         """Reset over SMP, as a phone does, and wait for the application.
