@@ -52,8 +52,9 @@ def zephyr(native_sim: None) -> Iterator[int]:
             descriptor = os.open(found[0], os.O_RDWR | os.O_NOCTTY)
             try:
                 tty.setraw(descriptor)
-                # Until its prompt it takes nothing; what the terminal echoed before it was raw, it
-                # takes for typed.
+                # Before its first prompt it takes nothing, and that one may be printed before the
+                # terminal was opened. What the terminal echoed before it was raw counts as typed.
+                os.write(descriptor, b"\r")
                 read_until_prompt(descriptor)
                 os.write(descriptor, b"\rkernel version\r")
                 read_until_prompt(descriptor, behind=b"Zephyr version")
