@@ -1,5 +1,7 @@
 """An SMP session with a virtual kit over a real bumble link, and what goes wrong with one."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -163,6 +165,25 @@ def test_board_reset_during_upload_is_reported_and_the_upload_can_be_repeated(ri
     rig.dut.wait_for_boot(since, Deadline.after(10))
     upgrade.upload()
     upgrade.mark()
+
+
+def test_upload_that_gets_no_answer_tells_how_long_one_was_waited_for(
+    rig: Rig, unit: SimUnit
+) -> None:
+    """The board stands still in the middle: its 2 s for an answer count, not the upload's 30 s."""
+    firmware = rig.start()
+    upgrade = rig.dut.start_upgrade(firmware.app_update)
+
+    def stop_the_board(offset_bytes: int) -> None:
+        os.kill(unit.pid, signal.SIGSTOP)
+
+    try:
+        with pytest.raises(NotSeenError, match=r"No answer within \d(\.\d+)? s while"):
+            rig.dut.mcumgr.image_upload(
+                upgrade.file.data, deadline=Deadline.after(30), on_progress=stop_the_board
+            )
+    finally:
+        os.kill(unit.pid, signal.SIGCONT)
 
 
 def test_verbs_without_connection_say_so(rig: Rig) -> None:
