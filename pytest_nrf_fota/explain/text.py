@@ -12,7 +12,7 @@ _LONGEST_LINE_CHARS = 300
 _SHORT_CAUSES = 3
 _SHORT_LINES = 3
 _COMMAND = re.compile(r"`[^`]+`")
-# No blank for textwrap, and in no log.
+# textwrap does not break at it.
 _KEPT_BLANK = "\N{NO-BREAK SPACE}"
 
 

@@ -84,6 +84,15 @@ def test_exit_codes_and_first_line(tmp_path: Path, text: str, code: int, first_l
     assert all(fits(line, 80) for line in done.stdout.decode().splitlines())
 
 
+def test_command_of_a_remedy_stays_on_one_line(tmp_path: Path) -> None:
+    """It is copied from there, with a hash of any length."""
+    long_hash = "631f6174" * 16
+    flags = "   bootable: true\n   pending: false\n   confirmed: false\n   active: false\n"
+    text = f"Image\n   slot: 1\n   version: 0.0.0\n   hash: {long_hash}\n{flags}"
+    shown = _run(_log(tmp_path, text)).stdout.decode()
+    assert f"`smpmgr ... image state-write {long_hash}`" in shown
+
+
 def test_not_enough_evidence_says_what_to_capture(tmp_path: Path) -> None:
     """Literally: which port, from when to when, and the client's list."""
     text = _run(_log(tmp_path, _APP_ONLY)).stdout.decode()
