@@ -418,13 +418,12 @@ def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
 def host_radio_of(config: pytest.Config) -> "HostRadio | None":
     """This process's radio, where one was given. Raises `InputError`."""
     from pytest_nrf_fota.report.session import worker_count, worker_name
-    from pytest_nrf_fota.smp.host_radio import host_radio, radio_of_worker
+    from pytest_nrf_fota.smp.host_radio import host_radio, radio_of_worker, require_radios
 
     given: list[str] = config.getoption("nrf_fota_radio")
     radios = [host_radio(text) for text in given]
     # Said by the controller: what a worker says drowns in its crash, and the run counts as passed.
-    for number in range(worker_count(config)):
-        radio_of_worker(radios, f"gw{number}")
+    require_radios(radios, worker_count(config))
     return radio_of_worker(radios, worker_name())
 
 

@@ -106,6 +106,12 @@ def radio_of_worker(radios: Sequence[HostRadio], worker: str) -> HostRadio | Non
     )
 
 
+def require_radios(radios: Sequence[HostRadio], worker_count: int) -> None:
+    """Raise `InputError` where one of so many xdist workers would have no radio."""
+    for number in range(worker_count):
+        radio_of_worker(radios, f"gw{number}")
+
+
 def open_radio(host: HostRadio, *, mtu: int, pairing: HostPairing) -> "Radio":
     """The radio of one unit.
 
