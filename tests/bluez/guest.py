@@ -177,7 +177,7 @@ def _static_busybox() -> Path | None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Another run may make the same file at the same time."""
+    """Whole or not at all: a run may be ended meanwhile."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(data)
     Path(file.name).rename(path)
