@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console as Screen
 from rich.table import Table
 
-from pytest_nrf_fota.board import BoardType, SimLinkSettings, load_board
+from pytest_nrf_fota.board import BoardType, SimLinkSettings
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.report.events import Measurement

@@ -1,23 +1,18 @@
 """Board types: what all kits of one kind have in common, read from `boards/*.toml`."""
 
-import json
 import re
 import sys
-from collections.abc import Sequence
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.probe.protocol import Core, ResetKind
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    pass
 else:
-    import tomli as tomllib
+    pass
 
 
 def _regex(pattern: str) -> str:
@@ -75,7 +70,9 @@ class Slots(_Section):
     """Where the images lie. `scratch` is for an MCUboot that swaps using scratch.
 
     `secondary_network` is `mcuboot_secondary_1`, for a network core that is updated through slots
-    of its own; its size is CONFIG_NRF53_RAM_FLASH_SIZE.
+    of its own; its size is CONFIG_NRF53_RAM_FLASH_SIZE. `network` is where the network core's
+    firmware lies behind b0n (partition `app` of partitions_CPUNET.yml); left out, where NCS puts
+    it, as `network_provisioning_address` is.
     """
 
     primary: Slot
@@ -84,7 +81,9 @@ class Slots(_Section):
     s1: Slot | None = None
     scratch: Slot | None = None
     secondary_network: Slot | None = None
+    network: Slot | None = None
     provisioning_address: int | None = None
+    network_provisioning_address: int | None = None
 
 
 ProbeRunner: TypeAlias = Literal["auto", "nrfutil", "nrfjprog", "pynrfjprog"]
@@ -324,196 +323,11 @@ class BoardType(_Section):
         try:
             timeouts = Timeouts.model_validate(self.timeouts.model_dump() | given)
         except ValidationError as error:
+            detail = error.errors()[0]
             raise BoardFileError(
-                f"The time-out is not usable: {_explain(error.errors()[0])}",
+                f"The time-out is not usable: {detail['loc'][0]}: {detail['msg']} "
+                f"(is {detail['input']!r})",
                 where="--flash-timeout, --base-timeout",
                 next_step="Give a positive number of seconds.",
             ) from error
         return self.model_copy(update={"timeouts": timeouts})
-
-
-def packaged_boards() -> Path:
-    """The folder of board files that comes with this package."""
-    installed = Path(__file__).parent / "boards"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "boards"
-
-
-def board_names(folders: Sequence[Path]) -> tuple[str, ...]:
-    """Names of all boards in these folders, sorted."""
-    return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.toml")}))
-
-
-def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> BoardType:
-    """Find and check a board by name, or by a west platform such as `nrf5340dk/nrf5340/cpuapp`.
-
-    Folders of the user come before the packaged one.
-
-    Raises:
-        BoardFileError: no such board, or its file is wrong; names file, key and allowed values.
-    """
-    folders = [*extra_folders, packaged_boards()]
-    for folder in extra_folders:
-        if not folder.is_dir():
-            raise BoardFileError(
-                "The folder of board files does not exist.",
-                where=str(folder),
-                next_step="Correct --board-dir or nrf_fota_board_dir in the pytest configuration.",
-            )
-    for folder in folders:
-        path = folder / f"{name_or_platform}.toml"
-        if "/" not in name_or_platform and path.is_file():
-            return read_board_file(path, folders)
-    names = board_names(folders)
-    for name in names:
-        path = next(f / f"{name}.toml" for f in folders if (f / f"{name}.toml").is_file())
-        platforms = _read_toml(path).get("platforms", [])
-        if isinstance(platforms, list) and name_or_platform in platforms:
-            return read_board_file(path, folders)
-    _refuse_name_in_another_file(name_or_platform, extra_folders)
-    close = get_close_matches(name_or_platform, names, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    raise BoardFileError(
-        f"There is no board named {name_or_platform!r}.{hint}",
-        where=", ".join(str(folder) for folder in folders),
-        next_step=f"Known boards: {', '.join(names)}. A board is given by name, not by path. "
-        "Your own board files: --board-dir, or nrf_fota_board_dir in the pytest configuration.",
-    )
-
-
-def _refuse_name_in_another_file(name: str, folders: Sequence[Path]) -> None:
-    for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
-        if _read_toml(path).get("name") == name:
-            raise BoardFileError(
-                f"The board file {path.name} says name = {name!r}; a board file's name and its "
-                "`name` must be the same.",
-                where=str(path),
-                next_step=f"Rename the file to {name}.toml, or write name = {path.stem!r} in it "
-                f"and give --board={path.stem}.",
-            )
-
-
-def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
-    """Read one board file; its `base`, where it has one, is looked up in `folders`.
-
-    Raises `BoardFileError`.
-    """
-    table = _with_base(path, folders, seen=())
-    try:
-        # As JSON, because pydantic is strict there ("300" is no number) and still takes an array
-        # where a tuple is kept. A date, which JSON lacks, must not become a text.
-        as_json = json.dumps(table, default=lambda date: {"date": str(date)})
-        board = BoardType.model_validate_json(as_json, strict=True)
-    except ValidationError as error:
-        problems = [_explain(detail) for detail in error.errors()]
-        raise BoardFileError(
-            "The board file has mistakes:\n    " + "\n    ".join(problems),
-            where=str(path),
-            next_step="Compare with nrf5340dk.toml (for [sim]: nrf5340dk_sim.toml) in "
-            f"{packaged_boards()}",
-        ) from error
-    if board.name != path.stem:
-        raise BoardFileError(
-            f"The board file says name = {board.name!r}, its file name says {path.stem!r}.",
-            where=str(path),
-            next_step="Make them equal.",
-        )
-    needed = {"sim": board.sim, "qemu": board.qemu}
-    if board.provider in needed and needed[board.provider] is None:
-        raise BoardFileError(
-            f"provider = {board.provider!r} needs a section [{board.provider}].",
-            where=str(path),
-            next_step=f"Add [{board.provider}].",
-        )
-    if board.firmware.source == "smpclient_dist" and board.firmware.build is None:
-        raise BoardFileError(
-            "source = 'smpclient_dist' needs to know which build.",
-            where=str(path),
-            next_step=f"Add firmware.build, one of: {', '.join(get_args(DistBuild))}.",
-        )
-    return board
-
-
-def _with_base(path: Path, folders: Sequence[Path], seen: tuple[Path, ...]) -> dict[str, JsonValue]:
-    table = _read_toml(path)
-    base = table.get("base")
-    if base is None:
-        return table
-    seen = (*seen, path)
-    found = [folder / f"{base}.toml" for folder in folders if (folder / f"{base}.toml").is_file()]
-    if not found:
-        raise BoardFileError(
-            f"base = {base!r} names no board.",
-            where=str(path),
-            next_step=f"Known boards: {', '.join(board_names(folders))}.",
-        )
-    # A user's nrf5340dk.toml may be based on the packaged file of the same name.
-    base_path = next((candidate for candidate in found if candidate not in seen), None)
-    if base_path is None:
-        raise BoardFileError(
-            "Board files are based on each other in a circle.",
-            where=" -> ".join(str(p) for p in (*seen, found[0])),
-            next_step="Remove one of the `base` keys.",
-        )
-    return _merged(_with_base(base_path, folders, seen), table)
-
-
-def _merged(below: dict[str, JsonValue], above: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    merged = dict(below)
-    for key, value in above.items():
-        lower = merged.get(key)
-        if isinstance(lower, dict) and isinstance(value, dict):
-            merged[key] = _merged(lower, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _read_toml(path: Path) -> dict[str, JsonValue]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BoardFileError(
-            f"The board file cannot be read: {error.strerror}.",
-            where=str(path),
-            next_step="Check the path and its permissions.",
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardFileError(
-            f"The board file is not valid TOML: {error}",
-            where=str(path),
-            next_step="Correct the line that the message names.",
-        ) from error
-
-
-def _explain(detail: ErrorDetails) -> str:
-    # Of a union pydantic names the member that it tried, such as literal['max'].
-    names = [str(part) for part in detail["loc"] if not re.search(r"[\[-]", str(part))]
-    key = ".".join(names) or "(top level)"
-    match detail["type"]:
-        case "extra_forbidden":
-            allowed = _keys_beside(detail["loc"])
-            return f"{key}: no such key; allowed here: {', '.join(allowed)}"
-        case "missing":
-            return f"{key}: is missing"
-        case _:
-            return f"{key}: {detail['msg']} (is {detail['input']!r})"
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> tuple[str, ...]:
-    section: type[BaseModel] = BoardType
-    for part in loc[:-1]:
-        if isinstance(part, str) and part in section.model_fields:
-            inner = _section_in(section.model_fields[part].annotation)
-            if inner is not None:
-                section = inner
-    return tuple(sorted(section.model_fields))
-
-
-def _section_in(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _section_in(argument)
-        if found is not None:
-            return found
-    return None

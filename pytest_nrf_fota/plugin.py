@@ -181,7 +181,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 "--baseline, --update and --firmware-variant need a board: --board=NAME"
             )
         return
-    from pytest_nrf_fota.board import load_board
+    from pytest_nrf_fota.board_file import load_board
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.firmware.choose import firmware_source
     from pytest_nrf_fota.firmware.given_variants import read_given_variants

@@ -13,7 +13,7 @@ def demo_firmware(
     board: Annotated[str, typer.Option(help="board file")] = "nrf5340dk_sim",
 ) -> None:
     """Write the demonstration firmware: merged.hex, dfu_application.zip, dfu_mcuboot.zip."""
-    from pytest_nrf_fota.board import load_board
+    from pytest_nrf_fota.board_file import load_board
     from pytest_nrf_fota.firmware.demo import DemoSource
 
     with refusing():

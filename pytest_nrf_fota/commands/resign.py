@@ -52,7 +52,7 @@ def resign(
     ] = None,
 ) -> None:
     """Make the next version of your own build without building: raise versions, sign again."""
-    from pytest_nrf_fota.board import load_board
+    from pytest_nrf_fota.board_file import load_board
     from pytest_nrf_fota.firmware.keys import read_signing_key
     from pytest_nrf_fota.firmware.resign import MARKER_NOTE, NewNumbers, SigningKeys
     from pytest_nrf_fota.firmware.resign_file import resign_path

@@ -34,7 +34,7 @@ def sim(
     """Run a virtual nRF5340 DK until Ctrl-C; print where its UART, HCI and control are."""
     from pydantic import TypeAdapter
 
-    from pytest_nrf_fota.board import load_board
+    from pytest_nrf_fota.board_file import load_board
     from pytest_nrf_fota.firmware.demo import DemoSource
     from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
     from pytest_nrf_fota.sim.kit import KitError, KitSettings

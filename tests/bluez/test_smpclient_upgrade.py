@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.units.sim import SimUnit
 from tests.peers.smpclient_programs import (
     BOARD_ARGUMENT,

@@ -20,7 +20,7 @@ from smpclient.requests.os_management import ResetWrite
 from smpclient.transport.bumble import SMPBumbleTransport
 from smpclient.transport.bumble.keystore import InMemory
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.demo import UPDATE_BUILD_TIME, DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription

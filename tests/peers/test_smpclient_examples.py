@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType, board_names, load_board, packaged_boards
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board_file import board_names, load_board, packaged_boards
 from pytest_nrf_fota.capabilities import Capability, capabilities_of, capability_named
 from pytest_nrf_fota.firmware.choose import firmware_source
 from pytest_nrf_fota.firmware.source import FirmwareSource

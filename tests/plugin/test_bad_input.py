@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.firmware.demo import DemoSource
 
 

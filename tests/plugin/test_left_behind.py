@@ -23,7 +23,7 @@ def test_it(dut, firmware, unit):
 LEAVES_ALL_OPEN = """
 import sys
 from pathlib import Path
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.units.sim import SimUnit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import board_names, packaged_boards
+from pytest_nrf_fota.board_file import board_names, packaged_boards
 from pytest_nrf_fota.report.events import (
     FailureExplained,
     ProbeOperation,

@@ -4,12 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import (
-    board_names,
-    load_board,
-    packaged_boards,
-    read_board_file,
-)
+from pytest_nrf_fota.board_file import board_names, load_board, packaged_boards, read_board_file
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.probe.protocol import Core, ResetKind
 
@@ -521,3 +516,51 @@ def test_resets_until_a_new_mcuboot_runs(boot: str, resets: int, tmp_path: Path)
         f'name = "mine"\ntitle = "mine"\nbase = "nrf5340dk"\nplatforms = []\n[boot]\n{boot}\n'
     )
     assert load_board("mine", [tmp_path]).boot.resets_until_new_mcuboot_runs == resets
+
+
+# What a derived board file takes away.
+
+
+def test_section_and_keys_of_the_base_are_taken_away(tmp_path: Path) -> None:
+    """A kit without NSIB and without external flash, from the packaged one."""
+    board_file(
+        tmp_path,
+        'name = "kit"\nbase = "nrf5340dk"\nremove = ["external_flash", "slots.s0", "slots.s1"]\n',
+    )
+    board = load_board("kit", [tmp_path])
+    assert board.external_flash is None
+    assert (board.slots.s0, board.slots.s1) == (None, None)
+    assert board.slots.primary == load_board("nrf5340dk").slots.primary
+
+
+def test_section_can_be_replaced_whole(tmp_path: Path) -> None:
+    """What is removed and given anew inherits nothing."""
+    content = (
+        'name = "kit"\nbase = "nrf5340dk"\nremove = ["slots"]\n[slots]\n'
+        "primary = { address = 0x10000, size = 0x70000 }\n"
+        "secondary = { address = 0x80000, size = 0x70000 }\n"
+    )
+    board_file(tmp_path, content)
+    slots = load_board("kit", [tmp_path]).slots
+    assert (slots.s0, slots.provisioning_address) == (None, None)
+    assert slots.primary.address == 0x10000
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('remove = ["slots.s3"]', "'slots.s3' is not there to be removed"),
+        ('remove = ["qemu"]', "'qemu' is not there to be removed: nrf5340dk.toml has none"),
+        ('remove = ["slots.s0.size.x"]', "not there to be removed"),
+        ('remove = "slots"', "remove: is no list of keys"),
+        ("remove = [1]", "remove: is no list of keys"),
+    ],
+)
+def test_what_is_not_there_cannot_be_removed(tmp_path: Path, line: str, said: str) -> None:
+    error = mistake(tmp_path, f'name = "kit"\nbase = "nrf5340dk"\n{line}\n')
+    assert said in error.what
+
+
+def test_nothing_can_be_removed_without_a_base(tmp_path: Path) -> None:
+    error = mistake(tmp_path, 'remove = ["slots.s0"]\n' + COMPLETE)
+    assert "it has no `base`" in error.what

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.capabilities import Capability, capabilities_of, capability_named
 
 

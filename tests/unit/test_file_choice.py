@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.file_choice import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import board_names, packaged_boards
+from pytest_nrf_fota.board_file import board_names, packaged_boards
 from pytest_nrf_fota.doctor.attached import BoardsReport
 from pytest_nrf_fota.doctor.report import DoctorReport
 

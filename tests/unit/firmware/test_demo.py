@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives import serialization
 from imgtool import keys as imgtool_keys
 from imgtool.image import Image, VerifyResult
 
-from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import (

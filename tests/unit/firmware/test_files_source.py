@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.errors import InputError, PackageError
 from pytest_nrf_fota.firmware.choose import firmware_source
 from pytest_nrf_fota.firmware.demo import DemoSource

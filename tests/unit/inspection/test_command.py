@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.inspection.contents import Contents

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 
-from pytest_nrf_fota.board import BoardType, Slot, load_board
+from pytest_nrf_fota.board import BoardType, Slot
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.firmware.demo import (
     APP_SIZE_BYTES,
     MCUBOOT_PAD_BYTES,

@@ -13,7 +13,7 @@ from smpclient.generics import success
 from smpclient.requests.image_management import ImageStatesRead
 from smpclient.requests.os_management import EchoWrite
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline

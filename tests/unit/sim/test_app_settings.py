@@ -26,7 +26,7 @@ from smpclient.transport.bumble import SMPBumbleTransport
 from smpclient.transport.bumble.keystore import InMemory
 from smpclient.transport.bumble.scan import ScanAll
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.firmware.demo import BASELINE_BUILD_TIME, DemoSource

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut import Dut

@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 import serial
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex

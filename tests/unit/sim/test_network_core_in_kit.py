@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import read_hex

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.sim.flash import FlashArea

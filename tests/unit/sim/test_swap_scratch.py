@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board import BoardType, Slot, load_board
+from pytest_nrf_fota.board import BoardType, Slot
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion

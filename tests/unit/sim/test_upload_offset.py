@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_nrf_fota.board import load_board
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription

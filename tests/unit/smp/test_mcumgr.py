@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError, RadioLostError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType, load_board
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
