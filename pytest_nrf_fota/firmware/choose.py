@@ -1,6 +1,6 @@
 """Choose where a session's firmware comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ def firmware_source(
     folder: Path,
     keys: "SigningKeys | None" = None,
     variants: Mapping[Variant, Path] | None = None,
+    own_packages: Sequence[Path] = (),
 ) -> FirmwareSource:
     """The user's files where they were given, else what the board file names.
 
@@ -32,6 +33,7 @@ def firmware_source(
         folder: where made artifacts go.
         keys: what the given files are signed with, to make variants of them.
         variants: all --firmware-variant, for those that cannot be made.
+        own_packages: packages of the baseline's own build, to make updates of.
 
     Raises:
         PackageError: a given file is wrong.
@@ -48,7 +50,7 @@ def firmware_source(
                 where=str((*updates, *(variants or {}).values())[0]),
                 next_step="Give the running build as well: --baseline=build/merged.hex",
             )
-        return FilesSource(baseline, updates, board, folder, keys, variants)
+        return FilesSource(baseline, updates, board, folder, keys, variants, own_packages)
     match board.firmware.source:
         case "demo":
             from pytest_nrf_fota.firmware.demo import DemoSource

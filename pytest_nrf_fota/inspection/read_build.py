@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.build.build import Layout, read_build
+from pytest_nrf_fota.build.files import find_build_files
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.build_files import BuildFiles, find_build_files
-from pytest_nrf_fota.inspection.build_settings import read_partitions, read_settings
+from pytest_nrf_fota.inspection.build_settings import found_partition, read_settings
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -24,6 +25,11 @@ def inspect_build(folder: Path, board: BoardType, given: Sequence[GivenKey]) -> 
     files = find_build_files(folder)
     contents: list[Contents] = []
     remarks: list[Remark] = []
+    layout: Layout | None = None
+    try:
+        layout = read_build(folder).layout
+    except PackageError as error:
+        remarks.append(_unreadable(Path(error.where), folder, error))
     for path in (*files.hex_files, *files.packages):
         try:
             one = _inspect_artifact(path, board, given)
@@ -52,7 +58,7 @@ def inspect_build(folder: Path, board: BoardType, given: Sequence[GivenKey]) -> 
         settings=tuple(
             setting for config in files.configs for setting in read_settings(config, folder)
         ),
-        partitions=_partitions(files),
+        partitions=_partitions(layout),
         files=tuple(contents),
         others=tuple(others),
         remarks=tuple(remarks),
@@ -65,8 +71,8 @@ def _inspect_artifact(path: Path, board: BoardType, given: Sequence[GivenKey]) -
     return inspect_package(path, board, given)
 
 
-def _partitions(files: BuildFiles) -> tuple[FoundPartition, ...]:
-    return read_partitions(files.partitions) if files.partitions is not None else ()
+def _partitions(layout: Layout | None) -> tuple[FoundPartition, ...]:
+    return () if layout is None else tuple(found_partition(p) for p in layout.partitions)
 
 
 def _other(path: Path, folder: Path) -> FoundOther:
