@@ -32,7 +32,8 @@ _ZEPHYR_OF_NCS: dict[str, NcsRelease] = {
     "3.5.99": "2.6",
 }
 _ZEPHYR_VERSION = re.compile(rb"\bv(\d+\.\d+\.99)-(?:ncs\d|[0-9a-f]{12})")
-_SDK_VERSION = re.compile(rb"nRF Connect SDK v(\d+)\.(\d+)\.\d+")
+# NCS 2.5 and 2.6 print the version of their Zephyr behind the SDK's name: v3.5.99-ncs1.
+_SDK_VERSION = re.compile(rb"nRF Connect SDK v(\d+)\.(\d+)\.\d+(?!\d|-ncs)")
 # Profiles of the virtual kit, and the first release that behaves like each (facts, 4.5 and 5).
 _SDK_PROFILES: tuple[tuple[tuple[int, int], NcsRelease], ...] = (
     ((3, 0), "3.0"),
