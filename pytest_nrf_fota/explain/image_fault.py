@@ -53,6 +53,9 @@ def fault_of_refused_image(case: Case) -> FaultyImage | None:
 
 def _fault_of_file(file: UpdateFile) -> FaultyImage | None:
     image = file.image
+    if image.is_encrypted:
+        # Its hash is over the plain text: nothing can be said without the key.
+        return None
     if not image.hash_is_right:
         named = image.hash.hex()[:_KEY_DIGITS] + "..." if image.hash else "none"
         content = image.computed_hash.hex()[:_KEY_DIGITS]

@@ -23,16 +23,27 @@ TLV_INFO_MAGIC = 0x6907
 PROTECTED_TLV_INFO_MAGIC = 0x6908
 
 TLV_KEYHASH = 0x01
+TLV_PUBKEY = 0x02
 TLV_SHA256 = 0x10
+TLV_SHA384 = 0x11
+TLV_SHA512 = 0x12
 TLV_RSA2048 = 0x20
 TLV_ECDSA = 0x22
 TLV_RSA3072 = 0x23
 TLV_ED25519 = 0x24
+TLV_SIG_PURE = 0x25
 TLV_DEPENDENCY = 0x40
 TLV_SECURITY_COUNTER = 0x50
 SIGNATURE_TLVS = frozenset({TLV_RSA2048, TLV_ECDSA, TLV_RSA3072, TLV_ED25519})
 
+# hashlib's names. One MCUboot asks for one of them (bootutil/crypto/sha.h, EXPECTED_HASH_TLV).
+HASH_TLVS = {TLV_SHA256: "sha256", TLV_SHA384: "sha384", TLV_SHA512: "sha512"}
+
 FLAG_NON_BOOTABLE = 0x10
+FLAG_ROM_FIXED = 0x100
+# bootutil/image.h of MCUboot 2.2: ENCRYPTIONFLAGS, COMPRESSIONFLAGS.
+ENCRYPTION_FLAGS = 0x0004 | 0x0008
+COMPRESSION_FLAGS = 0x0200 | 0x0400 | 0x0800
 
 PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
@@ -186,37 +197,102 @@ class McubootImage:
         )
 
     @property
+    def hash_tlv(self) -> Tlv | None:
+        """The first SHA-256, SHA-384 or SHA-512 TLV."""
+        return next((tlv for tlv in self.tlvs if tlv.kind in HASH_TLVS), None)
+
+    @property
     def hash(self) -> bytes | None:
-        """The SHA-256 TLV: the identity of the image in every SMP image list."""
-        return self.tlv(TLV_SHA256)
+        """The value of `hash_tlv`: the identity of the image in every SMP image list."""
+        return None if self.hash_tlv is None else self.hash_tlv.value
+
+    @property
+    def hash_algorithm(self) -> str:
+        """hashlib's name for `hash_tlv`; SHA-256 for an image without one."""
+        return "sha256" if self.hash_tlv is None else HASH_TLVS[self.hash_tlv.kind]
 
     @property
     def computed_hash(self) -> bytes:
-        """SHA-256 over header, payload and protected TLVs."""
-        return hashlib.sha256(self.data[: self.header.hashed_size_bytes]).digest()
+        """Hash over header, payload and protected TLVs, by `hash_algorithm`."""
+        return hashlib.new(self.hash_algorithm, self._signed_content).digest()
 
     @property
     def hash_is_right(self) -> bool:
-        """Whether the SHA-256 TLV is there and matches the content."""
+        """Whether there is a hash TLV that matches the content as it lies here.
+
+        Of an encrypted image it never does: imgtool hashes the plain text.
+        """
         return self.hash == self.computed_hash
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the header says that the payload is cipher text."""
+        return bool(self.header.flags & ENCRYPTION_FLAGS)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the header says that the payload is compressed."""
+        return bool(self.header.flags & COMPRESSION_FLAGS)
+
+    @property
+    def shows_its_code(self) -> bool:
+        """Whether the payload is the code as it runs, so that its vector table can be read."""
+        return not (self.is_encrypted or self.is_compressed)
+
+    @property
+    def signs_content(self) -> bool:
+        """Whether the signature is over the image itself and not over its hash (SIG_PURE)."""
+        return self.tlv(TLV_SIG_PURE) is not None
 
     @property
     def is_signed(self) -> bool:
         """Whether there is a signature TLV, whoever made it."""
         return any(tlv.kind in SIGNATURE_TLVS for tlv in self.tlvs)
 
+    @property
+    def carried_key(self) -> PublicKey | None:
+        """The whole public key of a PUBKEY TLV (imgtool --public-key-format full)."""
+        value = self.tlv(TLV_PUBKEY)
+        return None if value is None else _load_key(value)
+
+    @property
+    def signing_key_hash(self) -> bytes | None:
+        """The name of the key that it is said to be signed with: KEYHASH, or that of PUBKEY."""
+        named, carried = self.tlv(TLV_KEYHASH), self.carried_key
+        if named is None and carried is not None:
+            return key_hash(carried)
+        return named
+
     def signed_by(self, key: PublicKey) -> bool:
-        """Whether one of the signature TLVs was made with the private half of `key`."""
-        digest = self.computed_hash
+        """Whether one of the signature TLVs was made with the private half of `key`.
+
+        Of an encrypted image that cannot be said: False.
+        """
+        is_pure = self.signs_content
+        message = self._signed_content if is_pure else self.computed_hash
         for tlv in self.tlvs:
-            if tlv.kind in SIGNATURE_TLVS and _signature_fits(tlv, key, digest):
+            if tlv.kind not in SIGNATURE_TLVS or (is_pure and tlv.kind != TLV_ED25519):
+                continue
+            if _signature_fits(tlv, key, message):
                 return True
         return False
 
+    @property
+    def _signed_content(self) -> bytes:
+        return self.data[: self.header.hashed_size_bytes]
 
-def key_hash(key: PublicKey) -> bytes:
-    """SHA-256 of a public key as the KEYHASH TLV holds it (imgtool, `get_public_bytes`)."""
-    return hashlib.sha256(encode_public_key(key)).digest()
+
+def key_hash(key: PublicKey, algorithm: str = "sha256") -> bytes:
+    """Hash of a public key as the KEYHASH TLV holds it (imgtool, `get_public_bytes`).
+
+    imgtool hashes the key by the algorithm that it hashes the image by.
+    """
+    return hashlib.new(algorithm, encode_public_key(key)).digest()
+
+
+def is_named(key: PublicKey, named: bytes) -> bool:
+    """Whether a KEYHASH TLV of this value, whatever its algorithm, names the key."""
+    return any(key_hash(key, algorithm) == named for algorithm in HASH_TLVS.values())
 
 
 def encode_public_key(key: PublicKey) -> bytes:
@@ -312,28 +388,38 @@ def _parse_tlv_area(data: bytes, offset: int, magic: int) -> tuple[list[Tlv], in
     return tlvs, end
 
 
-def _signature_fits(tlv: Tlv, key: PublicKey, digest: bytes) -> bool:
+_SHA256_BYTES = 32
+# By the digest's size; imgtool signs the image's own digest, whichever it is.
+_ECDSA_OF_DIGEST = {
+    _SHA256_BYTES: ec.ECDSA(Prehashed(hashes.SHA256())),
+    48: ec.ECDSA(Prehashed(hashes.SHA384())),
+    64: ec.ECDSA(Prehashed(hashes.SHA512())),
+}
+
+
+def _signature_fits(tlv: Tlv, key: PublicKey, message: bytes) -> bool:
     try:
         match key:
             case ec.EllipticCurvePublicKey():
                 if tlv.kind != TLV_ECDSA:
                     return False
-                key.verify(
-                    _without_padding(tlv.value), digest, ec.ECDSA(Prehashed(hashes.SHA256()))
-                )
+                scheme = _ECDSA_OF_DIGEST.get(len(message))
+                if scheme is None:
+                    return False
+                key.verify(_without_padding(tlv.value), message, scheme)
             case rsa.RSAPublicKey():
-                if tlv.kind not in (TLV_RSA2048, TLV_RSA3072):
+                if tlv.kind not in (TLV_RSA2048, TLV_RSA3072) or len(message) != _SHA256_BYTES:
                     return False
                 key.verify(
                     tlv.value,
-                    digest,
+                    message,
                     padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32),
                     Prehashed(hashes.SHA256()),
                 )
             case ed25519.Ed25519PublicKey():
                 if tlv.kind != TLV_ED25519:
                     return False
-                key.verify(tlv.value, digest)
+                key.verify(tlv.value, message)
             case _:
                 assert_never(key)
     except InvalidSignature:

@@ -21,6 +21,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     TLV_INFO,
     TLV_INFO_MAGIC,
     TLV_KEYHASH,
+    TLV_PUBKEY,
     TLV_RSA2048,
     TLV_RSA3072,
     TLV_SHA256,
@@ -32,7 +33,6 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
 )
 from pytest_nrf_fota.firmware.tlv_names import ENCRYPTED_FLAGS, tlv_name
 
-TLV_PUBKEY = 0x02
 _RSA_SIGNATURES = {2048: TLV_RSA2048, 3072: TLV_RSA3072}
 # ImageHeader.version (bootutil/image.h, struct image_version).
 _VERSION_OFFSET_BYTES = 20

@@ -1,5 +1,6 @@
 """An update on a copy of the board: upload, mark, reset as often as it takes, verdict."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -162,7 +163,7 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
     file = main_file(files)
     phone_refusal = _as_a_phone(bench, package)
     rehearsal = Rehearsal(installed, package, file, problem, phone_refusal=phone_refusal)
-    sent = [Sent(one, bench.upload(one.image_index, one.data, _hash(one))) for one in files]
+    sent = [Sent(one, bench.upload(one.image_index, one.data, _upload_name(one))) for one in files]
     if any(one.upload.result.rc for one in sent):
         return replace(rehearsal, sent=tuple(sent))
     sent = [replace(one, slot_check=_validate(bench, one.file)) for one in sent]
@@ -233,6 +234,11 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
     )
 
 
+def _upload_name(file: UpdateFile) -> bytes:
+    """The `sha` of an upload's first packet, as smpclient computes it over the file."""
+    return hashlib.sha256(file.data).digest()
+
+
 def _hash(file: UpdateFile) -> bytes:
     return file.image.hash or b""
 
@@ -253,7 +259,7 @@ def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
     copy = bench.snapshot()
     copy.take_as_running()
     for file in package.files:
-        upload = copy.upload(file.image_index, file.data, _hash(file))
+        upload = copy.upload(file.image_index, file.data, _upload_name(file))
         if upload.result.rc:
             return f"upload of {file.name}: {describe_return_code(upload.result.rc)}"
     first = package.files[0]

@@ -7,9 +7,9 @@ from pytest_nrf_fota.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.mcuboot_image import (
+    HASH_TLVS,
     HEADER,
     TLV_INFO,
-    TLV_SHA256,
     ImageHeader,
     ImageVersion,
     McubootImage,
@@ -22,7 +22,7 @@ from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 @dataclass(frozen=True)
 class AppIdentity:
-    """What names an application image: its version and its SHA-256 TLV."""
+    """What names an application image: its version and its hash TLV."""
 
     version: ImageVersion
     hash: bytes
@@ -51,7 +51,7 @@ def read_identity(read: ReadMemory, slot: Slot) -> AppIdentity | None:
         tlvs, _ = parse_tlvs(header, read(tlv_address, size_bytes), 0)
     except NotAnImageError:
         return None
-    image_hash = next((tlv.value for tlv in tlvs if tlv.kind == TLV_SHA256), b"")
+    image_hash = next((tlv.value for tlv in tlvs if tlv.kind in HASH_TLVS), b"")
     return AppIdentity(header.version, image_hash)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.sim.app.image_result import HASH_NOT_FOUND, NO_FREE_SLOT, ImageResult
-from pytest_nrf_fota.sim.app.images import HASH_BYTES, ImageEntry, ImageManager
+from pytest_nrf_fota.sim.app.images import HASH_SIZES_BYTES, ImageEntry, ImageManager
 
 SLOTS_PER_IMAGE = 2
 
@@ -49,7 +49,7 @@ class ImageGroup:
         """Mark or confirm the image of that hash, wherever it lies; without one the application."""
         application, *others = self._managers
         result = application.set_state(image_hash, confirm=confirm)
-        if image_hash is None or len(image_hash) != HASH_BYTES:
+        if image_hash is None or len(image_hash) not in HASH_SIZES_BYTES:
             return result
         for manager in others:
             if result != HASH_NOT_FOUND:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from pytest_nrf_fota.firmware.mcuboot_image import (
     FLAG_NON_BOOTABLE,
+    HASH_TLVS,
     IMAGE_MAGIC,
     TLV_SHA256,
     ImageHeader,
@@ -53,7 +54,10 @@ from pytest_nrf_fota.sim.trailer_area import (
 )
 
 SMALLEST_FIRST_DATA_BYTES = 32
-HASH_BYTES = 32
+# SHA-256, SHA-384, SHA-512: the server is built for the one that its MCUboot asks for.
+HASH_SIZES_BYTES = (32, 48, 64)
+# What names an upload is the client's own hash of the file (img_mgmt.h, IMG_MGMT_DATA_SHA_LEN).
+LARGEST_UPLOAD_SHA_BYTES = 32
 EINVAL = -22
 # What boot_set_next returns for a bad trailer (sdk-mcuboot v2.1.0-ncs5 bootutil_public.h).
 BOOT_EBADIMAGE = 3
@@ -169,12 +173,14 @@ class ImageManager:
         Costs one query of the swap type for each such slot, since Zephyr 3.5 one for all.
         """
         swap_type = self._query_swap_type() if self._build.asks_for_next_boot else None
+        hash_kind = self._hash_kind()
         entries: list[ImageEntry] = []
         for slot in (0, 1):
             image = self._read_image(slot)
-            if image is None or image.hash is None:
+            image_hash = None if image is None else image.tlv(hash_kind)
+            if image is None or image_hash is None:
                 continue
-            entries.append(_entry(slot, image, image.hash, swap_type or self._query_swap_type()))
+            entries.append(_entry(slot, image, image_hash, swap_type or self._query_swap_type()))
         return tuple(entries)
 
     def set_state(self, image_hash: bytes | None, *, confirm: bool) -> ImageResult:
@@ -183,7 +189,7 @@ class ImageManager:
             if not confirm:
                 return BAD_HASH
             slot = 0
-        elif len(image_hash) != HASH_BYTES:
+        elif len(image_hash) not in HASH_SIZES_BYTES:
             return BAD_HASH
         else:
             found = self._find(image_hash)
@@ -356,11 +362,21 @@ class ImageManager:
         return DONE, offset_bytes
 
     def _find(self, image_hash: bytes) -> int | None:
+        hash_kind = self._hash_kind()
         for slot in (0, 1):
             image = self._read_image(slot)
-            if image is not None and image.hash == image_hash:
+            if image is not None and image.tlv(hash_kind) == image_hash:
                 return slot
         return None
+
+    def _hash_kind(self) -> int:
+        """The hash TLV that the server looks for, which is set when it is built.
+
+        The running application was made for the same MCUboot, so its own image shows it.
+        """
+        running = self._read_image(0)
+        tlv = None if running is None else running.hash_tlv
+        return TLV_SHA256 if tlv is None else tlv.kind
 
     def _read_image(self, slot: int) -> McubootImage | None:
         area = self._slots[slot]
@@ -372,7 +388,7 @@ class ImageManager:
             image = McubootImage.parse(area.read(start, area.size_bytes - start))
         except NotAnImageError:
             return None
-        has_several_hashes = sum(tlv.kind == TLV_SHA256 for tlv in image.tlvs) > 1
+        has_several_hashes = sum(tlv.kind in HASH_TLVS for tlv in image.tlvs) > 1
         return None if has_several_hashes else image
 
     def _set_next_boot(self, slot: int, *, confirm: bool) -> ImageResult:
@@ -467,6 +483,6 @@ def _malformation(data: bytes, size_bytes: int | None, sha: bytes | None) -> Ima
         return LENGTH_MISSING
     if int.from_bytes(data[:4], "little") != IMAGE_MAGIC:
         return MAGIC_MISMATCH
-    if sha is not None and len(sha) > HASH_BYTES:
+    if sha is not None and len(sha) > LARGEST_UPLOAD_SHA_BYTES:
         return BAD_HASH
     return None

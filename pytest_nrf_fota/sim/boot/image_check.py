@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from pytest_nrf_fota.firmware import mcuboot_image
 from pytest_nrf_fota.firmware.image_words import HASH_DIFFERS
 from pytest_nrf_fota.firmware.mcuboot_image import (
     FLAG_NON_BOOTABLE,
@@ -13,8 +16,10 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     McubootImage,
     NotAnImageError,
     PublicKey,
+    Tlv,
     key_hash,
 )
+from pytest_nrf_fota.firmware.tlv_names import tlv_name
 from pytest_nrf_fota.sim.flash import FlashArea
 
 IMAGE_MAGIC_BYTES = 4
@@ -78,6 +83,12 @@ def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], limit_bytes: int) -
         return SlotCheck(SlotContent.INVALID, str(error))
     if len(image.data) > limit_bytes:
         return SlotCheck(SlotContent.INVALID, "the image reaches into the trailer's sectors")
+    if not image.shows_its_code:
+        how = "encrypted" if image.is_encrypted else "compressed"
+        return SlotCheck(SlotContent.INVALID, f"{how}: this MCUboot takes plain images only")
+    if image.hash_tlv is not None and not _hashes_by(image, keys):
+        name = tlv_name(image.hash_tlv.kind)
+        return SlotCheck(SlotContent.INVALID, f"hashed by {name}: this MCUboot looks for SHA256")
     if not image.hash_is_right:
         return SlotCheck(SlotContent.INVALID, HASH_DIFFERS)
     if keys and not _signed_by_one_of(image, keys):
@@ -85,6 +96,22 @@ def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], limit_bytes: int) -
     return SlotCheck(SlotContent.VALID)
 
 
+def _hashes_by(image: McubootImage, keys: tuple[PublicKey, ...]) -> bool:
+    """Whether a MCUboot with these keys may be built for the image's hash.
+
+    Which one it was built for cannot be read from it. SHA-512 is offered for Ed25519 (MCUboot 2.2,
+    boot/zephyr/Kconfig: BOOT_IMG_HASH_ALG_SHA512_ALLOW), SHA-384 for nothing that the kit has.
+    """
+    match image.hash_tlv:
+        case None | Tlv(kind=mcuboot_image.TLV_SHA256):
+            return True
+        case Tlv(kind=mcuboot_image.TLV_SHA512):
+            return any(isinstance(key, ed25519.Ed25519PublicKey) for key in keys)
+        case _:
+            return False
+
+
 def _signed_by_one_of(image: McubootImage, keys: tuple[PublicKey, ...]) -> bool:
     named = image.tlv(TLV_KEYHASH)
-    return any(key_hash(key) == named and image.signed_by(key) for key in keys)
+    algorithm = image.hash_algorithm
+    return any(key_hash(key, algorithm) == named and image.signed_by(key) for key in keys)

@@ -1,6 +1,8 @@
 """What imgtool makes, uploaded to the kit's application and judged by the kit's MCUboot."""
 
 import functools
+import hashlib
+import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,11 @@ from imgtool.main import imgtool
 
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import SigningKey
-from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+from pytest_nrf_fota.firmware.mcuboot_image import TLV_SHA512, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.sim.app.image_result import DONE, MAGIC_MISMATCH, ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
+from pytest_nrf_fota.sim.boot.image_check import SlotContent, check_slot
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, SlotMap, StageEnd
@@ -54,15 +57,20 @@ def key_of(kind: str, number: int = 0) -> SigningKey | None:
 
 
 def made_by_imgtool(
-    key: SigningKey | None, *options: str, header_bytes: int = 0x200, payload_bytes: int = 0x1800
+    key: SigningKey | None,
+    *options: str,
+    header_bytes: int = 0x200,
+    payload_bytes: int = 0x1800,
+    payload: bytes | None = None,
 ) -> bytes:
     """What `imgtool sign` makes on the command line."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source, result = folder / "unsigned.bin", folder / "signed.bin"
-        source.write_bytes(
-            build_payload(PRIMARY + header_bytes, payload_bytes, AppDescription(build_time="new"))
-        )
+        if payload is None:
+            description = AppDescription(build_time="new")
+            payload = build_payload(PRIMARY + header_bytes, payload_bytes, description)
+        source.write_bytes(payload)
         arguments = ["sign", "--header-size", hex(header_bytes), "--pad-header"]
         arguments += ["--slot-size", hex(SLOT_BYTES), "--max-sectors", str(SECTORS)]
         if "--version" not in options:
@@ -94,12 +102,14 @@ class Judgement:
     lines: list[str]
 
 
-def judge(data: bytes, key: SigningKey | None, *, swap: str = "move") -> Judgement:
+def judge(
+    data: bytes, key: SigningKey | None, *, swap: str = "move", installed: tuple[str, ...] = ()
+) -> Judgement:
     """Upload, mark for good where an upload alone does not, and boot."""
     flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
     lines: list[str] = []
     hardware = Hardware(flash, SLOTS, lines.append, keep_last_line=True)
-    old = made_by_imgtool(key, "--version", "1.0.0")
+    old = made_by_imgtool(key, "--version", "1.0.0", *installed)
     hardware.primary_area().write(0, old + b"\xff" * (-len(old) % 4))
     images = ImageManager(
         hardware.primary_area(),
@@ -110,9 +120,10 @@ def judge(data: bytes, key: SigningKey | None, *, swap: str = "move") -> Judgeme
     )
     result = _upload(images, data)
     if result == DONE:
-        new_hash = McubootImage.parse(data).hash
-        marked = images.set_state(new_hash or bytes(32), confirm=True)
-        assert (marked == DONE) == (new_hash is not None)
+        new_image, running = McubootImage.parse(data), McubootImage.parse(old)
+        assert new_image.hash is not None
+        marked = images.set_state(new_image.hash, confirm=True)
+        assert (marked == DONE) == (new_image.hash_algorithm == running.hash_algorithm)
     build = McubootBuild(
         McubootDescription.model_validate({"swap": swap}),
         () if key is None else (key.public_key(),),
@@ -216,6 +227,17 @@ def test_any_mixture(
     assert (judgement.end, judgement.holds_update) == (accepted(header_bytes), True)
 
 
+@pytest.mark.parametrize("options", [("--sha", "512"), ("--pure",)], ids=("sha-512", "pure"))
+def test_ed25519_over_sha_512_or_over_the_image_itself(options: tuple[str, ...]) -> None:
+    """MCUboot with an Ed25519 key may be built for it; the SMP list names it by its SHA-512."""
+    key = key_of("ed25519")
+    data = made_by_imgtool(key, *options)
+
+    judgement = judge(data, key, installed=options)
+
+    assert (judgement.end, judgement.holds_update) == (accepted(), True)
+
+
 class TestRefusals:
     """The opposites: a MCUboot that accepts anything would pass all of the above."""
 
@@ -248,13 +270,50 @@ class TestRefusals:
 
     def test_a_hash_of_another_length_is_not_even_listed(self) -> None:
         data = made_by_imgtool(None, "--sha", "512")
-        assert McubootImage.parse(data).hash is None
 
         judgement = judge(data, None)
 
         assert judgement.uploaded == DONE
         assert "I: Swap type: none" in judgement.lines
         assert (judgement.end, judgement.holds_update) == (accepted(), False)
+
+    @pytest.mark.parametrize("kind", ["none", "ecdsa-p256", "rsa-2048"])
+    def test_a_longer_hash_where_mcuboot_knows_one_only(self, kind: str) -> None:
+        """MCUboot's Kconfig offers SHA-512 for Ed25519; here it would be taken for nothing."""
+        signed = McubootImage.parse(made_by_imgtool(key_of(kind)))
+        digest = hashlib.sha512(signed.data[: signed.header.hashed_size_bytes]).digest()
+        flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
+        area = Hardware(flash, SLOTS, lambda line: None).secondary_area()
+        tlv = struct.pack("<HHHH", 0x6907, 4 + 4 + len(digest), TLV_SHA512, len(digest)) + digest
+        data = signed.data[: signed.header.hashed_size_bytes] + tlv
+        area.write(0, data + b"\xff" * (-len(data) % 4))
+        key = key_of(kind)
+
+        check = check_slot(area, () if key is None else (key.public_key(),), area.size_bytes)
+
+        assert check.content is SlotContent.INVALID
+        assert "SHA512" in check.reason
+
+    @pytest.mark.parametrize(
+        "options", [("--encrypt",), ("--compression", "lzma2armthumb")], ids=("encrypted", "lzma2")
+    )
+    def test_an_image_that_must_be_unpacked(self, options: tuple[str, ...], tmp_path: Path) -> None:
+        """MCUboot without these options refuses it by its header (bootutil_loader.c)."""
+        if options == ("--encrypt",):
+            pem = tmp_path / "enc.pem"
+            pem.write_bytes(
+                ec.generate_private_key(ec.SECP256R1())
+                .public_key()
+                .public_bytes(
+                    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+                )
+            )
+            options = ("--encrypt", str(pem))
+        compressible = b"\x00" * 0x1800
+        data = made_by_imgtool(key_of("ecdsa-p256"), *options, payload=compressible)
+        assert not McubootImage.parse(data).shows_its_code
+
+        self._is_refused(data, "ecdsa-p256")
 
     def test_a_big_endian_image_is_refused_by_the_upload(self) -> None:
         data = made_by_imgtool(None, "--endian", "big")
