@@ -219,7 +219,7 @@ def pytest_configure(config: pytest.Config) -> None:
             folder,
             _signing_keys(config),
             read_given_variants(config.getoption("nrf_fota_variant"), given.board),
-            given.own_packages,
+            given.own_build,
         )
     except InputError as error:
         raise pytest.UsageError(str(error)) from error

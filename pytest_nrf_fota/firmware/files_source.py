@@ -1,6 +1,7 @@
 """Firmware that the user names with --baseline and --update."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from typing_extensions import assert_never
@@ -18,6 +19,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.firmware.hex_file import memory_reader, read_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.keys_at_hand import keys_at_hand
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     ImageHeader,
@@ -42,6 +44,14 @@ _MADE = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class OwnBuild:
+    """What the baseline's build holds beside it: packages, and private keys that it generated."""
+
+    packages: tuple[Path, ...] = ()
+    key_files: tuple[Path, ...] = ()
+
+
 class FilesSource:
     """The user's own files; what a package updates is read from the package itself.
 
@@ -55,8 +65,7 @@ class FilesSource:
         folder: for made variants.
         keys: the keys that the files are signed with, as far as they were given.
         variants: those that the user built.
-        own_packages: packages of the baseline's own build; of these an update is made where none
-            was given, with the next versions.
+        own_build: the baseline's; where no update was given, its next version is one.
 
     Raises:
         PackageError: a file is missing or wrong, or two packages update the same thing.
@@ -70,17 +79,19 @@ class FilesSource:
         folder: Path,
         keys: SigningKeys | None = None,
         variants: Mapping[Variant, Path] | None = None,
-        own_packages: Sequence[Path] = (),
+        own_build: OwnBuild | None = None,
     ) -> None:
         self._variants = dict(variants or {})
         self._baseline = baseline
         self._board = board
         self._folder = folder
-        self._keys = keys or SigningKeys()
-        self._own_packages = {self._read(path).kind: path for path in own_packages}
+        own_build = own_build or OwnBuild()
+        own = [self._read(path) for path in own_build.packages]
+        self._own_packages = {package.kind: package.path for package in own}
+        given = [read_package(path, package_target(board)) for path in updates]
+        self._keys = keys_at_hand(keys or SigningKeys(), [*given, *own], own_build.key_files)
         self._updates: dict[PackageKind, Path] = {}
-        for path in updates:
-            kind = read_package(path, package_target(board)).kind
+        for path, kind in ((package.path, package.kind) for package in given):
             if kind in self._updates:
                 raise PackageError(
                     f"Two packages update the same: {self._updates[kind].name} and {path.name} "
