@@ -11,10 +11,17 @@ from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, Update
 
 # The network core's flash (facts/dual-stage-boot.md, 1): its firmware starts there.
 _NETWORK_FLASH = range(0x01000000, 0x01040000)
+# sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
+_NETWORK_IMAGE = 1
 
 
 def is_for_network_core(file: UpdateFile) -> bool:
-    """Whether the image runs on the network core, by its own reset vector."""
+    """Whether the image runs on the network core, by its own reset vector.
+
+    Where that cannot be read, as in an encrypted image, the manifest's number counts.
+    """
+    if not file.image.shows_its_code:
+        return file.image_index == _NETWORK_IMAGE
     return file.image.reset_vector in _NETWORK_FLASH
 
 

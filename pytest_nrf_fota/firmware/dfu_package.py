@@ -14,9 +14,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, V
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
+from pytest_nrf_fota.firmware.s_slot import (
+    fw_info_of,
+    s_slot_of,
+    s_slot_ranges,
+    why_no_bootloader,
+)
 from pytest_nrf_fota.firmware.zip_refusal import zip_refusal
 
 MANIFEST_NAME = "manifest.json"
@@ -112,11 +118,10 @@ class PackageTarget:
 
 def package_target(board: BoardType) -> PackageTarget:
     """What a DFU package for this board type must fit."""
-    s_slots = [slot for slot in (board.slots.s0, board.slots.s1) if slot is not None]
     return PackageTarget(
         boards=board.manifest_boards,
         socs=board.manifest_socs,
-        s_slot_ranges=tuple(range(s.address, s.address + s.size) for s in s_slots),
+        s_slot_ranges=s_slot_ranges(board),
     )
 
 
@@ -138,11 +143,15 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
         )
     kind = PackageKind.MCUBOOT if bootloaders else PackageKind.APPLICATION
     if not bootloaders and any(file.type == PackageKind.MCUBOOT.value for file in manifest.files):
+        why_not = "; ".join(
+            f"{file.name} {why_no_bootloader(file.image, target.s_slot_ranges)}" for file in files
+        )
         raise PackageError(
-            "The manifest says that the package updates MCUboot, but none of its images runs "
-            "from S0 or S1.",
+            "The manifest says that the package updates MCUboot, but none of its images is a "
+            f"MCUboot for S0 or S1: {why_not}.",
             where=str(path),
-            next_step="Compare slots.s0 and slots.s1 of the board file with partitions.yml.",
+            next_step="Compare slots.s0 and slots.s1 of the board file with partitions.yml; was "
+            "MCUboot built with NSIB (SB_CONFIG_SECURE_BOOT_APPCORE=y, CONFIG_SECURE_BOOT=y)?",
         )
     return DfuPackage(path, kind, manifest, files)
 
@@ -318,16 +327,13 @@ def _read_file(
         )
     try:
         image = McubootImage.parse(data)
-        reset_vector = image.reset_vector
+        s_slot = s_slot_of(image, target.s_slot_ranges)
     except NotAnImageError as error:
         raise PackageError(
             f"{entry.file!r} is not an MCUboot image: {error}",
             where=str(path),
             next_step="Update files are signed with imgtool; is this the unsigned binary?",
         ) from error
-    s_slot = next(
-        (n for n, addresses in enumerate(target.s_slot_ranges) if reset_vector in addresses), None
-    )
     return UpdateFile(
         name=entry.file,
         data=data,
@@ -336,15 +342,6 @@ def _read_file(
         s_slot=s_slot,
         fw_info=fw_info_of(image) if s_slot is not None else None,
     )
-
-
-def fw_info_of(image: McubootImage) -> FwInfo | None:
-    """NSIB's struct inside an update image, its address relative to the image's first byte."""
-
-    def read(address: int, size_bytes: int) -> bytes:
-        return image.data[address : address + size_bytes]
-
-    return find_fw_info(read, 0)
 
 
 def _package_error(path: Path, what: str) -> PackageError:

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import InputError, PackageError
-from pytest_nrf_fota.firmware.dfu_package import fw_info_of
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.keys import SigningKey
 from pytest_nrf_fota.firmware.known_keys import public_knowledge
@@ -28,6 +27,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     key_hash,
 )
 from pytest_nrf_fota.firmware.renewal import NotRenewableError, renew_image
+from pytest_nrf_fota.firmware.s_slot import fw_info_of, s_slot_of, s_slot_ranges
 from pytest_nrf_fota.firmware.validation_info import (
     SEARCH_BYTES,
     ValidationInfo,
@@ -113,7 +113,7 @@ def resign_image(
             where=where,
             next_step="Raise its numbers in the build instead.",
         ) from error
-    _check_fit(renewed, McubootImage.parse(renewed), board, where)
+    _check_fit(renewed, _s_slot(image, board), board, where)
     result = renewed + _tail(data, image, renewed)
     _verify(result, version, new_fw_info, keys, where)
     return ResignedImage(
@@ -139,14 +139,11 @@ def holds_fw_info(data: bytes) -> bool:
     return info is not None and _validation_of(image.payload, info) is not None
 
 
-def runs_from_s_slot(image: McubootImage, board: BoardType) -> bool:
-    """Whether the image is a bootloader for S0 or S1."""
+def _s_slot(image: McubootImage, board: BoardType) -> int | None:
     try:
-        reset_vector = image.reset_vector
+        return s_slot_of(image, s_slot_ranges(board))
     except NotAnImageError:
-        return False
-    slots = (board.slots.s0, board.slots.s1)
-    return any(s is not None and s.address <= reset_vector < s.address + s.size for s in slots)
+        return None
 
 
 def _parse(data: bytes, where: str) -> McubootImage:
@@ -173,9 +170,7 @@ def _wanted_fw_info(
 ) -> int | None:
     wanted = numbers.fw_info
     if wanted is None:
-        wanted = "+1" if runs_from_s_slot(image, board) else "keep"
-        if wanted == "+1" and info is None:
-            raise no_fw_info(where)
+        wanted = "keep" if _s_slot(image, board) is None else "+1"
     elif info is None or _validation_of(image.payload, info) is None:
         # Asked for by number: meant for the images of a package that have one.
         return None
@@ -325,16 +320,13 @@ def _validation_position(payload: bytes, info: FwInfo) -> int:
     )
 
 
-def _check_fit(renewed: bytes, image: McubootImage, board: BoardType, where: str) -> None:
-    slots = board.slots
-    if runs_from_s_slot(image, board):
-        in_s0 = slots.s0 is not None and image.reset_vector < slots.s0.address + slots.s0.size
-        slot, name = (slots.s0, "S0") if in_s0 else (slots.s1, "S1")
-    else:
-        slot, name = slots.primary, "primary"
-    if slot is not None and len(renewed) > slot.size:
+def _check_fit(renewed: bytes, s_slot: int | None, board: BoardType, where: str) -> None:
+    size_bytes, name = board.slots.primary.size, "primary"
+    if s_slot is not None:
+        size_bytes, name = len(s_slot_ranges(board)[s_slot]), f"S{s_slot}"
+    if len(renewed) > size_bytes:
         raise PackageError(
-            f"The result has {len(renewed)} bytes, the {name} slot of {board.name} {slot.size}.",
+            f"The result has {len(renewed)} bytes, the {name} slot of {board.name} {size_bytes}.",
             where=where,
             next_step="Is it the right --board? Compare its slots with partitions.yml.",
         )

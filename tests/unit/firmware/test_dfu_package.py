@@ -24,6 +24,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 )
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from tests.unit.imgtool_specimens import imgtool_sign
 
 MANIFEST = "manifest.json"
 BOARD = "nrf5340dk_nrf5340_cpuapp"
@@ -697,3 +698,23 @@ def test_most_entries(
         read_package(package_path, target)
     else:
         assert "65 entries" in refusal(package_path, target).what
+
+
+def test_application_at_the_addresses_of_an_s_slot(
+    package_path: Path, target: PackageTarget
+) -> None:
+    """A layout with MCUboot alone: no fw_info, so no bootloader, whatever its reset vector says."""
+    image = imgtool_sign(struct.pack("<II", 0x20010000, 0x10959).ljust(120_000, b"\x5a"), None)
+    package = opened(package_path, target, {APP: image, MANIFEST: app_manifest()})
+    assert package.kind is PackageKind.APPLICATION
+    assert package.files[0].s_slot is None
+
+
+def test_mcuboot_package_without_a_bootloader_says_why(
+    package_path: Path, target: PackageTarget
+) -> None:
+    image = imgtool_sign(struct.pack("<II", 0x20010000, 0x8959).ljust(0x4000, b"\x5a"), None)
+    manifest = manifest_of(file_keys(S0, type="mcuboot"))
+    error = refusal(zip_file(package_path, {S0: image, MANIFEST: manifest}), target)
+    assert f"{S0} starts in S0, and has no fw_info" in error.what
+    assert "CONFIG_SECURE_BOOT=y" in error.next_step

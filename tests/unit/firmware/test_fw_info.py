@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_nrf_fota.firmware.dfu_package import fw_info_of
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+from pytest_nrf_fota.firmware.s_slot import fw_info_of
 
 SLOT_ADDRESS = 0x8000
 SLOT_SIZE_BYTES = 0xC200
