@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from pytest_nrf_fota.board import BoardType, DistBuild
 from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.board_names import is_same_board
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,7 +93,7 @@ def find_board_file(name_or_platform: str, extra_folders: Sequence[Path] = ()) -
     for name in names:
         path = next(f / f"{name}.toml" for f in folders if (f / f"{name}.toml").is_file())
         platforms = _read_toml(path).get("platforms", [])
-        if isinstance(platforms, list) and name_or_platform in platforms:
+        if _names_one_of(name_or_platform, platforms):
             return path
     _refuse_name_in_another_file(name_or_platform, extra_folders)
     close = get_close_matches(name_or_platform, names, n=1)
@@ -103,6 +104,14 @@ def find_board_file(name_or_platform: str, extra_folders: Sequence[Path] = ()) -
         next_step=f"Known boards: {', '.join(names)}. A board is given by name, not by path. "
         "Your own board files: --board-dir, or nrf_fota_board_dir in the pytest configuration.",
     )
+
+
+def _names_one_of(platform: str, platforms: JsonValue) -> bool:
+    """Whether a west platform is one of a board file's, without revision and variant."""
+    if not isinstance(platforms, list):
+        return False
+    names = [name for name in platforms if isinstance(name, str)]
+    return platform in names or ("/" in platform and is_same_board(platform, names))
 
 
 def _refuse_name_in_another_file(name: str, folders: Sequence[Path]) -> None:
