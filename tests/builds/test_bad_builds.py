@@ -93,6 +93,15 @@ def _two_builds_in_one(build: Path) -> None:
         stream.write("\n")
 
 
+def _without_mcuboot(build: Path) -> None:
+    config = build / "fota" / "zephyr" / ".config"
+    config.write_text(config.read_text().replace("CONFIG_BOOTLOADER_MCUBOOT=y\n", ""))
+
+
+def _package_of_another_build(build: Path) -> None:
+    shutil.copy(build.parent / "build_v2" / "dfu_application.zip", build / "dfu_application.zip")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -103,6 +112,8 @@ def _two_builds_in_one(build: Path) -> None:
         (_without_yaml, "does not hold partitions"),
         (_outside_of_all_memories, "lies in no memory of nrf5340dk_sim"),
         (_without_network_core, "The network core would stay empty"),
+        (_without_mcuboot, "The build has no MCUboot"),
+        (_package_of_another_build, "dfu_application.zip has application 1.1.0"),
         (_two_builds_in_one, "again/merged.hex and build_v1/other/merged.hex"),
     ],
 )
@@ -118,6 +129,14 @@ def test_baseline_that_is_newer_than_the_update(user_folder: pytest.Pytester, bu
     del builds
     text = refusal(user_folder, "--baseline=old_v2", "--update=old_v1")
     assert "The baseline is newer than the update: its application is 1.1.0" in text
+
+
+def test_update_whose_package_is_of_another_build(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    shutil.copy(builds / "build_v1" / "dfu_application.zip", builds / "build_v2")
+    text = refusal(user_folder, "--baseline=build_v1", "--update=build_v2")
+    assert "The folder holds files of two builds: build_v2/dfu_application.zip" in text
 
 
 def test_hex_files_of_one_core_twice(user_folder: pytest.Pytester, builds: Path) -> None:

@@ -326,8 +326,11 @@ class WestBuild:
             "b0n": _partition(Slot(address=0x01000000, size=0x8580)),
             "provision": _partition(Slot(address=0x01008580, size=0x280)),
             "app": _partition(Slot(address=0x01008800, size=0x37800)),
+            "sram_primary": {"address": 0x21000000, "size": 0x10000, "region": "sram_primary"},
         }
-        _write_pm_yaml(build / "partitions_CPUNET.yml", network)
+        # Beside the application's under sysbuild, before that in the network core's own folder.
+        own = "" if self.shape.style == "sysbuild" else "hci_rpmsg"
+        _write_pm_yaml(build / own / "partitions_CPUNET.yml", network)
 
     def _devicetree(self) -> str:
         slots = self.shape.slots
