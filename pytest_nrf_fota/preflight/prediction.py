@@ -99,7 +99,8 @@ def predict(
     `running` is the last boot of a board that runs; without it the copy is booted first. `ncs` is
     the release that it was built with; None to read it from the bootloader.
 
-    Raises `BoardFileError` for a board without NSIB, `PackageError` for data outside its memories.
+    Raises `BoardFileError` for a board with a part of NSIB's slots, `PackageError` for data outside
+    its memories.
     """
     rehearsal = rehearse(Bench(board, memories, ncs), package, running)
     checks = checks_of(rehearsal)
