@@ -19,7 +19,7 @@ _NOT_ENTERED = frozenset(
 )
 _ARTIFACT = re.compile(
     r"merged(_domains)?\.hex|dfu_(application|mcuboot|multi_image)\.zip"
-    r"|signed_by_\w+\.bin|app_update\.bin|net_core_app_update\.bin|[\w.]+\.signed(\.confirmed)?\.bin"
+    r"|dfu_multi_image\.bin|signed_by_\w+\.bin|app_update\.bin|net_core_app_update\.bin|[\w.]+\.signed(\.confirmed)?\.bin"
 )
 _CONFIG = ".config"
 _PARTITIONS = "partitions.yml"
