@@ -18,6 +18,8 @@ from pytest_nrf_fota.firmware.board_names import is_same_board
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
+from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
+from pytest_nrf_fota.firmware.nrf5_sdk_package import NEXT_STEP, WHAT_IT_IS, is_nrf5_sdk_manifest
 from pytest_nrf_fota.firmware.s_slot import (
     fw_info_of,
     s_slot_of,
@@ -253,7 +255,10 @@ def read_manifest(path: Path, entries: dict[str, bytes]) -> Manifest:
             next_step="A DFU package made by the build has one; a plain .bin is no package.",
         )
     try:
-        return Manifest.model_validate(parse_manifest_json(raw.decode("utf-8")))
+        parsed = parse_manifest_json(raw.decode("utf-8"))
+        if is_nrf5_sdk_manifest(parsed):
+            raise PackageError(WHAT_IT_IS, where=f"{path}, {MANIFEST_NAME}", next_step=NEXT_STEP)
+        return Manifest.model_validate(parsed)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in detail['loc']) or 'manifest'}: {detail['msg']}"
@@ -340,6 +345,9 @@ def _read_file(
             where=str(path),
             next_step="The package was changed after the build; build it again.",
         )
+    multi_image = multi_image_refusal(data, str(path))
+    if multi_image is not None:
+        raise multi_image
     try:
         image = McubootImage.parse(data)
         s_slot = s_slot_of(image, target.s_slot_ranges)

@@ -23,6 +23,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
     read_package,
 )
 from pytest_nrf_fota.firmware.given_file import require_file
+from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.resign import (
     NewNumbers,
     ResignedImage,
@@ -157,6 +158,9 @@ def _resign_bin(
             where=str(source),
             next_step="Give an update image: app_update.bin or signed_by_mcuboot_and_b0_*.bin.",
         )
+    multi_image = multi_image_refusal(data, str(source))
+    if multi_image is not None:
+        raise multi_image
     if data.startswith(b":"):
         raise PackageError(
             "A hex file is for the probe, not for updates over the air.",

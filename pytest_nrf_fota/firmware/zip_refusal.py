@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.file_kind import FIRST_BYTES, firmware_kind
+from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 
 _ZIP_START = b"PK"
 
@@ -19,6 +20,9 @@ def zip_refusal(path: Path, error: Exception) -> PackageError:
     if isinstance(error, zipfile.BadZipFile):
         start = _start_of(path)
         if not start.startswith(_ZIP_START):
+            multi_image = multi_image_refusal(start, str(path))
+            if multi_image is not None:
+                return multi_image
             kind = firmware_kind(start)
             return PackageError(
                 f"The package is {f'{kind}, not a zip file' if kind else 'no zip file at all'}.",

@@ -20,11 +20,12 @@ class Container(Enum):
     BIN = "bin"
     HEX = "hex"
     PACKAGE = "package"
+    MULTI_IMAGE = "multi_image"
     BUILD = "build"
 
 
 class Role(Enum):
-    """What a firmware is, judged by where it runs."""
+    """What a firmware is: by where it runs, its fw_info and its size."""
 
     MCUBOOT_S0 = "mcuboot_s0"
     MCUBOOT_S1 = "mcuboot_s1"
@@ -37,12 +38,13 @@ class FoundKey(_Value):
     """A key, by its hash: SHA-256 of its DER (MCUboot), or 16 bytes of SHA-256(X||Y) (NSIB).
 
     `published_as` says where the private half is public knowledge; `given_file` is the --key that
-    it is.
+    it is, `found_in` the file beside it whose MCUboot holds it.
     """
 
     hash: str
     published_as: str | None = None
     given_file: str | None = None
+    found_in: str | None = None
 
 
 class FoundTlv(_Value):
@@ -99,7 +101,10 @@ class FoundManifestEntry(_Value):
 class FoundImage(_Value):
     """An MCUboot image. `offset_bytes` is where it lies in the file (hex: its address).
 
-    `signature_is_right`: None where no key of the same file or of --key could have made it.
+    `hash_is_right`: None where it was not checked, and `unchecked` says why. `signature_is_right`:
+    likewise, and where no key at hand could have made it. `signs_content`: whether the signature is
+    over the image itself and not over its hash. `carries_public_key`: whether the whole key is in
+    it instead of the key's hash. `role_reason`: what speaks against a role, or for `unknown`.
     `room_bytes`: what its slot leaves for it beside trailer and swap; None where that is not known.
     """
 
@@ -114,7 +119,7 @@ class FoundImage(_Value):
     reset_vector: int | None
     flags: tuple[str, ...]
     hash: str | None
-    hash_is_right: bool
+    hash_is_right: bool | None
     signature: str | None
     key: FoundKey | None
     signature_is_right: bool | None
@@ -125,6 +130,11 @@ class FoundImage(_Value):
     firmware: FoundFirmware | None
     accepts: tuple[FoundKey, ...]
     manifest: FoundManifestEntry | None = None
+    role_reason: str = ""
+    hash_algorithm: str | None = None
+    unchecked: str = ""
+    signs_content: bool = False
+    carries_public_key: bool = False
 
 
 class FoundProvisionedKey(_Value):
@@ -208,7 +218,7 @@ class Contents(_Value):
     """Everything that was found in one file or build folder.
 
     `firmwares` are those without an MCUboot header around them; `files` are the files of a build
-    folder that were read in turn.
+    folder that were read in turn. `network_provisioning` is what the network core's bootloader has.
     """
 
     format_version: Literal[1] = 1
@@ -220,6 +230,7 @@ class Contents(_Value):
     firmwares: tuple[FoundFirmware, ...] = ()
     accepts: tuple[FoundKey, ...] = ()
     provisioning: FoundProvisioning | None = None
+    network_provisioning: FoundProvisioning | None = None
     trailers: tuple[FoundTrailer, ...] = ()
     segments: tuple[FoundSegment, ...] = ()
     others: tuple[FoundOther, ...] = ()

@@ -1,6 +1,6 @@
 """Firmwares with NSIB's fw_info, wherever they lie in a memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -15,7 +15,7 @@ from pytest_nrf_fota.firmware.fw_info import (
 )
 from pytest_nrf_fota.firmware.validation_info import ValidationInfo, find_validation_info
 from pytest_nrf_fota.inspection.contents import FoundFirmware, Role
-from pytest_nrf_fota.inspection.known_keys import GivenKey, name_key
+from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.sparse_memory import LARGEST_READ_BYTES, SparseMemory
 
 MOST_FIRMWARES = 16
@@ -34,15 +34,13 @@ class Placed:
     found: FoundFirmware
 
 
-def find_firmwares(
-    memory: SparseMemory, board: BoardType, given: Sequence[GivenKey]
-) -> tuple[Placed, ...]:
+def find_firmwares(memory: SparseMemory, board: BoardType, keys: KeysAtHand) -> tuple[Placed, ...]:
     """All firmwares with a believable fw_info."""
     placed: list[Placed] = []
     for info in _believable(memory):
         if placed and info.address < placed[-1].end:
             continue
-        placed.append(_describe(memory, info, board, given))
+        placed.append(_describe(memory, info, board, keys))
         if len(placed) == MOST_FIRMWARES:
             break
     return tuple(placed)
@@ -80,9 +78,7 @@ def _believable(memory: SparseMemory) -> Iterator[FwInfo]:
             yield info
 
 
-def _describe(
-    memory: SparseMemory, info: FwInfo, board: BoardType, given: Sequence[GivenKey]
-) -> Placed:
+def _describe(memory: SparseMemory, info: FwInfo, board: BoardType, keys: KeysAtHand) -> Placed:
     start, validation = _vouched_start(memory, info)
     end = start + info.firmware_size_bytes
     found = FoundFirmware(
@@ -92,19 +88,28 @@ def _describe(
         firmware_size_bytes=info.firmware_size_bytes,
         boot_address=info.boot_address,
         is_valid=info.is_valid,
-        role=role_at(info.boot_address, board),
+        role=_role_of(info, board),
     )
     if validation is None:
         return Placed(start, end, found)
     firmware = _unburnt(memory.read(start, info.firmware_size_bytes), info, start)
     found = found.model_copy(
         update={
-            "key": name_key(validation.key_hash, given),
+            "key": keys.name(validation.key_hash),
             "hash_is_right": validation.firmware_hash == sha256(firmware).digest(),
             "signature_is_right": validation.signature_is_right(firmware),
         }
     )
     return Placed(start, end, found)
+
+
+def _role_of(info: FwInfo, board: BoardType) -> Role:
+    role = role_at(info.boot_address, board)
+    slot = {Role.MCUBOOT_S0: board.slots.s0, Role.MCUBOOT_S1: board.slots.s1}.get(role)
+    # What does not fit the slot is of another layout.
+    if slot is not None and info.firmware_size_bytes > slot.size:
+        return Role.UNKNOWN
+    return role
 
 
 def _unburnt(firmware: bytes, info: FwInfo, start: int) -> bytes:

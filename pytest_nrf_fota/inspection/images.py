@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.firmware.foreign_fw_info import foreign_chips_in
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     IMAGE_MAGIC,
@@ -12,13 +13,19 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     TLV_ENTRY,
     TLV_INFO,
     TLV_INFO_MAGIC,
-    TLV_KEYHASH,
     ImageHeader,
     McubootImage,
     NotAnImageError,
     PublicKey,
     find_embedded_keys,
+    is_named,
     key_hash,
+)
+from pytest_nrf_fota.firmware.s_slot import (
+    hiding_words,
+    s_slot_of,
+    s_slot_ranges,
+    why_no_bootloader,
 )
 from pytest_nrf_fota.firmware.tlv_names import flag_names, tlv_name
 from pytest_nrf_fota.firmware.trailer import trailer_size_bytes
@@ -26,12 +33,11 @@ from pytest_nrf_fota.inspection.contents import (
     FoundDependency,
     FoundFirmware,
     FoundImage,
-    FoundKey,
     FoundTlv,
     Role,
 )
 from pytest_nrf_fota.inspection.firmwares import role_at
-from pytest_nrf_fota.inspection.known_keys import GivenKey, name_key
+from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.sparse_memory import LARGEST_READ_BYTES, SparseMemory
 
 MOST_IMAGES = 32
@@ -94,12 +100,31 @@ def keys_in(binary: bytes) -> tuple[PublicKey, ...]:
     return find_embedded_keys(binary[:_SEARCHED_FOR_KEYS_BYTES])[:MOST_KEYS]
 
 
-def role_of(image: McubootImage, board: BoardType) -> Role:
-    """What the image is, by where its code starts."""
+def role_of(image: McubootImage, board: BoardType) -> tuple[Role, str]:
+    """What the image is, and what speaks against that or keeps it from being known."""
+    hidden = hiding_words(image)
+    if hidden:
+        return Role.UNKNOWN, f"it is {hidden}, so its code cannot be seen"
+    chip = next(foreign_chips_in(image.payload), None)
+    if chip is not None:
+        return Role.UNKNOWN, f"its fw_info is for {chip}: this image is for another chip"
     try:
-        return role_at(image.reset_vector, board)
+        slot = s_slot_of(image, s_slot_ranges(board))
+        role = role_at(image.reset_vector, board)
     except NotAnImageError:
-        return Role.UNKNOWN
+        return Role.UNKNOWN, "it has no vector table"
+    match slot, role:
+        case 0, _:
+            return Role.MCUBOOT_S0, ""
+        case 1, _:
+            return Role.MCUBOOT_S1, ""
+        case _, Role.MCUBOOT_S0 | Role.MCUBOOT_S1:
+            why = why_no_bootloader(image, s_slot_ranges(board))
+            return Role.APPLICATION, f"of another layout than board {board.name}'s: it {why}"
+        case _, Role.UNKNOWN:
+            return role, f"its code starts at {image.reset_vector:#x}, in no slot of {board.name}"
+        case _:
+            return role, ""
 
 
 def describe_image(
@@ -110,7 +135,7 @@ def describe_image(
     board: BoardType,
     firmware: FoundFirmware | None,
     verifiers: Sequence[PublicKey],
-    given: Sequence[GivenKey],
+    keys: KeysAtHand,
 ) -> FoundImage:
     """Everything that an image says of itself.
 
@@ -120,11 +145,12 @@ def describe_image(
         offset_bytes: where it lies in its file.
         board: whose slots it is measured against.
         firmware: NSIB's view of its payload.
-        verifiers: keys that may have signed it, beside those of `given`.
-        given: keys that the user named.
+        verifiers: keys of the same file that may have signed it, beside those of `keys`.
+        keys: all others at hand.
     """
-    role = role_of(image, board)
-    key = _signing_key(image, given)
+    role, role_reason = role_of(image, board)
+    named = image.signing_key_hash
+    unchecked = "encrypted, the hash is over the plain text" if image.is_encrypted else ""
     bootloader = role in (Role.MCUBOOT_S0, Role.MCUBOOT_S1)
     try:
         reset_vector = image.reset_vector
@@ -142,23 +168,26 @@ def describe_image(
         reset_vector=reset_vector,
         flags=flag_names(image.header.flags),
         hash=image.hash.hex() if image.hash else None,
-        hash_is_right=image.hash_is_right,
+        hash_algorithm=None if image.hash is None else image.hash_algorithm,
+        hash_is_right=_hash_is_right(image),
+        unchecked=unchecked,
+        signs_content=image.signs_content,
+        carries_public_key=image.carried_key is not None,
+        role_reason=role_reason,
         signature=next((tlv_name(t.kind) for t in image.tlvs if t.kind in SIGNATURE_TLVS), None),
-        key=key,
-        signature_is_right=_signature_is_right(
-            image, (*verifiers, *(one.public_key for one in given))
-        ),
+        key=None if named is None else keys.name(named),
+        signature_is_right=None
+        if unchecked
+        else _signature_is_right(image, (*verifiers, *keys.public_keys)),
         security_counter=image.security_counter,
         dependencies=tuple(
             FoundDependency(image_index=one.image_index, lowest_version=str(one.lowest_version))
             for one in image.dependencies
         ),
         tlvs=tuple(_describe_tlvs(image)),
-        room_bytes=room_for(role, board),
+        room_bytes=None if role_reason else room_for(role, board),
         firmware=firmware,
-        accepts=tuple(name_key(key_hash(k), given) for k in keys_in(image.payload))
-        if bootloader
-        else (),
+        accepts=tuple(keys.name(key_hash(k)) for k in keys_in(image.payload)) if bootloader else (),
     )
 
 
@@ -182,17 +211,25 @@ def room_for(role: Role, board: BoardType) -> int | None:
     return (sectors - trailer_sectors - 1) * sector_bytes
 
 
-def _signing_key(image: McubootImage, given: Sequence[GivenKey]) -> FoundKey | None:
-    value = image.tlv(TLV_KEYHASH)
-    return name_key(value, given) if value is not None else None
+def _hash_is_right(image: McubootImage) -> bool | None:
+    # An image that is signed as a whole may go without a hash (MCUboot's CONFIG_BOOT_SIGNATURE_
+    # TYPE_PURE looks for none).
+    if image.is_encrypted or (image.hash is None and image.signs_content):
+        return None
+    return image.hash_is_right
 
 
 def _signature_is_right(image: McubootImage, verifiers: Sequence[PublicKey]) -> bool | None:
-    wanted = image.tlv(TLV_KEYHASH)
-    candidates = [key for key in verifiers if wanted is None or key_hash(key) == wanted]
-    if not candidates or not image.is_signed:
+    if not image.is_signed:
         return None
-    return any(image.signed_by(key) for key in candidates)
+    wanted, carried = image.signing_key_hash, image.carried_key
+    if wanted is None:
+        # Nothing names the key, so that one which does not fit says nothing.
+        return True if any(image.signed_by(key) for key in verifiers) else None
+    candidates = [key for key in verifiers if is_named(key, wanted)]
+    if carried is not None:
+        candidates.append(carried)
+    return any(image.signed_by(key) for key in candidates) if candidates else None
 
 
 def _describe_tlvs(image: McubootImage) -> Iterator[FoundTlv]:

@@ -6,51 +6,56 @@ from pathlib import Path
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.inspection.contents import Contents
-from pytest_nrf_fota.inspection.known_keys import GivenKey
+from pytest_nrf_fota.inspection.keys_of_build import keys_beside
+from pytest_nrf_fota.inspection.known_keys import KeyInFile, KeysAtHand
 from pytest_nrf_fota.inspection.read_build import inspect_build
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
 from pytest_nrf_fota.inspection.read_package import inspect_package
 from pytest_nrf_fota.inspection.remarks import remarks_on
 
 
-def inspect_path(path: Path, board: BoardType, given: Sequence[GivenKey] = ()) -> Contents:
+def inspect_path(path: Path, board: BoardType, given: Sequence[KeyInFile] = ()) -> Contents:
     """What a .bin, .hex, DFU .zip or build folder holds, with remarks.
 
     Args:
         path: file or folder; its name's ending decides, without a known ending its first bytes.
         board: whose addresses count.
-        given: keys to recognise, and to check signatures with.
+        given: keys to recognise, and to check signatures with, beside those that are published and
+            those in the MCUboot of the same build.
 
     Raises:
         PackageError: it is missing, unreadable, too large, or nothing in it is known.
     """
-    contents = _read(path, board, given)
+    keys = KeysAtHand(tuple(given))
+    if path.is_file():
+        keys = keys.with_build(keys_beside(path, board))
+    contents = _read(path, board, keys)
     files = tuple(
         one.model_copy(update={"remarks": remarks_on(one, board)}) for one in contents.files
     )
     return contents.model_copy(update={"files": files, "remarks": remarks_on(contents, board)})
 
 
-def _read(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+def _read(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     if path.is_dir():
-        return inspect_build(path, board, given)
+        return inspect_build(path, board, keys)
     require_file(path, "The file")
     match path.suffix.lower():
         case ".zip":
-            return inspect_package(path, board, given)
+            return inspect_package(path, board, keys)
         case ".hex" | ".ihex":
-            return inspect_hex(path, board, given)
+            return inspect_hex(path, board, keys)
         case ".bin":
-            return inspect_bin(path, board, given)
+            return inspect_bin(path, board, keys)
         case _:
-            return _read_by_first_bytes(path, board, given)
+            return _read_by_first_bytes(path, board, keys)
 
 
-def _read_by_first_bytes(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+def _read_by_first_bytes(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     with path.open("rb") as stream:
         first = stream.read(2)
     if first == b"PK":
-        return inspect_package(path, board, given)
+        return inspect_package(path, board, keys)
     if first.startswith(b":"):
-        return inspect_hex(path, board, given)
-    return inspect_bin(path, board, given)
+        return inspect_hex(path, board, keys)
+    return inspect_bin(path, board, keys)

@@ -1,9 +1,11 @@
 """What lies in a memory: a hex file, a dump, a single image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.firmware.foreign_fw_info import COMMON_MAGIC, chip_of_foreign_fw_info
+from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.mcuboot_image import (
     IMAGE_MAGIC,
@@ -11,12 +13,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     PublicKey,
     key_hash,
 )
-from pytest_nrf_fota.firmware.provisioning import (
-    ADDRESSES_OFFSET_BYTES,
-    FREE_SLOT,
-    ProvisioningData,
-    parse_provisioning,
-)
+from pytest_nrf_fota.firmware.provisioning import ProvisioningData
 from pytest_nrf_fota.firmware.trailer import (
     MAGIC,
     Flag,
@@ -25,11 +22,9 @@ from pytest_nrf_fota.firmware.trailer import (
     decode_trailer,
 )
 from pytest_nrf_fota.inspection.contents import (
-    FoundCounter,
     FoundFirmware,
     FoundImage,
     FoundKey,
-    FoundProvisionedKey,
     FoundProvisioning,
     FoundTrailer,
     Remark,
@@ -37,24 +32,40 @@ from pytest_nrf_fota.inspection.contents import (
 )
 from pytest_nrf_fota.inspection.firmwares import Placed, find_firmwares
 from pytest_nrf_fota.inspection.images import (
+    PlacedImage,
     describe_image,
     find_images,
     keys_in,
     parse_image_at,
+    role_of,
 )
-from pytest_nrf_fota.inspection.known_keys import GivenKey, name_key
+from pytest_nrf_fota.inspection.known_keys import KeysAtHand
+from pytest_nrf_fota.inspection.mcuboot_alone import code_at_0, is_mcuboot_alone
+from pytest_nrf_fota.inspection.provisioning_data import (
+    describe_provisioning,
+    provisioning_of_app_core,
+    provisioning_of_network_core,
+)
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
+
+NO_KEYS = KeysAtHand()
 
 
 @dataclass(frozen=True)
 class MemoryContents:
-    """What was found in one memory. `bootloader_keys` are those that could check an image."""
+    """What was found in one memory.
+
+    `bootloader_keys` are those that could check an image. `boots_mcuboot_alone`: MCUboot lies at
+    address 0, with no NSIB before it.
+    """
 
     images: tuple[FoundImage, ...]
     firmwares: tuple[FoundFirmware, ...]
     accepts: tuple[FoundKey, ...]
     bootloader_keys: tuple[PublicKey, ...]
+    boots_mcuboot_alone: bool
     provisioning: FoundProvisioning | None
+    network_provisioning: FoundProvisioning | None
     trailers: tuple[FoundTrailer, ...]
     remarks: tuple[Remark, ...]
 
@@ -62,7 +73,12 @@ class MemoryContents:
     def is_empty(self) -> bool:
         """Whether nothing was recognised."""
         return not (
-            self.images or self.firmwares or self.provisioning or self.trailers or self.remarks
+            self.images
+            or self.firmwares
+            or self.provisioning
+            or self.network_provisioning
+            or self.trailers
+            or self.remarks
         )
 
 
@@ -72,7 +88,7 @@ def inspect_memory(
     *,
     has_addresses: bool,
     name: str,
-    given: Sequence[GivenKey] = (),
+    keys: KeysAtHand = NO_KEYS,
 ) -> MemoryContents:
     """Everything that can be recognised.
 
@@ -81,14 +97,15 @@ def inspect_memory(
         board: where slots and provisioning data lie.
         has_addresses: whether addresses are those of the chip; otherwise offsets in a file.
         name: what to call the images of a file without addresses.
-        given: keys that the user named.
+        keys: what signatures are checked with, beside the keys in this memory.
     """
-    provisioning = _provisioning(memory, board) if has_addresses else None
+    provisioning = provisioning_of_app_core(memory, board) if has_addresses else None
     placed = tuple(
-        _with_provisioning(one, provisioning) for one in find_firmwares(memory, board, given)
+        _with_provisioning(one, provisioning) for one in find_firmwares(memory, board, keys)
     )
     placed_images = find_images(memory)
-    bootloader_keys = _bootloader_keys(memory, board, placed, has_addresses)
+    end_of_bootloaders = _end_of_bootloaders(placed_images, board, has_addresses)
+    bootloader_keys = _bootloader_keys(memory, end_of_bootloaders, placed, has_addresses)
     images = tuple(
         describe_image(
             one.image,
@@ -99,7 +116,7 @@ def inspect_memory(
                 (p.found for p in placed if one.address <= p.found.offset_bytes < one.end), None
             ),
             verifiers=bootloader_keys,
-            given=given,
+            keys=keys,
         )
         for one in placed_images
     )
@@ -112,44 +129,26 @@ def inspect_memory(
     return MemoryContents(
         images=images,
         firmwares=firmwares,
-        accepts=tuple(name_key(key_hash(key), given) for key in bootloader_keys),
+        accepts=tuple(keys.name(key_hash(key)) for key in bootloader_keys),
         bootloader_keys=bootloader_keys,
-        provisioning=_describe_provisioning(provisioning, board, given),
+        boots_mcuboot_alone=has_addresses
+        and provisioning is None
+        and _boots_mcuboot_alone(memory, end_of_bootloaders, firmwares, images),
+        provisioning=None
+        if provisioning is None or board.slots.provisioning_address is None
+        else describe_provisioning(provisioning, board.slots.provisioning_address, keys),
+        network_provisioning=provisioning_of_network_core(
+            memory,
+            board,
+            [one.found.firmware_address for one in placed if one.found.role is Role.NETWORK_CORE],
+            keys,
+        )
+        if has_addresses
+        else None,
         trailers=_trailers(memory, board, has_addresses),
-        remarks=_broken_images(
-            memory, board, has_addresses, [one.address for one in placed_images]
-        ),
-    )
-
-
-def _provisioning(memory: SparseMemory, board: BoardType) -> ProvisioningData | None:
-    address = board.slots.provisioning_address
-    if address is None or not memory.holds(address + ADDRESSES_OFFSET_BYTES, 12):
-        return None
-    return parse_provisioning(memory.read, address)
-
-
-def _describe_provisioning(
-    data: ProvisioningData | None, board: BoardType, given: Sequence[GivenKey]
-) -> FoundProvisioning | None:
-    if data is None or board.slots.provisioning_address is None:
-        return None
-    return FoundProvisioning(
-        address=board.slots.provisioning_address,
-        s0_address=data.s0_address,
-        s1_address=data.s1_address,
-        keys=tuple(
-            FoundProvisionedKey(key=name_key(one.key_hash, given), invalidated=one.invalidated)
-            for one in data.keys
-        ),
-        counters=tuple(
-            FoundCounter(
-                description=one.description,
-                value=one.value,
-                slots=len(one.slots),
-                used_slots=sum(1 for slot in one.slots if slot != FREE_SLOT),
-            )
-            for one in data.counters
+        remarks=(
+            *_broken_images(memory, board, has_addresses, [one.address for one in placed_images]),
+            *_foreign_firmwares(memory),
         ),
     )
 
@@ -167,21 +166,53 @@ def _with_provisioning(placed: Placed, data: ProvisioningData | None) -> Placed:
     )
 
 
+def _end_of_bootloaders(
+    placed_images: Sequence[PlacedImage], board: BoardType, has_addresses: bool
+) -> int:
+    """Where the application begins: in this file, or on this board."""
+    if not has_addresses:
+        return 0
+    applications = [
+        one.address for one in placed_images if role_of(one.image, board)[0] is Role.APPLICATION
+    ]
+    return min([board.slots.primary.address, *applications])
+
+
 def _bootloader_keys(
-    memory: SparseMemory, board: BoardType, placed: Sequence[Placed], has_addresses: bool
+    memory: SparseMemory, end: int, placed: Sequence[Placed], has_addresses: bool
 ) -> tuple[PublicKey, ...]:
-    """Keys compiled into whatever lies before the application."""
+    """Keys compiled into whatever lies before the application, which begins at `end`."""
     found: dict[bytes, PublicKey] = {}
     if has_addresses:
         for segment in memory.segments:
-            if segment.address < board.slots.primary.address:
-                before = segment.data[: board.slots.primary.address - segment.address]
+            if segment.address < end:
+                before = segment.data[: end - segment.address]
                 found |= {key_hash(key): key for key in keys_in(before)}
     else:
         for one in placed:
             code = memory.read(one.start, one.found.firmware_size_bytes)
             found |= {key_hash(key): key for key in keys_in(code)}
     return tuple(found.values())
+
+
+def _boots_mcuboot_alone(
+    memory: SparseMemory, end: int, firmwares: Sequence[FoundFirmware], images: Sequence[FoundImage]
+) -> bool:
+    if any(one.role in (Role.MCUBOOT_S0, Role.MCUBOOT_S1) for one in firmwares):
+        return False
+    has_application = any(one.role is Role.APPLICATION for one in images)
+    return is_mcuboot_alone(code_at_0(memory, end), has_application=has_application)
+
+
+def _foreign_firmwares(memory: SparseMemory) -> Iterator[Remark]:
+    for address in memory.find(COMMON_MAGIC):
+        chip = chip_of_foreign_fw_info(memory.read(address, FW_INFO_STRUCT.size))
+        if chip is not None:
+            yield Remark(
+                level="warning",
+                place=f"fw_info at 0x{address:x}",
+                text=f"fw_info for {chip}: this firmware is for another chip.",
+            )
 
 
 def _slots(board: BoardType) -> tuple[tuple[str, int, int], ...]:

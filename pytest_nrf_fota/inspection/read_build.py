@@ -1,11 +1,11 @@
 """Read build folders."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.build.build import Layout, read_build
 from pytest_nrf_fota.build.files import find_build_files
+from pytest_nrf_fota.build.slots import slots_of
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.inspection.build_settings import found_partition, read_settings
 from pytest_nrf_fota.inspection.contents import (
@@ -15,12 +15,13 @@ from pytest_nrf_fota.inspection.contents import (
     FoundPartition,
     Remark,
 )
-from pytest_nrf_fota.inspection.known_keys import GivenKey
+from pytest_nrf_fota.inspection.keys_of_build import keys_of_hex_files
+from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
 from pytest_nrf_fota.inspection.read_package import inspect_package
 
 
-def inspect_build(folder: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     """What a build made. A file of it that cannot be read is a remark. Raises `PackageError`."""
     files = find_build_files(folder)
     contents: list[Contents] = []
@@ -28,11 +29,14 @@ def inspect_build(folder: Path, board: BoardType, given: Sequence[GivenKey]) -> 
     layout: Layout | None = None
     try:
         layout = read_build(folder).layout
+        if layout is not None:
+            board = board.model_copy(update={"slots": slots_of(layout, board)})
     except PackageError as error:
         remarks.append(_unreadable(Path(error.where), folder, error))
+    keys = keys.with_build(keys_of_hex_files(files.hex_files, board))
     for path in (*files.hex_files, *files.packages):
         try:
-            one = _inspect_artifact(path, board, given)
+            one = _inspect_artifact(path, board, keys)
         except PackageError as error:
             remarks.append(_unreadable(path, folder, error))
         else:
@@ -41,7 +45,7 @@ def inspect_build(folder: Path, board: BoardType, given: Sequence[GivenKey]) -> 
     others: list[FoundOther] = []
     for path in files.bins:
         try:
-            one = inspect_bin(path, board, given)
+            one = inspect_bin(path, board, keys)
         except PackageError as error:
             remarks.append(_unreadable(path, folder, error))
             continue
@@ -65,10 +69,10 @@ def inspect_build(folder: Path, board: BoardType, given: Sequence[GivenKey]) -> 
     )
 
 
-def _inspect_artifact(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+def _inspect_artifact(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     if path.suffix == ".hex":
-        return inspect_hex(path, board, given)
-    return inspect_package(path, board, given)
+        return inspect_hex(path, board, keys)
+    return inspect_package(path, board, keys)
 
 
 def _partitions(layout: Layout | None) -> tuple[FoundPartition, ...]:

@@ -1,15 +1,16 @@
 """Read .hex and .bin files."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
+from pytest_nrf_fota.firmware.multi_image import read_multi_image
 from pytest_nrf_fota.inspection.contents import Container, Contents, FoundSegment, Remark
-from pytest_nrf_fota.inspection.known_keys import GivenKey
+from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.memory_contents import MemoryContents, inspect_memory
+from pytest_nrf_fota.inspection.read_multi_image import inspect_multi_image
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
 # The external flash of the kit, twice.
@@ -18,13 +19,17 @@ MOST_SEGMENTS_SHOWN = 256
 _ELF_MAGIC = b"\x7fELF"
 
 
-def inspect_hex(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+def inspect_hex(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     """What a hex file holds. Raises `PackageError`."""
     segments = read_hex(path)
     found = inspect_memory(
-        SparseMemory(segments), board, has_addresses=True, name=path.name, given=given
+        SparseMemory(segments), board, has_addresses=True, name=path.name, keys=keys
     )
     remarks = list(found.remarks)
+    if found.boots_mcuboot_alone:
+        remarks.append(
+            Remark(level="note", place="boot", text="No NSIB: MCUboot lies at address 0.")
+        )
     if len(segments) > MOST_SEGMENTS_SHOWN:
         remarks.append(
             Remark(
@@ -40,19 +45,22 @@ def inspect_hex(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Cont
     )
 
 
-def inspect_bin(path: Path, board: BoardType, given: Sequence[GivenKey]) -> Contents:
+def inspect_bin(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     """What a .bin holds: an update image, a signed firmware, a dump. Raises `PackageError`."""
     data = read_bin(path)
+    parts = read_multi_image(data)
+    if parts is not None:
+        return inspect_multi_image(path, data, parts, board, keys)
     memory = SparseMemory((Segment(0, data),))
-    found = inspect_memory(memory, board, has_addresses=False, name=path.name, given=given)
+    found = inspect_memory(memory, board, has_addresses=False, name=path.name, keys=keys)
     if found.is_empty and len(data) > board.slots.primary.address:
         # A dump of the whole flash: offsets are addresses.
-        found = inspect_memory(memory, board, has_addresses=True, name=path.name, given=given)
+        found = inspect_memory(memory, board, has_addresses=True, name=path.name, keys=keys)
     if found.remarks and not (found.images or found.firmwares):
         raise PackageError(
             found.remarks[0].text,
             where=str(path),
-            next_step="Copy the file again, or build it again.",
+            next_step="Copy the file again, or build it again, for this board.",
         )
     if found.is_empty:
         raise PackageError(
@@ -105,6 +113,7 @@ def _contents(
         firmwares=found.firmwares,
         accepts=found.accepts,
         provisioning=found.provisioning,
+        network_provisioning=found.network_provisioning,
         trailers=found.trailers,
         remarks=found.remarks,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.firmware.board_names import is_same_board
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -11,6 +12,7 @@ from pytest_nrf_fota.inspection.contents import (
     Remark,
     Role,
 )
+from pytest_nrf_fota.probe.protocol import Core
 
 # With monotonic counters NSIB stores twice the version in 16 bits (facts/dual-stage-boot.md, 2.1).
 HIGHEST_FW_INFO_VERSION = 32766
@@ -27,7 +29,9 @@ def remarks_on(contents: Contents, board: BoardType) -> tuple[Remark, ...]:
         *_on_trailers(contents),
         *_on_bootloader_variants(contents),
         *_on_settings(contents),
+        *_on_board_of_build(contents, board),
         *_on_partitions(contents, board),
+        *_on_network_core(contents, board),
         *_on_versions_of_build(contents),
     ]
     unique = list(dict.fromkeys(found))
@@ -51,15 +55,8 @@ def _on_images(contents: Contents) -> Iterator[Remark]:
                 f"The image has {image.size_bytes} bytes; its slot leaves {image.room_bytes} "
                 "beside what swap using move needs.",
             )
-        if image.role is Role.UNKNOWN:
-            address = (
-                "no vector table" if image.reset_vector is None else f"{image.reset_vector:#x}"
-            )
-            yield _warning(
-                image.name,
-                f"Its code starts at {address}, in no slot of board {contents.board}: is it for "
-                "another board or another partition layout (--board, --board-dir)?",
-            )
+        yield from _on_role(image)
+        yield from _on_kind(image)
         if image.key is not None and image.key.published_as is not None:
             yield _warning(
                 image.name,
@@ -75,6 +72,79 @@ def _on_images(contents: Contents) -> Iterator[Remark]:
         yield from _on_versions(image)
 
 
+def _on_role(image: FoundImage) -> Iterator[Remark]:
+    reason = image.role_reason
+    # The heading says what is hidden.
+    if not reason or (image.role is Role.UNKNOWN and _hides_its_code(image)):
+        return
+    if image.role is Role.APPLICATION and not _hides_its_code(image):
+        yield _warning(
+            image.name,
+            f"An application {reason}. Give the board file of its layout (--board, --board-dir).",
+        )
+    elif image.role is Role.UNKNOWN:
+        yield _warning(
+            image.name,
+            f"What it is is unknown: {reason}. Is it for another board or another partition layout "
+            "(--board, --board-dir)?",
+        )
+    else:
+        yield _note(image.name, f"{reason[0].upper()}{reason[1:]}.")
+
+
+def _on_kind(image: FoundImage) -> Iterator[Remark]:
+    """What a MCUboot must be built for to take such an image."""
+    if _is_flagged(image, "ENCRYPTED"):
+        yield _note(
+            image.name,
+            "Encrypted: hash and signature are over the plain text, so neither is checked here. "
+            "Only a MCUboot with CONFIG_BOOT_ENCRYPT_IMAGE and the private key takes it.",
+        )
+    if _is_flagged(image, "COMPRESSED"):
+        yield _note(
+            image.name,
+            "Compressed: hash and signature are over the compressed image. Only a MCUboot with "
+            "CONFIG_BOOT_DECOMPRESSION takes it.",
+        )
+    if "ROM_FIXED" in image.flags:
+        yield _note(
+            image.name,
+            f"Made for direct XIP: it runs where it lies, at {image.load_address:#x} (imgtool "
+            "--rom-fixed), and a MCUboot that swaps or overwrites ignores that.",
+        )
+    if image.carries_public_key:
+        yield _warning(
+            image.name,
+            "It carries the whole public key (imgtool --public-key-format full). A MCUboot without "
+            "CONFIG_BOOT_HW_KEY looks for the key's hash, finds none, and refuses it.",
+        )
+    if image.signs_content:
+        yield _note(
+            image.name,
+            "The signature is over the image itself (imgtool --pure): only a MCUboot with "
+            "CONFIG_BOOT_SIGNATURE_TYPE_PURE takes it.",
+        )
+    elif image.hash_algorithm not in (None, "sha256"):
+        yield _note(
+            image.name,
+            f"Hashed by {hash_words(image.hash_algorithm)}: a MCUboot that was built for SHA-256, "
+            "the default, refuses it.",
+        )
+
+
+def hash_words(algorithm: str) -> str:
+    """`SHA-512` for hashlib's `sha512`."""
+    return algorithm.upper().replace("SHA", "SHA-")
+
+
+def _hides_its_code(image: FoundImage) -> bool:
+    return _is_flagged(image, "ENCRYPTED") or _is_flagged(image, "COMPRESSED")
+
+
+def _is_flagged(image: FoundImage, beginning: str) -> bool:
+    return any(flag.startswith(beginning) for flag in image.flags)
+
+
 def _accepted_by_itself(image: FoundImage) -> bool:
     # Bootloader and updates are signed with one key; if not, this may be the last update.
     key = image.key
@@ -82,12 +152,12 @@ def _accepted_by_itself(image: FoundImage) -> bool:
 
 
 def _on_integrity(image: FoundImage) -> Iterator[Remark]:
-    if not image.hash_is_right:
+    if image.hash_is_right is False:
         yield _warning(
             image.name,
             "The hash does not fit the content: MCUboot refuses this image."
             if image.hash
-            else "The image has no SHA-256 TLV: MCUboot of NCS 2.x refuses it.",
+            else "The image has no hash: MCUboot refuses it.",
         )
     if image.signature is None:
         yield _warning(image.name, "Not signed: only an MCUboot without a key takes it.")
@@ -156,8 +226,9 @@ def _on_provisioning(contents: Contents) -> Iterator[Remark]:
     if contents.container is Container.HEX and bootloaders and contents.provisioning is None:
         yield _warning(
             "provisioning",
-            "There is a firmware for NSIB and no provisioning data: a kit that was erased "
-            "completely does not boot this.",
+            "It holds a MCUboot for an S slot and no provisioning data, without which NSIB knows "
+            "no key: a kit that was erased completely does not boot this. The build's merged.hex "
+            "has both.",
         )
     provisioning = contents.provisioning
     if provisioning is None:
@@ -232,7 +303,29 @@ def _on_settings(contents: Contents) -> Iterator[Remark]:
             )
 
 
+def _on_board_of_build(contents: Contents, board: BoardType) -> Iterator[Remark]:
+    foreign: dict[str, list[str]] = {}
+    for one in contents.settings:
+        if one.name == "CONFIG_BOARD" and not _is_of_board(one.value, board):
+            foreign.setdefault(one.value, []).append(one.image)
+    for name, images in foreign.items():
+        yield _warning(
+            ", ".join(images),
+            f"CONFIG_BOARD is {name}: this is a build for another board than {board.name}, and "
+            "what is said here of slots and roles does not hold for it. Is it the right folder?",
+        )
+
+
 _NSIB_KEY_SETTINGS = ("CONFIG_SB_SIGNING_KEY_FILE", "SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE")
+
+
+def _is_of_board(config_board: str, board: BoardType) -> bool:
+    """Whether a CONFIG_BOARD names the board, for either core; so does any where none is known."""
+    known = (*board.manifest_boards, *board.platforms)
+    return not known or any(
+        is_same_board(config_board, known, is_for_network_core=is_network)
+        for is_network in (False, True)
+    )
 
 
 def _on_partitions(contents: Contents, board: BoardType) -> Iterator[Remark]:
@@ -242,17 +335,38 @@ def _on_partitions(contents: Contents, board: BoardType) -> Iterator[Remark]:
         ("s1", board.slots.s1),
         ("mcuboot_primary", board.slots.primary),
     )
+    if board.slots.s0 is not None and "mcuboot_primary" in partitions and "s0" not in partitions:
+        yield _note("layout", "The build has no S0 and S1, so no NSIB: MCUboot lies at 0.")
     for name, slot in slots:
         found = partitions.get(name)
         if found is None or slot is None:
             continue
         if (found.address, found.size_bytes) != (slot.address, slot.size):
-            yield _warning(
-                "partitions.yml",
-                f"{name} is {found.address:#x}, {found.size_bytes:#x} bytes; board {board.name} "
-                f"says {slot.address:#x}, {slot.size:#x} bytes. Write your own board file "
-                "(README).",
+            yield _note(
+                "layout",
+                f"{name} is {found.address:#x}, {found.size_bytes:#x} bytes, in board {board.name} "
+                f"{slot.address:#x}, {slot.size:#x} bytes: the build's is taken.",
             )
+
+
+def _on_network_core(contents: Contents, board: BoardType) -> Iterator[Remark]:
+    if Core.NETWORK not in board.probe.recover:
+        return
+    files = contents.files if contents.container is Container.BUILD else (contents,)
+    hex_files = [one for one in files if one.container is Container.HEX]
+    memories = {
+        segment.memory
+        for one in hex_files
+        for segment in one.segments
+        if segment.memory is not None
+    }
+    is_whole = contents.container is Container.BUILD or "application flash" in memories
+    if hex_files and is_whole and not any(name.startswith("network") for name in memories):
+        yield _note(
+            "network core",
+            "None: there is nothing for the network core here, and recovering a kit erases it. An "
+            "application whose Bluetooth controller runs there needs its hex file as well.",
+        )
 
 
 def _on_versions_of_build(build: Contents) -> Iterator[Remark]:

@@ -23,11 +23,13 @@ from pytest_nrf_fota.inspection.contents import (
     Role,
 )
 from pytest_nrf_fota.inspection.printable_contents import printable_contents
+from pytest_nrf_fota.inspection.remarks import hash_words
 
 _CONTAINER_WORDS = {
     Container.BIN: "binary",
     Container.HEX: "Intel hex file",
     Container.PACKAGE: "DFU package",
+    Container.MULTI_IMAGE: "DFU multi image",
     Container.BUILD: "build folder",
 }
 _SHORT_HASH_CHARS = 8
@@ -43,7 +45,7 @@ def _print_file(contents: Contents, console: Console) -> None:
     _print_title(contents, console)
     _print_table(console, _overview(contents))
     for image in contents.images:
-        _print_block(console, f"{image.name}: {role_words(image.role)}", _image_lines(image))
+        _print_block(console, f"{image.name}: {_image_words(image)}", _image_lines(image))
     for firmware in contents.firmwares:
         _print_block(
             console,
@@ -58,6 +60,12 @@ def _print_file(contents: Contents, console: Console) -> None:
             console,
             f"Provisioning data at 0x{contents.provisioning.address:x}",
             _provisioning_lines(contents.provisioning),
+        )
+    if contents.network_provisioning is not None:
+        _print_block(
+            console,
+            f"Provisioning data of the network core at 0x{contents.network_provisioning.address:x}",
+            _network_provisioning_lines(contents.network_provisioning),
         )
     for trailer in contents.trailers:
         _print_block(console, f"Trailer, {trailer.slot}", _trailer_lines(trailer))
@@ -91,6 +99,12 @@ def role_words(role: Role) -> str:
             return "unknown"
         case _:
             assert_never(role)
+
+
+def _image_words(image: FoundImage) -> str:
+    words = role_words(image.role)
+    unexplained = image.role is Role.UNKNOWN and image.role_reason
+    return f"{words}: {image.role_reason}" if unexplained else words
 
 
 def _print_title(contents: Contents, console: Console) -> None:
@@ -171,7 +185,7 @@ def _image_lines(image: FoundImage) -> list[tuple[str, str]]:
     lines = [
         ("version", image.version),
         ("size", f"{image.size_bytes:,} bytes{room}; header 0x{image.header_size_bytes:x}"),
-        ("hash", f"{image.hash or 'none'}{'' if image.hash_is_right else '  WRONG'}"),
+        ("hash", _hash_words(image)),
         ("signature", _signature_words(image)),
     ]
     if image.key is not None:
@@ -180,7 +194,8 @@ def _image_lines(image: FoundImage) -> list[tuple[str, str]]:
     if image.flags:
         lines.append(("flags", ", ".join(image.flags)))
     if image.load_address:
-        lines.append(("load", f"0x{image.load_address:x}"))
+        label = "runs at" if "ROM_FIXED" in image.flags else "load"
+        lines.append((label, f"0x{image.load_address:x}"))
     if image.security_counter is not None:
         lines.append(("counter", f"security counter {image.security_counter}"))
     lines += [
@@ -195,16 +210,31 @@ def _image_lines(image: FoundImage) -> list[tuple[str, str]]:
     return lines
 
 
+def _hash_words(image: FoundImage) -> str:
+    words = image.hash or "none"
+    if image.hash_algorithm not in (None, "sha256"):
+        words += f"  {hash_words(image.hash_algorithm)}"
+    match image.hash_is_right:
+        case True:
+            return words
+        case False:
+            return f"{words}  WRONG"
+        case None:
+            return f"{words}  not checked: {image.unchecked}" if image.unchecked else words
+
+
 def _signature_words(image: FoundImage) -> str:
     if image.signature is None:
         return "none"
+    kind = f"{image.signature} over the image itself" if image.signs_content else image.signature
     match image.signature_is_right:
         case True:
-            return f"{image.signature}, right"
+            return f"{kind}, right"
         case False:
-            return f"{image.signature}, WRONG"
+            return f"{kind}, WRONG"
         case None:
-            return f"{image.signature}, not checked: the public key is not at hand (--key)"
+            why = image.unchecked or "the public key is not at hand (--key)"
+            return f"{kind}, not checked: {why}"
 
 
 def _tlv_words(image: FoundImage) -> str:
@@ -250,7 +280,8 @@ def _firmware_lines(firmware: FoundFirmware) -> list[tuple[str, str]]:
 
 def _key_words(key: FoundKey) -> str:
     known = key.given_file or key.published_as
-    return f"{key.hash} = {known}" if known else key.hash
+    words = f"{key.hash} = {known}" if known else key.hash
+    return f"{words}, in the MCUboot of {key.found_in}" if key.found_in else words
 
 
 def _provisioning_lines(provisioning: FoundProvisioning) -> list[tuple[str, str]]:
@@ -268,6 +299,11 @@ def _provisioning_lines(provisioning: FoundProvisioning) -> list[tuple[str, str]
         for one in provisioning.counters
     ]
     return lines
+
+
+def _network_provisioning_lines(provisioning: FoundProvisioning) -> list[tuple[str, str]]:
+    # It names one firmware, has no keys of its own where MCUboot checks the signature.
+    return [("firmware", f"0x{provisioning.s0_address:x}"), *_provisioning_lines(provisioning)[1:]]
 
 
 def _counter_name(description: int) -> str:

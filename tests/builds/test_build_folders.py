@@ -49,7 +49,7 @@ def test_build_folders_run_to_a_proven_upgrade(shape: Shape, user_folder: pytest
     outcomes = result.parseoutcomes()
     assert outcomes == ({"passed": 2} if shape.has_nsib else {"passed": 1, "skipped": 1})
     text = result.stdout.str()
-    result.stdout.fnmatch_lines(["*application 1.0.0 (*) -> 1.1.0 (*): UPGRADED"])
+    result.stdout.fnmatch_lines(["*application 1.0.0 (*) -> 1.1.0 (*)*: UPGRADED"])
     assert ("MCUboot 14 in S0 -> 15 in S1: UPGRADED" in text) is shape.has_nsib
     for picked in _picked(shape):
         assert f"build_v1/{picked} (" in text

@@ -26,6 +26,12 @@ mcuboot_primary:
   - app
   region: flash_primary
   size: 0xd8000
+mcuboot_secondary:
+  address: 0x0
+  device: DT_CHOSEN(nordic_pm_ext_flash)
+  end_address: 0xd8000
+  region: external_flash
+  size: 0xd8000
 s0:
   address: 0x8000
   end_address: 0x14200

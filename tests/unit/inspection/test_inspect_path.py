@@ -30,6 +30,7 @@ from pytest_nrf_fota.firmware.trailer import MAGIC
 from pytest_nrf_fota.inspection.contents import Container, Contents, Role
 from pytest_nrf_fota.inspection.inspect_path import inspect_path
 from pytest_nrf_fota.inspection.known_keys import read_given_keys
+from tests.unit.imgtool_specimens import imgtool_sign, write_private_key
 
 Write = Callable[[str, bytes], Path]
 
@@ -102,16 +103,18 @@ def test_package_with_the_network_core(demo: DemoSource, board: BoardType) -> No
     assert (firmware.version, firmware.signature_is_right) == (2, True)
 
 
-def test_application_package_with_a_named_key(
-    demo: DemoSource, board: BoardType, mcuboot_pem: Path
-) -> None:
+def test_image_with_a_named_key(board: BoardType, tmp_path: Path, written: Write) -> None:
     """Without a key the signature is not judged, with it it is."""
-    (unjudged,) = inspect_path(demo.app_update, board).images
+    key = signing_key_for_tests("mine")
+    payload = build_payload(0x28200, 0x1000, AppDescription())
+    path = written("app.bin", imgtool_sign(payload, key))
+    (unjudged,) = inspect_path(path, board).images
     assert unjudged.signature_is_right is None
-    (judged,) = inspect_path(demo.app_update, board, read_given_keys((mcuboot_pem,))).images
+    pem = write_private_key(tmp_path / "mine.pem", key)
+    (judged,) = inspect_path(path, board, read_given_keys((pem,))).images
     assert judged.signature_is_right
     assert judged.key is not None
-    assert judged.key.given_file == str(mcuboot_pem)
+    assert judged.key.given_file == str(pem)
 
 
 def test_signed_by_nsib_only(demo: DemoSource, board: BoardType, written: Write) -> None:
@@ -301,13 +304,13 @@ def test_child_image_build(child_image_build: Path, board: BoardType) -> None:
     texts = _texts(contents)
     assert "a pristine build makes another one" in texts
     assert "is 3 here and 15 in mcuboot" in texts
-    assert "partitions.yml" not in texts
+    assert "layout" not in texts
 
 
 def test_partitions_that_differ_from_the_board_file(
     child_image_build: Path, board: BoardType
 ) -> None:
-    """The user is sent to a board file of their own."""
+    """The build's layout is taken, and the difference told."""
     path = child_image_build / "partitions.yml"
     path.write_text(path.read_text().replace("size: 0xd8000", "size: 0xc8000"))
     assert "mcuboot_primary is 0x28000, 0xc8000 bytes" in _texts(
