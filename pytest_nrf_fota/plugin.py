@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.board import BoardType
-    from pytest_nrf_fota.build.given import GivenFirmware
+    from pytest_nrf_fota.builds.given import GivenFirmware
     from pytest_nrf_fota.firmware.resign import SigningKeys
     from pytest_nrf_fota.firmware.source import FirmwareSource
     from pytest_nrf_fota.report.run import TestFiles
@@ -187,7 +187,7 @@ def pytest_configure(config: pytest.Config) -> None:
             )
         return
     from pytest_nrf_fota.board_file import load_board, own_settings
-    from pytest_nrf_fota.build.given import read_given_firmware
+    from pytest_nrf_fota.builds.given import read_given_firmware
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.firmware.choose import firmware_source
     from pytest_nrf_fota.firmware.given_variants import read_given_variants

@@ -26,9 +26,9 @@ def board_file(
     Nothing is guessed without saying so in a comment.
     """
     from pytest_nrf_fota.board_file import load_board
-    from pytest_nrf_fota.build.board_text import board_file_text
-    from pytest_nrf_fota.build.build import read_build
-    from pytest_nrf_fota.build.new_board_file import board_name_of, release_of, write_board_file
+    from pytest_nrf_fota.builds.board_text import board_file_text
+    from pytest_nrf_fota.builds.build import read_build
+    from pytest_nrf_fota.builds.new_board_file import board_name_of, release_of, write_board_file
 
     with refusing():
         found = read_build(build)

@@ -43,7 +43,7 @@ def preflight(
     board); 2 an input cannot be used.
     """
     from pytest_nrf_fota.board_file import load_board, own_settings
-    from pytest_nrf_fota.build.given import read_baseline, read_updates
+    from pytest_nrf_fota.builds.given import read_baseline, read_updates
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
     from pytest_nrf_fota.preflight.prediction import (

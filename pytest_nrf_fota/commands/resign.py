@@ -53,7 +53,7 @@ def resign(
 ) -> None:
     """Make the next version of your own build without building: raise versions, sign again."""
     from pytest_nrf_fota.board_file import load_board, own_settings
-    from pytest_nrf_fota.build.given import board_of_build
+    from pytest_nrf_fota.builds.given import board_of_build
     from pytest_nrf_fota.firmware.keys import read_signing_key
     from pytest_nrf_fota.firmware.resign import MARKER_NOTE, NewNumbers, SigningKeys
     from pytest_nrf_fota.firmware.resign_file import resign_path

@@ -37,7 +37,7 @@ def sim(
     from pydantic import TypeAdapter
 
     from pytest_nrf_fota.board_file import load_board, own_settings
-    from pytest_nrf_fota.build.given import read_baseline
+    from pytest_nrf_fota.builds.given import read_baseline
     from pytest_nrf_fota.firmware.demo import DemoSource
     from pytest_nrf_fota.sim.kit import KitError, KitSettings
     from pytest_nrf_fota.sim.process import run_kit, temporary_folder

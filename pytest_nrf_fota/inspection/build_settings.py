@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pytest_nrf_fota.build.kconfig import read_kconfig
-from pytest_nrf_fota.build.partitions import Partition
+from pytest_nrf_fota.builds.kconfig import read_kconfig
+from pytest_nrf_fota.builds.partitions import Partition
 from pytest_nrf_fota.inspection.contents import FoundPartition, FoundSetting
 
 # What decides about an upgrade, of the hundreds of values of a build.

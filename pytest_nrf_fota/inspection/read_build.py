@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.build.build import Layout, read_build
-from pytest_nrf_fota.build.files import find_build_files
-from pytest_nrf_fota.build.slots import slots_of
+from pytest_nrf_fota.builds.build import Layout, read_build
+from pytest_nrf_fota.builds.files import find_build_files
+from pytest_nrf_fota.builds.slots import slots_of
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.inspection.build_settings import found_partition, read_settings
 from pytest_nrf_fota.inspection.contents import (
