@@ -55,7 +55,8 @@ def require_newer(segments: Sequence[Segment], board: BoardType, packages: Seque
 
 def _older(what: str, installed: str, offered: str, path: Path) -> PackageError:
     return PackageError(
-        f"The baseline is newer than the update: its {what} is {installed}, the update's {offered}.",
+        f"The baseline is newer than the update: its {what} is {installed}, "
+        f"the update's {offered}.",
         where=str(path),
         next_step="Are --baseline and --update the wrong way round? To test that a downgrade is "
         "refused, use firmware.variant(Variant.APP_OLDER), or give the file to dut.upgrade().",

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 def board_name_of(output: Path | None) -> str:
-    """The name of the board in this file. Raises `InputError` for a file name that cannot be one."""
+    """The name of the board in this file. Raises `InputError` for a name that cannot be one."""
     if output is None:
         return DEFAULT_NAME
     if output.suffix != ".toml" or not _NAME.fullmatch(output.stem):
