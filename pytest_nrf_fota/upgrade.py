@@ -22,6 +22,7 @@ from pytest_nrf_fota.file_choice import (
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, UpdateFile
 from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
+from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.report.events import CheckItem, EvidenceItem, PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
@@ -244,6 +245,9 @@ class Upgrade:
             return PreflightDone(answer="none", package=name, reason="switched off")
         if not has_preflight(board):
             return PreflightDone(answer="none", package=name, reason=NO_COPY)
+        why_not = why_not_predictable(self.package)
+        if why_not:
+            return PreflightDone(answer="none", package=name, reason=why_not)
         try:
             with self._dut.step("preflight", name):
                 from pytest_nrf_fota.preflight.prediction import predict

@@ -78,15 +78,21 @@ def resign(
                 for note in image.notes:
                     typer.echo(f"    note: {note}")
         typer.echo("Read again and verified: hashes, signatures, versions; imgtool verify: OK.")
-        if any(image.new_fw_info is not None for file in done for image in file.images):
+        if any(image.runs_from_s_slot and _raised(image) for file in done for image in file.images):
             typer.echo(MARKER_NOTE)
 
 
 def _changes(image: "ResignedImage") -> str:
-    parts = [f"version {image.old_version} -> {image.new_version}"]
-    if image.new_fw_info is not None:
+    parts: list[str] = []
+    if image.new_version != image.old_version:
+        parts.append(f"version {image.old_version} -> {image.new_version}")
+    if _raised(image):
         parts.append(f"fw_info {image.old_fw_info} -> {image.new_fw_info}")
-    return ", ".join(parts)
+    return ", ".join(parts) or f"version {image.old_version} as before, signed again"
+
+
+def _raised(image: "ResignedImage") -> bool:
+    return image.new_fw_info != image.old_fw_info
 
 
 def _fw_info_number(text: str | None) -> "int | Raise | None":

@@ -12,6 +12,7 @@ from pytest_nrf_fota.explain.rule import Confidence, Shown
 from pytest_nrf_fota.explain.sent_package import sent_files
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile
 from pytest_nrf_fota.firmware.image_words import (
+    CARRIES_KEY,
     HASH_DIFFERS,
     MCUBOOT_ACCEPTS,
     NOT_SIGNED,
@@ -28,6 +29,7 @@ class ImageFault(Enum):
 
     DAMAGED = "damaged"
     NOT_SIGNED = "not signed"
+    WHOLE_KEY = "carries the whole key"
     OTHER_KEY = "signed with another key"
     DAMAGED_ON_THE_WAY = "damaged on the way"
 
@@ -65,6 +67,10 @@ def _fault_of_file(file: UpdateFile) -> FaultyImage | None:
         # An MCUboot that was built without a key would have taken it.
         text = f"{file.name}: the hash is right, {NOT_SIGNED}"
         return FaultyImage(ImageFault.NOT_SIGNED, Confidence.LIKELY, file.name, _of_package(text))
+    if image.carried_key is not None and image.tlv(TLV_KEYHASH) is None:
+        # An MCUboot that was built with CONFIG_BOOT_HW_KEY would have looked for it.
+        text = f"{file.name}: the hash is right, {CARRIES_KEY} (PUBKEY), no KEYHASH"
+        return FaultyImage(ImageFault.WHOLE_KEY, Confidence.LIKELY, file.name, _of_package(text))
     return None
 
 
@@ -92,6 +98,8 @@ def _fault_by_preflight(case: Case) -> FaultyImage | None:
 def _fault_in(detail: str) -> ImageFault | None:
     if HASH_DIFFERS in detail:
         return ImageFault.DAMAGED
+    if detail.startswith(CARRIES_KEY):
+        return ImageFault.WHOLE_KEY
     if NOT_SIGNED in detail:
         return ImageFault.NOT_SIGNED
     return ImageFault.OTHER_KEY if detail.startswith(SIGNED_WITH_KEY) else None

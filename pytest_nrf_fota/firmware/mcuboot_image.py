@@ -268,14 +268,10 @@ class McubootImage:
 
         Of an encrypted image that cannot be said: False.
         """
-        is_pure = self.signs_content
-        message = self._signed_content if is_pure else self.computed_hash
-        for tlv in self.tlvs:
-            if tlv.kind not in SIGNATURE_TLVS or (is_pure and tlv.kind != TLV_ED25519):
-                continue
-            if _signature_fits(tlv, key, message):
-                return True
-        return False
+        message = self._signed_content if self.signs_content else self.computed_hash
+        return any(
+            tlv.kind in SIGNATURE_TLVS and _signature_fits(tlv, key, message) for tlv in self.tlvs
+        )
 
     @property
     def _signed_content(self) -> bytes:

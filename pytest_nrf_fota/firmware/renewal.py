@@ -14,6 +14,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.firmware.keys import SigningKey
 from pytest_nrf_fota.firmware.mcuboot_image import (
+    HASH_TLVS,
     SIGNATURE_TLVS,
     TLV_ECDSA,
     TLV_ED25519,
@@ -24,20 +25,21 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     TLV_PUBKEY,
     TLV_RSA2048,
     TLV_RSA3072,
-    TLV_SHA256,
+    TLV_SIG_PURE,
     ImageVersion,
     McubootImage,
     Tlv,
     encode_public_key,
     key_hash,
 )
-from pytest_nrf_fota.firmware.tlv_names import ENCRYPTED_FLAGS, tlv_name
+from pytest_nrf_fota.firmware.tlv_names import tlv_name
 
 _RSA_SIGNATURES = {2048: TLV_RSA2048, 3072: TLV_RSA3072}
 # ImageHeader.version (bootutil/image.h, struct image_version).
 _VERSION_OFFSET_BYTES = 20
 _VERSION = struct.Struct("<BBHI")
-_RENEWABLE_TLVS = SIGNATURE_TLVS | {TLV_SHA256, TLV_KEYHASH, TLV_PUBKEY}
+_RENEWABLE_TLVS = SIGNATURE_TLVS | HASH_TLVS.keys() | {TLV_KEYHASH, TLV_PUBKEY, TLV_SIG_PURE}
+_SHA256_BYTES = 32
 
 
 class NotRenewableError(ValueError):
@@ -56,18 +58,20 @@ def renew_image(
         key: signs; None only for an image that has no signature.
 
     Raises:
-        NotRenewableError: encrypted, hashed by something else than SHA-256, or signed and no key.
+        NotRenewableError: encrypted, compressed, without a hash, signed and no key, or a key that
+            does not sign over such a hash.
     """
     if len(payload) != image.header.image_size_bytes:
         raise NotRenewableError("the payload's size changed")
-    if image.header.flags & ENCRYPTED_FLAGS:
-        raise NotRenewableError("the image is encrypted")
+    hidden = _why_not_renewable(image)
+    if hidden:
+        raise NotRenewableError(hidden)
     unprotected = _unprotected_tlvs(image)
     foreign = [tlv_name(t.kind) for t in unprotected if t.kind not in _RENEWABLE_TLVS]
     if foreign or image.hash is None:
         raise NotRenewableError(
-            f"its TLVs are not those of an ECDSA, RSA or Ed25519 signature over SHA-256 "
-            f"({', '.join(foreign) or 'no SHA256'})"
+            "its TLVs are not those of an ECDSA, RSA or Ed25519 signature over a hash "
+            f"({', '.join(foreign) or 'no hash'})"
         )
     head = bytearray(image.data[: image.header.hashed_size_bytes])
     start = image.header.header_size_bytes
@@ -75,8 +79,27 @@ def renew_image(
     _VERSION.pack_into(
         head, _VERSION_OFFSET_BYTES, version.major, version.minor, version.revision, version.build
     )
-    digest = hashlib.sha256(head).digest()
-    return bytes(head) + _tlv_area(_renewed(tlv, digest, key) for tlv in unprotected)
+    algorithm = image.hash_algorithm
+    digest = hashlib.new(algorithm, head).digest()
+    message = bytes(head) if image.signs_content else digest
+    return bytes(head) + _tlv_area(
+        _renewed(tlv, digest, message, algorithm, key) for tlv in unprotected
+    )
+
+
+def _why_not_renewable(image: McubootImage) -> str:
+    """What of the image nobody but its build can renew; empty where nothing is."""
+    if image.is_encrypted:
+        return (
+            "it is encrypted, and hash and signature are over the plain text, which only the "
+            "device's key gives"
+        )
+    if image.is_compressed:
+        return (
+            "it is compressed, and its DECOMP_SHA and DECOMP_SIGNATURE, which are over the "
+            "uncompressed image with its version, would stay those of the old one"
+        )
+    return ""
 
 
 def without_signature(image: McubootImage) -> bytes:
@@ -107,23 +130,29 @@ def _unprotected_tlvs(image: McubootImage) -> tuple[Tlv, ...]:
     return tuple(unprotected)
 
 
-def _renewed(tlv: Tlv, digest: bytes, key: SigningKey | None) -> Tlv:
-    if tlv.kind == TLV_SHA256:
-        return Tlv(TLV_SHA256, digest)
+def _renewed(
+    tlv: Tlv, digest: bytes, message: bytes, algorithm: str, key: SigningKey | None
+) -> Tlv:
+    if tlv.kind in HASH_TLVS:
+        return Tlv(tlv.kind, digest)
+    if tlv.kind == TLV_SIG_PURE:
+        return tlv
     if key is None:
         raise NotRenewableError("it is signed, and there is no key to sign it again")
     if tlv.kind == TLV_KEYHASH:
-        return Tlv(TLV_KEYHASH, key_hash(key.public_key()))
+        return Tlv(TLV_KEYHASH, key_hash(key.public_key(), algorithm))
     if tlv.kind == TLV_PUBKEY:
         return Tlv(TLV_PUBKEY, encode_public_key(key.public_key()))
-    return _signature(digest, key, tlv.value)
+    return _signature(message, key, tlv.value)
 
 
-def _signature(digest: bytes, key: SigningKey, old: bytes) -> Tlv:
+def _signature(message: bytes, key: SigningKey, old: bytes) -> Tlv:
+    if not isinstance(key, ed25519.Ed25519PrivateKey) and len(message) != _SHA256_BYTES:
+        raise NotRenewableError("only an Ed25519 key signs anything else than a SHA-256")
     match key:
         case ec.EllipticCurvePrivateKey():
             value = key.sign(
-                digest, ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True)
+                message, ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True)
             )
             # imgtool --pad-sig: DER signatures vary in length, MCUboot built for that wants one.
             padded = old[:1] == b"\x30" and len(old) > old[1] + 2
@@ -133,8 +162,8 @@ def _signature(digest: bytes, key: SigningKey, old: bytes) -> Tlv:
             if kind is None:
                 raise NotRenewableError(f"MCUboot knows no RSA-{key.key_size}")
             pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
-            return Tlv(kind, key.sign(digest, pss, Prehashed(hashes.SHA256())))
+            return Tlv(kind, key.sign(message, pss, Prehashed(hashes.SHA256())))
         case ed25519.Ed25519PrivateKey():
-            return Tlv(TLV_ED25519, key.sign(digest))
+            return Tlv(TLV_ED25519, key.sign(message))
         case _:
             assert_never(key)

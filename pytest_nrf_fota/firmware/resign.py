@@ -20,12 +20,13 @@ from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.keys import SigningKey
 from pytest_nrf_fota.firmware.known_keys import public_knowledge
 from pytest_nrf_fota.firmware.mcuboot_image import (
-    TLV_KEYHASH,
     ImageVersion,
     McubootImage,
     NotAnImageError,
+    is_named,
     key_hash,
 )
+from pytest_nrf_fota.firmware.published_keys import published_signing_key
 from pytest_nrf_fota.firmware.renewal import NotRenewableError, renew_image
 from pytest_nrf_fota.firmware.s_slot import fw_info_of, s_slot_of, s_slot_ranges
 from pytest_nrf_fota.firmware.validation_info import (
@@ -69,7 +70,11 @@ class SigningKeys:
 
 @dataclass(frozen=True)
 class ResignedImage:
-    """An image that was signed again, read back and checked. fw_info is None where it has none."""
+    """An image that was signed again, read back and checked.
+
+    The fw_info numbers are None where it has none; `runs_from_s_slot` tells a MCUboot, whose number
+    NSIB compares, from a network core, whose number its own bootloader compares.
+    """
 
     name: str
     data: bytes
@@ -77,6 +82,7 @@ class ResignedImage:
     new_version: ImageVersion
     old_fw_info: int | None
     new_fw_info: int | None
+    runs_from_s_slot: bool
     notes: tuple[str, ...] = field(default=())
 
 
@@ -101,21 +107,23 @@ def resign_image(
     old_info = fw_info_of(image)
     new_fw_info = _wanted_fw_info(image, old_info, numbers, where, board)
     version = _wanted_version(image.version, numbers.image, where)
-    _check_mcuboot_key(image, keys, where)
-    payload = image.payload
+    mcuboot_key = _mcuboot_key(image, keys, where)
+    payload, renewed_for_nsib = image.payload, None
     if old_info is not None and new_fw_info is not None:
+        renewed_for_nsib = _validation_of(payload, old_info)
         payload = _raise_fw_info(image, old_info, new_fw_info, keys, where)
     try:
-        renewed = renew_image(image, payload, version, keys.mcuboot if image.is_signed else None)
+        renewed = renew_image(image, payload, version, mcuboot_key)
     except NotRenewableError as error:
         raise PackageError(
             f"The image cannot be signed again: {error}.",
             where=where,
             next_step="Raise its numbers in the build instead.",
         ) from error
-    _check_fit(renewed, _s_slot(image, board), board, where)
+    s_slot = _s_slot(image, board)
+    _check_fit(renewed, s_slot, board, where)
     result = renewed + _tail(data, image, renewed)
-    _verify(result, version, new_fw_info, keys, where)
+    _verify(result, version, new_fw_info, mcuboot_key, where)
     return ResignedImage(
         name=name,
         data=result,
@@ -125,7 +133,11 @@ def resign_image(
         new_fw_info=(old_info.version if new_fw_info is None else new_fw_info)
         if old_info
         else None,
-        notes=_notes(image, old_info, version, new_fw_info),
+        runs_from_s_slot=s_slot is not None,
+        notes=(
+            *_notes(image, old_info, version, new_fw_info, is_for_nsib=s_slot is not None),
+            *_published_keys_used(image, renewed_for_nsib, keys),
+        ),
     )
 
 
@@ -156,9 +168,10 @@ def _parse(data: bytes, where: str) -> McubootImage:
             next_step="Give an update file that was signed: app_update.bin, "
             "signed_by_mcuboot_and_b0_*.bin, or the DFU package that holds it.",
         ) from error
-    if not image.hash_is_right:
+    # Of an encrypted image that cannot be said; it is refused for what it is.
+    if not image.is_encrypted and image.hash is not None and not image.hash_is_right:
         raise PackageError(
-            "The image's hash does not fit its content: it is damaged, or not hashed by SHA-256.",
+            "The image's hash does not fit its content: it is damaged.",
             where=where,
             next_step="Build it again; a damaged image is not signed again.",
         )
@@ -212,11 +225,15 @@ def _wanted_version(old: ImageVersion, wanted: ImageVersion | Raise, where: str)
     return ImageVersion(old.major, old.minor, old.revision + 1, old.build)
 
 
-def _check_mcuboot_key(image: McubootImage, keys: SigningKeys, where: str) -> None:
-    old_hash = image.tlv(TLV_KEYHASH)
+def _mcuboot_key(image: McubootImage, keys: SigningKeys, where: str) -> SigningKey | None:
+    """What the image is to be signed with: the given key, or a published one; None for unsigned."""
+    if not image.is_signed:
+        return None
+    old_hash = image.signing_key_hash
     if keys.mcuboot is None:
-        if not image.is_signed:
-            return
+        published = published_signing_key(old_hash) if old_hash else None
+        if published is not None:
+            return published
         of_key = f" with the key of hash {_named(old_hash)}" if old_hash else ""
         raise InputError(
             f"The image is signed for MCUboot{of_key}, and no key was given to sign it again.",
@@ -224,12 +241,12 @@ def _check_mcuboot_key(image: McubootImage, keys: SigningKeys, where: str) -> No
             next_step="Give the private key: --mcuboot-key FILE.pem (the build's "
             "CONFIG_BOOT_SIGNATURE_KEY_FILE or SB_CONFIG_BOOT_SIGNATURE_KEY_FILE).",
         )
-    if keys.may_differ or not image.is_signed:
-        return
     public_key = keys.mcuboot.public_key()
-    fits = key_hash(public_key) == old_hash if old_hash else image.signed_by(public_key)
-    if not fits:
-        raise _other_key("MCUboot", "--mcuboot-key", old_hash, key_hash(public_key), where)
+    fits = is_named(public_key, old_hash) if old_hash else image.signed_by(public_key)
+    if not fits and not keys.may_differ:
+        given = key_hash(public_key, image.hash_algorithm)
+        raise _other_key("MCUboot", "--mcuboot-key", old_hash, given, where)
+    return keys.mcuboot
 
 
 def _raise_fw_info(
@@ -263,6 +280,9 @@ def _raise_fw_info(
 def _nsib_key(
     validation: ValidationInfo, keys: SigningKeys, where: str
 ) -> ec.EllipticCurvePrivateKey:
+    published = published_signing_key(validation.key_hash)
+    if keys.nsib is None and isinstance(published, ec.EllipticCurvePrivateKey):
+        return published
     if keys.nsib is None:
         raise InputError(
             f"The firmware is signed for NSIB with the key of hash {_named(validation.key_hash)}, "
@@ -344,14 +364,14 @@ def _tail(data: bytes, image: McubootImage, renewed: bytes) -> bytes:
 
 
 def _verify(
-    data: bytes, version: ImageVersion, fw_info: int | None, keys: SigningKeys, where: str
+    data: bytes, version: ImageVersion, fw_info: int | None, key: SigningKey | None, where: str
 ) -> None:
     image = McubootImage.parse(data)
     info = fw_info_of(image)
     problems: list[str] = []
     if image.version != version:
         problems.append(f"version {image.version} instead of {version}")
-    if image.is_signed and not (keys.mcuboot and image.signed_by(keys.mcuboot.public_key())):
+    if image.is_signed and not (key and image.signed_by(key.public_key())):
         problems.append("MCUboot's signature is not right")
     if fw_info is not None:
         validation = _validation_of(image.payload, info) if info else None
@@ -359,7 +379,7 @@ def _verify(
             problems.append("fw_info is not as wanted")
         elif not validation.signature_is_right(image.payload[: info.firmware_size_bytes]):
             problems.append("NSIB's signature is not right")
-    verdict = imgtool_verdict(image.data, keys.mcuboot if image.is_signed else None)
+    verdict = imgtool_verdict(image.data, key)
     if verdict != "OK":
         problems.append(f"imgtool verify says {verdict}")
     if problems:
@@ -396,11 +416,37 @@ def imgtool_verdict(image: bytes, key: SigningKey | None) -> str:
         return str(Image.verify(str(path), imgtool_key)[0].name)
 
 
+def _published_keys_used(
+    image: McubootImage, validation: ValidationInfo | None, keys: SigningKeys
+) -> tuple[str, ...]:
+    """What was signed with keys that nobody gave. `validation`: where NSIB's part was renewed."""
+    notes: list[str] = []
+    named = image.signing_key_hash
+    if keys.mcuboot is None and image.is_signed and named is not None:
+        notes.append(f"signed for MCUboot with {_published(named)}")
+    if keys.nsib is None and validation is not None:
+        notes.append(f"signed for NSIB with {_published(validation.key_hash)}")
+    return tuple(notes)
+
+
+def _published(hash_of_key: bytes) -> str:
+    return f"{public_knowledge(hash_of_key)}, a key that everybody has; none was given."
+
+
 def _notes(
-    image: McubootImage, info: FwInfo | None, version: ImageVersion, fw_info: int | None
+    image: McubootImage,
+    info: FwInfo | None,
+    version: ImageVersion,
+    fw_info: int | None,
+    *,
+    is_for_nsib: bool,
 ) -> tuple[str, ...]:
     notes: list[str] = []
-    if info is not None and fw_info is not None and fw_info <= info.version:
+    if is_for_nsib and info is not None and fw_info is None:
+        notes.append(
+            f"fw_info stays {info.version}: NSIB of a kit that runs this version keeps it."
+        )
+    if is_for_nsib and info is not None and fw_info is not None and fw_info <= info.version:
         notes.append(
             f"fw_info goes from {info.version} to {fw_info}: NSIB keeps a firmware that is newer "
             "or as new."

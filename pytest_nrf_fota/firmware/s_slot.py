@@ -1,10 +1,18 @@
 """Which image is a bootloader for S0 or S1."""
 
 from collections.abc import Sequence
+from enum import Enum
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+
+
+class Hiding(Enum):
+    """Why the payload of an image is not its code as it runs. Encryption comes last."""
+
+    ENCRYPTED = "encrypted"
+    COMPRESSED = "compressed"
 
 
 def s_slot_ranges(board: BoardType) -> tuple[range, ...]:
@@ -33,8 +41,9 @@ def why_no_bootloader(image: McubootImage, s_slots: Sequence[range]) -> str:
 
     Raises `NotAnImageError` where the payload is too short to hold a vector table.
     """
-    if not image.shows_its_code:
-        return f"is {hiding_words(image)}, so where it runs cannot be seen"
+    hiding = hiding_of(image)
+    if hiding is not None:
+        return f"is {hiding.value}, so where it runs cannot be seen"
     slot = _slot_at(image.reset_vector, s_slots)
     if slot is None:
         return f"starts at {image.reset_vector & ~1:#x}, outside S0 and S1"
@@ -45,11 +54,11 @@ def why_no_bootloader(image: McubootImage, s_slots: Sequence[range]) -> str:
     return ""
 
 
-def hiding_words(image: McubootImage) -> str:
-    """What keeps the code of an image from being read: `encrypted`, `compressed`; else empty."""
+def hiding_of(image: McubootImage) -> Hiding | None:
+    """What keeps the code of an image from being read, None where it lies open."""
     if image.is_encrypted:
-        return "encrypted"
-    return "compressed" if image.is_compressed else ""
+        return Hiding.ENCRYPTED
+    return Hiding.COMPRESSED if image.is_compressed else None
 
 
 def fw_info_of(image: McubootImage) -> FwInfo | None:

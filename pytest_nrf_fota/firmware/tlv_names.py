@@ -40,7 +40,6 @@ FLAG_NAMES = {
     0x0400: "COMPRESSED_LZMA2",
     0x0800: "COMPRESSED_ARM_THUMB",
 }
-ENCRYPTED_FLAGS = 0x0004 | 0x0008
 
 
 def tlv_name(kind: int) -> str:

@@ -22,7 +22,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     key_hash,
 )
 from pytest_nrf_fota.firmware.s_slot import (
-    hiding_words,
+    hiding_of,
     s_slot_of,
     s_slot_ranges,
     why_no_bootloader,
@@ -102,9 +102,9 @@ def keys_in(binary: bytes) -> tuple[PublicKey, ...]:
 
 def role_of(image: McubootImage, board: BoardType) -> tuple[Role, str]:
     """What the image is, and what speaks against that or keeps it from being known."""
-    hidden = hiding_words(image)
-    if hidden:
-        return Role.UNKNOWN, f"it is {hidden}, so its code cannot be seen"
+    hiding = hiding_of(image)
+    if hiding is not None:
+        return Role.UNKNOWN, f"it is {hiding.value}, so its code cannot be seen"
     chip = next(foreign_chips_in(image.payload), None)
     if chip is not None:
         return Role.UNKNOWN, f"its fw_info is for {chip}: this image is for another chip"

@@ -14,8 +14,13 @@ from pytest_nrf_fota.bootlog.reader import read_log_lines
 from pytest_nrf_fota.bootlog.report import BootReport, NsibAttempt
 from pytest_nrf_fota.file_choice import is_for_network_core
 from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
-from pytest_nrf_fota.firmware.image_words import MCUBOOT_ACCEPTS, NOT_SIGNED, SIGNED_WITH_KEY
-from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH
+from pytest_nrf_fota.firmware.image_words import (
+    CARRIES_KEY,
+    MCUBOOT_ACCEPTS,
+    NOT_SIGNED,
+    SIGNED_WITH_KEY,
+)
+from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, key_hash
 from pytest_nrf_fota.firmware.provisioning import CounterKind
 from pytest_nrf_fota.firmware.trailer import FLAG_SET_BYTE, IMAGE_OK_FROM_END_BYTES, MAGIC
 from pytest_nrf_fota.firmware.validation_info import ValidationInfo, find_validation_info
@@ -228,6 +233,18 @@ def _mark(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
         if _has_own_trailer(sent.file):
             cause = f"{sent.file.name} brings its own mark, so the client's is refused: {said}"
             remedy = "Send the image as signed without imgtool --pad and --confirm."
+        installed = rehearsal.installed.app
+        of_file = sent.file.image.hash or b""
+        is_other_hash = installed is not None and 0 < len(installed.hash) != len(of_file)
+        if is_other_hash:
+            cause = (
+                f"{sent.file.name} is hashed by {sent.file.image.hash_algorithm.upper()}, the "
+                f"running application otherwise, and its image list names images by its own: {said}"
+            )
+            remedy = (
+                "Sign with the hash that the installed MCUboot checks (imgtool --sha; MCUboot's "
+                "CONFIG_BOOT_IMG_HASH_ALG_SHA256 is the default)."
+            )
         if len(rehearsal.sent) > 1 and not rehearsal.installed.network_slots:
             cause = (
                 "the board has one update slot, so the package's files overwrite each other, and "
@@ -257,13 +274,27 @@ def _accepts(sent: Sent, name: str, rehearsal: Rehearsal, report: BootReport) ->
     file, check = sent.file, sent.slot_check
     key = file.image.tlv(TLV_KEYHASH)
     signed = f"{SIGNED_WITH_KEY} {key.hex()[:8]}..." if key else NOT_SIGNED
+    carried = file.image.carried_key
+    if carried is not None:
+        signed = f"{CARRIES_KEY} {key_hash(carried).hex()[:8]}..."
     known = rehearsal.installed.mcuboot_keys
     asks = f"known: {', '.join(k.hex()[:8] + '...' for k in known)}" if known else "asks for none"
     detail = f"{signed}; {asks}"
     if check is None or not _met_mcuboot(rehearsal):
         return Check(name, Result.NOT_REACHED, detail)
     if check.content is not SlotContent.VALID:
-        if key is not None and known and key not in known:
+        if carried is not None and known:
+            is_known = "the known" if key_hash(carried) in known else "an unknown"
+            return Check(
+                name,
+                Result.NO,
+                detail,
+                f"{file.name} is signed with {is_known} key and carries it whole; a MCUboot "
+                "without CONFIG_BOOT_HW_KEY looks for the key's hash (KEYHASH), and finds none",
+                "Sign it with imgtool --public-key-format hash, which is its default.",
+            )
+        # The known ones are SHA-256; an image with a longer hash names its key by that.
+        if key is not None and known and len(key) == len(known[0]) and key not in known:
             return Check(
                 name,
                 Result.NO,

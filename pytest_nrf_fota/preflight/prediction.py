@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.explain.case import case_of
 from pytest_nrf_fota.explain.explanation import explain
 from pytest_nrf_fota.explain.rule import Confidence
@@ -20,6 +21,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex
 from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.checks import Check, Result, checks_of
+from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.preflight.rehearsal import rehearse
 
 
@@ -169,11 +171,22 @@ def overlay(below: Sequence[Segment], above: Sequence[Segment]) -> list[Segment]
 
 
 def read_update(path: Path, board: BoardType) -> DfuPackage:
-    """A DFU zip, or a single signed image as its only file. Raises `PackageError`."""
+    """A DFU zip, or a single signed image as its only file.
+
+    Raises `PackageError`, also where nothing can be predicted of it.
+    """
     target = package_target(board)
-    if path.suffix.lower() == ".bin":
-        return read_single_image(path, target)
-    return read_package(path, target)
+    is_image = path.suffix.lower() == ".bin"
+    package = read_single_image(path, target) if is_image else read_package(path, target)
+    why_not = why_not_predictable(package)
+    if why_not:
+        raise PackageError(
+            f"Nothing can be predicted of this update: {why_not}.",
+            where=str(path),
+            next_step="Give the same image as it was before imgtool encrypted or compressed it, or "
+            "try it on a board.",
+        )
+    return package
 
 
 def _without(piece: Segment, start: int, end: int) -> list[Segment]:

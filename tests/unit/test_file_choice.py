@@ -1,5 +1,6 @@
 """Which files of a package are sent, and in which order they are marked."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from pytest_nrf_fota.file_choice import (
 )
 from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, package_target, read_package
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 from pytest_nrf_fota.firmware.variant import Variant
+from tests.unit.imgtool_specimens import imgtool_encrypt
 
 BOARD = load_board("nrf5340dk_sim_netcore")
 
@@ -35,6 +39,20 @@ def test_all_images_are_sent_and_the_network_cores_is_marked_first(tmp_path: Pat
 def test_a_network_core_image_alone_is_what_the_upgrade_is_about(tmp_path: Path) -> None:
     files = files_to_send(_package(tmp_path, Variant.NETWORK_ONLY), Boot())
     assert [is_for_network_core(file) for file in files] == [True]
+
+
+def test_the_number_tells_the_core_where_the_code_cannot_be_seen(tmp_path: Path) -> None:
+    """The first words of an encrypted image are no vector table."""
+    package = _package(tmp_path, Variant.APP_AND_NETWORK)
+    key = signing_key_for_tests("mcuboot")
+    encrypted = [
+        replace(
+            file,
+            image=McubootImage.parse(imgtool_encrypt(file.image.payload, key, key.public_key())),
+        )
+        for file in package.files
+    ]
+    assert [is_for_network_core(file) for file in encrypted] == [False, True]
 
 
 def test_two_images_of_one_number_are_refused(tmp_path: Path) -> None:

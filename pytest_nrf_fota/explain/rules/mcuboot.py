@@ -213,6 +213,14 @@ RULES = (
         asks_for="MCUboot's keys: `nrf-fota inspect merged.hex`",
     ),
     Rule(
+        "image_carries_whole_key",
+        (14,),
+        f"{_REFUSED_AND_ERASED}it carries the whole public key ({{what}}), and a MCUboot without "
+        "CONFIG_BOOT_HW_KEY looks for the key's hash.",
+        "Sign it with the key's hash in it, as imgtool does without `--public-key-format full`.",
+        _refused(ImageFault.WHOLE_KEY),
+    ),
+    Rule(
         "image_of_another_key",
         (14,),
         f"{_REFUSED_AND_ERASED}it is signed with a key that this MCUboot does not have ({{what}}).",

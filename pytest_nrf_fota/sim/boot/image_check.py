@@ -19,6 +19,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     Tlv,
     key_hash,
 )
+from pytest_nrf_fota.firmware.s_slot import hiding_of
 from pytest_nrf_fota.firmware.tlv_names import tlv_name
 from pytest_nrf_fota.sim.flash import FlashArea
 
@@ -83,9 +84,10 @@ def check_slot(area: FlashArea, keys: tuple[PublicKey, ...], limit_bytes: int) -
         return SlotCheck(SlotContent.INVALID, str(error))
     if len(image.data) > limit_bytes:
         return SlotCheck(SlotContent.INVALID, "the image reaches into the trailer's sectors")
-    if not image.shows_its_code:
-        how = "encrypted" if image.is_encrypted else "compressed"
-        return SlotCheck(SlotContent.INVALID, f"{how}: this MCUboot takes plain images only")
+    hiding = hiding_of(image)
+    if hiding is not None:
+        reason = f"{hiding.value}: this MCUboot takes plain images only"
+        return SlotCheck(SlotContent.INVALID, reason)
     if image.hash_tlv is not None and not _hashes_by(image, keys):
         name = tlv_name(image.hash_tlv.kind)
         return SlotCheck(SlotContent.INVALID, f"hashed by {name}: this MCUboot looks for SHA256")

@@ -12,8 +12,17 @@ from pytest_nrf_fota.explain.explanation import Explanation, explain
 from pytest_nrf_fota.explain.known_lines import Origin
 from pytest_nrf_fota.explain.rule import Confidence
 from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.firmware.dfu_package import DfuPackage, package_target, read_package
+from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.dfu_package import (
+    DfuPackage,
+    package_target,
+    read_package,
+    read_single_image,
+)
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.variant import Variant
+from tests.unit.imgtool_specimens import imgtool_sign
 
 _BOOT = """\
 *** Booting Zephyr OS build v3.2.99-ncs2 ***
@@ -100,6 +109,18 @@ def test_what_is_wrong_with_a_refused_image(
     assert Origin.PACKAGE in {shown.origin for shown in cause.shown}
     wants_key = "CONFIG_BOOT_SIGNATURE_KEY_FILE" in cause.remedy
     assert wants_key is (rule != "image_damaged")
+
+
+def test_image_that_carries_the_whole_key(tmp_path: Path) -> None:
+    """Row 14: it is signed, and MCUboot looks for another TLV."""
+    path = tmp_path / "app_update.bin"
+    payload = build_payload(0x28200, 0x1000, AppDescription())
+    key = signing_key_for_tests("mcuboot")
+    path.write_bytes(imgtool_sign(payload, key, "--public-key-format", "full"))
+    package = read_single_image(path, package_target(load_board("nrf5340dk_sim")))
+    (cause,) = explain(case_of_text(_REFUSED, package=package)).causes
+    assert (cause.rule, cause.confidence) == ("image_carries_whole_key", Confidence.LIKELY)
+    assert "CONFIG_BOOT_HW_KEY" in cause.cause
 
 
 def test_damaged_package_that_was_not_refused(source: DemoSource) -> None:

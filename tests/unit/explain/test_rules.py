@@ -26,6 +26,7 @@ _PAIRS_ELSEWHERE = {
     "board_reset_during_upload": "test_recording.py",
     "image_damaged": "test_package.py",
     "image_not_signed": "test_package.py",
+    "image_carries_whole_key": "test_package.py",
     "image_of_another_key": "test_package.py",
     "image_damaged_on_the_way": "test_recording.py",
     "package_was_not_sent": "test_package.py",

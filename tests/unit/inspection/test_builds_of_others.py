@@ -112,6 +112,24 @@ def test_dual_stage_hex_has_nsib(demo: DemoSource, board: BoardType, tmp_path: P
     assert "no provisioning data, without which NSIB knows no key" in texts
 
 
+def test_nsib_alone_with_an_application(board: BoardType, tmp_path: Path) -> None:
+    """A part of a dual-stage build: what lies at 0 prints NSIB's line."""
+    nsib = struct.pack("<II", 0x20010000, 0x201).ljust(0x200, b"\x00")
+    nsib += b"Attempting to boot slot %d.\r\n\x00"
+    image = imgtool_sign(build_payload(0x28200, 0x2000, AppDescription()), KEY)
+    path = tmp_path / "part.hex"
+    write_hex(path, [Segment(0, nsib), Segment(0x28000, image)])
+    assert "No NSIB" not in said(inspect_path(path, board))
+
+
+def test_what_lies_where_the_network_core_is_provisioned(board: BoardType, tmp_path: Path) -> None:
+    """Code there is not taken for provisioning data: it names no firmware of that core."""
+    code = struct.pack("<3I", 0x8000, 0x18000, 1).rjust(0x28 + 12, b"\x5a").ljust(0x280, b"\x5a")
+    path = tmp_path / "net.hex"
+    write_hex(path, [Segment(0x01008580, code)])
+    assert inspect_path(path, board).network_provisioning is None
+
+
 def test_provisioning_of_the_network_core(
     demo: DemoSource, board: BoardType, tmp_path: Path
 ) -> None:
