@@ -88,7 +88,7 @@ class _BootReader:
                 decided = [d.swap_type for d in boot.swap_decisions if d.swap_type != "none"]
                 boot.swap_type = decided[-1] if decided else None
             case "overwrite_start" if stage is Stage.MCUBOOT:
-                self._read_overwrite(hit.number("image") or 0, boot)
+                self._read_overwrite(hit.number("image"), boot)
             case "chainload":
                 boot.chainload_address = hit.number("address", 16)
             case "image_version":
@@ -100,11 +100,17 @@ class _BootReader:
             case _:
                 pass
 
-    def _read_overwrite(self, image: int, boot: Boot) -> None:
+    def _read_overwrite(self, number: int | None, boot: Boot) -> None:
+        # Releases before NCS 2.6 number neither their decisions nor what they overwrite: both come
+        # in the order of the images.
+        wanted = [i for i, d in enumerate(boot.swap_decisions) if d.swap_type != "none"]
+        done = len(boot.overwritten)
+        in_order = wanted[done] if done < len(wanted) else done
+        image = in_order if number is None else number
         boot.overwritten.append(image)
         if image == 0:
             decided = [d.swap_type for d in boot.swap_decisions if d.image in (0, None)]
-            boot.swap_type = decided[-1] if decided else None
+            boot.swap_type = decided[0 if number is None else -1] if decided else None
 
     def _read_board_patterns(self, text: str, stage: Stage, boot: Boot) -> None:
         match stage:

@@ -19,7 +19,6 @@ from pytest_nrf_fota.firmware.damage import damaged_app
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     B0nDescription,
-    BootloaderMode,
     McubootDescription,
     NetworkDescription,
     NsibDescription,
@@ -28,7 +27,7 @@ from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_pack
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
-from pytest_nrf_fota.firmware.mcuboot_strings import SwapAlgorithm
+from pytest_nrf_fota.firmware.mcuboot_mode import app_mode, mcuboot_of
 from pytest_nrf_fota.firmware.package_shape import PACKAGE_SHAPES
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
@@ -72,12 +71,6 @@ _BEHAVIOURS: Mapping[Variant, Mapping[str, object]] = {
     Variant.APP_CHANGES_ADDRESS: {"address": "new_at_each_boot"},
 }
 
-_APP_MODES: Mapping[SwapAlgorithm, BootloaderMode] = {
-    "move": "swap_without_scratch",
-    "offset": "swap_using_offset",
-    "scratch": "swap_scratch",
-    "overwrite": "overwrite_only",
-}
 _NEED_NSIB = frozenset(
     {
         Variant.MCUBOOT_SAME_VERSION,
@@ -133,11 +126,9 @@ class DemoSource:
         self._folder = folder
         network = board.slots.secondary_network
         self._network_slot_size_bytes = network.size if network else NETWORK_SLOT_SIZE_BYTES
-        self._mcuboot_description = mcuboot or McubootDescription(
-            swap=_swap_of(board), network_core="multi" if network else "none"
-        )
+        self._mcuboot_description = mcuboot or mcuboot_of(board)
         self._app_description = app or AppDescription(
-            bootloader_mode=_APP_MODES[self._mcuboot_description.swap]
+            bootloader_mode=app_mode(self._mcuboot_description.swap)
         )
         self._shape = PACKAGE_SHAPES[board.boot.ncs]
         self._baseline_bootloader = baseline_bootloader
@@ -467,26 +458,6 @@ def _nsib_places(board: BoardType) -> _NsibPlaces | None:
             next_step="Name all of them, or none for MCUboot alone.",
         )
     return _NsibPlaces((slots.s0, slots.s1), slots.provisioning_address)
-
-
-def _swap_of(board: BoardType) -> SwapAlgorithm:
-    match board.boot.bootloader_mode:
-        case "swap_move":
-            return "move"
-        case "swap_offset":
-            return "offset"
-        case "swap_scratch":
-            return "scratch"
-        case "overwrite_only":
-            return "overwrite"
-        case "none" | "ram_load":
-            raise BoardFileError(
-                f"There is no demonstration firmware for {board.boot.bootloader_mode!r}.",
-                where=f"boot.bootloader_mode of {board.name}",
-                next_step='Use source = "files" in [firmware], or another bootloader_mode.',
-            )
-        case _:
-            assert_never(board.boot.bootloader_mode)
 
 
 def _firmware_address(slot: Slot) -> int:

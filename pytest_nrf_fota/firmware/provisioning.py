@@ -7,8 +7,14 @@ from enum import Enum
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.validation_info import PROVISIONED_HASH_BYTES
 
+# Behind life cycle state and implementation id (sdk-nrf include/bl_storage.h). In builds of NCS
+# 2.1.0 the addresses come first.
 ADDRESSES_OFFSET_BYTES = 0x28
-KEYS_OFFSET_BYTES = 0x34
+OLD_ADDRESSES_OFFSET_BYTES = 0
+_ADDRESSES = struct.Struct("<III")
+ERASED_WORD = 0xFFFFFFFF
+# Of the network core's flash, whose pages are the smaller ones.
+_PAGE_BYTES = 0x800
 KEY_ENTRY = struct.Struct(f"<I{PROVISIONED_HASH_BYTES}s")
 KEY_VALID_WORD = 0xFFFFFFFF
 KEY_INVALID_WORD = 0xFFFF0000
@@ -84,11 +90,16 @@ class ProvisioningData:
 
 def parse_provisioning(read: ReadMemory, address: int) -> ProvisioningData | None:
     """Read the data at `address`, or None where the region is blank or not provisioning data."""
-    s0, s1, num_keys = struct.unpack("<III", read(address + ADDRESSES_OFFSET_BYTES, 12))
-    if num_keys > MOST_KEYS or s0 == 0xFFFFFFFF:
-        return None
+    start = address + ADDRESSES_OFFSET_BYTES
+    s0, s1, num_keys = _ADDRESSES.unpack(read(start, _ADDRESSES.size))
+    if num_keys > MOST_KEYS or s0 == ERASED_WORD:
+        start = address + OLD_ADDRESSES_OFFSET_BYTES
+        s0, s1, num_keys = _ADDRESSES.unpack(read(start, _ADDRESSES.size))
+        # Of the newer layout a life cycle state lies here, which is no address of a page.
+        if num_keys > MOST_KEYS or s0 == ERASED_WORD or s0 % _PAGE_BYTES:
+            return None
     keys: list[ProvisionedKey] = []
-    entry_address = address + KEYS_OFFSET_BYTES
+    entry_address = start + _ADDRESSES.size
     for _ in range(num_keys):
         valid_word, key_hash = KEY_ENTRY.unpack(read(entry_address, KEY_ENTRY.size))
         keys.append(ProvisionedKey(entry_address, key_hash, valid_word == KEY_INVALID_WORD))

@@ -18,12 +18,13 @@ from pytest_nrf_fota.firmware.description import AppDescription, find_descriptio
 from pytest_nrf_fota.firmware.dfu_package import PackageKind
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
 from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
 from pytest_nrf_fota.sim.boot.b0n import NetworkCore
-from pytest_nrf_fota.sim.boot.chain import BootChain
+from pytest_nrf_fota.sim.boot.chain import AssumedFirmware, BootChain
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand
@@ -61,6 +62,7 @@ class Bench:
     def __init__(self, board: BoardType, segments: Sequence[Segment], ncs: str | None) -> None:
         self.board = board
         self.slots = slot_map_of(board)
+        self._assumed = AssumedFirmware(mcuboot_of(board), app_of(board))
         clock = VirtualClock()
         self._flash = Flash(MEMORIES, clock)
         self._clock = clock
@@ -105,10 +107,8 @@ class Bench:
         """Let the application in the primary slot run, without a boot."""
         area = self.chain.hardware.primary_area()
         description = find_description(area.read(0, area.size_bytes))
-        self._images = self._make_image_group(
-            swap_using_offset=isinstance(description, AppDescription)
-            and description.swap_using_offset
-        )
+        app = description if isinstance(description, AppDescription) else self._assumed.app
+        self._images = self._make_image_group(swap_using_offset=app.swap_using_offset)
 
     def running_s_slot(self) -> int | None:
         """The S slot from which MCUboot runs: the one that NSIB prefers; None without any."""
@@ -225,7 +225,12 @@ class Bench:
                 map=self.slots.network,
             ),
         )
-        return BootChain(hardware, self.profile, _max_sectors(hardware.primary_area().num_sectors))
+        return BootChain(
+            hardware,
+            self.profile,
+            _max_sectors(hardware.primary_area().num_sectors),
+            assumed=self._assumed,
+        )
 
     def _load(self, segments: Sequence[Segment]) -> None:
         try:

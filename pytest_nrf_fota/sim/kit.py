@@ -14,7 +14,7 @@ from pytest_nrf_fota.firmware.description import (
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.sim.app.application import AppContext, Application
 from pytest_nrf_fota.sim.boot.b0n import B0nEnd, NetworkCore, run_b0n
-from pytest_nrf_fota.sim.boot.chain import BootChain
+from pytest_nrf_fota.sim.boot.chain import AssumedFirmware, BootChain
 from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
 from pytest_nrf_fota.sim.boot.pcd import COMMAND_ADDRESS, COMMAND_SIZE_BYTES, PcdCommand
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, SlotMap
@@ -71,6 +71,7 @@ class KitSettings:
     max_sectors: int = 256
     speed: float | None = None
     link: LinkTiming = field(default_factory=LinkTiming)
+    assumed: AssumedFirmware = field(default_factory=AssumedFirmware)
 
 
 class Kit:
@@ -302,6 +303,7 @@ class Kit:
             self._profile,
             self.settings.max_sectors,
             before_stage=self._end_stage_if_reset,
+            assumed=self.settings.assumed,
         )
         return chain.run()
 

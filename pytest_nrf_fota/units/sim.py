@@ -18,6 +18,7 @@ from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
+from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
 from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.report.recorder import FlightRecorder
@@ -282,6 +283,10 @@ def kit_settings_json(board: BoardType) -> str:
             "interval_s": board.sim.link.interval_ms / 1000,
             "phy_mbit_s": board.sim.link.phy_mbit_s,
             "pdus_per_event": board.sim.link.pdus_per_event,
+        },
+        "assumed": {
+            "mcuboot": mcuboot_of(board).model_dump(),
+            "app": app_of(board).model_dump(),
         },
         "flash_device": board.external_flash.shell_device,
     }

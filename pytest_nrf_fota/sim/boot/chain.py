@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
@@ -26,6 +26,18 @@ MOST_BOARD_RESETS = 3
 
 
 @dataclass(frozen=True)
+class AssumedFirmware:
+    """What is taken for granted of firmware whose bytes do not tell how it was built.
+
+    A MCUboot without log output has none of the texts that show its options; an application is
+    never looked into.
+    """
+
+    mcuboot: McubootDescription = field(default_factory=McubootDescription)
+    app: AppDescription = field(default_factory=AppDescription)
+
+
+@dataclass(frozen=True)
 class BootChain:
     """The boot chain of one kit.
 
@@ -34,12 +46,14 @@ class BootChain:
         profile: the NCS release that they were built with.
         max_sectors: CONFIG_BOOT_MAX_IMG_SECTORS of its MCUboot.
         before_stage: called before each stage but the first; may raise to end the boot.
+        assumed: for firmware that does not tell.
     """
 
     hardware: Hardware
     profile: Profile
     max_sectors: int
     before_stage: Callable[[], None] = lambda: None
+    assumed: AssumedFirmware = field(default_factory=AssumedFirmware)
 
     def run(self) -> AppDescription | Halt:
         """Boot once. Flash errors and power cuts of the stages come through."""
@@ -70,7 +84,7 @@ class BootChain:
         binary = self.hardware.flash.read(place.address, place.size_bytes)
         description = find_description(binary)
         if not isinstance(description, McubootDescription):
-            description = describe_mcuboot(binary) or McubootDescription()
+            description = describe_mcuboot(binary) or self.assumed.mcuboot
         return McubootBuild(
             description=description,
             keys=find_embedded_keys(binary),
@@ -112,7 +126,7 @@ class BootChain:
         if not self._is_vector_table(address, area):
             return Halt(f"jump to 0x{address:x}, where firmware for another place lies")
         description = find_description(area.read(0, area.size_bytes))
-        return description if isinstance(description, AppDescription) else AppDescription()
+        return description if isinstance(description, AppDescription) else self.assumed.app
 
     def _is_vector_table(self, address: int, area: FlashArea) -> bool:
         stack_pointer, reset_vector = struct.unpack("<II", self.hardware.flash.read(address, 8))

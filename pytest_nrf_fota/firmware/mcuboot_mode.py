@@ -1,0 +1,51 @@
+"""How a build updates, in the words of board files, of MCUboot, and of the application."""
+
+from collections.abc import Mapping
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board import BootloaderMode as BoardMode
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.description import AppDescription, BootloaderMode, McubootDescription
+from pytest_nrf_fota.firmware.mcuboot_strings import SwapAlgorithm
+
+_ALGORITHMS: Mapping[BoardMode, SwapAlgorithm] = {
+    "swap_move": "move",
+    "swap_offset": "offset",
+    "swap_scratch": "scratch",
+    "overwrite_only": "overwrite",
+}
+_APP_MODES: Mapping[SwapAlgorithm, BootloaderMode] = {
+    "move": "swap_without_scratch",
+    "offset": "swap_using_offset",
+    "scratch": "swap_scratch",
+    "overwrite": "overwrite_only",
+}
+
+
+def mcuboot_of(board: BoardType) -> McubootDescription:
+    """A MCUboot as the board file says that it was built.
+
+    With image slots for the network core it updates them, too (CONFIG_NRF53_MULTI_IMAGE_UPDATE).
+    Raises `BoardFileError` for a mode that the virtual kit does not know.
+    """
+    mode = board.boot.bootloader_mode
+    swap = _ALGORITHMS.get(mode)
+    if swap is None:
+        raise BoardFileError(
+            f"The virtual kit knows no MCUboot of the kind {mode!r}.",
+            where=f"boot.bootloader_mode of {board.name}",
+            next_step=f"It knows: {', '.join(_ALGORITHMS)}.",
+        )
+    return McubootDescription(
+        swap=swap, network_core="multi" if board.slots.secondary_network else "none"
+    )
+
+
+def app_mode(swap: SwapAlgorithm) -> BootloaderMode:
+    """What an application assumes that was built for such a MCUboot."""
+    return _APP_MODES[swap]
+
+
+def app_of(board: BoardType) -> AppDescription:
+    """An application that stores updates as the board's MCUboot needs them."""
+    return AppDescription(bootloader_mode=app_mode(mcuboot_of(board).swap))
