@@ -149,6 +149,21 @@ def test_provisioning_of_the_network_core(
     assert full.network_provisioning == contents.network_provisioning
 
 
+def test_provisioning_of_the_network_core_in_another_layout(
+    demo: DemoSource, board: BoardType, tmp_path: Path
+) -> None:
+    """Found by the firmware that it names, as in builds of NCS 2.0."""
+    # No keys; one counter whose 240 slots would reach into the firmware.
+    fields = struct.pack("<3I4H", 0x01008800, 0x01008800, 0, 1, 1, 1, 240)
+    segments = [one for one in read_hex(demo.baseline) if one.address == 0x01008800]
+    path = tmp_path / "net.hex"
+    write_hex(path, [Segment(0x01008630, fields), *segments])
+    found = inspect_path(path, board).network_provisioning
+    assert found is not None
+    assert (found.s0_address, found.address) == (0x01008800, 0x01008630 - 0x28)
+    assert found.counters == (), "code was taken for used slots"
+
+
 def test_build_without_nsib(board: BoardType, tmp_path: Path) -> None:
     """Its own partitions say where everything is; the board file's difference is told."""
     (tmp_path / "partitions.yml").write_text(ALONE)
