@@ -4,7 +4,7 @@ import re
 import sys
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.probe.protocol import Core, ResetKind
@@ -66,6 +66,13 @@ class Slot(_Section):
     size: int = Field(gt=0)
 
 
+# Where NCS 2.x puts the network core's firmware and b0n's provisioning data before it: public
+# builds for the nRF5340 Audio DK pass this load_address to sdk-nrf's generate_zip.py.
+_NETWORK_APP_ADDRESS = 0x01008800
+_NETWORK_FLASH_END = 0x01040000
+_NETWORK_PROVISIONING_SIZE_BYTES = 0x280
+
+
 class Slots(_Section):
     """Where the images lie. `scratch` is for an MCUboot that swaps using scratch.
 
@@ -84,6 +91,31 @@ class Slots(_Section):
     network: Slot | None = None
     provisioning_address: int | None = None
     network_provisioning_address: int | None = None
+
+    @model_validator(mode="after")
+    def _s_slots_are_of_one_size(self) -> "Slots":
+        # sdk-nrf subsys/bootloader/bl_validation/bl_validation.c, BUILD_ASSERT on both sizes.
+        if self.s0 is not None and self.s1 is not None and self.s0.size != self.s1.size:
+            raise ValueError(
+                f"s0 has 0x{self.s0.size:x} bytes and s1 0x{self.s1.size:x}: NSIB builds only "
+                "with two slots of one size"
+            )
+        return self
+
+    @property
+    def network_firmware(self) -> Slot:
+        """Where the network core's firmware lies, named in the board file or where NCS puts it."""
+        if self.network is not None:
+            return self.network
+        size_bytes = _NETWORK_FLASH_END - _NETWORK_APP_ADDRESS
+        return Slot(address=_NETWORK_APP_ADDRESS, size=size_bytes)
+
+    @property
+    def network_provisioning(self) -> int:
+        """Where b0n's provisioning data lies; left out, right before the firmware."""
+        if self.network_provisioning_address is not None:
+            return self.network_provisioning_address
+        return self.network_firmware.address - _NETWORK_PROVISIONING_SIZE_BYTES
 
 
 ProbeRunner: TypeAlias = Literal["auto", "nrfutil", "nrfjprog", "pynrfjprog"]

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
@@ -13,11 +14,26 @@ from pydantic_core import ErrorDetails
 
 from pytest_nrf_fota.board import BoardType, DistBuild
 from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.board_names import is_same_board
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class OwnSettings:
+    """What the user's own board file names, as opposed to what a packaged one does.
+
+    The sets hold keys of the sections of their names; `path` is None for a packaged board.
+    """
+
+    path: Path | None = None
+    slots: frozenset[str] = frozenset()
+    boot: frozenset[str] = frozenset()
+    radio: frozenset[str] = frozenset()
+    console: frozenset[str] = frozenset()
 
 
 def packaged_boards() -> Path:
@@ -40,6 +56,28 @@ def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Boa
         BoardFileError: no such board, or its file is wrong; names file, key and allowed values.
     """
     folders = [*extra_folders, packaged_boards()]
+    return read_board_file(find_board_file(name_or_platform, extra_folders), folders)
+
+
+def own_settings(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> OwnSettings:
+    """Which settings of a board come from files in the user's folders. Raises `BoardFileError`."""
+    path = find_board_file(name_or_platform, extra_folders)
+    if path.parent == packaged_boards():
+        return OwnSettings()
+    table = _with_base(path, list(extra_folders), seen=(), ends_at_other_folders=True)
+
+    def keys_of(section: str) -> frozenset[str]:
+        value = table.get(section)
+        return frozenset(value) if isinstance(value, dict) else frozenset()
+
+    return OwnSettings(
+        path, keys_of("slots"), keys_of("boot"), keys_of("radio"), keys_of("console")
+    )
+
+
+def find_board_file(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Path:
+    """The file of a board, by name or west platform. Raises `BoardFileError`."""
+    folders = [*extra_folders, packaged_boards()]
     for folder in extra_folders:
         if not folder.is_dir():
             raise BoardFileError(
@@ -50,13 +88,13 @@ def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Boa
     for folder in folders:
         path = folder / f"{name_or_platform}.toml"
         if "/" not in name_or_platform and path.is_file():
-            return read_board_file(path, folders)
+            return path
     names = board_names(folders)
     for name in names:
         path = next(f / f"{name}.toml" for f in folders if (f / f"{name}.toml").is_file())
         platforms = _read_toml(path).get("platforms", [])
-        if isinstance(platforms, list) and name_or_platform in platforms:
-            return read_board_file(path, folders)
+        if _names_one_of(name_or_platform, platforms):
+            return path
     _refuse_name_in_another_file(name_or_platform, extra_folders)
     close = get_close_matches(name_or_platform, names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
@@ -66,6 +104,14 @@ def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Boa
         next_step=f"Known boards: {', '.join(names)}. A board is given by name, not by path. "
         "Your own board files: --board-dir, or nrf_fota_board_dir in the pytest configuration.",
     )
+
+
+def _names_one_of(platform: str, platforms: JsonValue) -> bool:
+    """Whether a west platform is one of a board file's, without revision and variant."""
+    if not isinstance(platforms, list):
+        return False
+    names = [name for name in platforms if isinstance(name, str)]
+    return platform in names or ("/" in platform and is_same_board(platform, names))
 
 
 def _refuse_name_in_another_file(name: str, folders: Sequence[Path]) -> None:
@@ -121,7 +167,16 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
     return board
 
 
-def _with_base(path: Path, folders: Sequence[Path], seen: tuple[Path, ...]) -> dict[str, JsonValue]:
+def _with_base(
+    path: Path,
+    folders: Sequence[Path],
+    seen: tuple[Path, ...],
+    *,
+    ends_at_other_folders: bool = False,
+) -> dict[str, JsonValue]:
+    """The file's table over those of its bases; with `ends_at_other_folders` only as far as their
+    files lie in `folders`.
+    """
     table = _read_toml(path)
     base = table.get("base")
     removed = _removed_keys(table.pop("remove", []), path)
@@ -131,6 +186,8 @@ def _with_base(path: Path, folders: Sequence[Path], seen: tuple[Path, ...]) -> d
         return table
     seen = (*seen, path)
     found = [folder / f"{base}.toml" for folder in folders if (folder / f"{base}.toml").is_file()]
+    if not found and ends_at_other_folders:
+        return table
     if not found:
         raise BoardFileError(
             f"base = {base!r} names no board.",
@@ -139,14 +196,16 @@ def _with_base(path: Path, folders: Sequence[Path], seen: tuple[Path, ...]) -> d
         )
     # A user's nrf5340dk.toml may be based on the packaged file of the same name.
     base_path = next((candidate for candidate in found if candidate not in seen), None)
+    if base_path is None and ends_at_other_folders:
+        return table
     if base_path is None:
         raise BoardFileError(
             "Board files are based on each other in a circle.",
             where=" -> ".join(str(p) for p in (*seen, found[0])),
             next_step="Remove one of the `base` keys.",
         )
-    inherited = _with_base(base_path, folders, seen)
-    for key in removed:
+    inherited = _with_base(base_path, folders, seen, ends_at_other_folders=ends_at_other_folders)
+    for key in removed if not ends_at_other_folders else ():
         inherited = _without(inherited, key, base_path, path)
     return _merged(inherited, table)
 

@@ -2,6 +2,7 @@
 
 import typer
 
+from pytest_nrf_fota.commands.board_file import board_file
 from pytest_nrf_fota.commands.boards import boards
 from pytest_nrf_fota.commands.demo_firmware import demo_firmware
 from pytest_nrf_fota.commands.doctor import doctor
@@ -29,5 +30,6 @@ app.command()(explain)
 app.command()(resign)
 app.command()(demo_firmware)
 app.command("hci-dongle")(hci_dongle)
+app.command("board-file")(board_file)
 app.command()(doctor)
 app.command()(boards)

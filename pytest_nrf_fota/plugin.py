@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.board import BoardType
+    from pytest_nrf_fota.builds.given import GivenFirmware
     from pytest_nrf_fota.firmware.resign import SigningKeys
     from pytest_nrf_fota.firmware.source import FirmwareSource
     from pytest_nrf_fota.report.run import TestFiles
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 DutScope: TypeAlias = Literal["function", "class", "module", "package", "session"]
 
 BOARD_KEY: "pytest.StashKey[BoardType]" = pytest.StashKey()
+GIVEN_KEY: "pytest.StashKey[GivenFirmware]" = pytest.StashKey()
 SOURCE_KEY: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
 _files_key: "pytest.StashKey[TestFiles]" = pytest.StashKey()
 _told_key: pytest.StashKey[WeakSet[BaseException]] = pytest.StashKey()
@@ -52,9 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--baseline",
         dest="nrf_fota_baseline",
+        action="append",
+        default=[],
         type=Path,
-        metavar="HEX",
-        help="firmware to start from: the build's merged.hex",
+        metavar="BUILD",
+        help="firmware to start from: a west build folder, or hex files (repeat it for each core)",
     )
     group.addoption(
         "--update",
@@ -62,8 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         type=Path,
-        metavar="ZIP",
-        help="DFU package to upgrade to: dfu_application.zip, dfu_mcuboot.zip (repeatable)",
+        metavar="BUILD",
+        help="what to upgrade to: a west build folder, dfu_application.zip, dfu_mcuboot.zip, or a "
+        "signed .bin (repeatable)",
     )
     group.addoption(
         "--nsib-key",
@@ -181,14 +186,16 @@ def pytest_configure(config: pytest.Config) -> None:
                 "--baseline, --update and --firmware-variant need a board: --board=NAME"
             )
         return
-    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.builds.given import read_given_firmware
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.firmware.choose import firmware_source
     from pytest_nrf_fota.firmware.given_variants import read_given_variants
     from pytest_nrf_fota.report.session import require_writable, worker_path
 
-    baseline: Path | None = config.getoption("nrf_fota_baseline")
+    baselines: list[Path] = config.getoption("nrf_fota_baseline")
     updates: list[Path] = config.getoption("nrf_fota_update")
+    folder = worker_path(config) / "firmware"
     try:
         board = load_board(name, _board_folders(config)).with_timeouts(
             probe_s=config.getoption("nrf_fota_flash_timeout"),
@@ -201,14 +208,18 @@ def pytest_configure(config: pytest.Config) -> None:
         if host_radio_of(config) is not None and board.radio.kind != "ble":
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
-        config.stash[BOARD_KEY] = board
+        own = own_settings(name, _board_folders(config))
+        given = read_given_firmware(board, own, baselines, updates, folder)
+        config.stash[BOARD_KEY] = given.board
+        config.stash[GIVEN_KEY] = given
         config.stash[SOURCE_KEY] = firmware_source(
-            board,
-            baseline,
-            tuple(updates),
-            worker_path(config) / "firmware",
+            given.board,
+            given.baseline.hex_file if given.baseline else None,
+            given.updates.packages,
+            folder,
             _signing_keys(config),
-            read_given_variants(config.getoption("nrf_fota_variant"), board),
+            read_given_variants(config.getoption("nrf_fota_variant"), given.board),
+            given.own_build,
         )
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
@@ -224,7 +235,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         from pytest_nrf_fota.probe.choose import describe_tool
 
         lines.append(f"nrf-fota: probe tool {describe_tool(board.probe.runner)}")
-    return lines
+    return [*lines, *(f"nrf-fota: {line}" for line in config.stash[GIVEN_KEY].lines)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -404,8 +415,8 @@ def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
     mcuboot: Path | None = config.getoption("nrf_fota_mcuboot_key")
     if nsib is None and mcuboot is None:
         return None
-    if not config.getoption("nrf_fota_update"):
-        raise pytest.UsageError("--nsib-key and --mcuboot-key need what they signed: --update=ZIP")
+    if not config.getoption("nrf_fota_baseline"):
+        raise pytest.UsageError("--nsib-key and --mcuboot-key need what they signed: --baseline")
     from pytest_nrf_fota.firmware.keys import read_signing_key
     from pytest_nrf_fota.firmware.resign import SigningKeys
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.dut import Dut
     from pytest_nrf_fota.preflight.prediction import Prediction
 
+NO_COPY = "a copy can be made of an nRF5340 DK only, whose MCUboot takes marks"
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
 
@@ -243,7 +244,7 @@ class Upgrade:
         if not self._dut.runs_preflight:
             return PreflightDone(answer="none", package=name, reason="switched off")
         if not has_preflight(board):
-            return PreflightDone(answer="none", package=name, reason="this board has no NSIB")
+            return PreflightDone(answer="none", package=name, reason=NO_COPY)
         why_not = why_not_predictable(self.package)
         if why_not:
             return PreflightDone(answer="none", package=name, reason=why_not)

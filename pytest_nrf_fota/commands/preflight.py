@@ -1,16 +1,25 @@
 """nrf-fota preflight."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
 
+if TYPE_CHECKING:
+    from pytest_nrf_fota.preflight.prediction import Prediction
+
 
 def preflight(
-    package: Annotated[Path, typer.Argument(help="DFU .zip, or one signed .bin")],
-    installed: Annotated[Path, typer.Option(help="merged.hex that the board was flashed with")],
+    package: Annotated[
+        Path, typer.Argument(help="west build folder, DFU .zip, or one signed .bin")
+    ],
+    installed: Annotated[
+        list[Path],
+        typer.Option(help="what the board was flashed with: build folder, or hex files"),
+    ],
     board_state: Annotated[
         Path | None,
         typer.Option(help="hex file of what was read back from the board since; it wins"),
@@ -33,31 +42,41 @@ def preflight(
     Exit codes: 0 it will upgrade; 1 it will not (or the package is for another
     board); 2 an input cannot be used.
     """
-    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.builds.given import read_baseline, read_updates
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
     from pytest_nrf_fota.preflight.prediction import (
         predict,
         predict_foreign,
-        read_installed,
         read_update,
+        with_board_state,
     )
     from pytest_nrf_fota.preflight.text import print_prediction
+    from pytest_nrf_fota.sim.process import temporary_folder
     from pytest_nrf_fota.sim.profile import PROFILES
 
     if ncs is not None and ncs not in PROFILES:
         raise typer.BadParameter(f"known releases: {', '.join(PROFILES)}", param_hint="--ncs")
-    with refusing():
-        board_type = load_board(board, tuple(board_dir or ()))
-        memories = read_installed(board_type, installed, board_state)
-        try:
-            update = read_update(package, board_type)
-        except ForeignPackageError as error:
-            prediction = predict_foreign(package, error)
+    with refusing(), temporary_folder() as folder:
+        folders = tuple(board_dir or ())
+        board_type, own = load_board(board, folders), own_settings(board, folders)
+        baseline = read_baseline(board_type, own, installed, folder)
+        memories = with_board_state(baseline.segments, baseline.board, board_state)
+        paths: tuple[Path, ...] = (package,)
+        if package.is_dir():
+            paths = read_updates(baseline.board, paths, folder / "given").packages
+        predictions: list[Prediction] = []
+        for path in paths:
+            try:
+                update = read_update(path, baseline.board)
+            except ForeignPackageError as error:
+                predictions.append(predict_foreign(path, error))
+            else:
+                predictions.append(predict(baseline.board, memories, update, ncs))
+    for prediction in predictions:
+        if as_json:
+            typer.echo(prediction.model_dump_json(indent=2))
         else:
-            prediction = predict(board_type, memories, update, ncs)
-    if as_json:
-        typer.echo(prediction.model_dump_json(indent=2))
-    else:
-        print_through_rich(lambda console: print_prediction(prediction, console, shows_log=log))
-    raise typer.Exit(0 if prediction.will_upgrade else 1)
+            print_through_rich(partial(print_prediction, prediction, shows_log=log))
+    raise typer.Exit(0 if all(p.will_upgrade for p in predictions) else 1)

@@ -52,12 +52,14 @@ def resign(
     ] = None,
 ) -> None:
     """Make the next version of your own build without building: raise versions, sign again."""
-    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.builds.given import board_of_build
     from pytest_nrf_fota.firmware.keys import read_signing_key
     from pytest_nrf_fota.firmware.resign import MARKER_NOTE, NewNumbers, SigningKeys
     from pytest_nrf_fota.firmware.resign_file import resign_path
 
     with refusing():
+        folders = tuple(board_dir or ())
         done = resign_path(
             source,
             output,
@@ -67,7 +69,7 @@ def resign(
                 mcuboot=read_signing_key(mcuboot_key) if mcuboot_key else None,
                 may_differ=new_key,
             ),
-            load_board(board, tuple(board_dir or ())),
+            board_of_build(load_board(board, folders), own_settings(board, folders), source),
         )
         for file in done:
             typer.echo(f"{file.path}")

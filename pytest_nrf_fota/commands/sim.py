@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 
 def sim(
-    hex_file: Annotated[
-        Path | None,
+    firmware: Annotated[
+        list[Path] | None,
         typer.Argument(
-            help="merged.hex to program and boot; without it the demonstration firmware"
+            metavar="[BUILD]...",
+            help="west build folder or hex files to program and boot; without it the "
+            "demonstration firmware",
         ),
     ] = None,
     board: Annotated[str, typer.Option(help="board file of the kit")] = "nrf5340dk_sim",
@@ -34,24 +36,25 @@ def sim(
     """Run a virtual nRF5340 DK until Ctrl-C; print where its UART, HCI and control are."""
     from pydantic import TypeAdapter
 
-    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.builds.given import read_baseline
     from pytest_nrf_fota.firmware.demo import DemoSource
-    from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
     from pytest_nrf_fota.sim.kit import KitError, KitSettings
     from pytest_nrf_fota.sim.process import run_kit, temporary_folder
     from pytest_nrf_fota.units.sim import kit_settings_json
 
     with refusing(), temporary_folder() as folder:
-        board_type = load_board(board, tuple(board_dir or ()))
-        settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(board_type))
-        program = hex_file or DemoSource(board_type, folder).baseline
-        check_against_map(program, read_hex(program), board_type)
+        folders = tuple(board_dir or ())
+        board_type, own = load_board(board, folders), own_settings(board, folders)
+        given = firmware or [DemoSource(board_type, folder).baseline]
+        baseline = read_baseline(board_type, own, given, folder)
+        settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(baseline.board))
         try:
             asyncio.run(
                 run_kit(
                     settings,
                     announce=_print_json if as_json else _print_addresses,
-                    hex_file=program,
+                    hex_file=baseline.hex_file,
                     hci=hci,
                 )
             )

@@ -12,6 +12,7 @@ from pytest_nrf_fota.firmware.source import FirmwareSource
 from pytest_nrf_fota.firmware.variant import Variant
 
 if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.files_source import OwnBuild
     from pytest_nrf_fota.firmware.resign import SigningKeys
 
 
@@ -22,6 +23,7 @@ def firmware_source(
     folder: Path,
     keys: "SigningKeys | None" = None,
     variants: Mapping[Variant, Path] | None = None,
+    own_build: "OwnBuild | None" = None,
 ) -> FirmwareSource:
     """The user's files where they were given, else what the board file names.
 
@@ -32,6 +34,7 @@ def firmware_source(
         folder: where made artifacts go.
         keys: what the given files are signed with, to make variants of them.
         variants: all --firmware-variant, for those that cannot be made.
+        own_build: the baseline's, to make updates of.
 
     Raises:
         PackageError: a given file is wrong.
@@ -48,7 +51,7 @@ def firmware_source(
                 where=str((*updates, *(variants or {}).values())[0]),
                 next_step="Give the running build as well: --baseline=build/merged.hex",
             )
-        return FilesSource(baseline, updates, board, folder, keys, variants)
+        return FilesSource(baseline, updates, board, folder, keys, variants, own_build)
     match board.firmware.source:
         case "demo":
             from pytest_nrf_fota.firmware.demo import DemoSource

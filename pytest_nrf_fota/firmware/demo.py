@@ -1,10 +1,11 @@
-"""Demonstration firmware of the dual-stage nRF5340 DK, made without any compiler.
+"""Demonstration firmware of the nRF5340 DK, made without any compiler.
 
-Official formats, signed by imgtool and by this project's own NSIB signer, with keys that are the
-same on every machine: the same call gives the same bytes.
+With NSIB, or with MCUboot alone. Official formats, signed by imgtool and by this project's own NSIB
+signer, with keys that are the same on every machine: the same call gives the same bytes.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pytest_nrf_fota.firmware.damage import damaged_app
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     B0nDescription,
+    BootloaderMode,
     McubootDescription,
     NetworkDescription,
     NsibDescription,
@@ -26,10 +28,12 @@ from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_pack
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
+from pytest_nrf_fota.firmware.mcuboot_strings import SwapAlgorithm
 from pytest_nrf_fota.firmware.package_shape import PACKAGE_SHAPES
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
+from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
 from pytest_nrf_fota.firmware.validation_info import (
     provisioned_key_hash,
     raw_public_key,
@@ -42,11 +46,8 @@ NSIB_SIZE_BYTES = 0x4000
 # Gives an update file of 0x9001 to 0xa000 bytes, as in the thread's `Erased 0xa000 bytes`.
 MCUBOOT_SIZE_BYTES = 0x9800
 APP_SIZE_BYTES = 0x18000
-# The network core's flash under NCS 2.x (sim/boot/b0n.py, NetworkMap).
 B0N_ADDRESS = 0x01000000
 B0N_SIZE_BYTES = 0x2000
-NETWORK_PROVISIONING_ADDRESS = 0x01008580
-NETWORK_APP_ADDRESS = 0x01008800
 NETWORK_APP_SIZE_BYTES = 0x6000
 # CONFIG_NRF53_RAM_FLASH_SIZE, its default.
 NETWORK_SLOT_SIZE_BYTES = 0x40000
@@ -71,6 +72,33 @@ _BEHAVIOURS: Mapping[Variant, Mapping[str, object]] = {
     Variant.APP_CHANGES_ADDRESS: {"address": "new_at_each_boot"},
 }
 
+_APP_MODES: Mapping[SwapAlgorithm, BootloaderMode] = {
+    "move": "swap_without_scratch",
+    "offset": "swap_using_offset",
+    "scratch": "swap_scratch",
+    "overwrite": "overwrite_only",
+}
+_NEED_NSIB = frozenset(
+    {
+        Variant.MCUBOOT_SAME_VERSION,
+        Variant.MCUBOOT_LOW_PACKAGE_VERSION,
+        Variant.MCUBOOT_UNPROVISIONED_KEY,
+        Variant.MCUBOOT_TAMPERED,
+        Variant.MCUBOOT_TWO_APP_KEYS,
+        Variant.MCUBOOT_NEXT_APP_KEY,
+        Variant.MCUBOOT_NEXT_NSIB_KEY,
+        Variant.BASELINE_TWO_NSIB_KEYS,
+    }
+)
+
+
+@dataclass(frozen=True)
+class _NsibPlaces:
+    """S0 and S1, and where NSIB's provisioning data lies."""
+
+    s_slots: tuple[Slot, Slot]
+    provisioning_address: int
+
 
 class DemoSource:
     """Makes artifacts in `folder` when they are first asked for.
@@ -79,8 +107,9 @@ class DemoSource:
         board: where the slots lie.
         folder: for the files.
         app: how the application behaves; its build time is set per version.
-        mcuboot: how MCUboot behaves; its marker is set per version. By default as NCS builds it:
-            swap using move, or, for boards whose network core has image slots, overwriting.
+        mcuboot: how MCUboot behaves; its marker is set per version. By default it brings updates
+            into place as `boot.bootloader_mode` says, and those of the network core, too, where
+            the board has slots for them.
         baseline_bootloader: FW_INFO version of the bootloader in `baseline`; the one in
             `mcuboot_update` has the next.
         baseline_build_time: what the application in `baseline` prints.
@@ -96,29 +125,19 @@ class DemoSource:
         baseline_bootloader: int = BASELINE_BOOTLOADER,
         baseline_build_time: str = BASELINE_BUILD_TIME,
     ) -> None:
-        if board.slots.s0 is None or board.slots.s1 is None:
-            raise BoardFileError(
-                "Demonstration firmware needs a board with slots s0 and s1.",
-                where=board.name,
-                next_step='Use source = "files" in [firmware].',
-            )
-        if board.slots.provisioning_address is None:
-            raise BoardFileError(
-                "Demonstration firmware needs slots.provisioning_address.",
-                where=board.name,
-                next_step='Use source = "files" in [firmware].',
-            )
-        self._provisioning_address = board.slots.provisioning_address
-        self._s_slots = (board.slots.s0, board.slots.s1)
+        self._board_name = board.name
+        self._nsib = _nsib_places(board)
         self._primary = board.slots.primary
+        self._network = board.slots.network_firmware
+        self._network_provisioning_address = board.slots.network_provisioning
         self._folder = folder
-        self._app_description = app or AppDescription()
         network = board.slots.secondary_network
         self._network_slot_size_bytes = network.size if network else NETWORK_SLOT_SIZE_BYTES
-        self._mcuboot_description = mcuboot or (
-            McubootDescription(swap="overwrite", network_core="multi")
-            if network
-            else McubootDescription()
+        self._mcuboot_description = mcuboot or McubootDescription(
+            swap=_swap_of(board), network_core="multi" if network else "none"
+        )
+        self._app_description = app or AppDescription(
+            bootloader_mode=_APP_MODES[self._mcuboot_description.swap]
         )
         self._shape = PACKAGE_SHAPES[board.boot.ncs]
         self._baseline_bootloader = baseline_bootloader
@@ -130,8 +149,8 @@ class DemoSource:
 
     @cached_property
     def baseline(self) -> Path:
-        """`merged.hex`: NSIB, provisioning data, MCUboot 14 in S0, application 1.0.0; for the
-        network core b0n and firmware 1.
+        """`merged.hex`: NSIB, provisioning data, MCUboot 14 in S0, application 1.0.0, or MCUboot
+        alone at address 0 and application 1.0.0; for the network core b0n and firmware 1.
         """
         return self._baseline("merged.hex", (self._nsib_key,), self._mcuboot_description)
 
@@ -185,7 +204,9 @@ class DemoSource:
         return self.mcuboot_package(f"dfu_mcuboot_{version}.zip", version)
 
     def variant(self, wanted: Variant) -> Path:
-        """Every variant is made."""
+        """Every variant is made that the board can have."""
+        if not self.makes(wanted):
+            raise self._no_nsib()
         name = f"{wanted.value}.zip"
         update = self._app(UPDATE_APP, UPDATE_BUILD_TIME)
         damaged = damaged_app(update, wanted, self._primary.size)
@@ -254,9 +275,8 @@ class DemoSource:
                 assert_never(wanted)
 
     def makes(self, wanted: Variant) -> bool:
-        """Everything."""
-        del wanted
-        return True
+        """Everything but what NSIB is needed for, where there is none."""
+        return self._nsib is not None or wanted not in _NEED_NSIB
 
     def mcuboot_package(
         self,
@@ -281,18 +301,22 @@ class DemoSource:
             is_tampered: whether a bit was changed after signing it for NSIB and before signing it
                 for MCUboot.
         """
+        if self._nsib is None:
+            raise self._no_nsib()
         marker = fw_info_version if marker is None else marker
         version = package_version or ImageVersion(0, 0, marker)
         entries: list[PackageEntry] = []
         for slot in (0, 1):
-            firmware = self._bootloader(slot, fw_info_version, marker, app_keys, nsib_key)
+            firmware = self._bootloader(
+                self._nsib.s_slots[slot], fw_info_version, marker, app_keys, nsib_key
+            )
             if is_tampered:
                 firmware = _with_one_bit_changed(firmware)
             image = sign_for_mcuboot(
                 firmware, version, SlotLayout(self._primary.size), self._mcuboot_key
             )
             keys = self._shape.mcuboot_keys(slot, fw_info_version) | {
-                "load_address": self._s_slots[slot].address,
+                "load_address": self._nsib.s_slots[slot].address,
                 "version_MCUBOOT": f"{version}+0",
             }
             entries.append(PackageEntry(self._shape.mcuboot_files[slot], image, keys))
@@ -305,21 +329,39 @@ class DemoSource:
         mcuboot: McubootDescription,
     ) -> Path:
         """The first of NSIB's keys signs, all of them are provisioned."""
-        hashes = tuple(provisioned_key_hash(raw_public_key(key.public_key())) for key in nsib_keys)
-        provisioning = build_provisioning(
-            self._s_slots[0].address, self._s_slots[1].address, hashes
-        )
-        bootloader = self._bootloader(0, self._baseline_bootloader, description=mcuboot)
         segments = (
-            Segment(0, build_payload(0, NSIB_SIZE_BYTES, NsibDescription())),
-            Segment(self._s_slots[0].address + MCUBOOT_PAD_BYTES, bootloader),
+            *self._bootloaders(nsib_keys, mcuboot),
             Segment(self._primary.address, self._app(BASELINE_APP, self._baseline_build_time)),
-            Segment(self._provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),
             *self._network_core(),
         )
         path = self._folder / name
         write_hex(path, segments)
         return path
+
+    def _bootloaders(
+        self, nsib_keys: tuple[ec.EllipticCurvePrivateKey, ...], mcuboot: McubootDescription
+    ) -> tuple[Segment, ...]:
+        if self._nsib is None:
+            size_bytes = min(MCUBOOT_SIZE_BYTES, self._primary.address)
+            keys = (self._mcuboot_key.public_key(),)
+            return (Segment(0, build_payload(0, size_bytes, mcuboot, keys=keys)),)
+        s0, s1 = self._nsib.s_slots
+        hashes = tuple(provisioned_key_hash(raw_public_key(key.public_key())) for key in nsib_keys)
+        bootloader = self._bootloader(s0, self._baseline_bootloader, description=mcuboot)
+        return (
+            Segment(0, build_payload(0, NSIB_SIZE_BYTES, NsibDescription())),
+            Segment(s0.address + MCUBOOT_PAD_BYTES, bootloader),
+            Segment(
+                self._nsib.provisioning_address + ADDRESSES_OFFSET_BYTES,
+                build_provisioning(s0.address, s1.address, hashes),
+            ),
+        )
+
+    def _no_nsib(self) -> ArtifactUnavailableError:
+        return ArtifactUnavailableError(
+            f"{self._board_name} has no NSIB, so its MCUboot cannot be replaced over the air.",
+            next_step="Run updates of MCUboot on a board with NSIB, such as nrf5340dk_sim.",
+        )
 
     def _app_package(
         self,
@@ -342,7 +384,7 @@ class DemoSource:
 
     def _network_entry(self, image: bytes | None = None) -> PackageEntry:
         keys: dict[str, JsonValue] = self._shape.network_keys() | {
-            "load_address": NETWORK_APP_ADDRESS,
+            "load_address": self._network.address,
             "version": str(UPDATE_NETWORK_VERSION),
         }
         data = image or self.network_image(UPDATE_NETWORK_VERSION)
@@ -359,32 +401,33 @@ class DemoSource:
         return path
 
     def _network_core(self) -> tuple[Segment, ...]:
-        provisioning = build_provisioning(NETWORK_APP_ADDRESS, ERASED_WORD, (), counter_slots=0)
+        address = self._network.address
+        provisioning = build_provisioning(address, ERASED_WORD, (), counter_slots=0)
         return (
             Segment(B0N_ADDRESS, build_payload(B0N_ADDRESS, B0N_SIZE_BYTES, B0nDescription())),
-            Segment(NETWORK_PROVISIONING_ADDRESS + ADDRESSES_OFFSET_BYTES, provisioning),
-            Segment(NETWORK_APP_ADDRESS, self._network_firmware(BASELINE_NETWORK_VERSION)),
+            Segment(self._network_provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),
+            Segment(address, self._network_firmware(BASELINE_NETWORK_VERSION)),
         )
 
     def _network_firmware(self, version: int) -> bytes:
         firmware = build_payload(
-            NETWORK_APP_ADDRESS,
+            self._network.address,
             NETWORK_APP_SIZE_BYTES,
             NetworkDescription(marker=f"Network core firmware {version}"),
             fw_info_version=version,
         )
-        return firmware + sign_for_nsib(firmware, NETWORK_APP_ADDRESS, self._nsib_key).pack()
+        return firmware + sign_for_nsib(firmware, self._network.address, self._nsib_key).pack()
 
     def _bootloader(
         self,
-        slot: int,
+        slot: Slot,
         fw_info_version: int,
         marker: int | None = None,
         app_keys: tuple[PublicKey, ...] | None = None,
         nsib_key: ec.EllipticCurvePrivateKey | None = None,
         description: McubootDescription | None = None,
     ) -> bytes:
-        address = _firmware_address(self._s_slots[slot])
+        address = _firmware_address(slot)
         number = str(fw_info_version if marker is None else marker)
         firmware = build_payload(
             address,
@@ -410,6 +453,40 @@ class DemoSource:
         )
         layout = SlotLayout(self._primary.size)
         return sign_for_mcuboot(payload, version, layout, key or self._mcuboot_key)
+
+
+def _nsib_places(board: BoardType) -> _NsibPlaces | None:
+    slots = board.slots
+    if slots.s0 is None and slots.s1 is None:
+        return None
+    if slots.s0 is None or slots.s1 is None or slots.provisioning_address is None:
+        raise BoardFileError(
+            "Demonstration firmware with NSIB needs slots.s0, slots.s1 and "
+            "slots.provisioning_address.",
+            where=board.name,
+            next_step="Name all of them, or none for MCUboot alone.",
+        )
+    return _NsibPlaces((slots.s0, slots.s1), slots.provisioning_address)
+
+
+def _swap_of(board: BoardType) -> SwapAlgorithm:
+    match board.boot.bootloader_mode:
+        case "swap_move":
+            return "move"
+        case "swap_offset":
+            return "offset"
+        case "swap_scratch":
+            return "scratch"
+        case "overwrite_only":
+            return "overwrite"
+        case "none" | "ram_load":
+            raise BoardFileError(
+                f"There is no demonstration firmware for {board.boot.bootloader_mode!r}.",
+                where=f"boot.bootloader_mode of {board.name}",
+                next_step='Use source = "files" in [firmware], or another bootloader_mode.',
+            )
+        case _:
+            assert_never(board.boot.bootloader_mode)
 
 
 def _firmware_address(slot: Slot) -> int:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, V
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.board_names import is_same_board
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
@@ -111,8 +112,12 @@ class DfuPackage:
 
 @dataclass(frozen=True)
 class PackageTarget:
-    """What a package must fit: names in the manifest, and where S0 and S1 lie."""
+    """What a package must fit: names in the manifest, and where S0 and S1 lie.
 
+    `board_name` is that of the board file.
+    """
+
+    board_name: str
     boards: tuple[str, ...]
     socs: tuple[str, ...]
     s_slot_ranges: tuple[range, ...]
@@ -121,6 +126,7 @@ class PackageTarget:
 def package_target(board: BoardType) -> PackageTarget:
     """What a DFU package for this board type must fit."""
     return PackageTarget(
+        board_name=board.name,
         boards=board.manifest_boards,
         socs=board.manifest_socs,
         s_slot_ranges=s_slot_ranges(board),
@@ -289,28 +295,37 @@ def parse_manifest_json(text: str) -> JsonValue:
 
 def _check_target(path: Path, manifest: Manifest, target: PackageTarget) -> None:
     for entry in manifest.files:
-        boards, socs = target.boards, target.socs
+        socs = target.socs
         if entry.image_index:
-            boards += tuple(name.replace("cpuapp", "cpunet") for name in boards)
             socs += tuple(name.replace("CPUAPP", "CPUNET") for name in socs)
-        _check_name(path, entry, "board", entry.board, boards)
-        _check_name(path, entry, "soc", entry.soc, socs)
+        if entry.board and target.boards and not _is_for(entry, target.boards):
+            raise _foreign(path, entry, "board", entry.board, target, target.boards)
+        if entry.soc and socs and entry.soc.lower() not in {name.lower() for name in socs}:
+            raise _foreign(path, entry, "soc", entry.soc, target, socs)
 
 
-def _check_name(
-    path: Path, entry: ManifestFile, key: str, value: str, allowed: Sequence[str]
-) -> None:
-    known = {_folded(name) for name in allowed}
-    if value and allowed and _folded(value) not in known:
-        raise ForeignPackageError(
-            f"The package is for {key} {value!r}, not for this board ({', '.join(allowed)}).",
-            where=f"{path}, {MANIFEST_NAME}, {entry.file}",
-            next_step="Give the package of a build for this board, or another --board.",
-        )
+def _is_for(entry: ManifestFile, boards: Sequence[str]) -> bool:
+    """Whether an entry names the board; images but the first may be for the network core."""
+    return is_same_board(entry.board, boards) or (
+        bool(entry.image_index) and is_same_board(entry.board, boards, is_for_network_core=True)
+    )
 
 
-def _folded(name: str) -> str:
-    return name.replace("/", "_").lower()
+def _foreign(
+    path: Path,
+    entry: ManifestFile,
+    key: str,
+    value: str,
+    target: PackageTarget,
+    known: Sequence[str],
+) -> ForeignPackageError:
+    return ForeignPackageError(
+        f"The package is for {key} {value!r}, not for {target.board_name} ({', '.join(known)}).",
+        where=f"{path}, {MANIFEST_NAME}, {entry.file}",
+        next_step="Give the package of a build for this board, or another --board. Is it the same "
+        f'hardware under a name of your own? Then write manifest_{key}s = ["{value}"] into a board '
+        f'file of yours (base = "{target.board_name}"); `nrf-fota board-file BUILD` makes one.',
+    )
 
 
 def _read_file(

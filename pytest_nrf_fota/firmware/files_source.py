@@ -1,7 +1,10 @@
 """Firmware that the user names with --baseline and --update."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
@@ -16,6 +19,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.firmware.hex_file import memory_reader, read_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.keys_at_hand import keys_at_hand
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     ImageHeader,
@@ -40,6 +44,14 @@ _MADE = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class OwnBuild:
+    """What the baseline's build holds beside it: packages, and private keys that it generated."""
+
+    packages: tuple[Path, ...] = ()
+    key_files: tuple[Path, ...] = ()
+
+
 class FilesSource:
     """The user's own files; what a package updates is read from the package itself.
 
@@ -53,6 +65,7 @@ class FilesSource:
         folder: for made variants.
         keys: the keys that the files are signed with, as far as they were given.
         variants: those that the user built.
+        own_build: the baseline's; where no update was given, its next version is one.
 
     Raises:
         PackageError: a file is missing or wrong, or two packages update the same thing.
@@ -66,15 +79,19 @@ class FilesSource:
         folder: Path,
         keys: SigningKeys | None = None,
         variants: Mapping[Variant, Path] | None = None,
+        own_build: OwnBuild | None = None,
     ) -> None:
         self._variants = dict(variants or {})
         self._baseline = baseline
         self._board = board
         self._folder = folder
-        self._keys = keys or SigningKeys()
+        own_build = own_build or OwnBuild()
+        own = [self._read(path) for path in own_build.packages]
+        self._own_packages = {package.kind: package.path for package in own}
+        given = [read_package(path, package_target(board)) for path in updates]
+        self._keys = keys_at_hand(keys or SigningKeys(), [*given, *own], own_build.key_files)
         self._updates: dict[PackageKind, Path] = {}
-        for path in updates:
-            kind = read_package(path, package_target(board)).kind
+        for path, kind in ((package.path, package.kind) for package in given):
             if kind in self._updates:
                 raise PackageError(
                     f"Two packages update the same: {self._updates[kind].name} and {path.name} "
@@ -221,6 +238,15 @@ class FilesSource:
         return repack(package.path, self._folder / f"{name}.zip", contents)
 
     def _require_keys(self, name: str, keys: SigningKeys, *, nsib: bool) -> None:
+        missing = self._missing_keys(keys, nsib=nsib)
+        if missing:
+            raise ArtifactUnavailableError(
+                f"A variant {name!r} of your update must be signed again.",
+                next_step=f"Give what it is signed with: {missing}",
+            )
+
+    def _missing_keys(self, keys: SigningKeys, *, nsib: bool) -> str:
+        """The options that are missing, empty where none is."""
         missing = [
             option
             for option, key, is_needed in (
@@ -229,11 +255,7 @@ class FilesSource:
             )
             if is_needed and key is None
         ]
-        if missing:
-            raise ArtifactUnavailableError(
-                f"A variant {name!r} of your update must be signed again.",
-                next_step=f"Give what it is signed with: {', '.join(f'{o}=PEM' for o in missing)}",
-            )
+        return ", ".join(f"{option}=PEM" for option in missing)
 
     def _baseline_fw_info_version(self) -> int:
         read = memory_reader(read_hex(self.baseline))
@@ -277,10 +299,33 @@ class FilesSource:
     def _update(self, kind: PackageKind, usual_name: str) -> Path:
         path = self._updates.get(kind)
         if path is None:
+            path = self._updates[kind] = self._made_of_baseline(kind, usual_name)
+        return path
+
+    def _made_of_baseline(self, kind: PackageKind, usual_name: str) -> Path:
+        own = self._own_packages.get(kind)
+        if own is None:
             held = [f"{p.name} holds {k.value} images only" for k, p in self._updates.items()]
             raise ArtifactUnavailableError(
                 f"No update package with {kind.value} images was given"
                 f"{': ' + ', '.join(held) if held else ''}.",
-                next_step=f"Give it: --update=build/zephyr/{usual_name}",
+                next_step=f"Give the build that holds it, or the file: --update={usual_name}",
             )
-        return path
+        missing = self._missing_keys(self._keys, nsib=kind is PackageKind.MCUBOOT)
+        if missing:
+            raise ArtifactUnavailableError(
+                f"No update package with {kind.value} images was given, and to make one of the "
+                "baseline's own it must be signed again.",
+                where=str(own),
+                next_step=f"Give what the baseline is signed with: {missing}; or an --update.",
+            )
+        output = self._folder / "next" / usual_name
+        match kind:
+            case PackageKind.APPLICATION:
+                numbers = NewNumbers(fw_info="keep")
+            case PackageKind.MCUBOOT:
+                numbers = NewNumbers(fw_info=self._baseline_fw_info_version() + 1)
+            case _:
+                assert_never(kind)
+        resign_path(own, output, numbers, self._keys, self._board)
+        return output

@@ -8,6 +8,7 @@ seen in real binaries of MCUboot (facts/real-firmware-targets.md).
 import re
 from typing import Literal, TypeAlias
 
+from pytest_nrf_fota.board import NcsRelease
 from pytest_nrf_fota.firmware.description import McubootDescription, find_description
 
 SwapAlgorithm: TypeAlias = Literal["move", "overwrite", "offset", "scratch"]
@@ -24,11 +25,22 @@ _SINGLE_NETWORK_TEXT = b"Starting network core update"
 _PCD_TEXT = b"Turned on network core"
 _CLEAN_UP_TEXT = b"Cleaned-up secondary slot of"
 # NCS 2.3 to 2.5 name Zephyr's fork, later releases the SDK (facts, 4.4).
-_ZEPHYR_OF_NCS = {"3.2.99": "2.3", "3.3.99": "2.3", "3.4.99": "2.6", "3.5.99": "2.6"}
+_ZEPHYR_OF_NCS: dict[str, NcsRelease] = {
+    "3.2.99": "2.3",
+    "3.3.99": "2.3",
+    "3.4.99": "2.6",
+    "3.5.99": "2.6",
+}
 _ZEPHYR_VERSION = re.compile(rb"\bv(\d+\.\d+\.99)-(?:ncs\d|[0-9a-f]{12})")
-_SDK_VERSION = re.compile(rb"nRF Connect SDK v(\d+)\.(\d+)\.\d+")
+# NCS 2.5 and 2.6 print the version of their Zephyr behind the SDK's name: v3.5.99-ncs1.
+_SDK_VERSION = re.compile(rb"nRF Connect SDK v(\d+)\.(\d+)\.\d+(?!\d|-ncs)")
 # Profiles of the virtual kit, and the first release that behaves like each (facts, 4.5 and 5).
-_SDK_PROFILES = (((3, 0), "3.0"), ((2, 8), "2.9"), ((2, 5), "2.6"), ((2, 0), "2.3"))
+_SDK_PROFILES: tuple[tuple[tuple[int, int], NcsRelease], ...] = (
+    ((3, 0), "3.0"),
+    ((2, 8), "2.9"),
+    ((2, 5), "2.6"),
+    ((2, 0), "2.3"),
+)
 
 
 def describe_mcuboot(binary: bytes) -> McubootDescription | None:
@@ -60,7 +72,7 @@ def marker_number(binary: bytes) -> int | None:
     return int(described.marker) if described and described.marker.isdecimal() else None
 
 
-def ncs_profile_of(binary: bytes) -> str | None:
+def ncs_profile_of(binary: bytes) -> NcsRelease | None:
     """The virtual kit's profile ("2.3", "2.6", "2.9", "3.0") that a bootloader's banner fits best.
 
     None where the binary holds no version of the SDK or of its Zephyr.

@@ -1,7 +1,7 @@
 """How the DFU packages of a release look: names, manifest keys, format version.
 
-Source: facts/dual-stage-boot.md, 3 and 5; sdk-nrf cmake/sysbuild/zip.cmake and
-cmake/sysbuild/image_signing_secure_boot.cmake.
+Source: sdk-nrf cmake/fw_zip.cmake (`board` is CONFIG_BOARD, which has no qualifiers since NCS 2.7),
+cmake/sysbuild/zip.cmake and cmake/sysbuild/image_signing_secure_boot.cmake.
 """
 
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ _SYSBUILD_2_9 = PackageShape(
     application_file=f"{APPLICATION_NAME}.bin",
     network_file=f"{NETWORK_NAME}.bin",
     mcuboot_files=_SYSBUILD_MCUBOOT_FILES,
-    board="nrf5340dk/nrf5340/cpuapp",
+    board="nrf5340dk",
     network_board="nrf5340dk/nrf5340/cpunet",
     soc="nrf5340",
     network_soc="nrf5340",
@@ -116,7 +116,7 @@ _SYSBUILD_3_0 = PackageShape(
     application_file=f"{APPLICATION_NAME}.signed.bin",
     network_file=f"{NETWORK_NAME}.bin",
     mcuboot_files=_SYSBUILD_MCUBOOT_FILES,
-    board="nrf5340dk/nrf5340/cpuapp",
+    board="nrf5340dk",
     network_board="nrf5340dk/nrf5340/cpunet",
     soc="nrf5340",
     network_soc="nrf5340",

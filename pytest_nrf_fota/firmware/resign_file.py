@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.builds.files import find_build_files
 from pytest_nrf_fota.errors import InputError, PackageError
-from pytest_nrf_fota.firmware.build_files import find_build_files
 from pytest_nrf_fota.firmware.dfu_package import (
     LARGEST_ENTRY_BYTES,
     MANIFEST_NAME,

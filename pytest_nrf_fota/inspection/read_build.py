@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.builds.build import Layout, read_build
+from pytest_nrf_fota.builds.files import find_build_files
+from pytest_nrf_fota.builds.slots import slots_of
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.build_files import BuildFiles, find_build_files
-from pytest_nrf_fota.inspection.board_of_build import board_as_built
-from pytest_nrf_fota.inspection.build_settings import read_partitions, read_settings
+from pytest_nrf_fota.inspection.build_settings import found_partition, read_settings
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -23,11 +24,16 @@ from pytest_nrf_fota.inspection.read_package import inspect_package
 def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     """What a build made. A file of it that cannot be read is a remark. Raises `PackageError`."""
     files = find_build_files(folder)
-    partitions = _partitions(files)
-    board = board_as_built(board, partitions)
-    keys = keys.with_build(keys_of_hex_files(files.hex_files, board))
     contents: list[Contents] = []
     remarks: list[Remark] = []
+    layout: Layout | None = None
+    try:
+        layout = read_build(folder).layout
+        if layout is not None:
+            board = board.model_copy(update={"slots": slots_of(layout, board)})
+    except PackageError as error:
+        remarks.append(_unreadable(Path(error.where), folder, error))
+    keys = keys.with_build(keys_of_hex_files(files.hex_files, board))
     for path in (*files.hex_files, *files.packages):
         try:
             one = _inspect_artifact(path, board, keys)
@@ -56,7 +62,7 @@ def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
         settings=tuple(
             setting for config in files.configs for setting in read_settings(config, folder)
         ),
-        partitions=partitions,
+        partitions=_partitions(layout),
         files=tuple(contents),
         others=tuple(others),
         remarks=tuple(remarks),
@@ -69,8 +75,8 @@ def _inspect_artifact(path: Path, board: BoardType, keys: KeysAtHand) -> Content
     return inspect_package(path, board, keys)
 
 
-def _partitions(files: BuildFiles) -> tuple[FoundPartition, ...]:
-    return read_partitions(files.partitions) if files.partitions is not None else ()
+def _partitions(layout: Layout | None) -> tuple[FoundPartition, ...]:
+    return () if layout is None else tuple(found_partition(p) for p in layout.partitions)
 
 
 def _other(path: Path, folder: Path) -> FoundOther:

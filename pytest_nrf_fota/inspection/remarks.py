@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.inspection.board_of_build import is_of_board
+from pytest_nrf_fota.firmware.board_names import is_same_board
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -12,6 +12,7 @@ from pytest_nrf_fota.inspection.contents import (
     Remark,
     Role,
 )
+from pytest_nrf_fota.probe.protocol import Core
 
 # With monotonic counters NSIB stores twice the version in 16 bits (facts/dual-stage-boot.md, 2.1).
 HIGHEST_FW_INFO_VERSION = 32766
@@ -30,6 +31,7 @@ def remarks_on(contents: Contents, board: BoardType) -> tuple[Remark, ...]:
         *_on_settings(contents),
         *_on_board_of_build(contents, board),
         *_on_partitions(contents, board),
+        *_on_network_core(contents, board),
         *_on_versions_of_build(contents),
     ]
     unique = list(dict.fromkeys(found))
@@ -304,7 +306,7 @@ def _on_settings(contents: Contents) -> Iterator[Remark]:
 def _on_board_of_build(contents: Contents, board: BoardType) -> Iterator[Remark]:
     foreign: dict[str, list[str]] = {}
     for one in contents.settings:
-        if one.name == "CONFIG_BOARD" and not is_of_board(one.value, board):
+        if one.name == "CONFIG_BOARD" and not _is_of_board(one.value, board):
             foreign.setdefault(one.value, []).append(one.image)
     for name, images in foreign.items():
         yield _warning(
@@ -317,6 +319,15 @@ def _on_board_of_build(contents: Contents, board: BoardType) -> Iterator[Remark]
 _NSIB_KEY_SETTINGS = ("CONFIG_SB_SIGNING_KEY_FILE", "SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE")
 
 
+def _is_of_board(config_board: str, board: BoardType) -> bool:
+    """Whether a CONFIG_BOARD names the board, for either core; so does any where none is known."""
+    known = (*board.manifest_boards, *board.platforms)
+    return not known or any(
+        is_same_board(config_board, known, is_for_network_core=is_network)
+        for is_network in (False, True)
+    )
+
+
 def _on_partitions(contents: Contents, board: BoardType) -> Iterator[Remark]:
     partitions = {one.name: one for one in contents.partitions}
     slots = (
@@ -325,22 +336,37 @@ def _on_partitions(contents: Contents, board: BoardType) -> Iterator[Remark]:
         ("mcuboot_primary", board.slots.primary),
     )
     if board.slots.s0 is not None and "mcuboot_primary" in partitions and "s0" not in partitions:
-        yield _warning(
-            "partitions.yml",
-            f"The build has no S0 and S1, so no NSIB: MCUboot lies at 0. Board {board.name} "
-            "has both: give a board without NSIB (--board, --board-dir).",
-        )
+        yield _note("layout", "The build has no S0 and S1, so no NSIB: MCUboot lies at 0.")
     for name, slot in slots:
         found = partitions.get(name)
         if found is None or slot is None:
             continue
         if (found.address, found.size_bytes) != (slot.address, slot.size):
-            yield _warning(
-                "partitions.yml",
-                f"{name} is {found.address:#x}, {found.size_bytes:#x} bytes; board {board.name} "
-                f"says {slot.address:#x}, {slot.size:#x} bytes. Write your own board file "
-                "(README).",
+            yield _note(
+                "layout",
+                f"{name} is {found.address:#x}, {found.size_bytes:#x} bytes, in board {board.name} "
+                f"{slot.address:#x}, {slot.size:#x} bytes: the build's is taken.",
             )
+
+
+def _on_network_core(contents: Contents, board: BoardType) -> Iterator[Remark]:
+    if Core.NETWORK not in board.probe.recover:
+        return
+    files = contents.files if contents.container is Container.BUILD else (contents,)
+    hex_files = [one for one in files if one.container is Container.HEX]
+    memories = {
+        segment.memory
+        for one in hex_files
+        for segment in one.segments
+        if segment.memory is not None
+    }
+    is_whole = contents.container is Container.BUILD or "application flash" in memories
+    if hex_files and is_whole and not any(name.startswith("network") for name in memories):
+        yield _note(
+            "network core",
+            "None: there is nothing for the network core here, and recovering a kit erases it. An "
+            "application whose Bluetooth controller runs there needs its hex file as well.",
+        )
 
 
 def _on_versions_of_build(build: Contents) -> Iterator[Remark]:

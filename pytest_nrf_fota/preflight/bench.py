@@ -16,14 +16,15 @@ from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.description import AppDescription, find_description
 from pytest_nrf_fota.firmware.dfu_package import PackageKind
-from pytest_nrf_fota.firmware.fw_info import find_fw_info
+from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
-from pytest_nrf_fota.sim.boot.b0n import NetworkCore, NetworkMap
+from pytest_nrf_fota.sim.boot.b0n import NetworkCore
 from pytest_nrf_fota.sim.boot.chain import BootChain
+from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
@@ -53,7 +54,8 @@ class Bench:
         segments: what its memories hold.
         ncs: the NCS release that it was built with; None to read it from the bootloader.
 
-    Raises `BoardFileError` for a board without NSIB, `PackageError` for data outside its memories.
+    Raises `BoardFileError` for a board with a part of NSIB's slots, `PackageError` for data outside
+    its memories.
     """
 
     def __init__(self, board: BoardType, segments: Sequence[Segment], ncs: str | None) -> None:
@@ -110,13 +112,27 @@ class Bench:
 
     def running_s_slot(self) -> int | None:
         """The S slot from which MCUboot runs: the one that NSIB prefers; None without any."""
-        slots = self.slots
-        infos = [find_fw_info(self.read, a) for a in (slots.s0_address, slots.s1_address)]
+        infos = self.fw_infos()
+        if not infos:
+            return None
         versions = [info.version if info and info.is_valid else -1 for info in infos]
         if max(versions) < 0:
             return None
         # Ties go to S0 (facts/dual-stage-boot.md, 2.4).
         return 0 if versions[0] >= versions[1] else 1
+
+    def fw_infos(self) -> tuple[FwInfo | None, ...]:
+        """NSIB's struct in S0 and S1; none of them without NSIB."""
+        nsib = self.slots.nsib
+        places = () if nsib is None else nsib.s_slots
+        return tuple(find_fw_info(self.read, place.address) for place in places)
+
+    def running_mcuboot(self) -> McubootBuild | None:
+        """How the MCUboot was built that runs: from the S slot that NSIB prefers, or alone."""
+        if self.slots.nsib is None:
+            return self.chain.mcuboot_build(None)
+        slot = self.running_s_slot()
+        return None if slot is None else self.chain.mcuboot_build(slot)
 
     @property
     def network_slots(self) -> int:
@@ -125,7 +141,7 @@ class Bench:
 
     def network_core_holds(self, firmware: bytes) -> bool:
         """Whether the network core's flash holds this firmware."""
-        return self.read(NetworkMap().app_address, len(firmware)) == firmware
+        return self.read(self.slots.network.app_address, len(firmware)) == firmware
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read memory, as over SWD."""
@@ -194,10 +210,11 @@ class Bench:
             print_line=self._print,
             network=NetworkCore(
                 flash=self._flash,
-                ram=make_ram_flash(self.slots.network_slot_size_bytes, self._clock),
+                ram=make_ram_flash(self.slots.network_ram_size_bytes, self._clock),
                 command=self._pcd_command,
                 print_line=_ignore_word,
                 clock=self._clock,
+                map=self.slots.network,
             ),
         )
         return BootChain(hardware, self.profile, _max_sectors(hardware.primary_area().num_sectors))
@@ -219,9 +236,9 @@ class Bench:
             )
 
     def _release_on_board(self) -> str | None:
-        slots = self.slots
-        for address in (slots.s0_address, slots.s1_address):
-            profile = ncs_profile_of(self._flash.read(address, slots.s_slot_size_bytes))
+        nsib = self.slots.nsib
+        for place in (self.slots.first_bootloader,) if nsib is None else nsib.s_slots:
+            profile = ncs_profile_of(self._flash.read(place.address, place.size_bytes))
             if profile is not None:
                 return profile
         return None

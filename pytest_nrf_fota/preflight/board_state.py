@@ -12,6 +12,8 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     NotAnImageError,
 )
 from pytest_nrf_fota.firmware.provisioning import OTP_SIZE_BYTES
+from pytest_nrf_fota.sim.memories import MEMORIES
+from pytest_nrf_fota.sim.slot_map import slot_map_of
 
 PAGE_SIZE_BYTES = 0x1000
 # Trailers of up to 512 sectors (CONFIG_BOOT_MAX_IMG_SECTORS) fit in; so does a sector swapped last.
@@ -20,13 +22,28 @@ NETWORK_FLASH = Slot(address=0x01000000, size=0x40000)
 
 
 def has_preflight(board: BoardType) -> bool:
-    """Whether boards of this type boot as the copy does: through NSIB."""
+    """Whether boards of this type boot as the copy does: a kit's MCUboot, with marks.
+
+    The copy has the memories of an nRF5340 DK.
+    """
+    if board.provider not in ("usb", "sim") or not board.boot.takes_marks:
+        return False
     slots = board.slots
-    return None not in (slots.s0, slots.s1, slots.provisioning_address)
+    named = (slots.primary, slots.secondary, slots.s0, slots.s1, slots.secondary_network)
+    return all(_lies_in_copy(slot) for slot in named if slot is not None)
+
+
+def _lies_in_copy(slot: Slot) -> bool:
+    return any(
+        layout.start <= slot.address and slot.address + slot.size <= layout.end
+        for layout in MEMORIES
+    )
 
 
 def read_board_state(read: ReadMemory, board: BoardType) -> tuple[Segment, ...]:
-    """NSIB's vector table, S0, S1, OTP, the application, the update slots' headers and trailers.
+    """Bootloaders, OTP, the application, the update slots' headers and trailers.
+
+    Of NSIB the vector table is enough. MCUboot alone is read up to the first slot behind it.
 
     Of an image in an update slot only header and TLVs are read: the next upload erases it. Erased
     memory is left out. Errors of `read` come through.
@@ -38,13 +55,16 @@ def read_board_state(read: ReadMemory, board: BoardType) -> tuple[Segment, ...]:
 
 def _read(read: ReadMemory, board: BoardType) -> Iterator[Segment]:
     slots = board.slots
-    assert slots.s0 is not None
-    assert slots.s1 is not None
-    assert slots.provisioning_address is not None
-    yield _segment(read, 0, PAGE_SIZE_BYTES)
-    for slot in (slots.s0, slots.s1):
-        yield _segment(read, slot.address, slot.size)
-    yield _segment(read, slots.provisioning_address, OTP_SIZE_BYTES)
+    places = slot_map_of(board)
+    nsib = places.nsib
+    if nsib is None:
+        alone = places.first_bootloader
+        yield _segment(read, alone.address, alone.size_bytes)
+    else:
+        yield _segment(read, 0, PAGE_SIZE_BYTES)
+        for place in nsib.s_slots:
+            yield _segment(read, place.address, place.size_bytes)
+        yield _segment(read, nsib.provisioning_address, OTP_SIZE_BYTES)
     yield from _running_image(read, slots.primary)
     yield from _trailer(read, slots.primary)
     yield from _update_slot(read, slots.secondary)

@@ -190,10 +190,10 @@ def _upload(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
     said = describe_return_code(result.rc)
     detail = f"{said} after {sent.upload.taken_bytes} of {size_bytes} bytes"
     cause, remedy = f"the board refuses the upload of {sent.file.name}: {detail}", ""
-    slot_bytes = rehearsal.installed.slot_size_bytes
+    slot_bytes = rehearsal.installed.update_slot_bytes(sent.file.image_index)
     if size_bytes > slot_bytes:
         cause = (
-            f"{sent.file.name} is too large: 0x{size_bytes:x} bytes, and the slot has "
+            f"{sent.file.name} is too large: 0x{size_bytes:x} bytes, and the update slot has "
             f"0x{slot_bytes:x}"
         )
         remedy = "Make the application smaller, or the slots larger (pm_static.yml) on both sides."
@@ -349,8 +349,20 @@ def _was_accepted(rehearsal: Rehearsal, report: BootReport) -> bool:
 
 def _room(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Check:
     name = "room to swap"
+    update_bytes = rehearsal.installed.update_slot_bytes(file.image_index)
     slot_bytes = rehearsal.installed.slot_size_bytes
-    size = f"0x{len(file.data):x} of 0x{slot_bytes:x} bytes"
+    size = f"0x{len(file.data):x} of 0x{update_bytes:x} bytes"
+    unequal = _refused_file(rehearsal, report, "slots_incompatible")
+    if unequal:
+        sizes = f"the primary slot has 0x{slot_bytes:x} bytes, the secondary 0x{update_bytes:x}"
+        return Check(
+            name,
+            Result.NO,
+            f"{sizes}: {unequal!r}",
+            f"MCUboot takes no update into slots of unequal size: {sizes}",
+            "Make both slots of one size in the build, and name them as they are in the board "
+            "file.",
+        )
     refused = _refused_file(rehearsal, report, "no_room", "too_many_sectors")
     if refused:
         return Check(

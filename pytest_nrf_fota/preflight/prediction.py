@@ -101,7 +101,8 @@ def predict(
     `running` is the last boot of a board that runs; without it the copy is booted first. `ncs` is
     the release that it was built with; None to read it from the bootloader.
 
-    Raises `BoardFileError` for a board without NSIB, `PackageError` for data outside its memories.
+    Raises `BoardFileError` for a board with a part of NSIB's slots, `PackageError` for data outside
+    its memories.
     """
     rehearsal = rehearse(Bench(board, memories, ncs), package, running)
     checks = checks_of(rehearsal)
@@ -146,19 +147,19 @@ def predict_foreign(package: Path, error: ForeignPackageError) -> Prediction:
     )
 
 
-def read_installed(board: BoardType, installed: Path, board_state: Path | None) -> list[Segment]:
+def with_board_state(
+    installed: Sequence[Segment], board: BoardType, board_state: Path | None
+) -> list[Segment]:
     """The memories of a board that was flashed with `installed`.
 
     `board_state` is a hex file of what was read back from the board since; it wins where it has
     data. Raises `PackageError`.
     """
-    segments = list(read_hex(installed))
-    check_against_map(installed, segments, board)
     if board_state is None:
-        return segments
+        return list(installed)
     state = read_hex(board_state)
     check_against_map(board_state, state, board)
-    return overlay(segments, state)
+    return overlay(installed, state)
 
 
 def overlay(below: Sequence[Segment], above: Sequence[Segment]) -> list[Segment]:

@@ -37,12 +37,13 @@ class Installed:
         halted: why it runs no application; empty where it does.
         app: the application in the primary slot.
         images: its image list.
-        fw_infos: NSIB's struct in S0 and S1.
-        provisioning: NSIB's keys and counters in OTP.
+        fw_infos: NSIB's struct in S0 and S1; none of them without NSIB.
+        provisioning: NSIB's keys and counters in OTP; None without NSIB, too.
         mcuboot_keys: hashes of the public keys in the running MCUboot; none for one that checks
             hashes only.
         guards_downgrade: whether the running MCUboot was built with downgrade prevention.
-        slot_size_bytes: of the application's slots.
+        slot_size_bytes: of the application's primary slot.
+        update_slot_sizes_bytes: of the secondary slot of each image.
         network_slots: how many image pairs the application knows beside its own.
         ncs: the profile of the virtual kit that its release was taken for.
     """
@@ -51,13 +52,22 @@ class Installed:
     halted: str
     app: AppIdentity | None
     images: tuple[ImageState, ...]
-    fw_infos: tuple[FwInfo | None, FwInfo | None]
+    fw_infos: tuple[FwInfo | None, ...]
     provisioning: ProvisioningData | None
     mcuboot_keys: tuple[bytes, ...]
     guards_downgrade: bool
     slot_size_bytes: int
+    update_slot_sizes_bytes: tuple[int, ...]
     network_slots: int
     ncs: str
+
+    def update_slot_bytes(self, image: int) -> int:
+        """Size of the secondary slot that an upload for this image goes to.
+
+        With one image its number does not count.
+        """
+        sizes = self.update_slot_sizes_bytes
+        return sizes[image] if image < len(sizes) else sizes[0]
 
 
 @dataclass(frozen=True)
@@ -214,21 +224,23 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         bench.take_as_running()
         boot = running
     slots = bench.slots
-    running_slot = bench.running_s_slot()
-    build = None if running_slot is None else bench.chain.mcuboot_build(running_slot)
+    build = bench.running_mcuboot()
+    nsib = slots.nsib
     return Installed(
         boot=boot,
         halted=bench.halted,
         app=app_evidence.read_identity(bench.read, bench.board.slots.primary),
         images=bench.images(),
-        fw_infos=(
-            find_fw_info(bench.read, slots.s0_address),
-            find_fw_info(bench.read, slots.s1_address),
-        ),
-        provisioning=parse_provisioning(bench.read, slots.provisioning_address),
+        fw_infos=bench.fw_infos(),
+        provisioning=None
+        if nsib is None
+        else parse_provisioning(bench.read, nsib.provisioning_address),
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,
-        slot_size_bytes=slots.slot_size_bytes,
+        slot_size_bytes=slots.primary.size_bytes,
+        update_slot_sizes_bytes=tuple(
+            secondary.size_bytes for _, secondary in bench.chain.hardware.image_pairs()
+        ),
         network_slots=bench.network_slots,
         ncs=bench.profile.ncs,
     )
@@ -270,13 +282,11 @@ def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
 
 
 def _validate(bench: Bench, file: UpdateFile) -> SlotCheck | None:
-    slot = bench.running_s_slot()
-    if slot is None:
+    build = bench.running_mcuboot()
+    if build is None:
         return None
-    chain = bench.chain
-    build = chain.mcuboot_build(slot)
     number = file.image_index if bench.network_slots else 0
-    area = chain.hardware.image_pairs()[number][1]
+    area = bench.chain.hardware.image_pairs()[number][1]
     uses_offset = build.description.swap == "offset"
     start = area.page_size_bytes if uses_offset else 0
     update = FlashArea(area.flash, area.name, area.address + start, area.size_bytes - start)

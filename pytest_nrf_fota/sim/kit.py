@@ -13,7 +13,7 @@ from pytest_nrf_fota.firmware.description import (
 )
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.sim.app.application import AppContext, Application
-from pytest_nrf_fota.sim.boot.b0n import B0nEnd, NetworkCore, NetworkMap, run_b0n
+from pytest_nrf_fota.sim.boot.b0n import B0nEnd, NetworkCore, run_b0n
 from pytest_nrf_fota.sim.boot.chain import BootChain
 from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
 from pytest_nrf_fota.sim.boot.pcd import COMMAND_ADDRESS, COMMAND_SIZE_BYTES, PcdCommand
@@ -313,11 +313,11 @@ class Kit:
     def _network_core(self) -> NetworkCore:
         return NetworkCore(
             flash=self.flash,
-            ram=make_ram_flash(self.settings.slots.network_slot_size_bytes, self.clock),
+            ram=make_ram_flash(self.settings.slots.network_ram_size_bytes, self.clock),
             command=self._pcd_command,
             print_line=lambda text: self.net_uart.write(f"{text}\r\n".encode()),
             clock=self.clock,
-            map=NetworkMap(),
+            map=self.settings.slots.network,
         )
 
     def _app_context(self) -> AppContext:

@@ -65,6 +65,7 @@ class Profile:
             lets MCUboot's images into the application's slot (sdk-mcuboot v2.0.99-ncs1).
         network_update_asks_version: whether downgrade prevention asks the network core for the
             FW_INFO version that it runs (CONFIG_PCD_READ_NETCORE_APP_VERSION).
+        compares_usable_sectors: see `sim.boot.slot_compatibility`.
         prints_image_version: whether `Image version: v%d.%d.%d` precedes the jump (sdk-mcuboot
             v2.1.0-ncs5 boot/zephyr/main.c has it).
     """
@@ -97,6 +98,7 @@ class Profile:
     network_pair_with_nsib: bool
     allows_s_slots_in_application_pair: bool
     network_update_asks_version: bool
+    compares_usable_sectors: bool
     prints_image_version: bool
 
     @property
@@ -157,6 +159,7 @@ _NCS_2_3 = Profile(
     network_pair_with_nsib=False,
     allows_s_slots_in_application_pair=False,
     network_update_asks_version=False,
+    compares_usable_sectors=False,
     prints_image_version=False,
 )
 _NCS_2_6 = replace(
@@ -196,6 +199,7 @@ _NCS_2_9 = replace(
     cleaned_up_line="Cleaned-up secondary slot of image {image}",
     clean_up_counts_each_image=True,
     scratch_resume_mixes_headers=True,
+    compares_usable_sectors=True,
     s_slot_update=SSlotUpdate.NSIB_COPY,
 )
 _NCS_3_0 = replace(

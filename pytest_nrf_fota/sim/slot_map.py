@@ -1,33 +1,53 @@
 """The slots of a board type, as the virtual kit's boot code wants them."""
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board import BoardType, Slot
 from pytest_nrf_fota.errors import BoardFileError
-from pytest_nrf_fota.sim.boot.stage import RAM_FLASH_SIZE_BYTES, ScratchPlace, SlotMap
+from pytest_nrf_fota.sim.boot.b0n import NetworkMap
+from pytest_nrf_fota.sim.boot.stage import NsibSlots, Place, SlotMap
 
 
 def slot_map_of(board: BoardType) -> SlotMap:
-    """Where the firmware of a dual-stage board lies.
+    """Where the firmware of a board lies: behind NSIB, or behind MCUboot alone.
 
-    Raises `BoardFileError` for a board without NSIB's slots.
+    Raises `BoardFileError` for a board with some of NSIB's slots and not all of them.
     """
     slots = board.slots
+    return SlotMap(
+        primary=_place(slots.primary),
+        secondary=_place(slots.secondary),
+        nsib=_nsib_slots(board),
+        scratch=None if slots.scratch is None else _place(slots.scratch),
+        refuses_partial_pages=board.sim is not None and board.sim.refuses_partial_pages,
+        network_secondary=None
+        if slots.secondary_network is None
+        else _place(slots.secondary_network),
+        network=NetworkMap(
+            app_address=slots.network_firmware.address,
+            end_address=slots.network_firmware.address + slots.network_firmware.size,
+            provisioning_address=slots.network_provisioning,
+        ),
+    )
+
+
+def _nsib_slots(board: BoardType) -> NsibSlots | None:
+    slots = board.slots
+    named = {
+        "slots.s0": slots.s0,
+        "slots.s1": slots.s1,
+        "slots.provisioning_address": slots.provisioning_address,
+    }
+    missing = [name for name, value in named.items() if value is None]
+    if len(missing) == len(named):
+        return None
     if slots.s0 is None or slots.s1 is None or slots.provisioning_address is None:
         raise BoardFileError(
-            "The board has no dual-stage boot: slots s0, s1 and slots.provisioning_address.",
+            f"The board has a part of what NSIB needs, and not {' and '.join(missing)}.",
             where=board.name,
-            next_step="Give a board with NSIB, such as nrf5340dk.",
+            next_step="Name all of slots.s0, slots.s1 and slots.provisioning_address for a board "
+            "with NSIB, or none of them for MCUboot alone.",
         )
-    network, scratch = slots.secondary_network, slots.scratch
-    return SlotMap(
-        s0_address=slots.s0.address,
-        s1_address=slots.s1.address,
-        s_slot_size_bytes=slots.s0.size,
-        primary_address=slots.primary.address,
-        secondary_address=slots.secondary.address,
-        slot_size_bytes=slots.primary.size,
-        provisioning_address=slots.provisioning_address,
-        scratch=None if scratch is None else ScratchPlace(scratch.address, scratch.size),
-        refuses_partial_pages=board.sim is not None and board.sim.refuses_partial_pages,
-        network_secondary_address=None if network is None else network.address,
-        network_slot_size_bytes=RAM_FLASH_SIZE_BYTES if network is None else network.size,
-    )
+    return NsibSlots(_place(slots.s0), _place(slots.s1), slots.provisioning_address)
+
+
+def _place(slot: Slot) -> Place:
+    return Place(slot.address, slot.size)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.board import Slot
 from pytest_nrf_fota.board_file import board_names, load_board, packaged_boards, read_board_file
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.probe.protocol import Core, ResetKind
@@ -14,6 +15,8 @@ PACKAGED = (
     "native_sim_shell",
     "native_sim_udp",
     "nrf5340dk",
+    "nrf5340dk_mcuboot",
+    "nrf5340dk_mcuboot_sim",
     "nrf5340dk_sim",
     "nrf5340dk_sim_netcore",
     "qemu_cortex_m0",
@@ -169,6 +172,8 @@ def test_region_of_a_range(
     [
         ("nrf5340dk/nrf5340/cpuapp", "nrf5340dk"),
         ("nrf5340dk_nrf5340_cpuapp", "nrf5340dk"),
+        ("nrf5340dk/nrf5340/cpuapp/ns", "nrf5340dk"),
+        ("nrf5340dk@2.0.0/nrf5340/cpuapp", "nrf5340dk"),
         ("qemu_cortex_m0/nrf51822", "qemu_cortex_m0"),
     ],
 )
@@ -564,3 +569,37 @@ def test_what_is_not_there_cannot_be_removed(tmp_path: Path, line: str, said: st
 def test_nothing_can_be_removed_without_a_base(tmp_path: Path) -> None:
     error = mistake(tmp_path, 'remove = ["slots.s0"]\n' + COMPLETE)
     assert "it has no `base`" in error.what
+
+
+def test_s_slots_of_different_size_are_a_mistake(tmp_path: Path) -> None:
+    content = """name = "kit"
+title = "A kit"
+base = "nrf5340dk"
+[slots]
+s1 = { address = 0x18000, size = 0xC000 }
+"""
+    error = mistake(tmp_path, content)
+    assert "s0 has 0xc200 bytes and s1 0xc000" in error.what
+
+
+def test_mcuboot_alone_has_nothing_of_nsib() -> None:
+    board = load_board("nrf5340dk_mcuboot")
+    slots = board.slots
+    assert (slots.s0, slots.s1, slots.provisioning_address) == (None, None, None)
+    assert (slots.primary.address, slots.primary.size) == (0xC000, 0xF2000)
+    assert (board.boot.firmware_version, board.boot.bootloader_version) == (None, None)
+    assert load_board("nrf5340dk_mcuboot_sim").slots == slots
+
+
+def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Path) -> None:
+    usual = load_board("nrf5340dk").slots
+    assert usual.network_firmware == Slot(address=0x01008800, size=0x37800)
+    assert usual.network_provisioning == 0x01008580
+    path = board_file(
+        tmp_path,
+        'name = "kit"\ntitle = "A kit"\nbase = "nrf5340dk"\n'
+        "[slots]\nnetwork = { address = 0x01010800, size = 0x8000 }\n",
+    )
+    named = read_board_file(path, [tmp_path, packaged_boards()]).slots
+    assert named.network_firmware == Slot(address=0x01010800, size=0x8000)
+    assert named.network_provisioning == 0x01010580

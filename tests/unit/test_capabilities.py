@@ -25,6 +25,16 @@ from pytest_nrf_fota.capabilities import Capability, capabilities_of, capability
             "nsib ble netcore external_flash signature image_group image_marking second_reset "
             "wrong_file_stays shell probe_erase fault_injection power swap_reset netcore_slots",
         ),
+        (
+            "nrf5340dk_mcuboot",
+            "ble netcore external_flash signature image_group image_marking revert shell "
+            "probe_erase",
+        ),
+        (
+            "nrf5340dk_mcuboot_sim",
+            "ble netcore external_flash signature image_group image_marking revert shell "
+            "probe_erase fault_injection power swap_reset",
+        ),
         ("qemu_cortex_m0", "image_group image_marking revert swap_reset"),
         ("mps2_an385", "image_group highest_version serial_recovery"),
         ("native_sim", ""),

@@ -1,4 +1,4 @@
-"""From reset to the application: NSIB, MCUboot, and the resets that they do themselves."""
+"""From reset to the application: NSIB where there is one, MCUboot, and the resets they do."""
 
 import struct
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     McubootDescription,
+    NsibDescription,
     find_description,
 )
 from pytest_nrf_fota.firmware.mcuboot_image import find_embedded_keys
@@ -14,7 +15,7 @@ from pytest_nrf_fota.firmware.mcuboot_strings import describe_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.nsib import run_nsib
-from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, StageEnd
+from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, Place, StageEnd
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.profile import Profile
 
@@ -42,12 +43,11 @@ class BootChain:
 
     def run(self) -> AppDescription | Halt:
         """Boot once. Flash errors and power cuts of the stages come through."""
-        slots = self.hardware.slots
-        stack_pointer, reset_vector = struct.unpack("<II", self.hardware.flash.read(0, 8))
-        if stack_pointer not in RAM or reset_vector not in range(1, slots.nsib_size_bytes, 2):
-            return Halt("no bootloader at address 0: its vector table is not one")
+        missing = self._missing_bootloader()
+        if missing is not None:
+            return missing
         for _ in range(MOST_BOARD_RESETS + 1):
-            end: StageEnd = run_nsib(self.hardware, self.profile)
+            end = self._first_stage()
             while isinstance(end, Jump):
                 self.before_stage()
                 slot = self._s_slot_at(end.address)
@@ -56,28 +56,52 @@ class BootChain:
                 area = self.hardware.s_area(slot)
                 if not self._is_vector_table(end.address, area):
                     return Halt(f"jump to 0x{end.address:x}, where no firmware for S{slot} lies")
-                build = self.mcuboot_build(slot)
-                end = run_mcuboot(self.hardware, build, self.profile)
+                end = run_mcuboot(self.hardware, self.mcuboot_build(slot), self.profile)
             if not isinstance(end, BoardReset):
                 return end
         return Halt(f"the bootloader reset the board more than {MOST_BOARD_RESETS} times in a row")
 
-    def mcuboot_build(self, slot: int) -> McubootBuild:
-        """How the MCUboot in an S slot was built, as far as its bytes show it.
+    def mcuboot_build(self, slot: int | None) -> McubootBuild:
+        """How the MCUboot in an S slot was built, as far as its bytes show it; None for address 0.
 
         A user's own build has no description: its options show in its log texts.
         """
-        area = self.hardware.s_area(slot)
-        binary = area.read(0, area.size_bytes)
+        place = self._mcuboot_place(slot)
+        binary = self.hardware.flash.read(place.address, place.size_bytes)
         description = find_description(binary)
         if not isinstance(description, McubootDescription):
             description = describe_mcuboot(binary) or McubootDescription()
         return McubootBuild(
             description=description,
             keys=find_embedded_keys(binary),
-            other_s_slot=self.hardware.s_area(1 - slot),
+            other_s_slot=None if slot is None else self.hardware.s_area(1 - slot),
             max_sectors=self.max_sectors,
         )
+
+    def _missing_bootloader(self) -> Halt | None:
+        place = self.hardware.slots.first_bootloader
+        stack_pointer, reset_vector = struct.unpack("<II", self.hardware.flash.read(0, 8))
+        if stack_pointer not in RAM or reset_vector not in range(1, place.size_bytes, 2):
+            return Halt("no bootloader at address 0: its vector table is not one")
+        binary = self.hardware.flash.read(place.address, place.size_bytes)
+        description = find_description(binary) or describe_mcuboot(binary)
+        has_nsib = self.hardware.slots.nsib is not None
+        if has_nsib and isinstance(description, McubootDescription):
+            return Halt("there is no NSIB: MCUboot itself lies at address 0, and this board has S0")
+        if not has_nsib and isinstance(description, NsibDescription):
+            return Halt("NSIB lies at address 0, and this board has no S0 and S1")
+        return None
+
+    def _first_stage(self) -> StageEnd:
+        if self.hardware.slots.nsib is not None:
+            return run_nsib(self.hardware, self.profile)
+        return run_mcuboot(self.hardware, self.mcuboot_build(None), self.profile)
+
+    def _mcuboot_place(self, slot: int | None) -> Place:
+        slots = self.hardware.slots
+        if slot is None or slots.nsib is None:
+            return slots.first_bootloader
+        return slots.nsib.s_slots[slot]
 
     def _app_at(self, address: int) -> AppDescription | Halt:
         area = self.hardware.primary_area()
@@ -95,8 +119,8 @@ class BootChain:
         )
 
     def _s_slot_at(self, address: int) -> int | None:
-        slots = self.hardware.slots
-        for slot, start in enumerate((slots.s0_address, slots.s1_address)):
-            if start <= address < start + slots.s_slot_size_bytes:
+        nsib = self.hardware.slots.nsib
+        for slot, place in enumerate(() if nsib is None else nsib.s_slots):
+            if place.address <= address < place.end:
                 return slot
         return None

@@ -62,11 +62,13 @@ class _Log:
 
 
 def run_nsib(hardware: Hardware, profile: Profile) -> StageEnd:
-    """One run of NSIB, from its banner to its jump."""
+    """One run of NSIB, from its banner to its jump; for kits that have it."""
+    slots = hardware.slots.nsib
+    assert slots is not None
     for line in profile.nsib_banner:
         hardware.print_line(line)
     log = _Log(hardware, profile)
-    provisioning = parse_provisioning(hardware.flash.read, hardware.slots.provisioning_address)
+    provisioning = parse_provisioning(hardware.flash.read, slots.provisioning_address)
     if provisioning is None:
         # Without provisioning data the slot addresses in OTP read as blank: NSIB faults.
         return Halt("the kit is not provisioned: no slot addresses in UICR")
@@ -152,7 +154,9 @@ def _structure_problem(log: _Log, provisioning: ProvisioningData, info: FwInfo) 
             f"Firmware version ({info.version}) is smaller than monotonic counter "
             f"({counter.value >> 1})."
         )
-    slot_size_bytes = hardware.slots.s_slot_size_bytes
+    assert hardware.slots.nsib is not None
+    # The size of S0, whichever slot it is (PM_S0_SIZE).
+    slot_size_bytes = hardware.slots.nsib.s0.size_bytes
     if not info.total_size_bytes <= info.firmware_size_bytes <= slot_size_bytes:
         return "Invalid size or total_size in firmware info."
     if not start <= info.address or info.address + info.total_size_bytes > end:

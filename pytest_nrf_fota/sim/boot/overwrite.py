@@ -34,11 +34,14 @@ def overwrite_primary(
     upgrade = f"Image {number} upgrade" if names_image else "Image upgrade"
     job.log(f"I: {upgrade} secondary slot -> primary slot")
     job.log("I: Erasing the primary slot")
-    for sector in range(max(1, -(-image_size_bytes // job.sector_size_bytes))):
+    wanted_sectors = max(1, -(-image_size_bytes // job.sector_size_bytes))
+    for sector in range(min(wanted_sectors, job.primary.num_sectors)):
         job.primary.erase_sector(sector)
     erase_trailer_sectors(job.primary, job.max_sectors)
-    # loader.c rounds up to whole words and, where the size is one already, adds another.
+    # loader.c rounds up to whole words and, where the size is one already, adds another. Of an
+    # image that only a larger secondary slot can hold, it copies what fits.
     size_bytes = image_size_bytes + job.write_size_bytes - image_size_bytes % job.write_size_bytes
+    size_bytes = min(size_bytes, job.primary.size_bytes)
     copying = f"Image {number} copying" if names_image else "Copying"
     job.log(f"I: {copying} the secondary slot to the primary slot: 0x{size_bytes:x} bytes")
     for offset in range(0, size_bytes, COPY_CHUNK_BYTES):

@@ -12,6 +12,7 @@ from pytest_nrf_fota.sim.boot.image_check import read_header
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
 from pytest_nrf_fota.sim.boot.performing import resume_swap
+from pytest_nrf_fota.sim.boot.slot_compatibility import slots_are_compatible
 from pytest_nrf_fota.sim.boot.slot_validation import secondary_is_valid
 from pytest_nrf_fota.sim.boot.swap_move import finds_headers
 from pytest_nrf_fota.sim.boot.swap_scratch import read_scratch_swap_size
@@ -27,6 +28,8 @@ def prepare(
 
     Raises `NetworkCoreSilentError`.
     """
+    if not slots_are_compatible(setup, pair):
+        return
     if setup.build.overwrites:
         pair.swap_type = decide(setup, pair, uses)
         return

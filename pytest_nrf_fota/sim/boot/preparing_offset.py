@@ -10,6 +10,7 @@ from pytest_nrf_fota.sim.boot.image_check import read_header
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
 from pytest_nrf_fota.sim.boot.performing import resume_swap
+from pytest_nrf_fota.sim.boot.slot_compatibility import slots_are_compatible
 from pytest_nrf_fota.sim.boot.slot_validation import secondary_is_valid
 from pytest_nrf_fota.sim.boot.swap_source import ask_swap_type, read_swap_source
 from pytest_nrf_fota.sim.boot.unusable_secondary import SecondaryUses
@@ -19,9 +20,7 @@ from pytest_nrf_fota.sim.trailer_area import read_swap_size
 def prepare_with_offset(setup: McubootSetup, pair: ImagePair, uses: SecondaryUses) -> None:
     """Settle the pair's swap type. Raises `NetworkCoreSilentError`."""
     find_update(setup, pair)
-    if pair.number > 0:
-        # v2.1.0-ncs5 wants equal slots also of the S slot and the shared secondary slot.
-        setup.log("W: Cannot upgrade: not a compatible amount of sectors")
+    if not slots_are_compatible(setup, pair):
         return
     source_type = read_swap_source(setup, pair)
     is_known_revert = source_type is SwapType.REVERT

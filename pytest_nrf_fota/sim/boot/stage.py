@@ -1,10 +1,10 @@
 """What the boot stages share: the hardware under them, and how a stage ends."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pytest_nrf_fota.sim.boot.b0n import NetworkCore
+from pytest_nrf_fota.sim.boot.b0n import NetworkCore, NetworkMap
 from pytest_nrf_fota.sim.boot.network_core import RAM_FLASH_ADDRESS
 from pytest_nrf_fota.sim.flash import Flash, FlashArea
 
@@ -35,35 +35,73 @@ StageEnd: TypeAlias = Jump | Halt | BoardReset
 
 
 @dataclass(frozen=True)
-class ScratchPlace:
-    """The third area that swap using scratch needs, in whole pages."""
+class Place:
+    """Where a slot lies, and how large it is; it need not end with a page."""
 
     address: int
     size_bytes: int
 
+    @property
+    def end(self) -> int:
+        """Address behind the last byte."""
+        return self.address + self.size_bytes
+
+
+@dataclass(frozen=True)
+class NsibSlots:
+    """What NSIB chooses from, and where it reads it.
+
+    S0 and S1 are of one size: NSIB does not build otherwise (sdk-nrf
+    subsys/bootloader/bl_validation/bl_validation.c, BUILD_ASSERT on PM_S0_SIZE and PM_S1_SIZE).
+    """
+
+    s0: Place
+    s1: Place
+    provisioning_address: int
+    nsib_size_bytes: int = 0x8000
+
+    @property
+    def s_slots(self) -> tuple[Place, Place]:
+        """S0 and S1."""
+        return self.s0, self.s1
+
 
 @dataclass(frozen=True)
 class SlotMap:
-    """Where the firmware of a dual-stage kit lies (facts/dual-stage-boot.md, section 1).
+    """Where the firmware of a kit lies; each slot has its own size.
 
-    `scratch` is None on kits whose MCUboot needs none. `refuses_partial_pages` is that of the S
-    slots, see `sim.flash.FlashArea`. `network_secondary_address` is None on kits
-    whose network core has no slots of its own (`mcuboot_secondary_1`); both of its slots are of
-    CONFIG_NRF53_RAM_FLASH_SIZE.
+    Args:
+        primary, secondary: the application's slots, in either flash.
+        nsib: None on kits whose MCUboot lies at address 0.
+        scratch: the third area that swap using scratch needs, in whole pages; None without one.
+        refuses_partial_pages: that of the S slots, see `sim.flash.FlashArea`.
+        network_secondary: `mcuboot_secondary_1`, on kits whose network core has slots of its own;
+            the slot in RAM before it has the same size (sdk-nrf modules/mcuboot/pm.yml.mcuboot:
+            both are CONFIG_NRF53_RAM_FLASH_SIZE).
+        network: where b0n and its firmware lie.
     """
 
-    s0_address: int
-    s1_address: int
-    s_slot_size_bytes: int
-    primary_address: int
-    secondary_address: int
-    slot_size_bytes: int
-    provisioning_address: int
-    nsib_size_bytes: int = 0x8000
-    scratch: ScratchPlace | None = None
+    primary: Place
+    secondary: Place
+    nsib: NsibSlots | None = None
+    scratch: Place | None = None
     refuses_partial_pages: bool = False
-    network_secondary_address: int | None = None
-    network_slot_size_bytes: int = RAM_FLASH_SIZE_BYTES
+    network_secondary: Place | None = None
+    network: NetworkMap = field(default_factory=NetworkMap)
+
+    @property
+    def network_ram_size_bytes(self) -> int:
+        """Size of the network core's slot in RAM."""
+        slot = self.network_secondary
+        return RAM_FLASH_SIZE_BYTES if slot is None else slot.size_bytes
+
+    @property
+    def first_bootloader(self) -> Place:
+        """What runs after a reset: NSIB, or MCUboot up to the first slot behind it."""
+        if self.nsib is not None:
+            return Place(0, self.nsib.nsib_size_bytes)
+        slots = (self.primary, self.secondary, self.scratch)
+        return Place(0, min(slot.address for slot in slots if slot is not None and slot.address))
 
 
 @dataclass(frozen=True)
@@ -87,40 +125,34 @@ class Hardware:
             self.print_line(text)
 
     def s_area(self, slot: int) -> FlashArea:
-        """S0 or S1."""
-        address = (self.slots.s0_address, self.slots.s1_address)[slot]
+        """S0 or S1; to be asked with NSIB only."""
+        assert self.slots.nsib is not None
+        place = self.slots.nsib.s_slots[slot]
         return FlashArea(
             self.flash,
             f"s{slot}",
-            address,
-            self.slots.s_slot_size_bytes,
+            place.address,
+            place.size_bytes,
             refuses_partial_pages=self.slots.refuses_partial_pages,
         )
 
     def primary_area(self) -> FlashArea:
         """The application's slot."""
-        return FlashArea(
-            self.flash, "mcuboot_primary", self.slots.primary_address, self.slots.slot_size_bytes
-        )
+        return self._area("mcuboot_primary", self.slots.primary)
 
     def secondary_area(self) -> FlashArea:
         """The one update slot, shared by application and bootloader images."""
-        return FlashArea(
-            self.flash,
-            "mcuboot_secondary",
-            self.slots.secondary_address,
-            self.slots.slot_size_bytes,
-        )
+        return self._area("mcuboot_secondary", self.slots.secondary)
 
     def network_pair(self) -> tuple[FlashArea, FlashArea] | None:
         """The network core's image slots, primary in RAM, where the kit has them."""
-        address = self.slots.network_secondary_address
-        if address is None or self.network is None:
+        place = self.slots.network_secondary
+        if place is None or self.network is None:
             return None
-        size_bytes = self.slots.network_slot_size_bytes
+        size_bytes = self.slots.network_ram_size_bytes
         return (
             FlashArea(self.network.ram, "mcuboot_primary_1", RAM_FLASH_ADDRESS, size_bytes),
-            FlashArea(self.flash, "mcuboot_secondary_1", address, size_bytes),
+            self._area("mcuboot_secondary_1", place),
         )
 
     def image_pairs(self) -> tuple[tuple[FlashArea, FlashArea], ...]:
@@ -135,6 +167,7 @@ class Hardware:
     def scratch_area(self) -> FlashArea | None:
         """What swap using scratch exchanges sectors through, where the kit has it."""
         place = self.slots.scratch
-        if place is None:
-            return None
-        return FlashArea(self.flash, "mcuboot_scratch", place.address, place.size_bytes)
+        return None if place is None else self._area("mcuboot_scratch", place)
+
+    def _area(self, name: str, place: Place) -> FlashArea:
+        return FlashArea(self.flash, name, place.address, place.size_bytes)

@@ -205,7 +205,13 @@ def _prepare_trailers(
 def _copy_sector(
     source: FlashArea, source_index: int, target: FlashArea, target_index: int
 ) -> None:
+    # Between slots of unequal size, what lies outside of one is refused, and MCUboot asserts the
+    # result (inferred: in builds without assertions), so the swap goes on without it.
+    if target_index >= target.num_sectors:
+        return
     target.erase_sector(target_index)
+    if source_index >= source.num_sectors:
+        return
     size = target.page_size_bytes
     for offset in range(0, size, COPY_CHUNK_BYTES):
         data = source.read(source_index * size + offset, COPY_CHUNK_BYTES)

@@ -55,7 +55,7 @@ def _image(board: BoardType, firmware: DemoSource) -> bytes:
 
 def _store(kit: Kit, board: BoardType, image: bytes) -> None:
     slots = kit.settings.slots
-    area = FlashArea(kit.flash, "secondary", slots.secondary_address, slots.slot_size_bytes)
+    area = FlashArea(kit.flash, "secondary", slots.secondary.address, slots.secondary.size_bytes)
     area.write(0, image + b"\xff" * (-len(image) % 4))
     assert schedule_swap(area, permanent=False)
 

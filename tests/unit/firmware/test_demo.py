@@ -1,6 +1,7 @@
 """Demonstration firmware: the same on every machine, and right in the eyes of imgtool and NSIB."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,13 @@ from pytest_nrf_fota.firmware.provisioning import (
     has_blank_halfword,
     parse_provisioning,
 )
-from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.firmware.source import ArtifactUnavailableError, FirmwareSource
 from pytest_nrf_fota.firmware.validation_info import (
     find_validation_info,
     provisioned_key_hash,
     raw_public_key,
 )
+from pytest_nrf_fota.firmware.variant import Variant
 
 KEY = signing_key_for_tests("mcuboot")
 WHOLE_PACKAGES = ("app_update", "mcuboot_update", "mcuboot_same_version")
@@ -264,10 +266,74 @@ def test_firmware_without_readable_description(damage: bytes) -> None:
     assert find_description(damage + b"\xff\xff\xff\xff{}") is None
 
 
-def test_board_without_s_slots_has_no_demonstration(tmp_path: Path) -> None:
-    with pytest.raises(BoardFileError, match="s0 and s1") as caught:
-        DemoSource(load_board("qemu_cortex_m0"), tmp_path)
-    assert caught.value.where == "qemu_cortex_m0"
+def test_board_with_a_part_of_nsibs_slots_has_no_demonstration(tmp_path: Path) -> None:
+    board = load_board("nrf5340dk_sim")
+    slots = board.slots.model_copy(update={"s1": None})
+    with pytest.raises(BoardFileError, match=r"slots\.s0, slots\.s1") as caught:
+        DemoSource(board.model_copy(update={"slots": slots}), tmp_path)
+    assert caught.value.where == "nrf5340dk_sim"
+
+
+def test_board_without_such_a_mcuboot_has_no_demonstration(tmp_path: Path) -> None:
+    with pytest.raises(BoardFileError, match="ram_load") as caught:
+        DemoSource(load_board("mps2_an385"), tmp_path)
+    assert "mps2_an385" in caught.value.where
+
+
+class TestMcubootAlone:
+    """Boards without NSIB."""
+
+    def test_mcuboot_lies_at_address_0_and_nothing_of_nsib_is_there(self, tmp_path: Path) -> None:
+        board = load_board("nrf5340dk_mcuboot_sim")
+        segments = {s.address: s.data for s in read_hex(DemoSource(board, tmp_path).baseline)}
+        assert isinstance(find_description(segments[0]), McubootDescription)
+        mcuboot = segments[0]
+        assert find_fw_info(lambda address, size: mcuboot[address : address + size], 0) is None
+        assert 0xC000 in segments
+        assert not any(0xFF0000 <= address < 0x1000000 for address in segments)
+
+    def test_what_nsib_is_needed_for_is_not_available_and_says_why(self, tmp_path: Path) -> None:
+        demo = DemoSource(load_board("nrf5340dk_mcuboot_sim"), tmp_path)
+        asks: tuple[Callable[[], Path], ...] = (
+            lambda: demo.mcuboot_update,
+            lambda: demo.mcuboot_same_version,
+            lambda: demo.mcuboot_raised(2),
+            lambda: demo.variant(Variant.MCUBOOT_TAMPERED),
+            lambda: demo.variant(Variant.BASELINE_TWO_NSIB_KEYS),
+        )
+        for ask in asks:
+            with pytest.raises(ArtifactUnavailableError, match="has no NSIB"):
+                ask()
+
+    @pytest.mark.parametrize("wanted", Variant)
+    def test_it_makes_what_it_says(self, wanted: Variant, tmp_path: Path) -> None:
+        demo = DemoSource(load_board("nrf5340dk_mcuboot_sim"), tmp_path)
+        if demo.makes(wanted):
+            assert demo.variant(wanted).is_file()
+        else:
+            with pytest.raises(ArtifactUnavailableError):
+                demo.variant(wanted)
+
+    @pytest.mark.parametrize(
+        ("mode", "swap", "stored"),
+        [
+            ("swap_move", "move", "swap_without_scratch"),
+            ("swap_offset", "offset", "swap_using_offset"),
+            ("swap_scratch", "scratch", "swap_scratch"),
+            ("overwrite_only", "overwrite", "overwrite_only"),
+        ],
+    )
+    def test_bootloader_and_application_follow_the_board(
+        self, mode: str, swap: str, stored: str, tmp_path: Path
+    ) -> None:
+        board = load_board("nrf5340dk_mcuboot_sim")
+        boot = board.boot.model_copy(update={"bootloader_mode": mode})
+        demo = DemoSource(board.model_copy(update={"boot": boot}), tmp_path)
+        segments = {s.address: s.data for s in read_hex(demo.baseline)}
+        mcuboot, app = find_description(segments[0]), find_description(segments[0xC000])
+        assert isinstance(mcuboot, McubootDescription)
+        assert isinstance(app, AppDescription)
+        assert (mcuboot.swap, app.bootloader_mode) == (swap, stored)
 
 
 def test_writer_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.board_names import is_same_board
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
     PackageKind,
@@ -193,14 +194,47 @@ def test_numbers_may_be_strings(
 
 @pytest.mark.parametrize("known", [BOARD, "nrf5340dk/nrf5340/cpuapp"])
 @pytest.mark.parametrize(
-    "name", [BOARD, "nrf5340dk/nrf5340/cpuapp", "NRF5340DK_NRF5340_CPUAPP", ""]
+    "name",
+    [
+        *(BOARD, f"{BOARD}_ns", "nrf5340dk/nrf5340/cpuapp", "nrf5340dk/nrf5340/cpuapp/ns"),
+        *("nrf5340dk@2.0.0/nrf5340/cpuapp", "NRF5340DK_NRF5340_CPUAPP", ""),
+    ],
 )
 def test_board_name_in_any_spelling(
     package_path: Path, app_image: bytes, name: str, known: str
 ) -> None:
     manifest = manifest_of({"file": APP, "board": name, "soc": "nrf5340_cpuapp_qkaa"})
-    target = PackageTarget(boards=(known,), socs=(SOC,), s_slot_ranges=())
+    target = PackageTarget(board_name="kit", boards=(known,), socs=(SOC,), s_slot_ranges=())
     opened(package_path, target, {MANIFEST: manifest, APP: app_image})
+
+
+@pytest.mark.parametrize(
+    ("name", "is_for_network_core", "fits"),
+    [
+        ("nrf5340dk", False, True),
+        ("nrf5340dk/nrf5340/cpunet", True, True),
+        ("nrf5340dk_nrf5340_cpunet", True, True),
+        ("nrf5340dk/nrf5340/cpunet", False, False),
+        ("nrf5340dk/nrf5340/cpuapp", True, False),
+        ("thingy53", False, False),
+        ("thingy53/nrf5340/cpuapp", False, False),
+        ("nrf5340_audio_dk_nrf5340_cpuapp", False, False),
+        ("nrf5340dk2", False, False),
+    ],
+)
+def test_names_of_boards_and_cores(name: str, is_for_network_core: bool, fits: bool) -> None:
+    known = ("nrf5340dk_nrf5340_cpuapp", "nrf5340dk/nrf5340/cpuapp")
+    assert is_same_board(name, known, is_for_network_core=is_for_network_core) is fits
+
+
+def test_refusal_names_the_way_out(
+    package_path: Path, target: PackageTarget, app_image: bytes
+) -> None:
+    """The same hardware under a name of the user's own is no other board."""
+    manifest = manifest_of(file_keys(APP, board="mykit/nrf5340/cpuapp"))
+    error = refusal(zip_file(package_path, {MANIFEST: manifest, APP: app_image}), target)
+    assert 'manifest_boards = ["mykit/nrf5340/cpuapp"]' in error.next_step
+    assert f'base = "{target.board_name}"' in error.next_step
 
 
 def test_further_entries_and_folders_do_no_harm(

@@ -81,9 +81,7 @@ class TestEachRelease:
         assert file.image_index == 0
         (entry,) = files_of(path)
         assert ("image_index" in entry) == (ncs in SYSBUILD)
-        assert entry["board"] == (
-            "nrf5340dk_nrf5340_cpuapp" if ncs in CHILD else "nrf5340dk/nrf5340/cpuapp"
-        )
+        assert entry["board"] == ("nrf5340dk_nrf5340_cpuapp" if ncs in CHILD else "nrf5340dk")
 
     def test_application_and_network_core(self, ncs: str, tmp_path: Path) -> None:
         board = board_of(ncs, tmp_path, has_network_slots=True)

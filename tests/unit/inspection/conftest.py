@@ -26,9 +26,25 @@ mcuboot_primary:
   - app
   region: flash_primary
   size: 0xd8000
+mcuboot_secondary:
+  address: 0x0
+  device: DT_CHOSEN(nordic_pm_ext_flash)
+  end_address: 0xd8000
+  region: external_flash
+  size: 0xd8000
+provision:
+  address: 0xff8100
+  end_address: 0xff8380
+  region: otp
+  size: 0x280
 s0:
   address: 0x8000
   end_address: 0x14200
+  region: flash_primary
+  size: 0xc200
+s1:
+  address: 0x18000
+  end_address: 0x24200
   region: flash_primary
   size: 0xc200
 """

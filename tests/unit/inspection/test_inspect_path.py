@@ -304,13 +304,13 @@ def test_child_image_build(child_image_build: Path, board: BoardType) -> None:
     texts = _texts(contents)
     assert "a pristine build makes another one" in texts
     assert "is 3 here and 15 in mcuboot" in texts
-    assert "partitions.yml" not in texts
+    assert "layout" not in texts
 
 
 def test_partitions_that_differ_from_the_board_file(
     child_image_build: Path, board: BoardType
 ) -> None:
-    """The user is sent to a board file of their own."""
+    """The build's layout is taken, and the difference told."""
     path = child_image_build / "partitions.yml"
     path.write_text(path.read_text().replace("size: 0xd8000", "size: 0xc8000"))
     assert "mcuboot_primary is 0x28000, 0xc8000 bytes" in _texts(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board import BoardType, Slot
 from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.dut import Dut
 from pytest_nrf_fota.firmware.hex_file import Segment
@@ -22,6 +22,7 @@ from pytest_nrf_fota.report.run import RunFolder
 from pytest_nrf_fota.report.summary import TestVerdicts, summary_lines
 from pytest_nrf_fota.sim.memories import MEMORIES
 from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.upgrade import NO_COPY
 from pytest_nrf_fota.verdict.evidence import Outcome, UpgradeNotProvenError, assert_upgraded
 
 from .workshop import McubootBuild, Workshop, board_of
@@ -134,14 +135,17 @@ def test_switched_off(open_dut: OpenDut, workshop: Workshop, recording: Path) ->
     assert (event.answer, event.reason) == ("none", "switched off")
 
 
-def test_board_without_nsib(open_dut: OpenDut, workshop: Workshop, recording: Path) -> None:
-    slots = BOARD.slots.model_copy(update={"s0": None, "s1": None})
+def test_board_of_which_there_is_no_copy(
+    open_dut: OpenDut, workshop: Workshop, recording: Path
+) -> None:
+    elsewhere = Slot(address=0x30000000, size=0x40000)
+    slots = BOARD.slots.model_copy(update={"secondary_network": elsewhere})
     dut = open_dut(BOARD.model_copy(update={"slots": slots}))
     dut.prepare(workshop.installed_hex())
     upgrade = dut.start_upgrade(workshop.app_package(workshop.app()))
     upgrade.upload()
     event = preflight_in(recording)
-    assert (event.answer, event.reason) == ("none", "this board has no NSIB")
+    assert (event.answer, event.reason) == ("none", NO_COPY)
     upgrade.mark()
     upgrade.reset()
     verdict = upgrade.verdict()

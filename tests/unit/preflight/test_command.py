@@ -127,7 +127,9 @@ class TestBadInput:
         assert_refused(preflight(workshop, tmp_path / "no.zip"), "no.zip", "does not exist")
         state = ("--board-state", str(tmp_path / "no-state.hex"))
         assert_refused(preflight(workshop, package, *state), "no-state.hex")
-        assert_refused(preflight(workshop, tmp_path))
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        assert_refused(preflight(workshop, empty), "is no build folder")
 
     @pytest.mark.parametrize("content", [b"", b"garbage", b"\x00\xff" * 5000, b"PK\x03\x04"])
     def test_garbage(self, workshop: Workshop, content: bytes) -> None:

@@ -36,9 +36,11 @@ def test_an_update_that_comes_back_with_each_boot_ends_in_a_halt(
     settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(board))
     settings = replace(settings, ncs=ncs)
     slots = settings.slots
+    assert slots.nsib is not None
+    s1 = slots.nsib.s1
     # MCUboot takes it; NSIB finds nothing to start in it and stays with S0.
-    payload = build_payload(slots.s1_address + 0x200, 0x4000, McubootDescription())
-    layout = SlotLayout(slots.slot_size_bytes, max_sectors=settings.max_sectors)
+    payload = build_payload(s1.address + 0x200, 0x4000, McubootDescription())
+    layout = SlotLayout(slots.secondary.size_bytes, max_sectors=settings.max_sectors)
     key = signing_key_for_tests("mcuboot")
     update = sign_for_mcuboot(payload, ImageVersion(15, 0, 0), layout, key)
 
@@ -47,7 +49,7 @@ def test_an_update_that_comes_back_with_each_boot_ends_in_a_halt(
         await kit.start()
         left = comes_back
         secondary = FlashArea(
-            kit.flash, "mcuboot_secondary", slots.secondary_address, slots.slot_size_bytes
+            kit.flash, "mcuboot_secondary", slots.secondary.address, slots.secondary.size_bytes
         )
 
         def store_update() -> None:
@@ -57,7 +59,7 @@ def test_an_update_that_comes_back_with_each_boot_ends_in_a_halt(
         def store_again(operation: Operation) -> None:
             nonlocal left
             # The last that the nsib copy does is to erase one sector more than an S slot has.
-            last_sector = slots.secondary_address + slots.s_slot_size_bytes // 0x1000 * 0x1000
+            last_sector = slots.secondary.address + s1.size_bytes // 0x1000 * 0x1000
             is_last = operation.address == last_sector + 0x1000
             if operation.kind is OperationKind.ERASE and is_last and left > 0:
                 left -= 1

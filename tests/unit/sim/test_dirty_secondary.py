@@ -16,7 +16,7 @@ from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
-from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, ScratchPlace, SlotMap
+from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
 from pytest_nrf_fota.sim.profile import PROFILES
@@ -27,14 +27,10 @@ SLOT_BYTES = 8 * SECTOR
 INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, SECTOR, 4, 0.0, 0.0)
 SLOTS = SlotMap(
-    s0_address=0x8000,
-    s1_address=0x18000,
-    s_slot_size_bytes=0xC200,
-    primary_address=0x28000,
-    secondary_address=EXTERNAL.start,
-    slot_size_bytes=SLOT_BYTES,
-    provisioning_address=0xFF8100,
-    scratch=ScratchPlace(0x38000, 3 * SECTOR),
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
+    scratch=Place(0x38000, 3 * SECTOR),
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")

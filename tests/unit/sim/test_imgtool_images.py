@@ -24,7 +24,7 @@ from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
 from pytest_nrf_fota.sim.boot.image_check import SlotContent, check_slot
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
-from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
 from pytest_nrf_fota.sim.profile import PROFILES
@@ -36,7 +36,11 @@ PRIMARY = 0x28000
 CHUNK_BYTES = 700
 INTERNAL = MemoryLayout("application flash", 0, PRIMARY + SLOT_BYTES, PAGE, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, PAGE, 4, 0.0, 0.0)
-SLOTS = SlotMap(0x8000, 0x18000, 0xC200, PRIMARY, EXTERNAL.start, SLOT_BYTES, 0xFF8100)
+SLOTS = SlotMap(
+    primary=Place(PRIMARY, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
+)
 KEY_TYPES = ("none", "ecdsa-p256", "rsa-2048", "rsa-3072", "ed25519")
 NOT_VALID = "E: Image in the secondary slot is not valid!"
 

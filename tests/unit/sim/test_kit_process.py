@@ -31,13 +31,13 @@ PROVISIONING = 0xFF8100
 SETTINGS = json.dumps(
     {
         "slots": {
-            "s0_address": 0x8000,
-            "s1_address": 0x18000,
-            "s_slot_size_bytes": 0xC200,
-            "primary_address": 0x28000,
-            "secondary_address": 0x10000000,
-            "slot_size_bytes": 0xD8000,
-            "provisioning_address": PROVISIONING,
+            "primary": {"address": 0x28000, "size_bytes": 0xD8000},
+            "secondary": {"address": 0x10000000, "size_bytes": 0xD8000},
+            "nsib": {
+                "s0": {"address": 0x8000, "size_bytes": 0xC200},
+                "s1": {"address": 0x18000, "size_bytes": 0xC200},
+                "provisioning_address": PROVISIONING,
+            },
         },
         "ncs": "2.3",
         "flash_device": "mx25r6435f@0",

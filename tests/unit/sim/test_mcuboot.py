@@ -13,7 +13,16 @@ from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
-from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import (
+    BoardReset,
+    Halt,
+    Hardware,
+    Jump,
+    NsibSlots,
+    Place,
+    SlotMap,
+    StageEnd,
+)
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
 from pytest_nrf_fota.sim.profile import PROFILES
@@ -30,13 +39,9 @@ SLOT_BYTES = 24 * SECTOR
 INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, 0x20000, SECTOR, 4, 0.0, 0.0)
 SLOTS = SlotMap(
-    s0_address=0x8000,
-    s1_address=0x18000,
-    s_slot_size_bytes=0xC200,
-    primary_address=0x28000,
-    secondary_address=EXTERNAL.start,
-    slot_size_bytes=SLOT_BYTES,
-    provisioning_address=0xFF8100,
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
 )
 BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
 APP_START = Jump(0x28200)

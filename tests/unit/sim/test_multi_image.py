@@ -26,7 +26,7 @@ from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand
-from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
 from pytest_nrf_fota.sim.profile import PROFILES
@@ -40,15 +40,10 @@ NETWORK = MemoryLayout("network flash", 0x01000000, 0x40000, 0x800, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, 0x80000, SECTOR, 4, 0.0, 0.0)
 MAP = NetworkMap()
 SLOTS = SlotMap(
-    s0_address=0x8000,
-    s1_address=0x18000,
-    s_slot_size_bytes=0xC200,
-    primary_address=0x28000,
-    secondary_address=EXTERNAL.start,
-    slot_size_bytes=SLOT_BYTES,
-    provisioning_address=0xFF8100,
-    network_secondary_address=EXTERNAL.start + SLOT_BYTES,
-    network_slot_size_bytes=NETWORK_SLOT_BYTES,
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
+    network_secondary=Place(EXTERNAL.start + SLOT_BYTES, NETWORK_SLOT_BYTES),
 )
 APP_START = Jump(0x28200)
 

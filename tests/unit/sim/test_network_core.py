@@ -26,7 +26,7 @@ from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.network_core import RAM_FLASH_ADDRESS, make_ram_flash
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand, PcdMagic
-from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import (
     CutMoment,
@@ -54,15 +54,12 @@ KEY = signing_key_for_tests("mcuboot")
 
 def slots(secondary: int = EXTERNAL_SECONDARY, *, has_network_pair: bool = True) -> SlotMap:
     return SlotMap(
-        s0_address=0x8000,
-        s1_address=0x18000,
-        s_slot_size_bytes=0xC200,
-        primary_address=0x28000,
-        secondary_address=secondary,
-        slot_size_bytes=SLOT_BYTES,
-        provisioning_address=0xFF8100,
-        network_secondary_address=EXTERNAL.start + SLOT_BYTES if has_network_pair else None,
-        network_slot_size_bytes=NETWORK_SLOT_BYTES,
+        primary=Place(0x28000, SLOT_BYTES),
+        secondary=Place(secondary, SLOT_BYTES),
+        nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
+        network_secondary=Place(EXTERNAL.start + SLOT_BYTES, NETWORK_SLOT_BYTES)
+        if has_network_pair
+        else None,
     )
 
 

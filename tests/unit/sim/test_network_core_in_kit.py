@@ -70,14 +70,14 @@ def test_both_cores_are_updated_by_one_reset(board: BoardType, tmp_path: Path) -
             )
             store(
                 kit,
-                settings.slots.secondary_address,
-                settings.slots.slot_size_bytes,
+                settings.slots.secondary.address,
+                settings.slots.secondary.size_bytes,
                 app_file.data,
             )
-            network_slot = settings.slots.network_secondary_address
+            network_slot = settings.slots.network_secondary
             assert network_slot is not None
-            assert network_slot in range(EXTERNAL_FLASH.start, EXTERNAL_FLASH.end)
-            store(kit, network_slot, settings.slots.network_slot_size_bytes, network_file.data)
+            assert network_slot.address in range(EXTERNAL_FLASH.start, EXTERNAL_FLASH.end)
+            store(kit, network_slot.address, network_slot.size_bytes, network_file.data)
             await kit.reset()
             assert kit.state == "running"
             network_after = await _read_until(

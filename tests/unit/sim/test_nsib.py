@@ -20,7 +20,7 @@ from pytest_nrf_fota.firmware.validation_info import (
     sign_for_nsib,
 )
 from pytest_nrf_fota.sim.boot.nsib import run_nsib
-from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, PowerCut, PowerLostError
 from pytest_nrf_fota.sim.memories import APP_FLASH, APP_UICR
@@ -33,13 +33,11 @@ PROVISIONING = 0xFF8100
 FIRMWARE_BYTES = 0x800
 
 SLOTS = SlotMap(
-    s0_address=SLOT_ADDRESSES[0],
-    s1_address=SLOT_ADDRESSES[1],
-    s_slot_size_bytes=SLOT_BYTES,
-    primary_address=0x28000,
-    secondary_address=0x10000000,
-    slot_size_bytes=0xD8000,
-    provisioning_address=PROVISIONING,
+    primary=Place(0x28000, 0xD8000),
+    secondary=Place(0x10000000, 0xD8000),
+    nsib=NsibSlots(
+        Place(SLOT_ADDRESSES[0], SLOT_BYTES), Place(SLOT_ADDRESSES[1], SLOT_BYTES), PROVISIONING
+    ),
 )
 
 # Offsets of the struct's fields, facts/dual-stage-boot.md, 2.1.

@@ -43,8 +43,8 @@ def test_one_reset_is_enough_where_mcuboot_resets_the_board(
             secondary = FlashArea(
                 kit.flash,
                 "mcuboot_secondary",
-                settings.slots.secondary_address,
-                settings.slots.slot_size_bytes,
+                settings.slots.secondary.address,
+                settings.slots.secondary.size_bytes,
             )
             secondary.write(0, update + b"\xff" * (-len(update) % 4))
             schedule_swap(secondary, permanent=False)

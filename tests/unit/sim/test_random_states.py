@@ -27,7 +27,8 @@ from pytest_nrf_fota.sim.boot.stage import (
     Halt,
     Hardware,
     Jump,
-    ScratchPlace,
+    NsibSlots,
+    Place,
     SlotMap,
     StageEnd,
 )
@@ -56,14 +57,10 @@ SLOT_BYTES = SLOT_SECTORS * SECTOR
 INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, SECTOR, 4, 0.0, 0.0)
 SLOTS = SlotMap(
-    s0_address=0x8000,
-    s1_address=0x18000,
-    s_slot_size_bytes=3 * SECTOR,
-    primary_address=0x28000,
-    secondary_address=EXTERNAL.start,
-    slot_size_bytes=SLOT_BYTES,
-    provisioning_address=0xFF8100,
-    scratch=ScratchPlace(0x38000, SECTOR),
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 3 * SECTOR), Place(0x18000, 3 * SECTOR), 0xFF8100),
+    scratch=Place(0x38000, SECTOR),
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")

@@ -17,7 +17,7 @@ from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
-from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, SlotMap
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
 from pytest_nrf_fota.sim.profile import PROFILES
@@ -26,7 +26,11 @@ from pytest_nrf_fota.sim.trailer_area import schedule_swap
 SLOT_BYTES = 24 * 0x1000
 INTERNAL = MemoryLayout("application flash", 0, 0x40000, 0x1000, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, 0x1000, 4, 0.0, 0.0)
-SLOTS = SlotMap(0x8000, 0x18000, 0xC200, 0x28000, EXTERNAL.start, SLOT_BYTES, 0xFF8100)
+SLOTS = SlotMap(
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
+)
 KINDS = ("rsa-2048", "rsa-3072", "ecdsa-p256", "ed25519")
 
 

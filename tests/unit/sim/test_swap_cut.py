@@ -16,7 +16,16 @@ from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
-from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import (
+    BoardReset,
+    Halt,
+    Hardware,
+    Jump,
+    NsibSlots,
+    Place,
+    SlotMap,
+    StageEnd,
+)
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import (
     CutMoment,
@@ -35,13 +44,9 @@ SLOT_BYTES = 24 * SECTOR
 INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, SECTOR, 4, 0.0, 0.0)
 SLOTS = SlotMap(
-    s0_address=0x8000,
-    s1_address=0x18000,
-    s_slot_size_bytes=0xC200,
-    primary_address=0x28000,
-    secondary_address=EXTERNAL.start,
-    slot_size_bytes=SLOT_BYTES,
-    provisioning_address=0xFF8100,
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
@@ -216,7 +221,7 @@ class TestFirstSectorOfNcs23:
             operations += 1
         # Half of a first chunk brings the header already.
         kind = OperationKind.WRITE if moment is CutMoment.BEFORE else OperationKind.ERASE
-        assert ended == [(kind, SLOTS.primary_address)]
+        assert ended == [(kind, SLOTS.primary.address)]
 
     def test_what_it_prints(self) -> None:
         board = Board(Scenario(ncs="2.3"))
@@ -244,7 +249,7 @@ class TestFirstSectorOfNcs23:
 
 def cut_at_first_sector(board: Board, moment: CutMoment) -> None:
     """Cut when the swap erases the primary slot's first sector."""
-    board.flash.power_cut = PowerCut(None, moment, SLOTS.primary_address)
+    board.flash.power_cut = PowerCut(None, moment, SLOTS.primary.address)
     with pytest.raises(PowerLostError):
         board.boot()
     board.flash.has_power = True
@@ -440,7 +445,7 @@ class TestLinesOfTheNextBoot:
 
         board.boot()
 
-        trailer = SLOTS.primary_address + SLOT_BYTES - SECTOR
+        trailer = SLOTS.primary.address + SLOT_BYTES - SECTOR
         again = board.flash.operations[before:]
         erased = [operation.address for operation in again if operation.size_bytes == SECTOR]
         assert (trailer in erased) == has_nsib

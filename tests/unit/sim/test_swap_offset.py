@@ -13,7 +13,7 @@ from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
-from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, SlotMap, StageEnd
+from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, MemoryLayout, PowerCut, PowerLostError
 from pytest_nrf_fota.sim.profile import PROFILES
@@ -23,7 +23,11 @@ SECTOR = 0x1000
 SLOT_BYTES = 24 * SECTOR
 INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, SECTOR, 4, 0.0, 0.0)
-SLOTS = SlotMap(0x8000, 0x18000, 0xC200, 0x28000, EXTERNAL.start, SLOT_BYTES, 0xFF8100)
+SLOTS = SlotMap(
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
+)
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
 

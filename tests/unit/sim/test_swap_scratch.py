@@ -16,14 +16,7 @@ from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
-from pytest_nrf_fota.sim.boot.stage import (
-    Halt,
-    Hardware,
-    Jump,
-    ScratchPlace,
-    SlotMap,
-    StageEnd,
-)
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import (
     CutMoment,
@@ -47,13 +40,9 @@ INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, SLOT_BYTES, SECTOR, 4, 0.0, 0.0)
 SCRATCH_START = 0x38000
 SLOTS = SlotMap(
-    s0_address=0x8000,
-    s1_address=0x18000,
-    s_slot_size_bytes=0xC200,
-    primary_address=0x28000,
-    secondary_address=EXTERNAL.start,
-    slot_size_bytes=SLOT_BYTES,
-    provisioning_address=0xFF8100,
+    primary=Place(0x28000, SLOT_BYTES),
+    secondary=Place(EXTERNAL.start, SLOT_BYTES),
+    nsib=NsibSlots(Place(0x8000, 0xC200), Place(0x18000, 0xC200), 0xFF8100),
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
@@ -95,9 +84,7 @@ class Board:
     """A kit in which the scenario's swap is about to happen."""
 
     def __init__(self, scenario: Scenario) -> None:
-        slots = replace(
-            SLOTS, scratch=ScratchPlace(SCRATCH_START, scenario.scratch_sectors * SECTOR)
-        )
+        slots = replace(SLOTS, scratch=Place(SCRATCH_START, scenario.scratch_sectors * SECTOR))
         self.flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(self.flash, slots, self.lines.append)
@@ -289,7 +276,7 @@ class TestLines:
 
         settings = settings_of(board.model_copy(update={"slots": slots}))
 
-        assert settings.slots.scratch == ScratchPlace(0xFE000, 0x2000)
+        assert settings.slots.scratch == Place(0xFE000, 0x2000)
 
     def test_a_kit_without_scratch_area_does_not_start(self) -> None:
         flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
@@ -333,10 +320,10 @@ class TestBytes:
     def test_the_last_sectors_come_first(self, ncs: str) -> None:
         board = Board(Scenario(ncs=ncs))
         images = [
-            operation.address - SLOTS.primary_address
+            operation.address - SLOTS.primary.address
             for operation in board.operations_of_a_boot()
             if operation.kind is OperationKind.ERASE
-            and 0 <= operation.address - SLOTS.primary_address < SLOT_BYTES - SECTOR
+            and 0 <= operation.address - SLOTS.primary.address < SLOT_BYTES - SECTOR
         ]
 
         assert images == [3 * SECTOR, 2 * SECTOR, SECTOR, 0]
@@ -350,7 +337,7 @@ class TestBytes:
         size = len(WHOLE_SLOT).to_bytes(4, "little").hex() + "ffffffff"
         # Cut when the primary slot loses the sector with its trailer.
         board.flash.power_cut = PowerCut(
-            None, CutMoment.BEFORE, SLOTS.primary_address + SLOT_BYTES - SECTOR
+            None, CutMoment.BEFORE, SLOTS.primary.address + SLOT_BYTES - SECTOR
         )
         with pytest.raises(PowerLostError):
             board.boot()
@@ -479,7 +466,7 @@ def test_two_cuts_can_turn_a_trial_into_the_last_word(ncs: str) -> None:
     """MCUboot's own defect: between two trailers, a revert is noted nowhere for a moment."""
     board = Board(Scenario(reverting=True, ncs=ncs))
     assert holds(board.primary, LARGE)
-    last_sector = SLOTS.primary_address + SLOT_BYTES - SECTOR
+    last_sector = SLOTS.primary.address + SLOT_BYTES - SECTOR
     # The trailer in scratch speaks for the erased one; then it is erased too, to be written again.
     for address in (last_sector, SCRATCH_START):
         board.flash.power_cut = PowerCut(None, CutMoment.AFTER, address)

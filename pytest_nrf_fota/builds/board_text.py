@@ -1,0 +1,188 @@
+"""A board file for a build, written from what the build says of itself."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.board import BoardType, NcsRelease
+from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.partitions import FlashDevice, read_external_flash
+from pytest_nrf_fota.builds.slots import slots_of, slots_table
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.dfu_package import read_entries, read_manifest
+
+# Zephyr subsys/mgmt/mcumgr/transport/Kconfig.bluetooth: today's names, and those before Zephyr 3.7.
+_PASSKEY_OPTIONS = (
+    "MCUMGR_TRANSPORT_BT_PERM_RW_AUTHEN",
+    "MCUMGR_TRANSPORT_BT_AUTHEN",
+    "MCUMGR_SMP_BT_AUTHEN",
+)
+_ENCRYPTION_OPTIONS = ("MCUMGR_TRANSPORT_BT_PERM_RW_ENCRYPT",)
+_BLUETOOTH_OPTIONS = ("MCUMGR_TRANSPORT_BT", "MCUMGR_SMP_BT")
+_UART_OPTIONS = ("MCUMGR_TRANSPORT_UART", "MCUMGR_SMP_UART")
+_SHELL_OPTIONS = ("MCUMGR_TRANSPORT_SHELL", "MCUMGR_SMP_SHELL")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of the file, and where it comes from."""
+
+    text: str
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}  # {self.source}" if self.source else self.text
+
+
+def board_file_text(build: Build, base: BoardType, name: str, release: NcsRelease | None) -> str:
+    """The content of a board file.
+
+    Args:
+        build: the build; needs a layout.
+        base: the board that it is based on.
+        name: the board's, and its file's.
+        release: the SDK that its bootloaders show; None where they do not.
+
+    Raises `PackageError` where the build does not tell its layout, or has no slots for updates.
+    """
+    if build.layout is None:
+        raise PackageError(
+            "The build does not tell where its slots lie: there is neither partitions.yml nor a "
+            "zephyr.dts with slots.",
+            where=str(build.files.folder),
+            next_step="Give a complete build folder.",
+        )
+    flash = _external_flash(build)
+    removed = ["slots"]
+    if flash is None and base.external_flash is not None:
+        removed.append("external_flash")
+    sections: tuple[Sequence[_Line], ...] = (
+        _head(build, base, name, removed),
+        [_Line(f"# {build.files.name_of(build.layout.source)}"), _slots(build, base)],
+        [] if flash is None else list(_flash_lines(flash, base)),
+        list(_console_lines(build)),
+        list(_radio_lines(build)),
+        list(_boot_lines(build, base, release)),
+    )
+    texts = ("\n".join(map(str, lines)) for lines in sections if lines)
+    return "\n\n".join(texts) + "\n"
+
+
+def _head(build: Build, base: BoardType, name: str, removed: Sequence[str]) -> list[_Line]:
+    boards = _manifest_boards(build)
+    lines = [
+        _Line(f"# Made by `nrf-fota board-file` from {build.files.folder.name}."),
+        _Line("# What is marked as a guess the build does not tell: check it."),
+        _Line(f"name = {_quoted(name)}"),
+        _Line(f"title = {_quoted(build.board_name or name)}"),
+        _Line(f"base = {_quoted(base.name)}"),
+        _Line("platforms = []"),
+        _Line(f"remove = {_listed(removed)}", "what follows replaces it"),
+    ]
+    if boards:
+        lines.append(
+            _Line(f"manifest_boards = {_listed(boards)}", "as the build's packages name the board")
+        )
+    return lines
+
+
+def _slots(build: Build, base: BoardType) -> _Line:
+    assert build.layout is not None
+    return _Line(slots_table(slots_of(build.layout, base)))
+
+
+def _flash_lines(flash: FlashDevice, base: BoardType) -> Iterator[_Line]:
+    yield _Line("[external_flash]")
+    yield _Line(f"shell_device = {_quoted(flash.name)}", "zephyr.dts")
+    size_bytes = flash.size_bytes or (base.external_flash.size if base.external_flash else None)
+    if size_bytes is not None:
+        yield _Line(f"size = 0x{size_bytes:x}", "zephyr.dts" if flash.size_bytes else "a guess")
+    yield _Line("erase_timeout_s = 420.0", "a guess: a chip erase, with much room")
+
+
+def _console_lines(build: Build) -> Iterator[_Line]:
+    application = build.application
+    if application is None:
+        return
+    yield _Line("[console]")
+    if not application.is_on("SHELL_BACKEND_SERIAL"):
+        yield _Line("shell = false", "CONFIG_SHELL_BACKEND_SERIAL is off")
+        return
+    prompt = application.text("SHELL_PROMPT_UART")
+    if prompt:
+        pattern = re.escape(prompt).replace("\\ ", " ").replace("\\~", "~")
+        yield _Line(f"prompt = '{pattern}'", "CONFIG_SHELL_PROMPT_UART, as a regular expression")
+
+
+def _radio_lines(build: Build) -> Iterator[_Line]:
+    application = build.application
+    if application is None:
+        return
+    yield _Line("[radio]")
+    if application.is_on(*_BLUETOOTH_OPTIONS):
+        yield _Line('kind = "ble"', "CONFIG_MCUMGR_TRANSPORT_BT")
+        if name := application.text("BT_DEVICE_NAME"):
+            yield _Line(f"name = {_quoted(name)}", "CONFIG_BT_DEVICE_NAME")
+        yield _pairing_line(build)
+    elif application.is_on(*_SHELL_OPTIONS):
+        yield _Line('kind = "serial_over_console"', "CONFIG_MCUMGR_TRANSPORT_SHELL")
+    elif application.is_on(*_UART_OPTIONS):
+        yield _Line('kind = "serial"', "CONFIG_MCUMGR_TRANSPORT_UART")
+    else:
+        yield _Line('kind = "ble"', "a guess: the build has no SMP server that is known here")
+
+
+def _pairing_line(build: Build) -> _Line:
+    assert build.application is not None
+    for options, pairing in ((_PASSKEY_OPTIONS, "passkey"), (_ENCRYPTION_OPTIONS, "just_works")):
+        for option in options:
+            if build.application.is_on(option):
+                return _Line(f'pairing = "{pairing}"', f"CONFIG_{option}")
+    return _Line('pairing = "none"', "no CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW_... that asks for it")
+
+
+def _boot_lines(build: Build, base: BoardType, release: NcsRelease | None) -> Iterator[_Line]:
+    yield _Line("[boot]")
+    if release is not None:
+        yield _Line(f'ncs = "{release}"', "the bootloaders' banner")
+    else:
+        yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no banner of an SDK was found")
+    mode = build.bootloader_mode
+    if mode is not None:
+        yield _Line(f'bootloader_mode = "{mode}"', "MCUboot's .config")
+    else:
+        yield _Line(
+            f'bootloader_mode = "{base.boot.bootloader_mode}"',
+            "a guess: MCUboot's .config is not there",
+        )
+    if build.mcuboot is not None and build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE"):
+        yield _Line("checks_signature = false", "CONFIG_BOOT_SIGNATURE_TYPE_NONE")
+    yield _Line(
+        f"app_ready = '{base.boot.app_ready}'",
+        "a guess: a line that your application prints at the end of each boot",
+    )
+
+
+def _external_flash(build: Build) -> FlashDevice | None:
+    for path in build.files.devicetrees:
+        flash = read_external_flash(path)
+        if flash is not None:
+            return flash
+    return None
+
+
+def _manifest_boards(build: Build) -> list[str]:
+    names = [build.board_name] if build.board_name else []
+    for path in build.files.packages:
+        manifest = read_manifest(path, read_entries(path))
+        names += [entry.board for entry in manifest.files if entry.board and not entry.image_index]
+    return list(dict.fromkeys(names))
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return f"[{', '.join(map(_quoted, texts))}]"

@@ -1,0 +1,155 @@
+"""A board type as a build made it: what the build says of slots, bootloader and application."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from pytest_nrf_fota.board import BoardType, BootSettings, NcsRelease, Slot, Slots
+from pytest_nrf_fota.board_file import OwnSettings
+from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.slots import slots_of, slots_table
+from pytest_nrf_fota.errors import BoardFileError, PackageError
+from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of
+
+NRF5340 = "nrf5340"
+_SectionT = TypeVar("_SectionT", bound=BaseModel)
+
+
+def fit_board(
+    board: BoardType, build: Build, segments: Sequence[Segment], own: OwnSettings
+) -> BoardType:
+    """The board with the build's layout, bootloader mode and release, and its application's name.
+
+    What the user's board file names stays.
+
+    Args:
+        board: from its board file.
+        build: what is flashed.
+        segments: the data of its hex files.
+        own: the keys that the user's board file names.
+
+    Raises:
+        PackageError: the build is for another SoC, or has no slots for updates.
+        BoardFileError: the user's board file contradicts the build.
+    """
+    _require_same_soc(board, build)
+    slots = board.slots
+    if build.layout is not None:
+        found = slots_of(build.layout, board)
+        _require_agreement(board, build, found, own)
+        slots = _with_own(found, board.slots, own)
+    return board.model_copy(
+        update={
+            "slots": slots,
+            "boot": _boot(board, build, segments, own),
+            "radio": _with(board.radio, {"name": _advertised_name(build)}, own.radio),
+            "console": _with(board.console, {"shell": _has_shell(build)}, own.console),
+        }
+    )
+
+
+def _require_same_soc(board: BoardType, build: Build) -> None:
+    is_nrf5340 = any(NRF5340 in name.lower() for name in board.manifest_socs)
+    strangers = [image for image in build.images if image.values and image.text("BOARD")]
+    for image in strangers if is_nrf5340 else ():
+        if not image.is_for_nrf5340:
+            soc = image.text("SOC") or "another SoC"
+            raise PackageError(
+                f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an nRF5340.",
+                where=str(image.path),
+                next_step="Give a build for this board, or the --board that it is for.",
+            )
+
+
+def _boot(
+    board: BoardType, build: Build, segments: Sequence[Segment], own: OwnSettings
+) -> BootSettings:
+    mode = build.bootloader_mode
+    if mode is not None and "bootloader_mode" in own.boot and mode != board.boot.bootloader_mode:
+        assert build.mcuboot is not None
+        raise BoardFileError(
+            f"The board file says bootloader_mode = {board.boot.bootloader_mode!r}, the build's "
+            f"MCUboot is {mode!r} ({build.files.name_of(build.mcuboot.path)}).",
+            where=str(own.path),
+            next_step=f"Correct it to {mode!r}, or leave it out: it is read from the build.",
+        )
+    takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
+    found = {
+        "bootloader_mode": mode,
+        "ncs": release_in(segments),
+        "checks_signature": None if takes_hashes is None else not takes_hashes,
+    }
+    return _with(board.boot, found, own.boot)
+
+
+def release_in(segments: Sequence[Segment]) -> NcsRelease | None:
+    """The release of the virtual kit's that the banners in these bytes fit; None without one."""
+    # The network core's firmware may be of another release than the bootloaders.
+    found = (ncs_profile_of(s.data) for s in segments if s.address < 0x0100_0000)
+    return next((release for release in found if release is not None), None)
+
+
+def _with(section: _SectionT, found: Mapping[str, object], named: frozenset[str]) -> _SectionT:
+    update = {k: v for k, v in found.items() if v is not None and k not in named}
+    return section.model_copy(update=update)
+
+
+def _advertised_name(build: Build) -> str | None:
+    application = build.application
+    if application is None or not application.is_on("MCUMGR_TRANSPORT_BT", "MCUMGR_SMP_BT"):
+        return None
+    return application.text("BT_DEVICE_NAME") or None
+
+
+def _has_shell(build: Build) -> bool | None:
+    application = build.application
+    return None if application is None else application.is_on("SHELL_BACKEND_SERIAL")
+
+
+def _with_own(found: Slots, of_board: Slots, own: OwnSettings) -> Slots:
+    named = {name: getattr(of_board, name) for name in own.slots}
+    return found.model_copy(update=named)
+
+
+def _require_agreement(board: BoardType, build: Build, found: Slots, own: OwnSettings) -> None:
+    assert build.layout is not None
+    source = build.files.name_of(build.layout.source)
+    differences = list(_differences(board.slots, found, own.slots))
+    if not differences:
+        return
+    lines = [
+        f"    {name}: {_place(of_board)} in the board file, {_place(of_build)} in {source}"
+        for name, of_board, of_build in differences
+    ]
+    raise BoardFileError(
+        "The board file contradicts its build:\n" + "\n".join(lines),
+        where=str(own.path),
+        next_step="Leave these slots out of the board file: they are read from the build. Or write:"
+        f"\n{slots_table(found)}",
+    )
+
+
+def _differences(
+    of_board: Slots, found: Slots, names: frozenset[str]
+) -> Iterator[tuple[str, Slot | int | None, Slot | int | None]]:
+    for name in Slots.model_fields:
+        if name not in names:
+            continue
+        wanted: Slot | int | None = getattr(of_board, name)
+        actual: Slot | int | None = getattr(found, name)
+        # A layout file may be silent about the network core, and about the devicetree's S slots.
+        is_silent = actual is None and name.startswith("network")
+        if wanted != actual and not is_silent:
+            yield name, wanted, actual
+
+
+def _place(value: Slot | int | None) -> str:
+    match value:
+        case None:
+            return "none"
+        case int():
+            return f"0x{value:x}"
+        case Slot():
+            return f"0x{value.address:x} with 0x{value.size:x} bytes"

@@ -1,0 +1,270 @@
+"""What the user gave as baseline and updates: build folders, hex files, packages, signed images."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.board_file import OwnSettings
+from pytest_nrf_fota.builds.build import Build, build_around, read_build
+from pytest_nrf_fota.builds.fitted_board import fit_board
+from pytest_nrf_fota.builds.hex_agreement import require_hex_fits_slots
+from pytest_nrf_fota.builds.hex_choice import ReadHexFile, hex_files_of, read_hex_files
+from pytest_nrf_fota.builds.installed_image import image_in_primary, require_newer
+from pytest_nrf_fota.builds.network_core import has_network_core, require_network_core
+from pytest_nrf_fota.builds.one_build import require_one_build, require_updatable
+from pytest_nrf_fota.builds.slots import slots_of
+from pytest_nrf_fota.builds.update_choice import GivenImage, pack_images, read_image, updates_in
+from pytest_nrf_fota.errors import BoardFileError, PackageError
+from pytest_nrf_fota.firmware.dfu_package import package_target
+from pytest_nrf_fota.firmware.files_source import OwnBuild
+from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
+from pytest_nrf_fota.probe.hex_parts import core_of
+from pytest_nrf_fota.probe.protocol import Core
+
+_ZIP_START = b"PK"
+
+
+@dataclass(frozen=True)
+class GivenBaseline:
+    """What a board is flashed with, and the board as its build made it.
+
+    `hex_file` holds everything, `picked` are the user's files that it was made of; `build` is None
+    for files that lie in no build folder.
+    """
+
+    board: BoardType
+    hex_file: Path
+    picked: tuple[ReadHexFile, ...]
+    build: Build | None
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All data, by rising address."""
+        all_segments = [s for file in self.picked for s in file.segments]
+        return tuple(sorted(all_segments, key=lambda segment: segment.address))
+
+
+@dataclass(frozen=True)
+class GivenUpdates:
+    """Packages to send, and the user's files that they are or were made of."""
+
+    packages: tuple[Path, ...]
+    picked: tuple[Path, ...]
+
+
+def read_baseline(
+    board: BoardType, own: OwnSettings, given: Sequence[Path], folder: Path
+) -> GivenBaseline:
+    """Read what a board is to be flashed with.
+
+    Args:
+        board: from its board file.
+        own: what the user's board file names.
+        given: build folders and hex files, one file for each core.
+        folder: gets one hex file, where several were given or picked.
+
+    Raises:
+        PackageError: a file or folder cannot be used, or two do not go together.
+        BoardFileError: the board file contradicts the build.
+    """
+    builds = _builds_of(given)
+    build = builds[0] if builds else None
+    paths = [path for one in given for path in _hex_files(one, builds)]
+    files = read_hex_files(paths)
+    baseline = GivenBaseline(board, paths[0], files, build)
+    layout = f"board {board.name}"
+    if build is not None:
+        board = fit_board(board, build, baseline.segments, own)
+        require_updatable(build)
+        if build.layout is not None:
+            layout = build.files.name_of(build.layout.source)
+    for file in files:
+        check_against_map(file.path, file.segments, board)
+    require_hex_fits_slots(baseline.segments, board, paths, layout)
+    for one in builds:
+        require_one_build(one, baseline.segments, board)
+    hex_file = paths[0]
+    if len(paths) > 1:
+        hex_file = folder / "baseline.hex"
+        write_hex(hex_file, baseline.segments)
+    return replace(baseline, board=board, hex_file=hex_file)
+
+
+def board_of_build(board: BoardType, own: OwnSettings, path: Path) -> BoardType:
+    """The board as the build at `path`, or around that file, made it; unchanged without one.
+
+    Raises `PackageError`, `BoardFileError`.
+    """
+    builds = _builds_of([path])
+    return fit_board(board, builds[0], (), own) if builds else board
+
+
+def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> GivenUpdates:
+    """Read what is to be sent.
+
+    Args:
+        board: as the baseline's build made it.
+        given: build folders, DFU packages, signed images.
+        folder: gets packages of what was given as single images.
+
+    Raises:
+        PackageError: a file or folder cannot be used, or two update the same.
+        BoardFileError: an update was built for other slots than the board's.
+    """
+    target = package_target(board)
+    packages: list[Path] = []
+    images: list[GivenImage] = []
+    for path in _update_files(board, given):
+        if _is_package(path):
+            packages.append(path)
+        else:
+            images.append(read_image(path, target))
+    picked = (*packages, *(image.path for image in images))
+    return GivenUpdates((*packages, *pack_images(images, folder)), picked)
+
+
+def describe_baseline(baseline: GivenBaseline) -> list[str]:
+    """One line for each file, and one for the layout where a build gave it."""
+    lines = [f"baseline {file.path} ({_cores(file)})" for file in baseline.picked]
+    build = baseline.build
+    if build is not None and build.layout is not None:
+        slots = baseline.board.slots
+        kind = "NSIB, MCUboot in S0 and S1" if slots.s0 else "MCUboot without NSIB"
+        lines.append(
+            f"layout   {build.layout.source} ({kind}, {baseline.board.boot.bootloader_mode})"
+        )
+    if Core.NETWORK in baseline.board.probe.recover and not has_network_core(baseline.segments):
+        lines.append("baseline has nothing for the network core, which is erased with the board")
+    return lines
+
+
+def _hex_files(given: Path, builds: Sequence[Build]) -> tuple[Path, ...]:
+    if not given.is_dir():
+        return (given,)
+    return hex_files_of(next(b for b in builds if b.files.folder == given))
+
+
+def _builds_of(given: Sequence[Path]) -> tuple[Build, ...]:
+    """The builds that were given, or to which the given files belong."""
+    found = (read_build(p) if p.is_dir() else build_around(p) for p in given)
+    return tuple(build for build in found if build is not None)
+
+
+def _update_files(board: BoardType, given: Sequence[Path]) -> Iterator[Path]:
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        build = read_build(path)
+        _require_same_slots(board, build)
+        if build.files.hex_files or build.files.image_hex_files:
+            files = read_hex_files(hex_files_of(build))
+            require_one_build(build, [s for file in files for s in file.segments], board)
+        yield from updates_in(build, package_target(board))
+
+
+def _require_same_slots(board: BoardType, build: Build) -> None:
+    if build.layout is None:
+        return
+    slots = slots_of(build.layout, board)
+    for name in ("primary", "s0", "s1"):
+        ours, theirs = getattr(board.slots, name), getattr(slots, name)
+        if ours is not None and theirs is not None and ours.address != theirs.address:
+            raise BoardFileError(
+                f"The update was built for another layout: its {name} slot lies at "
+                f"0x{theirs.address:x}, the board's at 0x{ours.address:x}.",
+                where=str(build.layout.source),
+                next_step="Give updates of builds with the baseline's layout (pm_static.yml keeps "
+                "it), or another baseline: an image runs only in the slot that it was built for.",
+            )
+
+
+def _is_package(path: Path) -> bool:
+    if path.suffix.lower() == ".zip" or not path.is_file():
+        return True  # whatever is wrong with it, the reader of packages says
+    with path.open("rb") as stream:
+        return stream.read(len(_ZIP_START)) == _ZIP_START
+
+
+def _cores(file: ReadHexFile) -> str:
+    cores = {core_of(segment.address) for segment in file.segments}
+    if len(cores) == 2:
+        return "both cores"
+    return "network core" if cores == {Core.NETWORK} else "application core"
+
+
+@dataclass(frozen=True)
+class GivenFirmware:
+    """Everything that the user gave, checked and fitted to each other.
+
+    `own_build` is the baseline's, to make the next version of.
+    """
+
+    board: BoardType
+    baseline: GivenBaseline | None
+    updates: GivenUpdates
+    own_build: OwnBuild
+
+    @property
+    def lines(self) -> list[str]:
+        """What was picked, for people: one line for each file."""
+        if self.baseline is None:
+            return []
+        lines = describe_baseline(self.baseline)
+        return [*lines, *(f"update   {path}" for path in self.updates.picked)]
+
+
+def read_given_firmware(
+    board: BoardType,
+    own: OwnSettings,
+    baselines: Sequence[Path],
+    updates: Sequence[Path],
+    folder: Path,
+) -> GivenFirmware:
+    """Read all --baseline and --update.
+
+    Args:
+        board: from its board file.
+        own: what the user's board file names.
+        baselines: build folders and hex files.
+        updates: build folders, packages and signed images.
+        folder: gets what is made of them.
+
+    Raises:
+        PackageError: a file cannot be used, two do not go together, or an update is no news.
+        BoardFileError: the board file contradicts the build.
+    """
+    if not baselines:
+        if updates:
+            raise PackageError(
+                "An update was given without the baseline that it updates.",
+                where=str(updates[0]),
+                next_step="Give the running build as well: --baseline=build",
+            )
+        return GivenFirmware(board, None, GivenUpdates((), ()), OwnBuild())
+    baseline = read_baseline(board, own, baselines, folder)
+    require_network_core(
+        baseline.segments, baseline.board, baseline.build, [f.path for f in baseline.picked]
+    )
+    found = read_updates(baseline.board, updates, folder / "given")
+    require_newer(baseline.segments, baseline.board, found.packages)
+    return GivenFirmware(baseline.board, baseline, found, _own_build(baseline, folder / "own"))
+
+
+def _own_build(baseline: GivenBaseline, folder: Path) -> OwnBuild:
+    keys = baseline.build.files.signing_keys if baseline.build else ()
+    return OwnBuild(
+        read_updates(baseline.board, _own_updates(baseline, folder), folder).packages, keys
+    )
+
+
+def _own_updates(baseline: GivenBaseline, folder: Path) -> tuple[Path, ...]:
+    """Of a build its packages; of a hex file alone the application that it holds."""
+    board, build = baseline.board, baseline.build
+    if build is not None:
+        with suppress(PackageError):
+            return updates_in(build, package_target(board))
+    image = image_in_primary(baseline.segments, board, folder)
+    return () if image is None else (image,)

@@ -1,0 +1,128 @@
+"""Whether what lies in a hex file lies where the board's slots are."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_nrf_fota.board import BoardType, Slot, Slots
+from pytest_nrf_fota.builds.slots import slots_table
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.fw_info import find_fw_info
+from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
+from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC, McubootImage, NotAnImageError
+from pytest_nrf_fota.firmware.provisioning import parse_provisioning
+
+_PAGE_BYTES = 0x1000
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the file shows of a slot's place; `shown_by` is what lies there."""
+
+    name: str
+    address: int
+    shown_by: str
+
+
+def require_hex_fits_slots(
+    segments: Sequence[Segment], board: BoardType, paths: Sequence[Path], layout: str
+) -> None:
+    """Raise `BoardFileError` where the file's provisioning data or image lie elsewhere.
+
+    Args:
+        segments: the data of all hex files.
+        board: whose slots count.
+        paths: the hex files.
+        layout: where the slots come from, for the message.
+    """
+    found = list(_found_places(segments, board))
+    wrong = [one for one in found if _address(board.slots, one.name) != one.address]
+    files = ", ".join(str(path) for path in paths)
+    if wrong:
+        lines = [
+            f"    {one.name}: {_shown(_address(board.slots, one.name))} in {layout}, "
+            f"0x{one.address:x} in the hex file ({one.shown_by})"
+            for one in wrong
+        ]
+        raise BoardFileError(
+            "The slots of the board are not those of the firmware:\n" + "\n".join(lines),
+            where=files,
+            next_step="Give the whole build folder, whose partitions.yml is then taken, or a board "
+            "file with its own slots (sizes as in partitions.yml):\n"
+            f"{slots_table(_moved(board.slots, found))}",
+        )
+    if board.slots.s0 is not None and _is_mcuboot_alone(segments, board):
+        raise BoardFileError(
+            "The firmware has no NSIB: MCUboot lies at 0, and there is neither provisioning data "
+            f"nor a firmware in S0 (0x{board.slots.s0.address:x}) or S1.",
+            where=files,
+            next_step="Give the whole build folder, whose layout is then taken, or a board without "
+            "NSIB such as nrf5340dk_mcuboot (virtual: nrf5340dk_mcuboot_sim).",
+        )
+
+
+def _found_places(segments: Sequence[Segment], board: BoardType) -> Iterator[_Found]:
+    slots, read = board.slots, memory_reader(segments)
+    if slots.provisioning_address is not None:
+        provisioning = parse_provisioning(read, slots.provisioning_address)
+        if provisioning is not None:
+            yield _Found("s0", provisioning.s0_address, "its provisioning data")
+            yield _Found("s1", provisioning.s1_address, "its provisioning data")
+    if not _holds_image(segments, slots.primary.address):
+        address = _only_image(segments, board)
+        if address is not None:
+            yield _Found("primary", address, "an image header")
+
+
+def _only_image(segments: Sequence[Segment], board: BoardType) -> int | None:
+    """Where the one image for MCUboot lies in the internal flash; None for none, or several."""
+    limit = board.memory[0]
+    found = [
+        address
+        for segment in segments
+        if limit.contains(segment.address, len(segment.data))
+        for address in range(-(-segment.address // _PAGE_BYTES) * _PAGE_BYTES, segment.end, 0x1000)
+        if _holds_image((segment,), address)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _holds_image(segments: Sequence[Segment], address: int) -> bool:
+    """Whether a whole image lies there; the magic alone is also a constant in MCUboot's code."""
+    read = memory_reader(segments)
+    if int.from_bytes(read(address, 4), "little") != IMAGE_MAGIC:
+        return False
+    end = max((s.end for s in segments if s.address <= address < s.end), default=address)
+    try:
+        McubootImage.parse(read(address, end - address))
+    except NotAnImageError:
+        return False
+    return True
+
+
+def _is_mcuboot_alone(segments: Sequence[Segment], board: BoardType) -> bool:
+    slots, read = board.slots, memory_reader(segments)
+    if slots.s0 is None or slots.s1 is None or slots.provisioning_address is None:
+        return False
+    has_nsib_firmware = any(find_fw_info(read, s.address) for s in (slots.s0, slots.s1))
+    is_provisioned = parse_provisioning(read, slots.provisioning_address) is not None
+    has_code_at_0 = read(0, 8) != b"\xff" * 8
+    has_image = _holds_image(segments, slots.primary.address)
+    return has_code_at_0 and has_image and not (has_nsib_firmware or is_provisioned)
+
+
+def _address(slots: Slots, name: str) -> int | None:
+    slot: Slot | None = getattr(slots, name)
+    return None if slot is None else slot.address
+
+
+def _shown(address: int | None) -> str:
+    return "none" if address is None else f"0x{address:x}"
+
+
+def _moved(slots: Slots, found: Sequence[_Found]) -> Slots:
+    moved: dict[str, Slot] = {}
+    for one in found:
+        slot: Slot | None = getattr(slots, one.name)
+        moved[one.name] = Slot(address=one.address, size=slot.size if slot else _PAGE_BYTES)
+    return slots.model_copy(update=moved)

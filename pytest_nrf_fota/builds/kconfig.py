@@ -1,0 +1,84 @@
+"""The `.config` of an image: which image it is, and how it was built."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from pytest_nrf_fota.builds.text_file import read_text
+
+_SETTING = re.compile(r'((?:SB_)?CONFIG_\w+)=(?:"(.*)"|(.*))')
+
+
+class ImageKind(Enum):
+    """What an image of a build is, by its own settings."""
+
+    SYSBUILD = "sysbuild"
+    NSIB = "NSIB"
+    MCUBOOT = "MCUboot"
+    NETWORK_BOOTLOADER = "network core's bootloader"
+    NETWORK = "network core"
+    APPLICATION = "application"
+    VARIANT = "variant for another slot"
+
+
+@dataclass(frozen=True)
+class Kconfig:
+    """The values of one `.config`; those that are off are not there.
+
+    `image` is the name of the image's folder, which the build gave it.
+    """
+
+    path: Path
+    image: str
+    values: Mapping[str, str]
+
+    def is_on(self, *names: str) -> bool:
+        """Whether one of these options is `y`; names without `CONFIG_`."""
+        return any(self.values.get(f"CONFIG_{name}") == "y" for name in names)
+
+    def text(self, name: str) -> str:
+        """The value of a string option, empty where it is not set."""
+        return self.values.get(f"CONFIG_{name}", "")
+
+    @property
+    def kind(self) -> ImageKind:
+        """Which image it is.
+
+        The names are those of Zephyr's and sdk-nrf's Kconfig files: MCUBOOT is set in MCUboot's own
+        build, IS_SECURE_BOOTLOADER in NSIB's and b0n's, NCS_IS_VARIANT_IMAGE (sdk-nrf) in the copy
+        of MCUboot for S1.
+        """
+        if any(name.startswith("SB_CONFIG_") for name in self.values):
+            return ImageKind.SYSBUILD
+        is_network = self.is_for_network_core
+        if self.is_on("NCS_IS_VARIANT_IMAGE"):
+            return ImageKind.VARIANT
+        if self.is_on("IS_SECURE_BOOTLOADER"):
+            return ImageKind.NETWORK_BOOTLOADER if is_network else ImageKind.NSIB
+        if self.is_on("MCUBOOT"):
+            return ImageKind.MCUBOOT
+        return ImageKind.NETWORK if is_network else ImageKind.APPLICATION
+
+    @property
+    def is_for_network_core(self) -> bool:
+        """Whether the image runs on the nRF5340's network core."""
+        return self.is_on("SOC_NRF5340_CPUNET", "SOC_NRF5340_CPUNET_QKAA")
+
+    @property
+    def is_for_nrf5340(self) -> bool:
+        """Whether the image runs on an nRF5340, whichever core."""
+        return self.is_for_network_core or self.is_on(
+            "SOC_NRF5340_CPUAPP", "SOC_NRF5340_CPUAPP_QKAA"
+        )
+
+
+def read_kconfig(path: Path) -> Kconfig:
+    """One `IMAGE/zephyr/.config`. Raises `PackageError` where it cannot be read."""
+    values: dict[str, str] = {}
+    for line in read_text(path).splitlines():
+        match = _SETTING.fullmatch(line)
+        if match is not None:
+            values[match[1]] = match[2] if match[2] is not None else match[3]
+    return Kconfig(path, path.parent.parent.name, values)

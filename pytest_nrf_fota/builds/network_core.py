@@ -1,0 +1,72 @@
+"""Whether an application gets the firmware that it needs on the network core."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.probe.hex_parts import core_of
+from pytest_nrf_fota.probe.protocol import Core
+
+# Name of the endpoint through which Zephyr's host talks to the controller on the other core
+# (zephyr drivers/bluetooth/hci/ipc.c, until 3.7 rpmsg.c).
+_HCI_ENDPOINT = b"nrf_bt_hci\x00"
+
+
+def require_network_core(
+    segments: Sequence[Segment], board: BoardType, build: Build | None, paths: Sequence[Path]
+) -> None:
+    """Raise `PackageError` where Bluetooth would have no controller.
+
+    Recovering a kit erases both cores, so what no given file holds is gone.
+
+    Args:
+        segments: the data of all hex files that are given.
+        board: a board without a network core needs nothing on it.
+        build: the build to which the files belong, where that is known.
+        paths: the hex files.
+    """
+    if Core.NETWORK not in board.probe.recover or has_network_core(segments):
+        return
+    sign = _sign_of_bluetooth(segments, build)
+    if sign is None:
+        return
+    raise PackageError(
+        f"The network core would stay empty, and the application's Bluetooth needs it: {sign}.",
+        where=", ".join(str(path) for path in paths),
+        next_step=_remedy(build, paths),
+    )
+
+
+def has_network_core(segments: Sequence[Segment]) -> bool:
+    """Whether there is data for the network core."""
+    return any(core_of(segment.address) is Core.NETWORK for segment in segments)
+
+
+def _sign_of_bluetooth(segments: Sequence[Segment], build: Build | None) -> str | None:
+    if build is not None and build.hosts_bluetooth_over_ipc:
+        assert build.application is not None
+        return f"CONFIG_BT_HCI_IPC is on in {build.files.name_of(build.application.path)}"
+    if any(_HCI_ENDPOINT in segment.data for segment in segments):
+        return f"it opens the IPC endpoint {_HCI_ENDPOINT[:-1].decode()}"
+    return None
+
+
+def _remedy(build: Build | None, paths: Sequence[Path]) -> str:
+    beside = [] if build is None else list(build.files.hex_files)
+    beside += [p for path in paths for p in sorted(path.parent.glob("merged_*.hex"))]
+    for path in beside:
+        match path.name:
+            case "merged_domains.hex":
+                return f"Give the file that holds both cores: --baseline={path}"
+            case "merged_CPUNET.hex":
+                return f"Give the network core's file as well: --baseline={path}"
+    if build is not None and build.files.image_hex_files:
+        return f"Give the whole build folder: --baseline={build.files.folder}"
+    return (
+        "Give the network core's hex file as well, with a second --baseline (sysbuild: "
+        "SB_CONFIG_NETCORE_IPC_RADIO=y and SB_CONFIG_NETCORE_IPC_RADIO_BT_HCI_IPC=y build it; "
+        "merged_CPUNET.hex, before NCS 2.7 merged_domains.hex)."
+    )

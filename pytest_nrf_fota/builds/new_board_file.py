@@ -1,0 +1,54 @@
+"""Write a board file, and see that it is one."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_nrf_fota.board import NcsRelease
+from pytest_nrf_fota.board_file import packaged_boards, read_board_file
+from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.fitted_board import release_in
+from pytest_nrf_fota.builds.hex_choice import hex_files_of, read_hex_files
+from pytest_nrf_fota.errors import BoardFileError, InputError, PackageError
+
+DEFAULT_NAME = "mykit"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+
+def board_name_of(output: Path | None) -> str:
+    """The name of the board in this file. Raises `InputError` for a name that cannot be one."""
+    if output is None:
+        return DEFAULT_NAME
+    if output.suffix != ".toml" or not _NAME.fullmatch(output.stem):
+        raise InputError(
+            f"{output.name!r} is no name of a board file: small letters, digits and underscores, "
+            "then .toml.",
+            where="--output",
+            next_step=f"Give another one: --output={output.parent / (DEFAULT_NAME + '.toml')}",
+        )
+    return output.stem
+
+
+def release_of(build: Build) -> NcsRelease | None:
+    """The SDK that a build's bootloaders show, None where they do not or cannot be read."""
+    try:
+        files = read_hex_files(hex_files_of(build))
+    except PackageError:
+        return None
+    return release_in([segment for file in files for segment in file.segments])
+
+
+def write_board_file(output: Path, text: str, folders: Sequence[Path]) -> None:
+    """Write a new file and load it once.
+
+    Raises `BoardFileError` where there is a file already, or where it cannot be loaded.
+    """
+    if output.exists():
+        raise BoardFileError(
+            "The file is there already.",
+            where=str(output),
+            next_step="Give another name, or remove it first.",
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    read_board_file(output, [output.parent, *folders, packaged_boards()])

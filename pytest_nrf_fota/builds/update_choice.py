@@ -1,0 +1,131 @@
+"""Which files of a build are its updates, and single images as the package they could be in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.hex_choice import only_one
+from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.file_choice import is_for_network_core
+from pytest_nrf_fota.firmware.dfu_package import (
+    DfuPackage,
+    PackageKind,
+    PackageTarget,
+    UpdateFile,
+    read_single_image,
+)
+from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
+
+PACKAGE_NAMES = {
+    PackageKind.APPLICATION: "dfu_application.zip",
+    PackageKind.MCUBOOT: "dfu_mcuboot.zip",
+}
+# Of one image several copies lie in a build; these carry a trailer and are for flashing.
+_NOT_FOR_UPDATES = (".confirmed.bin",)
+_NETWORK_IMAGE_INDEX = 1
+
+
+@dataclass(frozen=True)
+class GivenImage:
+    """A signed image in a file of its own, read as a package."""
+
+    path: Path
+    package: DfuPackage
+
+    @property
+    def file(self) -> UpdateFile:
+        """The image."""
+        return self.package.files[0]
+
+    @property
+    def place(self) -> str:
+        """What it updates; two images for one place cannot be sent both."""
+        if self.file.s_slot is not None:
+            return f"MCUboot for S{self.file.s_slot}"
+        return "network core" if is_for_network_core(self.file) else "application"
+
+
+def updates_in(build: Build, target: PackageTarget) -> tuple[Path, ...]:
+    """The packages of a build; for what it packed nothing, its signed images.
+
+    Raises `PackageError` where two could be meant, or where there is none.
+    """
+    found: list[Path] = []
+    missing: list[PackageKind] = []
+    packages = build.files.packages
+    for kind, name in PACKAGE_NAMES.items():
+        if any(path.name == name for path in packages):
+            found.append(only_one(build, packages, name))
+        else:
+            missing.append(kind)
+    if missing:
+        images = _distinct_images(build, target)
+        found += [one.path for one in images if one.package.kind in missing]
+    if not found:
+        raise PackageError(
+            "The build holds no update: no dfu_application.zip, no dfu_mcuboot.zip and no signed "
+            "image.",
+            where=str(build.files.folder),
+            next_step="Build with MCUboot (sysbuild: SB_CONFIG_BOOTLOADER_MCUBOOT=y; before NCS "
+            "2.7: CONFIG_BOOTLOADER_MCUBOOT=y).",
+        )
+    return tuple(found)
+
+
+def read_image(path: Path, target: PackageTarget) -> GivenImage:
+    """One signed image. Raises `PackageError`."""
+    return GivenImage(path, read_single_image(path, target))
+
+
+def pack_images(images: Sequence[GivenImage], folder: Path) -> tuple[Path, ...]:
+    """Write packages in `folder` that hold these images, one for each kind of update.
+
+    Raises `PackageError` where two images are for one place.
+    """
+    _require_one_for_each_place(images)
+    packed: list[Path] = []
+    for kind, name in PACKAGE_NAMES.items():
+        own = [one for one in images if one.package.kind is kind]
+        if own:
+            entries = [PackageEntry(one.path.name, one.file.data, _keys(one)) for one in own]
+            write_package(folder / name, entries, name="given images", format_version=1)
+            packed.append(folder / name)
+    return tuple(packed)
+
+
+def _keys(image: GivenImage) -> dict[str, JsonValue]:
+    if image.place == "network core":
+        return {"image_index": str(_NETWORK_IMAGE_INDEX)}
+    return {}
+
+
+def _require_one_for_each_place(images: Iterable[GivenImage]) -> None:
+    places: dict[str, Path] = {}
+    for one in images:
+        if one.place in places:
+            raise PackageError(
+                f"Two images are for the same place, {one.place}: {places[one.place]} and "
+                f"{one.path}.",
+                where=str(one.path),
+                next_step="Give one.",
+            )
+        places[one.place] = one.path
+
+
+def _distinct_images(build: Build, target: PackageTarget) -> tuple[GivenImage, ...]:
+    """One file of each image of the build; a build keeps the same image under several names."""
+    images: dict[bytes, GivenImage] = {}
+    for path in build.files.bins:
+        if path.name.endswith(_NOT_FOR_UPDATES) or path.name == "dfu_multi_image.bin":
+            continue
+        try:
+            image = read_image(path, target)
+        except PackageError:
+            continue  # signed for NSIB alone, such as signed_by_b0_mcuboot.bin
+        images.setdefault(image.file.image.hash or image.file.data, image)
+    found = tuple(images.values())
+    _require_one_for_each_place(found)
+    return found

@@ -1,0 +1,42 @@
+"""nrf-fota board-file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pytest_nrf_fota.commands.refusal import refusing
+
+
+def board_file(
+    build: Annotated[Path, typer.Argument(help="west build folder")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="where to write it: NAME.toml (default: print it)"),
+    ] = None,
+    base: Annotated[
+        str, typer.Option(help="board to start from; nrf5340dk_sim for a virtual kit")
+    ] = "nrf5340dk",
+    board_dir: Annotated[
+        list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
+    ] = None,
+) -> None:
+    """Write a board file for your own build: slots, names, bootloader mode, radio, shell.
+
+    Nothing is guessed without saying so in a comment.
+    """
+    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.builds.board_text import board_file_text
+    from pytest_nrf_fota.builds.build import read_build
+    from pytest_nrf_fota.builds.new_board_file import board_name_of, release_of, write_board_file
+
+    with refusing():
+        found = read_build(build)
+        folders = tuple(board_dir or ())
+        name = board_name_of(output)
+        text = board_file_text(found, load_board(base, folders), name, release_of(found))
+        if output is None:
+            typer.echo(text, nl=False)
+            return
+        write_board_file(output, text, folders)
+        typer.echo(f"{output}\nUse it: pytest --board {name} --board-dir={output.parent}")

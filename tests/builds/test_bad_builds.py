@@ -1,0 +1,217 @@
+"""Folders that are no complete build of this board: one error, before anything is collected."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.firmware.hex_file import read_hex, write_hex
+
+from .shapes import SHAPES
+from .west_build import WestBuild
+
+_SYSBUILD = next(shape for shape in SHAPES if shape.name == "ncs-3.0-nsib")
+_CHILD_IMAGES = next(shape for shape in SHAPES if shape.name == "ncs-2.3-nsib")
+
+
+@pytest.fixture
+def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder with a test that would run."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makepyfile(test_it="def test_it(dut, firmware): dut.prepare(firmware.baseline)")
+    return pytester
+
+
+@pytest.fixture
+def builds(user_folder: pytest.Pytester) -> Path:
+    """build_v1 and build_v2 of sysbuild, and the same of child images in old_v1 and old_v2."""
+    for shape, name in ((_SYSBUILD, "build"), (_CHILD_IMAGES, "old")):
+        west = WestBuild(shape, user_folder.path / "made" / name)
+        for version, write in (("v1", west.first), ("v2", west.second)):
+            write().rename(user_folder.path / f"{name}_{version}")
+    return user_folder.path
+
+
+def refusal(user_folder: pytest.Pytester, *arguments: str) -> str:
+    """Run, see that nothing was collected, and return the message."""
+    result = user_folder.runpytest_subprocess("--board=nrf5340dk_sim", *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
+    assert "collected" not in result.stdout.str()
+    text = result.stderr.str()
+    for word in ("where:", "next:"):
+        assert word in text
+    assert "Traceback" not in text
+    return text
+
+
+def _empty(build: Path) -> None:
+    shutil.rmtree(build)
+    build.mkdir()
+
+
+def _interrupted(build: Path) -> None:
+    for path in sorted(build.rglob("*")):
+        if path.suffix in (".hex", ".zip", ".bin") or path.name == ".config":
+            path.unlink()
+
+
+def _of_another_soc(build: Path) -> None:
+    config = build / "fota" / "zephyr" / ".config"
+    config.write_text(
+        'CONFIG_BOARD="nrf52840dk"\nCONFIG_SOC="nrf52840"\nCONFIG_SOC_SERIES_NRF52X=y\n'
+    )
+
+
+def _without_update_slot(build: Path) -> None:
+    path = build / "partitions.yml"
+    path.write_text("app:\n  address: 0x0\n  end_address: 0x100000\n  size: 0x100000\n")
+
+
+def _without_yaml(build: Path) -> None:
+    (build / "partitions.yml").write_text("mcuboot_primary: [1, 2\n")
+
+
+def _outside_of_all_memories(build: Path) -> None:
+    path = build / "partitions.yml"
+    path.write_text(path.read_text().replace("address: 0x28000", "address: 0x98000"))
+
+
+def _without_network_core(build: Path) -> None:
+    (build / "merged_CPUNET.hex").unlink()
+
+
+def _two_builds_in_one(build: Path) -> None:
+    inner = build / "again"
+    shutil.copytree(build / "fota", inner / "fota")
+    (build / "merged.hex").rename(inner / "merged.hex")
+    other = build / "other"
+    other.mkdir()
+    shutil.copy(inner / "merged.hex", other / "merged.hex")
+    with (other / "merged.hex").open("a") as stream:
+        stream.write("\n")
+
+
+def _without_mcuboot(build: Path) -> None:
+    config = build / "fota" / "zephyr" / ".config"
+    config.write_text(config.read_text().replace("CONFIG_BOOTLOADER_MCUBOOT=y\n", ""))
+
+
+def _package_of_another_build(build: Path) -> None:
+    shutil.copy(build.parent / "build_v2" / "dfu_application.zip", build / "dfu_application.zip")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_empty, "is no build folder"),
+        (_interrupted, "The build is not complete: CMake has run"),
+        (_of_another_soc, "The build is for nrf52840dk (nrf52840), nrf5340dk_sim is an nRF5340"),
+        (_without_update_slot, "there is no partition 'mcuboot_primary'"),
+        (_without_yaml, "does not hold partitions"),
+        (_outside_of_all_memories, "lies in no memory of nrf5340dk_sim"),
+        (_without_network_core, "The network core would stay empty"),
+        (_without_mcuboot, "The build has no MCUboot"),
+        (_package_of_another_build, "dfu_application.zip has application 1.1.0"),
+        (_two_builds_in_one, "again/merged.hex and build_v1/other/merged.hex"),
+    ],
+)
+def test_baseline_folder_is_refused(
+    spoil: Callable[[Path], None], said: str, user_folder: pytest.Pytester, builds: Path
+) -> None:
+    spoil(builds / "build_v1")
+    assert said in refusal(user_folder, "--baseline=build_v1", "--update=build_v2")
+
+
+def test_baseline_that_is_newer_than_the_update(user_folder: pytest.Pytester, builds: Path) -> None:
+    """The two options the wrong way round."""
+    del builds
+    text = refusal(user_folder, "--baseline=old_v2", "--update=old_v1")
+    assert "The baseline is newer than the update: its application is 1.1.0" in text
+
+
+def test_update_whose_package_is_of_another_build(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    shutil.copy(builds / "build_v1" / "dfu_application.zip", builds / "build_v2")
+    text = refusal(user_folder, "--baseline=build_v1", "--update=build_v2")
+    assert "The folder holds files of two builds: build_v2/dfu_application.zip" in text
+
+
+def test_hex_files_of_one_core_twice(user_folder: pytest.Pytester, builds: Path) -> None:
+    del builds
+    text = refusal(
+        user_folder, "--baseline=build_v1/merged.hex", "--baseline=old_v1/zephyr/merged.hex"
+    )
+    assert "Two hex files have data for one core's address" in text
+    assert "build_v1/merged.hex and old_v1/zephyr/merged.hex" in text
+
+
+def test_missing_network_core_is_found_beside_the_file(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """What the kit would need lies in the same build."""
+    del builds
+    sysbuild = refusal(user_folder, "--baseline=build_v1/merged.hex")
+    assert "--baseline=build_v1/merged_CPUNET.hex" in sysbuild
+    child_images = refusal(user_folder, "--baseline=old_v1/zephyr/merged.hex")
+    assert "--baseline=old_v1/zephyr/merged_domains.hex" in child_images
+
+
+def test_bluetooth_is_recognised_in_a_file_without_its_build(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """By the endpoint that the host opens, as in any image of Zephyr with Bluetooth over IPC."""
+    segments = read_hex(builds / "build_v1" / "merged.hex")
+    lone = user_folder.path / "lone.hex"
+    first, *rest = segments
+    code = first.data[:-64] + b"nrf_bt_hci\x00".ljust(64, b"\x00")
+    write_hex(lone, [type(first)(first.address, code), *rest])
+    text = refusal(user_folder, "--baseline=lone.hex")
+    assert "it opens the IPC endpoint nrf_bt_hci" in text
+    assert "with a second --baseline" in text
+
+
+def test_update_for_another_layout(user_folder: pytest.Pytester, builds: Path) -> None:
+    """Its image would run from where nothing of it lies."""
+    path = builds / "old_v2" / "partitions.yml"
+    path.write_text(path.read_text().replace("0x28000", "0x30000").replace("0xd8000", "0xd0000"))
+    text = refusal(user_folder, "--baseline=old_v1", "--update=old_v2")
+    assert "its primary slot lies at 0x30000, the board's at 0x28000" in text
+
+
+class TestBoardFile:
+    """The user's own board file and the build say different things."""
+
+    def test_slots(self, user_folder: pytest.Pytester, builds: Path) -> None:
+        """Both addresses, and what to paste."""
+        del builds
+        _board_file(user_folder, "[slots]\nprimary = { address = 0x30000, size = 0xD0000 }\n")
+        text = refusal(user_folder, "--board=mine", "--board-dir=boards", "--baseline=build_v1")
+        assert "primary: 0x30000 with 0xd0000 bytes in the board file, 0x28000 with" in text
+        assert "build_v1/partitions.yml" in text
+        assert "[slots]\nprimary = { address = 0x28000, size = 0xd8000 }" in text
+
+    def test_bootloader_mode(self, user_folder: pytest.Pytester, builds: Path) -> None:
+        del builds
+        _board_file(user_folder, '[boot]\nbootloader_mode = "overwrite_only"\n')
+        text = refusal(user_folder, "--board=mine", "--board-dir=boards", "--baseline=build_v1")
+        assert "the build's MCUboot is 'swap_move' (build_v1/mcuboot/zephyr/.config)" in text
+
+    def test_lone_hex_file_of_another_layout(
+        self, user_folder: pytest.Pytester, builds: Path
+    ) -> None:
+        """Its provisioning data and its image header tell."""
+        own = next(shape for shape in SHAPES if shape.name == "ncs-2.6-nsib-own-layout")
+        build = WestBuild(own, builds / "made" / "own").first()
+        (build / "zephyr" / "merged_domains.hex").rename(user_folder.path / "lone.hex")
+        text = refusal(user_folder, "--baseline=lone.hex")
+        assert "s0: 0x8000 in board nrf5340dk_sim, 0x9000 in the hex file" in text
+        assert "primary: 0x28000 in board nrf5340dk_sim, 0x2c000 in the hex file" in text
+        assert "s1 = { address = 0x1a000" in text
+
+
+def _board_file(user_folder: pytest.Pytester, content: str) -> None:
+    boards = user_folder.mkdir("boards")
+    (boards / "mine.toml").write_text(f'name = "mine"\nbase = "nrf5340dk_sim"\n{content}')
