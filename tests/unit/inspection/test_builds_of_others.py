@@ -180,6 +180,36 @@ def test_build_without_nsib(board: BoardType, tmp_path: Path) -> None:
     assert "mcuboot_primary is 0xc000" in texts
 
 
+def test_single_file_of_a_build(board: BoardType, tmp_path: Path) -> None:
+    """Two folders below its partitions.yml: read with that layout, and said so."""
+    (tmp_path / "partitions.yml").write_text(ALONE)
+    mcuboot_alone(tmp_path / "merged.hex")
+    image = imgtool_sign(build_payload(0xC200, 0x2000, AppDescription()), KEY)
+    path = tmp_path / "zephyr/app_update.bin"
+    path.parent.mkdir()
+    path.write_bytes(image)
+    contents = inspect_path(path, board)
+    (found,) = contents.images
+    assert (found.role, found.role_reason) == (Role.APPLICATION, "")
+    assert found.signature_is_right
+    assert f"Slots are those of its build ({tmp_path / 'partitions.yml'})" in said(contents)
+
+
+def test_build_without_merged_hex(board: BoardType, tmp_path: Path) -> None:
+    """Upstream Zephyr makes a hex file of each image, MCUboot's among them."""
+    boot = build_payload(0, 0x8000, McubootDescription(), keys=(KEY.public_key(),))
+    signed = tmp_path / "myapp/zephyr/zephyr.signed.bin"
+    mcuboot_hex = tmp_path / "mcuboot/zephyr/zephyr.hex"
+    for path in (signed, mcuboot_hex):
+        path.parent.mkdir(parents=True)
+    write_hex(mcuboot_hex, [Segment(0, boot)])
+    signed.write_bytes(imgtool_sign(build_payload(0x28200, 0x2000, AppDescription()), KEY))
+    (found,) = (one for file in inspect_path(tmp_path, board).files for one in file.images)
+    assert found.signature_is_right
+    assert found.key is not None
+    assert found.key.found_in == str(mcuboot_hex)
+
+
 @pytest.mark.parametrize(
     ("name", "is_foreign"),
     [
