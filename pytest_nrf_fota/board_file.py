@@ -13,6 +13,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from pytest_nrf_fota.board import BoardType, DistBuild
+from pytest_nrf_fota.board_checks import contradictions
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.board_names import is_same_board
 
@@ -163,6 +164,14 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
             "source = 'smpclient_dist' needs to know which build.",
             where=str(path),
             next_step=f"Add firmware.build, one of: {', '.join(get_args(DistBuild))}.",
+        )
+    found = contradictions(board)
+    if found:
+        raise BoardFileError(
+            "The board file cannot be true:\n    " + "\n    ".join(found),
+            where=str(path),
+            next_step="Compare with the partitions.yml of your build; `nrf-fota board-file BUILD` "
+            "writes a board file for it.",
         )
     return board
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +27,11 @@ from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference
 from pytest_nrf_fota.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.report.events import Mark, Measurement
 from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.silent_controller import (
+    FLASH_BOTH_CORES,
+    network_core_is_empty,
+    silent_controller_line,
+)
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.units.protocol import Wires
 from pytest_nrf_fota.upgrade import Upgrade
@@ -230,6 +235,9 @@ class Dut:
             boots = self.boots_since(since)
             if not boots or not boots[-1].reached_app:
                 raise
+            silent = silent_controller_line(boots[-1])
+            if silent is not None:
+                raise self._no_controller(silent, error) from None
             raise LineNotSeenError(
                 error.what,
                 where=error.where,
@@ -331,6 +339,18 @@ class Dut:
         """Close all wires. Never raises."""
         self.mcumgr.close()
         self.wires.close()
+
+    def _no_controller(self, line: str, error: LineNotSeenError) -> LineNotSeenError:
+        why = "the network core does not answer"
+        # Over SWD it can be read while it runs; where it cannot, the board's words are enough.
+        with suppress(ProbeError):
+            if network_core_is_empty(self.board, self.read_memory):
+                why = "the network core is empty: its flash is erased"
+        return LineNotSeenError(
+            f"The application runs without Bluetooth, because {why}. It said {line!r}.",
+            where=error.where,
+            next_step=FLASH_BOTH_CORES,
+        )
 
     def _has_power(self) -> bool:
         return self.wires.faults is None or self.wires.faults.has_power()

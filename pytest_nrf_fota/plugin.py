@@ -38,8 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--platform",
         dest="nrf_fota_board",
         metavar="NAME",
-        help="board to test on: nrf5340dk; without hardware: nrf5340dk_sim, nrf5340dk_sim_netcore, "
-        "qemu_cortex_m0, mps2_an385, native_sim, native_sim_shell, native_sim_udp; "
+        help="board to test on: nrf5340dk, or nrf5340dk_mcuboot without NSIB; without hardware: "
+        "nrf5340dk_sim, nrf5340dk_sim_netcore, nrf5340dk_mcuboot_sim, qemu_cortex_m0, "
+        "mps2_an385, native_sim, native_sim_shell, native_sim_udp; "
         "or a west platform such as nrf5340dk/nrf5340/cpuapp",
     )
     group.addoption(

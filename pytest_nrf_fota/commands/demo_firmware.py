@@ -11,12 +11,21 @@ from pytest_nrf_fota.commands.refusal import refusing
 def demo_firmware(
     folder: Annotated[Path, typer.Argument(help="folder to write to")],
     board: Annotated[str, typer.Option(help="board file")] = "nrf5340dk_sim",
+    board_dir: Annotated[
+        list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
+    ] = None,
 ) -> None:
-    """Write the demonstration firmware: merged.hex, dfu_application.zip, dfu_mcuboot.zip."""
+    """Write the demonstration firmware: merged.hex, dfu_application.zip, dfu_mcuboot.zip.
+
+    The last one only for boards with NSIB: nothing else replaces MCUboot over the air.
+    """
     from pytest_nrf_fota.board_file import load_board
     from pytest_nrf_fota.firmware.demo import DemoSource
 
     with refusing():
-        source = DemoSource(load_board(board), folder)
-        for path in (source.baseline, source.app_update, source.mcuboot_update):
-            typer.echo(str(path))
+        board_type = load_board(board, tuple(board_dir or ()))
+        source = DemoSource(board_type, folder)
+        typer.echo(str(source.baseline))
+        typer.echo(str(source.app_update))
+        if board_type.slots.s0 is not None:
+            typer.echo(str(source.mcuboot_update))

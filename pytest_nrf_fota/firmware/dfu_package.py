@@ -151,6 +151,12 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
         )
     kind = PackageKind.MCUBOOT if bootloaders else PackageKind.APPLICATION
     if not bootloaders and any(file.type == PackageKind.MCUBOOT.value for file in manifest.files):
+        if not target.s_slot_ranges:
+            raise PackageError(
+                "The package updates MCUboot, which this board cannot: it has no NSIB.",
+                where=str(path),
+                next_step="Send dfu_application.zip, or give a board with S0 and S1.",
+            )
         why_not = "; ".join(
             f"{file.name} {why_no_bootloader(file.image, target.s_slot_ranges)}" for file in files
         )

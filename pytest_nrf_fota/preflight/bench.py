@@ -30,7 +30,7 @@ from pytest_nrf_fota.sim.boot.pcd import PcdCommand
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashError, MemoryLayout
-from pytest_nrf_fota.sim.memories import MEMORIES, program
+from pytest_nrf_fota.sim.memories import MEMORIES, NET_FLASH, program
 from pytest_nrf_fota.sim.profile import PROFILES, SSlotUpdate
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.messages import ImageState
@@ -138,6 +138,14 @@ class Bench:
     def network_slots(self) -> int:
         """How many image pairs the application sees beside its own."""
         return self._images.count - 1
+
+    def lacks_network_core(self) -> bool:
+        """Whether a board on Bluetooth has neither b0n nor firmware on its network core."""
+        network = self.slots.network
+        return self.board.radio.kind == "ble" and all(
+            self._flash.is_erased(address, NET_FLASH.page_size_bytes)
+            for address in (network.b0n_address, network.app_address)
+        )
 
     def network_core_holds(self, firmware: bytes) -> bool:
         """Whether the network core's flash holds this firmware."""

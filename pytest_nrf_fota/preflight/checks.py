@@ -62,7 +62,13 @@ class Check:
 def checks_of(rehearsal: Rehearsal) -> tuple[Check, ...]:
     """All gates of this update, in the order in which it meets them."""
     report = read_log_lines(rehearsal.lines)
-    rows = [_installed(rehearsal), *_trial(rehearsal), _file(rehearsal), *_phone(rehearsal)]
+    rows = [
+        _installed(rehearsal),
+        *_no_controller(rehearsal),
+        *_trial(rehearsal),
+        _file(rehearsal),
+        *_phone(rehearsal),
+    ]
     file = rehearsal.file
     if file is None:
         return tuple(rows)
@@ -98,9 +104,22 @@ def _installed(rehearsal: Rehearsal) -> Check:
             Result.NO,
             said,
             f"the board does not even boot what is installed: {said}",
-            "Flash a merged.hex that boots; over SMP nothing can be sent to this board.",
+            "Give a merged.hex that boots, and the board that it is built for (--board); over SMP "
+            "nothing can be sent to this one.",
         )
     return Check("board boots", Result.OK, f"{installed.boot.summary()} (NCS {installed.ncs})")
+
+
+def _no_controller(rehearsal: Rehearsal) -> list[Check]:
+    if not rehearsal.installed.lacks_network_core:
+        return []
+    return [
+        Check(
+            "network core",
+            Result.NOTE,
+            "none: its flash is erased in what was given, and without it Bluetooth does not start",
+        )
+    ]
 
 
 def _trial(rehearsal: Rehearsal) -> list[Check]:

@@ -184,8 +184,7 @@ class Kit:
         self._is_in_bootloader = True
         try:
             end = self._boot()
-            if isinstance(end, AppDescription):
-                self._start_network_core()
+            has_controller = isinstance(end, AppDescription) and self._start_network_core()
         except PowerLostError:
             self.state = NO_POWER
             return
@@ -201,29 +200,34 @@ class Kit:
             case AppDescription():
                 await self.clock.catch_up()
                 self.state = "running"
-                self._application = Application(self._app_context(), end)
+                context = self._app_context(has_controller=has_controller)
+                self._application = Application(context, end)
                 with contextlib.suppress(PowerLostError):  # put to rest as soon as the lock is free
                     await self._application.start()
 
-    def _start_network_core(self) -> None:
-        """What the application does when it starts Bluetooth: let the network core run."""
+    def _start_network_core(self) -> bool:
+        """What the application does when it starts Bluetooth: let the network core run.
+
+        Returns whether there is firmware that answers it.
+        """
         core = self._network_core()
         firmware = core.map.b0n_address
         match run_b0n(core, self._profile):
             case B0nEnd.STARTED_FIRMWARE:
                 firmware = core.map.app_address
             case B0nEnd.GAVE_UP | B0nEnd.WAITS:
-                return
+                return False
             case B0nEnd.NEVER_RAN:
                 # Firmware without b0n lies at the start of the network core's flash.
                 if self.flash.is_erased(firmware, NET_FLASH.page_size_bytes):
-                    return
+                    return False
             case never:
                 assert_never(never)
         core.print_line(self._profile.banner)
         description = find_description(self.flash.read(firmware, NET_FLASH.end - firmware))
         if isinstance(description, NetworkDescription) and description.marker:
             core.print_line(description.marker)
+        return True
 
     async def recover(self, *, network: bool) -> None:
         """Erase and unlock: the network core's recovery erases both cores' flash.
@@ -320,7 +324,7 @@ class Kit:
             map=self.settings.slots.network,
         )
 
-    def _app_context(self) -> AppContext:
+    def _app_context(self, *, has_controller: bool) -> AppContext:
         return AppContext(
             hardware=self._hardware(),
             uart=self.app_uart,
@@ -328,6 +332,7 @@ class Kit:
             clock=self.clock,
             wording=self._profile,
             identity_address=self.settings.identity_address,
+            has_controller=has_controller,
             flash_devices={
                 FLASH_CONTROLLER: APP_FLASH,
                 self.settings.flash_device: EXTERNAL_FLASH,

@@ -29,6 +29,8 @@ class Profile:
         mcuboot_banner: lines with which MCUboot starts.
         app_banner: lines with which applications start, the network core's included.
         image_group_module: log module of the application's image group (6.5).
+        hci_driver_open: function of the HCI driver that waits for the network core (Zephyr
+            drivers/bluetooth/hci: rpmsg.c, later ipc.c; inferred that it is later in 3.5).
         smp_version: SMP protocol version of the application, 1 or 2 (6.2: 1 in 2.3, "later" 2;
             inferred that 2.6 and all after it speak 2).
         asks_for_next_boot: see `sim.app.images.ImageGroupBuild`.
@@ -76,6 +78,7 @@ class Profile:
     mcuboot_banner: tuple[str, ...]
     app_banner: tuple[str, ...]
     image_group_module: str
+    hci_driver_open: str
     smp_version: int
     asks_for_next_boot: bool
     nsib_validation_has_levels: bool
@@ -137,6 +140,7 @@ _NCS_2_3 = Profile(
     mcuboot_banner=_BANNER_2_3,
     app_banner=_BANNER_2_3,
     image_group_module="mcumgr_img_mgmt",
+    hci_driver_open="bt_rpmsg_open",
     smp_version=1,
     asks_for_next_boot=False,
     nsib_validation_has_levels=False,
@@ -170,6 +174,7 @@ _NCS_2_6 = replace(
     mcuboot_banner=_BANNER_2_6,
     app_banner=_BANNER_2_6,
     image_group_module="mcumgr_img_grp",
+    hci_driver_open="bt_ipc_open",
     smp_version=2,
     asks_for_next_boot=True,
     swap_type_names_image=True,

@@ -1,7 +1,7 @@
 """Open the wires of an attached kit: its consoles among its serial ports, and a radio."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ from pytest_nrf_fota.probe.protocol import Probe
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, open_radio
 from pytest_nrf_fota.smp.pairing import HostPairing
-from pytest_nrf_fota.units.protocol import Wires
+from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
+from pytest_nrf_fota.units.protocol import Radio, Wires
 
 if TYPE_CHECKING:
     from bumble.keys import KeyStore
@@ -105,16 +106,33 @@ class KitWires:
             deadline=Deadline.after(self._board.timeouts.boot_s).within(_LISTEN_S),
             memory=self._memory,
         )
+        frames = SmpFrameRouter()
+        shares_console = self._board.radio.kind == "serial_over_console"
         with contextlib.ExitStack() as opened:
-            console = self._console(choice.application, "uart.log", recorder)
+            console = self._console(
+                choice.application,
+                "uart.log",
+                recorder,
+                on_smp_frame=frames.deliver if shares_console else None,
+            )
             opened.callback(console.close)
             network = self._network_console(choice, recorder)
             if network is not None:
                 opened.callback(network.close)
-            radio = open_radio(
-                self._radio, mtu=self._board.radio.mtu, pairing=self._pairing(console)
+            radio: Radio
+            if shares_console:
+                radio = ConsoleSmpRadio(console, frames)
+            else:
+                radio = open_radio(
+                    self._radio, mtu=self._board.radio.mtu, pairing=self._pairing(console)
+                )
+            wires = Wires(
+                probe,
+                console,
+                radio,
+                smp_address=(lambda: console.port) if shares_console else None,
+                network_console=network,
             )
-            wires = Wires(probe, console, radio, network_console=network)
             opened.pop_all()
         self._last = choice, wires
         return wires
@@ -131,7 +149,13 @@ class KitWires:
             self._memory.forget(self._kit)
 
     def _console(
-        self, vcom: Vcom, log_name: str, recorder: FlightRecorder, *, is_network_core: bool = False
+        self,
+        vcom: Vcom,
+        log_name: str,
+        recorder: FlightRecorder,
+        *,
+        is_network_core: bool = False,
+        on_smp_frame: Callable[[bytes], None] | None = None,
     ) -> Console:
         require_free(vcom.name)
         return Console(
@@ -141,6 +165,7 @@ class KitWires:
             recorder=recorder,
             reopen_timeout_s=self._board.console.reopen_s,
             is_network_core=is_network_core,
+            on_smp_frame=on_smp_frame,
         )
 
     def _network_console(self, choice: VcomChoice, recorder: FlightRecorder) -> Console | None:

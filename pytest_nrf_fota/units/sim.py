@@ -26,7 +26,8 @@ from pytest_nrf_fota.sim.control import Addresses
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.host_radio import HciController, HostRadio, open_radio
 from pytest_nrf_fota.smp.pairing import HostPairing
-from pytest_nrf_fota.units.protocol import Wires
+from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
+from pytest_nrf_fota.units.protocol import Radio, Wires
 from pytest_nrf_fota.units.sim_faults import SimFaults
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ class SimUnit:
                 next_step=f"See {self._log_folder / 'kit.log'}.",
             ) from error
         probe = RecordingProbe(SimProbe(control, self.name), recorder)
+        frames = SmpFrameRouter()
+        shares_console = self._board.radio.kind == "serial_over_console"
         try:
             console = Console(
                 self._running.app_uart,
@@ -173,6 +176,7 @@ class SimUnit:
                 raw_log_path=self._log_folder / "uart.log",
                 recorder=recorder,
                 reopen_timeout_s=self._board.console.reopen_s,
+                on_smp_frame=frames.deliver if shares_console else None,
             )
         except BaseException:
             probe.close()
@@ -190,15 +194,20 @@ class SimUnit:
             console.close()
             probe.close()
             raise
-        radio = open_radio(
-            self._radio or HciController(self._running.hci),
-            mtu=self._board.radio.mtu,
-            pairing=self._pairing(console),
-        )
+        radio: Radio
+        if shares_console:
+            radio = ConsoleSmpRadio(console, frames)
+        else:
+            radio = open_radio(
+                self._radio or HciController(self._running.hci),
+                mtu=self._board.radio.mtu,
+                pairing=self._pairing(console),
+            )
         return Wires(
             probe,
             console,
             radio,
+            smp_address=(lambda: console.port) if shares_console else None,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.silent_controller import silent_controller_line
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, nsib_prefers
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
@@ -47,6 +48,9 @@ def _app_failure(boot: Boot) -> str:
     said = [text for line in boot.lines if (text := line.text.strip())]
     if boot.app_ready or not boot.reached_app or not said:
         return ""
+    silent = silent_controller_line(boot)
+    if silent is not None:
+        return f"runs without Bluetooth, because the network core does not answer: {silent!r}"
     return f"started and never became ready; its last line was {said[-1]!r}"
 
 

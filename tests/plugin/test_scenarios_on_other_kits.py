@@ -24,6 +24,85 @@ def test_network_core_scenarios_pass_on_the_kit_that_has_its_slots(
     result.assert_outcomes(passed=4)
 
 
+# With MCUboot alone: how it swaps, where the slots lie, and what a kit of each kind proves in the
+# normal run. Internal slots leave room for the settings, external ones lie behind something else.
+_INTERNAL = (
+    "[slots]\nprimary = { address = 0xC000, size = 0x78000 }\n"
+    "secondary = { address = 0x84000, size = 0x78000 }\n"
+)
+_BEHIND_A_FILE_SYSTEM = "[slots]\nsecondary = { address = 0x106E0000, size = 0xF2000 }\n"
+_ONE_SECTOR_LESS = "[slots]\nsecondary = { address = 0x10000000, size = 0xF1000 }\n"
+_SCRATCH = (
+    "[slots]\nprimary = { address = 0x10000, size = 0xE0000 }\n"
+    "secondary = { address = 0x10000000, size = 0xE0000 }\n"
+    "scratch = { address = 0xF0000, size = 0xE000 }\n"
+)
+_NETWORK = (
+    "[slots]\nsecondary = { address = 0x106E0000, size = 0xF2000 }\n"
+    "secondary_network = { address = 0x107D2000, size = 0x2E000 }\n"
+    "network = { address = 0x0100A800, size = 0x2E000 }\n"
+)
+_ALONE = {
+    "internal_move": ('ncs = "2.6"\nbootloader_mode = "swap_move"', _INTERNAL),
+    "internal_offset": ('ncs = "3.0"\nbootloader_mode = "swap_offset"', _INTERNAL),
+    "internal_overwrite": ('ncs = "2.3"\nbootloader_mode = "overwrite_only"', _INTERNAL),
+    "external_move_one_less": ('ncs = "2.9"\nbootloader_mode = "swap_move"', _ONE_SECTOR_LESS),
+    "external_offset": ('ncs = "3.0"\nbootloader_mode = "swap_offset"', _BEHIND_A_FILE_SYSTEM),
+    "external_scratch": ('ncs = "3.0"\nbootloader_mode = "swap_scratch"', _SCRATCH),
+    "external_overwrite": ('ncs = "2.9"\nbootloader_mode = "overwrite_only"', ""),
+    "network_slots": ('ncs = "2.3"\nbootloader_mode = "overwrite_only"', _NETWORK),
+    "network_slots_3_0": ('ncs = "3.0"\nbootloader_mode = "overwrite_only"', _NETWORK),
+}
+
+
+def _board_with_mcuboot_alone(folder: Path, kind: str) -> None:
+    boot, slots = _ALONE[kind]
+    (folder / "other_kit.toml").write_text(
+        'name = "other_kit"\ntitle = "MCUboot alone"\nbase = "nrf5340dk_mcuboot_sim"\n'
+        f"{slots}[boot]\n{boot}\n"
+    )
+
+
+def test_application_scenarios_pass_on_mcuboot_alone(user_folder: pytest.Pytester) -> None:
+    """Unchanged; what needs NSIB or the network core's slots is skipped for that reason."""
+    names = ("test_app_upgrade.py", "test_mcuboot_upgrade.py", "test_multi_image.py")
+    result = user_folder.runpytest_subprocess(
+        *("--board", "nrf5340dk_mcuboot_sim", "-rs", *(str(SCENARIOS / name) for name in names))
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 14
+    assert {"failed", "errors", "error"}.isdisjoint(outcomes)
+    result.stdout.fnmatch_lines(["*nrf5340dk_mcuboot_sim has no nsib*"])
+
+
+@pytest.mark.parametrize("kind", _ALONE)
+def test_an_application_is_upgraded_by_each_mcuboot_alone(
+    user_folder: pytest.Pytester, kind: str
+) -> None:
+    """As the board file says; with network core slots their firmware, too."""
+    _board_with_mcuboot_alone(user_folder.path, kind)
+    wanted = "test_network_core" if kind.startswith("network") else "build_time_changes"
+    result = user_folder.runpytest_subprocess(
+        *("--board", "other_kit", f"--board-dir={user_folder.path}", str(SCENARIOS), "-k", wanted)
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] >= 1
+    assert {"failed", "errors", "error", "skipped"}.isdisjoint(outcomes)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", _ALONE)
+def test_scenarios_pass_on_each_mcuboot_alone(user_folder: pytest.Pytester, kind: str) -> None:
+    """All of them, and the long ones."""
+    _board_with_mcuboot_alone(user_folder.path, kind)
+    result = user_folder.runpytest_subprocess(
+        *("--board", "other_kit", f"--board-dir={user_folder.path}", "--nightly", str(SCENARIOS))
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] > 20
+    assert {"failed", "errors", "error"}.isdisjoint(outcomes)
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("base", ["nrf5340dk_sim", "nrf5340dk_sim_netcore"])
 @pytest.mark.parametrize("ncs", RELEASES)

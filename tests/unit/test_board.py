@@ -530,7 +530,8 @@ def test_section_and_keys_of_the_base_are_taken_away(tmp_path: Path) -> None:
     """A kit without NSIB and without external flash, from the packaged one."""
     board_file(
         tmp_path,
-        'name = "kit"\nbase = "nrf5340dk"\nremove = ["external_flash", "slots.s0", "slots.s1"]\n',
+        'name = "kit"\nbase = "nrf5340dk"\n'
+        'remove = ["external_flash", "slots.s0", "slots.s1", "slots.provisioning_address"]\n',
     )
     board = load_board("kit", [tmp_path])
     assert board.external_flash is None
@@ -603,3 +604,37 @@ def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Pa
     named = read_board_file(path, [tmp_path, packaged_boards()]).slots
     assert named.network_firmware == Slot(address=0x01010800, size=0x8000)
     assert named.network_provisioning == 0x01010580
+
+
+# What cannot be true, although each value is of its type.
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            "[slots]\nprimary = { address = 0x8000, size = 0xD8000 }",
+            "slots.primary: 0x8000-0xe0000 overlaps slots.s0, 0x8000-0x14200",
+        ),
+        (
+            "[slots]\nsecondary_network = { address = 0x10080000, size = 0x40000 }",
+            "slots.secondary: 0x10000000-0x100d8000 overlaps slots.secondary_network",
+        ),
+        (
+            "[slots]\nsecondary = { address = 0x20000000, size = 0x1000 }",
+            "slots.secondary: 0x20000000-0x20001000 lies in no memory of the board",
+        ),
+        (
+            "[slots]\nprimary = { address = 0xF0000, size = 0x20000 }",
+            "slots.primary: 0xf0000-0x110000 lies in no memory",
+        ),
+        ("[slots]\nprovisioning_address = 0xF00000", "slots.provisioning_address: 0xf00000 lies"),
+        ('remove = ["slots.s1"]', "slots.s0: NSIB needs slots.s1 as well"),
+        ("[external_flash]\nsize = 0x1000000", "external_flash.size: 0x1000000 is more than"),
+        ('[radio]\nkind = "serial"', "provider 'usb' reaches no board by 'serial', but by 'ble'"),
+        ('[radio]\nkind = "udp"', "provider 'usb' reaches no board by 'udp'"),
+    ],
+)
+def test_what_cannot_be_true(tmp_path: Path, lines: str, said: str) -> None:
+    error = mistake(tmp_path, f'name = "kit"\nbase = "nrf5340dk"\n{lines}\n')
+    assert said in error.what

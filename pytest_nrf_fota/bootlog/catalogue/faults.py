@@ -227,6 +227,19 @@ PATTERNS = (
         source="Zephyr subsys/bluetooth/host/hci_core.c",
     ),
     _DUMP.line(
+        "controller_unbound",
+        r"(?:(?P<driver>Endpoint binding failed with|No contact with network core EP \(err"
+        r"|HCI driver open failed \()|Bluetooth init failed \(err) ?(?P<code>-?\d+)",
+        "Bluetooth does not start, because its controller does not answer.",
+        "[00:00:01.252,807] <err> bt_hci_driver: Endpoint binding failed with -11",
+        "[00:00:03.448,913] <err> bt_hci_driver_nrf53: No contact with network core EP (err -11)",
+        "[00:00:01.252,807] <err> bt_hci_core: HCI driver open failed (-11)",
+        "Bluetooth init failed (err -11)",
+        anchor=("binding failed", "network core EP", "HCI driver", "Bluetooth init"),
+        source="Zephyr drivers/bluetooth/hci/ipc.c (v3.2: rpmsg.c), subsys/bluetooth/host/"
+        "hci_core.c; zephyr issue 80852, pull request 30463",
+    ),
+    _DUMP.line(
         "watchdog",
         r"(?i:\bwatchdog\b.*(?:time[d-]? ?out|expired|triggered|bark|bite|not fed|fired|reset)"
         r"|\btask_wdt\b.*(?:time|expired|fired)|\bWDT\b.*(?:time|expired|fired|reset))",

@@ -5,6 +5,8 @@ from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found, says
 
 _LEAST_BOOTS = 2
+# What a wait that ran out returns in Zephyr.
+_EAGAIN = -11
 
 
 def _update_loop(case: Case) -> Finding | None:
@@ -34,10 +36,10 @@ def _is_finished(run: list[BootRecord]) -> bool:
 def _controller_silent(case: Case) -> Finding | None:
     lines = [
         known
-        for known in case.known("hci_timeout")
-        if known.text("command") or known.number("code") == -11
+        for known in case.known("hci_timeout", "controller_unbound")
+        if known.text("command") or known.number("code") == _EAGAIN
     ]
-    sure = [known for known in lines if known.text("command")]
+    sure = [known for known in lines if known.text("command") or known.text("driver")]
     return found(lines, Confidence.CERTAIN if sure else Confidence.LIKELY)
 
 

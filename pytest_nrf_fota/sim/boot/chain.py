@@ -87,9 +87,11 @@ class BootChain:
         description = find_description(binary) or describe_mcuboot(binary)
         has_nsib = self.hardware.slots.nsib is not None
         if has_nsib and isinstance(description, McubootDescription):
-            return Halt("there is no NSIB: MCUboot itself lies at address 0, and this board has S0")
+            return Halt(
+                "there is no NSIB: MCUboot lies at address 0, as on the board nrf5340dk_mcuboot"
+            )
         if not has_nsib and isinstance(description, NsibDescription):
-            return Halt("NSIB lies at address 0, and this board has no S0 and S1")
+            return Halt("NSIB lies at address 0, as on the board nrf5340dk")
         return None
 
     def _first_stage(self) -> StageEnd:

@@ -71,7 +71,7 @@ def run_nsib(hardware: Hardware, profile: Profile) -> StageEnd:
     provisioning = parse_provisioning(hardware.flash.read, slots.provisioning_address)
     if provisioning is None:
         # Without provisioning data the slot addresses in OTP read as blank: NSIB faults.
-        return Halt("the kit is not provisioned: no slot addresses in UICR")
+        return Halt(f"the kit is not provisioned: no slot addresses in UICR{_doubt(hardware)}")
     infos = [
         _find(hardware, provisioning.s0_address),
         _find(hardware, provisioning.s1_address),
@@ -84,6 +84,17 @@ def run_nsib(hardware: Hardware, profile: Profile) -> StageEnd:
             return end
     hardware.print_line("No bootable image found. Aborting boot.")
     return Halt("NSIB found no bootable image")
+
+
+def _doubt(hardware: Hardware) -> str:
+    slots = hardware.slots.nsib
+    assert slots is not None
+    if any(_find(hardware, place.address) is not None for place in slots.s_slots):
+        return ""
+    return (
+        ", and nothing for NSIB in S0 and S1; a build without NSIB is for the board "
+        "nrf5340dk_mcuboot"
+    )
 
 
 def _find(hardware: Hardware, slot_address: int) -> FwInfo | None:

@@ -75,7 +75,11 @@ def test_each_slot_has_the_size_and_place_of_the_board_file() -> None:
 @pytest.mark.parametrize(
     ("firmware_of", "board", "reason"),
     [
-        (ALONE, WITH_NSIB, "there is no NSIB: MCUboot itself lies at address 0"),
+        (
+            ALONE,
+            WITH_NSIB,
+            "there is no NSIB: MCUboot lies at address 0, as on the board nrf5340dk_mcuboot",
+        ),
         (WITH_NSIB, ALONE, "NSIB lies at address 0"),
     ],
 )

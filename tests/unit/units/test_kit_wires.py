@@ -29,10 +29,19 @@ from pytest_nrf_fota.units.sim import SimProbe, SimUnit
 class Rig:
     """A virtual kit, reached as a kit on USB is; its ports in a wrong order, if wished."""
 
-    def __init__(self, folder: Path, *, application_first: bool, boot_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        application_first: bool,
+        boot_s: float = 10.0,
+        shares_console: bool = False,
+    ) -> None:
         board = load_board("nrf5340dk_sim")
         timeouts = board.timeouts.model_copy(update={"boot_s": boot_s})
-        self.board: BoardType = board.model_copy(update={"timeouts": timeouts})
+        kind = "serial_over_console" if shares_console else "ble"
+        radio = board.radio.model_copy(update={"kind": kind})
+        self.board: BoardType = board.model_copy(update={"timeouts": timeouts, "radio": radio})
         self.unit = SimUnit(self.board, "kit", folder / "kit")
         self.firmware = DemoSource(self.board, folder / "firmware")
         self.network_port, self.application_port = self.unit.vcoms
@@ -65,8 +74,15 @@ class Rig:
 def rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     with ExitStack() as rigs:
 
-        def make(*, application_first: bool, boot_s: float = 10.0) -> Rig:
-            made = Rig(tmp_path, application_first=application_first, boot_s=boot_s)
+        def make(
+            *, application_first: bool, boot_s: float = 10.0, shares_console: bool = False
+        ) -> Rig:
+            made = Rig(
+                tmp_path,
+                application_first=application_first,
+                boot_s=boot_s,
+                shares_console=shares_console,
+            )
             rigs.callback(made.unit.release)
             return made
 
@@ -83,6 +99,18 @@ def test_upgrade_on_ports_in_either_order(rig: Callable[..., Rig], application_f
     assert dut.wires.network_console is not None
     assert dut.wires.network_console.port == made.network_port
     dut.prepare(made.firmware.baseline)
+    assert dut.upgrade(made.firmware.app_update).outcome.value == "upgraded"
+    dut.close()
+
+
+def test_upgrade_over_the_shells_uart(rig: Callable[..., Rig]) -> None:
+    """SMP shares the application core's port with log and shell; no radio is needed."""
+    made = rig(application_first=False, shares_console=True)
+    made.flash()
+    dut = made.open_dut()
+    dut.prepare(made.firmware.baseline)
+    dut.connect()
+    assert dut.wires.radio.description == f"serial SMP on the console {made.application_port}"
     assert dut.upgrade(made.firmware.app_update).outcome.value == "upgraded"
     dut.close()
 

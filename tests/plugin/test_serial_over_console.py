@@ -1,0 +1,33 @@
+"""SMP over the UART of a kit's shell, in place of Bluetooth."""
+
+from pathlib import Path
+
+import pytest
+
+UPGRADE = """
+from pytest_nrf_fota.verdict.evidence import assert_upgraded
+
+def test_app_upgrade(dut, firmware):
+    dut.prepare(firmware.baseline)
+    assert_upgraded(dut.upgrade(firmware.app_update))
+    assert "serial SMP on the console" in dut.wires.radio.description
+"""
+BOARD_FILE = """
+name = "wired"
+base = "nrf5340dk_sim"
+
+[radio]
+kind = "serial_over_console"
+"""
+
+
+def test_application_upgrade_over_the_shells_uart(user_folder: pytest.Pytester) -> None:
+    """One UART carries log, shell and SMP; nothing of Bluetooth is used or asked for."""
+    Path("boards").mkdir()
+    Path("boards/wired.toml").write_text(BOARD_FILE)
+    user_folder.makepyfile(test_mine=UPGRADE)
+    arguments = ("--board=wired", "--board-dir=boards")
+    user_folder.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+    refused = user_folder.runpytest_subprocess(*arguments, "--radio=bleak")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*--radio is for boards on BLE; wired is not*"])
