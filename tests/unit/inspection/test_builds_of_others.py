@@ -195,6 +195,18 @@ def test_single_file_of_a_build(board: BoardType, tmp_path: Path) -> None:
     assert f"Slots are those of its build ({tmp_path / 'partitions.yml'})" in said(contents)
 
 
+def test_image_of_sysbuild_with_a_devicetree_of_its_own(board: BoardType, tmp_path: Path) -> None:
+    """CMake has run in its folder, too; where things are is said by the partitions.yml above it."""
+    (tmp_path / "partitions.yml").write_text(ALONE)
+    path = tmp_path / "myapp/zephyr/zephyr.signed.bin"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "myapp/CMakeCache.txt").write_text("")
+    path.write_bytes(imgtool_sign(build_payload(0xC200, 0x2000, AppDescription()), KEY))
+    contents = inspect_path(path, board)
+    assert f"its build ({tmp_path / 'partitions.yml'})" in said(contents)
+    assert contents.images[0].role_reason == ""
+
+
 def test_build_without_merged_hex(board: BoardType, tmp_path: Path) -> None:
     """Upstream Zephyr makes a hex file of each image, MCUboot's among them."""
     boot = build_payload(0, 0x8000, McubootDescription(), keys=(KEY.public_key(),))
