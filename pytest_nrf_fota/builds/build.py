@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_nrf_fota.board import BootloaderMode
-from pytest_nrf_fota.builds.files import BuildFiles, find_build_files
+from pytest_nrf_fota.builds.files import SIGNS_OF_A_BUILD, BuildFiles, find_build_files
 from pytest_nrf_fota.builds.kconfig import ImageKind, Kconfig, read_kconfig
 from pytest_nrf_fota.builds.partitions import (
     Partition,
@@ -25,6 +25,10 @@ _MODES: tuple[tuple[str, BootloaderMode], ...] = (
 # What makes the application a Bluetooth host whose controller runs on the network core
 # (zephyr drivers/bluetooth/hci/Kconfig; BT_RPMSG until Zephyr 3.7).
 _HOST_OVER_IPC = ("BT_HCI_IPC", "BT_RPMSG")
+
+# In build/IMAGE/zephyr a file lies three folders below the build's own.
+_FOLDERS_ABOVE = 3
+_SIGNS_OF_A_WHOLE_BUILD = ("partitions.yml", "domains.yaml")
 
 
 @dataclass(frozen=True)
@@ -97,18 +101,18 @@ def read_build(folder: Path) -> Build:
 def build_around(path: Path) -> Build | None:
     """The build to which a single file belongs: the folder above it that looks like one.
 
-    Child-image builds keep merged.hex in build/zephyr, sysbuild in build.
+    Child-image builds keep merged.hex in build/zephyr, sysbuild in build, and each image's own
+    files in build/IMAGE/zephyr. An image of sysbuild has been configured by itself, too, with a
+    devicetree that the partition manager overrules: what is said of the whole build goes first.
     """
-    for folder in (path.parent, path.parent.parent):
-        is_build = any(
-            (folder / name).is_file() for name in ("partitions.yml", "domains.yaml", "build.ninja")
-        )
-        # In a folder of an image, such as build/zephyr, these lie one above.
-        if is_build or (folder / "CMakeCache.txt").is_file():
-            try:
-                return read_build(folder)
-            except PackageError:
-                return None
+    above = tuple(path.parents)[:_FOLDERS_ABOVE]
+    for signs in (_SIGNS_OF_A_WHOLE_BUILD, SIGNS_OF_A_BUILD):
+        for folder in above:
+            if any((folder / name).is_file() for name in signs):
+                try:
+                    return read_build(folder)
+                except PackageError:
+                    return None
     return None
 
 

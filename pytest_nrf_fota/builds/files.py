@@ -26,7 +26,7 @@ _ARTIFACT = re.compile(
 _IMAGE_HEX_NAMES = ("zephyr.signed.hex", "zephyr.hex")
 _CONFIG = ".config"
 # What `west build` leaves behind from its first second on.
-_SIGNS_OF_A_BUILD = ("CMakeCache.txt", "build.ninja")
+SIGNS_OF_A_BUILD = ("CMakeCache.txt", "build.ninja")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def find_build_files(folder: Path) -> BuildFiles:
         signing_keys=tuple(
             p for p in files if p.name == "GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem"
         ),
-        is_begun=any(p.name in _SIGNS_OF_A_BUILD for p in files),
+        is_begun=any(p.name in SIGNS_OF_A_BUILD for p in files),
     )
     if failures and not artifacts:
         raise PackageError(

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.builds.build import build_around
 from pytest_nrf_fota.firmware.given_file import require_file
-from pytest_nrf_fota.inspection.contents import Contents
-from pytest_nrf_fota.inspection.keys_of_build import keys_beside
+from pytest_nrf_fota.inspection.beside import board_as_built, keys_beside
+from pytest_nrf_fota.inspection.contents import Contents, Remark
 from pytest_nrf_fota.inspection.known_keys import KeyInFile, KeysAtHand
 from pytest_nrf_fota.inspection.read_build import inspect_build
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
@@ -19,7 +20,7 @@ def inspect_path(path: Path, board: BoardType, given: Sequence[KeyInFile] = ()) 
 
     Args:
         path: file or folder; its name's ending decides, without a known ending its first bytes.
-        board: whose addresses count.
+        board: whose addresses count, where the build that the file lies in names no others.
         given: keys to recognise, and to check signatures with, beside those that are published and
             those in the MCUboot of the same build.
 
@@ -27,9 +28,18 @@ def inspect_path(path: Path, board: BoardType, given: Sequence[KeyInFile] = ()) 
         PackageError: it is missing, unreadable, too large, or nothing in it is known.
     """
     keys = KeysAtHand(tuple(given))
+    build = build_around(path) if path.is_file() else None
+    as_built = board_as_built(board, build)
     if path.is_file():
-        keys = keys.with_build(keys_beside(path, board))
-    contents = _read(path, board, keys)
+        keys = keys.with_build(keys_beside(path, as_built, build))
+    contents = _read(path, as_built, keys)
+    if build is not None and build.layout is not None and as_built.slots != board.slots:
+        remark = Remark(
+            level="note",
+            place=path.name,
+            text=f"Slots are those of its build ({build.layout.source}), not of {board.name}.",
+        )
+        contents = contents.model_copy(update={"remarks": (*contents.remarks, remark)})
     files = tuple(
         one.model_copy(update={"remarks": remarks_on(one, board)}) for one in contents.files
     )

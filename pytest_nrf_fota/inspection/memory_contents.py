@@ -148,7 +148,7 @@ def inspect_memory(
         trailers=_trailers(memory, board, has_addresses),
         remarks=(
             *_broken_images(memory, board, has_addresses, [one.address for one in placed_images]),
-            *_foreign_firmwares(memory),
+            *_foreign_firmwares(memory, inside),
         ),
     )
 
@@ -204,8 +204,11 @@ def _boots_mcuboot_alone(
     return is_mcuboot_alone(code_at_0(memory, end), has_application=has_application)
 
 
-def _foreign_firmwares(memory: SparseMemory) -> Iterator[Remark]:
+def _foreign_firmwares(memory: SparseMemory, images: Sequence[tuple[int, int]]) -> Iterator[Remark]:
+    """fw_info of other chips outside of images; of an image it is said what the image is."""
     for address in memory.find(COMMON_MAGIC):
+        if any(start <= address < end for start, end in images):
+            continue
         chip = chip_of_foreign_fw_info(memory.read(address, FW_INFO_STRUCT.size))
         if chip is not None:
             yield Remark(

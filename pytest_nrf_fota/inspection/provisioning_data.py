@@ -1,6 +1,8 @@
 """Provisioning data of both cores, where a hex file has it."""
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.firmware.provisioning import (
@@ -17,11 +19,12 @@ from pytest_nrf_fota.inspection.contents import (
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
-# Partition `provision` before the firmware in the network core's flash: partition manager of NCS
-# 2.x, where b0n's container ends at 0x01008800 (sdk-nrf, PM_STATIC of nrf5340_audio).
+# Partition `provision` before the firmware in the network core's flash, where NCS puts it; it lies
+# elsewhere in NCS 2.0 and before (seen in public builds: right behind b0n's own code, no larger).
 _NETWORK_PROVISIONING_ADDRESS = 0x01008580
-_NETWORK_PROVISIONING_BYTES = 0x280
+_SEARCHED_BYTES = 0x400
 _FIELDS_BYTES = 12
+_WORD = struct.Struct("<I")
 
 
 def provisioning_of_app_core(memory: SparseMemory, board: BoardType) -> ProvisioningData | None:
@@ -37,8 +40,8 @@ def provisioning_of_network_core(
 ) -> FoundProvisioning | None:
     """What b0n, the network core's bootloader, was provisioned with.
 
-    It lies where the board file says, where NCS puts it, or right before the firmware that it
-    names; only data that names a firmware in the network core's flash is believed.
+    It names the firmware that it is for, and lies before it; where there is none in the file, it
+    lies where the board file says or where NCS puts it, and must name a place in that core's flash.
 
     Args:
         memory: the hex file.
@@ -47,9 +50,9 @@ def provisioning_of_network_core(
         keys: to name its keys.
     """
     places = [
+        *(place for address in firmware_addresses for place in _naming(memory, address)),
         board.slots.network_provisioning_address,
         _NETWORK_PROVISIONING_ADDRESS,
-        *(address - _NETWORK_PROVISIONING_BYTES for address in firmware_addresses),
     ]
     for address in places:
         if address is None or not memory.holds(address + ADDRESSES_OFFSET_BYTES, _FIELDS_BYTES):
@@ -57,8 +60,26 @@ def provisioning_of_network_core(
         data = parse_provisioning(memory.read, address)
         region = None if data is None else board.region_of(data.s0_address, 1)
         if data is not None and region is not None and region.name.startswith("network"):
-            return describe_provisioning(data, address, keys)
+            return describe_provisioning(_without_code(data), address, keys)
     return None
+
+
+def _without_code(data: ProvisioningData) -> ProvisioningData:
+    """The data without counters that would reach into the firmware behind them."""
+    counters = tuple(
+        one for one in data.counters if one.slots_address + 2 * len(one.slots) <= data.s0_address
+    )
+    return replace(data, counters=counters)
+
+
+def _naming(memory: SparseMemory, firmware_address: int) -> Iterator[int]:
+    """Where data may begin that names this firmware."""
+    start = max(0, firmware_address - _SEARCHED_BYTES)
+    wanted = _WORD.pack(firmware_address)
+    before = memory.read(start, firmware_address - start)
+    for offset in range(0, len(before), _WORD.size):
+        if before[offset : offset + _WORD.size] == wanted:
+            yield start + offset - ADDRESSES_OFFSET_BYTES
 
 
 def describe_provisioning(

@@ -7,6 +7,7 @@ from pytest_nrf_fota.builds.build import Layout, read_build
 from pytest_nrf_fota.builds.files import find_build_files
 from pytest_nrf_fota.builds.slots import slots_of
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.inspection.beside import keys_of_hex_files
 from pytest_nrf_fota.inspection.build_settings import found_partition, read_settings
 from pytest_nrf_fota.inspection.contents import (
     Container,
@@ -15,7 +16,6 @@ from pytest_nrf_fota.inspection.contents import (
     FoundPartition,
     Remark,
 )
-from pytest_nrf_fota.inspection.keys_of_build import keys_of_hex_files
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
 from pytest_nrf_fota.inspection.read_package import inspect_package
@@ -33,7 +33,7 @@ def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
             board = board.model_copy(update={"slots": slots_of(layout, board)})
     except PackageError as error:
         remarks.append(_unreadable(Path(error.where), folder, error))
-    keys = keys.with_build(keys_of_hex_files(files.hex_files, board))
+    keys = keys.with_build(keys_of_hex_files((*files.hex_files, *files.image_hex_files), board))
     for path in (*files.hex_files, *files.packages):
         try:
             one = _inspect_artifact(path, board, keys)

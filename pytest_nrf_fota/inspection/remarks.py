@@ -85,8 +85,8 @@ def _on_role(image: FoundImage) -> Iterator[Remark]:
     elif image.role is Role.UNKNOWN:
         yield _warning(
             image.name,
-            f"What it is is unknown: {reason}. Is it for another board or another partition layout "
-            "(--board, --board-dir)?",
+            f"Unknown: {reason}. Is it for another board or another partition layout (--board, "
+            "--board-dir)?",
         )
     else:
         yield _note(image.name, f"{reason[0].upper()}{reason[1:]}.")

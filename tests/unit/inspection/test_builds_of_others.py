@@ -149,6 +149,21 @@ def test_provisioning_of_the_network_core(
     assert full.network_provisioning == contents.network_provisioning
 
 
+def test_provisioning_of_the_network_core_in_another_layout(
+    demo: DemoSource, board: BoardType, tmp_path: Path
+) -> None:
+    """Found by the firmware that it names, as in builds of NCS 2.0."""
+    # No keys; one counter whose 240 slots would reach into the firmware.
+    fields = struct.pack("<3I4H", 0x01008800, 0x01008800, 0, 1, 1, 1, 240)
+    segments = [one for one in read_hex(demo.baseline) if one.address == 0x01008800]
+    path = tmp_path / "net.hex"
+    write_hex(path, [Segment(0x01008630, fields), *segments])
+    found = inspect_path(path, board).network_provisioning
+    assert found is not None
+    assert (found.s0_address, found.address) == (0x01008800, 0x01008630 - 0x28)
+    assert found.counters == (), "code was taken for used slots"
+
+
 def test_build_without_nsib(board: BoardType, tmp_path: Path) -> None:
     """Its own partitions say where everything is; the board file's difference is told."""
     (tmp_path / "partitions.yml").write_text(ALONE)
@@ -163,6 +178,48 @@ def test_build_without_nsib(board: BoardType, tmp_path: Path) -> None:
     texts = said(contents)
     assert "no S0 and S1, so no NSIB: MCUboot lies at 0" in texts
     assert "mcuboot_primary is 0xc000" in texts
+
+
+def test_single_file_of_a_build(board: BoardType, tmp_path: Path) -> None:
+    """Two folders below its partitions.yml: read with that layout, and said so."""
+    (tmp_path / "partitions.yml").write_text(ALONE)
+    mcuboot_alone(tmp_path / "merged.hex")
+    image = imgtool_sign(build_payload(0xC200, 0x2000, AppDescription()), KEY)
+    path = tmp_path / "zephyr/app_update.bin"
+    path.parent.mkdir()
+    path.write_bytes(image)
+    contents = inspect_path(path, board)
+    (found,) = contents.images
+    assert (found.role, found.role_reason) == (Role.APPLICATION, "")
+    assert found.signature_is_right
+    assert f"Slots are those of its build ({tmp_path / 'partitions.yml'})" in said(contents)
+
+
+def test_image_of_sysbuild_with_a_devicetree_of_its_own(board: BoardType, tmp_path: Path) -> None:
+    """CMake has run in its folder, too; where things are is said by the partitions.yml above it."""
+    (tmp_path / "partitions.yml").write_text(ALONE)
+    path = tmp_path / "myapp/zephyr/zephyr.signed.bin"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "myapp/CMakeCache.txt").write_text("")
+    path.write_bytes(imgtool_sign(build_payload(0xC200, 0x2000, AppDescription()), KEY))
+    contents = inspect_path(path, board)
+    assert f"its build ({tmp_path / 'partitions.yml'})" in said(contents)
+    assert contents.images[0].role_reason == ""
+
+
+def test_build_without_merged_hex(board: BoardType, tmp_path: Path) -> None:
+    """Upstream Zephyr makes a hex file of each image, MCUboot's among them."""
+    boot = build_payload(0, 0x8000, McubootDescription(), keys=(KEY.public_key(),))
+    signed = tmp_path / "myapp/zephyr/zephyr.signed.bin"
+    mcuboot_hex = tmp_path / "mcuboot/zephyr/zephyr.hex"
+    for path in (signed, mcuboot_hex):
+        path.parent.mkdir(parents=True)
+    write_hex(mcuboot_hex, [Segment(0, boot)])
+    signed.write_bytes(imgtool_sign(build_payload(0x28200, 0x2000, AppDescription()), KEY))
+    (found,) = (one for file in inspect_path(tmp_path, board).files for one in file.images)
+    assert found.signature_is_right
+    assert found.key is not None
+    assert found.key.found_in == str(mcuboot_hex)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import struct
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pytest_nrf_fota.board import Slot
 from pytest_nrf_fota.bootlog.catalogue import Stage
@@ -28,6 +29,7 @@ from pytest_nrf_fota.verdict.app_evidence import (
     uart_evidence,
 )
 from pytest_nrf_fota.verdict.evidence import Says, Source
+from tests.unit.imgtool_specimens import imgtool_sign
 
 _OLD_HASH, _NEW_HASH, _THIRD_HASH = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 _BEFORE = AppIdentity(ImageVersion(1, 0, 0), _OLD_HASH)
@@ -240,3 +242,14 @@ def test_an_overwritten_application_is_new_whatever_the_decision_was() -> None:
     """Noise may swallow the line with the swap type; nothing reverts to what was overwritten."""
     assert _uart(Boot(stages=list(_RUNNING), overwritten=[0])) is Says.NEW
     assert _uart(Boot(stages=list(_RUNNING), overwritten=[1])) is Says.OLD
+
+
+def test_image_with_a_longer_hash_is_known_by_it() -> None:
+    """In flash and in the image list it is the same TLV, whichever it is."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    data = imgtool_sign(bytes(4096), key, "--sha", "512")
+    slot = Slot(address=0x28000, size=0xD8000)
+    found = read_identity(lambda a, n: data[a - 0x28000 : a - 0x28000 + n], slot)
+    assert found == identity_of(McubootImage.parse(data))
+    assert found is not None
+    assert len(found.hash) == 64

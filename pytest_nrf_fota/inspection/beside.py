@@ -1,9 +1,11 @@
-"""Keys that lie beside a file: in the MCUboot of a hex file in its folder."""
+"""What lies beside a file: the layout of its build, and the keys in the build's MCUboot."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.slots import slots_of
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.inspection.known_keys import KeyInFile
@@ -14,10 +16,22 @@ from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 _HEX_NAMES = ("merged.hex", "merged_domains.hex", "mcuboot.hex")
 
 
-def keys_beside(path: Path, board: BoardType) -> tuple[KeyInFile, ...]:
-    """Of the build that a single file lies in."""
-    beside = [path.parent / name for name in _HEX_NAMES]
-    return keys_of_hex_files([one for one in beside if one != path and one.is_file()], board)
+def board_as_built(board: BoardType, build: Build | None) -> BoardType:
+    """The board with the slots of a build, where the build has some that the board can hold."""
+    if build is None or build.layout is None:
+        return board
+    try:
+        return board.model_copy(update={"slots": slots_of(build.layout, board)})
+    except PackageError:
+        return board
+
+
+def keys_beside(path: Path, board: BoardType, build: Build | None) -> tuple[KeyInFile, ...]:
+    """Of the folder that a single file lies in, and of its build."""
+    beside = [one for one in (path.parent / name for name in _HEX_NAMES) if one.is_file()]
+    if build is not None:
+        beside += [*build.files.hex_files, *build.files.image_hex_files]
+    return keys_of_hex_files([one for one in dict.fromkeys(beside) if one != path], board)
 
 
 def keys_of_hex_files(paths: Iterable[Path], board: BoardType) -> tuple[KeyInFile, ...]:
