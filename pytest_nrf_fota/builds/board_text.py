@@ -144,7 +144,7 @@ def _pairing_line(build: Build) -> _Line:
 def _boot_lines(build: Build, base: BoardType, release: NcsRelease | None) -> Iterator[_Line]:
     yield _Line("[boot]")
     if release is not None:
-        yield _Line(f'ncs = "{release}"', "the bootloaders' banner")
+        yield _Line(f'ncs = "{release}"', "ncs_version.h, or the bootloaders' banner")
     else:
         yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no banner of an SDK was found")
     mode = build.bootloader_mode

@@ -1,5 +1,6 @@
 """One west build: its files, and what its own settings say of the board."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pytest_nrf_fota.builds.partitions import (
     read_devicetree_partitions,
     read_partitions_yml,
 )
+from pytest_nrf_fota.builds.text_file import read_text
 from pytest_nrf_fota.errors import PackageError
 
 # MCUboot's Kconfig (boot/zephyr/Kconfig), in the order in which its code asks.
@@ -22,6 +24,7 @@ _MODES: tuple[tuple[str, BootloaderMode], ...] = (
     ("BOOT_SWAP_USING_MOVE", "swap_move"),
     ("BOOT_RAM_LOAD", "ram_load"),
 )
+_SDK_VERSION = re.compile(r'NCS_VERSION_STRING\s+"(\d+)\.(\d+)\.')
 # What makes the application a Bluetooth host whose controller runs on the network core
 # (zephyr drivers/bluetooth/hci/Kconfig; BT_RPMSG until Zephyr 3.7).
 _HOST_OVER_IPC = ("BT_HCI_IPC", "BT_RPMSG")
@@ -53,11 +56,15 @@ class Layout:
 
 @dataclass(frozen=True)
 class Build:
-    """What a build folder holds. `layout` is None where no file of it tells."""
+    """What a build folder holds.
+
+    `layout` and `sdk_version` (major, minor) are None where no file of it tells.
+    """
 
     files: BuildFiles
     images: tuple[Kconfig, ...]
     layout: Layout | None
+    sdk_version: tuple[int, int] | None = None
 
     def image(self, kind: ImageKind) -> Kconfig | None:
         """The settings of the image of this kind; None where there is none, or more than one."""
@@ -95,7 +102,8 @@ class Build:
 def read_build(folder: Path) -> Build:
     """Read a build folder. Raises `PackageError` where it is none, or a file of it is damaged."""
     files = find_build_files(folder)
-    return Build(files, tuple(read_kconfig(path) for path in files.configs), _layout(files))
+    images = tuple(read_kconfig(path) for path in files.configs)
+    return Build(files, images, _layout(files), _sdk_version(images))
 
 
 def build_around(path: Path) -> Build | None:
@@ -113,6 +121,16 @@ def build_around(path: Path) -> Build | None:
                     return read_build(folder)
                 except PackageError:
                     return None
+    return None
+
+
+def _sdk_version(images: Iterable[Kconfig]) -> tuple[int, int] | None:
+    """What the header says that sdk-nrf's cmake/version.cmake makes for each image."""
+    for image in images:
+        header = image.path.parent / "include" / "generated" / "ncs_version.h"
+        found = _SDK_VERSION.search(read_text(header)) if header.is_file() else None
+        if found is not None:
+            return int(found[1]), int(found[2])
     return None
 
 

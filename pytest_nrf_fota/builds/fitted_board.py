@@ -11,7 +11,7 @@ from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import BoardFileError, PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
-from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of
+from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of, profile_of_sdk
 
 NRF5340 = "nrf5340"
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
@@ -34,7 +34,7 @@ def fit_board(
         PackageError: the build is for another SoC, or has no slots for updates.
         BoardFileError: the user's board file contradicts the build.
     """
-    _require_same_soc(board, build)
+    require_same_soc(board, build)
     slots = board.slots
     if build.layout is not None:
         found = slots_of(build.layout, board)
@@ -50,7 +50,8 @@ def fit_board(
     )
 
 
-def _require_same_soc(board: BoardType, build: Build) -> None:
+def require_same_soc(board: BoardType, build: Build) -> None:
+    """Raise `PackageError` for a build for another chip than the board's."""
     is_nrf5340 = any(NRF5340 in name.lower() for name in board.manifest_socs)
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
     for image in strangers if is_nrf5340 else ():
@@ -78,10 +79,17 @@ def _boot(
     takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
     found = {
         "bootloader_mode": mode,
-        "ncs": release_in(segments),
+        "ncs": release_of(build, segments),
         "checks_signature": None if takes_hashes is None else not takes_hashes,
     }
     return _with(board.boot, found, own.boot)
+
+
+def release_of(build: Build, segments: Sequence[Segment]) -> NcsRelease | None:
+    """The release that built the bootloaders; None where neither the build nor they tell."""
+    if build.sdk_version is not None:
+        return profile_of_sdk(build.sdk_version)
+    return release_in(segments)
 
 
 def release_in(segments: Sequence[Segment]) -> NcsRelease | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.board_file import OwnSettings
 from pytest_nrf_fota.builds.build import Build, build_around, read_build
-from pytest_nrf_fota.builds.fitted_board import fit_board
+from pytest_nrf_fota.builds.fitted_board import fit_board, require_same_soc
 from pytest_nrf_fota.builds.hex_agreement import require_hex_fits_slots
 from pytest_nrf_fota.builds.hex_choice import ReadHexFile, hex_files_of, read_hex_files
 from pytest_nrf_fota.builds.installed_image import image_in_primary, require_newer
@@ -71,13 +71,15 @@ def read_baseline(
     """
     builds = _builds_of(given)
     build = builds[0] if builds else None
+    if build is not None:
+        require_same_soc(board, build)
+        require_updatable(build)
     paths = [path for one in given for path in _hex_files(one, builds)]
     files = read_hex_files(paths)
     baseline = GivenBaseline(board, paths[0], files, build)
     layout = f"board {board.name}"
     if build is not None:
         board = fit_board(board, build, baseline.segments, own)
-        require_updatable(build)
         if build.layout is not None:
             layout = build.files.name_of(build.layout.source)
     for file in files:

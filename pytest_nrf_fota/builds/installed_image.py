@@ -5,7 +5,12 @@ from pathlib import Path
 
 from pytest_nrf_fota.board import BoardType
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, package_target, read_package
+from pytest_nrf_fota.firmware.dfu_package import (
+    DfuPackage,
+    PackageKind,
+    package_target,
+    read_package,
+)
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.mcuboot_image import (
@@ -46,11 +51,31 @@ def require_newer(segments: Sequence[Segment], board: BoardType, packages: Seque
                 offered = max(f.image.version for f in package.files if f.image_index == 0)
                 if installed is not None and offered < installed:
                     raise _older("application", str(installed), str(offered), path)
+                _require_another_image(segments, board, package)
             case PackageKind.MCUBOOT:
                 running = _installed_fw_info_version(segments, board)
                 numbers = [f.fw_info.version for f in package.files if f.fw_info is not None]
                 if running is not None and numbers and max(numbers) < running:
                     raise _older("MCUboot", f"FW_INFO {running}", f"FW_INFO {max(numbers)}", path)
+
+
+def _require_another_image(
+    segments: Sequence[Segment], board: BoardType, package: DfuPackage
+) -> None:
+    slot = board.slots.primary
+    try:
+        installed = McubootImage.parse(memory_reader(segments)(slot.address, slot.size))
+    except NotAnImageError:
+        return
+    for file in package.files:
+        if file.image.hash is not None and file.image.hash == installed.hash:
+            raise PackageError(
+                f"The update is what the baseline installs already: {file.name} and the hex file "
+                f"hold application {installed.version} ({installed.hash.hex()[:8]}...).",
+                where=str(package.path),
+                next_step="Give another build as --update, or none: the baseline's next version is "
+                "then made of it, where its keys are at hand.",
+            )
 
 
 def _older(what: str, installed: str, offered: str, path: Path) -> PackageError:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pytest_nrf_fota.board import NcsRelease
 from pytest_nrf_fota.board_file import packaged_boards, read_board_file
 from pytest_nrf_fota.builds.build import Build
-from pytest_nrf_fota.builds.fitted_board import release_in
+from pytest_nrf_fota.builds.fitted_board import release_of
 from pytest_nrf_fota.builds.hex_choice import hex_files_of, read_hex_files
 from pytest_nrf_fota.errors import BoardFileError, InputError, PackageError
+from pytest_nrf_fota.firmware.hex_file import Segment
 
 DEFAULT_NAME = "mykit"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
@@ -29,13 +31,12 @@ def board_name_of(output: Path | None) -> str:
     return output.stem
 
 
-def release_of(build: Build) -> NcsRelease | None:
-    """The SDK that a build's bootloaders show, None where they do not or cannot be read."""
-    try:
-        files = read_hex_files(hex_files_of(build))
-    except PackageError:
-        return None
-    return release_in([segment for file in files for segment in file.segments])
+def release_shown_by(build: Build) -> NcsRelease | None:
+    """The SDK that built the bootloaders, None where nothing in the build tells."""
+    segments: list[Segment] = []
+    with suppress(PackageError):
+        segments = [s for file in read_hex_files(hex_files_of(build)) for s in file.segments]
+    return release_of(build, segments)
 
 
 def write_board_file(output: Path, text: str, folders: Sequence[Path]) -> None:

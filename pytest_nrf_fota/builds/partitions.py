@@ -77,6 +77,7 @@ _NAMES_BY_LABEL = {
     "image-3": "mcuboot_secondary_1",
     "image-scratch": "mcuboot_scratch",
 }
+_INTERNAL_COMPATIBLE = "soc-nv-flash"
 _EXTERNAL_COMPATIBLES = frozenset({"nordic,qspi-nor", "jedec,spi-nor", "jedec,mspi-nor"})
 
 
@@ -135,20 +136,33 @@ def _no_devicetree(path: Path, error: Exception) -> PackageError:
 
 
 def _partitions_in(tree: "DT") -> Iterator[Partition]:
-    for group in tree.node_iter():
-        if "fixed-partitions" not in _texts(group, "compatible") or group.parent is None:
+    for node in tree.node_iter():
+        name = _NAMES_BY_LABEL.get("".join(_texts(node, "label")))
+        device = _flash_device_above(node)
+        if name is None or device is None or "reg" not in node.props:
             continue
-        device = group.parent
         is_external = not _EXTERNAL_COMPATIBLES.isdisjoint(_texts(device, "compatible"))
         # Partitions count from the start of their device, which for the SoC's own flash is its
         # address in the memory map.
         start = 0 if is_external else _reg(device)[0]
-        for node in group.nodes.values():
-            name = _NAMES_BY_LABEL.get("".join(_texts(node, "label")))
-            if name is not None and "reg" in node.props:
-                offset, size_bytes = _reg(node)
-                region = EXTERNAL_REGION if is_external else INTERNAL_REGION
-                yield Partition(name, start + offset, size_bytes, region)
+        offset, size_bytes = _reg(node)
+        region = EXTERNAL_REGION if is_external else INTERNAL_REGION
+        yield Partition(name, start + offset, size_bytes, region)
+
+
+def _flash_device_above(node: "Node") -> "Node | None":
+    """The flash that a partition lies in.
+
+    What lies between them differs: `fixed-partitions`, from Zephyr 4.2 on with parts within a
+    partition (`fixed-subpartitions`), later `zephyr,mapped-partition` without a compatible above.
+    """
+    above = node.parent
+    while above is not None:
+        compatibles = set(_texts(above, "compatible"))
+        if _INTERNAL_COMPATIBLE in compatibles or compatibles & _EXTERNAL_COMPATIBLES:
+            return above
+        above = above.parent
+    return None
 
 
 def _texts(node: "Node", name: str) -> list[str]:

@@ -28,13 +28,17 @@ def board_file(
     from pytest_nrf_fota.board_file import load_board
     from pytest_nrf_fota.builds.board_text import board_file_text
     from pytest_nrf_fota.builds.build import read_build
-    from pytest_nrf_fota.builds.new_board_file import board_name_of, release_of, write_board_file
+    from pytest_nrf_fota.builds.new_board_file import (
+        board_name_of,
+        release_shown_by,
+        write_board_file,
+    )
 
     with refusing():
         found = read_build(build)
         folders = tuple(board_dir or ())
         name = board_name_of(output)
-        text = board_file_text(found, load_board(base, folders), name, release_of(found))
+        text = board_file_text(found, load_board(base, folders), name, release_shown_by(found))
         if output is None:
             typer.echo(text, nl=False)
             return

@@ -30,7 +30,11 @@ from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
 from pytest_nrf_fota.firmware.mcuboot_mode import app_mode, mcuboot_of
 from pytest_nrf_fota.firmware.package_shape import PACKAGE_SHAPES
 from pytest_nrf_fota.firmware.payload import build_payload
-from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
+from pytest_nrf_fota.firmware.provisioning import (
+    ADDRESSES_OFFSET_BYTES,
+    ERASED_WORD,
+    build_provisioning,
+)
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
 from pytest_nrf_fota.firmware.validation_info import (
@@ -50,7 +54,6 @@ B0N_SIZE_BYTES = 0x2000
 NETWORK_APP_SIZE_BYTES = 0x6000
 # CONFIG_NRF53_RAM_FLASH_SIZE, its default.
 NETWORK_SLOT_SIZE_BYTES = 0x40000
-ERASED_WORD = 0xFFFFFFFF
 
 BASELINE_BOOTLOADER = 14
 BASELINE_APP = ImageVersion(1, 0, 0)

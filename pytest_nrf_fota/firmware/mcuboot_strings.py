@@ -80,9 +80,14 @@ def ncs_profile_of(binary: bytes) -> NcsRelease | None:
     sdk = _SDK_VERSION.search(binary)
     if sdk is not None:
         release = (int(sdk[1]), int(sdk[2]))
-        return next((profile for first, profile in _SDK_PROFILES if release >= first), None)
+        return profile_of_sdk(release)
     zephyr = _ZEPHYR_VERSION.search(binary)
     return None if zephyr is None else _ZEPHYR_OF_NCS.get(zephyr[1].decode())
+
+
+def profile_of_sdk(release: tuple[int, int]) -> NcsRelease | None:
+    """The profile that a release of the SDK fits best, None for one before 2.0."""
+    return next((profile for first, profile in _SDK_PROFILES if release >= first), None)
 
 
 def _network_core_update(binary: bytes) -> Literal["none", "single", "multi"]:

@@ -131,6 +131,12 @@ def test_baseline_that_is_newer_than_the_update(user_folder: pytest.Pytester, bu
     assert "The baseline is newer than the update: its application is 1.1.0" in text
 
 
+def test_same_build_as_baseline_and_update(user_folder: pytest.Pytester, builds: Path) -> None:
+    del builds
+    text = refusal(user_folder, "--baseline=build_v1", "--update=build_v1")
+    assert "The update is what the baseline installs already: fota.signed.bin" in text
+
+
 def test_update_whose_package_is_of_another_build(
     user_folder: pytest.Pytester, builds: Path
 ) -> None:

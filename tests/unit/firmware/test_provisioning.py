@@ -179,3 +179,19 @@ def test_ffff_across_two_halfwords_is_allowed(start: int) -> None:
     key_hash[start : start + 2] = b"\xff\xff"
     data = parsed(blank_head() + build_provisioning(S0, S1, (bytes(key_hash),)))
     assert data.keys[0].key_hash == key_hash
+
+
+def test_addresses_come_first_in_builds_of_ncs_2_1() -> None:
+    """As a public build of 2.1.0 has it for its network core: three keys, one counter."""
+    content = bytes.fromhex(
+        "0088000100880001"
+        "03000000"
+        "ffffffffc95f0168f3b279b05144ee2273cf5318"
+        "ffffffff3c85910ff3c7d4890f80f2dc4193ce24"
+        "ffffffff5eef61f347bba7fdd98febc948f57d12"
+        "010001000100f000"
+    )
+    data = parsed(content)
+    assert (data.s0_address, data.s1_address) == (0x01008800, 0x01008800)
+    assert [key.key_hash[:2].hex() for key in data.keys] == ["c95f", "3c85", "5eef"]
+    assert [len(one.slots) for one in data.counters] == [240]
