@@ -24,6 +24,7 @@ from pytest_nrf_fota.sim.faults import FaultInjector
 from pytest_nrf_fota.sim.flash import (
     Flash,
     FlashError,
+    MemoryLayout,
     Operation,
     PowerLostError,
 )
@@ -60,13 +61,14 @@ class KitError(Exception):
 class KitSettings:
     """What can differ between two virtual kits.
 
-    `speed` is the clock's: 1.0 is real time, None skips all waiting.
+    `flash_device` is the external flash as the application's shell names it; None for an
+    application without it. `speed` is the clock's: 1.0 is real time, None skips all waiting.
     """
 
     slots: SlotMap
     ncs: str = "2.3"
     identity_address: str = "F2:7C:B6:5D:C3:74"
-    flash_device: str = "mx25r6435f@0"
+    flash_device: str | None = "mx25r6435f@0"
     keep_last_line: bool = False
     max_sectors: int = 256
     speed: float | None = None
@@ -335,12 +337,15 @@ class Kit:
             wording=self._profile,
             identity_address=self.settings.identity_address,
             has_controller=has_controller,
-            flash_devices={
-                FLASH_CONTROLLER: APP_FLASH,
-                self.settings.flash_device: EXTERNAL_FLASH,
-            },
+            flash_devices=self._flash_devices(),
             flash_controller=FLASH_CONTROLLER,
             on_reset=self._reset_wanted.set,
+        )
+
+    def _flash_devices(self) -> dict[str, MemoryLayout]:
+        external = self.settings.flash_device
+        return {FLASH_CONTROLLER: APP_FLASH} | (
+            {} if external is None else {external: EXTERNAL_FLASH}
         )
 
     async def _serve_power_losses(self) -> None:

@@ -267,9 +267,9 @@ def kit_settings_json(board: BoardType) -> str:
 
     Raises `BoardFileError` where the board file lacks what a kit needs.
     """
-    if board.external_flash is None or board.sim is None:
+    if board.sim is None:
         raise BoardFileError(
-            "A virtual kit needs [external_flash] and [sim].",
+            "A virtual kit needs [sim].",
             where=board.name,
             next_step='Start the board file from the virtual kit: base = "nrf5340dk_sim".',
         )
@@ -288,6 +288,6 @@ def kit_settings_json(board: BoardType) -> str:
             "mcuboot": mcuboot_of(board).model_dump(),
             "app": app_of(board).model_dump(),
         },
-        "flash_device": board.external_flash.shell_device,
+        "flash_device": board.external_flash.shell_device if board.external_flash else None,
     }
     return json.dumps(settings)

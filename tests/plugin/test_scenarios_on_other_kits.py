@@ -27,6 +27,7 @@ def test_network_core_scenarios_pass_on_the_kit_that_has_its_slots(
 # With MCUboot alone: how it swaps, where the slots lie, and what a kit of each kind proves in the
 # normal run. Internal slots leave room for the settings, external ones lie behind something else.
 _INTERNAL = (
+    'remove = ["external_flash"]\n'
     "[slots]\nprimary = { address = 0xC000, size = 0x78000 }\n"
     "secondary = { address = 0x84000, size = 0x78000 }\n"
 )
@@ -50,7 +51,7 @@ _ALONE = {
     "external_offset": ('ncs = "3.0"\nbootloader_mode = "swap_offset"', _BEHIND_A_FILE_SYSTEM),
     "external_scratch": ('ncs = "3.0"\nbootloader_mode = "swap_scratch"', _SCRATCH),
     "external_overwrite": ('ncs = "2.9"\nbootloader_mode = "overwrite_only"', ""),
-    "network_slots": ('ncs = "2.3"\nbootloader_mode = "overwrite_only"', _NETWORK),
+    "network_slots": ('ncs = "2.6"\nbootloader_mode = "overwrite_only"', _NETWORK),
     "network_slots_3_0": ('ncs = "3.0"\nbootloader_mode = "overwrite_only"', _NETWORK),
 }
 
@@ -75,13 +76,15 @@ def test_application_scenarios_pass_on_mcuboot_alone(user_folder: pytest.Pyteste
     result.stdout.fnmatch_lines(["*nrf5340dk_mcuboot_sim has no nsib*"])
 
 
-@pytest.mark.parametrize("kind", _ALONE)
+@pytest.mark.parametrize(
+    "kind", ["internal_offset", "internal_overwrite", "external_scratch", "network_slots"]
+)
 def test_an_application_is_upgraded_by_each_mcuboot_alone(
     user_folder: pytest.Pytester, kind: str
 ) -> None:
     """As the board file says; with network core slots their firmware, too."""
     _board_with_mcuboot_alone(user_folder.path, kind)
-    wanted = "test_network_core" if kind.startswith("network") else "build_time_changes"
+    wanted = "test_multi_image.py" if kind.startswith("network") else "build_time_changes"
     result = user_folder.runpytest_subprocess(
         *("--board", "other_kit", f"--board-dir={user_folder.path}", str(SCENARIOS), "-k", wanted)
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.cli import app
+from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.prediction import Prediction, read_update
 from pytest_nrf_fota.preflight.rehearsal import rehearse
@@ -202,3 +204,78 @@ class TestBadInput:
 def read_package_file(workshop: Workshop) -> bytes:
     target = package_target(workshop.board)
     return read_package(workshop.app_package(workshop.app()), target).files[0].data
+
+
+def board_file(folder: Path, slots: str, base: str = "nrf5340dk_mcuboot_sim") -> tuple[str, ...]:
+    """The options of a board whose slots differ from those of its base."""
+    (folder / "own.toml").write_text(
+        f'name = "own"\ntitle = "Own"\nbase = "{base}"\nplatforms = []\n[slots]\n{slots}\n'
+    )
+    return ("--board", "own", f"--board-dir={folder}")
+
+
+class TestMcubootAlone:
+    """Boards without NSIB."""
+
+    @pytest.fixture
+    def demo(self, tmp_path: Path) -> DemoSource:
+        return DemoSource(load_board("nrf5340dk_mcuboot_sim"), tmp_path / "demo")
+
+    @pytest.mark.parametrize("board", ["nrf5340dk_mcuboot", "nrf5340dk_mcuboot_sim"])
+    def test_yes_without_a_word_of_nsib(self, demo: DemoSource, board: str) -> None:
+        installed = f"--installed={demo.baseline}"
+        result = run(str(demo.app_update), installed, "--board", board, "--log")
+        assert result.exit_code == 0, result.output
+        assert result.output.startswith("YES: dfu_application.zip will upgrade this board.")
+        assert "Bootloader chainload address offset: 0xc000" in result.output
+        for word in ("NSIB", "provision", "S0", "counter", "network core"):
+            assert word not in result.output
+
+    def test_installed_without_network_core_is_noted(
+        self, demo: DemoSource, tmp_path: Path
+    ) -> None:
+        one_core = tmp_path / "merged.hex"
+        write_hex(one_core, [s for s in read_hex(demo.baseline) if s.address < 0x1000000])
+        result = run(
+            str(demo.app_update), f"--installed={one_core}", "--board", "nrf5340dk_mcuboot"
+        )
+        assert result.exit_code == 0
+        assert "note  network core" in result.output
+        assert "Bluetooth does not start" in result.output
+
+    def test_board_with_nsib_is_told_which_board_it_is(self, demo: DemoSource) -> None:
+        result = run(str(demo.app_update), f"--installed={demo.baseline}")
+        assert result.exit_code == 1
+        assert "MCUboot lies at address 0, as on the board nrf5340dk_mcuboot" in result.output
+        assert "(--board)" in result.output
+
+    def test_package_with_mcuboot_is_refused_for_that(
+        self, demo: DemoSource, workshop: Workshop
+    ) -> None:
+        package = workshop.mcuboot_package()
+        assert_refused(
+            run(str(package), f"--installed={demo.baseline}", "--board", "nrf5340dk_mcuboot"),
+            "The package updates MCUboot, which this board cannot: it has no NSIB.",
+        )
+
+    def test_slots_of_unequal_size_are_a_no(self, demo: DemoSource, tmp_path: Path) -> None:
+        options = board_file(tmp_path, "secondary = { address = 0x10000000, size = 0xE0000 }")
+        result = run(str(demo.app_update), f"--installed={demo.baseline}", *options)
+        assert result.exit_code == 1
+        assert "MCUboot takes no update into slots of unequal size" in result.output
+        assert "the primary slot has 0xf2000 bytes, the secondary 0xe0000" in result.output
+
+
+@pytest.mark.parametrize("base", ["nrf5340dk", "nrf5340dk_mcuboot"])
+@pytest.mark.parametrize("ncs", ["2.3", "3.0"])
+def test_size_of_the_update_slot_itself_counts(base: str, ncs: str, tmp_path: Path) -> None:
+    sim = {"nrf5340dk": "nrf5340dk_sim", "nrf5340dk_mcuboot": "nrf5340dk_mcuboot_sim"}[base]
+    demo = DemoSource(load_board(sim), tmp_path / "demo")
+    options = board_file(tmp_path, "secondary = { address = 0x10000000, size = 0x8000 }", base)
+    result = run(
+        str(demo.app_update), f"--installed={demo.baseline}", "--ncs", ncs, "--json", *options
+    )
+    assert result.exit_code == 1
+    prediction = Prediction.model_validate(json.loads(result.output))
+    assert "is too large: 0x18" in prediction.reason
+    assert "the update slot has 0x8000" in prediction.reason

@@ -1,22 +1,27 @@
 """The boot chain of boards whose MCUboot lies at address 0, without NSIB."""
 
+import struct
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from pytest_nrf_fota.board import BoardType, Slot
 from pytest_nrf_fota.board_file import load_board
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.sim.boot.chain import BootChain
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Place
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash
+from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.sim.memories import MEMORIES, program
 from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.slot_map import slot_map_of
+from pytest_nrf_fota.units.sim import kit_settings_json
 
 ALONE = load_board("nrf5340dk_mcuboot_sim")
 WITH_NSIB = load_board("nrf5340dk_sim")
@@ -89,6 +94,32 @@ def test_firmware_for_the_other_kind_of_board_is_named(
     end = Booted(tmp_path, firmware_of, board).end
     assert isinstance(end, Halt)
     assert reason in end.reason
+
+
+def test_a_kit_needs_no_external_flash(tmp_path: Path) -> None:
+    board = with_slots(
+        ALONE,
+        primary=Slot(address=0xC000, size=0x78000),
+        secondary=Slot(address=0x84000, size=0x78000),
+    ).model_copy(update={"external_flash": None})
+    settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(board))
+    assert settings.flash_device is None
+    assert settings.slots.secondary == Place(0x84000, 0x78000)
+    assert isinstance(Booted(tmp_path, board, board).end, AppDescription)
+
+
+@pytest.mark.parametrize("has_fw_info", [True, False])
+def test_a_kit_that_is_not_provisioned_may_be_one_without_nsib(*, has_fw_info: bool) -> None:
+    flash = Flash(MEMORIES, VirtualClock())
+    flash.write(0, struct.pack("<II", 0x20010000, 0x201))
+    if has_fw_info:
+        mcuboot = build_payload(0x8200, 0x1000, McubootDescription(), fw_info_version=1)
+        flash.write(0x8200, mcuboot)
+    hardware = Hardware(flash, slot_map_of(WITH_NSIB), lambda line: None)
+    end = BootChain(hardware, PROFILES["2.3"], 256).run()
+    assert isinstance(end, Halt)
+    assert "the kit is not provisioned" in end.reason
+    assert ("nrf5340dk_mcuboot" in end.reason) is not has_fw_info
 
 
 def test_empty_flash_has_no_bootloader() -> None:
