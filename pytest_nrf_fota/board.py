@@ -156,6 +156,9 @@ class ConsoleSettings(_Section):
         return self.prompt is not None and self.shell
 
 
+RadioKind: TypeAlias = Literal["ble", "serial_over_console", "serial", "udp"]
+
+
 class RadioSettings(_Section):
     """How SMP reaches the board.
 
@@ -165,7 +168,7 @@ class RadioSettings(_Section):
     own HCI socket.
     """
 
-    kind: Literal["ble", "serial_over_console", "serial", "udp"]
+    kind: RadioKind
     name: str | None = None
     host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)

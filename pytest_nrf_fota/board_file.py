@@ -165,13 +165,14 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
             where=str(path),
             next_step=f"Add firmware.build, one of: {', '.join(get_args(DistBuild))}.",
         )
-    found = contradictions(board)
+    found = contradictions(board, board_names(folders))
     if found:
         raise BoardFileError(
             "The board file cannot be true:\n    " + "\n    ".join(found),
             where=str(path),
-            next_step="Compare with the partitions.yml of your build; `nrf-fota board-file BUILD` "
-            "writes a board file for it.",
+            next_step="Correct the keys named; those that the base has are corrected by yours, or "
+            'taken away: remove = ["radio.host"]. Slots stand in the partitions.yml of your build; '
+            "`nrf-fota board-file BUILD` writes a board file for it.",
         )
     return board
 

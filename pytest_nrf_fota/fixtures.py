@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nrf_fota.plugin import BOARD_KEY, SOURCE_KEY, DutScope, host_radio_of
+from pytest_nrf_fota.plugin import BOARD_KEY, SOURCE_KEY, board_option, host_radio_of
+from pytest_nrf_fota.shared_options import DutScope
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.board import BoardType
@@ -23,8 +24,9 @@ def board(pytestconfig: pytest.Config) -> "BoardType":
     board_type = pytestconfig.stash.get(BOARD_KEY, None)
     if board_type is None:
         pytest.fail(
-            "This test needs a board.\n  next:  give one: --board nrf5340dk_sim (no hardware), "
-            "or set nrf_fota_board in the pytest configuration",
+            "This test needs a board.\n  next:  give one: "
+            f"{board_option(pytestconfig)} nrf5340dk_sim (no hardware), or set "
+            "nrf_fota_board in the pytest configuration",
             pytrace=False,
         )
     return board_type

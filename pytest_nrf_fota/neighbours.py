@@ -17,6 +17,15 @@ def would_skip_every_test(config: pytest.Config) -> bool:
     return not config.getoption("lg_env", None) and not config.getoption("lg_coordinator", None)
 
 
+def is_twister_session(config: pytest.Config) -> bool:
+    """Whether Zephyr's twister_harness is there and switched on.
+
+    Its option and its ini setting: Zephyr, scripts/pylib/pytest-twister-harness, plugin.py.
+    """
+    option = config.getoption("twister_harness", None)
+    return option is not None and bool(option or config.getini("twister_harness"))
+
+
 @pytest.fixture(scope="session")
 def target() -> None:
     """No target of labgrid's."""

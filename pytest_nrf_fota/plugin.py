@@ -3,10 +3,18 @@
 import re
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import pytest
+
+from pytest_nrf_fota.shared_options import (
+    BOARD,
+    GROUP,
+    LeftToOthers,
+    add_shared_options,
+    take_values_from_paths,
+)
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -19,30 +27,19 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.report.session import VerdictCollector
     from pytest_nrf_fota.smp.host_radio import HostRadio
 
-DutScope: TypeAlias = Literal["function", "class", "module", "package", "session"]
-
 BOARD_KEY: "pytest.StashKey[BoardType]" = pytest.StashKey()
 GIVEN_KEY: "pytest.StashKey[GivenFirmware]" = pytest.StashKey()
 SOURCE_KEY: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
+_left_to_others_key: pytest.StashKey[tuple[LeftToOthers, ...]] = pytest.StashKey()
 _files_key: "pytest.StashKey[TestFiles]" = pytest.StashKey()
 _told_key: pytest.StashKey[WeakSet[BaseException]] = pytest.StashKey()
 _interrupted_key: pytest.StashKey[str] = pytest.StashKey()
 _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options, named as Zephyr's twister harness names them where it has them."""
-    group = parser.getgroup("nrf-fota", "firmware upgrades on Nordic kits")
-    group.addoption(
-        "--board",
-        "--platform",
-        dest="nrf_fota_board",
-        metavar="NAME",
-        help="board to test on: nrf5340dk, or nrf5340dk_mcuboot without NSIB; without hardware: "
-        "nrf5340dk_sim, nrf5340dk_sim_netcore, nrf5340dk_mcuboot_sim, qemu_cortex_m0, "
-        "mps2_an385, native_sim, native_sim_shell, native_sim_udp; "
-        "or a west platform such as nrf5340dk/nrf5340/cpuapp",
-    )
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """The options that are ours alone; those that others have, too, come last."""
+    group = parser.getgroup(GROUP, "firmware upgrades on Nordic kits")
     group.addoption(
         "--board-dir",
         dest="nrf_fota_board_dir",
@@ -101,18 +98,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run tests that are marked `nightly`, too (-m nightly: them alone)",
     )
     group.addoption(
-        "--device-id",
-        dest="nrf_fota_device_id",
-        metavar="SERIAL",
-        help="J-Link serial number of the kit to use",
-    )
-    group.addoption(
-        "--runner",
-        dest="nrf_fota_runner",
-        choices=("auto", "nrfutil", "nrfjprog", "pynrfjprog"),
-        help="tool for a kit's probe (default: the board file's; auto takes the first that works)",
-    )
-    group.addoption(
         "--skip-flash",
         dest="nrf_fota_skip_flash",
         action="store_true",
@@ -130,27 +115,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "repeat it for each xdist worker)",
     )
     group.addoption(
-        "--flash-timeout",
-        dest="nrf_fota_flash_timeout",
-        type=float,
-        metavar="SECONDS",
-        help="longest time for recovering and programming (default: the board file's)",
-    )
-    group.addoption(
-        "--base-timeout",
-        dest="nrf_fota_base_timeout",
-        type=float,
-        metavar="SECONDS",
-        help="longest time for a boot (default: the board file's)",
-    )
-    group.addoption(
-        "--dut-scope",
-        dest="nrf_fota_dut_scope",
-        choices=get_args(DutScope),
-        default="function",
-        help="how long the wires to the board stay open (default: function)",
-    )
-    group.addoption(
         "--run-dir",
         dest="nrf_fota_run_dir",
         type=Path,
@@ -165,6 +129,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("nrf_fota_board", "board to use when --board is not given")
     parser.addini("nrf_fota_board_dir", "folders with your own board files", type="paths")
+    if any(name.endswith("conftest.py") for name, _ in pluginmanager.list_name_plugin()):
+        # Loaded by a conftest.py: the hook below has passed.
+        add_shared_options(parser, ())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    """Add the options whose names others may want, once all others have theirs."""
+    take_values_from_paths(early_config.known_args_namespace.file_or_dir, args)
+    try:
+        yield
+    finally:
+        # Also where a conftest.py is wrong: pytest shows its help even then.
+        early_config.stash[_left_to_others_key] = add_shared_options(parser, args)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -179,12 +159,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "nightly: in a session with a board, skip the test unless --nightly or -m nightly is given",
     )
-    _register_fixtures(config)
     name = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board")
+    _register_fixtures(config, has_board=bool(name))
     if not name:
         if any(config.getoption(f"nrf_fota_{n}") for n in ("baseline", "update", "variant")):
             raise pytest.UsageError(
-                "--baseline, --update and --firmware-variant need a board: --board=NAME"
+                "--baseline, --update and --firmware-variant need a board: "
+                f"{board_option(config)}=NAME"
             )
         return
     from pytest_nrf_fota.board_file import load_board, own_settings
@@ -236,6 +217,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         from pytest_nrf_fota.probe.choose import describe_tool
 
         lines.append(f"nrf-fota: probe tool {describe_tool(board.probe.runner)}")
+    for left in config.stash.get(_left_to_others_key, ()):
+        lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
     return [*lines, *(f"nrf-fota: {line}" for line in config.stash[GIVEN_KEY].lines)]
 
 
@@ -374,7 +357,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: "pytest.TerminalReporter", config: pytest.Config
 ) -> None:
     """Say what was proven, by which evidence, and where the logs are."""
     from pytest_nrf_fota.report.session import session_path
@@ -401,10 +384,21 @@ def pytest_configure_node(node: "WorkerController") -> None:
     node.workerinput[WORKER_INPUT_KEY] = str(session_path(node.config))
 
 
-def _register_fixtures(config: pytest.Config) -> None:
-    """Registered last, so that of several installed plugins with a `dut` this one's is used."""
+def board_option(config: pytest.Config) -> str:
+    """What `--board` is called in this session: it may be another plugin's."""
+    left = config.stash.get(_left_to_others_key, ())
+    return next((one.instead for one in left if one.name == BOARD.names[0]), BOARD.names[0])
+
+
+def _register_fixtures(config: pytest.Config, *, has_board: bool) -> None:
+    """Registered last, so that of several installed plugins with a `dut` this one's is used.
+
+    Not in a session of twister's, whose tests mean twister's `dut`.
+    """
     from pytest_nrf_fota import fixtures, neighbours
 
+    if not has_board and neighbours.is_twister_session(config):
+        return
     config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
     if neighbours.would_skip_every_test(config):
         config.pluginmanager.register(neighbours, "nrf_fota_neighbours")

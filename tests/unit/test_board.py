@@ -608,6 +608,20 @@ def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Pa
 
 # What cannot be true, although each value is of its type.
 
+TWO_MEMORIES = """
+[[memory]]
+name = "flash"
+start = 0x0
+size = 0x2000000
+page_size = 0x1000
+
+[[memory]]
+name = "external flash"
+start = 0x1000000
+size = 0x1f000000
+page_size = 0x1000
+"""
+
 
 @pytest.mark.parametrize(
     ("lines", "said"),
@@ -629,6 +643,46 @@ def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Pa
             "slots.primary: 0xf0000-0x110000 lies in no memory",
         ),
         ("[slots]\nprovisioning_address = 0xF00000", "slots.provisioning_address: 0xf00000 lies"),
+        (
+            "[slots]\nscratch = { address = 0xF0000, size = 0x10000 }",
+            "slots.primary: 0x28000-0x100000 overlaps slots.scratch, 0xf0000-0x100000",
+        ),
+        (
+            "[slots]\nnetwork = { address = 0x1010000, size = 0x40000 }",
+            "slots.network: 0x1010000-0x1050000 lies in no memory",
+        ),
+        (
+            "[slots]\nprovisioning_address = 0x30000",
+            "slots.provisioning_address: 0x30000 lies in slots.primary, 0x28000-0x100000",
+        ),
+        (
+            "[slots]\nnetwork_provisioning_address = 0x2000000",
+            "slots.network_provisioning_address: 0x2000000 lies in no memory",
+        ),
+        ('remove = ["slots.s0"]', "slots.s1: NSIB needs slots.s0 as well"),
+        (
+            'remove = ["slots.provisioning_address"]',
+            "slots.s0: NSIB needs slots.provisioning_address as well",
+        ),
+        (
+            TWO_MEMORIES,
+            "memory: flash 0x0-0x2000000 overlaps external flash 0x1000000-0x20000000",
+        ),
+        ('[radio]\nkind = "serial"', "of a kit's two ports one is the console"),
+        (
+            '[radio]\nkind = "serial_over_console"\npairing = "passkey"',
+            "radio.pairing: 'passkey' is for radio.kind = 'ble', not 'serial_over_console'",
+        ),
+        (
+            '[radio]\nkind = "serial_over_console"\nhost = "bumble:usb:0"',
+            "radio.host: 'bumble:usb:0' is for radio.kind = 'ble'",
+        ),
+        ('[firmware]\nsource = "demo"', "only the virtual kit boots it; provider is 'usb'"),
+        (
+            '[firmware]\nsource = "smpclient_dist"\nbuild = "mps2_an385"',
+            "has firmware for QEMU and native_sim only; provider is 'usb'",
+        ),
+        ('simulated_twin = "kit_simm"', "simulated_twin: there is no board named 'kit_simm'"),
         ('remove = ["slots.s1"]', "slots.s0: NSIB needs slots.s1 as well"),
         ("[external_flash]\nsize = 0x1000000", "external_flash.size: 0x1000000 is more than"),
         ('[radio]\nkind = "serial"', "provider 'usb' reaches no board by 'serial', but by 'ble'"),
@@ -638,3 +692,31 @@ def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Pa
 def test_what_cannot_be_true(tmp_path: Path, lines: str, said: str) -> None:
     error = mistake(tmp_path, f'name = "kit"\nbase = "nrf5340dk"\n{lines}\n')
     assert said in error.what
+
+
+def test_all_that_cannot_be_true_is_said_at_once(tmp_path: Path) -> None:
+    """One run for each mistake would be many runs."""
+    lines = '[slots]\nprimary = { address = 0x8000, size = 0xF8000 }\n[radio]\nkind = "udp"\n'
+    what = mistake(tmp_path, f'name = "kit"\nbase = "nrf5340dk"\n{lines}').what
+    assert all(f"overlaps slots.{one}" in what for one in ("s0", "s1"))
+    assert "radio.kind" in what
+
+
+@pytest.mark.parametrize(
+    ("base", "lines", "said"),
+    [
+        ("qemu_cortex_m0", '[radio]\nkind = "serial"', "'serial' does not fit qemu.log_uart = 0"),
+        ("mps2_an385", '[radio]\nkind = "serial_over_console"', "qemu.smp_uart = 0"),
+        ("qemu_cortex_m0", '[radio]\nkind = "ble"', "provider 'qemu' reaches no board by 'ble'"),
+        ("native_sim", '[radio]\nkind = "ble"', "provider 'native_sim' reaches no board by 'ble'"),
+        ("nrf5340dk_sim", '[radio]\nkind = "udp"', "provider 'sim' reaches no board by 'udp'"),
+    ],
+)
+def test_wire_that_the_provider_has_not(tmp_path: Path, base: str, lines: str, said: str) -> None:
+    assert said in mistake(tmp_path, f'name = "kit"\nbase = "{base}"\n{lines}\n').what
+
+
+def test_twin_may_be_the_users_own_board(tmp_path: Path) -> None:
+    board_file(tmp_path, 'name = "kit"\nbase = "nrf5340dk"\nsimulated_twin = "kit_sim"\n')
+    (tmp_path / "kit_sim.toml").write_text('name = "kit_sim"\nbase = "nrf5340dk_sim"\n')
+    assert load_board("kit", [tmp_path]).simulated_twin == "kit_sim"

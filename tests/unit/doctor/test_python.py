@@ -77,13 +77,13 @@ def test_pytest_that_a_plugin_keeps_from_starting(
 ) -> None:
     """A plugin that has one of our options: what pytest says."""
     (tmp_path / "other_harness.py").write_text(
-        "def pytest_addoption(parser):\n    parser.addoption('--platform')\n"
+        "def pytest_addoption(parser):\n    parser.addoption('--baseline')\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("PYTEST_PLUGINS", "other_harness")
     look = PYTEST.look(replace(machine.host(), python=Path(sys.executable)))
     assert look.outcome is Outcome.MISSING
-    assert "--platform" in look.found
+    assert "--baseline" in look.found
 
 
 def test_pytest_without_this_plugin(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
