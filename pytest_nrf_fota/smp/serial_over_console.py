@@ -11,11 +11,14 @@ from collections.abc import Callable
 
 from smp import header as smp_header
 from smp import packet as smp_packet
-from smp.exceptions import SMPBadContinueDelimiter, SMPBadStartDelimiter
+from smp.exceptions import SMPBadContinueDelimiter, SMPBadCRC, SMPBadStartDelimiter
 from smpclient.transport import SMPTransport, SMPTransportDisconnected
 
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.errors import ConsoleLostError
+from pytest_nrf_fota.report.events import RadioState
+from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.smp.harmless_twice import is_harmless_twice
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,6 +33,15 @@ host down, and a line that finds no buffer is dropped without a word. Measured w
 `qemu_cortex_m0` and uploads of 49,692 bytes: with requests of up to 2 lines 125 of 125 uploads went
 well, with 3 lines 32 of 40, with 5 lines (the whole SMP buffer) 52 of 70.
 """
+
+DEFAULT_REPEAT_AFTER_S = 1.0
+"""How long an answer may take before its request is sent again.
+
+Chosen, not measured: writing a packet and erasing the page before it take a fraction of this, and
+smpclient, which never sends a request twice, gives up after five times as long.
+"""
+
+_MOST_REPEATS = 2
 
 # The length before the message and the CRC behind it share the server's buffer with it.
 _FRAME_OVERHEAD_BYTES = smp_packet.FRAME_LENGTH_STRUCT.size + smp_packet.CRC16_STRUCT.size
@@ -71,6 +83,9 @@ class ConsoleSmpTransport(SMPTransport):
     An answer that belongs to an earlier request (of this or an earlier connection) is dropped: only
     the answer with the sequence number, group and command of the last request is received.
 
+    A UART without flow control loses bytes, and with one of them a whole message. A request that
+    does no harm when it is sent twice is sent again where no answer comes, at most two times.
+
     On `qemu_cortex_m0` six bytes that arrive before the app's first log line kill the board's
     UART receiver until the next reset, and `SMPClient.connect` sends at once: wait for the
     app's boot line before connecting, also after every reset (facts/real-firmware-targets.md).
@@ -80,6 +95,8 @@ class ConsoleSmpTransport(SMPTransport):
         frames: the router that the console delivers to.
         line_length_bytes: longest line that the board takes.
         line_buffers: how many lines a request may have.
+        recorder: gets an event for each request that is sent again.
+        repeat_after_s: how long an answer may take until then.
     """
 
     def __init__(
@@ -89,14 +106,20 @@ class ConsoleSmpTransport(SMPTransport):
         *,
         line_length_bytes: int = DEFAULT_LINE_LENGTH_BYTES,
         line_buffers: int = DEFAULT_LINE_BUFFERS,
+        recorder: FlightRecorder | None = None,
+        repeat_after_s: float = DEFAULT_REPEAT_AFTER_S,
     ) -> None:
         self._console = console
         self._frames = frames
         self._line_length_bytes = line_length_bytes
         self._line_buffers = line_buffers
+        self._recorder = recorder
+        self._repeat_after_s = repeat_after_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
         self._request: smp_header.Header | None = None
+        self._lines = b""
+        self._repeats_left = 0
 
     async def connect(self, address: str, timeout_s: float) -> None:
         """Begin to receive frames. `address` is not used: the console is already open.
@@ -130,12 +153,9 @@ class ConsoleSmpTransport(SMPTransport):
             )
         self._raise_if_not_connected()
         self._request = smp_header.Header.loads(data[: smp_header.Header.SIZE])
-        lines = b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
-        try:
-            # On a thread: a board that takes no bytes makes the write wait.
-            await asyncio.to_thread(self._console.write, lines)
-        except ConsoleLostError as error:
-            raise SMPTransportDisconnected(str(error)) from error
+        self._repeats_left = _MOST_REPEATS if is_harmless_twice(data) else 0
+        self._lines = b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
+        await self._write()
 
     async def receive(self) -> bytes:
         """The answer to the last request.
@@ -144,14 +164,45 @@ class ConsoleSmpTransport(SMPTransport):
 
         Raises:
             SMPTransportDisconnected: not connected, or the console's port is gone.
-            SMPBadCRC: a frame arrived damaged.
+            SMPBadCRC: the answer arrived damaged, and the request is not sent again.
         """
+        answer = asyncio.ensure_future(self._receive_answer())
+        try:
+            while self._repeats_left > 0:
+                await asyncio.wait({answer}, timeout=self._repeat_after_s)
+                if answer.done():
+                    break
+                self._repeats_left -= 1
+                self._record_repeat()
+                await self._write()
+            return await answer
+        finally:
+            answer.cancel()
+
+    async def _receive_answer(self) -> bytes:
         while True:
-            message = await self._receive_message()
+            try:
+                message = await self._receive_message()
+            except SMPBadCRC:
+                if self._repeats_left == 0:
+                    raise
+                continue
             header = smp_header.Header.loads(message[: smp_header.Header.SIZE])
             if self._request is None or _answers(header, self._request):
                 return message
             _LOGGER.info("Dropped a late SMP answer: %s", header)
+
+    async def _write(self) -> None:
+        try:
+            # On a thread: a board that takes no bytes makes the write wait.
+            await asyncio.to_thread(self._console.write, self._lines)
+        except ConsoleLostError as error:
+            raise SMPTransportDisconnected(str(error)) from error
+
+    def _record_repeat(self) -> None:
+        if self._recorder is not None:
+            sent = f"request sent again, no answer within {self._repeat_after_s:g} s"
+            self._recorder.record(RadioState(state="retrying", detail=sent))
 
     async def send_and_receive(self, data: bytes) -> bytes:
         """Send one request and receive its answer; raises as `send` and `receive`."""
@@ -238,11 +289,15 @@ class ConsoleSmpRadio:
         *,
         line_length_bytes: int = DEFAULT_LINE_LENGTH_BYTES,
         line_buffers: int = DEFAULT_LINE_BUFFERS,
+        recorder: FlightRecorder | None = None,
+        repeat_after_s: float = DEFAULT_REPEAT_AFTER_S,
     ) -> None:
         self._console = console
         self._frames = frames
         self._line_length_bytes = line_length_bytes
         self._line_buffers = line_buffers
+        self._recorder = recorder
+        self._repeat_after_s = repeat_after_s
 
     @property
     def description(self) -> str:
@@ -256,6 +311,8 @@ class ConsoleSmpRadio:
             self._frames,
             line_length_bytes=self._line_length_bytes,
             line_buffers=self._line_buffers,
+            recorder=self._recorder,
+            repeat_after_s=self._repeat_after_s,
         )
 
 

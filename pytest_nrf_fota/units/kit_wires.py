@@ -121,7 +121,7 @@ class KitWires:
                 opened.callback(network.close)
             radio: Radio
             if shares_console:
-                radio = ConsoleSmpRadio(console, frames)
+                radio = ConsoleSmpRadio(console, frames, recorder=recorder)
             else:
                 radio = open_radio(
                     self._radio, mtu=self._board.radio.mtu, pairing=self._pairing(console)

@@ -110,7 +110,7 @@ class NativeSimUnit:
         recording = RecordingProbe(probe, recorder)
         match self._board.radio.kind:
             case "serial_over_console":
-                radio: Radio = ConsoleSmpRadio(console, frames)
+                radio: Radio = ConsoleSmpRadio(console, frames, recorder=recorder)
                 return Wires(recording, console, radio, smp_address=lambda: console.port)
             case "serial":
                 return Wires(recording, console, PtyRadio(), smp_address=process.smp_port)

@@ -136,6 +136,7 @@ class QemuUnit:
             frames,
             line_length_bytes=self._machine.smp_line_length_bytes,
             line_buffers=self._machine.smp_line_buffers,
+            recorder=recorder,
         )
         smp_console = smp_port or console
         return Wires(

@@ -197,7 +197,7 @@ class SimUnit:
             raise
         radio: Radio
         if shares_console:
-            radio = ConsoleSmpRadio(console, frames)
+            radio = ConsoleSmpRadio(console, frames, recorder=recorder)
         else:
             radio = open_radio(
                 self._radio or HciController(self._running.hci),
