@@ -220,7 +220,7 @@ def test_program_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from pytest_nrf_fota.board import load_board\n"
+        "from pytest_nrf_fota.board_file import load_board\n"
         "from pytest_nrf_fota.dut import Dut\n"
         "from pytest_nrf_fota.report.recorder import FlightRecorder\n"
         "from pytest_nrf_fota.units.native_sim import NativeSimUnit\n"
