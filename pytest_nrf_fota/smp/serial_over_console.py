@@ -18,7 +18,7 @@ from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.report.events import RadioState
 from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.smp.harmless_twice import is_harmless_twice
+from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ class ConsoleSmpTransport(SMPTransport):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
         self._request: smp_header.Header | None = None
+        self._sent = b""
         self._lines = b""
         self._repeats_left = 0
 
@@ -153,6 +154,7 @@ class ConsoleSmpTransport(SMPTransport):
             )
         self._raise_if_not_connected()
         self._request = smp_header.Header.loads(data[: smp_header.Header.SIZE])
+        self._sent = data
         self._repeats_left = _MOST_REPEATS if is_harmless_twice(data) else 0
         self._lines = b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
         await self._write()
@@ -163,9 +165,11 @@ class ConsoleSmpTransport(SMPTransport):
         Waits as long as the caller lets it; smpclient puts a time limit around it.
 
         Raises:
-            SMPTransportDisconnected: not connected, or the console's port is gone.
+            SMPTransportDisconnected: not connected, the console's port is gone, or the board has
+                forgotten the upload whose packet was sent again.
             SMPBadCRC: the answer arrived damaged, and the request is not sent again.
         """
+        is_repeated = False
         answer = asyncio.ensure_future(self._receive_answer())
         try:
             while self._repeats_left > 0:
@@ -173,9 +177,16 @@ class ConsoleSmpTransport(SMPTransport):
                 if answer.done():
                     break
                 self._repeats_left -= 1
+                is_repeated = True
                 self._record_repeat()
                 await self._write()
-            return await answer
+            message = await answer
+            # smpclient would begin the upload anew, and nobody would hear of the reset.
+            if is_repeated and has_forgotten_upload(self._sent, message):
+                raise SMPTransportDisconnected(
+                    "The board did not answer and has forgotten the upload since."
+                )
+            return message
         finally:
             answer.cancel()
 

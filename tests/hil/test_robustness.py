@@ -356,7 +356,7 @@ def test_uart_noise(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
     assert_upgraded(upgrade.verdict())
 
 
-@pytest.mark.needs("fault_injection")
+@pytest.mark.needs("fault_injection", "ble")
 def test_usb_serial_vanishes_and_returns(
     dut: Dut, firmware: FirmwareSource, faults: Faults
 ) -> None:

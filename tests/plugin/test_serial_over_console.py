@@ -31,3 +31,16 @@ def test_application_upgrade_over_the_shells_uart(user_folder: pytest.Pytester) 
     refused = user_folder.runpytest_subprocess(*arguments, "--radio=bleak")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["*--radio is for boards on BLE; wired is not*"])
+
+
+def test_upload_that_a_reset_ends_is_not_begun_anew_in_silence(
+    user_folder: pytest.Pytester,
+) -> None:
+    """The scenarios of it, unchanged: a UART has no connection whose loss would tell."""
+    Path("boards").mkdir()
+    Path("boards/wired.toml").write_text(BOARD_FILE)
+    scenarios = Path(__file__).parents[1] / "hil" / "test_robustness.py"
+    result = user_folder.runpytest_subprocess(
+        *("--board=wired", "--board-dir=boards", str(scenarios), "-k", "reset_during_upload")
+    )
+    result.assert_outcomes(passed=2)

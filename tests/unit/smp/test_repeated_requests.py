@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from smp.exceptions import SMPBadCRC
+from smp.image_management import ImageUploadWriteResponse
 from smpclient import SMPClient
 from smpclient.requests.image_management import (
     ImageErase,
@@ -26,7 +27,7 @@ from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.probe.protocol import ResetKind
 from pytest_nrf_fota.report.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
-from pytest_nrf_fota.smp.harmless_twice import is_harmless_twice
+from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
 from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
 from pytest_nrf_fota.units.sim import SimUnit
 
@@ -52,6 +53,16 @@ harmless."""
 def test_what_may_be_sent_again(request_bytes: bytes, may_be: bool) -> None:
     """A second reset would be one too many, and a first packet erases the slot."""
     assert is_harmless_twice(request_bytes) is may_be
+
+
+def test_board_that_was_reset_has_forgotten_the_upload() -> None:
+    """It asks for less than it had; one that has the packet already asks for more, or the same."""
+    request = ImageUploadWrite(off=512, data=b"x").BYTES
+    assert has_forgotten_upload(request, ImageUploadWriteResponse(off=0).BYTES)
+    assert not has_forgotten_upload(request, ImageUploadWriteResponse(off=512).BYTES)
+    assert not has_forgotten_upload(request, ImageUploadWriteResponse(off=1024).BYTES)
+    assert not has_forgotten_upload(request, ImageUploadWriteResponse(rc=3).BYTES)
+    assert not has_forgotten_upload(ImageStatesRead().BYTES, ImageStatesRead().BYTES)
 
 
 class LossyConsole(Console):
