@@ -35,9 +35,17 @@ def require_hex_fits_slots(
         paths: the hex files.
         layout: where the slots come from, for the message.
     """
+    files = ", ".join(str(path) for path in paths)
+    if board.slots.s0 is not None and _is_mcuboot_alone(segments, board):
+        raise BoardFileError(
+            "The firmware has no NSIB: MCUboot lies at 0, and there is neither provisioning data "
+            f"nor a firmware in S0 (0x{board.slots.s0.address:x}) or S1.",
+            where=files,
+            next_step="Give the whole build folder, whose layout is then taken, or a board without "
+            "NSIB such as nrf5340dk_mcuboot (virtual: nrf5340dk_mcuboot_sim).",
+        )
     found = list(_found_places(segments, board))
     wrong = [one for one in found if _address(board.slots, one.name) != one.address]
-    files = ", ".join(str(path) for path in paths)
     if wrong:
         lines = [
             f"    {one.name}: {_shown(_address(board.slots, one.name))} in {layout}, "
@@ -50,14 +58,6 @@ def require_hex_fits_slots(
             next_step="Give the whole build folder, whose partitions.yml is then taken, or a board "
             "file with its own slots (sizes as in partitions.yml):\n"
             f"{slots_table(_moved(board.slots, found))}",
-        )
-    if board.slots.s0 is not None and _is_mcuboot_alone(segments, board):
-        raise BoardFileError(
-            "The firmware has no NSIB: MCUboot lies at 0, and there is neither provisioning data "
-            f"nor a firmware in S0 (0x{board.slots.s0.address:x}) or S1.",
-            where=files,
-            next_step="Give the whole build folder, whose layout is then taken, or a board without "
-            "NSIB such as nrf5340dk_mcuboot (virtual: nrf5340dk_mcuboot_sim).",
         )
 
 
@@ -107,7 +107,9 @@ def _is_mcuboot_alone(segments: Sequence[Segment], board: BoardType) -> bool:
     has_nsib_firmware = any(find_fw_info(read, s.address) for s in (slots.s0, slots.s1))
     is_provisioned = parse_provisioning(read, slots.provisioning_address) is not None
     has_code_at_0 = read(0, 8) != b"\xff" * 8
-    has_image = _holds_image(segments, slots.primary.address)
+    has_image = (
+        _holds_image(segments, slots.primary.address) or _only_image(segments, board) is not None
+    )
     return has_code_at_0 and has_image and not (has_nsib_firmware or is_provisioned)
 
 

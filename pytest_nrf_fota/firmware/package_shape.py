@@ -100,7 +100,7 @@ _SYSBUILD_MCUBOOT_FILES = (
 )
 _SYSBUILD_2_9 = PackageShape(
     format_version=1,
-    application_file=f"{APPLICATION_NAME}.bin",
+    application_file=f"{APPLICATION_NAME}.signed.bin",
     network_file=f"{NETWORK_NAME}.bin",
     mcuboot_files=_SYSBUILD_MCUBOOT_FILES,
     board="nrf5340dk",
@@ -110,7 +110,7 @@ _SYSBUILD_2_9 = PackageShape(
     application_is_always_indexed=True,
     mcuboot_has_slot=False,
 )
-# That it is 3.0 which renamed the application's file is inferred.
+# Public builds of 2.9.0 name the application's file *.signed.bin, those of 2.7.0 *.bin.
 _SYSBUILD_3_0 = PackageShape(
     format_version=1,
     application_file=f"{APPLICATION_NAME}.signed.bin",

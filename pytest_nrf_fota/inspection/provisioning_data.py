@@ -20,7 +20,7 @@ from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
 # Partition `provision` before the firmware in the network core's flash, where NCS puts it; it lies
-# elsewhere in NCS 2.0 and before (seen in public builds: right behind b0n's own code, no larger).
+# elsewhere in NCS 2.1.0 (seen in public builds: right behind b0n's own code, no larger).
 _NETWORK_PROVISIONING_ADDRESS = 0x01008580
 _SEARCHED_BYTES = 0x400
 _FIELDS_BYTES = 12

@@ -99,8 +99,9 @@ def judge_network(
     read over SWD from where its firmware runs.
     """
     before = "unknown" if target.version_before is None else target.version_before
+    same = " (the same version)" if target.version_before == target.version else ""
     return _verdict(
-        f"network core {before} -> {target.version}",
+        f"network core {before} -> {target.version}{same}",
         (
             network_evidence.uart_evidence(seen.boots, network_lines, target),
             network_evidence.smp_evidence(seen.images, target),

@@ -71,7 +71,7 @@ def test_keys_without_what_they_signed(user_folder: pytest.Pytester) -> None:
     pem = _pem(user_folder.path / "nsib.pem", "nsib")
     result = user_folder.runpytest_subprocess("--board=nrf5340dk_sim", f"--nsib-key={pem}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*need what they signed: --update=ZIP"])
+    result.stderr.fnmatch_lines(["*need what they signed: --baseline"])
 
 
 def test_a_variant_that_the_user_built(user_folder: pytest.Pytester) -> None:

@@ -152,7 +152,7 @@ def test_provisioning_of_the_network_core(
 def test_provisioning_of_the_network_core_in_another_layout(
     demo: DemoSource, board: BoardType, tmp_path: Path
 ) -> None:
-    """Found by the firmware that it names, as in builds of NCS 2.0."""
+    """Found by the firmware that it names, as in a public build of NCS 2.1.0."""
     # No keys; one counter whose 240 slots would reach into the firmware.
     fields = struct.pack("<3I4H", 0x01008800, 0x01008800, 0, 1, 1, 1, 240)
     segments = [one for one in read_hex(demo.baseline) if one.address == 0x01008800]

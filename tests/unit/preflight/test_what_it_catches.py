@@ -137,7 +137,7 @@ class TestMonotonicCounter:
             "board boots",
             "Firmware version (14) is smaller than monotonic counter (20).",
             "does not even boot what is installed",
-            "Flash a merged.hex",
+            "Give a merged.hex that boots",
         )
 
     def test_raised_while_the_board_runs(self, workshop: Workshop) -> None:
