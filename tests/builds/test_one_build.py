@@ -6,10 +6,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
+from pytest_nrf_fota.firmware.keys import SigningKey, signing_key_for_tests
+from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, encode_public_key
+from pytest_nrf_fota.firmware.published_keys import published_signing_key
+from pytest_nrf_fota.firmware.renewal import renew_image
 
 from .shapes import SHAPES
-from .west_build import WestBuild
+from .west_build import Shape, WestBuild
+
+# KEYHASH of root-ec-p256.pem in MCUboot's repository.
+ROOT_EC_P256 = "e30466f6b8470c1f29070b17f1e2d3e94d445e3f608087fdc711e4382bb538b6"
 
 UPGRADES = """
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
@@ -92,3 +99,29 @@ def test_lone_hex_file_gives_an_application(user_folder: pytest.Pytester) -> Non
     )
     result.assert_outcomes(passed=1, skipped=1)
     assert "No update package with mcuboot images was given" in result.stdout.str()
+
+
+def test_published_key_needs_no_option(user_folder: pytest.Pytester) -> None:
+    """A build without a key of its own is signed with one of MCUboot's repository."""
+    alone = next(shape for shape in SHAPES if shape.name == "ncs-3.1-alone-ns")
+    build = WestBuild(alone, user_folder.path / "made").first()
+    merged = build / "merged.hex"
+    published = published_signing_key(bytes.fromhex(ROOT_EC_P256))
+    assert published is not None
+    signed = [_signed_with(published, segment, alone) for segment in read_hex(merged)]
+    write_hex(merged, signed)
+    (build / "dfu_application.zip").unlink()
+    (build / "fota" / "zephyr" / "zephyr.signed.bin").unlink()
+    result = user_folder.runpytest_subprocess(
+        "--board=nrf5340dk_sim", f"--baseline={build}", "-k", "test_app"
+    )
+    result.assert_outcomes(passed=1, deselected=1)
+
+
+def _signed_with(key: SigningKey, segment: Segment, shape: Shape) -> Segment:
+    """MCUboot takes the key, the application is signed with it."""
+    if segment.address == shape.slots.primary.address:
+        image = McubootImage.parse(segment.data)
+        return Segment(segment.address, renew_image(image, image.payload, image.version, key))
+    own = encode_public_key(signing_key_for_tests("mcuboot").public_key())
+    return Segment(segment.address, segment.data.replace(own, encode_public_key(key.public_key())))
