@@ -127,7 +127,12 @@ def _radio_lines(build: Build) -> Iterator[_Line]:
     elif application.is_on(*_SHELL_OPTIONS):
         yield _Line('kind = "serial_over_console"', "CONFIG_MCUMGR_TRANSPORT_SHELL")
     elif application.is_on(*_UART_OPTIONS):
-        yield _Line('kind = "serial"', "CONFIG_MCUMGR_TRANSPORT_UART")
+        # Zephyr 4.1, boards/nordic/nrf5340dk/nrf5340_cpuapp_common.dtsi: zephyr,uart-mcumgr and
+        # zephyr,console are one UART.
+        yield _Line(
+            'kind = "serial_over_console"',
+            "CONFIG_MCUMGR_TRANSPORT_UART; a guess: zephyr,uart-mcumgr is the console's UART",
+        )
     else:
         yield _Line('kind = "ble"', "a guess: the build has no SMP server that is known here")
 

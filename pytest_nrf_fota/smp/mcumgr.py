@@ -34,7 +34,7 @@ from pytest_nrf_fota.smp.messages import (
     is_legacy_ok,
 )
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
-from pytest_nrf_fota.units.protocol import Radio, ResettableRadio
+from pytest_nrf_fota.units.protocol import MuteRadio, Radio, ResettableRadio
 
 _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0
@@ -360,8 +360,13 @@ class Mcumgr:
                 if lost
                 else f"No answer within {waited_s:.3g} s while trying to {what}.",
                 where=self._radio.description,
-                next_step="Look at the UART log: did the board reset, hang, or run out of buffers?",
+                next_step=self._hint_of_silence()
+                or "Look at the UART log: did the board reset, hang, or run out of buffers?",
             ) from error
+
+    def _hint_of_silence(self) -> str | None:
+        is_mute = self._transport is not None and not self._transport.has_answered
+        return self._radio.silence_hint if is_mute and isinstance(self._radio, MuteRadio) else None
 
     def _waited_s(self, deadline: Deadline) -> float:
         # Of an upload, each packet has a deadline of its own.

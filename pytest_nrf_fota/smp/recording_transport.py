@@ -24,14 +24,16 @@ _COMMANDS: dict[GroupId, type[IntEnum]] = {
 class RecordingTransport(SMPTransport):
     """Delegates to `inner`; smpclient's protocol asks transports to derive from it.
 
-    `last_return_code` is the `rc` of the last answer, None where it had none. `unanswered_s` tells
-    for how long the last request has had no answer.
+    `has_answered` tells whether any answer came. `last_return_code` is the `rc` of the last
+    answer, None where it had none. `unanswered_s` tells for how long the last request has had no
+    answer.
     """
 
     def __init__(self, inner: SMPTransport, recorder: FlightRecorder) -> None:
         self._inner = inner
         self._recorder = recorder
         self.last_return_code: int | None = None
+        self.has_answered = False
         self._requested_at_s = time.monotonic()
 
     async def connect(self, address: str, timeout_s: float) -> None:
@@ -51,6 +53,7 @@ class RecordingTransport(SMPTransport):
     async def receive(self) -> bytes:
         """Receive an answer and record it."""
         data = await self._inner.receive()
+        self.has_answered = True
         self._record("answer", data)
         return data
 

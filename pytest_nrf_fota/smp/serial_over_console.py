@@ -315,6 +315,15 @@ class ConsoleSmpRadio:
         """What carries SMP to this unit."""
         return f"serial SMP on the console {self._console.port}"
 
+    @property
+    def silence_hint(self) -> str:
+        """What to look at where no answer has come at all."""
+        return (
+            "Does the application serve SMP on this UART (CONFIG_MCUMGR_TRANSPORT_SHELL=y or "
+            "CONFIG_MCUMGR_TRANSPORT_UART=y; NCS 2.3: CONFIG_MCUMGR_SMP_SHELL=y or "
+            "CONFIG_MCUMGR_SMP_UART=y)? Otherwise radio.kind in the board file is another."
+        )
+
     def transport(self) -> SMPTransport:
         """A fresh, unconnected transport for one connection."""
         return ConsoleSmpTransport(

@@ -36,6 +36,15 @@ class ResettableRadio(Protocol):
         """Reset the adapter and return its name. Raises `RadioLostError` where it cannot be."""
 
 
+@runtime_checkable
+class MuteRadio(Protocol):
+    """A radio on which connecting proves nothing: whether SMP is there, only an answer tells."""
+
+    @property
+    def silence_hint(self) -> str:
+        """What to look at where no answer has come at all."""
+
+
 @dataclass(frozen=True)
 class Wires:
     """The three wires to one unit, open and ready.
