@@ -16,12 +16,10 @@ _CHILD_IMAGES = next(shape for shape in SHAPES if shape.name == "ncs-2.3-nsib")
 
 
 @pytest.fixture
-def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def user_folder(empty_folder: pytest.Pytester) -> pytest.Pytester:
     """A folder with a test that would run."""
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    pytester.makepyfile(test_it="def test_it(dut, firmware): dut.prepare(firmware.baseline)")
-    return pytester
+    empty_folder.makepyfile(test_it="def test_it(dut, firmware): dut.prepare(firmware.baseline)")
+    return empty_folder
 
 
 @pytest.fixture

@@ -28,12 +28,10 @@ def _by_name(shape: Shape) -> str:
 
 
 @pytest.fixture
-def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A folder with upgrade tests; runs there take nothing from the run around them."""
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    pytester.makepyfile(test_app=APP_UPGRADE, test_mcuboot=MCUBOOT_UPGRADE)
-    return pytester
+def user_folder(empty_folder: pytest.Pytester) -> pytest.Pytester:
+    """A folder with upgrade tests."""
+    empty_folder.makepyfile(test_app=APP_UPGRADE, test_mcuboot=MCUBOOT_UPGRADE)
+    return empty_folder
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=_by_name)

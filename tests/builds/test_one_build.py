@@ -33,13 +33,11 @@ _NSIB = next(shape for shape in SHAPES if shape.name == "ncs-2.3-nsib")
 
 
 @pytest.fixture
-def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A folder with upgrade tests; runs there take nothing from the run around them."""
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    pytester.makepyfile(test_mine=UPGRADES)
-    WestBuild(_NSIB, pytester.path).first("build")
-    return pytester
+def user_folder(empty_folder: pytest.Pytester) -> pytest.Pytester:
+    """A folder with upgrade tests."""
+    empty_folder.makepyfile(test_mine=UPGRADES)
+    WestBuild(_NSIB, empty_folder.path).first("build")
+    return empty_folder
 
 
 def pem(path: Path, key: ec.EllipticCurvePrivateKey) -> Path:

@@ -291,8 +291,8 @@ class WestBuild:
             self._write_config(build / "b0" / "zephyr" / ".config", nsib)
 
     def _write_domains(self, build: Path, names: Sequence[str]) -> None:
-        domains = [{"name": name, "build_dir": f"/work/{build.name}/{name}"} for name in names]
-        table = {"default": names[0], "build_dir": f"/work/{build.name}", "domains": domains}
+        domains = [{"name": name, "build_dir": f"/home/user/{build.name}/{name}"} for name in names]
+        table = {"default": names[0], "build_dir": f"/home/user/{build.name}", "domains": domains}
         (build / "domains.yaml").write_text(yaml.safe_dump(table))
 
     def _write_partitions(self, build: Path) -> None:
