@@ -94,6 +94,11 @@ class Build:
         return next((mode for option, mode in _MODES if self.mcuboot.is_on(option)), None)
 
     @property
+    def has_no_smp_server(self) -> bool:
+        """Whether the application is known, and built without MCUmgr."""
+        return self.application is not None and not self.application.is_on("MCUMGR")
+
+    @property
     def hosts_bluetooth_over_ipc(self) -> bool:
         """Whether the application's Bluetooth needs a firmware on the network core."""
         return self.application is not None and self.application.is_on(*_HOST_OVER_IPC)
@@ -137,11 +142,27 @@ def _sdk_version(images: Iterable[Kconfig]) -> tuple[int, int] | None:
 def _layout(files: BuildFiles) -> Layout | None:
     main = files.main_partitions
     if main is not None:
+        _require_one_layout(files, main)
         network = next((p for p in files.partitions if p.name == "partitions_CPUNET.yml"), None)
         return Layout(
             main, read_partitions_yml(main), read_partitions_yml(network) if network else ()
         )
     return _devicetree_layout(files.devicetrees)
+
+
+def _require_one_layout(files: BuildFiles, main: Path) -> None:
+    beside = [
+        path
+        for path in files.partitions
+        if path.name == main.name and len(path.parts) == len(main.parts)
+    ]
+    if len({path.read_bytes() for path in beside}) > 1:
+        raise PackageError(
+            "The folder holds several builds: "
+            f"{' and '.join(files.name_of(path) for path in beside)}.",
+            where=str(files.folder),
+            next_step="Give the folder of one build.",
+        )
 
 
 def _devicetree_layout(devicetrees: Iterable[Path]) -> Layout | None:

@@ -137,6 +137,11 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
         lines.append(
             f"layout   {build.layout.source} ({kind}, {baseline.board.boot.bootloader_mode})"
         )
+    if build is not None and build.has_no_smp_server:
+        lines.append(
+            "note     the application has no SMP server (CONFIG_MCUMGR is off): a kit with it "
+            "cannot be updated; a virtual kit runs a stand-in that has one"
+        )
     if Core.NETWORK in baseline.board.probe.recover and not has_network_core(baseline.segments):
         lines.append("baseline has nothing for the network core, which is erased with the board")
     return lines
@@ -247,6 +252,12 @@ def read_given_firmware(
             )
         return GivenFirmware(board, None, GivenUpdates((), ()), OwnBuild())
     baseline = read_baseline(board, own, baselines, folder)
+    if not any(core_of(s.address) is Core.APPLICATION for s in baseline.segments):
+        raise PackageError(
+            "The baseline has nothing for the application core, which would stay empty.",
+            where=", ".join(str(file.path) for file in baseline.picked),
+            next_step="Give its hex file as well (merged.hex), or the whole build folder.",
+        )
     require_network_core(
         baseline.segments, baseline.board, baseline.build, [f.path for f in baseline.picked]
     )

@@ -1,5 +1,6 @@
 """Whether what lies in a hex file lies where the board's slots are."""
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,21 @@ from pathlib import Path
 from pytest_nrf_fota.board import BoardType, Slot, Slots
 from pytest_nrf_fota.builds.slots import slots_table
 from pytest_nrf_fota.errors import BoardFileError
-from pytest_nrf_fota.firmware.fw_info import find_fw_info
+from pytest_nrf_fota.firmware.fw_info import (
+    MAGIC_COMMON,
+    MAGIC_FIRMWARE_INFO,
+    VALID,
+    VALID_OFFSET_BYTES,
+    find_fw_info,
+)
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC, McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.provisioning import parse_provisioning
 
 _PAGE_BYTES = 0x1000
+_NETWORK_ADDRESS = 0x0100_0000
+# The two words of fw_info's magic that are the same on all chips (sdk-nrf include/fw_info.h).
+_FW_INFO_START = struct.pack("<II", MAGIC_COMMON, MAGIC_FIRMWARE_INFO)
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,20 @@ def _is_mcuboot_alone(segments: Sequence[Segment], board: BoardType) -> bool:
     has_image = (
         _holds_image(segments, slots.primary.address) or _only_image(segments, board) is not None
     )
-    return has_code_at_0 and has_image and not (has_nsib_firmware or is_provisioned)
+    is_alone = not (has_nsib_firmware or is_provisioned or _holds_fw_info(segments))
+    return has_code_at_0 and has_image and is_alone
+
+
+def _holds_fw_info(segments: Sequence[Segment]) -> bool:
+    """Whether NSIB's struct lies anywhere, of whatever chip; its magic alone may be code."""
+    for data in (segment.data for segment in segments if segment.address < _NETWORK_ADDRESS):
+        at = data.find(_FW_INFO_START)
+        while at >= 0:
+            word = data[at + VALID_OFFSET_BYTES : at + VALID_OFFSET_BYTES + 4]
+            if int.from_bytes(word, "little") == VALID:
+                return True
+            at = data.find(_FW_INFO_START, at + 1)
+    return False
 
 
 def _address(slots: Slots, name: str) -> int | None:

@@ -48,8 +48,10 @@ def require_newer(segments: Sequence[Segment], board: BoardType, packages: Seque
         match package.kind:
             case PackageKind.APPLICATION:
                 installed = _installed_version(segments, board)
-                offered = max(f.image.version for f in package.files if f.image_index == 0)
-                if installed is not None and offered < installed:
+                offered = max(
+                    (f.image.version for f in package.files if f.image_index == 0), default=None
+                )
+                if installed is not None and offered is not None and offered < installed:
                     raise _older("application", str(installed), str(offered), path)
                 _require_another_image(segments, board, package)
             case PackageKind.MCUBOOT:

@@ -28,17 +28,22 @@ def board_file(
     from pytest_nrf_fota.board_file import load_board
     from pytest_nrf_fota.builds.board_text import board_file_text
     from pytest_nrf_fota.builds.build import read_build
+    from pytest_nrf_fota.builds.fitted_board import require_same_soc
     from pytest_nrf_fota.builds.new_board_file import (
         board_name_of,
         release_shown_by,
         write_board_file,
     )
+    from pytest_nrf_fota.builds.one_build import require_updatable
 
     with refusing():
         found = read_build(build)
         folders = tuple(board_dir or ())
         name = board_name_of(output)
-        text = board_file_text(found, load_board(base, folders), name, release_shown_by(found))
+        base_board = load_board(base, folders)
+        require_same_soc(base_board, found)
+        require_updatable(found)
+        text = board_file_text(found, base_board, name, release_shown_by(found))
         if output is None:
             typer.echo(text, nl=False)
             return

@@ -4,7 +4,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -34,6 +34,8 @@ LARGEST_ENTRY_BYTES = 16 * 1024 * 1024
 LARGEST_PACKAGE_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 64
 _ENCRYPTED_FLAG = 0x1
+# The nRF5340's network core (product specification, memory map).
+_NETWORK_FLASH = range(0x01000000, 0x01040000)
 
 
 class ForeignPackageError(PackageError):
@@ -183,6 +185,9 @@ def read_single_image(path: Path, target: PackageTarget) -> DfuPackage:
         )
     manifest = Manifest(files=(ManifestFile(file=path.name),))
     file = _read_file(path, manifest.files[0], {path.name: path.read_bytes()}, target)
+    if file.image.shows_its_code and file.image.reset_vector in _NETWORK_FLASH:
+        # As the manifest of a package with both cores' images numbers them.
+        file = replace(file, image_index=1)
     kind = PackageKind.APPLICATION if file.s_slot is None else PackageKind.MCUBOOT
     return DfuPackage(path, kind, manifest, (file,))
 

@@ -304,6 +304,11 @@ class FilesSource:
 
     def _made_of_baseline(self, kind: PackageKind, usual_name: str) -> Path:
         own = self._own_packages.get(kind)
+        if kind is PackageKind.MCUBOOT and self._board.slots.s0 is None:
+            raise ArtifactUnavailableError(
+                "The board has no NSIB, so its MCUboot cannot be replaced over the air.",
+                next_step="Run this test on a build with NSIB.",
+            )
         if own is None:
             held = [f"{p.name} holds {k.value} images only" for k, p in self._updates.items()]
             raise ArtifactUnavailableError(

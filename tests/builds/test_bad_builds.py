@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.firmware.hex_file import read_hex, write_hex
 
 from .shapes import SHAPES
@@ -219,3 +221,50 @@ class TestBoardFile:
 def _board_file(user_folder: pytest.Pytester, content: str) -> None:
     boards = user_folder.mkdir("boards")
     (boards / "mine.toml").write_text(f'name = "mine"\nbase = "nrf5340dk_sim"\n{content}')
+
+
+def test_nothing_for_the_application_core(user_folder: pytest.Pytester, builds: Path) -> None:
+    del builds
+    text = refusal(user_folder, "--baseline=build_v1/merged_CPUNET.hex")
+    assert "nothing for the application core" in text
+
+
+def test_application_without_smp_server_is_told(user_folder: pytest.Pytester, builds: Path) -> None:
+    """The virtual kit's stand-in has one, the kit's application has not."""
+    config = builds / "build_v1" / "fota" / "zephyr" / ".config"
+    config.write_text(config.read_text().replace("CONFIG_MCUMGR=y\n", ""))
+    result = user_folder.runpytest_subprocess(
+        "--board=nrf5340dk_sim", "--baseline=build_v1", "--collect-only"
+    )
+    result.stdout.fnmatch_lines(["*the application has no SMP server (CONFIG_MCUMGR is off)*"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [(_of_another_soc, "The build is for nrf52840dk"), (_without_mcuboot, "has no MCUboot")],
+)
+def test_no_board_file_is_written_for_it(
+    spoil: Callable[[Path], None], said: str, builds: Path
+) -> None:
+    spoil(builds / "build_v1")
+    result = CliRunner().invoke(app, ["board-file", str(builds / "build_v1")])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_network_cores_image_alone_is_no_application(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """It goes to image 1, as in a package of both cores."""
+    slots = next(shape for shape in SHAPES if shape.name == "ncs-3.0-overwrite-only")
+    west = WestBuild(slots, builds / "made" / "network")
+    first, second = west.first(), west.second()
+    image = second / "signed_by_mcuboot_and_b0_ipc_radio.bin"
+    result = user_folder.runpytest_subprocess(
+        "--board=nrf5340dk_sim", f"--baseline={first}", f"--update={image}", "--collect-only"
+    )
+    assert result.ret == 0, result.stdout.str()
+    arguments = ["preflight", "--board=nrf5340dk_sim", f"--installed={first}", str(image)]
+    answered = CliRunner().invoke(app, arguments)
+    assert "Reset address of image" not in answered.output
+    assert answered.exit_code == 0, answered.output

@@ -262,6 +262,7 @@ class WestBuild:
             "CONFIG_BT": "y",
             hci: "y",
             "CONFIG_BT_DEVICE_NAME": '"nRF5340 FOTA"',
+            "CONFIG_MCUMGR": "y",
             "CONFIG_MCUMGR_TRANSPORT_BT": "y",
             "CONFIG_SHELL": "y",
             "CONFIG_SHELL_BACKEND_SERIAL": "y",
