@@ -13,10 +13,15 @@ _REVISION = re.compile(r"@[0-9a-z.]+", re.IGNORECASE)
 _NON_SECURE = "_ns"
 _APPLICATION_CORE = "cpuapp"
 _NETWORK_CORE = "cpunet"
+# The old form has no mark between board and SoC; the SoC is an nRF's number at the end.
+_OLD_SOC = re.compile(r"_nrf\d+[a-z]?\d*(_cpu[a-z]+)?$")
+_TARGET = re.compile(r"/|_cpu")
 
 
 def is_same_board(name: str, known: Sequence[str], *, is_for_network_core: bool = False) -> bool:
     """Whether a name means one of the known boards, or its network core.
+
+    A name of the board alone means each of its SoCs and cores; two whole targets must be the same.
 
     Args:
         name: as a manifest or a command line has it.
@@ -26,12 +31,20 @@ def is_same_board(name: str, known: Sequence[str], *, is_for_network_core: bool 
     folded = _folded(name)
     if (_APPLICATION_CORE if is_for_network_core else _NETWORK_CORE) in folded:
         return False
-    names = {_folded(one) for one in known}
-    if is_for_network_core:
-        names = {one.replace(_APPLICATION_CORE, _NETWORK_CORE) for one in names}
-    # Behind the bare name come SoC, core and variant, whatever of them somebody wrote.
-    bare_names = {_folded(one.partition("/")[0]) for one in known}
-    return folded in names or _folded(name.partition("/")[0]) in bare_names
+    return any(_fits(name, one) for one in known)
+
+
+def _fits(name: str, known: str) -> bool:
+    if _folded(name).replace(_NETWORK_CORE, _APPLICATION_CORE) == _folded(known):
+        return True
+    are_targets = _TARGET.search(name.lower()) and _TARGET.search(known.lower())
+    return not are_targets and not _boards(name).isdisjoint(_boards(known))
+
+
+def _boards(name: str) -> set[str]:
+    # `feather_nrf52840` may be a board's whole name, or the old form of a `feather`.
+    board = _folded(name.partition("/")[0])
+    return {board, _OLD_SOC.sub("", board)}
 
 
 def _folded(name: str) -> str:

@@ -23,12 +23,13 @@ from pytest_nrf_fota.firmware.description import (
     NetworkDescription,
     NsibDescription,
 )
+from pytest_nrf_fota.firmware.dfu_package import PackageKind
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
 from pytest_nrf_fota.firmware.mcuboot_mode import app_mode, mcuboot_of
-from pytest_nrf_fota.firmware.package_shape import PACKAGE_SHAPES
+from pytest_nrf_fota.firmware.package_shape import APPLICATION_NAME, PACKAGE_SHAPES
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import (
     ADDRESSES_OFFSET_BYTES,
@@ -386,10 +387,11 @@ class DemoSource:
 
     def _package(self, name: str, entries: list[PackageEntry]) -> Path:
         path = self._folder / name
+        is_mcuboot = entries[0].keys["type"] == PackageKind.MCUBOOT.value
         write_package(
             path,
             entries,
-            name="nrf5340dk demonstration",
+            name=self._shape.mcuboot_package_name if is_mcuboot else APPLICATION_NAME,
             format_version=self._shape.format_version,
         )
         return path

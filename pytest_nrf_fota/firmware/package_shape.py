@@ -1,10 +1,12 @@
 """How the DFU packages of a release look: names, manifest keys, format version.
 
-Source: sdk-nrf cmake/fw_zip.cmake (`board` is CONFIG_BOARD, which has no qualifiers since NCS 2.7),
-cmake/sysbuild/zip.cmake and cmake/sysbuild/image_signing_secure_boot.cmake.
+Source: Nordic's sdk-nrf. Up to NCS 2.6 modules/mcuboot/CMakeLists.txt; from 2.7
+cmake/sysbuild/zip.cmake for the application and the network core, and
+cmake/sysbuild/b0_mcuboot_signing.cmake for MCUboot; in all of them cmake/fw_zip.cmake (`board` is
+CONFIG_BOARD, which has no qualifiers since NCS 2.7) and scripts/bootloader/generate_zip.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -26,8 +28,11 @@ class PackageShape:
         soc, network_soc: likewise.
         application_is_always_indexed: whether the application has `image_index` and slot indices
             also where it is the only image.
-        mcuboot_has_slot: whether the MCUboot images say for which slot they are, and their true
-            FW_INFO version; before, `version_B0` was that of the application.
+        mcuboot_package_name: what the manifest of dfu_mcuboot.zip calls the package; that of
+            dfu_application.zip has the application's name.
+        mcuboot_has_slot: whether the MCUboot images say for which slot they are.
+        version_b0_is_of_mcuboot: whether `version_B0` is MCUboot's FW_INFO version; with child
+            images it is that of the application, whose build made the package.
     """
 
     format_version: int
@@ -39,7 +44,9 @@ class PackageShape:
     soc: str
     network_soc: str
     application_is_always_indexed: bool
+    mcuboot_package_name: str
     mcuboot_has_slot: bool
+    version_b0_is_of_mcuboot: bool
 
     def application_keys(self, *, has_network_core: bool) -> dict[str, JsonValue]:
         """What tells the application's entry apart."""
@@ -63,11 +70,15 @@ class PackageShape:
 
     def mcuboot_keys(self, slot: int, fw_info_version: int) -> dict[str, JsonValue]:
         """What tells the entry for S0 or S1 apart."""
-        common: dict[str, JsonValue] = {"type": "mcuboot", "board": self.board, "soc": self.soc}
-        if self.mcuboot_has_slot:
-            return common | {"slot": str(slot), "version_B0": str(fw_info_version)}
         # The application is built with the default of CONFIG_FW_INFO_FIRMWARE_VERSION.
-        return common | {"version_B0": "1"}
+        version_b0 = fw_info_version if self.version_b0_is_of_mcuboot else 1
+        keys: dict[str, JsonValue] = {
+            "type": "mcuboot",
+            "board": self.board,
+            "soc": self.soc,
+            "version_B0": str(version_b0),
+        }
+        return keys | {"slot": str(slot)} if self.mcuboot_has_slot else keys
 
 
 def _indices(image: int) -> dict[str, JsonValue]:
@@ -92,12 +103,15 @@ _CHILD_IMAGES = PackageShape(
     soc="nRF5340_CPUAPP_QKAA",
     network_soc="nRF5340_CPUNET_QKAA",
     application_is_always_indexed=False,
+    mcuboot_package_name=APPLICATION_NAME,
     mcuboot_has_slot=False,
+    version_b0_is_of_mcuboot=False,
 )
 _SYSBUILD_MCUBOOT_FILES = (
     "signed_by_mcuboot_and_b0_mcuboot.bin",
     "signed_by_mcuboot_and_b0_s1_image.bin",
 )
+# Public builds of 2.9.0 name the application's file *.signed.bin, those of 2.7.0 *.bin.
 _SYSBUILD_2_9 = PackageShape(
     format_version=1,
     application_file=f"{APPLICATION_NAME}.signed.bin",
@@ -108,21 +122,12 @@ _SYSBUILD_2_9 = PackageShape(
     soc="nrf5340",
     network_soc="nrf5340",
     application_is_always_indexed=True,
+    mcuboot_package_name="mcuboot",
     mcuboot_has_slot=False,
+    version_b0_is_of_mcuboot=True,
 )
-# Public builds of 2.9.0 name the application's file *.signed.bin, those of 2.7.0 *.bin.
-_SYSBUILD_3_0 = PackageShape(
-    format_version=1,
-    application_file=f"{APPLICATION_NAME}.signed.bin",
-    network_file=f"{NETWORK_NAME}.bin",
-    mcuboot_files=_SYSBUILD_MCUBOOT_FILES,
-    board="nrf5340dk",
-    network_board="nrf5340dk/nrf5340/cpunet",
-    soc="nrf5340",
-    network_soc="nrf5340",
-    application_is_always_indexed=True,
-    mcuboot_has_slot=True,
-)
+# sdk-nrf c73baaf107 (January 2025) gave MCUboot's entries `slot`.
+_SYSBUILD_3_0 = replace(_SYSBUILD_2_9, mcuboot_has_slot=True)
 PACKAGE_SHAPES = {
     "2.3": _CHILD_IMAGES,
     "2.6": _CHILD_IMAGES,

@@ -5,7 +5,9 @@ the port and takes the frames out of the log; the transport here sends and recei
 """
 
 import asyncio
+import binascii
 import logging
+import struct
 import threading
 from collections.abc import Callable
 
@@ -160,14 +162,13 @@ class ConsoleSmpTransport(SMPTransport):
         await self._write()
 
     async def receive(self) -> bytes:
-        """The answer to the last request.
+        """The answer to the last request. One that arrived damaged counts as lost.
 
         Waits as long as the caller lets it; smpclient puts a time limit around it.
 
         Raises:
             SMPTransportDisconnected: not connected, the console's port is gone, or the board has
                 forgotten the upload whose packet was sent again.
-            SMPBadCRC: the answer arrived damaged, and the request is not sent again.
         """
         is_repeated = False
         answer = asyncio.ensure_future(self._receive_answer())
@@ -192,12 +193,7 @@ class ConsoleSmpTransport(SMPTransport):
 
     async def _receive_answer(self) -> bytes:
         while True:
-            try:
-                message = await self._receive_message()
-            except SMPBadCRC:
-                if self._repeats_left == 0:
-                    raise
-                continue
+            message = await self._receive_message()
             header = smp_header.Header.loads(message[: smp_header.Header.SIZE])
             if self._request is None or _answers(header, self._request):
                 return message
@@ -271,6 +267,11 @@ class ConsoleSmpTransport(SMPTransport):
                 decoder = smp_packet.decode()
                 next(decoder)
                 self._arrived.put_nowait(frame)
+            except (SMPBadCRC, binascii.Error, struct.error) as error:
+                # A lost byte breaks base64 or the length before it, a changed one the CRC.
+                _LOGGER.info("Dropped a damaged SMP answer: %s", error)
+                decoder = smp_packet.decode()
+                next(decoder)
 
     async def _next_frame(self) -> bytes:
         while True:

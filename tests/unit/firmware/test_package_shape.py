@@ -25,6 +25,12 @@ S_FILES = {
     "2.9": ["signed_by_mcuboot_and_b0_mcuboot.bin", "signed_by_mcuboot_and_b0_s1_image.bin"],
     "3.0": ["signed_by_mcuboot_and_b0_mcuboot.bin", "signed_by_mcuboot_and_b0_s1_image.bin"],
 }  # fmt: skip
+# With child images and with sysbuild, as in packages that others built with NCS 2.1 to 3.0.
+APP_CORE = (("nrf5340dk_nrf5340_cpuapp", "nRF5340_CPUAPP_QKAA"), ("nrf5340dk", "nrf5340"))
+NETWORK_CORE = (
+    ("nrf5340dk_nrf5340_cpunet", "nRF5340_CPUNET_QKAA"),
+    ("nrf5340dk/nrf5340/cpunet", "nrf5340"),
+)
 
 
 def board_of(ncs: str, folder: Path, *, has_network_slots: bool = False) -> BoardType:
@@ -69,8 +75,10 @@ class TestEachRelease:
         assert [entry.get("slot") for entry in entries] == (
             ["0", "1"] if ncs == "3.0" else [None, None]
         )
-        assert {entry["version_B0"] for entry in entries} == {"15" if ncs == "3.0" else "1"}
+        assert {entry["version_B0"] for entry in entries} == {"1" if ncs in CHILD else "15"}
         assert all("image_index" not in entry for entry in entries)
+        assert {(entry["board"], entry["soc"]) for entry in entries} == {APP_CORE[ncs in SYSBUILD]}
+        assert manifest_of(path)["name"] == ("nrf5340_fota" if ncs in CHILD else "mcuboot")
 
     def test_application(self, ncs: str, tmp_path: Path) -> None:
         board = board_of(ncs, tmp_path)
@@ -81,7 +89,9 @@ class TestEachRelease:
         assert file.image_index == 0
         (entry,) = files_of(path)
         assert ("image_index" in entry) == (ncs in SYSBUILD)
-        assert entry["board"] == ("nrf5340dk_nrf5340_cpuapp" if ncs in CHILD else "nrf5340dk")
+        assert (entry["board"], entry["soc"]) == APP_CORE[ncs in SYSBUILD]
+        assert file.name == ("app_update.bin" if ncs in CHILD else "nrf5340_fota.signed.bin")
+        assert manifest_of(path)["name"] == "nrf5340_fota"
 
     def test_application_and_network_core(self, ncs: str, tmp_path: Path) -> None:
         board = board_of(ncs, tmp_path, has_network_slots=True)
@@ -93,7 +103,8 @@ class TestEachRelease:
         assert network.image.reset_vector in range(0x01008800, 0x01040000)
         entry = files_of(path)[1]
         assert (entry["slot_index_primary"], entry["slot_index_secondary"]) == ("3", "4")
-        assert str(entry["board"]).endswith("cpunet")
+        assert (entry["board"], entry["soc"]) == NETWORK_CORE[ncs in SYSBUILD]
+        assert network.name == ("net_core_app_update.bin" if ncs in CHILD else "ipc_radio.bin")
         assert entry["load_address"] == 0x01008800
 
 
