@@ -112,7 +112,8 @@ def _names_one_of(platform: str, platforms: JsonValue) -> bool:
     if not isinstance(platforms, list):
         return False
     names = [name for name in platforms if isinstance(name, str)]
-    return platform in names or ("/" in platform and is_same_board(platform, names))
+    has_variant = "/" in platform or platform.endswith("_ns")
+    return platform in names or (has_variant and is_same_board(platform, names))
 
 
 def _refuse_name_in_another_file(name: str, folders: Sequence[Path]) -> None:

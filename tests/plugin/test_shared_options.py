@@ -123,4 +123,5 @@ def test_help_names_them_beside_a_wrong_conftest(user_folder: pytest.Pytester) -
     user_folder.makeconftest("raise ValueError('wrong')")
     result = user_folder.runpytest_subprocess("--help")
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["*--board=NAME, --platform=NAME*"])
+    # Python 3.13 writes the value once, behind both names.
+    result.stdout.fnmatch_lines(["*--board*--platform*NAME*"])

@@ -173,6 +173,7 @@ def test_region_of_a_range(
         ("nrf5340dk/nrf5340/cpuapp", "nrf5340dk"),
         ("nrf5340dk_nrf5340_cpuapp", "nrf5340dk"),
         ("nrf5340dk/nrf5340/cpuapp/ns", "nrf5340dk"),
+        ("nrf5340dk_nrf5340_cpuapp_ns", "nrf5340dk"),
         ("nrf5340dk@2.0.0/nrf5340/cpuapp", "nrf5340dk"),
         ("qemu_cortex_m0/nrf51822", "qemu_cortex_m0"),
     ],
