@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from pytest_nrf_fota.board import BoardType, Slot, Slots
+from pytest_nrf_fota.board_checks import EXTERNAL_MEMORY
 from pytest_nrf_fota.builds.build import Layout
 from pytest_nrf_fota.builds.partitions import EXTERNAL_REGION, Partition
 from pytest_nrf_fota.errors import PackageError
-
-EXTERNAL_MEMORY = "external flash"
 
 
 def slots_of(layout: Layout, board: BoardType) -> Slots:
