@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_nrf_fota.board import BootloaderMode
+from pytest_nrf_fota.boards.board import BootloaderMode
 from pytest_nrf_fota.builds.files import SIGNS_OF_A_BUILD, BuildFiles, find_build_files
 from pytest_nrf_fota.builds.kconfig import ImageKind, Kconfig, read_kconfig
 from pytest_nrf_fota.builds.partitions import (
