@@ -18,6 +18,37 @@ _PAGE_BYTES = 0x800
 KEY_ENTRY = struct.Struct(f"<I{PROVISIONED_HASH_BYTES}s")
 KEY_VALID_WORD = 0xFFFFFFFF
 KEY_INVALID_WORD = 0xFFFF0000
+
+
+@dataclass(frozen=True)
+class KeyWords:
+    """The words in front of provisioned keys: up to NCS 2.6 one for all keys, then by its index.
+
+    Args:
+        valid_word: of the first key; None where every word but the revoked one will do.
+        revoked_word: of the first key.
+        index_shift: how far left a key's index is shifted into both; None where it is not.
+    """
+
+    valid_word: int | None
+    revoked_word: int
+    index_shift: int | None = None
+
+    def valid(self, index: int) -> int | None:
+        """The word of a key that may be used; None where any will do."""
+        return None if self.valid_word is None else self.valid_word | self._part(index)
+
+    def revoked(self, index: int) -> int:
+        """The word of a key that was revoked."""
+        return self.revoked_word | self._part(index)
+
+    def _part(self, index: int) -> int:
+        return 0 if self.index_shift is None else index << self.index_shift
+
+
+# sdk-nrf bl_storage.c: INVALID_VAL up to v2.6.0; TOKEN_IDX_OFFSET and what lies beside it later.
+KEY_WORDS_2_3 = KeyWords(None, KEY_INVALID_WORD)
+KEY_WORDS_2_7 = KeyWords(0x50FAFFFF, 0x50FA0000, 24)
 COUNTERS_TYPE = 1
 COUNTER_SLOTS_DEFAULT = 240
 FREE_SLOT = 0xFFFF

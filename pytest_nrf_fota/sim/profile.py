@@ -6,6 +6,8 @@ Source, where a field names none: facts/dual-stage-boot.md, 2.5 (NSIB), 4.4 and 
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from pytest_nrf_fota.sim.boot.nsib_release import NSIB_2_3, NSIB_2_9, NsibRelease
+
 
 class SSlotUpdate(Enum):
     """How MCUboot brings an image into the S slot (facts/dual-stage-boot.md, 4.5).
@@ -34,11 +36,7 @@ class Profile:
         smp_version: SMP protocol version of the application, 1 or 2 (6.2: 1 in 2.3, "later" 2;
             inferred that 2.6 and all after it speak 2).
         asks_for_next_boot: see `sim.app.images.ImageGroupBuild`.
-        nsib_validation_has_levels: whether NSIB's validation lines go through minimal logging,
-            with `I: `, `W: ` or `E: ` before them.
-        nsib_says_reading_version: whether `Trying to get Firmware version` is printed (logs of
-            2.9.99 and 3.0.0 have it; inferred that 2.9.0 has not).
-        nsib_invalidated_word: how `Firmware has been invalidated` is spelt.
+        nsib: what is NSIB's own.
         swap_type_names_image: `Image index: %d, Swap type: %s` instead of `Swap type: %s`.
         downgrade_names_image: `Image %d in slot 1 erased ...` instead of `Image in slot 1 ...`.
         downgrade_checks_permanent: whether downgrade prevention looks at permanent swaps too.
@@ -81,9 +79,7 @@ class Profile:
     hci_driver_open: str
     smp_version: int
     asks_for_next_boot: bool
-    nsib_validation_has_levels: bool
-    nsib_says_reading_version: bool
-    nsib_invalidated_word: str
+    nsib: NsibRelease
     swap_type_names_image: bool
     downgrade_names_image: bool
     downgrade_checks_permanent: bool
@@ -143,9 +139,7 @@ _NCS_2_3 = Profile(
     hci_driver_open="bt_rpmsg_open",
     smp_version=1,
     asks_for_next_boot=False,
-    nsib_validation_has_levels=False,
-    nsib_says_reading_version=False,
-    nsib_invalidated_word="Firwmare",
+    nsib=NSIB_2_3,
     swap_type_names_image=False,
     downgrade_names_image=False,
     downgrade_checks_permanent=False,
@@ -199,8 +193,7 @@ _NCS_2_9 = replace(
         _ZEPHYR_2_9,
     ),
     app_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
-    nsib_validation_has_levels=True,
-    nsib_invalidated_word="Firmware",
+    nsib=NSIB_2_9,
     cleaned_up_line="Cleaned-up secondary slot of image {image}",
     clean_up_counts_each_image=True,
     scratch_resume_mixes_headers=True,
@@ -218,7 +211,6 @@ _NCS_3_0 = replace(
         _ZEPHYR_3_0,
     ),
     app_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
-    nsib_says_reading_version=True,
     wrong_variant_is_cleaned_up_at_once=True,
     clears_stuck_revert=True,
     reverts_over_any_magic=True,
