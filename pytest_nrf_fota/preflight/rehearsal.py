@@ -18,12 +18,13 @@ from pytest_nrf_fota.firmware.dfu_package import (
 )
 from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
-from pytest_nrf_fota.firmware.mcuboot_image import key_hash
+from pytest_nrf_fota.firmware.mcuboot_image import HEADER, key_hash
 from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
 from pytest_nrf_fota.firmware.provisioning import ProvisioningData, parse_provisioning
 from pytest_nrf_fota.preflight.bench import Bench, Upload
 from pytest_nrf_fota.sim.app.image_result import ImageResult
-from pytest_nrf_fota.sim.boot.image_check import SlotCheck, check_slot
+from pytest_nrf_fota.sim.boot.held_header import HeldHeader
+from pytest_nrf_fota.sim.boot.image_check import Acceptance, SlotCheck, check_slot
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.smp.messages import ImageState, describe_return_code
 from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
@@ -299,7 +300,12 @@ def _validate(bench: Bench, file: UpdateFile) -> SlotCheck | None:
     uses_offset = build.description.swap == "offset"
     start = area.page_size_bytes if uses_offset else 0
     update = FlashArea(area.flash, area.name, area.address + start, area.size_bytes - start)
-    return check_slot(update, build.keys, update.size_bytes)
+    acceptance = Acceptance(
+        build.keys,
+        update.size_bytes,
+        is_strict=bench.chain.profile.refuses_by_flags_and_tlvs,
+    )
+    return check_slot(update, HeldHeader.unpack(update.read(0, HEADER.size)), acceptance)
 
 
 def _network_updated(bench: Bench, files: tuple[UpdateFile, ...]) -> bool | None:

@@ -57,8 +57,18 @@ class Profile:
             left it, not only as much as was exchanged (sdk-mcuboot v2.0.99-ncs1).
         scratch_swap_clears_whole_trailer: whether swap using scratch erases each sector of a
             trailer that spans several (sdk-mcuboot v2.1.0-ncs5).
-        scratch_resume_mixes_headers: whether a resumed swap using scratch ends by verifying the
-            new image with the old one's header (sdk-mcuboot v2.1.0-ncs3, mended in v2.1.0-ncs5).
+        resumed_headers_follow_status: whether the headers are read anew after a resumed swap where
+            its status would have them (up to v2.1.0-ncs3; with scratch_headers_move the new image
+            is then verified with the old one's header).
+        final_headers_follow_status: whether that is so after each update by swap using move
+            (v1.9.99-ncs4).
+        scratch_headers_move: whether swap using scratch looks for headers where a swap under way
+            has brought them (v2.1.0-ncs3).
+        finds_status_without_magic: whether it takes the primary slot's trailer for the status where
+            none has the magic (v2.1.0-ncs5, boot_find_status).
+        refuses_by_flags_and_tlvs: see `sim.boot.image_check.Acceptance.is_strict`.
+        asks_own_version: whether downgrade prevention of builds that overwrite compares an update
+            of MCUboot with the version that runs, too (v2.1.0-ncs3).
         network_pair_with_nsib: whether MCUboot under NSIB knows image slots of the network core
             (sdk-mcuboot v2.0.99-ncs1, pm_sysflash.h; before, the second image is the S slot).
         allows_s_slots_in_application_pair: whether the address check of builds for the network core
@@ -93,7 +103,12 @@ class Profile:
     resumes_cut_swap_of_first_sector: bool
     scratch_is_cleared_whole: bool
     scratch_swap_clears_whole_trailer: bool
-    scratch_resume_mixes_headers: bool
+    resumed_headers_follow_status: bool
+    final_headers_follow_status: bool
+    scratch_headers_move: bool
+    finds_status_without_magic: bool
+    refuses_by_flags_and_tlvs: bool
+    asks_own_version: bool
     network_pair_with_nsib: bool
     allows_s_slots_in_application_pair: bool
     network_update_asks_version: bool
@@ -153,7 +168,12 @@ _NCS_2_3 = Profile(
     resumes_cut_swap_of_first_sector=False,
     scratch_is_cleared_whole=False,
     scratch_swap_clears_whole_trailer=False,
-    scratch_resume_mixes_headers=False,
+    resumed_headers_follow_status=True,
+    final_headers_follow_status=True,
+    scratch_headers_move=False,
+    finds_status_without_magic=False,
+    refuses_by_flags_and_tlvs=False,
+    asks_own_version=False,
     network_pair_with_nsib=False,
     allows_s_slots_in_application_pair=False,
     network_update_asks_version=False,
@@ -177,6 +197,7 @@ _NCS_2_6 = replace(
     overwrite_names_image=True,
     cleaned_up_line="Cleaned-up secondary slot of {image}. image.",
     resumes_cut_swap_of_first_sector=True,
+    final_headers_follow_status=False,
     scratch_is_cleared_whole=True,
     network_pair_with_nsib=True,
     allows_s_slots_in_application_pair=True,
@@ -196,7 +217,9 @@ _NCS_2_9 = replace(
     nsib=NSIB_2_9,
     cleaned_up_line="Cleaned-up secondary slot of image {image}",
     clean_up_counts_each_image=True,
-    scratch_resume_mixes_headers=True,
+    scratch_headers_move=True,
+    refuses_by_flags_and_tlvs=True,
+    asks_own_version=True,
     compares_usable_sectors=True,
     s_slot_update=SSlotUpdate.NSIB_COPY,
 )
@@ -215,7 +238,8 @@ _NCS_3_0 = replace(
     clears_stuck_revert=True,
     reverts_over_any_magic=True,
     scratch_swap_clears_whole_trailer=True,
-    scratch_resume_mixes_headers=False,
+    resumed_headers_follow_status=False,
+    finds_status_without_magic=True,
     prints_image_version=True,
 )
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import Field
 
 from pytest_nrf_fota.firmware.description import McubootDescription
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import (
@@ -50,7 +52,7 @@ class McubootOptions(Recorded):
 class McubootBoot(Recorded):
     """One boot, on what the one before left behind."""
 
-    changed_before: dict[str, Packed] = {}
+    changed_before: dict[str, Packed] = Field(default_factory=dict)
     cut: tuple[int, Literal["before", "during", "after"]] | None
     decision: str
     address: int | None
@@ -146,6 +148,7 @@ def _boot(
         keys=() if setup.public_key is None else (_public_key(setup.public_key),),
         other_s_slot=hardware.s_area(1) if setup.under_nsib else None,
         max_sectors=setup.max_sectors,
+        own_version=ImageVersion(1, 0, 0),
     )
     address = None
     try:
@@ -168,7 +171,7 @@ def _boot(
         address=address,
         lines=tuple(lines[len(profile.mcuboot_banner) :]),
         operations=len(flash.operations),
-        memory={name: flash.read(place.address, place.size_bytes) for name, place in places.items()},
+        memory={name: flash.read(at.address, at.size_bytes) for name, at in places.items()},
     )
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +26,11 @@ FOLDER = Path(__file__).parent / "nsib"
 _APP_FLASH = MemoryLayout("application flash", 0x0, 0x100000, 0x1000, 4, 0.0, 0.0)
 _UICR = MemoryLayout("application UICR", 0xFF8000, 0x800, 0x800, 4, 0.0, 0.0, False, True)
 _SLOT_BYTES = 0xC200
+_S0, _S1 = Place(0x8000, _SLOT_BYTES), Place(0x18000, _SLOT_BYTES)
 _SLOTS = SlotMap(
     primary=Place(0x28000, 0x10000),
     secondary=Place(0x38000, 0x10000),
-    nsib=NsibSlots(Place(0x8000, _SLOT_BYTES), Place(0x18000, _SLOT_BYTES), 0xFF8100),
+    nsib=NsibSlots(_S0, _S1, 0xFF8100),
 )
 
 
@@ -100,7 +100,8 @@ def _boot(flash: Flash, profile: Profile) -> NsibBoot:
     touched: dict[int, None] = {}
 
     def note(operation: Operation) -> None:
-        touched.update(dict.fromkeys(range(operation.address, operation.address + operation.size_bytes, 4)))
+        words = range(operation.address, operation.address + operation.size_bytes, 4)
+        touched.update(dict.fromkeys(words))
 
     flash.on_operation = note
     before = {layout.name: flash.read(layout.start, layout.size_bytes) for layout in flash.layouts}
@@ -114,7 +115,7 @@ def _boot(flash: Flash, profile: Profile) -> NsibBoot:
         match end:
             case Jump():
                 address = end.address
-                decision = "s0" if address < _SLOTS.nsib.s1.address else "s1"
+                decision = "s0" if address < _S1.address else "s1"
             case Halt(panicked=True):
                 decision = "panic"
             case _:
@@ -125,6 +126,10 @@ def _boot(flash: Flash, profile: Profile) -> NsibBoot:
         old = before[layout.name][place - layout.start : place - layout.start + 4]
         new = flash.read(place, 4)
         if old != new:
-            writes.append((place, f"{struct.unpack('<I', old)[0]:08x}", f"{struct.unpack('<I', new)[0]:08x}"))
+            writes.append((place, _word(old), _word(new)))
     printed = tuple(lines[len(profile.nsib_banner) :])
     return NsibBoot(decision=decision, address=address, lines=printed, writes=tuple(writes))
+
+
+def _word(data: bytes) -> str:
+    return f"{int.from_bytes(data, 'little'):08x}"

@@ -113,9 +113,7 @@ def _provisioning(core: NetworkCore) -> ProvisioningData | None:
     return parse_provisioning(core.flash.read, core.map.provisioning_address)
 
 
-def _read_version(
-    core: NetworkCore, provisioning: ProvisioningData, profile: Profile
-) -> B0nEnd:
+def _read_version(core: NetworkCore, provisioning: ProvisioningData, profile: Profile) -> B0nEnd:
     info = core.find_fw_info(provisioning.s0_address, profile.nsib.fw_info_offsets_bytes)
     if info is None:
         # MCUboot is answered all the same, and takes the version for 0.
@@ -167,9 +165,7 @@ class _B0n:
         return 0
 
     def _is_valid(self, source_address: int) -> bool:
-        info = self.core.find_fw_info(
-            source_address, self.profile.nsib.fw_info_offsets_bytes
-        )
+        info = self.core.find_fw_info(source_address, self.profile.nsib.fw_info_offsets_bytes)
         try:
             problem = self._problem(source_address, info)
         except FlashError:

@@ -257,9 +257,7 @@ class _Nsib:
             if state is KeyState.UNKNOWN:
                 raise _PanicError
             if state is KeyState.VALID and has_blank_halfword(storage.key_hash(index)):
-                self.log(
-                    _Level.ERROR, f"verify_public_keys() returned {ERROR_BLANK_HALFWORD}."
-                )
+                self.log(_Level.ERROR, f"verify_public_keys() returned {ERROR_BLANK_HALFWORD}.")
                 self.log(_Level.INFO, "A public key contains 0xFFFF, which is unsupported")
                 raise _RefusedError
 

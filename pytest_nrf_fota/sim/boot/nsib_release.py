@@ -21,7 +21,8 @@ class NsibRelease:
         ends_counter_line_twice: whether an empty line follows `Setting monotonic counter (...)`.
         invalidated_word: how `Firmware has been invalidated` is spelt.
         fw_info_offsets_bytes: where in a slot the struct is looked for (fw_info_bare.h).
-        counter_errors_are_fatal: whether a slot is refused whose version cannot be counted (main.c).
+        counter_errors_are_fatal: whether a slot is refused whose version cannot be counted
+            (main.c).
         counts_versions: whether the build has rollback protection; an option from 3.2 on.
         b0n_says_why: whether b0n prints its validation lines (`external`).
     """

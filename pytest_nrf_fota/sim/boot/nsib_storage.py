@@ -119,7 +119,8 @@ class NsibStorage:
         return _ADDRESSES_BYTES + index * KEY_ENTRY.size
 
     def _word(self, offset_bytes: int) -> int:
-        (word,) = struct.unpack("<I", self.read(self.address + ADDRESSES_OFFSET_BYTES + offset_bytes, 4))
+        address = self.address + ADDRESSES_OFFSET_BYTES + offset_bytes
+        (word,) = struct.unpack("<I", self.read(address, 4))
         return int(word)
 
     def _halfword(self, address: int) -> int:

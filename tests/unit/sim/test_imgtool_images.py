@@ -17,11 +17,12 @@ from imgtool.main import imgtool
 
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import SigningKey
-from pytest_nrf_fota.firmware.mcuboot_image import TLV_SHA512, McubootImage
+from pytest_nrf_fota.firmware.mcuboot_image import HEADER, TLV_SHA512, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.sim.app.image_result import DONE, MAGIC_MISMATCH, ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
-from pytest_nrf_fota.sim.boot.image_check import SlotContent, check_slot
+from pytest_nrf_fota.sim.boot.held_header import HeldHeader
+from pytest_nrf_fota.sim.boot.image_check import Acceptance, SlotContent, check_slot
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
@@ -293,7 +294,9 @@ class TestRefusals:
         area.write(0, data + b"\xff" * (-len(data) % 4))
         key = key_of(kind)
 
-        check = check_slot(area, () if key is None else (key.public_key(),), area.size_bytes)
+        keys = () if key is None else (key.public_key(),)
+        header = HeldHeader.unpack(area.read(0, HEADER.size))
+        check = check_slot(area, header, Acceptance(keys, area.size_bytes, is_strict=True))
 
         assert check.content is SlotContent.INVALID
         assert "SHA512" in check.reason
