@@ -31,10 +31,11 @@ def prepare(
         pair.swap_type = decide(setup, pair, uses, SwapType.NONE)
         return
     source_type = read_swap_source(setup, pair)
-    if not read_headers(setup, pair, pair.unfinished, source_type):
+    is_under_way = not pair.unfinished.is_fresh
+    if not read_headers(setup, pair, pair.unfinished, source_type, needs_both=is_under_way):
         setup.log(f"W: Failed reading image headers; Image={pair.number}")
         return
-    if not pair.unfinished.is_fresh:
+    if is_under_way:
         _withdraw_reverts(earlier)
         status = resume_swap(setup, pair, source_type)
         follows_status = setup.profile.resumed_headers_follow_status

@@ -51,6 +51,8 @@ def read_headers(
     pair: ImagePair,
     status: Status | None = None,
     swap_type: SwapType = SwapType.NONE,
+    *,
+    needs_both: bool = False,
 ) -> bool:
     """Read both headers into the pair; False where the pair cannot be gone on with.
 
@@ -59,8 +61,8 @@ def read_headers(
         pair: the pair.
         status: how far a swap has come, where the caller hands it on.
         swap_type: the type of that swap.
+        needs_both: whether the update's header must be found, too.
     """
-    needs_both = status is not None and not status.is_fresh
     for slot in Slot:
         try:
             pair.held[slot.value] = _read(setup, pair, slot, status, swap_type)
