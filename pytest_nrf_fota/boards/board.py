@@ -140,13 +140,15 @@ class ExternalFlash(_Section):
 class ConsoleSettings(_Section):
     """The UART. Without `prompt` the board's application has no shell.
 
-    `shell` is false for an application without one, where the base board has a prompt.
+    `shell` is false for an application without one, where the base board has a prompt;
+    `flash_shell` for one whose shell has no `flash` commands.
     `reopen_s` is how long the port may be away, as USB serial ports are while a debugger restarts.
     """
 
     baudrate: int = Field(gt=0)
     prompt: Regex | None = None
     shell: bool = True
+    flash_shell: bool = True
     typing_chunk_bytes: int = Field(default=24, gt=0)
     reopen_s: float = Field(default=5.0, ge=0)
 
@@ -155,8 +157,14 @@ class ConsoleSettings(_Section):
         """Whether commands can be typed."""
         return self.prompt is not None and self.shell
 
+    @property
+    def can_erase_flash(self) -> bool:
+        """Whether the external flash can be erased by a command."""
+        return self.has_shell and self.flash_shell
+
 
 RadioKind: TypeAlias = Literal["ble", "serial_over_console", "serial", "udp"]
+Pairing: TypeAlias = Literal["none", "just_works", "passkey"]
 
 
 class RadioSettings(_Section):
@@ -172,7 +180,7 @@ class RadioSettings(_Section):
     name: str | None = None
     host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)
-    pairing: Literal["none", "just_works", "passkey"] = "none"
+    pairing: Pairing = "none"
     passkey: PasskeyRegex = r"Passkey for .*: (?P<passkey>\d{6})\b"
 
 

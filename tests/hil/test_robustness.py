@@ -216,7 +216,7 @@ def test_stale_pending_slot(dut: Dut, firmware: FirmwareSource) -> None:
     assert dut.mcumgr.get_image_list() == baseline
 
 
-@pytest.mark.needs("external_flash", "shell")
+@pytest.mark.needs("external_flash", "flash_shell")
 def test_erased_external_flash_boots(dut: Dut, firmware: FirmwareSource) -> None:
     """The board boots its application although the external flash was erased under it.
 
