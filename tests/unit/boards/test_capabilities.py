@@ -17,8 +17,8 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
         (
             "nrf5340dk_sim",
             "nsib ble netcore external_flash signature image_group image_marking revert "
-            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase fault_injection "
-            "power swap_reset",
+            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase "
+            "fault_injection power swap_reset",
         ),
         (
             "nrf5340dk_sim_netcore",
