@@ -170,7 +170,8 @@ Pairing: TypeAlias = Literal["none", "just_works", "passkey"]
 class RadioSettings(_Section):
     """How SMP reaches the board.
 
-    `serial_over_console` shares the console's UART, `serial` has a port of its own. `name` is what
+    `serial_over_console` shares the console's UART, `serial` has a port of its own: of a kit the
+    serial port number `vcom`, from 0 in the order of its USB interfaces. `name` is what
     a board on BLE advertises. `host` is which radio of this host reaches it, as for `--radio`
     (smp/host_radio.py); left out, a kit is reached by this host's Bluetooth, a virtual kit by its
     own HCI socket.
@@ -178,6 +179,7 @@ class RadioSettings(_Section):
 
     kind: RadioKind
     name: str | None = None
+    vcom: int | None = Field(default=None, ge=0)
     host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)
     pairing: Pairing = "none"

@@ -137,6 +137,7 @@ class QemuUnit:
             line_length_bytes=self._machine.smp_line_length_bytes,
             line_buffers=self._machine.smp_line_buffers,
             recorder=recorder,
+            has_own_port=smp_port is not None,
         )
         smp_console = smp_port or console
         return Wires(
