@@ -12,7 +12,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.builds.files import find_build_files
+from pytest_nrf_fota.builds.build import read_build
+from pytest_nrf_fota.builds.hex_choice import only_one
+from pytest_nrf_fota.builds.one_build import require_packages
 from pytest_nrf_fota.errors import InputError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     LARGEST_ENTRY_BYTES,
@@ -87,17 +89,14 @@ def _resign_build(
             where=str(output),
             next_step="Give a folder, new or empty.",
         )
-    packages: dict[str, Path] = {}
-    for path in find_build_files(folder).packages:
-        if path.name in _REWRITABLE_PACKAGES:
-            packages.setdefault(path.name, path)
-    if not packages:
-        raise PackageError(
-            f"The build folder holds none of {', '.join(_REWRITABLE_PACKAGES)}.",
-            where=str(folder),
-            next_step="Build with CONFIG_BOOTLOADER_MCUBOOT (sysbuild: "
-            "SB_CONFIG_BOOTLOADER_MCUBOOT), or give a single signed .bin.",
-        )
+    build = read_build(folder)
+    require_packages(build)
+    found = {path.name for path in build.files.packages}
+    packages = {
+        name: only_one(build, build.files.packages, name)
+        for name in _REWRITABLE_PACKAGES
+        if name in found
+    }
     if numbers.fw_info not in (None, "keep") and not any(
         _any_fw_info(list(read_entries(path).values())) for path in packages.values()
     ):
