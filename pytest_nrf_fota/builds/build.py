@@ -1,6 +1,5 @@
 """One west build: its files, and what its own settings say of the board."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pytest_nrf_fota.builds.partitions import (
     read_devicetree_partitions,
     read_partitions_yml,
 )
-from pytest_nrf_fota.builds.text_file import read_text
+from pytest_nrf_fota.builds.sdk_release import sdk_version_in_path, sdk_version_of
 from pytest_nrf_fota.errors import PackageError
 
 # MCUboot's Kconfig (boot/zephyr/Kconfig), in the order in which its code asks.
@@ -29,7 +28,6 @@ _MODES: tuple[tuple[str, BootloaderMode], ...] = (
     ("BOOT_SWAP_USING_MOVE", "swap_move"),
     ("BOOT_RAM_LOAD", "ram_load"),
 )
-_SDK_VERSION = re.compile(r'NCS_VERSION_STRING\s+"(\d+)\.(\d+)\.')
 # What makes the application a Bluetooth host whose controller runs on the network core
 # (zephyr drivers/bluetooth/hci/Kconfig; BT_RPMSG until Zephyr 3.7).
 _HOST_OVER_IPC = ("BT_HCI_IPC", "BT_RPMSG")
@@ -59,13 +57,15 @@ class Layout:
 class Build:
     """What a build folder holds.
 
-    `layout` and `sdk_version` (major, minor) are None where no file of it tells.
+    `layout` and `sdk_version` (major, minor) are None where no file of it tells; `sdk_in_path` is
+    the version in the SDK's path, which somebody may have named otherwise.
     """
 
     files: BuildFiles
     images: tuple[Kconfig, ...]
     layout: Layout | None
     sdk_version: tuple[int, int] | None = None
+    sdk_in_path: tuple[int, int] | None = None
 
     def image(self, kind: ImageKind) -> Kconfig | None:
         """The settings of the image of this kind; None where there is none, or more than one."""
@@ -113,7 +113,13 @@ def read_build(folder: Path) -> Build:
     require_single_build(folder)
     files = find_build_files(folder)
     images = tuple(read_kconfig(path) for path in files.configs)
-    return Build(files, images, _layout(files), _sdk_version(images))
+    return Build(
+        files,
+        images,
+        _layout(files),
+        sdk_version_of([image.path.parent.parent for image in images]),
+        sdk_version_in_path(folder),
+    )
 
 
 def build_around(path: Path) -> Build | None:
@@ -125,16 +131,6 @@ def build_around(path: Path) -> Build | None:
         return read_build(folder)
     except PackageError:
         return None
-
-
-def _sdk_version(images: Iterable[Kconfig]) -> tuple[int, int] | None:
-    """What the header says that sdk-nrf's cmake/version.cmake makes for each image."""
-    for image in images:
-        header = image.path.parent / "include" / "generated" / "ncs_version.h"
-        found = _SDK_VERSION.search(read_text(header)) if header.is_file() else None
-        if found is not None:
-            return int(found[1]), int(found[2])
-    return None
 
 
 def _layout(files: BuildFiles) -> Layout | None:

@@ -9,11 +9,12 @@ from pytest_nrf_fota.board import BoardType, BootSettings, NcsRelease, Slot, Slo
 from pytest_nrf_fota.board_file import OwnSettings
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
-from pytest_nrf_fota.errors import BoardFileError, PackageError
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of, profile_of_sdk
+from pytest_nrf_fota.firmware.other_soc import is_nrf5340
 
-NRF5340 = "nrf5340"
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
 
 
@@ -51,13 +52,12 @@ def fit_board(
 
 
 def require_same_soc(board: BoardType, build: Build) -> None:
-    """Raise `PackageError` for a build for another chip than the board's."""
-    is_nrf5340 = any(NRF5340 in name.lower() for name in board.manifest_socs)
+    """Raise `ForeignPackageError` for a build for another chip than the board's."""
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
-    for image in strangers if is_nrf5340 else ():
+    for image in strangers if is_nrf5340(board.manifest_socs) else ():
         if not image.is_for_nrf5340:
             soc = image.text("SOC") or "another SoC"
-            raise PackageError(
+            raise ForeignPackageError(
                 f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an nRF5340.",
                 where=str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
@@ -89,7 +89,8 @@ def release_of(build: Build, segments: Sequence[Segment]) -> NcsRelease | None:
     """The release that built the bootloaders; None where neither the build nor they tell."""
     if build.sdk_version is not None:
         return profile_of_sdk(build.sdk_version)
-    return release_in(segments)
+    by_path = None if build.sdk_in_path is None else profile_of_sdk(build.sdk_in_path)
+    return release_in(segments) or by_path
 
 
 def release_in(segments: Sequence[Segment]) -> NcsRelease | None:
