@@ -139,10 +139,10 @@ class Bench:
         """How many image pairs the application sees beside its own."""
         return self._images.count - 1
 
-    def lacks_network_core(self) -> bool:
-        """Whether a board on Bluetooth has neither b0n nor firmware on its network core."""
+    def network_core_is_empty(self) -> bool:
+        """Whether the network core has neither b0n nor firmware."""
         network = self.slots.network
-        return self.board.radio.kind == "ble" and all(
+        return all(
             self._flash.is_erased(address, NET_FLASH.page_size_bytes)
             for address in (network.b0n_address, network.app_address)
         )
