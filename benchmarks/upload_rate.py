@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console as Screen
 from rich.table import Table
 
-from pytest_nrf_fota.board import BoardType, SimLinkSettings
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.report.events import Measurement
-from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType, SimLinkSettings
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.events import Measurement
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 # PHY, interval in ms, rate of stop-and-wait where flash is free: the update slot lies in the
 # external flash, which writes while the next frame is on the air.

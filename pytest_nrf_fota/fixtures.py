@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nrf_fota.plugin import BOARD_KEY, SOURCE_KEY, board_option, host_radio_of
+from pytest_nrf_fota.run_settings import BOARD_KEY, SOURCE_KEY, board_option, host_radio_of
 from pytest_nrf_fota.shared_options import DutScope
 
 if TYPE_CHECKING:
-    from pytest_nrf_fota.board import BoardType
+    from pytest_nrf_fota.artifacts.source import FirmwareSource
+    from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.console.shell import ZephyrShell
-    from pytest_nrf_fota.dut import Dut
-    from pytest_nrf_fota.faults import Faults
-    from pytest_nrf_fota.firmware.source import FirmwareSource
+    from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.providers.provider import Unit
     from pytest_nrf_fota.smp.mcumgr import Mcumgr
-    from pytest_nrf_fota.units.protocol import Unit
+    from pytest_nrf_fota.wires.faults import Faults
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +42,8 @@ def firmware(pytestconfig: pytest.Config, board: "BoardType") -> "FirmwareSource
 @pytest.fixture(scope="session")
 def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     """The individual board, taken for the whole session."""
+    from pytest_nrf_fota.providers.choose import take_unit
     from pytest_nrf_fota.report.session import worker_name, worker_path
-    from pytest_nrf_fota.units.choose import take_unit
 
     device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
     folder = worker_path(pytestconfig) / "unit"
@@ -61,7 +61,7 @@ def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
 @pytest.fixture(scope=_dut_scope)
 def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Iterator[Dut]":
     """The board under test, its wires open."""
-    from pytest_nrf_fota.dut import Dut
+    from pytest_nrf_fota.dut.dut import Dut
     from pytest_nrf_fota.report.session import run_folder
 
     recorder = run_folder(pytestconfig).recorder

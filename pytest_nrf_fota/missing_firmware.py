@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_nrf_fota.firmware.source import ArtifactUnavailableError
+from pytest_nrf_fota.artifacts.source import ArtifactUnavailableError
 from pytest_nrf_fota.report.session import MISSING_PROPERTY
 
 

@@ -8,10 +8,16 @@ from weakref import WeakSet
 
 import pytest
 
+from pytest_nrf_fota.run_settings import (
+    BOARD_KEY,
+    GIVEN_KEY,
+    LEFT_TO_OTHERS_KEY,
+    SOURCE_KEY,
+    board_option,
+    host_radio_of,
+)
 from pytest_nrf_fota.shared_options import (
-    BOARD,
     GROUP,
-    LeftToOthers,
     add_shared_options,
     take_values_from_paths,
 )
@@ -19,18 +25,10 @@ from pytest_nrf_fota.shared_options import (
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-    from pytest_nrf_fota.board import BoardType
-    from pytest_nrf_fota.builds.given import GivenFirmware
     from pytest_nrf_fota.firmware.resign import SigningKeys
-    from pytest_nrf_fota.firmware.source import FirmwareSource
-    from pytest_nrf_fota.report.run import TestFiles
+    from pytest_nrf_fota.record.run import TestFiles
     from pytest_nrf_fota.report.session import VerdictCollector
-    from pytest_nrf_fota.smp.host_radio import HostRadio
 
-BOARD_KEY: "pytest.StashKey[BoardType]" = pytest.StashKey()
-GIVEN_KEY: "pytest.StashKey[GivenFirmware]" = pytest.StashKey()
-SOURCE_KEY: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
-_left_to_others_key: pytest.StashKey[tuple[LeftToOthers, ...]] = pytest.StashKey()
 _files_key: "pytest.StashKey[TestFiles]" = pytest.StashKey()
 _told_key: pytest.StashKey[WeakSet[BaseException]] = pytest.StashKey()
 _interrupted_key: pytest.StashKey[str] = pytest.StashKey()
@@ -144,12 +142,12 @@ def pytest_load_initial_conftests(
         yield
     finally:
         # Also where a conftest.py is wrong: pytest shows its help even then.
-        early_config.stash[_left_to_others_key] = add_shared_options(parser, args)
+        early_config.stash[LEFT_TO_OTHERS_KEY] = add_shared_options(parser, args)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check what the user gave, before anything is collected or flashed."""
-    from pytest_nrf_fota.capabilities import Capability
+    from pytest_nrf_fota.boards.capabilities import Capability
 
     known = "".join(f"\n    {capability.value}: {capability.meaning}" for capability in Capability)
     config.addinivalue_line(
@@ -168,11 +166,11 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"{board_option(config)}=NAME"
             )
         return
-    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.artifacts.choose import firmware_source
+    from pytest_nrf_fota.artifacts.given_variants import read_given_variants
+    from pytest_nrf_fota.boards.board_file import load_board, own_settings
     from pytest_nrf_fota.builds.given import read_given_firmware
     from pytest_nrf_fota.errors import InputError
-    from pytest_nrf_fota.firmware.choose import firmware_source
-    from pytest_nrf_fota.firmware.given_variants import read_given_variants
     from pytest_nrf_fota.report.session import require_writable, worker_path
 
     baselines: list[Path] = config.getoption("nrf_fota_baseline")
@@ -217,14 +215,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         from pytest_nrf_fota.probe.choose import describe_tool
 
         lines.append(f"nrf-fota: probe tool {describe_tool(board.probe.runner)}")
-    for left in config.stash.get(_left_to_others_key, ()):
+    for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
     return [*lines, *(f"nrf-fota: {line}" for line in config.stash[GIVEN_KEY].lines)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse misspelt capabilities: such a test would be skipped everywhere, or nowhere."""
-    from pytest_nrf_fota.capabilities import capability_named
+    from pytest_nrf_fota.boards.capabilities import capability_named
 
     for item in items:
         for marker in item.iter_markers("needs"):
@@ -251,7 +249,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     markers = list(item.iter_markers("needs"))[::-1]
     if board_type is None or not markers:
         return
-    from pytest_nrf_fota.capabilities import capabilities_of, capability_named
+    from pytest_nrf_fota.boards.capabilities import capabilities_of, capability_named
 
     present = capabilities_of(board_type)
     needed = [capability_named(name) for marker in markers for name in marker.args]
@@ -384,12 +382,6 @@ def pytest_configure_node(node: "WorkerController") -> None:
     node.workerinput[WORKER_INPUT_KEY] = str(session_path(node.config))
 
 
-def board_option(config: pytest.Config) -> str:
-    """What `--board` is called in this session: it may be another plugin's."""
-    left = config.stash.get(_left_to_others_key, ())
-    return next((one.instead for one in left if one.name == BOARD.names[0]), BOARD.names[0])
-
-
 def _register_fixtures(config: pytest.Config, *, has_board: bool) -> None:
     """Registered last, so that of several installed plugins with a `dut` this one's is used.
 
@@ -419,18 +411,6 @@ def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
         nsib=read_signing_key(nsib) if nsib else None,
         mcuboot=read_signing_key(mcuboot) if mcuboot else None,
     )
-
-
-def host_radio_of(config: pytest.Config) -> "HostRadio | None":
-    """This process's radio, where one was given. Raises `InputError`."""
-    from pytest_nrf_fota.report.session import worker_count, worker_name
-    from pytest_nrf_fota.smp.host_radio import host_radio, radio_of_worker, require_radios
-
-    given: list[str] = config.getoption("nrf_fota_radio")
-    radios = [host_radio(text) for text in given]
-    # Said by the controller: what a worker says drowns in its crash, and the run counts as passed.
-    require_radios(radios, worker_count(config))
-    return radio_of_worker(radios, worker_name())
 
 
 def _is_left_for_the_night(item: pytest.Item) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.board import BoardType, NcsRelease
+from pytest_nrf_fota.boards.board import BoardType, NcsRelease
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.partitions import FlashDevice, read_external_flash
 from pytest_nrf_fota.builds.slots import slots_of, slots_table

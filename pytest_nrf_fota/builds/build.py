@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_nrf_fota.board import BootloaderMode
+from pytest_nrf_fota.boards.board import BootloaderMode
 from pytest_nrf_fota.builds.files import (
     BuildFiles,
     find_build_files,

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pytest_nrf_fota.board import BoardType, BootSettings, NcsRelease, Slot, Slots
-from pytest_nrf_fota.board_file import OwnSettings
+from pytest_nrf_fota.boards.board import BoardType, BootSettings, NcsRelease, Slot, Slots
+from pytest_nrf_fota.boards.board_file import OwnSettings
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import BoardFileError

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import OwnSettings
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import OwnSettings
 from pytest_nrf_fota.builds.build import Build, build_around, read_build
 from pytest_nrf_fota.builds.fitted_board import (
     fit_board,
@@ -19,6 +19,7 @@ from pytest_nrf_fota.builds.hex_choice import ReadHexFile, hex_files_of, read_he
 from pytest_nrf_fota.builds.installed_image import image_in_primary, require_newer
 from pytest_nrf_fota.builds.network_core import has_network_core, require_network_core
 from pytest_nrf_fota.builds.one_build import require_one_build, require_updatable
+from pytest_nrf_fota.builds.own_build import OwnBuild
 from pytest_nrf_fota.builds.slots import slots_of
 from pytest_nrf_fota.builds.startable import require_same_soc_in, require_startable
 from pytest_nrf_fota.builds.update_choice import (
@@ -30,10 +31,9 @@ from pytest_nrf_fota.builds.update_choice import (
 )
 from pytest_nrf_fota.errors import BoardFileError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import package_target
-from pytest_nrf_fota.firmware.files_source import OwnBuild
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
 from pytest_nrf_fota.probe.hex_parts import core_of
-from pytest_nrf_fota.probe.protocol import Core
+from pytest_nrf_fota.wires.probe import Core
 
 _ZIP_START = b"PK"
 

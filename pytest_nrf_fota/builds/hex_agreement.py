@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType, Slot, Slots
+from pytest_nrf_fota.boards.board import BoardType, Slot, Slots
 from pytest_nrf_fota.builds.slots import slots_table
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.fw_info import (

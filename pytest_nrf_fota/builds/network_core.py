@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.probe.hex_parts import core_of
-from pytest_nrf_fota.probe.protocol import Core
+from pytest_nrf_fota.wires.probe import Core
 
 # Name of the endpoint through which Zephyr's host talks to the controller on the other core
 # (zephyr drivers/bluetooth/hci/ipc.c, until 3.7 rpmsg.c).

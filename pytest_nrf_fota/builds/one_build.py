@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.hex_choice import not_complete, only_one
 from pytest_nrf_fota.builds.update_choice import PACKAGE_NAMES

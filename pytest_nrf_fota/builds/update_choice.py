@@ -9,12 +9,12 @@ from pydantic import JsonValue
 from pytest_nrf_fota.builds.build import Build, build_around
 from pytest_nrf_fota.builds.hex_choice import only_one
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.file_choice import is_for_network_core
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
     PackageKind,
     PackageTarget,
     UpdateFile,
+    is_for_network_core,
     read_single_image,
 )
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package

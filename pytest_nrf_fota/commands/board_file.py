@@ -25,7 +25,7 @@ def board_file(
 
     Nothing is guessed without saying so in a comment.
     """
-    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.builds.board_text import board_file_text
     from pytest_nrf_fota.builds.build import read_build
     from pytest_nrf_fota.builds.fitted_board import require_same_soc

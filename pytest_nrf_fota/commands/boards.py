@@ -24,7 +24,7 @@ def boards(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """List attached kits with serial numbers and ports, and the boards without hardware."""
-    from pytest_nrf_fota.board_file import board_names, load_board, packaged_boards
+    from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.doctor.attached import look_at_boards
     from pytest_nrf_fota.doctor.attached_text import print_boards

@@ -19,8 +19,8 @@ def demo_firmware(
 
     The last one only for boards with NSIB: nothing else replaces MCUboot over the air.
     """
-    from pytest_nrf_fota.board_file import load_board
-    from pytest_nrf_fota.firmware.demo import DemoSource
+    from pytest_nrf_fota.artifacts.demo import DemoSource
+    from pytest_nrf_fota.boards.board_file import load_board
 
     with refusing():
         board_type = load_board(board, tuple(board_dir or ()))

@@ -36,7 +36,7 @@ def doctor(
     Exit code: 0 every named board would start (with none named: at least one), 1 it would not, 2
     bad input.
     """
-    from pytest_nrf_fota.board_file import board_names, load_board, packaged_boards
+    from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.doctor.host import this_host
     from pytest_nrf_fota.doctor.report import examine

@@ -64,7 +64,7 @@ def explain(
 
 
 def _package(path: Path, board: str, folders: tuple[Path, ...]) -> "DfuPackage":
-    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 
     return read_package(path, package_target(load_board(board, folders)))

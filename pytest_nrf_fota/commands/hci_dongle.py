@@ -13,7 +13,7 @@ from pytest_nrf_fota.commands.runner_option import given_runner
 from pytest_nrf_fota.probe.hci_dongle import HciTarget
 
 if TYPE_CHECKING:
-    from pytest_nrf_fota.board import ProbeRunner
+    from pytest_nrf_fota.boards.board import ProbeRunner
 
 _FLASH_TIMEOUT_S = 300.0
 

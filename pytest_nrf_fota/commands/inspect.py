@@ -26,7 +26,7 @@ def inspect(
 
     Exit codes: 0 the file was read, whatever is wrong with what it holds; 2 bad input.
     """
-    from pytest_nrf_fota.board_file import load_board
+    from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.inspection.inspect_path import inspect_path
     from pytest_nrf_fota.inspection.known_keys import read_given_keys

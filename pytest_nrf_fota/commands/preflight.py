@@ -42,7 +42,7 @@ def preflight(
     Exit codes: 0 it will upgrade; 1 it will not (or the update is for another
     board); 2 an input cannot be used.
     """
-    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.boards.board_file import load_board, own_settings
     from pytest_nrf_fota.builds.given import read_baseline, read_updates
     from pytest_nrf_fota.builds.network_core import file_for_network_core
     from pytest_nrf_fota.commands.printer import print_through_rich

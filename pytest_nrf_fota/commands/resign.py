@@ -52,11 +52,11 @@ def resign(
     ] = None,
 ) -> None:
     """Make the next version of your own build without building: raise versions, sign again."""
-    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.boards.board_file import load_board, own_settings
     from pytest_nrf_fota.builds.given import board_of_build
+    from pytest_nrf_fota.builds.resign_file import resign_path
     from pytest_nrf_fota.firmware.keys import read_signing_key
     from pytest_nrf_fota.firmware.resign import MARKER_NOTE, NewNumbers, SigningKeys
-    from pytest_nrf_fota.firmware.resign_file import resign_path
 
     with refusing():
         folders = tuple(board_dir or ())

@@ -36,12 +36,12 @@ def sim(
     """Run a virtual nRF5340 DK until Ctrl-C; print where its UART, HCI and control are."""
     from pydantic import TypeAdapter
 
-    from pytest_nrf_fota.board_file import load_board, own_settings
+    from pytest_nrf_fota.artifacts.demo import DemoSource
+    from pytest_nrf_fota.boards.board_file import load_board, own_settings
     from pytest_nrf_fota.builds.given import read_baseline
-    from pytest_nrf_fota.firmware.demo import DemoSource
+    from pytest_nrf_fota.providers.sim import kit_settings_json
     from pytest_nrf_fota.sim.kit import KitError, KitSettings
     from pytest_nrf_fota.sim.process import run_kit, temporary_folder
-    from pytest_nrf_fota.units.sim import kit_settings_json
 
     with refusing(), temporary_folder() as folder:
         folders = tuple(board_dir or ())

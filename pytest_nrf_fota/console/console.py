@@ -15,8 +15,8 @@ from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
 from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
-from pytest_nrf_fota.report.events import ConsoleState, NetworkUartLine, UartLine, UartWrite
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.events import ConsoleState, NetworkUartLine, UartLine, UartWrite
+from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _READ_TIMEOUT_S = 0.1
 _REOPEN_INTERVAL_S = 0.05

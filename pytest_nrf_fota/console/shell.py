@@ -7,7 +7,7 @@ from pytest_nrf_fota.console.expect import Seen, expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, NotSeenError
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _ECHO_TIMEOUT_S = 5.0
 _REFUSALS = (

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.port_holder import other_holders
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory

@@ -7,7 +7,7 @@ from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
 from pytest_nrf_fota.probe.command import run_command
 from pytest_nrf_fota.probe.fault import ProbeFaultError
-from pytest_nrf_fota.units.programs_32_bit import (
+from pytest_nrf_fota.providers.programs_32_bit import (
     LOADER,
     PACKAGES,
     THREAD_LIBRARY,

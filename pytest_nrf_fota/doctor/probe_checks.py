@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.board import ProbeRunner
+from pytest_nrf_fota.boards.board import ProbeRunner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome
 from pytest_nrf_fota.doctor.host import Host
 from pytest_nrf_fota.doctor.requirements import Options, checks_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.board import BoardType, ProbeRunner
+from pytest_nrf_fota.boards.board import BoardType, ProbeRunner
 from pytest_nrf_fota.doctor.bluetooth_checks import BLUETOOTH, hci_controller
 from pytest_nrf_fota.doctor.check import Check
 from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU

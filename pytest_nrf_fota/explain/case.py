@@ -29,7 +29,7 @@ from pytest_nrf_fota.explain.known_lines import (
 from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
 from pytest_nrf_fota.explain.sent_package import signs_of_another_package
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage
-from pytest_nrf_fota.report.events import (
+from pytest_nrf_fota.record.events import (
     RECORDED_LINE,
     Event,
     PreflightDone,

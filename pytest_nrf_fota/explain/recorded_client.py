@@ -22,7 +22,7 @@ from pytest_nrf_fota.explain.client_side import (
     Problem,
 )
 from pytest_nrf_fota.explain.host_lines import HOST_LINES
-from pytest_nrf_fota.report.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
+from pytest_nrf_fota.record.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
 
 ClientEvent: TypeAlias = SmpMessage | StepStarted | StepEnded | UartLine
 _BOOTS = ("banner", "mcuboot_banner", "mcuboot_start", "port_banner")

@@ -12,9 +12,9 @@ from typing import Annotated
 import json5
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.board_names import is_same_board
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
@@ -38,6 +38,12 @@ _ENCRYPTED_FLAG = 0x1
 _OTHER_BUILD = "Give the package of a build for this board, or the --board that it is for."
 # The nRF5340's network core (product specification, memory map).
 _NETWORK_FLASH = range(0x01000000, 0x01040000)
+
+
+# The network core's flash (facts/dual-stage-boot.md, 1): its firmware starts there.
+_NETWORK_FLASH = range(0x01000000, 0x01040000)
+# sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
+_NETWORK_IMAGE = 1
 
 
 class ForeignPackageError(PackageError):
@@ -135,6 +141,16 @@ def package_target(board: BoardType) -> PackageTarget:
         socs=board.manifest_socs,
         s_slot_ranges=s_slot_ranges(board),
     )
+
+
+def is_for_network_core(file: UpdateFile) -> bool:
+    """Whether the image runs on the network core, by its own reset vector.
+
+    Where that cannot be read, as in an encrypted image, the manifest's number counts.
+    """
+    if not file.image.shows_its_code:
+        return file.image_index == _NETWORK_IMAGE
+    return file.image.reset_vector in _NETWORK_FLASH
 
 
 def read_package(path: Path, target: PackageTarget) -> DfuPackage:

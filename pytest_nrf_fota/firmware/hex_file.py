@@ -7,7 +7,7 @@ from pathlib import Path
 
 from intelhex import AddressOverlapError, HexReaderError, IntelHex, IntelHexError
 
-from pytest_nrf_fota.board import BoardType, MemoryRegion
+from pytest_nrf_fota.boards.board import BoardType, MemoryRegion
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.given_file import require_file

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board import BootloaderMode as BoardMode
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board import BootloaderMode as BoardMode
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.description import AppDescription, BootloaderMode, McubootDescription
 from pytest_nrf_fota.firmware.mcuboot_strings import SwapAlgorithm

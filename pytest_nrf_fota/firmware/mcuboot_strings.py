@@ -8,7 +8,7 @@ seen in real binaries of MCUboot (facts/real-firmware-targets.md).
 import re
 from typing import Literal, TypeAlias
 
-from pytest_nrf_fota.board import NcsRelease
+from pytest_nrf_fota.boards.board import NcsRelease
 from pytest_nrf_fota.firmware.description import McubootDescription, find_description
 
 SwapAlgorithm: TypeAlias = Literal["move", "overwrite", "offset", "scratch"]

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import InputError, PackageError
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.keys import SigningKey

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import Enum
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 

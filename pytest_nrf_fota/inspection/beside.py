@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of
 from pytest_nrf_fota.errors import PackageError

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from pytest_nrf_fota.board import BoardType, Slot
+from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.firmware.fw_info import (
     INVALIDATION_WORD,
     MAGIC,

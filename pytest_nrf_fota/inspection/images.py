@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.foreign_fw_info import foreign_chips_in
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import build_around
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.inspection.beside import board_as_built, keys_beside

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.foreign_fw_info import COMMON_MAGIC, chip_of_foreign_fw_info
 from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
 from pytest_nrf_fota.firmware.fw_info import ReadMemory

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Layout, read_build
 from pytest_nrf_fota.builds.files import find_build_files
 from pytest_nrf_fota.builds.slots import slots_of

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     MANIFEST_NAME,

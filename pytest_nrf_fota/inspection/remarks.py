@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.firmware.board_names import is_same_board
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -12,7 +12,7 @@ from pytest_nrf_fota.inspection.contents import (
     Remark,
     Role,
 )
-from pytest_nrf_fota.probe.protocol import Core
+from pytest_nrf_fota.wires.probe import Core
 
 # With monotonic counters NSIB stores twice the version in 16 bits (facts/dual-stage-boot.md, 2.1).
 HIGHEST_FW_INFO_VERSION = 32766

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
 from pytest_nrf_fota.console.log import LogLine

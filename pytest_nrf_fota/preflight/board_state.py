@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pytest_nrf_fota.board import BoardType, Slot
+from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_image import (

@@ -12,8 +12,7 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.bootlog.catalogue.pattern import Stage
 from pytest_nrf_fota.bootlog.reader import read_log_lines
 from pytest_nrf_fota.bootlog.report import BootReport, NsibAttempt
-from pytest_nrf_fota.file_choice import is_for_network_core
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
+from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.image_words import (
     CARRIES_KEY,
     GIVE_ANOTHER_BUILD,

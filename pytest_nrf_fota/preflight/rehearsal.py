@@ -6,11 +6,16 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.errors import FotaError
-from pytest_nrf_fota.file_choice import files_to_send, is_for_network_core, main_file
-from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, UpdateFile
+from pytest_nrf_fota.firmware.dfu_package import (
+    DfuPackage,
+    PackageKind,
+    UpdateFile,
+    is_for_network_core,
+)
 from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import key_hash

@@ -10,12 +10,12 @@ from typing import Literal, TypeAlias, get_args
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.board import BoardType, ProbeRunner
+from pytest_nrf_fota.boards.board import BoardType, ProbeRunner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe import nrfjprog, nrfutil, pynrfjprog
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
-from pytest_nrf_fota.probe.protocol import Probe
+from pytest_nrf_fota.wires.probe import Probe
 
 ToolName: TypeAlias = Literal["nrfutil", "nrfjprog", "pynrfjprog"]
 # The order of `auto`: Nordic's present tool, its archived predecessor, then the package.

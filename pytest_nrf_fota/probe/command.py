@@ -10,9 +10,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_nrf_fota import guard
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
-from pytest_nrf_fota.units import guard
 
 # The longest honest output is a read of 256 KiB by nrfjprog: about 3 bytes of text per byte.
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024

@@ -11,7 +11,7 @@ from typing import get_args
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.board import ProbeRunner
+from pytest_nrf_fota.boards.board import ProbeRunner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import InputError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex
@@ -19,7 +19,7 @@ from pytest_nrf_fota.probe.choose import ChosenTool, choose_tool
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.nrfutil import read_answer
-from pytest_nrf_fota.probe.protocol import Core, Probe, ResetKind
+from pytest_nrf_fota.wires.probe import Core, Probe, ResetKind
 
 DONGLE_APPLICATION_START = 0x1000
 """Below lies the MBR of its USB bootloader (Zephyr documentation, board nrf52840dongle)."""

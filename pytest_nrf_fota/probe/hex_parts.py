@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
-from pytest_nrf_fota.probe.protocol import Core
+from pytest_nrf_fota.wires.probe import Core
 
 # nRF5340: the network core's flash and UICR lie at 0x0100_0000 and 0x01FF_8000, the QSPI flash in
 # the window 0x1000_0000 to 0x1FFF_FFFF (facts/dual-stage-boot.md, section 1; sdk-zephyr

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ProbeError
-from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
+from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 
 class Program(Protocol):

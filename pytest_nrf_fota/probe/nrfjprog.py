@@ -16,7 +16,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.hex_parts import core_of, split_by_core
-from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
+from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 EXIT_CODES: Mapping[int, tuple[str, ProbeFault]] = MappingProxyType(
     {

@@ -22,7 +22,7 @@ from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.hex_parts import core_of, split_by_core
-from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
+from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 # Error codes in a failed task (sdk-zephyr scripts/west_commands/runners/nrf_common.py).
 _PROTECTED_CODE = 24

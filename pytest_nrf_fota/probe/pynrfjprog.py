@@ -14,8 +14,8 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.hex_parts import core_of, is_external, split_by_core
-from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
 from pytest_nrf_fota.probe.pynrfjprog_call import ANSWER_MARK, Answer, Request
+from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 # Names of NrfjprogdllErr (pynrfjprog 10.24.2, APIError.py).
 API_ERRORS: Mapping[str, ProbeFault] = MappingProxyType(

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.probe.protocol import Core, ResetKind
+from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 ANSWER_MARK = "pytest-nrf-fota answer: "
 

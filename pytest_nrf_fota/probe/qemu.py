@@ -10,8 +10,8 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import NotSeenError, PackageError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.probe.gdb_remote import GdbRemote
-from pytest_nrf_fota.probe.protocol import Core, ProbeInfo, ResetKind
 from pytest_nrf_fota.probe.qmp import QmpMonitor
+from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 _ERASED = b"\xff"
 _VECTOR_BYTES = 4

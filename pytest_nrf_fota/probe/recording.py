@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.probe.protocol import Core, Probe, ProbeInfo, ResetKind
-from pytest_nrf_fota.report.events import ProbeOperation
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.events import ProbeOperation
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.wires.probe import Core, Probe, ProbeInfo, ResetKind
 
 
 class RecordingProbe:

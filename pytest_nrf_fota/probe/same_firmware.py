@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.board import BoardType, MemoryRegion
+from pytest_nrf_fota.boards.board import BoardType, MemoryRegion
 from pytest_nrf_fota.firmware.fw_info import ReadMemory, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.provisioning import CounterKind, parse_provisioning

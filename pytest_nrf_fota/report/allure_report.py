@@ -6,7 +6,7 @@ from typing import cast
 
 import allure
 
-from pytest_nrf_fota.report.run import TestFiles
+from pytest_nrf_fota.record.run import TestFiles
 
 
 def allure_step(name: str, detail: str) -> AbstractContextManager[None]:

@@ -10,8 +10,8 @@ from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
 
 import pytest_nrf_fota
 from pytest_nrf_fota.errors import FotaError, InputError, LineNotSeenError, RigError
-from pytest_nrf_fota.report.events import ConsoleState, FailureExplained, UartLine
-from pytest_nrf_fota.report.recorder import read_recording
+from pytest_nrf_fota.record.events import ConsoleState, FailureExplained, UartLine
+from pytest_nrf_fota.record.recorder import read_recording
 from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError
 
 SHOWN_UART_LINES = 30

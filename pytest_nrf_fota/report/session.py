@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from pytest_nrf_fota.errors import InputError
-from pytest_nrf_fota.report.events import VerdictReached
-from pytest_nrf_fota.report.run import RunFolder, TestFiles
+from pytest_nrf_fota.record.events import VerdictReached
+from pytest_nrf_fota.record.run import RunFolder, TestFiles
 from pytest_nrf_fota.report.summary import TestVerdicts
 
 VERDICT_PROPERTY = "nrf_fota_verdict"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.report.events import VerdictReached
+from pytest_nrf_fota.record.events import VerdictReached
 from pytest_nrf_fota.verdict.evidence import Outcome
 
 # A verdict that a passed test wanted to see can be a refusal, so the test's own result is shown.

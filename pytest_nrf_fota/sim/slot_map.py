@@ -1,6 +1,6 @@
 """The slots of a board type, as the virtual kit's boot code wants them."""
 
-from pytest_nrf_fota.board import BoardType, Slot
+from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.sim.boot.b0n import NetworkMap
 from pytest_nrf_fota.sim.boot.stage import NsibSlots, Place, SlotMap

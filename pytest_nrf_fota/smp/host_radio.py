@@ -14,7 +14,7 @@ from pytest_nrf_fota.smp.pairing import HostPairing
 if TYPE_CHECKING:
     from smpclient.transport import SMPTransport
 
-    from pytest_nrf_fota.units.protocol import Radio
+    from pytest_nrf_fota.wires.radio import Radio
 
 _BLEAK = "bleak"
 _BUMBLE = "bumble:"

@@ -24,8 +24,8 @@ from smpclient.transport import SMPTransportDisconnected
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
 from pytest_nrf_fota.portal import start_portal
-from pytest_nrf_fota.report.events import Measurement, RadioState
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.events import Measurement, RadioState
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.messages import (
     ImageState,
     ServerParameters,
@@ -34,7 +34,7 @@ from pytest_nrf_fota.smp.messages import (
     is_legacy_ok,
 )
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
-from pytest_nrf_fota.units.protocol import MuteRadio, Radio, ResettableRadio
+from pytest_nrf_fota.wires.radio import MuteRadio, Radio, ResettableRadio
 
 _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0

@@ -9,8 +9,8 @@ from smp.exceptions import SMPException
 from smp.header import CommandId, GroupId, Header
 from smpclient.transport import SMPTransport
 
-from pytest_nrf_fota.report.events import SmpMessage
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.events import SmpMessage
+from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _SHOWN_BYTES = 32
 _COMMANDS: dict[GroupId, type[IntEnum]] = {

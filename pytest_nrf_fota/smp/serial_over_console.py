@@ -18,8 +18,8 @@ from smpclient.transport import SMPTransport, SMPTransportDisconnected
 
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.errors import ConsoleLostError
-from pytest_nrf_fota.report.events import RadioState
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.events import RadioState
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
 
 _LOGGER = logging.getLogger(__name__)

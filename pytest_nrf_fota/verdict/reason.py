@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.silent_controller import silent_controller_line
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, nsib_prefers
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
+from pytest_nrf_fota.verdict.silent_controller import silent_controller_line
 
 # arch/arm/core/cortex_m/fault.c, kernel/fatal.c.
 _FAULT = re.compile(r"\*{5} [A-Z ]*FAULT \*{5}|ZEPHYR FATAL ERROR")

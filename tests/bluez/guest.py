@@ -22,8 +22,8 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock
 
+from pytest_nrf_fota import guard
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.units import guard
 from tests.bluez.dbus_proxy import pass_bus_on
 from tests.bluez.guest_ports import PORT, WANTS_ADAPTER, WANTS_BUS
 from tests.bluez.initramfs import NoKernelError, download_kernel, make_initramfs, read_kernel

@@ -9,9 +9,9 @@ import pytest
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RadioLostError
+from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.report.session import worker_path
 from pytest_nrf_fota.smp.bluez_bus import bluez_bus, call
-from pytest_nrf_fota.units.sim import SimUnit
 from tests.bluez.guest import Guest, NoGuestError, running_guest
 
 _ADAPTER_TIMEOUT_S = 60.0

@@ -1,7 +1,7 @@
 """BlueZ connects to the kit again and again."""
 
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.artifacts.source import FirmwareSource
+from pytest_nrf_fota.dut.dut import Dut
 
 CONNECTS = 20
 

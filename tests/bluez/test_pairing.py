@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError, NotSeenError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.pairing import Permission
 from pytest_nrf_fota.smp.host_radio import HostBluetooth
 from pytest_nrf_fota.smp.pairing import PairingMethod
-from pytest_nrf_fota.units.sim import SimUnit
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 from tests.bluez.guest import Guest
 from tests.bluez.plugin import on_the_air

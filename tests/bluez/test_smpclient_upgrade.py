@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.providers.sim import SimUnit
 from tests.peers.smpclient_programs import (
     BOARD_ARGUMENT,
     UPGRADE,

@@ -1,6 +1,6 @@
 """The kinds of builds that people have, as a table."""
 
-from pytest_nrf_fota.board import Slot, Slots
+from pytest_nrf_fota.boards.board import Slot, Slots
 
 from .west_build import EXTERNAL, Shape
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.builds.board_text import board_file_text
 from pytest_nrf_fota.builds.build import read_build
 

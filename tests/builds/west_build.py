@@ -14,9 +14,9 @@ from typing import Literal, TypeAlias
 
 import yaml
 
-from pytest_nrf_fota.board import BoardType, BootloaderMode, NcsRelease, Slot, Slots
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType, BootloaderMode, NcsRelease, Slot, Slots
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex, write_hex
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 from pytest_nrf_fota.preflight.prediction import overlay

@@ -12,10 +12,10 @@ from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
-from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.units.protocol import Unit
+from pytest_nrf_fota.providers.provider import Unit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 
 
 def _boot_count(dut: Dut, since: LogMark) -> int:

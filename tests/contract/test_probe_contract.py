@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.artifacts.source import FirmwareSource
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import PackageError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex, write_hex
-from pytest_nrf_fota.firmware.source import FirmwareSource
-from pytest_nrf_fota.probe.protocol import Core, ResetKind
 from pytest_nrf_fota.probe.same_firmware import difference_from_flashing
-from pytest_nrf_fota.report.events import Mark, ProbeOperation
-from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
+from pytest_nrf_fota.record.events import Mark, ProbeOperation
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
+from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 _SAMPLE_BYTES = 64
 _ERASED = b"\xff"

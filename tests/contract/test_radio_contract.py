@@ -7,10 +7,10 @@ import re
 
 import pytest
 
+from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError, NotSeenError, ProbeError
-from pytest_nrf_fota.firmware.source import FirmwareSource
 
 NOBODY = "C0:00:00:00:00:01"
 

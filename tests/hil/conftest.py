@@ -4,9 +4,9 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.report.events import PreflightDone
-from pytest_nrf_fota.report.recorder import read_recording
+from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.record.events import PreflightDone
+from pytest_nrf_fota.record.recorder import read_recording
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.artifacts.source import FirmwareSource
+from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError
-from pytest_nrf_fota.firmware.source import FirmwareSource
-from pytest_nrf_fota.upgrade import Upgrade
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 
 pytestmark = pytest.mark.needs("external_flash", "image_group")

@@ -6,11 +6,11 @@ MCUboot brings a new key; NSIB holds its keys in OTP and gives up the lower ones
 
 import pytest
 
+from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.firmware.provisioning import ProvisionedKey, parse_provisioning
-from pytest_nrf_fota.firmware.source import FirmwareSource
 from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 

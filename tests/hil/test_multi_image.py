@@ -2,8 +2,8 @@
 
 import pytest
 
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.artifacts.source import FirmwareSource
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.verdict.evidence import Outcome, Says, assert_upgraded
 

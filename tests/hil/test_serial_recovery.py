@@ -2,11 +2,11 @@
 
 import pytest
 
+from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.dut.dut import Dut
 
 pytestmark = pytest.mark.needs("serial_recovery", "image_group")
 

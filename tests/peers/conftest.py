@@ -11,7 +11,7 @@ import pytest
 
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.firmware.smpclient_dist import QemuCortexM0Firmware, qemu_cortex_m0_firmware
-from pytest_nrf_fota.units.native_sim import require_32_bit_programs
+from pytest_nrf_fota.providers.native_sim import require_32_bit_programs
 
 MissingPeer: TypeAlias = Callable[[str], NoReturn]
 

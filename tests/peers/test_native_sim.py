@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError, NotSeenError, ProbeError, RigError
-from pytest_nrf_fota.probe.protocol import Core
-from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.units import native_sim as provider
-from pytest_nrf_fota.units.native_sim import NativeSimProcess, NativeSimUnit
+from pytest_nrf_fota.providers import native_sim as provider
+from pytest_nrf_fota.providers.native_sim import NativeSimProcess, NativeSimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.wires.probe import Core
 
 pytestmark = pytest.mark.usefixtures("native_sim")
 
@@ -220,10 +220,10 @@ def test_program_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from pytest_nrf_fota.board_file import load_board\n"
-        "from pytest_nrf_fota.dut import Dut\n"
-        "from pytest_nrf_fota.report.recorder import FlightRecorder\n"
-        "from pytest_nrf_fota.units.native_sim import NativeSimUnit\n"
+        "from pytest_nrf_fota.boards.board_file import load_board\n"
+        "from pytest_nrf_fota.dut.dut import Dut\n"
+        "from pytest_nrf_fota.record.recorder import FlightRecorder\n"
+        "from pytest_nrf_fota.providers.native_sim import NativeSimUnit\n"
         "board = load_board('native_sim')\n"
         "unit = NativeSimUnit(board, 'owned', Path(sys.argv[1]))\n"
         "dut = Dut(board, 'owned', unit.open_wires(FlightRecorder()), FlightRecorder())\n"

@@ -30,10 +30,10 @@ from pytest_nrf_fota.firmware.smpclient_dist import (
     QemuCortexM0Firmware,
     unsigned_image,
 )
-from pytest_nrf_fota.probe.protocol import Core, ResetKind
-from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.units.protocol import Wires
-from pytest_nrf_fota.units.qemu import QemuMachine, QemuUnit
+from pytest_nrf_fota.providers.provider import Wires
+from pytest_nrf_fota.providers.qemu import QemuMachine, QemuUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 _READY = r"smp_sample: build time: (?P<build_time>.*)\n"
 _TIME_LIMIT_S = 30.0
@@ -363,8 +363,8 @@ def test_flash_outlives_the_wires_and_nothing_outlives_the_unit(
 _PYTEST_TO_BE_KILLED = """
 import sys, time
 from pathlib import Path
-from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.units.qemu import QemuMachine, QemuUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.providers.qemu import QemuMachine, QemuUnit
 unit = QemuUnit(sys.argv[1], QemuMachine(), Path(sys.argv[2]))
 wires = unit.open_wires(FlightRecorder())
 print("open", flush=True)

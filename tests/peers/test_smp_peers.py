@@ -20,15 +20,15 @@ from smpclient.requests.os_management import ResetWrite
 from smpclient.transport.bumble import SMPBumbleTransport
 from smpclient.transport.bumble.keystore import InMemory
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import UPDATE_BUILD_TIME, DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.firmware.demo import UPDATE_BUILD_TIME, DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.control import Addresses
-from pytest_nrf_fota.units.sim import kit_settings_json
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the virtual kit is POSIX only")
 

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
-from pytest_nrf_fota.probe.protocol import ResetKind
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.pairing import Permission
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.wires.probe import ResetKind
 
 from .smpclient_programs import (
     BOARD_ARGUMENT,

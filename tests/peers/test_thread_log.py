@@ -12,21 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.provisioning import CounterKind, parse_provisioning
-from pytest_nrf_fota.probe.protocol import ResetKind
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.control import AtOperation, InjectFault
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.wires.probe import ResetKind
 
 LOGS = Path(__file__).parents[3] / "shared" / "logs"
 SESSION_A = LOGS / "thread-session-a-v11-to-v12.log"

@@ -12,16 +12,16 @@ from typing import TypeAlias
 
 import pytest
 
+from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut, PathLike
-from pytest_nrf_fota.faults import Faults
-from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.dut.dut import Dut, PathLike
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.smp.mcumgr import Mcumgr
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.upgrade import Upgrade
 from pytest_nrf_fota.verdict.evidence import Verdict
+from pytest_nrf_fota.wires.faults import Faults
 
 Sabotage: TypeAlias = Callable[[pytest.FixtureRequest, pytest.MonkeyPatch], None]
 

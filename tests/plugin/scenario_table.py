@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import board_names, load_board, packaged_boards
-from pytest_nrf_fota.capabilities import Capability, capabilities_of, capability_named
-from pytest_nrf_fota.firmware.choose import firmware_source
-from pytest_nrf_fota.firmware.source import FirmwareSource
+from pytest_nrf_fota.artifacts.choose import firmware_source
+from pytest_nrf_fota.artifacts.source import FirmwareSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
+from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, capability_named
 from pytest_nrf_fota.firmware.variant import Variant
 
 SCENARIOS = Path(__file__).parent.parent / "hil"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 
 
 def _refusal(user_folder: pytest.Pytester, *arguments: str) -> str:

@@ -23,10 +23,10 @@ def test_it(dut, firmware, unit):
 LEAVES_ALL_OPEN = """
 import sys
 from pathlib import Path
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
 
 board, recorder = load_board("nrf5340dk_sim"), FlightRecorder()
 unit = SimUnit(board, "left open", Path("unit"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.units import native_sim
+from pytest_nrf_fota.providers import native_sim
 
 
 @pytest.mark.parametrize("board", ["qemu_cortex_m0", "mps2_an385"])

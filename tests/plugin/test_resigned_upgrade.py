@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import BASELINE_BOOTLOADER, DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.cli import app
-from pytest_nrf_fota.firmware.demo import BASELINE_BOOTLOADER, DemoSource
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 
 UPGRADE_TESTS = """

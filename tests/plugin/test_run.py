@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import board_names, packaged_boards
-from pytest_nrf_fota.report.events import (
+from pytest_nrf_fota.boards.board_file import board_names, packaged_boards
+from pytest_nrf_fota.record.events import (
     FailureExplained,
     ProbeOperation,
     RadioState,
@@ -16,7 +16,7 @@ from pytest_nrf_fota.report.events import (
     UartWrite,
     VerdictReached,
 )
-from pytest_nrf_fota.report.recorder import read_recording
+from pytest_nrf_fota.record.recorder import read_recording
 
 
 def _run_folder(user_folder: pytest.Pytester) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.units import guard
+from pytest_nrf_fota import guard
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the guard is POSIX only")
 
@@ -124,7 +124,7 @@ def test_a_signal_to_the_guard_ends_the_command(
 
 def test_the_guard_ends_with_its_command_and_passes_its_status_on() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "pytest_nrf_fota.units.guard", "--", "sh", "-c", "exit 7"],
+        [sys.executable, "-m", "pytest_nrf_fota.guard", "--", "sh", "-c", "exit 7"],
         stdin=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(guard.__file__).parents[2])},
     ) as process:

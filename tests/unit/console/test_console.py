@@ -17,8 +17,8 @@ from pytest_nrf_fota.console.expect import Seen, expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
-from pytest_nrf_fota.report.events import ConsoleState, Recorded, UartLine, UartWrite
-from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
+from pytest_nrf_fota.record.events import ConsoleState, Recorded, UartLine, UartWrite
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are POSIX only")
 

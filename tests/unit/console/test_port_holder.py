@@ -14,7 +14,7 @@ import serial
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.port_holder import port_holders, require_free
 from pytest_nrf_fota.errors import ConsoleLostError
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.recorder import FlightRecorder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

@@ -18,8 +18,8 @@ from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, NotSeenError
-from pytest_nrf_fota.report.events import StepEnded, StepStarted
-from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
+from pytest_nrf_fota.record.events import StepEnded, StepStarted
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are POSIX only")
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.commands.printer import print_through_rich
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import board_names, packaged_boards
+from pytest_nrf_fota.boards.board_file import board_names, packaged_boards
 from pytest_nrf_fota.doctor.attached import BoardsReport
 from pytest_nrf_fota.doctor.report import DoctorReport
 
@@ -66,7 +66,7 @@ def test_a_board_that_would_not_start_does_not(bare_path: str, tmp_path: Path) -
     test = tmp_path / "test_board.py"
     test.write_text(
         "def test_board(unit, pytestconfig):\n    from pathlib import Path\n"
-        "    from pytest_nrf_fota.report.recorder import FlightRecorder\n"
+        "    from pytest_nrf_fota.record.recorder import FlightRecorder\n"
         "    unit.open_wires(FlightRecorder())\n"
     )
     command = (

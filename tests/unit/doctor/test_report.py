@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import board_names, load_board, packaged_boards
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
 from pytest_nrf_fota.commands.printer import print_through_rich
 from pytest_nrf_fota.doctor.report import DoctorReport, examine
 from pytest_nrf_fota.doctor.requirements import Options

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import ProbeRunner
+from pytest_nrf_fota.boards.board import ProbeRunner
 from pytest_nrf_fota.doctor.check import Look, Outcome
 from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, POSIX, RUN_FOLDER

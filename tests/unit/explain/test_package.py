@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import Explanation, explain
 from pytest_nrf_fota.explain.known_lines import Origin
 from pytest_nrf_fota.explain.rule import Confidence
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,

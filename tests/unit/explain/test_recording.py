@@ -11,7 +11,7 @@ from pytest_nrf_fota.explain.client_side import Operation, Problem
 from pytest_nrf_fota.explain.explanation import explain
 from pytest_nrf_fota.explain.known_lines import Origin
 from pytest_nrf_fota.explain.rule import Confidence
-from pytest_nrf_fota.report.events import (
+from pytest_nrf_fota.record.events import (
     CheckItem,
     Event,
     PreflightDone,
@@ -20,7 +20,7 @@ from pytest_nrf_fota.report.events import (
     StepStarted,
     UartLine,
 )
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _OLD, _S0, _S1 = "aa" * 32, "bb" * 32, "cc" * 32
 _BOOT = """\

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType, Slot
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType, Slot
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.dfu_package import PackageTarget, package_target
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests

@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives import serialization
 from imgtool import keys as imgtool_keys
 from imgtool.image import Image, VerifyResult
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.artifacts.source import ArtifactUnavailableError, FirmwareSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.errors import BoardFileError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     McubootDescription,
@@ -40,7 +41,6 @@ from pytest_nrf_fota.firmware.provisioning import (
     has_blank_halfword,
     parse_provisioning,
 )
-from pytest_nrf_fota.firmware.source import ArtifactUnavailableError, FirmwareSource
 from pytest_nrf_fota.firmware.validation_info import (
     find_validation_info,
     provisioned_key_hash,

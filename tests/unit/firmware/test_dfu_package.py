@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.board_names import is_same_board
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
     PackageKind,

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.choose import firmware_source
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.artifacts.files_source import FilesSource
+from pytest_nrf_fota.artifacts.given_variants import read_given_variants
+from pytest_nrf_fota.artifacts.no_firmware import NoFirmwareSource
+from pytest_nrf_fota.artifacts.qemu_source import QemuSource
+from pytest_nrf_fota.artifacts.source import ArtifactUnavailableError, FirmwareSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.errors import InputError, PackageError
-from pytest_nrf_fota.firmware.choose import firmware_source
-from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.firmware.files_source import FilesSource
-from pytest_nrf_fota.firmware.given_variants import read_given_variants
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
-from pytest_nrf_fota.firmware.no_firmware import NoFirmwareSource
-from pytest_nrf_fota.firmware.qemu_source import QemuSource
 from pytest_nrf_fota.firmware.resign import SigningKeys
-from pytest_nrf_fota.firmware.source import ArtifactUnavailableError, FirmwareSource
 from pytest_nrf_fota.firmware.variant import Variant
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex, write_hex
 

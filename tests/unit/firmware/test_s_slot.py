@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.fw_info import MAGIC
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests

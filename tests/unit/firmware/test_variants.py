@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.damage import lose_signature, sign_with_strange_key
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import PackageTarget, UpdateFile, read_package
 from pytest_nrf_fota.firmware.hex_file import memory_reader, read_hex
 from pytest_nrf_fota.firmware.keys import SigningKey, signing_key_for_tests

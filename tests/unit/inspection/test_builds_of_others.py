@@ -10,9 +10,9 @@ import cbor2
 import pytest
 from typer.testing import CliRunner
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.cli import app
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests

@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.cli import app
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.inspection.contents import Contents
 from pytest_nrf_fota.inspection.inspect_path import inspect_path
 from pytest_nrf_fota.inspection.table import print_contents

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import FotaError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.fw_info import MAGIC as FW_INFO_MAGIC
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC

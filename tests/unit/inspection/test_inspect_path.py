@@ -10,10 +10,10 @@ import pytest
 from imgtool.image import Image
 from imgtool.version import decode_version
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.damage import lose_end_of_payload
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.fw_info import (
     INVALIDATION_WORD,

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType, Slot
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.boards.board import BoardType, Slot
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import NO_COPY
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
 from pytest_nrf_fota.preflight.prediction import overlay, predict, read_update
-from pytest_nrf_fota.report.events import PreflightDone, VerdictReached
-from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
-from pytest_nrf_fota.report.run import RunFolder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
+from pytest_nrf_fota.record.run import RunFolder
 from pytest_nrf_fota.report.summary import TestVerdicts, summary_lines
 from pytest_nrf_fota.sim.memories import MEMORIES, NET_FLASH
-from pytest_nrf_fota.units.sim import SimUnit
-from pytest_nrf_fota.upgrade import NO_COPY
 from pytest_nrf_fota.verdict.evidence import Outcome, UpgradeNotProvenError, assert_upgraded
 
 from .workshop import McubootBuild, Workshop, board_of

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.mcuboot_image import Dependency, ImageVersion
 from pytest_nrf_fota.preflight.prediction import Prediction
-from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.units.sim import SimUnit
-from pytest_nrf_fota.upgrade import Upgrade
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.verdict.evidence import Outcome
 
 from .workshop import McubootBuild, Workshop, board_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.damage import change_payload, lose_end_of_payload
 from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment

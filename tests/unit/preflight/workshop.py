@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 
-from pytest_nrf_fota.board import BoardType, Slot
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import (
+from pytest_nrf_fota.artifacts.demo import (
     APP_SIZE_BYTES,
     MCUBOOT_PAD_BYTES,
     MCUBOOT_SIZE_BYTES,
     DemoSource,
 )
+from pytest_nrf_fota.boards.board import BoardType, Slot
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.probe.choose import choose_tool, describe_tool, make_probe, pick_probe
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
-from pytest_nrf_fota.probe.protocol import Core
+from pytest_nrf_fota.wires.probe import Core
 
 from .fake_tool import FakeTool, Replay, deadline
 

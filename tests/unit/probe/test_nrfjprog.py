@@ -9,7 +9,7 @@ from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.probe import nrfjprog
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, remedy
 from pytest_nrf_fota.probe.nrfjprog import EXIT_CODES, NrfjprogProbe
-from pytest_nrf_fota.probe.protocol import Core, ResetKind
+from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 from .fake_tool import FakeTool, Replay, deadline
 

@@ -14,7 +14,7 @@ from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.probe import nrfutil
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, remedy
 from pytest_nrf_fota.probe.nrfutil import NrfutilProbe
-from pytest_nrf_fota.probe.protocol import Core, ResetKind
+from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 from .fake_tool import FakeTool, Replay, deadline
 

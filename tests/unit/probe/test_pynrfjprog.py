@@ -18,9 +18,9 @@ from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.probe import pynrfjprog
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
-from pytest_nrf_fota.probe.protocol import Core, ResetKind
 from pytest_nrf_fota.probe.pynrfjprog import API_ERRORS, PynrfjprogProbe
 from pytest_nrf_fota.probe.pynrfjprog_call import Answer, Request, perform
+from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 from .fake_tool import deadline
 

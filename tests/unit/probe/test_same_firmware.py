@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex
 from pytest_nrf_fota.probe.same_firmware import (
     Difference,

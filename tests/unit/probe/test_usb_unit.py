@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
-from pytest_nrf_fota.probe.protocol import Core, ResetKind
-from pytest_nrf_fota.report.events import ProbeOperation
-from pytest_nrf_fota.report.recorder import FlightRecorder, read_recording
+from pytest_nrf_fota.providers.kit_wires import vcom_memory
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.providers.usb import find_kit
+from pytest_nrf_fota.record.events import ProbeOperation
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 from pytest_nrf_fota.smp.host_radio import HciController
-from pytest_nrf_fota.units.kit_wires import vcom_memory
-from pytest_nrf_fota.units.sim import SimUnit
-from pytest_nrf_fota.units.usb import find_kit
+from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 from .kit_behind_tool import write_tool
 

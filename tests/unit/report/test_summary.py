@@ -1,6 +1,6 @@
 """What the end of a session says about each test's verdicts."""
 
-from pytest_nrf_fota.report.events import EvidenceItem, VerdictReached
+from pytest_nrf_fota.record.events import EvidenceItem, VerdictReached
 from pytest_nrf_fota.report.summary import TestVerdicts, summary_lines
 
 _UPGRADED = VerdictReached(

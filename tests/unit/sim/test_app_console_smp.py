@@ -13,13 +13,13 @@ from smpclient.generics import success
 from smpclient.requests.image_management import ImageStatesRead
 from smpclient.requests.os_management import EchoWrite
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.probe.protocol import ResetKind
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.app.console_smp import (
     LONGEST_LINE_BYTES,
     SerialFrameAssembler,
@@ -28,7 +28,7 @@ from pytest_nrf_fota.sim.app.console_smp import (
 )
 from pytest_nrf_fota.sim.app.smp_queue import SmpQueue
 from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.wires.probe import ResetKind
 
 BUFFER_BYTES = 2475
 TYPED = st.binary(max_size=30).map(lambda data: data.translate(None, b"\x04\x06"))

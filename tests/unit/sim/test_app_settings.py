@@ -26,22 +26,22 @@ from smpclient.transport.bumble import SMPBumbleTransport
 from smpclient.transport.bumble.keystore import InMemory
 from smpclient.transport.bumble.scan import ScanAll
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import BASELINE_BUILD_TIME, DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.firmware.demo import BASELINE_BUILD_TIME, DemoSource
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
-from pytest_nrf_fota.probe.protocol import ResetKind
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit, kit_settings_json
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.app.console_smp import SmpLineTap, encode_answer
 from pytest_nrf_fota.sim.app.fatal_error import MPU_FAULT
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.kit import Kit as VirtualKit
 from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.smp.host_radio import BumbleRadio
-from pytest_nrf_fota.units.sim import SimUnit, kit_settings_json
 from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
+from pytest_nrf_fota.wires.probe import ResetKind
 
 TIME_LIMIT_S = 20.0
 BOARD = load_board("nrf5340dk_sim")

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
+from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.boot.chain import MOST_BOARD_RESETS
 from pytest_nrf_fota.sim.flash import FlashArea, Operation, OperationKind
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
-from pytest_nrf_fota.units.sim import kit_settings_json
 
 
 @pytest.mark.parametrize("ncs", ["2.9", "3.0"])

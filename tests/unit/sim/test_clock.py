@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.uart import Uart
-from pytest_nrf_fota.units.sim import SimUnit
 
 
 def test_without_speed_hardware_time_passes_at_once() -> None:

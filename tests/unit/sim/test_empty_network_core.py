@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.report import BoardPatterns
 from pytest_nrf_fota.console.log import LogLine
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import LineNotSeenError, ProbeError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.hex_file import read_hex, write_hex
-from pytest_nrf_fota.report.recorder import FlightRecorder
-from pytest_nrf_fota.silent_controller import network_core_is_empty, silent_controller_line
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.verdict.reason import not_ready_reason
+from pytest_nrf_fota.verdict.silent_controller import network_core_is_empty, silent_controller_line
 
 BOARD = load_board("nrf5340dk_mcuboot_sim").with_timeouts(probe_s=None, boot_s=2.0)
 NETWORK = range(0x01000000, 0x01040000)

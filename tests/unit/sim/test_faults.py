@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError, NotSeenError, ProbeError
-from pytest_nrf_fota.firmware.demo import DemoSource
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.control import AtLogLine, AtOperation, InjectFault
-from pytest_nrf_fota.units.sim import SimUnit
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 
 SECONDARY = 0x10000000

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
-from pytest_nrf_fota.units.sim import kit_settings_json
 
 RESETS = 5
 PROMPT = b"uart:~$ \x1b[m"

@@ -15,9 +15,9 @@ from typing import IO
 import pytest
 import serial
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
 from pytest_nrf_fota.sim.client import KitControl, KitRefusedError, KitUnreachableError

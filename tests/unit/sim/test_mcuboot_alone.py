@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board import BoardType, Slot
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType, Slot
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.errors import BoardFileError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.firmware.payload import build_payload
+from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.boot.chain import BootChain
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Place
 from pytest_nrf_fota.sim.clock import VirtualClock
@@ -21,7 +22,6 @@ from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.sim.memories import MEMORIES, program
 from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.slot_map import slot_map_of
-from pytest_nrf_fota.units.sim import kit_settings_json
 
 ALONE = load_board("nrf5340dk_mcuboot_sim")
 WITH_NSIB = load_board("nrf5340dk_sim")

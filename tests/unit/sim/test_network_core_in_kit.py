@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.boot.pcd import COMMAND_ADDRESS
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
 from pytest_nrf_fota.sim.memories import EXTERNAL_FLASH
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
-from pytest_nrf_fota.units.sim import kit_settings_json
 
 BOARD_FILE = """
 name = "two_images"

@@ -8,14 +8,14 @@ from zipfile import ZipFile
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
 from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
-from pytest_nrf_fota.units.sim import kit_settings_json
 
 S1_FILE = "signed_by_mcuboot_and_b0_s1_image_update.bin"
 

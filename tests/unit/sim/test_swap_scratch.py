@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_nrf_fota.board import BoardType, Slot
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.boards.board import BoardType, Slot
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import Magic
+from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
@@ -31,7 +32,6 @@ from pytest_nrf_fota.sim.flash import (
 from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap, write_image_ok
-from pytest_nrf_fota.units.sim import kit_settings_json
 
 SECTOR = 0x1000
 SLOT_SECTORS = 5

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_nrf_fota.board_file import load_board
-from pytest_nrf_fota.dut import Dut
-from pytest_nrf_fota.firmware.demo import DemoSource
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.app.image_result import DONE, TOO_LARGE, WRITE_FAILED
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild
 from pytest_nrf_fota.sim.trailer_area import write_image_ok
-from pytest_nrf_fota.units.sim import SimUnit
 from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 from .test_images import NEW, OLD, PAGE, SLOT_BYTES, Board, entry, hash_of, put

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.report.events import RadioState
-from pytest_nrf_fota.report.recorder import read_recording
+from pytest_nrf_fota.record.events import RadioState
+from pytest_nrf_fota.record.recorder import read_recording
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="BlueZ exists on Linux only")
 
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import FotaError
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import BleakRadio
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.pairing import Permission
 from pytest_nrf_fota.smp.host_radio import BumbleRadio
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.pairing import HostPairing, PairingMethod
-from pytest_nrf_fota.units.sim import SimUnit
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 
 PASSKEY_LINE = r"Passkey for .*: (?P<passkey>\d{6})\b"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.errors import BoardFileError, InputError
 from pytest_nrf_fota.smp.host_radio import (
     BleakRadio,

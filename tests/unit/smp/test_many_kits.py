@@ -10,7 +10,7 @@ from smp.os_management import EchoWriteResponse, MCUMgrParametersReadResponse
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import NotSeenError, RigError
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.link import Air
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.smp.host_radio import BumbleRadio

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut import Dut
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError, RadioLostError
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.description import AppDescription
-from pytest_nrf_fota.probe.protocol import ResetKind
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import BumbleRadio
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.messages import ServerParameters
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.wires.probe import ResetKind
 
 NOBODY = "F2:7C:B6:00:00:00"
 TIMEOUTS = SmpTimeouts(answer_s=2.0, first_upload_packet_s=5.0)

@@ -17,18 +17,18 @@ from smpclient.requests.image_management import (
 )
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
 
-from pytest_nrf_fota.board import BoardType
-from pytest_nrf_fota.board_file import load_board
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.firmware.demo import DemoSource
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-from pytest_nrf_fota.probe.protocol import ResetKind
-from pytest_nrf_fota.report.recorder import FlightRecorder
+from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
 from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
-from pytest_nrf_fota.units.sim import SimUnit
+from pytest_nrf_fota.wires.probe import ResetKind
 
 SOON_S = 0.2
 """When a request is sent again here: a kit in the same machine answers sooner, or the repetition is

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from pytest_nrf_fota.board import Slot
+from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot, SwapDecision
 from pytest_nrf_fota.firmware.mcuboot_image import (

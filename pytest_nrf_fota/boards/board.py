@@ -1,0 +1,368 @@
+"""Board types: what all kits of one kind have in common, read from `boards/*.toml`."""
+
+import re
+import sys
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.wires.probe import Core, ResetKind
+
+if sys.version_info >= (3, 11):
+    pass
+else:
+    pass
+
+
+def _regex(pattern: str) -> str:
+    if not pattern:
+        raise ValueError("is empty and would match anything")
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
+    return pattern
+
+
+def _version_regex(pattern: str) -> str:
+    if "version" not in re.compile(_regex(pattern)).groupindex:
+        raise ValueError("needs a named group (?P<version>...) around the number")
+    return pattern
+
+
+def _passkey_regex(pattern: str) -> str:
+    if "passkey" not in re.compile(_regex(pattern)).groupindex:
+        raise ValueError("needs a named group (?P<passkey>...) around the six digits")
+    return pattern
+
+
+Regex = Annotated[str, AfterValidator(_regex)]
+VersionRegex = Annotated[str, AfterValidator(_version_regex)]
+PasskeyRegex = Annotated[str, AfterValidator(_passkey_regex)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class MemoryRegion(_Section):
+    """One memory that a hex file may touch."""
+
+    name: str
+    start: int = Field(ge=0)
+    size: int = Field(gt=0)
+    page_size: int = Field(gt=0)
+
+    def contains(self, address: int, size_bytes: int) -> bool:
+        """Whether the whole range lies inside."""
+        return self.start <= address and address + size_bytes <= self.start + self.size
+
+
+class Slot(_Section):
+    """A slot's place in the board's address space; external flash counts by its XIP window."""
+
+    address: int = Field(ge=0)
+    size: int = Field(gt=0)
+
+
+# Where NCS 2.x puts the network core's firmware and b0n's provisioning data before it: public
+# builds for the nRF5340 Audio DK pass this load_address to sdk-nrf's generate_zip.py.
+_NETWORK_APP_ADDRESS = 0x01008800
+_NETWORK_FLASH_END = 0x01040000
+_NETWORK_PROVISIONING_SIZE_BYTES = 0x280
+
+
+class Slots(_Section):
+    """Where the images lie. `scratch` is for an MCUboot that swaps using scratch.
+
+    `secondary_network` is `mcuboot_secondary_1`, for a network core that is updated through slots
+    of its own; its size is CONFIG_NRF53_RAM_FLASH_SIZE. `network` is where the network core's
+    firmware lies behind b0n (partition `app` of partitions_CPUNET.yml); left out, where NCS puts
+    it, as `network_provisioning_address` is.
+    """
+
+    primary: Slot
+    secondary: Slot
+    s0: Slot | None = None
+    s1: Slot | None = None
+    scratch: Slot | None = None
+    secondary_network: Slot | None = None
+    network: Slot | None = None
+    provisioning_address: int | None = None
+    network_provisioning_address: int | None = None
+
+    @model_validator(mode="after")
+    def _s_slots_are_of_one_size(self) -> "Slots":
+        # sdk-nrf subsys/bootloader/bl_validation/bl_validation.c, BUILD_ASSERT on both sizes.
+        if self.s0 is not None and self.s1 is not None and self.s0.size != self.s1.size:
+            raise ValueError(
+                f"s0 has 0x{self.s0.size:x} bytes and s1 0x{self.s1.size:x}: NSIB builds only "
+                "with two slots of one size"
+            )
+        return self
+
+    @property
+    def network_firmware(self) -> Slot:
+        """Where the network core's firmware lies, named in the board file or where NCS puts it."""
+        if self.network is not None:
+            return self.network
+        size_bytes = _NETWORK_FLASH_END - _NETWORK_APP_ADDRESS
+        return Slot(address=_NETWORK_APP_ADDRESS, size=size_bytes)
+
+    @property
+    def network_provisioning(self) -> int:
+        """Where b0n's provisioning data lies; left out, right before the firmware."""
+        if self.network_provisioning_address is not None:
+            return self.network_provisioning_address
+        return self.network_firmware.address - _NETWORK_PROVISIONING_SIZE_BYTES
+
+
+ProbeRunner: TypeAlias = Literal["auto", "nrfutil", "nrfjprog", "pynrfjprog"]
+
+
+class ProbeSettings(_Section):
+    """What the SWD wire needs to know. `runner` is the tool that drives a kit's probe."""
+
+    recover: tuple[Core, ...] = Field(min_length=1)
+    reset: ResetKind = ResetKind.SYSTEM
+    runner: ProbeRunner = "auto"
+
+
+class ExternalFlash(_Section):
+    """The external flash as the Zephyr shell sees it."""
+
+    shell_device: str
+    size: int = Field(gt=0)
+    erase_timeout_s: float = Field(gt=0)
+
+
+class ConsoleSettings(_Section):
+    """The UART. Without `prompt` the board's application has no shell.
+
+    `shell` is false for an application without one, where the base board has a prompt.
+    `reopen_s` is how long the port may be away, as USB serial ports are while a debugger restarts.
+    """
+
+    baudrate: int = Field(gt=0)
+    prompt: Regex | None = None
+    shell: bool = True
+    typing_chunk_bytes: int = Field(default=24, gt=0)
+    reopen_s: float = Field(default=5.0, ge=0)
+
+    @property
+    def has_shell(self) -> bool:
+        """Whether commands can be typed."""
+        return self.prompt is not None and self.shell
+
+
+RadioKind: TypeAlias = Literal["ble", "serial_over_console", "serial", "udp"]
+
+
+class RadioSettings(_Section):
+    """How SMP reaches the board.
+
+    `serial_over_console` shares the console's UART, `serial` has a port of its own. `name` is what
+    a board on BLE advertises. `host` is which radio of this host reaches it, as for `--radio`
+    (smp/host_radio.py); left out, a kit is reached by this host's Bluetooth, a virtual kit by its
+    own HCI socket.
+    """
+
+    kind: RadioKind
+    name: str | None = None
+    host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
+    mtu: int = Field(default=498, ge=23, le=517)
+    pairing: Literal["none", "just_works", "passkey"] = "none"
+    passkey: PasskeyRegex = r"Passkey for .*: (?P<passkey>\d{6})\b"
+
+
+BootloaderMode: TypeAlias = Literal[
+    "none", "swap_scratch", "swap_move", "swap_offset", "overwrite_only", "ram_load"
+]
+
+
+NcsRelease: TypeAlias = Literal["2.3", "2.6", "2.9", "3.0"]
+
+
+class BootSettings(_Section):
+    """What boots, the log lines of this board's boot, and how many resets an update takes.
+
+    `ncs` is the nRF Connect SDK that Nordic's bootloaders were built with: the latest of these
+    releases that is not later, but "2.9" also for 2.8. `mcuboot_update_resets` is for builds that
+    differ from their release. `firmware_version` and `bootloader_version` are the thread's two
+    lines; a board without NSIB leaves them out. `bootloader_mode` is how MCUboot was built, named
+    as in MCUboot's Kconfig (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, BOOT_RAM_LOAD, ...); `none` is
+    a board without it. `checks_signature` is false for an MCUboot that takes hash-only images.
+    `recovery_ready` is what MCUboot prints when it waits in serial recovery; left out where it has
+    none.
+    """
+
+    ncs: NcsRelease = "2.3"
+    bootloader_mode: BootloaderMode = "swap_move"
+    checks_signature: bool = True
+    recovery_ready: Regex | None = None
+
+    firmware_version: VersionRegex | None = None
+    bootloader_version: VersionRegex | None = None
+    app_ready: Regex
+    mcuboot_update_resets: int | None = Field(default=None, ge=1)
+
+    @property
+    def is_since_ncs_2_8(self) -> bool:
+        """Whether MCUboot knows S slots for what they are (facts/dual-stage-boot.md, 4.5)."""
+        return self.ncs in ("2.9", "3.0")
+
+    @property
+    def resets_until_new_mcuboot_runs(self) -> int:
+        """Resets that a MCUboot update takes, the one after marking included.
+
+        NSIB sees a new MCUboot one reset after the copy. From NCS 2.8 MCUboot does this reset by
+        itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c: boot_swap_image
+        does, boot_copy_image does not).
+        """
+        if self.mcuboot_update_resets is not None:
+            return self.mcuboot_update_resets
+        return 1 if self.is_since_ncs_2_8 and self.bootloader_mode != "overwrite_only" else 2
+
+    @property
+    def survives_power_cuts(self) -> bool:
+        """Whether MCUboot finishes a swap wherever the power was cut.
+
+        Not one of NCS 2.3 that swaps using move: it is lost where the primary slot's first sector
+        is erased and not yet written (mended in sdk-mcuboot 74530753, February 2023).
+        """
+        return not (self.ncs == "2.3" and self.bootloader_mode == "swap_move")
+
+    @property
+    def takes_marks(self) -> bool:
+        """Whether an image must be marked before MCUboot takes it.
+
+        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses marks
+        over SMP with ENOTSUP (facts/real-firmware-targets.md).
+        """
+        return self.bootloader_mode not in ("none", "ram_load")
+
+
+class Timeouts(_Section):
+    """Longest times in seconds.
+
+    `app_start_s` is that of the application alone, from MCUboot's last line until it is ready;
+    without it `boot_s` counts.
+    """
+
+    boot_s: float = Field(gt=0)
+    connect_s: float = Field(gt=0)
+    swap_s: float = Field(gt=0)
+    app_start_s: float | None = Field(default=None, gt=0)
+    probe_s: float = Field(default=120.0, gt=0)
+    smp_s: float = Field(default=5.0, gt=0)
+    # The first upload packet may erase a whole slot (facts/smp-over-ble-speed.md, step 3).
+    first_upload_packet_s: float = Field(default=40.0, gt=0)
+
+
+DistBuild: TypeAlias = Literal[
+    "qemu_cortex_m0", "mps2_an385", "native_sim_serial", "native_sim_udp", "native_sim_shell"
+]
+
+
+class FirmwareSettings(_Section):
+    """Where baseline and updates come from when no --baseline or --update is given.
+
+    `build` says which of the builds in smpclient's source distribution.
+    """
+
+    source: Literal["files", "demo", "smpclient_dist"]
+    build: DistBuild | None = None
+
+
+class SimLinkSettings(_Section):
+    """The virtual kit's BLE connections: interval, PHY, packets per connection event."""
+
+    interval_ms: float = Field(default=7.5, ge=7.5, le=4000)
+    phy_mbit_s: Literal[1, 2] = 1
+    pdus_per_event: int | None = Field(default=None, gt=0)
+
+
+class SimSettings(_Section):
+    """Settings of the virtual kit.
+
+    `speed` is kit seconds per real second, or `max` for no waiting at all. With
+    `refuses_partial_pages` a slot that ends within a page cannot be erased there, as Zephyr's
+    sources have it; without it the whole page is erased.
+    """
+
+    speed: Literal["max"] | Annotated[float, Field(gt=0)] = "max"
+    identity_address: str = Field(
+        default="F2:7C:B6:5D:C3:74", pattern=r"^[C-F][0-9A-F](:[0-9A-F]{2}){5}$"
+    )
+    keep_last_line: bool = False
+    refuses_partial_pages: bool = False
+    link: SimLinkSettings = SimLinkSettings()
+
+
+class QemuSettings(_Section):
+    """Settings of the QEMU machine.
+
+    `log_uart` and `smp_uart` count its UARTs from 0; `smp_line_buffers` is how many lines of SMP
+    over a UART the firmware can hold (smp/serial_over_console.py).
+    """
+
+    machine: str
+    cpu: str
+    log_uart: int = Field(default=0, ge=0, le=3)
+    smp_uart: int = Field(default=0, ge=0, le=3)
+    smp_line_buffers: int = Field(default=2, gt=0)
+
+
+class BoardType(_Section):
+    """One board type, complete and checked."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
+    title: str
+    base: str | None = None
+    platforms: tuple[str, ...] = ()
+    manifest_boards: tuple[str, ...] = ()
+    manifest_socs: tuple[str, ...] = ()
+    provider: Literal["usb", "sim", "qemu", "native_sim"]
+    simulated_twin: str | None = None
+    probe: ProbeSettings
+    memory: tuple[MemoryRegion, ...] = Field(min_length=1)
+    slots: Slots
+    external_flash: ExternalFlash | None = None
+    console: ConsoleSettings
+    radio: RadioSettings
+    boot: BootSettings
+    timeouts: Timeouts
+    firmware: FirmwareSettings
+    sim: SimSettings | None = None
+    qemu: QemuSettings | None = None
+
+    def region_of(self, address: int, size_bytes: int) -> MemoryRegion | None:
+        """The memory that holds the whole range, or None."""
+        return next((r for r in self.memory if r.contains(address, size_bytes)), None)
+
+    def with_runner(self, runner: ProbeRunner | None) -> "BoardType":
+        """The same board with another tool for its probe, where one is given."""
+        if runner is None:
+            return self
+        probe = self.probe.model_copy(update={"runner": runner})
+        return self.model_copy(update={"probe": probe})
+
+    def with_timeouts(self, *, probe_s: float | None, boot_s: float | None) -> "BoardType":
+        """The same board with other time-outs where a number is given.
+
+        Raises `BoardFileError` for a number that is no time.
+        """
+        changed = {"probe_s": probe_s, "boot_s": boot_s, "app_start_s": boot_s}
+        given = {key: value for key, value in changed.items() if value is not None}
+        try:
+            timeouts = Timeouts.model_validate(self.timeouts.model_dump() | given)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            raise BoardFileError(
+                f"The time-out is not usable: {detail['loc'][0]}: {detail['msg']} "
+                f"(is {detail['input']!r})",
+                where="--flash-timeout, --base-timeout",
+                next_step="Give a positive number of seconds.",
+            ) from error
+        return self.model_copy(update={"timeouts": timeouts})

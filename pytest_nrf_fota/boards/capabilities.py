@@ -1,0 +1,143 @@
+"""What a board may have or not, by the names that tests ask for: `@pytest.mark.needs("nsib")`."""
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from typing_extensions import assert_never
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
+
+
+class Capability(Enum):
+    """One thing that a board may have; the value is its name in the marker."""
+
+    NSIB = "nsib"
+    BLE = "ble"
+    NETCORE = "netcore"
+    EXTERNAL_FLASH = "external_flash"
+    SIGNATURE = "signature"
+    IMAGE_GROUP = "image_group"
+    IMAGE_MARKING = "image_marking"
+    HIGHEST_VERSION = "highest_version"
+    REVERT = "revert"
+    SERIAL_RECOVERY = "serial_recovery"
+    SECOND_RESET = "second_reset"
+    WRONG_FILE_CLEANUP = "wrong_file_cleanup"
+    WRONG_FILE_STAYS = "wrong_file_stays"
+    MCUBOOT_UPDATE = "mcuboot_update"
+    SHELL = "shell"
+    PROBE_ERASE = "probe_erase"
+    FAULT_INJECTION = "fault_injection"
+    SWAP_RESET = "swap_reset"
+    NETCORE_SLOTS = "netcore_slots"
+    POWER = "power"
+
+    @property
+    def meaning(self) -> str:
+        """What a board with it has, in one sentence."""
+        match self:
+            case Capability.NSIB:
+                return "NSIB chooses between two MCUboots, in S0 and S1."
+            case Capability.BLE:
+                return "SMP reaches the board over Bluetooth LE."
+            case Capability.NETCORE:
+                return "The board has a network core with flash of its own."
+            case Capability.EXTERNAL_FLASH:
+                return "The board has external flash, which the shell can erase."
+            case Capability.SIGNATURE:
+                return "MCUboot refuses images that are signed with a wrong key, or not at all."
+            case Capability.IMAGE_GROUP:
+                return "The application has SMP's image group, so it can be updated."
+            case Capability.IMAGE_MARKING:
+                return "An image is marked over SMP before the bootloader takes it."
+            case Capability.HIGHEST_VERSION:
+                return "MCUboot takes the valid image of the highest version, without marks."
+            case Capability.SERIAL_RECOVERY:
+                return "MCUboot takes images itself, in serial recovery, where SMP asks for it."
+            case Capability.REVERT:
+                return "MCUboot brings the old image back unless the new one is confirmed."
+            case Capability.SECOND_RESET:
+                return "A new MCUboot runs only after a reset that the harness has to add."
+            case Capability.MCUBOOT_UPDATE:
+                return "NSIB chooses each MCUboot that was sent, before it runs."
+            case Capability.WRONG_FILE_CLEANUP:
+                return "MCUboot erases an update for the S slot that runs, as NCS of late does."
+            case Capability.WRONG_FILE_STAYS:
+                return "MCUboot leaves an update for the S slot that runs, as NCS once did."
+            case Capability.SHELL:
+                return "The application has a Zephyr shell on the console."
+            case Capability.PROBE_ERASE:
+                return "The probe can erase the external flash."
+            case Capability.FAULT_INJECTION:
+                return "Flash operations and messages can be made to fail at a chosen moment."
+            case Capability.SWAP_RESET:
+                return "The board can be reset in the middle of a swap, at a chosen flash erase."
+            case Capability.NETCORE_SLOTS:
+                return "The network core is updated over SMP, through image slots of its own."
+            case Capability.POWER:
+                return "The harness can cut the board's power."
+            case _:
+                assert_never(self)
+
+
+def capabilities_of(board: "BoardType") -> frozenset[Capability]:
+    """Everything that boards of this type have, read from the board file."""
+    return frozenset(capability for capability in Capability if _has(board, capability))
+
+
+def capability_named(name: str) -> Capability:
+    """The capability of this name. Raises `ValueError` that names all known ones."""
+    try:
+        return Capability(name)
+    except ValueError:
+        known = ", ".join(capability.value for capability in Capability)
+        raise ValueError(f"no board capability is named {name!r}; known: {known}") from None
+
+
+def _has(board: "BoardType", capability: Capability) -> bool:
+    mode = board.boot.bootloader_mode
+    match capability:
+        case Capability.NSIB:
+            return board.slots.s0 is not None and board.slots.s1 is not None
+        case Capability.BLE:
+            return board.radio.kind == "ble"
+        case Capability.NETCORE:
+            return any(core.value == "network" for core in board.probe.recover)
+        case Capability.EXTERNAL_FLASH:
+            return board.external_flash is not None
+        case Capability.SIGNATURE:
+            return mode != "none" and board.boot.checks_signature
+        case Capability.IMAGE_GROUP:
+            return mode != "none"
+        case Capability.IMAGE_MARKING:
+            return board.boot.takes_marks
+        case Capability.HIGHEST_VERSION:
+            return mode == "ram_load"
+        case Capability.SERIAL_RECOVERY:
+            return board.boot.recovery_ready is not None
+        case Capability.REVERT:
+            return mode in ("swap_scratch", "swap_move", "swap_offset")
+        case Capability.SECOND_RESET:
+            return board.slots.s0 is not None and board.boot.resets_until_new_mcuboot_runs > 1
+        case Capability.MCUBOOT_UPDATE:
+            # Beside slots of the network core, NCS to 2.7 starts what it has copied (linkage.py).
+            return board.slots.s0 is not None and (
+                board.slots.secondary_network is None or board.boot.is_since_ncs_2_8
+            )
+        case Capability.WRONG_FILE_CLEANUP:
+            return board.slots.s0 is not None and board.boot.is_since_ncs_2_8
+        case Capability.WRONG_FILE_STAYS:
+            return board.slots.s0 is not None and not board.boot.is_since_ncs_2_8
+        case Capability.SHELL:
+            return board.console.has_shell
+        case Capability.PROBE_ERASE:
+            return board.external_flash is not None and board.provider in ("usb", "sim")
+        case Capability.SWAP_RESET:
+            return board.provider == "sim" or (board.qemu is not None and mode == "swap_offset")
+        case Capability.NETCORE_SLOTS:
+            return board.slots.secondary_network is not None
+        case Capability.FAULT_INJECTION | Capability.POWER:
+            return board.provider == "sim"
+        case _:
+            assert_never(capability)

@@ -1,0 +1,388 @@
+"""The board under test: its three wires and the verbs that tests use."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.bootlog.boots import read_boots
+from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
+from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.shell import ZephyrShell
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
+from pytest_nrf_fota.dut.upgrade import Upgrade
+from pytest_nrf_fota.errors import (
+    BoardError,
+    BoardFileError,
+    LineNotSeenError,
+    NotSeenError,
+    ProbeError,
+)
+from pytest_nrf_fota.firmware.advertised_name import advertised_name
+from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
+from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
+from pytest_nrf_fota.providers.provider import Wires
+from pytest_nrf_fota.record.events import Mark, Measurement
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
+from pytest_nrf_fota.verdict.evidence import Verdict
+from pytest_nrf_fota.verdict.silent_controller import (
+    FLASH_BOTH_CORES,
+    network_core_is_empty,
+    silent_controller_line,
+)
+from pytest_nrf_fota.wires.faults import Faults
+
+_RIG_CHECK_S = 10.0
+PathLike: TypeAlias = str | os.PathLike[str]
+
+
+class Dut:
+    """One board, reached by three wires.
+
+    Args:
+        board: its type.
+        name: which individual it is.
+        wires: open wires; `close` closes them.
+        recorder: gets every step.
+        runs_preflight: whether each upload is rehearsed on a copy of the board first.
+        skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
+            whatever lies beside them.
+    """
+
+    def __init__(
+        self,
+        board: BoardType,
+        name: str,
+        wires: Wires,
+        recorder: FlightRecorder,
+        *,
+        runs_preflight: bool = True,
+        skips_flash: bool = False,
+    ) -> None:
+        self.board = board
+        self.name = name
+        self.probe = wires.probe
+        self.console = wires.console
+        self.network_console = wires.network_console
+        self.recorder = recorder
+        self.runs_preflight = runs_preflight
+        self.skips_flash = skips_flash
+        self.reset_count = 0
+        self._built_name: str | None = None
+        self.mcumgr = Mcumgr(
+            wires.radio,
+            recorder,
+            SmpTimeouts(board.timeouts.smp_s, board.timeouts.first_upload_packet_s),
+        )
+        self.wires = wires
+        self._patterns = BoardPatterns(
+            board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
+        )
+        self.opened_at = wires.console.mark()
+        self.network_opened_at = LogMark(0)
+
+    @property
+    def faults(self) -> Faults:
+        """What can go wrong on purpose. Raises `BoardFileError` where nothing can."""
+        if self.wires.faults is None:
+            raise BoardFileError(
+                f"{self.board.name} has no fault injection.",
+                where=f"provider = {self.board.provider!r} in its board file",
+                next_step='Mark the test with needs("fault_injection").',
+            )
+        return self.wires.faults
+
+    @property
+    def shell(self) -> ZephyrShell:
+        """The Zephyr shell on the console. Raises `BoardFileError` where the board has none."""
+        if self.board.console.prompt is None or not self.board.console.has_shell:
+            raise BoardFileError(
+                f"{self.board.name} has no shell.",
+                where="console.prompt in its board file",
+                next_step='Mark the test with needs("shell"), or set console.prompt if the '
+                "application has one.",
+            )
+        return ZephyrShell(
+            self.console,
+            prompt=self.board.console.prompt,
+            typing_chunk_bytes=self.board.console.typing_chunk_bytes,
+            recorder=self.recorder,
+        )
+
+    def prepare(self, baseline: PathLike) -> Boot:
+        """Put a known firmware on the board and clean what an earlier test may have left.
+
+        Recovers all cores, programs `baseline`, boots it, and erases the external flash where the
+        board has one. An update that was still pending there has been taken by that first boot:
+        the board is then flashed again. A board that holds exactly this firmware is not flashed:
+        it is read back and compared. Returns the baseline's boot.
+        """
+        self._flash_unless_there(Path(baseline))
+        boot = self.reset()
+        if self.board.external_flash is None:
+            return boot
+        if not self.board.console.has_shell:
+            # Erasing by the probe holds the cores, whatever the first boot made of a stale update.
+            self.erase_external_flash_by_probe()
+            self._flash_unless_there(Path(baseline))
+            return self.reset()
+        self.erase_external_flash()
+        if boot.swapped:
+            with self.step("flash again", "a stale update was pending"):
+                self._flash_unless_there(Path(baseline))
+                boot = self.reset()
+        return boot
+
+    def flash(self, hex_file: PathLike) -> None:
+        """Recover all cores and program a hex file; the board is not started.
+
+        The file is checked first: raises `PackageError` before anything is erased.
+        """
+        hex_file = Path(hex_file)
+        check_against_map(hex_file, read_hex(hex_file), self.board)
+        self.mcumgr.disconnect()
+        with self.step("flash", hex_file.name):
+            deadline = Deadline.after(self.board.timeouts.probe_s)
+            for core in self.board.probe.recover:
+                self.probe.recover(core, deadline)
+            self.probe.program(hex_file, deadline)
+        self._built_name = advertised_name(hex_file)
+
+    def _flash_unless_there(self, hex_file: Path) -> None:
+        """Flash, unless reading back shows that it would change nothing.
+
+        With `skips_flash` only the file's own bytes count. Memory that cannot be read (a locked
+        access port, an old tool) is flashed.
+        """
+        segments = read_hex(hex_file)
+        check_against_map(hex_file, segments, self.board)
+        self.mcumgr.disconnect()
+        deadline = Deadline.after(self.board.timeouts.probe_s)
+        with self.step("compare with the board", hex_file.name):
+
+            def read(address: int, size_bytes: int) -> bytes:
+                return self.probe.read(address, size_bytes, deadline)
+
+            try:
+                if self.skips_flash:
+                    difference = difference_from_file(read, segments, self.board)
+                else:
+                    difference = difference_from_flashing(read, segments, self.board)
+            except ProbeError as error:
+                reason = f"the board cannot be read: {error.what}"
+            else:
+                reason = str(difference) if difference else ""
+            self.mark(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
+        self._built_name = advertised_name(hex_file)
+        if reason:
+            self.flash(hex_file)
+
+    def reset(self) -> Boot:
+        """Reset the board with the probe and wait until its application is ready."""
+        self.mcumgr.disconnect()
+        since = self.mark("reset")
+        self.reset_count += 1
+        with self.step("reset"):
+            self.probe.reset(self.board.probe.reset, Deadline.after(self.board.timeouts.probe_s))
+            return self.wait_for_boot(since, Deadline.after(self.board.timeouts.boot_s))
+
+    def mark(self, name: str) -> LogMark:
+        """Mark the end of the console log as it is now, in the recorder as well."""
+        self.recorder.record(Mark(name=name))
+        return self.console.mark()
+
+    @contextmanager
+    def step(self, name: str, detail: str = "") -> Iterator[None]:
+        """Record a step. Where it saw nothing in time, ask first whether the rig is still there.
+
+        Raises `ProbeError` instead of `NotSeenError` where the probe has lost the board, and
+        `BoardError` where `faults` cut its power.
+        """
+        with self.recorder.step(name, detail):
+            try:
+                yield
+            except NotSeenError as error:
+                if not self._has_power():
+                    raise power_is_cut(self.name) from error
+                try:
+                    self.probe.info(Deadline.after(_RIG_CHECK_S))
+                except ProbeError as rig_error:
+                    raise rig_error from error
+                raise
+
+    def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
+        """Wait until the application that boots after `since` is ready.
+
+        Raises `NotSeenError` with what came instead, `BoardError` where it crashes in each boot, or
+        where `faults` cut the power.
+        """
+        timeouts = self.board.timeouts
+        try:
+            wait_until_ready(
+                self.console,
+                self.board.boot.app_ready,
+                since=since,
+                deadline=deadline,
+                app_start_s=timeouts.app_start_s or timeouts.boot_s,
+                has_power=self._has_power,
+            )
+        except LineNotSeenError as error:
+            boots = self.boots_since(since)
+            if not boots or not boots[-1].reached_app:
+                raise
+            silent = silent_controller_line(boots[-1])
+            if silent is not None:
+                raise self._no_controller(silent, error) from None
+            raise LineNotSeenError(
+                error.what,
+                where=error.where,
+                next_step="The application runs. It hangs before its ready line, or has another "
+                "one: then set boot.app_ready in the board file to a line that ends each boot.",
+            ) from None
+        boots = self.boots_since(since)
+        if not boots:
+            raise BoardError(
+                "The application printed its ready line without a boot before it.",
+                where=f"{self.console.port}, full log: {self.console.raw_log_path}",
+                next_step="Make boot.app_ready in the board file a line of the boot only.",
+            )
+        boot = boots[-1]
+        duration_s = boot.lines[-1].time_s - boot.lines[0].time_s
+        self.recorder.record(Measurement(name="boot time", value=round(duration_s, 3), unit="s"))
+        return boot
+
+    def boots_since(self, since: LogMark) -> tuple[Boot, ...]:
+        """All boots that the console saw after `since`."""
+        return read_boots(self.console.lines_since(since), self._patterns)
+
+    def last_boot(self) -> Boot:
+        """The latest boot. Raises `BoardError` where none was seen."""
+        boots = self.boots_since(self.opened_at)
+        if not boots:
+            raise BoardError(
+                "No boot was seen on the console yet.",
+                where=self.console.port,
+                next_step="Call dut.prepare() or dut.reset() first.",
+            )
+        return boots[-1]
+
+    def erase_external_flash(self) -> None:
+        """Erase the external flash from the shell, and wait for its success line.
+
+        Raises `BoardError` when the shell refuses or an upload is under way, `BoardFileError` where
+        the board has no such flash, or no shell.
+        """
+        flash = self._external_flash()
+        with self.step("erase external flash"):
+            self.shell.run_until(
+                f"flash erase {flash.shell_device} 0 {flash.size:x}",
+                success=r"Erase success\.",
+                failure=r"Erase Failed, code -?\d+\.|Given flash device was not found|"
+                r"Default flash driver not ready",
+                deadline=Deadline.after(flash.erase_timeout_s),
+            )
+
+    def erase_external_flash_by_probe(self) -> None:
+        """Erase the external flash over SWD; the cores are held afterwards, until a reset.
+
+        Raises `ProbeError` where the probe cannot, `BoardError` while an upload is under way.
+        """
+        flash = self._external_flash()
+        with self.step("erase external flash by probe"):
+            self.mcumgr.disconnect()
+            self.probe.erase_external(Deadline.after(flash.erase_timeout_s))
+
+    def connect(self) -> None:
+        """Connect over SMP, unless connected.
+
+        The board is found by the address in its own boot log: where many boards advertise one
+        name, only that is certain. Without it, by the name in the board file, or by that in the
+        configuration of the build that was flashed.
+        """
+        if not self.mcumgr.is_connected:
+            with self.step("connect", self._peer()):
+                self.mcumgr.connect(self._peer(), Deadline.after(self.board.timeouts.connect_s))
+
+    def start_upgrade(self, package: PathLike) -> Upgrade:
+        """Open and check a DFU package, and note what the board runs before it.
+
+        Raises `PackageError` before anything is sent.
+        """
+        return Upgrade(self, read_package(Path(package), package_target(self.board)))
+
+    def upgrade(self, package: PathLike) -> Verdict:
+        """Do the whole upgrade: upload, mark, reset as often as it takes, gather evidence.
+
+        An application is marked for a trial boot and confirmed once it is proven; a bootloader is
+        marked for good. Returns the verdict; `assert_upgraded` turns it into a failure.
+        """
+        upgrade = self.start_upgrade(package)
+        upgrade.upload()
+        upgrade.mark()
+        upgrade.reset()
+        for _ in range(upgrade.expected_resets - 1):
+            self.reset()
+        verdict = upgrade.verdict()
+        upgrade.confirm_if_proven(verdict)
+        return verdict
+
+    def read_memory(self, address: int, size_bytes: int) -> bytes:
+        """Read memory over SWD."""
+        return self.probe.read(address, size_bytes, Deadline.after(self.board.timeouts.probe_s))
+
+    def close(self) -> None:
+        """Close all wires. Never raises."""
+        self.mcumgr.close()
+        self.wires.close()
+
+    def _no_controller(self, line: str, error: LineNotSeenError) -> LineNotSeenError:
+        why = "the network core does not answer"
+        # Over SWD it can be read while it runs; where it cannot, the board's words are enough.
+        with suppress(ProbeError):
+            if network_core_is_empty(self.board, self.read_memory):
+                why = "the network core is empty: its flash is erased"
+        return LineNotSeenError(
+            f"The application runs without Bluetooth, because {why}. It said {line!r}.",
+            where=error.where,
+            next_step=FLASH_BOTH_CORES,
+        )
+
+    def _has_power(self) -> bool:
+        return self.wires.faults is None or self.wires.faults.has_power()
+
+    def _peer(self) -> str:
+        if self.wires.smp_address is not None:
+            return self.wires.smp_address()
+        address = self.last_boot().identity_address
+        if address is not None:
+            return address
+        name = self.board.radio.name or self._built_name
+        if name is not None:
+            return name
+        raise BoardFileError(
+            "The board's BLE address is not in its boot log, and neither its board file nor the "
+            "build that was flashed tells its name.",
+            where=f"radio.name in the board file of {self.board.name}",
+            next_step="Set radio.name, or build with CONFIG_BT_LOG_LEVEL_INF=y so that the boot "
+            "log shows `Identity: ...`.",
+        )
+
+    def _external_flash(self) -> ExternalFlash:
+        if self.mcumgr.is_uploading:
+            raise BoardError(
+                "The external flash is not erased while an upload writes to it.",
+                where="dut.mcumgr",
+                next_step="Wait for the upload, or drop the connection: dut.mcumgr.disconnect()",
+            )
+        if self.board.external_flash is None:
+            raise BoardFileError(
+                f"{self.board.name} has no external flash.",
+                where="[external_flash] in its board file",
+                next_step="Leave the step out, or add the section.",
+            )
+        return self.board.external_flash

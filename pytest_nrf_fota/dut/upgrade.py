@@ -1,0 +1,413 @@
+"""One upgrade, step by step: choose the file, upload, mark, reset, gather evidence."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, require_slots_for
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
+from pytest_nrf_fota.firmware.dfu_package import (
+    DfuPackage,
+    PackageKind,
+    UpdateFile,
+    is_for_network_core,
+)
+from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
+from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
+from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
+from pytest_nrf_fota.record.events import CheckItem, EvidenceItem, PreflightDone, VerdictReached
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
+from pytest_nrf_fota.verdict.app_evidence import AppIdentity
+from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
+from pytest_nrf_fota.verdict.judgement import Seen, join, judge_app, judge_mcuboot, judge_network
+from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget
+from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
+from pytest_nrf_fota.verdict.network_evidence import target_of as network_target
+from pytest_nrf_fota.verdict.reason import not_ready_reason
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.preflight.prediction import Prediction
+
+NO_COPY = "a copy can be made of an nRF5340 DK only, whose MCUboot takes marks"
+_SECONDS_PER_UPLOADED_KB = 2.0
+_LEAST_UPLOAD_S = 60.0
+
+
+class _StopUpload(Exception):  # noqa: N818 - not an error: it leaves smpclient's upload
+    """The upload has come as far as it was to come."""
+
+
+class Upgrade:
+    """An upgrade under way. `Dut.upgrade` does all steps; tests that leave one out do them here.
+
+    Making one connects, reads the image list, and notes what runs before the upgrade.
+    """
+
+    def __init__(self, dut: "Dut", package: DfuPackage) -> None:
+        self._dut = dut
+        self.package = package
+        require_slots_for(package, dut.board)
+        self.boot_before = dut.last_boot()
+        self.files = files_to_send(package, self.boot_before)
+        self.file = main_file(self.files)
+        dut.connect()
+        self.images_before = dut.mcumgr.get_image_list()
+        self._app_before = self._running_app()
+        self._network_before = self._note_network()
+        self._network_marked_at: LogMark | None = None
+        self._marked_at: LogMark | None = None
+        self._mark_refusal: str | None = None
+        self.resumed_at_bytes: int | None = None
+        self.prediction: Prediction | None = None
+        self._preflight: PreflightDone | None = None
+        self._uploaded: UpdateFile | None = None
+        self._marked: UpdateFile | None = None
+        self._resets_at_mark = 0
+
+    @property
+    def expected_resets(self) -> int:
+        """Resets until the new firmware runs, the one after marking included."""
+        match self.package.kind:
+            case PackageKind.APPLICATION:
+                return 1
+            case PackageKind.MCUBOOT:
+                return self._dut.board.boot.resets_until_new_mcuboot_runs
+            case _:
+                assert_never(self.package.kind)
+
+    @property
+    def other_files(self) -> tuple[UpdateFile, ...]:
+        """The package's files that are not to be sent: for the slot that is running."""
+        return tuple(file for file in self.package.files if file not in self.files)
+
+    def upload(
+        self,
+        file: UpdateFile | None = None,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Send all files that fit, or another one of the package on purpose.
+
+        Before the first one, `prediction` says what the board will make of the package; whatever
+        it says, the file is sent. An upload that was interrupted is resumed where the board says;
+        `resumed_at_bytes` tells where. `on_progress` gets the number of bytes that the board has.
+        """
+        self._predict_once()
+        for sent in self.files if file is None else (file,):
+            self._upload(sent, on_progress)
+            self._uploaded = sent
+
+    def upload_until(self, offset_bytes: int) -> None:
+        """Send the file until the board has so many bytes, then drop the connection.
+
+        `resumed_at_bytes` of the next `upload` tells whether the board remembers.
+        """
+
+        def stop(done_bytes: int) -> None:
+            if done_bytes >= offset_bytes:
+                raise _StopUpload
+
+        self._predict_once()
+        with contextlib.suppress(_StopUpload):
+            self._upload(self.file, stop)
+        self._dut.mcumgr.disconnect()
+
+    def _upload(self, sent: UpdateFile, on_progress: Callable[[int], None] | None = None) -> None:
+        self.resumed_at_bytes = None
+
+        def note(done_bytes: int) -> None:
+            if self.resumed_at_bytes is None:
+                self.resumed_at_bytes = done_bytes
+            if on_progress is not None:
+                on_progress(done_bytes)
+
+        size_kb = len(sent.data) / 1000
+        with self._dut.step("upload", sent.name):
+            self._dut.connect()
+            self._dut.mcumgr.image_upload(
+                sent.data,
+                image_number=sent.image_index,
+                deadline=Deadline.after(max(_LEAST_UPLOAD_S, size_kb * _SECONDS_PER_UPLOADED_KB)),
+                on_progress=note,
+            )
+
+    def mark(self, file: UpdateFile | None = None, *, for_good: bool = False) -> None:
+        """Mark the uploaded image: an application for trial, a bootloader for good.
+
+        `for_good` marks an application likewise, so that nothing would revert it. A network core's
+        image comes before the application and cannot be reverted. Where the bootloader takes no
+        marks, nothing is sent: it takes the highest version.
+
+        Raises `BoardError` when the board refuses, or agrees and does not show it as pending.
+        """
+        if not self._dut.board.boot.takes_marks:
+            self._marked_at = self._dut.mark("nothing to mark: the highest version runs")
+            return
+        self._marked_at, self._mark_refusal = self._dut.mark("image marked"), None
+        if self._dut.network_console is not None:
+            self._network_marked_at = self._dut.network_console.mark()
+        for marked in self.files if file is None else (file,):
+            self._mark_one(marked, for_good=for_good or is_for_network_core(marked))
+
+    def _mark_one(self, marked: UpdateFile, *, for_good: bool) -> None:
+        image_hash = marked.image.hash or b""
+        with self._dut.step("mark", image_hash.hex()[:8]):
+            try:
+                images = self._mark(image_hash, for_good=for_good)
+            except BoardError as error:
+                self._mark_refusal = error.what + self._sent_instead(marked)
+                raise
+            if not any(state.hash == image_hash and state.pending for state in images):
+                listed = "; ".join(str(state) for state in images) or "(empty)"
+                self._mark_refusal = "the image list shows it as not pending"
+                raise BoardError(
+                    "The board accepted the mark, but the image list does not show it as pending.",
+                    where=f"image list: {listed}",
+                    next_step="Erase the secondary slot (a stale trailer may lie in it) and retry.",
+                )
+        self._marked, self._resets_at_mark = marked, self._dut.reset_count
+
+    def _sent_instead(self, marked: UpdateFile) -> str:
+        # A server names the hash that it does not find by a code for anything (rc 3, "In Value").
+        last = self._uploaded
+        if last is None or last is marked or last.image_index != marked.image_index:
+            return ""
+        its_hash = (last.image.hash or b"").hex()[:8]
+        return f" The file uploaded last was another: {last.name}, {its_hash}..."
+
+    def reset(self) -> Boot:
+        """Reset over SMP, as a phone does, and wait for the application.
+
+        Allows for the swap's time. Returns the last boot.
+        """
+        since = self._dut.mark("reset over SMP")
+        self._dut.reset_count += 1
+        timeouts = self._dut.board.timeouts
+        with self._dut.step("reset over SMP"):
+            self._dut.connect()
+            self._dut.mcumgr.reset_device()
+            return self._dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
+
+    def verdict(self) -> Verdict:
+        """Ask all three wires what runs now; the verdict goes to the recorder as well."""
+        boots = self._dut.boots_since(self._marked_at) if self._marked_at else ()
+        not_ready = not_ready_reason(boots)
+        # An application that is not ready is not asked: it would be waited for in vain.
+        images = None if not_ready else self._images_now()
+        seen = Seen(boots, images, self._marked_at is not None, self._mark_refusal, not_ready)
+        match self.package.kind:
+            case PackageKind.APPLICATION:
+                verdict = self._app_package_verdict(seen)
+            case PackageKind.MCUBOOT:
+                verdict = self._mcuboot_verdict(seen)
+            case _:
+                assert_never(self.package.kind)
+        verdict = replace(verdict, preflight=self._preflight_remark(verdict))
+        self._dut.recorder.record(_event(verdict))
+        return verdict
+
+    def confirm_if_proven(self, verdict: Verdict) -> None:
+        """Confirm a proven application, so that it stays.
+
+        Bootloaders need no confirmation, nor does what no bootloader would revert.
+        """
+        if (
+            self.package.kind is PackageKind.APPLICATION
+            and self._dut.board.boot.takes_marks
+            and verdict.outcome is Outcome.UPGRADED
+        ):
+            with self._dut.step("confirm"):
+                self._dut.connect()
+                self._dut.mcumgr.image_confirm()
+
+    def _predict_once(self) -> None:
+        if self._preflight is not None:
+            return
+        started_at_s = time.monotonic()
+        done = self._predict()
+        done = done.model_copy(update={"duration_s": round(time.monotonic() - started_at_s, 3)})
+        self._preflight = done
+        self._dut.recorder.record(done)
+
+    def _predict(self) -> PreflightDone:
+        name, board = self.package.path.name, self._dut.board
+        if not self._dut.runs_preflight:
+            return PreflightDone(answer="none", package=name, reason="switched off")
+        if not has_preflight(board):
+            return PreflightDone(answer="none", package=name, reason=NO_COPY)
+        why_not = why_not_predictable(self.package)
+        if why_not:
+            return PreflightDone(answer="none", package=name, reason=why_not)
+        try:
+            with self._dut.step("preflight", name):
+                from pytest_nrf_fota.preflight.prediction import predict
+
+                memories = read_board_state(self._dut.read_memory, board)
+                running = self._dut.last_boot()
+                self.prediction = predict(board, memories, self.package, running=running)
+        # A look ahead must not end a test, whatever is wrong with it.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            return PreflightDone(answer="failed", package=name, reason=reason)
+        return _preflight_event(self.prediction)
+
+    def _preflight_remark(self, verdict: Verdict) -> str:
+        """What had been predicted, where it was no, or no preflight, or wrong."""
+        done, prediction = self._preflight, self.prediction
+        if done is not None and done.answer == "failed":
+            return f"none, because it failed: {done.reason}"
+        if prediction is None:
+            return ""
+        if prediction.will_upgrade:
+            if verdict.outcome is Outcome.NOT_UPGRADED and self._was_done_as_predicted():
+                return "YES, yet the board was not upgraded: the preflight was wrong"
+            return ""
+        if verdict.outcome is Outcome.UPGRADED:
+            return f"NO - {prediction.reason}; yet the board was upgraded: the preflight was wrong"
+        return f"NO - {prediction.reason}; sent nevertheless"
+
+    def _was_done_as_predicted(self) -> bool:
+        """Whether the test did what the preflight did: sent the file, marked it, reset as often.
+
+        A board that booted more often resets by itself: its new application crashes, of which no
+        preflight knows.
+        """
+        if self.prediction is None or self._marked_at is None:
+            return False
+        is_complete = self._uploaded is self.file and self._marked is self.file
+        resets = self._dut.reset_count - self._resets_at_mark
+        boots = self._dut.boots_since(self._marked_at)
+        _, *predicted_boots = self.prediction.boots
+        return (
+            is_complete and resets == self.prediction.resets and len(boots) <= len(predicted_boots)
+        )
+
+    def _mark(self, image_hash: bytes, *, for_good: bool) -> tuple[ImageState, ...]:
+        self._dut.connect()
+        match self.package.kind:
+            case PackageKind.APPLICATION if not for_good:
+                return self._dut.mcumgr.image_test(image_hash)
+            case PackageKind.APPLICATION:
+                return self._dut.mcumgr.image_confirm(image_hash)
+            case PackageKind.MCUBOOT:
+                return self._dut.mcumgr.image_confirm(image_hash)
+            case _:
+                assert_never(self.package.kind)
+
+    def _app_package_verdict(self, seen: Seen) -> Verdict:
+        verdicts = [
+            self._network_verdict(seen) if is_for_network_core(file) else self._app_verdict(seen)
+            for file in self.files
+        ]
+        return reduce(join, reversed(verdicts))
+
+    def _network_verdict(self, seen: Seen) -> Verdict:
+        target = self._network_before
+        assert target is not None, "noted before the upgrade"
+        console, since = self._dut.network_console, self._network_marked_at
+        lines = console.lines_since(since) if console is not None and since is not None else ()
+        held = self._dut.read_memory(target.address, len(target.firmware))
+        return judge_network(seen, [line.text for line in lines], target, held)
+
+    def _note_network(self) -> NetworkTarget | None:
+        file = next((file for file in self.files if is_for_network_core(file)), None)
+        if file is None:
+            return None
+        target = network_target(file.image, file.image_index, self._dut.read_memory)
+        if target is None:
+            raise PackageError(
+                f"{file.name!r} has no fw_info: the network core's b0n would never start it.",
+                where=str(self.package.path),
+                next_step="Build the network core with b0n (SB_CONFIG_SECURE_BOOT_NETCORE=y).",
+            )
+        return target
+
+    def _app_verdict(self, seen: Seen) -> Verdict:
+        return judge_app(
+            seen,
+            app_evidence.identity_of(self.file.image),
+            self._app_before,
+            self._running_app(),
+            swaps=self._dut.board.boot.takes_marks,
+        )
+
+    def _running_app(self) -> AppIdentity | None:
+        """What lies where the CPU runs the application: in the primary slot, or in RAM."""
+        slots = self._dut.board.slots
+        if self._dut.board.boot.takes_marks:
+            return app_evidence.read_identity(self._dut.read_memory, slots.primary)
+        return app_evidence.read_loaded_identity(
+            self._dut.read_memory, (slots.primary, slots.secondary)
+        )
+
+    def _mcuboot_verdict(self, seen: Seen) -> Verdict:
+        target = self._mcuboot_target()
+        slots = (self._dut.board.slots.s0, self._dut.board.slots.s1)
+        states = [
+            mcuboot_evidence.read_slot(self._dut.read_memory, slot, target)
+            for slot in slots
+            if slot is not None
+        ]
+        return judge_mcuboot(seen, target, states[target.s_slot], states[1 - target.s_slot])
+
+    def _mcuboot_target(self) -> McubootTarget:
+        assert self.file.s_slot is not None
+        assert self.file.fw_info is not None
+        return McubootTarget(
+            s_slot=self.file.s_slot,
+            version=self.file.fw_info.version,
+            firmware=self.file.image.payload,
+            image_hash=self.file.image.hash or b"",
+            version_before=self.boot_before.firmware_version,
+            marker=marker_number(self.file.image.payload),
+            marker_before=self.boot_before.bootloader_version,
+        )
+
+    def _images_now(self) -> tuple[ImageState, ...] | None:
+        # A connection from before a reset that nobody asked for is found dead by its first request.
+        may_be_stale = self._dut.mcumgr.is_connected
+        try:
+            self._dut.connect()
+            return self._dut.mcumgr.get_image_list()
+        except NotSeenError:
+            return self._images_now() if may_be_stale else None
+        except BoardError:
+            # The board may well not answer after a failed upgrade; the other wires still speak.
+            return None
+
+
+def _preflight_event(prediction: "Prediction") -> PreflightDone:
+    return PreflightDone(
+        answer="yes" if prediction.will_upgrade else "no",
+        package=prediction.package,
+        reason=prediction.reason,
+        remedy=prediction.remedy,
+        checks=tuple(
+            CheckItem(name=check.name, result=check.result, detail=check.detail)
+            for check in prediction.checks
+        ),
+        boots=tuple(boot.summary for boot in prediction.boots),
+    )
+
+
+def _event(verdict: Verdict) -> VerdictReached:
+    return VerdictReached(
+        outcome=verdict.outcome.value,
+        subject=verdict.subject,
+        reason=verdict.reason,
+        preflight=verdict.preflight,
+        evidence=tuple(
+            EvidenceItem(source=item.source.value, says=item.says.value, detail=item.detail)
+            for item in verdict.evidence
+        ),
+    )

@@ -1,0 +1,190 @@
+"""Open the wires of an attached kit: its consoles among its serial ports, and a radio."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.passkey import passkey_on_console
+from pytest_nrf_fota.console.port_holder import require_free
+from pytest_nrf_fota.console.ports import AttachedKit, Vcom, plain_serial_number
+from pytest_nrf_fota.console.vcom_choice import (
+    VcomChoice,
+    VcomMemory,
+    choose_vcom,
+    shows_own_boot,
+)
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import ConsoleLostError
+from pytest_nrf_fota.providers.provider import Wires
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, open_radio
+from pytest_nrf_fota.smp.pairing import HostPairing
+from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
+from pytest_nrf_fota.wires.probe import Probe
+from pytest_nrf_fota.wires.radio import Radio
+
+if TYPE_CHECKING:
+    from bumble.keys import KeyStore
+
+# A bootloader prints within a second, an application without a pending swap within a few.
+_LISTEN_S = 10.0
+
+
+def kit_with_serial_number(serial_number: str, kits: Sequence[AttachedKit]) -> AttachedKit:
+    """The kit of this J-Link serial number, with or without leading zeros, among `attached_kits`.
+
+    Raises `ConsoleLostError` where it has no serial port.
+    """
+    wanted = plain_serial_number(serial_number)
+    for kit in kits:
+        if kit.serial_number == wanted:
+            return kit
+    listed = ", ".join(kit.serial_number for kit in kits) or "none"
+    raise ConsoleLostError(
+        f"The kit {serial_number} has no serial port here.",
+        where=f"J-Links with serial ports: {listed}",
+        next_step="Is it plugged in and on, are its virtual COM ports enabled (J-Link Commander, "
+        "`VCOM enable`), and, in a container, are /dev/ttyACM* passed through?",
+    )
+
+
+def own_lines(board: BoardType) -> tuple[str, ...]:
+    """Lines of a boot that only the application core prints."""
+    boot = board.boot
+    lines = (boot.app_ready, boot.bootloader_version)
+    return tuple(line for line in lines if line is not None)
+
+
+def vcom_memory() -> VcomMemory:
+    """What was found out about kits before, in the user's cache folder."""
+    return VcomMemory(user_cache_path("pytest-nrf-fota") / "vcom")
+
+
+class KitWires:
+    """Opens an attached kit's wires for one test after another.
+
+    Args:
+        board: the board type.
+        kit: the kit and its serial ports.
+        log_folder: gets the UARTs' raw bytes.
+        radio: which radio of this host; None is the host's Bluetooth.
+        memory: which port is the application core's, from earlier sessions.
+    """
+
+    def __init__(
+        self,
+        board: BoardType,
+        kit: AttachedKit,
+        log_folder: Path,
+        radio: HostRadio | None,
+        memory: VcomMemory,
+    ) -> None:
+        self._board = board
+        self._kit = kit
+        self._log_folder = log_folder
+        self._radio = radio or HostBluetooth()
+        self._memory = memory
+        self._bonds: KeyStore | None = None
+        self._last: tuple[VcomChoice, Wires] | None = None
+
+    def open(self, probe: Probe, recorder: FlightRecorder) -> Wires:
+        """Open the consoles and the radio; `probe` is open and part of the wires.
+
+        Raises `RigError` where a port cannot be had. The probe stays open then.
+        """
+        self._check_last_choice()
+        choice = choose_vcom(
+            self._kit,
+            own_lines=own_lines(self._board),
+            baudrate=self._board.console.baudrate,
+            reset=lambda deadline: probe.reset(self._board.probe.reset, deadline),
+            deadline=Deadline.after(self._board.timeouts.boot_s).within(_LISTEN_S),
+            memory=self._memory,
+        )
+        frames = SmpFrameRouter()
+        shares_console = self._board.radio.kind == "serial_over_console"
+        with contextlib.ExitStack() as opened:
+            console = self._console(
+                choice.application,
+                "uart.log",
+                recorder,
+                on_smp_frame=frames.deliver if shares_console else None,
+            )
+            opened.callback(console.close)
+            network = self._network_console(choice, recorder)
+            if network is not None:
+                opened.callback(network.close)
+            radio: Radio
+            if shares_console:
+                radio = ConsoleSmpRadio(console, frames, recorder=recorder)
+            else:
+                radio = open_radio(
+                    self._radio, mtu=self._board.radio.mtu, pairing=self._pairing(console)
+                )
+            wires = Wires(
+                probe,
+                console,
+                radio,
+                smp_address=(lambda: console.port) if shares_console else None,
+                network_console=network,
+            )
+            opened.pop_all()
+        self._last = choice, wires
+        return wires
+
+    def _check_last_choice(self) -> None:
+        """Forget a choice where the other port showed the boot, and remember one that held."""
+        if self._last is None:
+            return
+        choice, wires = self._last
+        lines = own_lines(self._board)
+        if shows_own_boot(_text(wires.console), lines):
+            self._memory.remember(self._kit, choice.application)
+        elif wires.network_console and shows_own_boot(_text(wires.network_console), lines):
+            self._memory.forget(self._kit)
+
+    def _console(
+        self,
+        vcom: Vcom,
+        log_name: str,
+        recorder: FlightRecorder,
+        *,
+        is_network_core: bool = False,
+        on_smp_frame: Callable[[bytes], None] | None = None,
+    ) -> Console:
+        require_free(vcom.name)
+        return Console(
+            vcom.name,
+            baudrate=self._board.console.baudrate,
+            raw_log_path=self._log_folder / log_name,
+            recorder=recorder,
+            reopen_timeout_s=self._board.console.reopen_s,
+            is_network_core=is_network_core,
+            on_smp_frame=on_smp_frame,
+        )
+
+    def _network_console(self, choice: VcomChoice, recorder: FlightRecorder) -> Console | None:
+        # The first port was the network core's on all versions (facts/dual-stage-boot.md, 8).
+        if not choice.others:
+            return None
+        return self._console(choice.others[0], "uart_network.log", recorder, is_network_core=True)
+
+    def _pairing(self, console: Console) -> HostPairing:
+        if isinstance(self._radio, HciController) and self._bonds is None:
+            from bumble.keys import MemoryKeyStore
+
+            # The kit keeps its half of a bond as long, unless it is recovered.
+            self._bonds = MemoryKeyStore()
+        settings = self._board.radio
+        passkey_source = passkey_on_console(console, settings.passkey)
+        return HostPairing(settings.pairing, passkey_source, self._bonds)
+
+
+def _text(console: Console) -> str:
+    return console.text_since(LogMark(0))

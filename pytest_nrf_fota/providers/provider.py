@@ -1,0 +1,53 @@
+"""What a provider gives: a unit, and the three wires to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.wires.faults import Faults
+from pytest_nrf_fota.wires.probe import Probe
+from pytest_nrf_fota.wires.radio import Radio
+
+
+@dataclass(frozen=True)
+class Wires:
+    """The three wires to one unit, open and ready.
+
+    `smp_port` is the port that the radio speaks through where SMP has a UART of its own.
+    `smp_address` tells where SMP is reached on boards that need not be searched for; it is asked
+    at every connect, because a port's name may change with a reset. `network_console` is the
+    network core's UART, on boards where it has one; `faults` is there where faults can be injected.
+    """
+
+    probe: Probe
+    console: Console
+    radio: Radio
+    smp_port: Console | None = None
+    smp_address: Callable[[], str] | None = None
+    network_console: Console | None = None
+    faults: Faults | None = None
+
+    def close(self) -> None:
+        """Close all of them. Never raises."""
+        self.console.close()
+        if self.network_console is not None:
+            self.network_console.close()
+        if self.smp_port is not None:
+            self.smp_port.close()
+        self.probe.close()
+
+
+class Unit(Protocol):
+    """One individual board, leased to this test session."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: a J-Link serial number, `nrf5340dk_sim-0`, ..."""
+
+    def open_wires(self, recorder: FlightRecorder) -> Wires:
+        """Open the three wires. Raises `RigError` if one of them cannot be opened."""
+
+    def release(self) -> None:
+        """Give the unit back; what the provider started is gone afterwards. Never raises."""

@@ -1,0 +1,294 @@
+"""Units that are virtual kits: a process each, and wires into it. POSIX only."""
+
+import contextlib
+import json
+import selectors
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.console.console import Console
+from pytest_nrf_fota.console.passkey import passkey_on_console
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
+from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
+from pytest_nrf_fota.probe.recording import RecordingProbe
+from pytest_nrf_fota.providers.provider import Wires
+from pytest_nrf_fota.providers.sim_faults import SimFaults
+from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.sim.client import KitControl, KitRefusedError, KitUnreachableError
+from pytest_nrf_fota.sim.control import Addresses
+from pytest_nrf_fota.sim.slot_map import slot_map_of
+from pytest_nrf_fota.smp.host_radio import HciController, HostRadio, open_radio
+from pytest_nrf_fota.smp.pairing import HostPairing
+from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
+from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
+from pytest_nrf_fota.wires.radio import Radio
+
+if TYPE_CHECKING:
+    from bumble.keys import KeyStore
+
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 10.0
+
+
+class SimProbe:
+    """The SWD wire of a virtual kit: its control socket."""
+
+    def __init__(self, control: KitControl, unit_name: str) -> None:
+        self._control = control
+        self._unit_name = unit_name
+
+    def info(self, deadline: Deadline) -> ProbeInfo:
+        """Identify the kit."""
+        with self._errors("identify"):
+            self._control.state(deadline)
+        return ProbeInfo("sim", self._unit_name, "nRF5340 (virtual)", "1")
+
+    def recover(self, core: Core, deadline: Deadline) -> None:
+        """Erase and unlock one core."""
+        with self._errors(f"recover the {core.value} core"):
+            self._control.recover(core.value, deadline)
+
+    def program(self, hex_file: Path, deadline: Deadline) -> None:
+        """Program a hex file."""
+        with self._errors(f"program {hex_file}"):
+            self._control.program(str(hex_file.resolve()), deadline)
+
+    def erase_external(self, deadline: Deadline) -> None:
+        """Erase the external flash."""
+        with self._errors("erase the external flash"):
+            self._control.erase_external(deadline)
+
+    def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
+        """Read memory."""
+        with self._errors(f"read 0x{address:x}"):
+            return self._control.read(address, size_bytes, deadline)
+
+    def reset(self, kind: ResetKind, deadline: Deadline) -> None:
+        """Reset the kit."""
+        with self._errors("reset"):
+            self._control.reset(kind.value, deadline)
+
+    def close(self) -> None:
+        """Let go of the kit."""
+        self._control.close()
+
+    @contextlib.contextmanager
+    def _errors(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except KitRefusedError as error:
+            raise ProbeError(
+                f"The kit refused to {operation}: {error}",
+                where=self._unit_name,
+                next_step="Recover the kit first; UICR is cleared only by a recover.",
+            ) from error
+        except KitUnreachableError as error:
+            raise ProbeError(
+                f"The kit did not {operation}: {error}",
+                where=self._unit_name,
+                next_step="Its process is gone or hangs; see kit.log in the run folder.",
+            ) from error
+
+
+class SimUnit:
+    """One virtual kit, running from construction until `release`.
+
+    The kit's process ends when its standard input does, so it is gone even when this process is
+    killed.
+
+    Args:
+        board: the board type.
+        name: the unit's name.
+        log_folder: gets the UART's raw bytes and the kit's own log.
+        radio: another radio than the kit's own HCI socket, where somebody has put that on the air.
+
+    Raises:
+        RigError: the process does not start.
+    """
+
+    def __init__(
+        self, board: BoardType, name: str, log_folder: Path, radio: HostRadio | None = None
+    ) -> None:
+        self.name = name
+        self._radio = radio
+        self._board = board
+        self._log_folder = log_folder
+        log_folder.mkdir(parents=True, exist_ok=True)
+        self._kit_log = (log_folder / "kit.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pytest_nrf_fota.sim", kit_settings_json(board)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._kit_log,
+        )
+        self._addresses: Addresses | None = None
+        self._bonds: KeyStore | None = None
+        try:
+            self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
+        except BaseException:
+            self.release()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Process id of the kit."""
+        return self._process.pid
+
+    @property
+    def vcoms(self) -> tuple[str, str]:
+        """Ports of the network core's and of the application core's UART, in a kit's order."""
+        return self._running.net_uart, self._running.app_uart
+
+    @property
+    def hci(self) -> str:
+        """bumble's name of the transport to the kit's HCI socket."""
+        return self._running.hci
+
+    @property
+    def control_address(self) -> str:
+        """Path of the kit's control socket, for `KitControl`."""
+        return self._running.control
+
+    def open_wires(self, recorder: FlightRecorder) -> Wires:
+        """Open control socket, UART and radio."""
+        try:
+            control = KitControl(self._running.control)
+        except KitUnreachableError as error:
+            raise ProbeError(
+                f"The virtual kit is gone: {error}",
+                where=self.name,
+                next_step=f"See {self._log_folder / 'kit.log'}.",
+            ) from error
+        probe = RecordingProbe(SimProbe(control, self.name), recorder)
+        frames = SmpFrameRouter()
+        shares_console = self._board.radio.kind == "serial_over_console"
+        try:
+            console = Console(
+                self._running.app_uart,
+                baudrate=self._board.console.baudrate,
+                raw_log_path=self._log_folder / "uart.log",
+                recorder=recorder,
+                reopen_timeout_s=self._board.console.reopen_s,
+                on_smp_frame=frames.deliver if shares_console else None,
+            )
+        except BaseException:
+            probe.close()
+            raise
+        try:
+            network_console = Console(
+                self._running.net_uart,
+                baudrate=self._board.console.baudrate,
+                raw_log_path=self._log_folder / "uart_network.log",
+                recorder=recorder,
+                reopen_timeout_s=self._board.console.reopen_s,
+                is_network_core=True,
+            )
+        except BaseException:
+            console.close()
+            probe.close()
+            raise
+        radio: Radio
+        if shares_console:
+            radio = ConsoleSmpRadio(console, frames, recorder=recorder)
+        else:
+            radio = open_radio(
+                self._radio or HciController(self._running.hci),
+                mtu=self._board.radio.mtu,
+                pairing=self._pairing(console),
+            )
+        return Wires(
+            probe,
+            console,
+            radio,
+            smp_address=(lambda: console.port) if shares_console else None,
+            network_console=network_console,
+            faults=SimFaults(control, self._board.slots, recorder),
+        )
+
+    def release(self) -> None:
+        """End the kit's process."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._kit_log.close()
+        if self._addresses is not None:
+            # A kit that was killed could not remove its sockets itself.
+            shutil.rmtree(Path(self._addresses.control).parent, ignore_errors=True)
+
+    def _pairing(self, console: Console) -> HostPairing:
+        from bumble.keys import MemoryKeyStore
+
+        # The kit keeps its half of a bond as long, unless it is recovered.
+        self._bonds = self._bonds or MemoryKeyStore()
+        settings = self._board.radio
+        return HostPairing(
+            settings.pairing, passkey_on_console(console, settings.passkey), self._bonds
+        )
+
+    @property
+    def _running(self) -> Addresses:
+        assert self._addresses is not None, "construction fails where the kit does not start"
+        return self._addresses
+
+    def _read_addresses(self, deadline: Deadline) -> Addresses:
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            ready = selector.select(deadline.remaining_s)
+        line = self._process.stdout.readline() if ready else b""
+        try:
+            return Addresses.model_validate_json(line)
+        except ValidationError as error:
+            log = self._log_folder / "kit.log"
+            last_words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+            raise RigError(
+                f"The virtual kit's process did not start: {' '.join(last_words) or 'no output'}",
+                where=str(log),
+                next_step="Run `nrf-fota sim` by hand, and read the log.",
+            ) from error
+
+
+def kit_settings_json(board: BoardType) -> str:
+    """The settings of a virtual kit of this board type, as its process takes them.
+
+    Raises `BoardFileError` where the board file lacks what a kit needs.
+    """
+    if board.sim is None:
+        raise BoardFileError(
+            "A virtual kit needs [sim].",
+            where=board.name,
+            next_step='Start the board file from the virtual kit: base = "nrf5340dk_sim".',
+        )
+    settings = {
+        "slots": asdict(slot_map_of(board)),
+        "ncs": board.boot.ncs,
+        "speed": None if board.sim.speed == "max" else board.sim.speed,
+        "identity_address": board.sim.identity_address,
+        "keep_last_line": board.sim.keep_last_line,
+        "link": {
+            "interval_s": board.sim.link.interval_ms / 1000,
+            "phy_mbit_s": board.sim.link.phy_mbit_s,
+            "pdus_per_event": board.sim.link.pdus_per_event,
+        },
+        "assumed": {
+            "mcuboot": mcuboot_of(board).model_dump(),
+            "app": app_of(board).model_dump(),
+        },
+        "flash_device": board.external_flash.shell_device if board.external_flash else None,
+    }
+    return json.dumps(settings)

@@ -1,0 +1,114 @@
+"""One pytest session's folder: a flight recorder and a UART log per test, unit logs beside."""
+
+import importlib.metadata
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_nrf_fota.record.events import (
+    FailureExplained,
+    PreflightDone,
+    SmpMessage,
+    UartLine,
+    VerdictReached,
+)
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
+
+_VERSIONS_OF = ("pytest-nrf-fota", "pytest", "smpclient", "bumble", "bleak", "pyserial")
+
+
+@dataclass(frozen=True)
+class TestFiles:
+    """What one test left behind; image lists are None where none was read."""
+
+    __test__ = False
+
+    folder: Path
+    recorder: Path
+    uart: Path
+    images_before: Path | None
+    images_after: Path | None
+    verdicts: tuple[VerdictReached, ...]
+    preflights: tuple[PreflightDone, ...] = ()
+    explanations: tuple[FailureExplained, ...] = ()
+
+
+class RunFolder:
+    """Opens and closes the recorder around each test.
+
+    Args:
+        path: the folder of this session, of this worker under xdist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recorder = FlightRecorder()
+        self._versions = _versions()
+
+    def start_test(self, node_id: str) -> None:
+        """Events go to this test's file from now on."""
+        folder = self._new_folder(node_id)
+        self.recorder.open(folder / "recorder.jsonl", node_id, self._versions)
+
+    def finish_test(self) -> TestFiles | None:
+        """Close the test's file and derive its UART log and image lists from it."""
+        path = self.recorder.path
+        self.recorder.close()
+        if path is None:
+            return None
+        events = [recorded.event for recorded in read_recording(path)]
+        uart = path.parent / "uart.log"
+        lines = [event.text for event in events if isinstance(event, UartLine)]
+        uart.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        lists = [
+            event
+            for event in events
+            if isinstance(event, SmpMessage)
+            and event.direction == "answer"
+            and "images" in event.payload
+        ]
+        return TestFiles(
+            folder=path.parent,
+            recorder=path,
+            uart=uart,
+            images_before=_write_images(path.parent / "images-before.json", lists[:1]),
+            images_after=_write_images(path.parent / "images-after.json", lists[1:][-1:]),
+            verdicts=tuple(event for event in events if isinstance(event, VerdictReached)),
+            preflights=tuple(event for event in events if isinstance(event, PreflightDone)),
+            explanations=tuple(e for e in events if isinstance(e, FailureExplained)),
+        )
+
+    def _new_folder(self, node_id: str) -> Path:
+        # A test that is run again, or whose name differs in left-out characters only, must not
+        # overwrite what the other one left.
+        name = _folder_name(node_id)
+        folder = self.path / name
+        number = 2
+        while folder.exists():
+            folder = self.path / f"{name}--{number}"
+            number += 1
+        return folder
+
+
+def _write_images(path: Path, lists: list[SmpMessage]) -> Path | None:
+    if not lists:
+        return None
+    path.write_text(lists[0].model_dump_json(indent=2), encoding="utf-8")
+    return path
+
+
+def _folder_name(node_id: str) -> str:
+    # Readable, and safe on every file system; long parameters are cut.
+    name = re.sub(r"[^\w.\-\[\]=]+", "_", node_id.replace("::", "--").replace("/", "-"), flags=re.A)
+    return name[-120:].strip("_")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in _VERSIONS_OF:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found

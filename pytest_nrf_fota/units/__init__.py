@@ -1,1 +1,0 @@
-"""Units: individual boards, how they are found and how their three wires are built."""

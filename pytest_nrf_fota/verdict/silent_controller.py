@@ -1,0 +1,37 @@
+"""A Bluetooth controller that does not answer: the network core is empty, or of another build."""
+
+import re
+from collections.abc import Callable
+
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.bootlog.report import Boot
+
+# Zephyr drivers/bluetooth/hci/ipc.c and subsys/bluetooth/host/hci_core.c with -EAGAIN.
+_NO_CONTACT = re.compile(
+    r"(?:Endpoint binding failed with|HCI driver open failed \(|network core EP \(err) ?-11\b"
+)
+_ERASED = 0xFF
+_LOOKED_AT_BYTES = 0x800
+
+FLASH_BOTH_CORES = (
+    "Program the network core as well: merged_domains.hex holds both cores (NCS up to 2.6), "
+    "merged_CPUNET.hex beside merged.hex the network core (NCS 2.7 and later)."
+)
+
+
+def silent_controller_line(boot: Boot) -> str | None:
+    """The line that says so; None where the controller answered, or nothing was said."""
+    lines = (line.text.strip() for line in boot.lines)
+    return next((text for text in lines if _NO_CONTACT.search(text)), None)
+
+
+def network_core_is_empty(board: BoardType, read: Callable[[int, int], bytes]) -> bool:
+    """Whether the network core's flash holds neither b0n nor firmware. Errors of `read` come.
+
+    False for a board without that core.
+    """
+    flash = next((region for region in board.memory if region.name == "network flash"), None)
+    if flash is None:
+        return False
+    places = {flash.start, board.slots.network_firmware.address}
+    return all(read(place, _LOOKED_AT_BYTES).count(_ERASED) == _LOOKED_AT_BYTES for place in places)

@@ -1,0 +1,38 @@
+"""The SMP wire: what the harness asks of a radio."""
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from smpclient.transport import SMPTransport
+
+
+class Radio(Protocol):
+    """The SMP wire of one unit."""
+
+    @property
+    def description(self) -> str:
+        """What carries SMP to this unit, for messages: `BLE through HCI socket ...`."""
+
+    def transport(self) -> "SMPTransport":
+        """A fresh, unconnected transport.
+
+        Made anew for every connection: a transport of smpclient whose request timed out is out
+        of step for good (facts/bluez.md, Behaviour to expect).
+        """
+
+
+@runtime_checkable
+class ResettableRadio(Protocol):
+    """A radio whose adapter can be reset, where connections keep failing on this side."""
+
+    async def reset_adapter(self) -> str:
+        """Reset the adapter and return its name. Raises `RadioLostError` where it cannot be."""
+
+
+@runtime_checkable
+class MuteRadio(Protocol):
+    """A radio on which connecting proves nothing: whether SMP is there, only an answer tells."""
+
+    @property
+    def silence_hint(self) -> str:
+        """What to look at where no answer has come at all."""
