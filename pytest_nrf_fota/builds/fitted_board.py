@@ -14,6 +14,8 @@ from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of, profile_of_sdk
 from pytest_nrf_fota.firmware.other_soc import is_nrf5340
+from pytest_nrf_fota.probe.hex_parts import core_of
+from pytest_nrf_fota.wires.probe import Core
 
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
 
@@ -96,7 +98,7 @@ def release_of(build: Build, segments: Sequence[Segment]) -> NcsRelease | None:
 def release_in(segments: Sequence[Segment]) -> NcsRelease | None:
     """The release of the virtual kit's that the banners in these bytes fit; None without one."""
     # The network core's firmware may be of another release than the bootloaders.
-    found = (ncs_profile_of(s.data) for s in segments if s.address < 0x0100_0000)
+    found = (ncs_profile_of(s.data) for s in segments if core_of(s.address) is Core.APPLICATION)
     return next((release for release in found if release is not None), None)
 
 

@@ -13,6 +13,7 @@ import json5
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.memory_map import NETWORK_ADDRESSES
 from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import FwInfo
@@ -36,12 +37,8 @@ LARGEST_PACKAGE_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 64
 _ENCRYPTED_FLAG = 0x1
 _OTHER_BUILD = "Give the package of a build for this board, or the --board that it is for."
-# The nRF5340's network core (product specification, memory map).
-_NETWORK_FLASH = range(0x01000000, 0x01040000)
 
 
-# The network core's flash (facts/dual-stage-boot.md, 1): its firmware starts there.
-_NETWORK_FLASH = range(0x01000000, 0x01040000)
 # sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
 _NETWORK_IMAGE = 1
 
@@ -150,7 +147,7 @@ def is_for_network_core(file: UpdateFile) -> bool:
     """
     if not file.image.shows_its_code:
         return file.image_index == _NETWORK_IMAGE
-    return file.image.reset_vector in _NETWORK_FLASH
+    return file.image.reset_vector in NETWORK_ADDRESSES
 
 
 def read_package(path: Path, target: PackageTarget) -> DfuPackage:
@@ -203,7 +200,7 @@ def read_single_image(path: Path, target: PackageTarget) -> DfuPackage:
         )
     manifest = Manifest(files=(ManifestFile(file=path.name),))
     file = _read_file(path, manifest.files[0], {path.name: path.read_bytes()}, target)
-    if file.image.shows_its_code and file.image.reset_vector in _NETWORK_FLASH:
+    if is_for_network_core(file):
         # As the manifest of a package with both cores' images numbers them.
         file = replace(file, image_index=1)
     kind = PackageKind.APPLICATION if file.s_slot is None else PackageKind.MCUBOOT
