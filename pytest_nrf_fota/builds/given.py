@@ -268,6 +268,7 @@ def read_given_firmware(
     baselines: Sequence[Path],
     updates: Sequence[Path],
     folder: Path,
+    variants: Sequence[str] = (),
 ) -> GivenFirmware:
     """Read all --baseline and --update.
 
@@ -277,16 +278,18 @@ def read_given_firmware(
         baselines: build folders and hex files.
         updates: build folders, packages and signed images.
         folder: gets what is made of them.
+        variants: all --firmware-variant, which need a baseline, too.
 
     Raises:
         PackageError: a file cannot be used, two do not go together, or an update is no news.
         BoardFileError: the board file contradicts the build.
     """
     if not baselines:
-        if updates:
+        without_baseline = [*map(str, updates), *variants]
+        if without_baseline:
             raise PackageError(
                 "An update was given without the baseline that it updates.",
-                where=str(updates[0]),
+                where=without_baseline[0],
                 next_step="Give the running build as well: --baseline=build",
             )
         return GivenFirmware(board, None, GivenUpdates({}, ()), OwnBuild())
