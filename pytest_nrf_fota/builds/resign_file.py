@@ -24,7 +24,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
     read_entries,
     read_package,
 )
-from pytest_nrf_fota.firmware.given_file import require_file
+from pytest_nrf_fota.firmware.given_file import read_at_most, require_file
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.resign import (
     NewNumbers,
@@ -149,14 +149,12 @@ def _resign_package(
 def _resign_bin(
     source: Path, output: Path, numbers: NewNumbers, keys: SigningKeys, board: BoardType
 ) -> ResignedFile:
-    with source.open("rb") as stream:
-        data = stream.read(LARGEST_ENTRY_BYTES + 1)
-    if len(data) > LARGEST_ENTRY_BYTES:
-        raise PackageError(
-            f"The file has more than {LARGEST_ENTRY_BYTES} bytes.",
-            where=str(source),
-            next_step="Give an update image: app_update.bin or signed_by_mcuboot_and_b0_*.bin.",
-        )
+    data = read_at_most(
+        source,
+        LARGEST_ENTRY_BYTES,
+        why="no update image is that large",
+        next_step="Give an update image: app_update.bin or signed_by_mcuboot_and_b0_*.bin.",
+    )
     multi_image = multi_image_refusal(data, str(source))
     if multi_image is not None:
         raise multi_image
