@@ -1,6 +1,7 @@
 """A board type as a build made it: what the build says of slots, bootloader and application."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -53,15 +54,21 @@ def fit_board(
     )
 
 
-def require_same_soc(board: BoardType, build: Build) -> None:
-    """Raise `ForeignPackageError` for a build for another chip than the board's."""
+def require_same_soc(board: BoardType, build: Build, given: Path | None = None) -> None:
+    """Raise `ForeignPackageError` for a build for another chip than the board's.
+
+    Args:
+        board: from its board file.
+        build: the build.
+        given: the file of it that the user gave, where that was not its folder.
+    """
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
     for image in strangers if is_nrf5340(board.manifest_socs) else ():
         if not image.is_for_nrf5340:
             soc = image.text("SOC") or "another SoC"
             raise ForeignPackageError(
                 f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an nRF5340.",
-                where=str(image.path),
+                where=f"{given}, by {image.path} beside it" if given else str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
             )
 

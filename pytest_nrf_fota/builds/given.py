@@ -95,7 +95,8 @@ def read_baseline(
     builds = _builds_of(given)
     build = builds[0] if builds else None
     if build is not None:
-        require_same_soc(board, build)
+        lone = [path for path in given if build.files.folder in path.parents]
+        require_same_soc(board, build, lone[0] if lone else None)
         require_updatable(build)
     paths = [path for one in given for path in _hex_files(one, builds)]
     files = read_hex_files(paths)
@@ -199,7 +200,7 @@ def _update_files(board: BoardType, given: Sequence[Path]) -> Iterator[Path]:
     for path in given:
         build = read_build(path) if path.is_dir() else build_around(path)
         if build is not None:
-            require_same_soc(board, build)
+            require_same_soc(board, build, None if path.is_dir() else path)
         if build is None or not path.is_dir():
             require_update_file(path)
             yield path

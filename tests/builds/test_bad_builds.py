@@ -283,6 +283,7 @@ def test_update_of_a_build_for_another_soc(
     layout.write_text(layout.read_text().replace("0x28000", "0x30000"))
     text = refusal(user_folder, "--baseline=build_v1", f"--update={update}")
     assert "The build is for nrf52840dk (nrf52840), nrf5340dk_sim is an nRF5340." in text
+    assert f"where: {update}" in text
 
 
 class TestLoneHexFile:
