@@ -2,14 +2,15 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pytest_nrf_fota.cli import app
-from pytest_nrf_fota.firmware.fw_info import MAGIC
-from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
+from pytest_nrf_fota.firmware.fw_info import MAGIC, find_fw_info
+from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex, write_hex
 
 from .shapes import SHAPES
 from .west_build import WestBuild
@@ -385,3 +386,56 @@ def _tell_release_in_ninja(build: Path, version: str) -> None:
     (build / "fota" / "build.ninja").write_text(
         f"  COMMAND = cmake -DNCS_VERSION_STRING={version}\n"
     )
+
+
+def test_two_images_for_one_place(user_folder: pytest.Pytester, builds: Path) -> None:
+    """Only one of them could be sent, and which would be a guess."""
+    del builds
+    images = ("build_v2/fota/zephyr/zephyr.signed.bin", "old_v2/zephyr/app_update.bin")
+    text = refusal(user_folder, "--baseline=build_v1", *(f"--update={i}" for i in images))
+    assert f"Two images are for the same place, application: {images[0]} and {images[1]}" in text
+
+
+def test_mcuboot_older_than_the_installed_one(user_folder: pytest.Pytester, builds: Path) -> None:
+    merged = builds / "build_v1" / "merged.hex"
+    segments = read_hex(merged)
+    info = find_fw_info(memory_reader(segments), 0x8000)
+    assert info is not None
+    old, new = info.pack(), replace(info, version=20).pack()
+    write_hex(merged, [Segment(s.address, s.data.replace(old, new)) for s in segments])
+    text = refusal(user_folder, "--baseline=build_v1", "--update=build_v2/dfu_mcuboot.zip")
+    assert "its MCUboot is FW_INFO 20, the update's FW_INFO 15" in text
+
+
+def test_slots_of_secure_and_non_secure_parts(user_folder: pytest.Pytester, builds: Path) -> None:
+    """TF-M without the partition manager."""
+    build = builds / "build_v1"
+    (build / "partitions.yml").unlink()
+    with (build / "fota" / "zephyr" / ".config").open("a") as config:
+        config.write("CONFIG_BUILD_WITH_TFM=y\n")
+    text = refusal(user_folder, "--baseline=build_v1")
+    assert "The build has TF-M and no partitions.yml" in text
+
+
+def test_board_file_is_not_overwritten(builds: Path) -> None:
+    output = builds / "kit.toml"
+    arguments = ["board-file", str(builds / "build_v1"), f"--output={output}"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    output.write_text("mine")
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+    assert output.read_text() == "mine"
+
+
+def test_release_of_a_lone_hex_file_is_its_banners(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """The board type that tests get says it, too."""
+    shutil.copy(builds / "build_v1" / "merged.hex", builds / "lone.hex")
+    shutil.copy(builds / "build_v1" / "merged_CPUNET.hex", builds / "lone_net.hex")
+    user_folder.makepyfile(test_release="def test_ncs(board): assert board.boot.ncs == '3.0'")
+    result = user_folder.runpytest_subprocess(
+        "--board=nrf5340dk_sim", "--baseline=lone.hex", "--baseline=lone_net.hex", "-k", "test_ncs"
+    )
+    result.assert_outcomes(passed=1, deselected=1)
