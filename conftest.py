@@ -1,10 +1,44 @@
-"""pytest configuration of this repository's own tests."""
+"""pytest configuration of this repository's own tests.
+
+Without a path `pytest --board NAME` runs the upgrade scenarios, `tests/hil`, and nothing else; the
+project's own suite is `pytest --board nrf5340dk_sim tests`.
+"""
 
 from collections.abc import Generator
 
 import pytest
 
+from pytest_nrf_fota.errors import RigError
+
 pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where a board is given and no path, take the path of the scenarios."""
+    sources = pytest.Config.ArgsSource
+    if config.getoption("nrf_fota_board", None) and config.args_source is sources.TESTPATHS:
+        config.args = [str(config.rootpath / "tests" / "hil")]
+        config.args_source = sources.ARGS
+        config.pluginmanager.register(ScenariosAlone())
+
+
+class ScenariosAlone:
+    """A session that was given a board and no path."""
+
+    def pytest_report_header(self) -> str:
+        """Say what was chosen, and how to choose otherwise."""
+        return "no path is given: tests/hil; the project's own suite is pytest --board NAME tests"
+
+    def pytest_exception_interact(
+        self, node: pytest.Item | pytest.Collector, call: "pytest.CallInfo[None]"
+    ) -> None:
+        """Without a board end at once: every other scenario would report the same."""
+        if (
+            call.excinfo is not None
+            and isinstance(call.excinfo.value, RigError)
+            and "unit" not in getattr(node, "funcargs", {"unit"})
+        ):
+            node.session.shouldfail = "there is no board to run the scenarios on"
 
 
 @pytest.hookimpl(wrapper=True)

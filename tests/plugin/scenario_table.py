@@ -25,7 +25,11 @@ RUNS = "yes"
 EVIDENCE = "Evidence: "
 HEAD = """# Scenarios
 
-Made from `tests/hil` by `tests/plugin/scenario_table.py`; a test compares it. A board runs a
+Run them with `pytest --pyargs pytest_nrf_fota.scenarios --board NAME` from any folder, one by
+`-k NAME`; `nrf-fota scenarios` lists them, and `--copy=DIR` copies them into a project. In this
+repository `pytest --board NAME` without a path does the same; `tests/hil` is a link to them.
+
+This page is made from them by `tests/plugin/scenario_table.py`; a test compares it. A board runs a
 scenario (`yes`, or those of its variants that are named), or the cell says what it lacks
 (`@pytest.mark.needs`; `pytest --markers` explains the names; for `such firmware` see
 [firmware-variants.md](firmware-variants.md)). `nightly` scenarios run with `--nightly` or
