@@ -386,13 +386,12 @@ def pytest_configure_node(node: "WorkerController") -> None:
 def _register_fixtures(config: pytest.Config, *, has_board: bool) -> None:
     """Registered last, so that of several installed plugins with a `dut` this one's is used.
 
-    Not in a session of twister's, whose tests mean twister's `dut`.
+    Not where no board is given and another plugin has a `dut`: its tests mean that one.
     """
     from pytest_nrf_fota import fixtures, neighbours
 
-    if not has_board and neighbours.is_twister_session(config):
-        return
-    config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
+    if has_board or not neighbours.brings_dut(config):
+        config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
     if neighbours.would_skip_every_test(config):
         config.pluginmanager.register(neighbours, "nrf_fota_neighbours")
 
