@@ -6,14 +6,15 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pytest_nrf_fota.boards.board import BoardType, BootSettings, NcsRelease, Slot, Slots
+from pytest_nrf_fota.boards.board import BoardType, BootSettings, Slot, Slots
 from pytest_nrf_fota.boards.board_file import OwnSettings
+from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
-from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of, profile_of_sdk
+from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
 from pytest_nrf_fota.firmware.other_soc import is_nrf5340
 from pytest_nrf_fota.probe.hex_parts import core_of
 from pytest_nrf_fota.wires.probe import Core
@@ -86,26 +87,27 @@ def _boot(
             next_step=f"Correct it to {mode!r}, or leave it out: it is read from the build.",
         )
     takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
+    release = release_of(build, segments)
     found = {
         "bootloader_mode": mode,
-        "ncs": release_of(build, segments),
+        "ncs": None if release is None else release.ncs,
         "checks_signature": None if takes_hashes is None else not takes_hashes,
     }
     return _with(board.boot, found, own.boot)
 
 
-def release_of(build: Build, segments: Sequence[Segment]) -> NcsRelease | None:
+def release_of(build: Build, segments: Sequence[Segment]) -> Release | None:
     """The release that built the bootloaders; None where neither the build nor they tell."""
     if build.sdk_version is not None:
-        return profile_of_sdk(build.sdk_version)
-    by_path = None if build.sdk_in_path is None else profile_of_sdk(build.sdk_in_path)
+        return release_of_sdk(*build.sdk_version)
+    by_path = None if build.sdk_in_path is None else release_of_sdk(*build.sdk_in_path)
     return release_in(segments) or by_path
 
 
-def release_in(segments: Sequence[Segment]) -> NcsRelease | None:
-    """The release of the virtual kit's that the banners in these bytes fit; None without one."""
+def release_in(segments: Sequence[Segment]) -> Release | None:
+    """The release that the banners in these bytes show; None without one."""
     # The network core's firmware may be of another release than the bootloaders.
-    found = (ncs_profile_of(s.data) for s in segments if core_of(s.address) is Core.APPLICATION)
+    found = (release_that_built(s.data) for s in segments if core_of(s.address) is Core.APPLICATION)
     return next((release for release in found if release is not None), None)
 
 

@@ -43,6 +43,7 @@ def preflight(
     board); 2 an input cannot be used.
     """
     from pytest_nrf_fota.boards.board_file import load_board, own_settings
+    from pytest_nrf_fota.boards.ncs import RELEASES
     from pytest_nrf_fota.builds.given import read_baseline, read_updates
     from pytest_nrf_fota.builds.network_core import file_for_network_core
     from pytest_nrf_fota.commands.printer import print_through_rich
@@ -55,10 +56,9 @@ def preflight(
     )
     from pytest_nrf_fota.preflight.text import print_prediction
     from pytest_nrf_fota.sim.process import temporary_folder
-    from pytest_nrf_fota.sim.profile import PROFILES
 
-    if ncs is not None and ncs not in PROFILES:
-        raise typer.BadParameter(f"known releases: {', '.join(PROFILES)}", param_hint="--ncs")
+    if ncs is not None and ncs not in RELEASES:
+        raise typer.BadParameter(f"known releases: {', '.join(RELEASES)}", param_hint="--ncs")
     with refusing(), temporary_folder() as folder:
         folders = tuple(board_dir or ())
         board_type, own = load_board(board, folders), own_settings(board, folders)
