@@ -97,7 +97,8 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
         own = own_settings(name, _board_folders(config))
-        given = read_given_firmware(board, own, baselines, updates, folder)
+        variants: list[str] = config.getoption("nrf_fota_variant")
+        given = read_given_firmware(board, own, baselines, updates, folder, variants)
         config.stash[BOARD_KEY] = given.board
         config.stash[GIVEN_KEY] = given
         config.stash[SOURCE_KEY] = firmware_source(
@@ -106,7 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
             given.updates.packages,
             folder,
             _signing_keys(config),
-            read_given_variants(config.getoption("nrf_fota_variant"), given.board),
+            read_given_variants(variants, given.board),
             given.own_build,
         )
     except InputError as error:
