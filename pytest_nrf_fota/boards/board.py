@@ -231,7 +231,7 @@ class BootSettings(_Section):
         """Whether an image must be marked before MCUboot takes it.
 
         MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses marks
-        over SMP with ENOTSUP (facts/real-firmware-targets.md).
+        over SMP with ENOTSUP.
         """
         return self.bootloader_mode not in ("none", "ram_load")
 
@@ -249,7 +249,7 @@ class Timeouts(_Section):
     app_start_s: float | None = Field(default=None, gt=0)
     probe_s: float = Field(default=120.0, gt=0)
     smp_s: float = Field(default=5.0, gt=0)
-    # The first upload packet may erase a whole slot (facts/smp-over-ble-speed.md, step 3).
+    # The first upload packet may erase a whole slot.
     first_upload_packet_s: float = Field(default=40.0, gt=0)
 
 

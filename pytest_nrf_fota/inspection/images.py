@@ -195,7 +195,7 @@ def room_for(role: Role, board: BoardType) -> int | None:
     """The largest image that the slot takes, header and TLVs included.
 
     A primary slot needs one sector for swap using move and whole sectors for the trailer
-    (facts/dual-stage-boot.md, 4.2 and 4.3); an S slot can be filled.
+    (MCUboot bootutil_misc.c); an S slot can be filled.
     """
     slots = board.slots
     if role is Role.MCUBOOT_S0 and slots.s0 is not None:

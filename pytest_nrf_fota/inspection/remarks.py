@@ -14,7 +14,7 @@ from pytest_nrf_fota.inspection.contents import (
 )
 from pytest_nrf_fota.wires.probe import Core
 
-# With monotonic counters NSIB stores twice the version in 16 bits (facts/dual-stage-boot.md, 2.1).
+# With monotonic counters NSIB stores twice the version in 16 bits (sdk-nrf include/fw_info_bare.h).
 HIGHEST_FW_INFO_VERSION = 32766
 _BOOTLOADER_ROLES = (Role.MCUBOOT_S0, Role.MCUBOOT_S1)
 

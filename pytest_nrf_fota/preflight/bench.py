@@ -118,7 +118,7 @@ class Bench:
         versions = [info.version if info and info.is_valid else -1 for info in infos]
         if max(versions) < 0:
             return None
-        # Ties go to S0 (facts/dual-stage-boot.md, 2.4).
+        # Ties go to S0 (sdk-nrf samples/bootloader/src/main.c).
         return 0 if versions[0] >= versions[1] else 1
 
     def fw_infos(self) -> tuple[FwInfo | None, ...]:

@@ -531,7 +531,7 @@ def _fw_info(rehearsal: Rehearsal, file: UpdateFile) -> Check:
     is_tie = held is not None and info.version == held.version
     if is_tie and file.s_slot == 0:
         return Check(name, Result.OK, f"{detail}: a tie goes to S0")
-    # NSIB's own rule; the last row says what became of it (facts/dual-stage-boot.md, 2.4).
+    # NSIB's own rule; the last row says what became of it (sdk-nrf samples/bootloader/src/main.c).
     if held is not None and info.version <= held.version:
         return Check(
             name,

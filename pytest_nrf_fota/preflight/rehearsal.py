@@ -187,7 +187,7 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
     if any(one.upload.result.rc for one in sent):
         return replace(rehearsal, sent=tuple(sent))
     sent = [replace(one, slot_check=_validate(bench, one.file)) for one in sent]
-    # A network core's image cannot be reverted (facts/dual-stage-boot.md, 5): marked for good.
+    # A network core's image cannot be reverted (sdk-nrf generate_zip.py): marked for good.
     sent = [
         replace(
             one,
@@ -278,7 +278,7 @@ def _choose(package: DfuPackage, boot: Boot) -> tuple[tuple[UpdateFile, ...], st
 
 
 def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
-    """Send every bootloader, then mark the first: what iOS does (facts/dual-stage-boot.md, 5)."""
+    """Send every bootloader, then mark the first: what iOS does (sdk-nrf generate_zip.py)."""
     if package.kind is not PackageKind.MCUBOOT or len(package.files) < 2:
         return ""
     copy = bench.snapshot()

@@ -235,7 +235,7 @@ class Kit:
     async def recover(self, *, network: bool) -> None:
         """Erase and unlock: the network core's recovery erases both cores' flash.
 
-        External flash keeps its content (facts/dual-stage-boot.md, section 8).
+        External flash keeps its content (Zephyr runners/nrfjprog.py).
         """
         async with self._one_at_a_time:
             self._need_power()

@@ -39,7 +39,7 @@ BLUETOOTH_READY_S = 0.002
 # IPC_BOUND_TIMEOUT_IN_MS of Zephyr's drivers/bluetooth/hci/ipc.c, and what is returned then.
 ENDPOINT_TIMEOUT_S = 1.0
 EAGAIN = -11
-# os_mgmt resets 250 ms of the kit's time after its answer (facts/dual-stage-boot.md, 6.3).
+# os_mgmt resets 250 ms of the kit's time after its answer (Zephyr img_mgmt_state.c).
 RESET_DELAY_S = 0.25
 # Real seconds: a loop of faults would otherwise print without end and without a pause.
 FAULT_RESET_DELAY_S = 0.25
