@@ -140,7 +140,7 @@ class TrailerLine:
     """`Primary image: magic=..., swap_type=..., copy_done=..., image_ok=...`.
 
     `area` is `primary`, `secondary` or `scratch`. Flags: 1 set, 2 bad, 3 unset
-    (facts/dual-stage-boot.md, 4.2). Fields are None where the line was cut short.
+    (MCUboot bootutil_misc.c). Fields are None where the line was cut short.
     """
 
     area: str
@@ -165,7 +165,7 @@ class ImageRound:
     """One look of MCUboot at an image pair: its trailers, and what it decided.
 
     `decision` is None where the `Swap type` line is missing: MCUboot then found an image for the
-    other S slot (facts/dual-stage-boot.md, 4.5), or it resumed a swap (`is_resume`).
+    other S slot (sdk-mcuboot loader.c), or it resumed a swap (`is_resume`).
     """
 
     trailers: tuple[TrailerLine, ...]
@@ -249,7 +249,7 @@ class McubootReport:
         warnings: other lines of level W or E.
         chainload_address: offset of the image that it starts.
         image_version: `Image version: v...`, without the build number.
-        jumped: `Jumping to the first image slot`. Often missing (facts/dual-stage-boot.md, 0.5).
+        jumped: `Jumping to the first image slot`. Often missing (seen in UART logs).
         recovery: lines of serial recovery and USB DFU.
         gave_up: `Unable to find bootable image` and its like.
     """

@@ -15,7 +15,7 @@ class TextCleaner:
     """Decodes bytes, removes ANSI sequences, and makes every line end `\\n`.
 
     Carriage returns are dropped, not translated: boards mix `\\r\\n`, `\\n\\r` and `\\n`
-    (facts/dual-stage-boot.md, 2.5). A sequence that is split over two reads is held back until
+    (sdk-nrf bl_validation.c). A sequence that is split over two reads is held back until
     its rest arrives.
     """
 

@@ -12,8 +12,8 @@ from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut.dut.readiness import power_is_cut, wait_until_ready
-from pytest_nrf_fota.dut.dut.upgrade import Upgrade
+from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
     BoardError,
     BoardFileError,

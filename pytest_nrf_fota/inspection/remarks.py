@@ -15,7 +15,7 @@ from pytest_nrf_fota.inspection.contents import (
 )
 from pytest_nrf_fota.inspection.images import FOR_ANOTHER_CHIP
 
-# With monotonic counters NSIB stores twice the version in 16 bits (facts/dual-stage-boot.md, 2.1).
+# With monotonic counters NSIB stores twice the version in 16 bits (sdk-nrf include/fw_info_bare.h).
 HIGHEST_FW_INFO_VERSION = 32766
 
 

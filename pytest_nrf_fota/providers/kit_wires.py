@@ -184,7 +184,7 @@ class KitWires:
         )
 
     def _network_console(self, choice: VcomChoice, recorder: FlightRecorder) -> Console | None:
-        # The first port was the network core's on all versions (facts/dual-stage-boot.md, 8).
+        # The first port was the network core's on all versions (Zephyr runners/nrfjprog.py).
         if not choice.others:
             return None
         return self._console(choice.others[0], "uart_network.log", recorder, is_network_core=True)

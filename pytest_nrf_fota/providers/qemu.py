@@ -1,6 +1,6 @@
 """A unit that is QEMU: real Zephyr and real MCUboot without hardware.
 
-How QEMU is started and why is in facts/real-firmware-targets.md. POSIX only: pty, Unix sockets.
+POSIX only: pty, Unix sockets.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class QemuUnit:
 
     Whoever uses the radio must wait for the app's boot line after every reset, before the first
     SMP byte is sent: six bytes that arrive earlier kill the board's UART receiver until the next
-    reset (facts/real-firmware-targets.md).
+    reset.
 
     Args:
         name: what people call the unit.

@@ -90,7 +90,7 @@ class ConsoleSmpTransport(SMPTransport):
 
     On `qemu_cortex_m0` six bytes that arrive before the app's first log line kill the board's
     UART receiver until the next reset, and `SMPClient.connect` sends at once: wait for the
-    app's boot line before connecting, also after every reset (facts/real-firmware-targets.md).
+    app's boot line before connecting, also after every reset.
 
     Args:
         console: the open console; stays open on `disconnect`.

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from pytest_nrf_fota.dut.dut.upgrade import Upgrade
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut, PathLike
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.smp.mcumgr import Mcumgr
 from pytest_nrf_fota.smp.messages import ImageState

@@ -7,6 +7,7 @@ from functools import partial
 
 from bumble.hci import Address
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.sim.app.console_smp import (
     SerialFrameAssembler,
@@ -29,7 +30,6 @@ from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import MemoryLayout
 from pytest_nrf_fota.sim.pairing import Security, security_error
-from pytest_nrf_fota.sim.profile import Profile
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
@@ -39,7 +39,7 @@ BLUETOOTH_READY_S = 0.002
 # IPC_BOUND_TIMEOUT_IN_MS of Zephyr's drivers/bluetooth/hci/ipc.c, and what is returned then.
 ENDPOINT_TIMEOUT_S = 1.0
 EAGAIN = -11
-# os_mgmt resets 250 ms of the kit's time after its answer (facts/dual-stage-boot.md, 6.3).
+# os_mgmt resets 250 ms of the kit's time after its answer (Zephyr img_mgmt_state.c).
 RESET_DELAY_S = 0.25
 # Real seconds: a loop of faults would otherwise print without end and without a pause.
 FAULT_RESET_DELAY_S = 0.25
@@ -64,7 +64,7 @@ class AppContext:
     smp_uart: Uart
     radio: Radio
     clock: VirtualClock
-    wording: Profile
+    wording: Release
     identity_address: str
     has_controller: bool
     flash_devices: dict[str, MemoryLayout]

@@ -44,7 +44,7 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
     ],
 )
 def test_packaged_board_has(board_name: str, names: str) -> None:
-    """As facts/real-firmware-targets.md and the board files say."""
+    """As the board files say."""
     found = capabilities_of(load_board(board_name))
     assert {capability.value for capability in found} == set(names.split())
 

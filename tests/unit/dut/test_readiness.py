@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_nrf_fota.dut.dut.readiness import wait_until_ready
 
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut.readiness import wait_until_ready
 from pytest_nrf_fota.errors import BoardError, NotSeenError
 from pytest_nrf_fota.record.recorder import FlightRecorder
 

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from pytest_nrf_fota.dut.dut.upgrade import NO_COPY
 
 from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import NO_COPY
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pytest_nrf_fota.dut.dut.upgrade import Upgrade
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.mcuboot_image import Dependency, ImageVersion
 from pytest_nrf_fota.preflight.prediction import Prediction

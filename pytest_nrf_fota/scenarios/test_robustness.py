@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from pytest_nrf_fota.dut.dut.upgrade import Upgrade
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError, NotSeenError
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.variant import Variant

@@ -1,10 +1,10 @@
 """What an earlier test left in the external flash is erased, and never under an upload."""
 
 import pytest
-from pytest_nrf_fota.dut.dut.upgrade import Upgrade
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 

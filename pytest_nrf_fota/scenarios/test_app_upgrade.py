@@ -7,11 +7,11 @@ import re
 from dataclasses import replace
 
 import pytest
-from pytest_nrf_fota.dut.dut.upgrade import Upgrade
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.damage import lose_magic
 from pytest_nrf_fota.firmware.variant import Variant
