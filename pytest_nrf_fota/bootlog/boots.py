@@ -13,6 +13,11 @@ from pytest_nrf_fota.console.log import LogLine
 
 # Said of one image's slots without naming it, also where another image was swapped.
 _OF_ANY_IMAGE = frozenset({"slots_incompatible", "too_many_sectors"})
+# Said of what lies in a secondary slot, right after the decision on it, which they take back
+# (sdk-mcuboot v1.9.99-ncs4, loader.c: boot_validated_swap_type).
+_OF_LAST_DECISION = frozenset(
+    {"image_invalid", "insufficient_version", "wrong_s_image", "wrong_reset_address"}
+)
 _EVERY_LINE = Limits(first_lines=1 << 62, last_lines=0)
 
 
@@ -45,11 +50,12 @@ class _BootReader:
         self._patterns = patterns
         self._wrong_keys: list[str] = []
         self._of_any_image: list[str] = []
+        self._taken_back: set[int] = set()
 
     def read(self, raw: RawBoot) -> Boot:
         """The boot."""
         boot = Boot(stages=[stage.stage for stage in raw.stages if stage.stage is not Stage.TFM])
-        self._wrong_keys, self._of_any_image = [], []
+        self._wrong_keys, self._of_any_image, self._taken_back = [], [], set()
         for stage in raw.stages:
             for line in stage.lines:
                 boot.lines.append(LogLine(line.time_s or 0.0, line.text))
@@ -68,6 +74,9 @@ class _BootReader:
             self._wrong_keys = []
             if name in _OF_ANY_IMAGE:
                 self._of_any_image.append(line.text.strip())
+            is_primary = hit.text("slot") == "primary"
+            if name in _OF_LAST_DECISION and not is_primary and not boot.overwritten:
+                self._taken_back.add(len(boot.swap_decisions) - 1)
         match name:
             case "nsib_attempt":
                 boot.nsib_slot = hit.number("slot")
@@ -103,7 +112,11 @@ class _BootReader:
     def _read_overwrite(self, number: int | None, boot: Boot) -> None:
         # Releases before NCS 2.6 number neither their decisions nor what they overwrite: both come
         # in the order of the images.
-        wanted = [i for i, d in enumerate(boot.swap_decisions) if d.swap_type != "none"]
+        wanted = [
+            i
+            for i, decision in enumerate(boot.swap_decisions)
+            if decision.swap_type != "none" and i not in self._taken_back
+        ]
         done = len(boot.overwritten)
         in_order = wanted[done] if done < len(wanted) else done
         image = in_order if number is None else number

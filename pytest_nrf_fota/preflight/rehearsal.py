@@ -47,6 +47,7 @@ class Installed:
         mcuboot_keys: hashes of the public keys in the running MCUboot; none for one that checks
             hashes only.
         guards_downgrade: whether the running MCUboot was built with downgrade prevention.
+        overwrites: whether it overwrites the old application, without a swap and without a trial.
         slot_size_bytes: of the application's primary slot.
         update_slot_sizes_bytes: of the secondary slot of each image.
         network_core_is_empty: whether the network core's flash is known to be erased; of a board
@@ -64,6 +65,7 @@ class Installed:
     provisioning: ProvisioningData | None
     mcuboot_keys: tuple[bytes, ...]
     guards_downgrade: bool
+    overwrites: bool
     slot_size_bytes: int
     update_slot_sizes_bytes: tuple[int, ...]
     network_core_is_empty: bool
@@ -248,6 +250,7 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         else parse_provisioning(bench.read, nsib.provisioning_address),
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,
+        overwrites=build is not None and build.description.swap == "overwrite",
         slot_size_bytes=slots.primary.size_bytes,
         update_slot_sizes_bytes=tuple(
             secondary.size_bytes for _, secondary in bench.chain.hardware.image_pairs()
