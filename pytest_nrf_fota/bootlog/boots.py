@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.matching import Hit, LineMatcher
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, SwapDecision
 from pytest_nrf_fota.bootlog.segments import Limits, RawBoot, RawLine, Segmenter
-from pytest_nrf_fota.console.log import LogLine
 
 # Said of one image's slots without naming it, also where another image was swapped.
 _OF_ANY_IMAGE = frozenset({"slots_incompatible", "too_many_sectors"})

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_nrf_fota.bootlog.captured_text import CapturedText
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.cleaning import LogCleaner
 from pytest_nrf_fota.bootlog.facts.app import read_app, read_shell, read_smp_events
 from pytest_nrf_fota.bootlog.facts.banners import read_banners
 from pytest_nrf_fota.bootlog.facts.client import ClientReader
@@ -21,6 +21,7 @@ from pytest_nrf_fota.bootlog.facts.faults import read_faults, read_reset_causes
 from pytest_nrf_fota.bootlog.facts.mcuboot import read_mcuboot, read_network_core
 from pytest_nrf_fota.bootlog.facts.nsib import read_nsib
 from pytest_nrf_fota.bootlog.facts.upgrade import upgrade_sign
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.matching import (
     NOTHING,
     LineFacts,
@@ -40,7 +41,6 @@ from pytest_nrf_fota.bootlog.report import (
 from pytest_nrf_fota.bootlog.segments import Limits, RawBoot, RawLine, RawStage, Segmenter
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.bootlog.two_boards import TwoBoardsWatch
-from pytest_nrf_fota.console.log import LogLine
 
 _READ_BYTES = 256 * 1024
 _LIMITS = Limits(first_lines=400, last_lines=400)
@@ -100,7 +100,7 @@ class BootReader:
 
     def __init__(self, app_ready: str | None = None) -> None:
         self._ready = re.compile(app_ready) if app_ready is not None else None
-        self._cleaner = LogCleaner()
+        self._cleaner = CapturedText()
         self._matcher = LineMatcher()
         self._repair = LineRepair(self._matcher)
         self._words = watch_words()

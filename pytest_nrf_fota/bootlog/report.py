@@ -10,7 +10,7 @@ from enum import Enum
 from pydantic import TypeAdapter
 
 from pytest_nrf_fota.bootlog.catalogue.pattern import Stage
-from pytest_nrf_fota.console.log import LogLine
+from pytest_nrf_fota.bootlog.line import LogLine
 
 
 @dataclass(frozen=True)

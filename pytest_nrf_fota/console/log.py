@@ -5,6 +5,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from io import StringIO
 
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.deadline import Deadline
 
 
@@ -13,14 +14,6 @@ class LogMark:
     """A place in the log: everything before `offset_chars` had been seen when it was made."""
 
     offset_chars: int
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One complete line and the host's monotonic time at which its end arrived."""
-
-    time_s: float
-    text: str
 
 
 class ConsoleLog:

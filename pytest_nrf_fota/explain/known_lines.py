@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.bootlog.captured_text import CapturedText
 from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern
-from pytest_nrf_fota.bootlog.cleaning import LogCleaner
 from pytest_nrf_fota.bootlog.matching import LineMatcher, WatchedLines
 from pytest_nrf_fota.bootlog.repair import LineRepair
 from pytest_nrf_fota.bootlog.report import Seen
@@ -76,7 +76,7 @@ class KnownLinesReader:
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
-        self._cleaner = LogCleaner()
+        self._cleaner = CapturedText()
         self._matcher = LineMatcher()
         self._host_matcher = LineMatcher(HOST_LINES)
         self._words: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.boots import read_boots
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.description import AppDescription, find_description
 from pytest_nrf_fota.firmware.dfu_package import PackageKind

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,

@@ -4,8 +4,8 @@ import pytest
 
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, SwapDecision
-from pytest_nrf_fota.console.log import LogLine
 
 _PATTERNS = BoardPatterns(
     firmware_version=r"Firmware version (?P<version>\d+)",

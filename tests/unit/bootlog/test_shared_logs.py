@@ -12,9 +12,9 @@ import pytest
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
+from pytest_nrf_fota.bootlog.smp_frames import SmpFrameSplitter
+from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.log import ConsoleLog, LogMark
-from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
-from pytest_nrf_fota.console.text import TextCleaner
 
 _LOGS = Path(__file__).parents[4] / "shared" / "logs"
 _PATTERNS = BoardPatterns(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.reader import BootReader, read_log_file, read_log_lines, read_log_text
 from pytest_nrf_fota.bootlog.report import BootReport
-from pytest_nrf_fota.console.log import LogLine
 
 _BOOT = """*** Booting MCUboot v2.1.0 ***
 *** Using Zephyr OS build v4.0.99 ***

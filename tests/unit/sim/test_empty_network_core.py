@@ -8,8 +8,8 @@ import pytest
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.bootlog.boots import read_boots
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.report import BoardPatterns
-from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import LineNotSeenError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex, write_hex

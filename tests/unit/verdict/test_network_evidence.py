@@ -3,8 +3,8 @@
 import pytest
 
 from pytest_nrf_fota.bootlog.boots import read_boots
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, Source, Verdict
 from pytest_nrf_fota.verdict.network_evidence import (
