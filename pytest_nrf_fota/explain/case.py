@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.reader import BootReader
-from pytest_nrf_fota.bootlog.report import BootRecord, BootReport, ListedImage, Seen
+from pytest_nrf_fota.bootlog.report import Boot, BootReport, ListedImage, Seen
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.explain.client_side import (
     NO_CLIENT,
@@ -86,7 +86,7 @@ class Case:
         """The lines of these patterns, in order."""
         return self.lines.find(*names)
 
-    def boot_of(self, line: Known | Seen) -> BootRecord | None:
+    def boot_of(self, line: Known | Seen) -> Boot | None:
         """The boot that a line of the log belongs to."""
         seen = line
         if isinstance(line, Known):
@@ -112,7 +112,7 @@ class Case:
                 return span.stage
         return None
 
-    def boots_after(self, line: Known | Seen) -> tuple[BootRecord, ...]:
+    def boots_after(self, line: Known | Seen) -> tuple[Boot, ...]:
         """The boots that begin behind a line of the log."""
         number = line.seen.line_number if isinstance(line, Known) else line.line_number
         return tuple(boot for boot in self.boots.boots if boot.first.line_number > number)
