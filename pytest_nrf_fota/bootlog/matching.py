@@ -1,6 +1,7 @@
 """Match lines with the catalogue, once for each text, and find the lines worth matching."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern, Stage
 
@@ -122,6 +123,7 @@ def _earliest(stages: list[Stage | None]) -> Stage | None:
     return min(named) if named else None
 
 
+@cache
 def watch_words(more: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Texts of which every watched line holds one, and `more`; none of them holds another."""
     words = {word for pattern in CATALOGUE if pattern.watched for word in pattern.anchors}

@@ -82,7 +82,7 @@ class BootReader:
         self._captured = CapturedText()
         self._matcher = LineMatcher()
         self._repair = LineRepair(self._matcher)
-        self._words = watch_words(words)
+        self._words = words
         self._kept = KeptBoots()
         self._segmenter = Segmenter(self._kept.add, self._is_ready)
         self._client = ClientReader()
@@ -169,7 +169,7 @@ class BootReader:
         watched: WatchedLines | None = None
         while position < end:
             if self._close_lines <= 0 and self._may_pass_over():
-                watched = watched or WatchedLines(block, self._words)
+                watched = watched or WatchedLines(block, watch_words(self._words))
                 following = watched.next_line_start(position)
                 if following > position:
                     self._pass_over(block, position, following, time_s)

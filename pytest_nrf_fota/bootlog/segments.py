@@ -70,7 +70,8 @@ class RawStage:
     def add(self, line: RawLine) -> None:
         """Append a line."""
         self.line_count += 1
-        self.last = line
+        # An empty line may stand for an SMP frame.
+        self.last = line if line.body or self.last is None else self.last
         if len(self.first_lines) < KEPT_LINES:
             self.first_lines.append(line)
             return
@@ -92,7 +93,7 @@ class RawStage:
             return
         self.first_lines += lines
         self.line_count += len(lines)
-        self.last = lines[-1]
+        self.last = next((line for line in reversed(lines) if line.body), self.last)
 
     def pass_over(self, count: int) -> None:
         """Count lines between the first and the last ones, of which nothing is kept."""
@@ -442,7 +443,7 @@ def _is_swap_type(line: RawLine) -> bool:
 
 def _is_app_sign(line: RawLine) -> bool:
     names = line.facts.names
-    if names & (_NO_SIGN_OF_AN_APP | _CLIENT):
+    if names & (_NO_SIGN_OF_AN_APP | _CLIENT) or "\ufffd" in line.body:
         return False
     if line.facts is NOTHING:
         return line.uptime_s is not None or _LEVEL_LINE.search(line.body) is not None

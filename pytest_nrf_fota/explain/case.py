@@ -20,9 +20,10 @@ from pytest_nrf_fota.explain.client_side import (
     steps_of_text,
 )
 from pytest_nrf_fota.explain.known_lines import (
+    WATCHED_ANCHORS,
     Known,
     KnownLines,
-    KnownLinesReader,
+    KnownLinesCollector,
     Origin,
     merge,
 )
@@ -205,16 +206,13 @@ class _ReadLog:
 
 def _read(blocks: Iterable[bytes], origin: Origin) -> _ReadLog:
     """In one pass and in bounded memory; not further than it takes to see that it is noise."""
-    boots = BootReader()
-    known = KnownLinesReader(origin)
+    known = KnownLinesCollector(origin)
+    reader = BootReader(on_line=known.take, words=WATCHED_ANCHORS)
     for block in blocks:
-        boots.feed(block)
-        known.feed(block)
-        if known.is_noise:
+        reader.feed(block)
+        if reader.is_noise:
             break
-    report = boots.finish()
-    lines = known.finish(seen for seen in report.garbled if seen.repaired)
-    return _ReadLog(report, lines, known.texts)
+    return _ReadLog(reader.finish(), known.lines, known.texts)
 
 
 def _client_in(board: _ReadLog) -> ClientSide:
