@@ -64,11 +64,6 @@ def main_file(files: Sequence[UpdateFile]) -> UpdateFile:
     return files[-1]
 
 
-def file_to_send(package: DfuPackage, boot: Boot) -> UpdateFile:
-    """The one file that an upgrade is about. Raises as `files_to_send`."""
-    return main_file(files_to_send(package, boot))
-
-
 def _file_for_idle_slot(package: DfuPackage, boot: Boot) -> UpdateFile:
     if boot.nsib_slot is None:
         raise BoardError(

@@ -16,9 +16,9 @@ from typing import Literal, TypeAlias
 import serial
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.port_holder import port_refused, require_free
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
-from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, RigError
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
-from pytest_nrf_fota.bootlog.boots import read_boots
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut.boots import BootsOfConsole
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
@@ -80,9 +80,7 @@ class Dut:
             SmpTimeouts(board.timeouts.smp_s, board.timeouts.first_upload_packet_s),
         )
         self.wires = wires
-        self._patterns = BoardPatterns(
-            board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
-        )
+        self._boots = BootsOfConsole(wires.console.log, board.boot)
         self.opened_at = wires.console.mark()
         self.network_opened_at = LogMark(0)
 
@@ -252,13 +250,16 @@ class Dut:
                 next_step="Make boot.app_ready in the board file a line of the boot only.",
             )
         boot = boots[-1]
-        duration_s = boot.lines[-1].time_s - boot.lines[0].time_s
+        duration_s = (boot.last.time_s or 0.0) - (boot.first.time_s or 0.0)
         self.recorder.record(Measurement(name="boot time", value=round(duration_s, 3), unit="s"))
         return boot
 
     def boots_since(self, since: LogMark) -> tuple[Boot, ...]:
-        """All boots that the console saw after `since`."""
-        return read_boots(self.console.lines_since(since), self._patterns)
+        """The boots that the console saw begin after `since`.
+
+        Of very many, the first, the last and all that differ are kept.
+        """
+        return self._boots.since(since)
 
     def last_boot(self) -> Boot:
         """The latest boot. Raises `BoardError` where none was seen."""

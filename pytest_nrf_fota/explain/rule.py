@@ -144,7 +144,7 @@ def says(
         hits = case.known(*names)
         if not hits:
             return None
-        groups = {name: text for name, text in hits[0].groups.items() if text is not None}
+        groups = {name: text for name, text in hits[0].hit.groups.items() if text is not None}
         beside = [line for line in case.known(*also) if case.same_boot(line, hits[0])]
         return found((*hits, *beside), confidence, values=groups)
 

@@ -8,7 +8,6 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -129,7 +128,6 @@ class Rehearsal:
         verdict: as a test would reach it; None where only the network core is updated.
         phone_refusal: what a phone that sends both bootloaders of the package is told; empty where
             it succeeds or the package has one file.
-        lines: the UART log of the boots since the mark.
     """
 
     installed: Installed
@@ -144,7 +142,6 @@ class Rehearsal:
     network_updated: bool | None = None
     verdict: Verdict | None = None
     phone_refusal: str = ""
-    lines: tuple[LogLine, ...] = ()
 
     @property
     def main(self) -> Sent | None:
@@ -200,7 +197,6 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
         )
         for one in sent
     ]
-    start = len(bench.lines)
     boots, resets = _reset(bench, bench.resets_until_update_runs(package.kind))
     if file.s_slot is not None and _waits_for_reset(bench, boots, file.s_slot):
         more, _ = _reset(bench, 1)
@@ -212,7 +208,6 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
         boots=tuple(boots),
         halted=bench.halted,
         network_updated=_network_updated(bench, files),
-        lines=bench.lines[start:],
     )
     return _with_verdict(bench, rehearsal, file)
 

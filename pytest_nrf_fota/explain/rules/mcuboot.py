@@ -3,7 +3,7 @@
 import difflib
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import BootRecord, Seen, SwapResult
+from pytest_nrf_fota.bootlog.report import Boot, Seen, SwapResult
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.image_fault import ImageFault, fault_of_refused_image
 from pytest_nrf_fota.explain.known_lines import Known, Origin
@@ -114,7 +114,7 @@ def _reverted(case: Case) -> Finding | None:
     return None
 
 
-def _crash_before(case: Case, boot: BootRecord) -> list[Seen]:
+def _crash_before(case: Case, boot: Boot) -> list[Seen]:
     """A fault in the boot that the revert follows: why nothing was confirmed."""
     before = [b for b in case.boots.boots if b.number == boot.number - 1]
     return [fault.seen for b in before for fault in b.faults[:1]]

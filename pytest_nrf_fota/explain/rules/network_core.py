@@ -1,6 +1,6 @@
 """The nRF5340's network core: its update through PCD, and a controller that does not answer."""
 
-from pytest_nrf_fota.bootlog.report import BootRecord
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found, says
 
@@ -11,7 +11,7 @@ _EAGAIN = -11
 
 def _update_loop(case: Case) -> Finding | None:
     """Boot after boot starts the network core's update, and no application stays."""
-    run: list[BootRecord] = []
+    run: list[Boot] = []
     for boot in case.boots.boots:
         update = boot.network_core
         if update is not None and update.started is not None:
@@ -28,7 +28,7 @@ def _update_loop(case: Case) -> Finding | None:
     return None
 
 
-def _is_finished(run: list[BootRecord]) -> bool:
+def _is_finished(run: list[Boot]) -> bool:
     """Two updates in a row that each reached the application are two updates."""
     return run[-1].reached_app or run[-2].reached_app
 

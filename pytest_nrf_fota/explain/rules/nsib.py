@@ -1,6 +1,6 @@
 """What NSIB refuses, and what its choice between S0 and S1 leads to."""
 
-from pytest_nrf_fota.bootlog.report import BootRecord, NsibAttempt, Seen, Swap, SwapResult
+from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen, Swap, SwapResult
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known, Origin
 from pytest_nrf_fota.explain.rule import (
@@ -23,7 +23,7 @@ _REPROVISION = (
 )
 
 
-def attempts(case: Case) -> list[tuple[BootRecord, NsibAttempt]]:
+def attempts(case: Case) -> list[tuple[Boot, NsibAttempt]]:
     """All attempts of NSIB, with their boots."""
     return [(b, a) for b in case.boots.boots if b.nsib is not None for a in b.nsib.attempts]
 
@@ -157,7 +157,7 @@ def _counter_failed(case: Case) -> Finding | None:
     return found(lines, code=lines[0].text("code") if lines else "")
 
 
-def copies_for_nsib(case: Case) -> list[tuple[BootRecord, Swap]]:
+def copies_for_nsib(case: Case) -> list[tuple[Boot, Swap]]:
     """Boots in which MCUboot put an image into an S slot."""
     return [
         (boot, swap)
@@ -247,7 +247,7 @@ def _fault_before_first_line(case: Case) -> Finding | None:
     return None
 
 
-def _is_nordic(boot: BootRecord) -> bool:
+def _is_nordic(boot: Boot) -> bool:
     """Whether a banner names Nordic's SDK; no other has NSIB."""
     return any(
         "nRF Connect" in banner.product or "-ncs" in banner.version
@@ -256,7 +256,7 @@ def _is_nordic(boot: BootRecord) -> bool:
     )
 
 
-def _said_between(boot: BootRecord, banner: Seen, fault: Seen) -> bool:
+def _said_between(boot: Boot, banner: Seen, fault: Seen) -> bool:
     """Whether anything was printed between the last banner and the fault: an application ran."""
     if fault.line_number - banner.line_number > 3:
         return True

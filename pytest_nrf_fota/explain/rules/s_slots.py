@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_nrf_fota.bootlog.report import BootRecord, ImageRound, Seen
+from pytest_nrf_fota.bootlog.report import Boot, ImageRound, Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.explain.known_lines import Known
@@ -159,7 +159,7 @@ def _wanted_file(case: Case) -> str:
     return "`Attempting to boot slot 0.` -> the s1 file, and the other way round"
 
 
-def _boot_without_mark(boot: BootRecord) -> Seen | None:
+def _boot_without_mark(boot: Boot) -> Seen | None:
     for trailer in boot.mcuboot.trailers if boot.mcuboot is not None else ():
         if trailer.area == "secondary" and trailer.magic == "unset":
             return trailer.seen
@@ -167,7 +167,7 @@ def _boot_without_mark(boot: BootRecord) -> Seen | None:
     return booted.seen if booted is not None else None
 
 
-def _silent_rounds(boot: BootRecord) -> list[ImageRound]:
+def _silent_rounds(boot: Boot) -> list[ImageRound]:
     """The application's image pair without a decision, before one that was decided as none.
 
     The other way round - MCUboot's own pair without a decision - an application lies in the

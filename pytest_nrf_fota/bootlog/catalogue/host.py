@@ -1,7 +1,6 @@
 """Lines that programs on the host print: probe tools, and SMP clients beyond the catalogue's."""
 
-from pytest_nrf_fota.bootlog.catalogue import LogPattern
-from pytest_nrf_fota.bootlog.catalogue.pattern import Family
+from pytest_nrf_fota.bootlog.catalogue.pattern import Family, LogPattern
 
 _PROBE = Family(None, "output of nrfjprog, nrfutil and west")
 _PHONE = Family(None, "Zephyr mcumgr headers; iOS and Android Device Manager")
