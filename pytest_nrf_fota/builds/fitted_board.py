@@ -8,13 +8,14 @@ from pydantic import BaseModel
 from pytest_nrf_fota.boards.board import BoardType, BootSettings, Slot, Slots
 from pytest_nrf_fota.boards.board_file import OwnSettings
 from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import BoardFileError, PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
+from pytest_nrf_fota.wires.probe import Core
 
-NRF5340 = "nrf5340"
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
 
 
@@ -53,13 +54,13 @@ def fit_board(
 
 def require_same_soc(board: BoardType, build: Build) -> None:
     """Raise `PackageError` for a build for another chip than the board's."""
-    is_nrf5340 = any(NRF5340 in name.lower() for name in board.manifest_socs)
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
-    for image in strangers if is_nrf5340 else ():
-        if not image.is_for_nrf5340:
+    for image in strangers if board.soc.cores else ():
+        if not image.is_for(board.soc):
             soc = image.text("SOC") or "another SoC"
             raise PackageError(
-                f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an nRF5340.",
+                f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an "
+                f"{board.soc.title}.",
                 where=str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
             )
@@ -78,7 +79,7 @@ def _boot(
             next_step=f"Correct it to {mode!r}, or leave it out: it is read from the build.",
         )
     takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
-    release = release_of(build, segments)
+    release = release_of(build, segments, board.soc)
     found = {
         "bootloader_mode": mode,
         "ncs": None if release is None else release.ncs,
@@ -87,17 +88,18 @@ def _boot(
     return _with(board.boot, found, own.boot)
 
 
-def release_of(build: Build, segments: Sequence[Segment]) -> Release | None:
+def release_of(build: Build, segments: Sequence[Segment], soc: Soc) -> Release | None:
     """The release that built the bootloaders; None where neither the build nor they tell."""
     if build.sdk_version is not None:
         return release_of_sdk(*build.sdk_version)
-    return release_in(segments)
+    return release_in(segments, soc)
 
 
-def release_in(segments: Sequence[Segment]) -> Release | None:
+def release_in(segments: Sequence[Segment], soc: Soc) -> Release | None:
     """The release that the banners in these bytes show; None without one."""
     # The network core's firmware may be of another release than the bootloaders.
-    found = (release_that_built(s.data) for s in segments if s.address < 0x0100_0000)
+    own = (s.data for s in segments if soc.core_of(s.address) is Core.APPLICATION)
+    found = (release_that_built(data) for data in own)
     return next((release for release in found if release is not None), None)
 
 

@@ -20,7 +20,6 @@ from pytest_nrf_fota.builds.update_choice import GivenImage, pack_images, read_i
 from pytest_nrf_fota.errors import BoardFileError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import package_target
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
-from pytest_nrf_fota.probe.hex_parts import core_of
 from pytest_nrf_fota.wires.probe import Core
 
 _ZIP_START = b"PK"
@@ -129,7 +128,7 @@ def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> Given
 
 def describe_baseline(baseline: GivenBaseline) -> list[str]:
     """One line for each file, and one for the layout where a build gave it."""
-    lines = [f"baseline {file.path} ({_cores(file)})" for file in baseline.picked]
+    lines = [f"baseline {file.path} ({_cores(file, baseline.board)})" for file in baseline.picked]
     build = baseline.build
     if build is not None and build.layout is not None:
         slots = baseline.board.slots
@@ -142,7 +141,8 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
             "note     the application has no SMP server (CONFIG_MCUMGR is off): a kit with it "
             "cannot be updated; a virtual kit runs a stand-in that has one"
         )
-    if Core.NETWORK in baseline.board.probe.recover and not has_network_core(baseline.segments):
+    board = baseline.board
+    if Core.NETWORK in board.probe.recover and not has_network_core(baseline.segments, board):
         lines.append("baseline has nothing for the network core, which is erased with the board")
     return lines
 
@@ -195,8 +195,10 @@ def _is_package(path: Path) -> bool:
         return stream.read(len(_ZIP_START)) == _ZIP_START
 
 
-def _cores(file: ReadHexFile) -> str:
-    cores = {core_of(segment.address) for segment in file.segments}
+def _cores(file: ReadHexFile, board: BoardType) -> str:
+    if board.soc.network is None:
+        return "the only core"
+    cores = {board.soc.core_of(segment.address) for segment in file.segments}
     if len(cores) == 2:
         return "both cores"
     return "network core" if cores == {Core.NETWORK} else "application core"
@@ -252,7 +254,7 @@ def read_given_firmware(
             )
         return GivenFirmware(board, None, GivenUpdates((), ()), OwnBuild())
     baseline = read_baseline(board, own, baselines, folder)
-    if not any(core_of(s.address) is Core.APPLICATION for s in baseline.segments):
+    if not any(board.soc.core_of(s.address) is Core.APPLICATION for s in baseline.segments):
         raise PackageError(
             "The baseline has nothing for the application core, which would stay empty.",
             where=", ".join(str(file.path) for file in baseline.picked),

@@ -43,7 +43,7 @@ def board_file(
         base_board = load_board(base, folders)
         require_same_soc(base_board, found)
         require_updatable(found)
-        text = board_file_text(found, base_board, name, release_shown_by(found))
+        text = board_file_text(found, base_board, name, release_shown_by(found, base_board.soc))
         if output is None:
             typer.echo(text, nl=False)
             return

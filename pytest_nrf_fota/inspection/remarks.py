@@ -350,18 +350,15 @@ def _on_partitions(contents: Contents, board: BoardType) -> Iterator[Remark]:
 
 
 def _on_network_core(contents: Contents, board: BoardType) -> Iterator[Remark]:
-    if Core.NETWORK not in board.probe.recover:
+    if board.soc.network is None:
         return
     files = contents.files if contents.container is Container.BUILD else (contents,)
     hex_files = [one for one in files if one.container is Container.HEX]
-    memories = {
-        segment.memory
-        for one in hex_files
-        for segment in one.segments
-        if segment.memory is not None
-    }
-    is_whole = contents.container is Container.BUILD or "application flash" in memories
-    if hex_files and is_whole and not any(name.startswith("network") for name in memories):
+    starts = [segment.address for one in hex_files for segment in one.segments]
+    cores = {board.soc.core_of(address) for address in starts}
+    has_code = any(address in board.soc.application.flash for address in starts)
+    is_whole = contents.container is Container.BUILD or has_code
+    if hex_files and is_whole and Core.NETWORK not in cores:
         yield _note(
             "network core",
             "None: there is nothing for the network core here, and recovering a kit erases it. An "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.deadline import Deadline
@@ -42,15 +43,16 @@ _STOP_TIMEOUT_S = 10.0
 class SimProbe:
     """The SWD wire of a virtual kit: its control socket."""
 
-    def __init__(self, control: KitControl, unit_name: str) -> None:
+    def __init__(self, control: KitControl, unit_name: str, soc: Soc) -> None:
         self._control = control
         self._unit_name = unit_name
+        self._soc = soc
 
     def info(self, deadline: Deadline) -> ProbeInfo:
         """Identify the kit."""
         with self._errors("identify"):
             self._control.state(deadline)
-        return ProbeInfo("sim", self._unit_name, "nRF5340 (virtual)", "1")
+        return ProbeInfo("sim", self._unit_name, f"{self._soc.title} (virtual)", "1")
 
     def recover(self, core: Core, deadline: Deadline) -> None:
         """Erase and unlock one core."""
@@ -168,7 +170,7 @@ class SimUnit:
                 where=self.name,
                 next_step=f"See {self._log_folder / 'kit.log'}.",
             ) from error
-        probe = RecordingProbe(SimProbe(control, self.name), recorder)
+        probe = RecordingProbe(SimProbe(control, self.name, self._board.soc), recorder)
         frames = SmpFrameRouter()
         shares_console = self._board.radio.kind == "serial_over_console"
         try:
@@ -276,6 +278,8 @@ def kit_settings_json(board: BoardType) -> str:
         )
     settings = {
         "slots": asdict(slot_map_of(board)),
+        "soc": board.soc.name,
+        "external_flash_bytes": board.external_flash_bytes,
         "ncs": board.boot.ncs,
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,

@@ -8,6 +8,7 @@ from functools import partial
 from bumble.hci import Address
 
 from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.sim.app.console_smp import (
     SerialFrameAssembler,
@@ -66,7 +67,7 @@ class AppContext:
     identity_address: str
     has_controller: bool
     flash_devices: dict[str, MemoryLayout]
-    flash_controller: str
+    soc: Soc
     on_reset: Callable[[], None]
 
 
@@ -119,7 +120,7 @@ class Application:
             context.clock.now_s,
             context.on_reset,
             zephyr_version=context.wording.zephyr_version,
-            flash_controller=context.flash_controller,
+            flash_controller=context.soc.flash_controller,
         )
         self._shell = Shell(self._shell_target, self._terminal)
         self._smp_task: asyncio.Task[None] | None = None
@@ -345,7 +346,9 @@ class Application:
     def _log_bluetooth(self) -> None:
         log = self._boot_log
         log("bt_hci_core", "hci_vs_init", "HW Platform: Nordic Semiconductor (0x0002)")
-        log("bt_hci_core", "hci_vs_init", "HW Variant: nRF53x (0x0003)")
+        soc = self._context.soc
+        variant = f"HW Variant: {soc.family}x (0x{soc.hci_variant:04x})"
+        log("bt_hci_core", "hci_vs_init", variant)
         log(
             "bt_hci_core",
             "hci_vs_init",

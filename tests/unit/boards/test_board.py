@@ -599,7 +599,7 @@ def test_mcuboot_alone_has_nothing_of_nsib() -> None:
 
 
 def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Path) -> None:
-    usual = load_board("nrf5340dk").slots
+    usual = load_board("nrf5340dk")
     assert usual.network_firmware == Slot(address=0x01008800, size=0x37800)
     assert usual.network_provisioning == 0x01008580
     path = board_file(
@@ -607,7 +607,7 @@ def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Pa
         'name = "kit"\ntitle = "A kit"\nbase = "nrf5340dk"\n'
         "[slots]\nnetwork = { address = 0x01010800, size = 0x8000 }\n",
     )
-    named = read_board_file(path, [tmp_path, packaged_boards()]).slots
+    named = read_board_file(path, [tmp_path, packaged_boards()])
     assert named.network_firmware == Slot(address=0x01010800, size=0x8000)
     assert named.network_provisioning == 0x01010580
 
@@ -690,7 +690,7 @@ page_size = 0x1000
         ),
         ('simulated_twin = "kit_simm"', "simulated_twin: there is no board named 'kit_simm'"),
         ('remove = ["slots.s1"]', "slots.s0: NSIB needs slots.s1 as well"),
-        ("[external_flash]\nsize = 0x1000000", "external_flash.size: 0x1000000 is more than"),
+        ("[external_flash]\nsize = 0x20000000", "external_flash.size: 0x20000000 is more than"),
         ('[radio]\nkind = "serial"', "provider 'usb' reaches no board by 'serial', but by 'ble'"),
         ('[radio]\nkind = "udp"', "provider 'usb' reaches no board by 'udp'"),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.probe import nrfjprog
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, remedy
@@ -72,7 +73,7 @@ _SEEN_FAILURES = {
 
 
 def _probe(tool: FakeTool, tmp_path: Path) -> NrfjprogProbe:
-    return NrfjprogProbe(tool.tool(), _SN, tmp_path / "work")
+    return NrfjprogProbe(tool.tool(), _SN, tmp_path / "work", NRF5340)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.probe import nrfutil
@@ -77,7 +78,7 @@ _SEEN_FAILURES = {
 
 
 def _probe(tool: FakeTool, tmp_path: Path) -> NrfutilProbe:
-    return NrfutilProbe(tool.tool("--json", "device"), _SN, tmp_path / "work")
+    return NrfutilProbe(tool.tool("--json", "device"), _SN, tmp_path / "work", NRF5340)
 
 
 def _recover_fault(tool: FakeTool, tmp_path: Path) -> ProbeFaultError:

@@ -13,6 +13,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.probe import pynrfjprog
@@ -81,7 +82,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def probe(tmp_path: Path) -> PynrfjprogProbe:
-    return PynrfjprogProbe(_TOOL, "000683999535", tmp_path / "work")
+    return PynrfjprogProbe(_TOOL, "000683999535", tmp_path / "work", NRF5340)
 
 
 def _fault(probe: PynrfjprogProbe, limit: Deadline | None = None) -> ProbeFaultError:
@@ -227,9 +228,9 @@ def test_real_program(rig: _Rig) -> None:
 
 def test_real_erase_read_reset(rig: _Rig) -> None:
     """Arguments that the real methods accept; a read of four bytes comes as a number."""
-    rig.perform(Request(operation="erase_external", serial_number=1))
+    rig.perform(Request(operation="erase_external", serial_number=1, address=0x12000000))
     rig.probe.erase.assert_called_once_with(
-        rig.real.EraseAction.ERASE_ALL, start_address=0x10000000
+        rig.real.EraseAction.ERASE_ALL, start_address=0x12000000
     )
     for size_bytes, value, expected in (
         (4, 0x20001000, "00100020"),
@@ -292,7 +293,7 @@ def test_real_library_with_a_probe_that_is_not_there(
 ) -> None:
     """A real APIError travels through the process."""
     del high_level
-    probe = PynrfjprogProbe(_TOOL, "1", tmp_path)
+    probe = PynrfjprogProbe(_TOOL, "1", tmp_path, NRF5340)
     with pytest.raises(ProbeFaultError, match="NRFJPROG DLL") as raised:
         probe.reset(ResetKind.PIN, deadline())
     assert raised.value.fault is not ProbeFault.OTHER
