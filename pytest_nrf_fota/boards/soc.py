@@ -103,6 +103,7 @@ class Soc:
             2.7 on.
         title: as Nordic writes it.
         family: as Nordic's tools name it.
+        processor: CONFIG_ARCH's name of the application core's CPU, as `os info` tells it.
         cores: the one that runs the application first.
         external_window: where a QSPI flash is mapped; empty without.
         flash_controller: the node of devicetree's `zephyr,flash-controller`.
@@ -115,6 +116,7 @@ class Soc:
     name: str
     title: str
     family: str
+    processor: str
     cores: tuple[SocCore, ...]
     external_window: range
     flash_controller: str
@@ -142,6 +144,10 @@ class Soc:
     def names(self) -> tuple[str, ...]:
         """What manifests of DFU packages call it, for the application's core."""
         return (self.application.old_name, self.name) if self.cores else ()
+
+    def target(self, board: str, core: SocCore, separator: str = "/") -> str:
+        """The board target of a core: `nrf5340dk/nrf5340/cpuapp`; with `_` up to NCS 2.6."""
+        return separator.join(part for part in (board, self.name, core.qualifier) if part)
 
     def core_of(self, address: int) -> Core:
         """The core through which an address is reached."""
@@ -183,6 +189,7 @@ NRF5340 = Soc(
     name="nrf5340",
     title="nRF5340",
     family="nRF53",
+    processor="cortex-m33",
     cores=(
         SocCore(
             core=Core.APPLICATION,
@@ -208,6 +215,7 @@ NRF52840 = Soc(
     name="nrf52840",
     title="nRF52840",
     family="nRF52",
+    processor="cortex-m4",
     cores=(
         SocCore(
             core=Core.APPLICATION,
@@ -233,6 +241,7 @@ UNKNOWN_SOC = Soc(
     name="",
     title="a machine whose memories only its board file knows",
     family="",
+    processor="",
     cores=(),
     external_window=range(0),
     flash_controller="",

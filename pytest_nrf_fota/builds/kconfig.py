@@ -73,7 +73,7 @@ class Kconfig:
 
     def _is_of(self, soc: Soc, core: SocCore) -> bool:
         # Zephyr soc/nordic, Kconfig: SOC_NRF52840; with the chip's package, SOC_NRF52840_QIAA.
-        name = "_".join(part for part in ("SOC", soc.name, core.qualifier) if part)
+        name = soc.target("SOC", core, "_")
         return self.is_on(name.upper(), f"SOC_{core.old_name}".upper())
 
 

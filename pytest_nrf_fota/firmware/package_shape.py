@@ -112,8 +112,8 @@ def package_shape_of(board: BoardType) -> PackageShape:
                     "signed_by_mcuboot_and_b0_s0_image_update.bin",
                     "signed_by_mcuboot_and_b0_s1_image_update.bin",
                 ),
-                board=_joined("_", kit, soc.name, application.qualifier),
-                network_board=_joined("_", kit, soc.name, network.qualifier) if network else "",
+                board=soc.target(kit, application, "_"),
+                network_board=soc.target(kit, network, "_") if network else "",
                 soc=application.old_name,
                 network_soc=network.old_name if network else "",
                 application_is_always_indexed=False,
@@ -133,7 +133,7 @@ def package_shape_of(board: BoardType) -> PackageShape:
                     "signed_by_mcuboot_and_b0_s1_image.bin",
                 ),
                 board=kit,
-                network_board=_joined("/", kit, soc.name, network.qualifier) if network else "",
+                network_board=soc.target(kit, network) if network else "",
                 soc=soc.name,
                 network_soc=soc.name,
                 application_is_always_indexed=True,
@@ -143,7 +143,3 @@ def package_shape_of(board: BoardType) -> PackageShape:
             )
         case _:
             assert_never(style)
-
-
-def _joined(separator: str, *parts: str) -> str:
-    return separator.join(part for part in parts if part)

@@ -146,9 +146,10 @@ class SimUnit:
         return self._process.pid
 
     @property
-    def vcoms(self) -> tuple[str, str]:
-        """Ports of the network core's and of the application core's UART, in a kit's order."""
-        return self._running.net_uart, self._running.app_uart
+    def vcoms(self) -> tuple[str, ...]:
+        """Ports of the cores' UARTs in a kit's order: the application core's comes last."""
+        ports = (self._running.net_uart, self._running.app_uart)
+        return tuple(port for port in ports if port)
 
     @property
     def hci(self) -> str:
@@ -186,14 +187,7 @@ class SimUnit:
             probe.close()
             raise
         try:
-            network_console = Console(
-                self._running.net_uart,
-                baudrate=self._board.console.baudrate,
-                raw_log_path=self._log_folder / "uart_network.log",
-                recorder=recorder,
-                reopen_timeout_s=self._board.console.reopen_s,
-                is_network_core=True,
-            )
+            network_console = self._network_console(recorder)
         except BaseException:
             console.close()
             probe.close()
@@ -214,6 +208,18 @@ class SimUnit:
             smp_address=(lambda: console.port) if shares_console else None,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
+        )
+
+    def _network_console(self, recorder: FlightRecorder) -> Console | None:
+        if not self._running.net_uart:
+            return None
+        return Console(
+            self._running.net_uart,
+            baudrate=self._board.console.baudrate,
+            raw_log_path=self._log_folder / "uart_network.log",
+            recorder=recorder,
+            reopen_timeout_s=self._board.console.reopen_s,
+            is_network_core=True,
         )
 
     def release(self) -> None:

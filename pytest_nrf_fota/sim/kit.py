@@ -110,10 +110,16 @@ class Kit:
         self.flash.on_operation = see_operation_unless_reset
         self._servants: tuple[asyncio.Task[None], ...] = ()
 
+    @property
+    def has_network_core(self) -> bool:
+        """Whether the kit has a second core, with a UART of its own."""
+        return self.soc.network is not None
+
     async def start(self) -> None:
         """Open the wires."""
         self.app_uart.start()
-        self.net_uart.start()
+        if self.has_network_core:
+            self.net_uart.start()
         await self.radio.start()
         self._servants = (
             asyncio.create_task(self._serve_resets()),
@@ -237,7 +243,7 @@ class Kit:
         """
         async with self._one_at_a_time:
             self._need_power()
-            if network and self.soc.network is None:
+            if network and not self.has_network_core:
                 raise KitError(f"the {self.soc.title} has no network core")
             await self._hold()
             self._erase_core(network=network)

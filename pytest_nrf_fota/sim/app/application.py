@@ -294,7 +294,7 @@ class Application:
         )
 
     def _server_settings(self) -> ServerSettings:
-        description = self._description
+        description, soc = self._description, self._context.soc
         return ServerSettings(
             buffer_size_bytes=description.smp_buffer_size_bytes,
             buffer_count=description.smp_buffer_count,
@@ -302,6 +302,8 @@ class Application:
                 node_name=description.advertised_name,
                 kernel_release=self._context.wording.zephyr_release,
                 kernel_version=self._context.wording.zephyr_version,
+                processor=soc.processor,
+                hardware_platform=soc.target(f"{soc.name}dk", soc.application, "_"),
             )
             if description.smp_os_info
             else None,

@@ -11,6 +11,7 @@ from pytest_nrf_fota.boards.board_file import (
     packaged_boards,
     read_board_file,
 )
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840, UNKNOWN_SOC, Soc
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
@@ -19,6 +20,8 @@ PACKAGED = (
     "native_sim",
     "native_sim_shell",
     "native_sim_udp",
+    "nrf52840dk",
+    "nrf52840dk_sim",
     "nrf5340dk",
     "nrf5340dk_mcuboot",
     "nrf5340dk_mcuboot_sim",
@@ -131,8 +134,9 @@ def test_nrf5340dk_has_the_addresses_of_the_facts() -> None:
     assert slots.provisioning_address == 0xFF8100
 
 
-def test_simulated_twin_differs_in_its_provider_and_source_only() -> None:
-    kit, twin = load_board("nrf5340dk"), load_board("nrf5340dk_sim")
+@pytest.mark.parametrize("name", ["nrf5340dk", "nrf52840dk"])
+def test_simulated_twin_differs_in_its_provider_and_source_only(name: str) -> None:
+    kit, twin = load_board(name), load_board(f"{name}_sim")
     own = {"name", "title", "base", "platforms", "provider", "firmware", "sim"}
     # Nothing keeps a virtual application waiting.
     assert twin.model_dump(exclude={*own, "timeouts"}) == kit.model_dump(exclude={*own, "timeouts"})
@@ -141,6 +145,53 @@ def test_simulated_twin_differs_in_its_provider_and_source_only() -> None:
     )
     assert (kit.provider, twin.provider) == ("usb", "sim")
     assert kit.simulated_twin == twin.name
+
+
+@pytest.mark.parametrize(
+    ("name", "soc", "socs", "memories"),
+    [
+        ("nrf5340dk", NRF5340, ("nRF5340_CPUAPP_QKAA", "nrf5340"), 5),
+        ("nrf52840dk", NRF52840, ("nRF52840_QIAA", "nrf52840"), 2),
+        ("qemu_cortex_m0", UNKNOWN_SOC, ("nrf51822",), 1),
+    ],
+)
+def test_memories_and_names_come_from_the_soc(
+    name: str, soc: Soc, socs: tuple[str, ...], memories: int
+) -> None:
+    """Of a board without one from its file."""
+    board = load_board(name)
+    assert (board.soc, board.manifest_socs) == (soc, socs)
+    assert len(board.memory) == memories
+
+
+def test_external_flash_is_as_large_as_the_file_says_or_as_slots_need(tmp_path: Path) -> None:
+    """A secondary slot there needs no `external_flash`, which is the shell's."""
+    head = 'name = "kit"\nbase = "nrf52840dk"\n'
+    flash = '[external_flash]\nshell_device = "is25"\nsize = 0x1000000\nerase_timeout_s = 9.0\n'
+    slots = "[slots]\nsecondary = { address = 0x12100000, size = 0x76000 }\n"
+    for content, size_bytes in (
+        (head, None),
+        (head + flash, 0x1000000),
+        (head + slots, 0x176000),
+        (head + slots + flash, 0x1000000),
+    ):
+        board_file(tmp_path, content)
+        assert load_board("kit", [tmp_path]).external_flash_bytes == size_bytes
+
+
+def test_kit_of_an_older_board_file_is_an_nrf5340(tmp_path: Path) -> None:
+    """It names no SoC, and its own memories stay."""
+    board_file(tmp_path)
+    board = load_board("kit", [tmp_path])
+    assert board.soc is NRF5340
+    assert [region.name for region in board.memory] == ["flash", "external flash"]
+
+
+def test_unknown_soc_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    """And with the key."""
+    error = mistake(tmp_path, 'name = "kit"\nbase = "nrf52840dk"\nsoc = "nrf91"\n')
+    assert "soc: " in error.what
+    assert "known: nrf5340, nrf52840" in error.what
 
 
 def test_own_board_is_read_with_its_defaults(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from pytest_nrf_fota.boards.soc import NRF5340
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.probe import pynrfjprog
@@ -48,7 +48,7 @@ class API:
     def get_connected_probes(self): return [683999535, 960130361]
 class DebugProbe:
     def __init__(self, api, snr, coprocessor, log):
-        self._who = [snr, int(coprocessor)]
+        self._who = [snr, None if coprocessor is None else int(coprocessor)]
     def __getattr__(self, name):
         def call(*arguments, **options):
             with (_HERE / "calls").open("a") as calls:
@@ -93,6 +93,15 @@ def _fault(probe: PynrfjprogProbe, limit: Deadline | None = None) -> ProbeFaultE
 
 def _calls(package: Path) -> list[list[object]]:
     return [json.loads(line) for line in (package / "calls").read_text().splitlines()]
+
+
+def test_chip_with_one_core_is_told_no_core(stand_in: Path, tmp_path: Path) -> None:
+    """The package takes the only one, and the external flash's own window."""
+    probe = PynrfjprogProbe(_TOOL, "683999535", tmp_path / "work", NRF52840)
+    probe.recover(Core.APPLICATION, deadline())
+    probe.erase_external(deadline())
+    called = [call[1:] for call in _calls(stand_in) if call[2] != "close"]
+    assert called == [[None, "recover"], [None, "setup_qspi_with_ini"], [None, "erase", "0"]]
 
 
 def test_operations_reach_the_package(stand_in: Path, probe: PynrfjprogProbe) -> None:
