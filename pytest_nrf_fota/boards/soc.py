@@ -8,9 +8,11 @@ Sources: Zephyr's devicetree (dts/arm/nordic: nrf5340_cpuapp.dtsi, nrf5340_cpune
 nrf52840.dtsi) for memories, pages, the QSPI flash's window and the flash controller's node;
 Nordic's product specifications of the nRF5340 and the nRF52840, chapters NVMC and UICR, for times,
 registers and OTP; Zephyr scripts/west_commands/runners/nrf_common.py for the nRF5340's two UICRs;
-Zephyr include/zephyr/bluetooth/hci_vs.h for the numbers of variants.
+Zephyr include/zephyr/bluetooth/hci_vs.h for the numbers of variants; Zephyr's
+nrf5340_cpuapp_peripherals.dtsi for names of devices.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -106,6 +108,9 @@ class Soc:
         processor: CONFIG_ARCH's name of the application core's CPU, as `os info` tells it.
         cores: the one that runs the application first.
         external_window: where a QSPI flash is mapped; empty without.
+        device_names: names of devices that no other family's firmware has. Zephyr keeps the name of
+            each, which is its devicetree node's: on the nRF52 with the whole address, on the
+            nRF5340's application core counted from peripheral@50000000.
         flash_controller: the node of devicetree's `zephyr,flash-controller`.
         flash_times: of the application's core.
         hci_variant: what Zephyr's Bluetooth controller calls the chip.
@@ -119,6 +124,7 @@ class Soc:
     processor: str
     cores: tuple[SocCore, ...]
     external_window: range
+    device_names: re.Pattern[bytes]
     flash_controller: str
     flash_times: FlashTimes
     hci_variant: int
@@ -205,6 +211,7 @@ NRF5340 = Soc(
         NRF5340_NETWORK_CORE,
     ),
     external_window=range(0x1000_0000, 0x2000_0000),
+    device_names=re.compile(rb"(?:clock@(?:41005|5)000|flash-controller@(?:39|41080)000)(?=\x00)"),
     flash_controller="flash-controller@39000",
     flash_times=FlashTimes(page_erase_s=0.0875, word_write_s=43e-6, erase_all_s=0.175),
     hci_variant=3,
@@ -229,6 +236,7 @@ NRF52840 = Soc(
         ),
     ),
     external_window=range(0x1200_0000, 0x1A00_0000),
+    device_names=re.compile(rb"(?:clock|flash-controller)@400[0-9a-f]{5}(?=\x00)"),
     flash_controller="flash-controller@4001e000",
     flash_times=FlashTimes(page_erase_s=0.085, word_write_s=41e-6, erase_all_s=0.169),
     hci_variant=2,
@@ -244,6 +252,7 @@ UNKNOWN_SOC = Soc(
     processor="",
     cores=(),
     external_window=range(0),
+    device_names=re.compile(rb"(?!)"),
     flash_controller="",
     flash_times=FlashTimes(0.0, 0.0, 0.0),
     hci_variant=0,

@@ -150,9 +150,9 @@ def _pairing_line(build: Build) -> _Line:
 def _boot_lines(build: Build, base: BoardType, release: Release | None) -> Iterator[_Line]:
     yield _Line("[boot]")
     if release is not None:
-        yield _Line(f'ncs = "{release.ncs}"', "ncs_version.h, or the bootloaders' banner")
+        yield _Line(f'ncs = "{release.ncs}"', "as the build or its bootloaders' banner says")
     else:
-        yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no banner of an SDK was found")
+        yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no file names the SDK")
     mode = build.bootloader_mode
     if mode is not None:
         yield _Line(f'bootloader_mode = "{mode}"', "MCUboot's .config")

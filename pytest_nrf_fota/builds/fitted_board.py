@@ -1,6 +1,7 @@
 """A board type as a build made it: what the build says of slots, bootloader and application."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -11,7 +12,8 @@ from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
-from pytest_nrf_fota.errors import BoardFileError, PackageError
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
 from pytest_nrf_fota.wires.probe import Core
@@ -52,16 +54,22 @@ def fit_board(
     )
 
 
-def require_same_soc(board: BoardType, build: Build) -> None:
-    """Raise `PackageError` for a build for another chip than the board's."""
+def require_same_soc(board: BoardType, build: Build, given: Path | None = None) -> None:
+    """Raise `ForeignPackageError` for a build for another chip than the board's.
+
+    Args:
+        board: from its board file.
+        build: the build.
+        given: the file of it that the user gave, where that was not its folder.
+    """
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
     for image in strangers if board.soc.cores else ():
         if not image.is_for(board.soc):
             soc = image.text("SOC") or "another SoC"
-            raise PackageError(
+            raise ForeignPackageError(
                 f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an "
                 f"{board.soc.title}.",
-                where=str(image.path),
+                where=f"{given}, by {image.path} beside it" if given else str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
             )
 
@@ -92,7 +100,8 @@ def release_of(build: Build, segments: Sequence[Segment], soc: Soc) -> Release |
     """The release that built the bootloaders; None where neither the build nor they tell."""
     if build.sdk_version is not None:
         return release_of_sdk(*build.sdk_version)
-    return release_in(segments, soc)
+    by_path = None if build.sdk_in_path is None else release_of_sdk(*build.sdk_in_path)
+    return release_in(segments, soc) or by_path
 
 
 def release_in(segments: Sequence[Segment], soc: Soc) -> Release | None:

@@ -21,6 +21,7 @@ from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.nrf5_sdk_package import NEXT_STEP, WHAT_IT_IS, is_nrf5_sdk_manifest
+from pytest_nrf_fota.firmware.other_soc import sign_of_other_soc
 from pytest_nrf_fota.firmware.s_slot import (
     fw_info_of,
     s_slot_of,
@@ -35,12 +36,13 @@ LARGEST_ENTRY_BYTES = 16 * 1024 * 1024
 LARGEST_PACKAGE_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 64
 _ENCRYPTED_FLAG = 0x1
+_OTHER_BUILD = "Give the package of a build for this board, or the --board that it is for."
 # sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
 _NETWORK_IMAGE = 1
 
 
 class ForeignPackageError(PackageError):
-    """The manifest says that the package is for another board."""
+    """A package, or the build that it comes from, is for another board."""
 
 
 class PackageKind(Enum):
@@ -323,10 +325,23 @@ def _check_target(path: Path, manifest: Manifest, target: PackageTarget) -> None
         socs = target.socs
         if entry.image_index:
             socs += tuple(name.replace("CPUAPP", "CPUNET") for name in socs)
+        is_other_soc = bool(socs) and entry.soc.lower() not in {name.lower() for name in socs}
+        if entry.soc and is_other_soc and _family(entry.soc) not in map(_family, socs):
+            raise ForeignPackageError(
+                f"The package is for another SoC, {entry.soc!r} (board {entry.board!r}); "
+                f"{target.board_name} has {' or '.join(socs)}.",
+                where=f"{path}, {MANIFEST_NAME}, {entry.file}",
+                next_step=_OTHER_BUILD,
+            )
         if entry.board and target.boards and not _is_for(entry, target.boards):
             raise _foreign(path, entry, "board", entry.board, target, target.boards)
-        if entry.soc and socs and entry.soc.lower() not in {name.lower() for name in socs}:
+        if entry.soc and is_other_soc:
             raise _foreign(path, entry, "soc", entry.soc, target, socs)
+
+
+def _family(soc: str) -> str:
+    """`nrf5340` of `nRF5340_CPUAPP_QKAA`."""
+    return soc.lower().partition("_")[0]
 
 
 def _is_for(entry: ManifestFile, boards: Sequence[str]) -> bool:
@@ -382,6 +397,14 @@ def _read_file(
             where=str(path),
             next_step="Update files are signed with imgtool; is this the unsigned binary?",
         ) from error
+    sign = sign_of_other_soc(image.payload, target.soc)
+    if sign is not None:
+        raise ForeignPackageError(
+            f"{entry.file!r} is for another SoC: {sign}, {target.board_name} is an "
+            f"{target.soc.title}.",
+            where=str(path),
+            next_step=_OTHER_BUILD,
+        )
     return UpdateFile(
         name=entry.file,
         data=data,

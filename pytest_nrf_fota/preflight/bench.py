@@ -139,12 +139,10 @@ class Bench:
         """How many image pairs the application sees beside its own."""
         return self._images.count - 1
 
-    def lacks_network_core(self) -> bool:
-        """Whether a board on Bluetooth has neither b0n nor firmware on its network core."""
+    def network_core_is_empty(self) -> bool:
+        """Whether a network core has neither b0n nor firmware."""
         network, core = self.slots.network, self.board.soc.network
-        if network is None or core is None or self.board.radio.kind != "ble":
-            return False
-        return all(
+        return (network is not None and core is not None) and all(
             self._flash.is_erased(address, core.flash.page_size_bytes)
             for address in (network.b0n_address, network.app_address)
         )
