@@ -241,7 +241,8 @@ class FilesSource:
         file = self._network_file(wanted)
         read = memory_reader(read_hex(self.baseline))
         size_bytes = len(file.image.payload)
-        if read(self._board.slots.network_firmware.address, size_bytes) == file.image.payload:
+        place = self._board.network_firmware
+        if place is not None and read(place.address, size_bytes) == file.image.payload:
             raise ArtifactUnavailableError(
                 "Your update holds the baseline's firmware for the network core. "
                 f"Wanted: {wanted.meaning}",

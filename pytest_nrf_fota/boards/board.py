@@ -3,9 +3,19 @@
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from pytest_nrf_fota.boards.ncs import RELEASES, Release
+from pytest_nrf_fota.boards.soc import SOCS, UNKNOWN_SOC, Soc
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
@@ -61,20 +71,13 @@ class Slot(_Section):
     size: int = Field(gt=0)
 
 
-# Where NCS 2.x puts the network core's firmware and b0n's provisioning data before it: public
-# builds for the nRF5340 Audio DK pass this load_address to sdk-nrf's generate_zip.py.
-_NETWORK_APP_ADDRESS = 0x01008800
-_NETWORK_FLASH_END = 0x01040000
-_NETWORK_PROVISIONING_SIZE_BYTES = 0x280
-
-
 class Slots(_Section):
     """Where the images lie. `scratch` is for an MCUboot that swaps using scratch.
 
     `secondary_network` is `mcuboot_secondary_1`, for a network core that is updated through slots
     of its own; its size is CONFIG_NRF53_RAM_FLASH_SIZE. `network` is where the network core's
     firmware lies behind b0n (partition `app` of partitions_CPUNET.yml); left out, where NCS puts
-    it, as `network_provisioning_address` is.
+    it, as `network_provisioning_address` is (`BoardType.network_firmware`).
     """
 
     primary: Slot
@@ -96,21 +99,6 @@ class Slots(_Section):
                 "with two slots of one size"
             )
         return self
-
-    @property
-    def network_firmware(self) -> Slot:
-        """Where the network core's firmware lies, named in the board file or where NCS puts it."""
-        if self.network is not None:
-            return self.network
-        size_bytes = _NETWORK_FLASH_END - _NETWORK_APP_ADDRESS
-        return Slot(address=_NETWORK_APP_ADDRESS, size=size_bytes)
-
-    @property
-    def network_provisioning(self) -> int:
-        """Where b0n's provisioning data lies; left out, right before the firmware."""
-        if self.network_provisioning_address is not None:
-            return self.network_provisioning_address
-        return self.network_firmware.address - _NETWORK_PROVISIONING_SIZE_BYTES
 
 
 ProbeRunner: TypeAlias = Literal["auto", "nrfutil", "nrfjprog", "pynrfjprog"]
@@ -317,8 +305,21 @@ class QemuSettings(_Section):
     smp_line_buffers: int = Field(default=2, gt=0)
 
 
+def _name_of_soc(soc: Soc) -> str:
+    return soc.name
+
+
+def _soc_named(name: object) -> Soc:
+    if isinstance(name, str) and name in SOCS:
+        return SOCS[name]
+    raise ValueError(f"names no SoC; known: {', '.join(SOCS)}")
+
+
 class BoardType(_Section):
-    """One board type, complete and checked."""
+    """One board type, complete and checked.
+
+    A board file that names its `soc` need not name `memory` and `manifest_socs` (board_file.py).
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
     title: str
@@ -327,6 +328,7 @@ class BoardType(_Section):
     manifest_boards: tuple[str, ...] = ()
     manifest_socs: tuple[str, ...] = ()
     provider: Literal["usb", "sim", "qemu", "native_sim"]
+    soc: Annotated[Soc, PlainValidator(_soc_named), PlainSerializer(_name_of_soc)] = UNKNOWN_SOC
     simulated_twin: str | None = None
     probe: ProbeSettings
     memory: tuple[MemoryRegion, ...] = Field(min_length=1)
@@ -343,6 +345,32 @@ class BoardType(_Section):
     def region_of(self, address: int, size_bytes: int) -> MemoryRegion | None:
         """The memory that holds the whole range, or None."""
         return next((r for r in self.memory if r.contains(address, size_bytes)), None)
+
+    @property
+    def external_flash_bytes(self) -> int | None:
+        """Size of the external flash, None for a board without one."""
+        return next((r.size for r in self.memory if self.soc.is_external(r.start)), None)
+
+    @property
+    def network_firmware(self) -> Slot | None:
+        """Where the network core's firmware lies: as the board file says, or where NCS puts it.
+
+        None for a board without that core.
+        """
+        core, layout = self.soc.network, self.soc.network_layout
+        if core is None or layout is None:
+            return None
+        start = layout.firmware_address
+        return self.slots.network or Slot(address=start, size=core.flash.end - start)
+
+    @property
+    def network_provisioning(self) -> int | None:
+        """Where b0n's provisioning data lies; left out, right before the firmware."""
+        firmware, layout = self.network_firmware, self.soc.network_layout
+        if firmware is None or layout is None:
+            return None
+        default = firmware.address - layout.provisioning_bytes
+        return self.slots.network_provisioning_address or default
 
     def with_runner(self, runner: ProbeRunner | None) -> "BoardType":
         """The same board with another tool for its probe, where one is given."""

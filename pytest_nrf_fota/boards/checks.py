@@ -6,8 +6,8 @@ from itertools import combinations
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType, MemoryRegion, RadioKind, Slot
+from pytest_nrf_fota.boards.soc import EXTERNAL_MEMORY
 
-EXTERNAL_MEMORY = "external flash"
 _NSIB_KEYS = ("s0", "s1", "provisioning_address")
 
 
@@ -93,6 +93,11 @@ def _wrong_external_flash(board: BoardType) -> Iterator[str]:
     memory = next((region for region in board.memory if region.name == EXTERNAL_MEMORY), None)
     if memory is None:
         yield f"external_flash: there is no memory named {EXTERNAL_MEMORY!r}"
+    elif board.soc.cores and flash.size > len(board.soc.external_window):
+        yield (
+            f"external_flash.size: 0x{flash.size:x} is more than an {board.soc.title} maps, "
+            f"0x{len(board.soc.external_window):x}"
+        )
     elif flash.size > memory.size:
         yield (
             f"external_flash.size: 0x{flash.size:x} is more than the memory {EXTERNAL_MEMORY!r} "

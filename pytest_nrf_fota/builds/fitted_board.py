@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pytest_nrf_fota.boards.board import BoardType, BootSettings, Slot, Slots
 from pytest_nrf_fota.boards.board_file import OwnSettings
 from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.builds.application_settings import (
     asked_pairing,
     has_flash_shell,
@@ -20,8 +21,6 @@ from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
-from pytest_nrf_fota.firmware.other_soc import is_nrf5340
-from pytest_nrf_fota.probe.hex_parts import core_of
 from pytest_nrf_fota.wires.probe import Core
 
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
@@ -70,11 +69,12 @@ def require_same_soc(board: BoardType, build: Build, given: Path | None = None) 
         given: the file of it that the user gave, where that was not its folder.
     """
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
-    for image in strangers if is_nrf5340(board.manifest_socs) else ():
-        if not image.is_for_nrf5340:
+    for image in strangers if board.soc.cores else ():
+        if not image.is_for(board.soc):
             soc = image.text("SOC") or "another SoC"
             raise ForeignPackageError(
-                f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an nRF5340.",
+                f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an "
+                f"{board.soc.title}.",
                 where=f"{given}, by {image.path} beside it" if given else str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
             )
@@ -93,7 +93,7 @@ def _boot(
             next_step=f"Correct it to {mode!r}, or leave it out: it is read from the build.",
         )
     takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
-    release = release_of(build, segments)
+    release = release_of(build, segments, board.soc)
     found = {
         "bootloader_mode": mode,
         "ncs": None if release is None else release.ncs,
@@ -102,18 +102,19 @@ def _boot(
     return _with(board.boot, found, own.boot)
 
 
-def release_of(build: Build, segments: Sequence[Segment]) -> Release | None:
+def release_of(build: Build, segments: Sequence[Segment], soc: Soc) -> Release | None:
     """The release that built the bootloaders; None where neither the build nor they tell."""
     if build.sdk_version is not None:
         return release_of_sdk(*build.sdk_version)
     by_path = None if build.sdk_in_path is None else release_of_sdk(*build.sdk_in_path)
-    return release_in(segments) or by_path
+    return release_in(segments, soc) or by_path
 
 
-def release_in(segments: Sequence[Segment]) -> Release | None:
+def release_in(segments: Sequence[Segment], soc: Soc) -> Release | None:
     """The release that the banners in these bytes show; None without one."""
     # The network core's firmware may be of another release than the bootloaders.
-    found = (release_that_built(s.data) for s in segments if core_of(s.address) is Core.APPLICATION)
+    own = (s.data for s in segments if soc.core_of(s.address) is Core.APPLICATION)
+    found = (release_that_built(data) for data in own)
     return next((release for release in found if release is not None), None)
 
 

@@ -38,7 +38,6 @@ from pytest_nrf_fota.builds.update_choice import (
 from pytest_nrf_fota.errors import BoardFileError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import package_target
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
-from pytest_nrf_fota.probe.hex_parts import core_of
 from pytest_nrf_fota.wires.probe import Core
 
 _ZIP_START = b"PK"
@@ -123,10 +122,11 @@ def read_baseline(
         hex_file = folder / "baseline.hex"
         write_hex(hex_file, baseline.segments)
     segments = baseline.segments
-    release = release_in(segments) if build is None else release_of(build, segments)
+    soc = board.soc
+    release = release_in(segments, soc) if build is None else release_of(build, segments, soc)
     tells_release = baseline.tells_release or release is not None
     if not baseline.tells_release and release is not None:
-        boot = board.boot.model_copy(update={"ncs": release})
+        boot = board.boot.model_copy(update={"ncs": release.ncs})
         board = board.model_copy(update={"boot": boot})
     return replace(baseline, board=board, hex_file=hex_file, tells_release=tells_release)
 
@@ -167,7 +167,7 @@ def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> Given
 
 def describe_baseline(baseline: GivenBaseline) -> list[str]:
     """One line for each file, and one for the layout where a build gave it."""
-    lines = [f"baseline {file.path} ({_cores(file)})" for file in baseline.picked]
+    lines = [f"baseline {file.path} ({_cores(file, baseline.board)})" for file in baseline.picked]
     build = baseline.build
     if build is not None and build.layout is not None:
         slots = baseline.board.slots
@@ -187,7 +187,8 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
             f"note     NCS {baseline.board.boot.ncs} is a guess: neither a banner in the firmware "
             "nor the build tells the release; name it in a board file (boot.ncs)"
         )
-    if Core.NETWORK in baseline.board.probe.recover and not has_network_core(baseline.segments):
+    board = baseline.board
+    if Core.NETWORK in board.probe.recover and not has_network_core(baseline.segments, board):
         lines.append("baseline has nothing for the network core, which is erased with the board")
     return lines
 
@@ -263,8 +264,10 @@ def _is_package(path: Path) -> bool:
         return stream.read(len(_ZIP_START)) == _ZIP_START
 
 
-def _cores(file: ReadHexFile) -> str:
-    cores = {core_of(segment.address) for segment in file.segments}
+def _cores(file: ReadHexFile, board: BoardType) -> str:
+    if board.soc.network is None:
+        return "the only core"
+    cores = {board.soc.core_of(segment.address) for segment in file.segments}
     if len(cores) == 2:
         return "both cores"
     return "network core" if cores == {Core.NETWORK} else "application core"
@@ -323,7 +326,7 @@ def read_given_firmware(
             )
         return GivenFirmware(board, None, GivenUpdates({}, ()), OwnBuild())
     baseline = read_baseline(board, own, baselines, folder)
-    if not any(core_of(s.address) is Core.APPLICATION for s in baseline.segments):
+    if not any(board.soc.core_of(s.address) is Core.APPLICATION for s in baseline.segments):
         raise PackageError(
             "The baseline has nothing for the application core, which would stay empty.",
             where=", ".join(str(file.path) for file in baseline.picked),

@@ -7,7 +7,6 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
-from pytest_nrf_fota.probe.hex_parts import core_of
 from pytest_nrf_fota.wires.probe import Core
 
 # Name of the endpoint through which Zephyr's host talks to the controller on the other core
@@ -28,7 +27,7 @@ def require_network_core(
         build: the build to which the files belong, where that is known.
         paths: the hex files.
     """
-    if Core.NETWORK not in board.probe.recover or has_network_core(segments):
+    if Core.NETWORK not in board.probe.recover or has_network_core(segments, board):
         return
     sign = _sign_of_bluetooth(segments, build)
     if sign is None:
@@ -40,9 +39,9 @@ def require_network_core(
     )
 
 
-def has_network_core(segments: Sequence[Segment]) -> bool:
+def has_network_core(segments: Sequence[Segment], board: BoardType) -> bool:
     """Whether there is data for the network core."""
-    return any(core_of(segment.address) is Core.NETWORK for segment in segments)
+    return any(board.soc.core_of(segment.address) is Core.NETWORK for segment in segments)
 
 
 def _sign_of_bluetooth(segments: Sequence[Segment], build: Build | None) -> str | None:

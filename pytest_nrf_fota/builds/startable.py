@@ -8,21 +8,20 @@ from pytest_nrf_fota.builds.hex_choice import ReadHexFile
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
-from pytest_nrf_fota.firmware.other_soc import is_nrf5340, sign_of_other_soc
+from pytest_nrf_fota.firmware.other_soc import sign_of_other_soc
 
 _ERASED_WORD = b"\xff\xff\xff\xff"
 
 
 def require_same_soc_in(files: Sequence[ReadHexFile], board: BoardType) -> None:
     """Raise `PackageError` for a hex file whose own bytes show that it is for another SoC."""
-    if not is_nrf5340(board.manifest_socs):
-        return
     for file in files:
         for segment in file.segments:
-            sign = sign_of_other_soc(segment.data)
+            sign = sign_of_other_soc(segment.data, board.soc)
             if sign is not None:
                 raise PackageError(
-                    f"The hex file is for another SoC: {sign}, {board.name} is an nRF5340.",
+                    f"The hex file is for another SoC: {sign}, {board.name} is an "
+                    f"{board.soc.title}.",
                     where=str(file.path),
                     next_step="Give a build for this board, or the --board that it is for.",
                 )
@@ -33,10 +32,10 @@ def require_startable(segments: Sequence[Segment], board: BoardType, paths: Sequ
 
     Args:
         segments: the data of all hex files.
-        board: whose primary slot counts; of an nRF5340, whose first instruction lies at 0.
+        board: whose primary slot counts; of a known SoC, whose vector table lies at 0.
         paths: the hex files, for the message.
     """
-    if not is_nrf5340(board.manifest_socs):
+    if not board.soc.cores:
         return
     read, slot = memory_reader(segments), board.slots.primary
     where = ", ".join(str(path) for path in paths)

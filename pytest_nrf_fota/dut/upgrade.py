@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.dut.dut import Dut
     from pytest_nrf_fota.preflight.prediction import Prediction
 
-NO_COPY = "a copy can be made of an nRF5340 DK only, whose MCUboot takes marks"
+NO_COPY = "a copy can be made of a kit only, whose MCUboot takes marks"
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
 

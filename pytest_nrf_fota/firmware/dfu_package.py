@@ -13,15 +13,15 @@ import json5
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.boards.memory_map import NETWORK_ADDRESSES
 from pytest_nrf_fota.boards.names import is_same_board
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.nrf5_sdk_package import NEXT_STEP, WHAT_IT_IS, is_nrf5_sdk_manifest
-from pytest_nrf_fota.firmware.other_soc import is_nrf5340, sign_of_other_soc
+from pytest_nrf_fota.firmware.other_soc import sign_of_other_soc
 from pytest_nrf_fota.firmware.s_slot import (
     fw_info_of,
     s_slot_of,
@@ -37,8 +37,6 @@ LARGEST_PACKAGE_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 64
 _ENCRYPTED_FLAG = 0x1
 _OTHER_BUILD = "Give the package of a build for this board, or the --board that it is for."
-
-
 # sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
 _NETWORK_IMAGE = 1
 
@@ -96,7 +94,7 @@ class UpdateFile:
     """One firmware file of a package, with what its own bytes say.
 
     `s_slot` is 0 or 1 for an MCUboot that runs from S0 or S1, None for everything else;
-    `fw_info` is NSIB's struct inside it.
+    `fw_info` is NSIB's struct inside it. `soc` is that of the board that it is for.
     """
 
     name: str
@@ -105,6 +103,7 @@ class UpdateFile:
     image_index: int
     s_slot: int | None
     fw_info: FwInfo | None
+    soc: Soc
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class DfuPackage:
 
 @dataclass(frozen=True)
 class PackageTarget:
-    """What a package must fit: names in the manifest, and where S0 and S1 lie.
+    """What a package must fit: names in the manifest, the chip, and where S0 and S1 lie.
 
     `board_name` is that of the board file.
     """
@@ -128,6 +127,7 @@ class PackageTarget:
     boards: tuple[str, ...]
     socs: tuple[str, ...]
     s_slot_ranges: tuple[range, ...]
+    soc: Soc
 
 
 def package_target(board: BoardType) -> PackageTarget:
@@ -137,6 +137,7 @@ def package_target(board: BoardType) -> PackageTarget:
         boards=board.manifest_boards,
         socs=board.manifest_socs,
         s_slot_ranges=s_slot_ranges(board),
+        soc=board.soc,
     )
 
 
@@ -146,8 +147,8 @@ def is_for_network_core(file: UpdateFile) -> bool:
     Where that cannot be read, as in an encrypted image, the manifest's number counts.
     """
     if not file.image.shows_its_code:
-        return file.image_index == _NETWORK_IMAGE
-    return file.image.reset_vector in NETWORK_ADDRESSES
+        return file.soc.network is not None and file.image_index == _NETWORK_IMAGE
+    return file.soc.is_network_flash(file.image.reset_vector)
 
 
 def read_package(path: Path, target: PackageTarget) -> DfuPackage:
@@ -202,7 +203,7 @@ def read_single_image(path: Path, target: PackageTarget) -> DfuPackage:
     file = _read_file(path, manifest.files[0], {path.name: path.read_bytes()}, target)
     if is_for_network_core(file):
         # As the manifest of a package with both cores' images numbers them.
-        file = replace(file, image_index=1)
+        file = replace(file, image_index=_NETWORK_IMAGE)
     kind = PackageKind.APPLICATION if file.s_slot is None else PackageKind.MCUBOOT
     return DfuPackage(path, kind, manifest, (file,))
 
@@ -396,10 +397,11 @@ def _read_file(
             where=str(path),
             next_step="Update files are signed with imgtool; is this the unsigned binary?",
         ) from error
-    sign = sign_of_other_soc(image.payload) if is_nrf5340(target.socs) else None
+    sign = sign_of_other_soc(image.payload, target.soc)
     if sign is not None:
         raise ForeignPackageError(
-            f"{entry.file!r} is for another SoC: {sign}, {target.board_name} is an nRF5340.",
+            f"{entry.file!r} is for another SoC: {sign}, {target.board_name} is an "
+            f"{target.soc.title}.",
             where=str(path),
             next_step=_OTHER_BUILD,
         )
@@ -410,6 +412,7 @@ def _read_file(
         image_index=entry.image_index or 0,
         s_slot=s_slot,
         fw_info=fw_info_of(image) if s_slot is not None else None,
+        soc=target.soc,
     )
 
 

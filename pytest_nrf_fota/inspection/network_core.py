@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.soc import SOCS
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.hex_choice import hex_files_of
 from pytest_nrf_fota.errors import PackageError
@@ -20,9 +21,10 @@ _NONE = (
 
 
 def chip_has_network_core(build: Build) -> bool:
-    """Whether the build is for an nRF5340, or does not say for which chip it is."""
+    """Whether the build is for a chip with such a core, or does not say for which chip it is."""
     chips = [image for image in build.images if image.text("SOC")]
-    return not chips or any(image.is_for_nrf5340 for image in chips)
+    with_network_core = [soc for soc in SOCS.values() if soc.network is not None]
+    return not chips or any(image.is_for(soc) for image in chips for soc in with_network_core)
 
 
 def on_build(build: Build, files: Sequence[Contents], board: BoardType) -> Iterator[Remark]:

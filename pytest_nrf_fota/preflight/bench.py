@@ -32,7 +32,7 @@ from pytest_nrf_fota.sim.boot.pcd import PcdCommand
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashError, MemoryLayout
-from pytest_nrf_fota.sim.memories import MEMORIES, NET_FLASH, program
+from pytest_nrf_fota.sim.memories import memories_of_board, program
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.messages import ImageState
 
@@ -64,7 +64,7 @@ class Bench:
         self.slots = slot_map_of(board)
         self._assumed = AssumedFirmware(mcuboot_of(board), app_of(board))
         clock = VirtualClock()
-        self._flash = Flash(MEMORIES, clock)
+        self._flash = Flash(memories_of_board(board), clock)
         self._clock = clock
         self._pcd_command = PcdCommand()
         self._load(segments)
@@ -132,16 +132,17 @@ class Bench:
         return self._images.count - 1
 
     def network_core_is_empty(self) -> bool:
-        """Whether the network core has neither b0n nor firmware."""
-        network = self.slots.network
-        return all(
-            self._flash.is_erased(address, NET_FLASH.page_size_bytes)
+        """Whether a network core has neither b0n nor firmware."""
+        network, core = self.slots.network, self.board.soc.network
+        return (network is not None and core is not None) and all(
+            self._flash.is_erased(address, core.flash.page_size_bytes)
             for address in (network.b0n_address, network.app_address)
         )
 
     def network_core_holds(self, firmware: bytes) -> bool:
         """Whether the network core's flash holds this firmware."""
-        return self.read(self.slots.network.app_address, len(firmware)) == firmware
+        network = self.slots.network
+        return network is not None and self.read(network.app_address, len(firmware)) == firmware
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read memory, as over SWD."""
@@ -184,7 +185,7 @@ class Bench:
 
     def memories(self) -> list[Segment]:
         """What all memories hold, page by page, where they are not erased."""
-        return [segment for layout in MEMORIES for segment in self._content(layout)]
+        return [segment for layout in self._flash.layouts for segment in self._content(layout)]
 
     def resets_until_update_runs(self, kind: PackageKind) -> int:
         """How many resets it takes this release from the mark until the update runs."""
@@ -210,20 +211,26 @@ class Bench:
             flash=self._flash,
             slots=self.slots,
             print_line=self._print,
-            network=NetworkCore(
-                flash=self._flash,
-                ram=make_ram_flash(self.slots.network_ram_size_bytes, self._clock),
-                command=self._pcd_command,
-                print_line=_ignore_word,
-                clock=self._clock,
-                map=self.slots.network,
-            ),
+            network=self._network_core(),
+            ram=self.board.soc.application.ram,
         )
         return BootChain(
             hardware,
             self.profile,
             _max_sectors(hardware.primary_area().num_sectors),
             assumed=self._assumed,
+        )
+
+    def _network_core(self) -> NetworkCore | None:
+        if self.slots.network is None:
+            return None
+        return NetworkCore(
+            flash=self._flash,
+            ram=make_ram_flash(self.slots.network_ram_size_bytes, self._clock),
+            command=self._pcd_command,
+            print_line=_ignore_word,
+            clock=self._clock,
+            map=self.slots.network,
         )
 
     def _load(self, segments: Sequence[Segment]) -> None:

@@ -100,7 +100,7 @@ def remedy(fault: ProbeFault) -> str:
                 "Firmware that keeps its access port closed must be built to leave it open."
             )
         case ProbeFault.WRONG_CHIP:
-            return "Is it an nRF5340? Choose the kit with --device-id, its board with --board."
+            return "Is it such a kit? Choose the kit with --device-id, its board with --board."
         case ProbeFault.RECOVER_FAILED:
             return (
                 "Switch the kit off and on, and recover again, network core first. A "

@@ -184,8 +184,8 @@ class KitWires:
         )
 
     def _network_console(self, choice: VcomChoice, recorder: FlightRecorder) -> Console | None:
-        # The first port was the network core's on all versions (Zephyr runners/nrfjprog.py).
-        if not choice.others:
+        # The first port was the network core's on all versions of the nRF5340 DK.
+        if self._board.soc.network is None or not choice.others:
             return None
         return self._console(choice.others[0], "uart_network.log", recorder, is_network_core=True)
 

@@ -65,9 +65,7 @@ class Operation:
 class MemoryLayout:
     """Geometry, rules and operation times of one memory.
 
-    Times: nRF5340 NVMC 87.5 ms per page and 43 us per word,
-    MX25R6435F 48 ms typical per 4 KiB, measured 86 ms.
-    OTP takes a halfword only where it reads 0xFFFF (nRF5340 product specification, memory map).
+    OTP takes a halfword only where it reads 0xFFFF (nRF5340 product specification, UICR).
     """
 
     name: str

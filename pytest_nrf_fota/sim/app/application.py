@@ -8,6 +8,7 @@ from functools import partial
 from bumble.hci import Address
 
 from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.sim.app.console_smp import (
     SerialFrameAssembler,
@@ -68,7 +69,7 @@ class AppContext:
     identity_address: str
     has_controller: bool
     flash_devices: dict[str, MemoryLayout]
-    flash_controller: str
+    soc: Soc
     on_reset: Callable[[], None]
 
 
@@ -123,7 +124,7 @@ class Application:
             context.clock.now_s,
             context.on_reset,
             zephyr_version=context.wording.zephyr_version,
-            flash_controller=context.flash_controller,
+            flash_controller=context.soc.flash_controller,
         )
         self._shell = Shell(self._shell_target, self._terminal)
         self._smp_task: asyncio.Task[None] | None = None
@@ -307,7 +308,7 @@ class Application:
         )
 
     def _server_settings(self) -> ServerSettings:
-        description = self._description
+        description, soc = self._description, self._context.soc
         return ServerSettings(
             buffer_size_bytes=description.smp_buffer_size_bytes,
             buffer_count=description.smp_buffer_count,
@@ -315,6 +316,8 @@ class Application:
                 node_name=description.advertised_name,
                 kernel_release=self._context.wording.zephyr_release,
                 kernel_version=self._context.wording.zephyr_version,
+                processor=soc.processor,
+                hardware_platform=soc.target(f"{soc.name}dk", soc.application, "_"),
             )
             if description.smp_os_info
             else None,
@@ -359,7 +362,9 @@ class Application:
     def _log_bluetooth(self) -> None:
         log = self._boot_log
         log("bt_hci_core", "hci_vs_init", "HW Platform: Nordic Semiconductor (0x0002)")
-        log("bt_hci_core", "hci_vs_init", "HW Variant: nRF53x (0x0003)")
+        soc = self._context.soc
+        variant = f"HW Variant: {soc.family}x (0x{soc.hci_variant:04x})"
+        log("bt_hci_core", "hci_vs_init", variant)
         log(
             "bt_hci_core",
             "hci_vs_init",

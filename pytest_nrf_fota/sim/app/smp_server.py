@@ -87,7 +87,7 @@ class OsInfo:
     kernel_version: str = "3.2.99"
     machine: str = "arm"
     processor: str = "cortex-m33"
-    hardware_platform: str = "nrf5340dk_nrf5340_cpuapp"
+    hardware_platform: str = "unknown"
 
     def text(self, letters: str) -> str | None:
         """The fields that `letters` ask for, in their own order; None for an unknown letter."""

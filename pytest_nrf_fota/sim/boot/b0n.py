@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_CORE as CORE
+from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_LAYOUT as LAYOUT
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.provisioning import (
     CounterKind,
@@ -35,14 +37,13 @@ ERROR_NO_MEMORY = -12
 class NetworkMap:
     """Where b0n and its firmware lie (partition manager of NCS 2.x).
 
-    0x01008800 is the `load_address` that public builds for the nRF5340 Audio DK pass to
-    generate_zip.py; b0n's size and the provisioning data before it are computed from that.
+    Left out, it is that of the nRF5340 (`boards.soc.NetworkLayout`).
     """
 
-    b0n_address: int = 0x01000000
-    provisioning_address: int = 0x01008580
-    app_address: int = 0x01008800
-    end_address: int = 0x01040000
+    b0n_address: int = CORE.flash.start
+    provisioning_address: int = LAYOUT.provisioning_address
+    app_address: int = LAYOUT.firmware_address
+    end_address: int = CORE.flash.end
 
     @property
     def app_offset_bytes(self) -> int:

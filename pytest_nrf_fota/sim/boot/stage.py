@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from pytest_nrf_fota.boards.soc import KIT_SOC
 from pytest_nrf_fota.sim.boot.b0n import NetworkCore, NetworkMap
 from pytest_nrf_fota.sim.boot.network_core import RAM_FLASH_ADDRESS
 from pytest_nrf_fota.sim.flash import Flash, FlashArea
@@ -78,7 +79,7 @@ class SlotMap:
         network_secondary: `mcuboot_secondary_1`, on kits whose network core has slots of its own;
             the slot in RAM before it has the same size (sdk-nrf modules/mcuboot/pm.yml.mcuboot:
             both are CONFIG_NRF53_RAM_FLASH_SIZE).
-        network: where b0n and its firmware lie.
+        network: where b0n and its firmware lie; None on kits without that core.
     """
 
     primary: Place
@@ -87,7 +88,7 @@ class SlotMap:
     scratch: Place | None = None
     refuses_partial_pages: bool = False
     network_secondary: Place | None = None
-    network: NetworkMap = field(default_factory=NetworkMap)
+    network: NetworkMap | None = field(default_factory=NetworkMap)
 
     @property
     def network_ram_size_bytes(self) -> int:
@@ -110,7 +111,8 @@ class Hardware:
 
     `print_line` gets one line without its end. `keep_last_line` prints also the last line of each
     stage, which is missing in the thread's logs (inferred that the
-    UART is disabled before it has drained).
+    UART is disabled before it has drained). `ram` is what a stack pointer of the application's core
+    may point to, and its end.
     """
 
     flash: Flash
@@ -118,6 +120,11 @@ class Hardware:
     print_line: Callable[[str], None]
     keep_last_line: bool = False
     network: NetworkCore | None = None
+    ram: range = KIT_SOC.application.ram
+
+    def is_stack_pointer(self, value: int) -> bool:
+        """Whether a vector table may begin with it."""
+        return self.ram.start <= value <= self.ram.stop
 
     def print_last_line(self, text: str) -> None:
         """Print the last line of a stage, where it is not lost."""

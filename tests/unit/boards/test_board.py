@@ -11,6 +11,7 @@ from pytest_nrf_fota.boards.board_file import (
     packaged_boards,
     read_board_file,
 )
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840, UNKNOWN_SOC, Soc
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
@@ -19,6 +20,8 @@ PACKAGED = (
     "native_sim",
     "native_sim_shell",
     "native_sim_udp",
+    "nrf52840dk",
+    "nrf52840dk_sim",
     "nrf5340dk",
     "nrf5340dk_mcuboot",
     "nrf5340dk_mcuboot_sim",
@@ -131,8 +134,9 @@ def test_nrf5340dk_has_the_addresses_of_the_facts() -> None:
     assert slots.provisioning_address == 0xFF8100
 
 
-def test_simulated_twin_differs_in_its_provider_and_source_only() -> None:
-    kit, twin = load_board("nrf5340dk"), load_board("nrf5340dk_sim")
+@pytest.mark.parametrize("name", ["nrf5340dk", "nrf52840dk"])
+def test_simulated_twin_differs_in_its_provider_and_source_only(name: str) -> None:
+    kit, twin = load_board(name), load_board(f"{name}_sim")
     own = {"name", "title", "base", "platforms", "provider", "firmware", "sim"}
     # Nothing keeps a virtual application waiting.
     assert twin.model_dump(exclude={*own, "timeouts"}) == kit.model_dump(exclude={*own, "timeouts"})
@@ -141,6 +145,53 @@ def test_simulated_twin_differs_in_its_provider_and_source_only() -> None:
     )
     assert (kit.provider, twin.provider) == ("usb", "sim")
     assert kit.simulated_twin == twin.name
+
+
+@pytest.mark.parametrize(
+    ("name", "soc", "socs", "memories"),
+    [
+        ("nrf5340dk", NRF5340, ("nRF5340_CPUAPP_QKAA", "nrf5340"), 5),
+        ("nrf52840dk", NRF52840, ("nRF52840_QIAA", "nrf52840"), 2),
+        ("qemu_cortex_m0", UNKNOWN_SOC, ("nrf51822",), 1),
+    ],
+)
+def test_memories_and_names_come_from_the_soc(
+    name: str, soc: Soc, socs: tuple[str, ...], memories: int
+) -> None:
+    """Of a board without one from its file."""
+    board = load_board(name)
+    assert (board.soc, board.manifest_socs) == (soc, socs)
+    assert len(board.memory) == memories
+
+
+def test_external_flash_is_as_large_as_the_file_says_or_as_slots_need(tmp_path: Path) -> None:
+    """A secondary slot there needs no `external_flash`, which is the shell's."""
+    head = 'name = "kit"\nbase = "nrf52840dk"\n'
+    flash = '[external_flash]\nshell_device = "is25"\nsize = 0x1000000\nerase_timeout_s = 9.0\n'
+    slots = "[slots]\nsecondary = { address = 0x12100000, size = 0x76000 }\n"
+    for content, size_bytes in (
+        (head, None),
+        (head + flash, 0x1000000),
+        (head + slots, 0x176000),
+        (head + slots + flash, 0x1000000),
+    ):
+        board_file(tmp_path, content)
+        assert load_board("kit", [tmp_path]).external_flash_bytes == size_bytes
+
+
+def test_kit_of_an_older_board_file_is_an_nrf5340(tmp_path: Path) -> None:
+    """It names no SoC, and its own memories stay."""
+    board_file(tmp_path)
+    board = load_board("kit", [tmp_path])
+    assert board.soc is NRF5340
+    assert [region.name for region in board.memory] == ["flash", "external flash"]
+
+
+def test_unknown_soc_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    """And with the key."""
+    error = mistake(tmp_path, 'name = "kit"\nbase = "nrf52840dk"\nsoc = "nrf91"\n')
+    assert "soc: " in error.what
+    assert "known: nrf5340, nrf52840" in error.what
 
 
 def test_own_board_is_read_with_its_defaults(tmp_path: Path) -> None:
@@ -606,7 +657,7 @@ def test_mcuboot_alone_has_nothing_of_nsib() -> None:
 
 
 def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Path) -> None:
-    usual = load_board("nrf5340dk").slots
+    usual = load_board("nrf5340dk")
     assert usual.network_firmware == Slot(address=0x01008800, size=0x37800)
     assert usual.network_provisioning == 0x01008580
     path = board_file(
@@ -614,7 +665,7 @@ def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Pa
         'name = "kit"\ntitle = "A kit"\nbase = "nrf5340dk"\n'
         "[slots]\nnetwork = { address = 0x01010800, size = 0x8000 }\n",
     )
-    named = read_board_file(path, [tmp_path, packaged_boards()]).slots
+    named = read_board_file(path, [tmp_path, packaged_boards()])
     assert named.network_firmware == Slot(address=0x01010800, size=0x8000)
     assert named.network_provisioning == 0x01010580
 
@@ -698,7 +749,7 @@ page_size = 0x1000
         ),
         ('simulated_twin = "kit_simm"', "simulated_twin: there is no board named 'kit_simm'"),
         ('remove = ["slots.s1"]', "slots.s0: NSIB needs slots.s1 as well"),
-        ("[external_flash]\nsize = 0x1000000", "external_flash.size: 0x1000000 is more than"),
+        ("[external_flash]\nsize = 0x20000000", "external_flash.size: 0x20000000 is more than"),
         ('[radio]\nkind = "udp"', "provider 'usb' reaches no board by 'udp'"),
     ],
 )

@@ -36,6 +36,11 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
             "ble netcore external_flash signature image_group image_marking revert shell "
             "flash_shell probe_erase fault_injection power swap_reset",
         ),
+        ("nrf52840dk", "ble signature image_group image_marking revert shell"),
+        (
+            "nrf52840dk_sim",
+            "ble signature image_group image_marking revert shell fault_injection power swap_reset",
+        ),
         ("qemu_cortex_m0", "image_group image_marking revert swap_reset"),
         ("mps2_an385", "image_group highest_version serial_recovery"),
         ("native_sim", ""),

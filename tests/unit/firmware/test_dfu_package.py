@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.boards.names import is_same_board
+from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -204,7 +205,7 @@ def test_board_name_in_any_spelling(
     package_path: Path, app_image: bytes, name: str, known: str
 ) -> None:
     manifest = manifest_of({"file": APP, "board": name, "soc": "nrf5340_cpuapp_qkaa"})
-    target = PackageTarget(board_name="kit", boards=(known,), socs=(SOC,), s_slot_ranges=())
+    target = PackageTarget("kit", boards=(known,), socs=(SOC,), s_slot_ranges=(), soc=NRF5340)
     opened(package_path, target, {MANIFEST: manifest, APP: app_image})
 
 

@@ -60,7 +60,7 @@ class Rig:
         )
 
     def probe(self) -> Probe:
-        return SimProbe(KitControl(self.unit.control_address), "kit")
+        return SimProbe(KitControl(self.unit.control_address), "kit", self.board.soc)
 
     def flash(self) -> None:
         probe = self.probe()

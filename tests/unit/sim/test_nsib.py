@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_nrf_fota.boards.ncs import RELEASES
+from pytest_nrf_fota.boards.soc import NSIB_SOC
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.payload import FW_INFO_OFFSET_BYTES, build_payload
@@ -24,7 +25,7 @@ from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, PowerCut, PowerLostError
-from pytest_nrf_fota.sim.memories import APP_FLASH, APP_UICR
+from pytest_nrf_fota.sim.memories import memories_of
 
 BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
 SLOT_ADDRESSES = (0x8000, 0x18000)
@@ -76,7 +77,7 @@ class Board:
         ncs: str = "2.3",
     ) -> None:
         self._profile = RELEASES[ncs]
-        self.flash = Flash((APP_FLASH, APP_UICR), VirtualClock())
+        self.flash = Flash(memories_of(NSIB_SOC, None), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(
             self.flash, SLOTS, self.lines.append, keep_last_line=keep_last_line

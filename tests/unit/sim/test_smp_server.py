@@ -288,10 +288,10 @@ class TestOptionalCommands:
             (None, "Zephyr"),
             ("s", "Zephyr"),
             ("vn", "kit 3.2.99"),
-            ("oi", "nrf5340dk_nrf5340_cpuapp Zephyr"),
+            ("oi", "unknown Zephyr"),
             (
                 "a",
-                "Zephyr kit v3.2.99-ncs2 3.2.99 arm cortex-m33 nrf5340dk_nrf5340_cpuapp Zephyr",
+                "Zephyr kit v3.2.99-ncs2 3.2.99 arm cortex-m33 unknown Zephyr",
             ),
         ],
     )
