@@ -1,9 +1,11 @@
-"""NSIB's provisioning data in UICR OTP (facts/dual-stage-boot.md, 2.3)."""
+"""NSIB's provisioning data in UICR OTP (sdk-nrf include/bl_storage.h)."""
 
 import struct
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.nsib_release import NSIB_RELEASES, KeyWords
+from pytest_nrf_fota.boards.soc import NSIB_SOC
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.validation_info import PROVISIONED_HASH_BYTES
 
@@ -13,49 +15,14 @@ ADDRESSES_OFFSET_BYTES = 0x28
 OLD_ADDRESSES_OFFSET_BYTES = 0
 _ADDRESSES = struct.Struct("<III")
 ERASED_WORD = 0xFFFFFFFF
-# Of the network core's flash, whose pages are the smaller ones.
-_PAGE_BYTES = 0x800
+_SMALLEST_PAGE_BYTES = min(core.flash.page_size_bytes for core in NSIB_SOC.cores)
 KEY_ENTRY = struct.Struct(f"<I{PROVISIONED_HASH_BYTES}s")
-KEY_VALID_WORD = 0xFFFFFFFF
-KEY_INVALID_WORD = 0xFFFF0000
-
-
-@dataclass(frozen=True)
-class KeyWords:
-    """The words in front of provisioned keys: up to NCS 2.6 one for all keys, then by its index.
-
-    Args:
-        valid_word: of the first key; None where every word but the revoked one will do.
-        revoked_word: of the first key.
-        index_shift: how far left a key's index is shifted into both; None where it is not.
-    """
-
-    valid_word: int | None
-    revoked_word: int
-    index_shift: int | None = None
-
-    def valid(self, index: int) -> int | None:
-        """The word of a key that may be used; None where any will do."""
-        return None if self.valid_word is None else self.valid_word | self._part(index)
-
-    def revoked(self, index: int) -> int:
-        """The word of a key that was revoked."""
-        return self.revoked_word | self._part(index)
-
-    def _part(self, index: int) -> int:
-        return 0 if self.index_shift is None else index << self.index_shift
-
-
-# sdk-nrf bl_storage.c: INVALID_VAL up to v2.6.0; TOKEN_IDX_OFFSET and what lies beside it later.
-KEY_WORDS_2_3 = KeyWords(None, KEY_INVALID_WORD)
-KEY_WORDS_2_7 = KeyWords(0x50FAFFFF, 0x50FA0000, 24)
 COUNTERS_TYPE = 1
 COUNTER_SLOTS_DEFAULT = 240
 FREE_SLOT = 0xFFFF
 MOST_KEYS = 64
 MOST_COUNTERS = 16
-# The OTP holds 191 words (facts/dual-stage-boot.md, 1).
-OTP_SIZE_BYTES = 764
+OTP_SIZE_BYTES = len(NSIB_SOC.application.otp)
 
 
 class CounterKind(Enum):
@@ -67,11 +34,16 @@ class CounterKind(Enum):
 
 @dataclass(frozen=True)
 class ProvisionedKey:
-    """One public key that NSIB may accept; `entry_address` is where its valid word lies."""
+    """One public key that NSIB may accept.
+
+    `entry_address` is where its valid word lies, `word` what is there: by its own release's words
+    NSIB takes the key, skips it as revoked, or panics.
+    """
 
     entry_address: int
     key_hash: bytes
     invalidated: bool
+    word: int
 
 
 @dataclass(frozen=True)
@@ -127,13 +99,14 @@ def parse_provisioning(read: ReadMemory, address: int) -> ProvisioningData | Non
         start = address + OLD_ADDRESSES_OFFSET_BYTES
         s0, s1, num_keys = _ADDRESSES.unpack(read(start, _ADDRESSES.size))
         # Of the newer layout a life cycle state lies here, which is no address of a page.
-        if num_keys > MOST_KEYS or s0 == ERASED_WORD or s0 % _PAGE_BYTES:
+        if num_keys > MOST_KEYS or s0 == ERASED_WORD or s0 % _SMALLEST_PAGE_BYTES:
             return None
     keys: list[ProvisionedKey] = []
     entry_address = start + _ADDRESSES.size
-    for _ in range(num_keys):
-        valid_word, key_hash = KEY_ENTRY.unpack(read(entry_address, KEY_ENTRY.size))
-        keys.append(ProvisionedKey(entry_address, key_hash, valid_word == KEY_INVALID_WORD))
+    for index in range(num_keys):
+        word, key_hash = KEY_ENTRY.unpack(read(entry_address, KEY_ENTRY.size))
+        revoked = {release.key_words.revoked(index) for release in NSIB_RELEASES}
+        keys.append(ProvisionedKey(entry_address, key_hash, word in revoked, word))
         entry_address += KEY_ENTRY.size
     return ProvisioningData(
         s0, s1, tuple(keys), _parse_counters(read, entry_address, address + OTP_SIZE_BYTES)
@@ -145,6 +118,7 @@ def build_provisioning(
     s1_address: int,
     key_hashes: tuple[bytes, ...],
     counter_slots: int = COUNTER_SLOTS_DEFAULT,
+    key_words: KeyWords = NSIB_RELEASES[0].key_words,
 ) -> bytes:
     """The bytes that provision.py would place at provision address + 0x28.
 
@@ -152,10 +126,10 @@ def build_provisioning(
     an unwritten one.
     """
     data = struct.pack("<III", s0_address, s1_address, len(key_hashes))
-    for key_hash in key_hashes:
+    for index, key_hash in enumerate(key_hashes):
         if has_blank_halfword(key_hash):
             raise ValueError(f"key hash {key_hash.hex()} contains an aligned 0xFFFF halfword")
-        data += KEY_ENTRY.pack(KEY_VALID_WORD, key_hash)
+        data += KEY_ENTRY.pack(key_words.provisioned(index), key_hash)
     if counter_slots:
         data += struct.pack("<HH", COUNTERS_TYPE, 1)
         data += struct.pack("<HH", CounterKind.NSIB_FIRMWARE.value, counter_slots)

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
+from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
-from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError

@@ -4,11 +4,11 @@ import gzip
 from collections.abc import Iterator
 from typing import Literal
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.sim.boot.b0n import B0nEnd, NetworkCore, NetworkMap, run_b0n
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand, PcdMagic
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashError, MemoryLayout
-from pytest_nrf_fota.sim.profile import Profile
 from tests.vectors.recorded_nsib import FOLDER, Packed, Recorded
 
 _RAM_ADDRESS, _RAM_BYTES = 0x20010000, 0x40000
@@ -52,7 +52,7 @@ def recorded_runs(name: str) -> Iterator[B0nState]:
             yield B0nState.model_validate_json(line)
 
 
-def run_on_kit(state: B0nState, profile: Profile) -> B0nRun:
+def run_on_kit(state: B0nState, profile: Release) -> B0nRun:
     """The same run on the virtual kit, in the same form."""
     flash, ram = Flash((_FLASH,), VirtualClock()), Flash((_RAM,), VirtualClock())
     for address, data in state.memory:

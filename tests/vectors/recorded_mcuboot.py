@@ -10,6 +10,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
@@ -25,7 +26,6 @@ from pytest_nrf_fota.sim.boot.stage import (
 )
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, MemoryLayout, PowerCut, PowerLostError
-from pytest_nrf_fota.sim.profile import Profile
 from tests.vectors.recorded_nsib import Packed, Recorded
 
 FOLDER = Path(__file__).parent / "mcuboot"
@@ -98,7 +98,7 @@ def recorded_states(name: str) -> Iterator[McubootState]:
             yield McubootState.model_validate_json(line)
 
 
-def boots_on_kit(state: McubootState, profile: Profile) -> Iterator[tuple[McubootBoot, BootOnKit]]:
+def boots_on_kit(state: McubootState, profile: Release) -> Iterator[tuple[McubootBoot, BootOnKit]]:
     """Each recorded boot beside the kit's, which starts from what the recorded one before left."""
     memory = dict(state.memory)
     for boot in state.boots:
@@ -121,7 +121,7 @@ def _places(state: McubootState) -> dict[str, Place]:
 
 
 def _boot(
-    state: McubootState, memory: dict[str, bytes], boot: McubootBoot, profile: Profile
+    state: McubootState, memory: dict[str, bytes], boot: McubootBoot, profile: Release
 ) -> BootOnKit:
     setup, places = state.setup, _places(state)
     flash = Flash((_INTERNAL, _EXTERNAL), VirtualClock())

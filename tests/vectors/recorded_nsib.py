@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, PlainValidator
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import (
     Halt,
@@ -20,7 +21,6 @@ from pytest_nrf_fota.sim.boot.stage import (
 )
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashError, MemoryLayout, Operation
-from pytest_nrf_fota.sim.profile import Profile
 
 FOLDER = Path(__file__).parent / "nsib"
 _APP_FLASH = MemoryLayout("application flash", 0x0, 0x100000, 0x1000, 4, 0.0, 0.0)
@@ -83,7 +83,7 @@ def recorded_states(name: str) -> Iterator[NsibState]:
             yield NsibState.model_validate_json(line)
 
 
-def boots_on_kit(state: NsibState, profile: Profile) -> Iterator[NsibBoot]:
+def boots_on_kit(state: NsibState, profile: Release) -> Iterator[NsibBoot]:
     """The same boots on the virtual kit, in the same form."""
     flash = Flash((_APP_FLASH, _UICR), VirtualClock())
     for address, data in state.memory:
@@ -95,7 +95,7 @@ def boots_on_kit(state: NsibState, profile: Profile) -> Iterator[NsibBoot]:
             return
 
 
-def _boot(flash: Flash, profile: Profile) -> NsibBoot:
+def _boot(flash: Flash, profile: Release) -> NsibBoot:
     lines: list[str] = []
     touched: dict[int, None] = {}
 

@@ -1,12 +1,12 @@
 """MCUboot's downgrade prevention (loader.c: boot_version_cmp and its callers)."""
 
+from pytest_nrf_fota.boards.ncs import SSlotUpdate
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.trailer import SwapType
 from pytest_nrf_fota.sim.boot.held_header import HeldHeader
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.linkage import Role
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
-from pytest_nrf_fota.sim.profile import SSlotUpdate
 
 
 def overwrites_with_older(setup: McubootSetup, pair: ImagePair) -> bool:

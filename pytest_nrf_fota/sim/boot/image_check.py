@@ -66,13 +66,14 @@ class Acceptance:
     Args:
         keys: public keys compiled in; none means that it checks hashes only.
         limit_bytes: how far an image may reach (bootutil_max_image_size).
-        is_strict: whether encrypted and compressed images are refused by their flags, and
-            unprotected TLVs that are no hash, key or signature (sdk-mcuboot v2.1.0-ncs3).
+        refuses_flags: whether encrypted and compressed images are refused by their flags.
+        refuses_rogue_tlvs: whether unprotected TLVs are refused that are no hash, key or signature.
     """
 
     keys: tuple[PublicKey, ...]
     limit_bytes: int
-    is_strict: bool
+    refuses_flags: bool
+    refuses_rogue_tlvs: bool
 
 
 class _RefusedError(Exception):
@@ -118,7 +119,7 @@ def check_slot(area: FlashArea, header: HeldHeader, acceptance: Acceptance) -> S
     if header.is_erased or header.flags & FLAG_NON_BOOTABLE:
         return SlotCheck(SlotContent.NO_IMAGE, "the header is erased or not bootable")
     try:
-        _check_header(area, header, is_strict=acceptance.is_strict)
+        _check_header(area, header, refuses_flags=acceptance.refuses_flags)
         _check_image(area, header, acceptance)
     except _RefusedError as error:
         return SlotCheck(SlotContent.INVALID, str(error))
@@ -127,16 +128,16 @@ def check_slot(area: FlashArea, header: HeldHeader, acceptance: Acceptance) -> S
     return SlotCheck(SlotContent.VALID)
 
 
-def _check_header(area: FlashArea, header: HeldHeader, *, is_strict: bool) -> None:
+def _check_header(area: FlashArea, header: HeldHeader, *, refuses_flags: bool) -> None:
     if not header.is_image:
         raise _RefusedError(f"no image magic 0x{IMAGE_MAGIC:08x}")
     size_bytes = header.header_size_bytes + header.image_size_bytes
-    if is_strict:
+    if refuses_flags:
         size_bytes += header.protected_tlv_size_bytes
     if size_bytes > _WORD or size_bytes >= area.size_bytes:
         raise _RefusedError(f"its header says {size_bytes} bytes, more than the slot has")
     hidden = {"encrypted": ENCRYPTION_FLAGS, "compressed": COMPRESSION_FLAGS}
-    for word, flags in hidden.items() if is_strict else ():
+    for word, flags in hidden.items() if refuses_flags else ():
         if header.flags & flags:
             raise _RefusedError(f"{word}: this MCUboot takes plain images only")
 
@@ -154,7 +155,7 @@ def _check_image(area: FlashArea, header: HeldHeader, acceptance: Acceptance) ->
     has_hash = False
     for record in records:
         if (
-            acceptance.is_strict
+            acceptance.refuses_rogue_tlvs
             and not record.is_protected
             and record.kind not in _UNPROTECTED_TLVS
         ):

@@ -2,11 +2,12 @@
 
 Flow of boot/bootutil/src/loader.c (context_boot_go) of sdk-mcuboot v1.9.99-ncs4 (NCS 2.3),
 v2.0.99-ncs1 (2.6), v2.1.0-ncs3 (2.9) and v2.1.0-ncs5 (3.0); what differs between them is in
-sim/profile.py. Log lines: facts/dual-stage-boot.md, 4.4 and 4.5.
+boards/ncs.py.
 """
 
 from collections.abc import Sequence
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.trailer import SwapType
 from pytest_nrf_fota.sim.boot.dependencies import DependentImage, verify_dependencies
@@ -22,10 +23,9 @@ from pytest_nrf_fota.sim.boot.slot_validation import check_primary
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, StageEnd
 from pytest_nrf_fota.sim.boot.unusable_secondary import SecondaryUses, clean_up_unusable_secondary
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import Profile
 
 
-def run_mcuboot(hardware: Hardware, build: McubootBuild, profile: Profile) -> StageEnd:
+def run_mcuboot(hardware: Hardware, build: McubootBuild, profile: Release) -> StageEnd:
     """One run of MCUboot, from its banner to its jump or its reset of the board.
 
     A network core that never answers keeps MCUboot waiting.
@@ -41,7 +41,7 @@ def run_mcuboot(hardware: Hardware, build: McubootBuild, profile: Profile) -> St
 
 
 def _network_pair(
-    hardware: Hardware, build: McubootBuild, profile: Profile
+    hardware: Hardware, build: McubootBuild, profile: Release
 ) -> tuple[FlashArea, FlashArea] | None:
     if build.description.network_core != "multi":
         return None
@@ -51,7 +51,7 @@ def _network_pair(
 
 
 def _linkage(
-    hardware: Hardware, build: McubootBuild, profile: Profile, *, has_network_pair: bool
+    hardware: Hardware, build: McubootBuild, profile: Release, *, has_network_pair: bool
 ) -> Linkage:
     return Linkage(
         profile=profile,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
 from pytest_nrf_fota.sim.boot.held_header import NO_VERSION
@@ -12,7 +13,6 @@ from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.boot.swap_move import FRESH, SwapJob, SwapStatus
 from pytest_nrf_fota.sim.boot.swap_scratch import ScratchJob
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class McubootSetup:
 
     hardware: Hardware
     build: McubootBuild
-    profile: Profile
+    profile: Release
     linkage: Linkage
     number_of_images: int
     memory: SwapMemory = field(default_factory=SwapMemory)

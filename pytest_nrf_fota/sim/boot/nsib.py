@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.nsib_release import NsibRelease
 from pytest_nrf_fota.firmware.fw_info import (
     INVALIDATION_WORD,
     VALID,
@@ -21,11 +23,9 @@ from pytest_nrf_fota.firmware.validation_info import (
     ValidationInfo,
     find_validation_info,
 )
-from pytest_nrf_fota.sim.boot.nsib_release import NsibRelease
 from pytest_nrf_fota.sim.boot.nsib_storage import KeyState, NsibStorage
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, StageEnd
 from pytest_nrf_fota.sim.flash import FlashError
-from pytest_nrf_fota.sim.profile import Profile
 
 ERROR_SIGNATURE_INVALID = -102
 ERROR_BLANK_HALFWORD = -113
@@ -54,7 +54,7 @@ class _RefusedError(Exception):
     """The firmware of a slot was refused, and the line that says why is printed."""
 
 
-def run_nsib(hardware: Hardware, profile: Profile) -> StageEnd:
+def run_nsib(hardware: Hardware, profile: Release) -> StageEnd:
     """One run of NSIB, from its banner to its jump; for kits that have it.
 
     Raises `FlashError` where the CPU would take a bus fault.

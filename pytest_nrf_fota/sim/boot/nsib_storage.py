@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.nsib_release import KeyWords
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.provisioning import (
     ADDRESSES_OFFSET_BYTES,
@@ -16,7 +17,6 @@ from pytest_nrf_fota.firmware.provisioning import (
     FREE_SLOT,
     KEY_ENTRY,
     CounterKind,
-    KeyWords,
 )
 
 _ADDRESSES_BYTES = 12

@@ -74,7 +74,8 @@ def _acceptance(setup: McubootSetup, area: FlashArea) -> Acceptance:
     return Acceptance(
         setup.build.keys,
         _limit_bytes(setup, area),
-        is_strict=setup.profile.refuses_by_flags_and_tlvs,
+        refuses_flags=setup.profile.refuses_by_flags,
+        refuses_rogue_tlvs=setup.profile.refuses_rogue_tlvs,
     )
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imgtool.main import imgtool
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import SigningKey
 from pytest_nrf_fota.firmware.mcuboot_image import HEADER, TLV_SHA512, McubootImage
@@ -28,7 +29,6 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
-from pytest_nrf_fota.sim.profile import PROFILES
 
 PAGE = 0x1000
 SLOT_BYTES = 24 * PAGE
@@ -135,7 +135,7 @@ def judge(
         None,
         max_sectors=SECTORS,
     )
-    end = run_mcuboot(hardware, build, PROFILES["2.3"])
+    end = run_mcuboot(hardware, build, RELEASES["2.3"])
     image_bytes = min(len(data), 0x2000)
     holds_update = hardware.primary_area().read(0, image_bytes) == data[:image_bytes]
     return Judgement(result, end, holds_update, lines)
@@ -296,7 +296,11 @@ class TestRefusals:
 
         keys = () if key is None else (key.public_key(),)
         header = HeldHeader.unpack(area.read(0, HEADER.size))
-        check = check_slot(area, header, Acceptance(keys, area.size_bytes, is_strict=True))
+        check = check_slot(
+            area,
+            header,
+            Acceptance(keys, area.size_bytes, refuses_flags=True, refuses_rogue_tlvs=True),
+        )
 
         assert check.content is SlotContent.INVALID
         assert "SHA512" in check.reason

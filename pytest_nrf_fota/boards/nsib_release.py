@@ -2,8 +2,38 @@
 
 from dataclasses import dataclass, replace
 
-from pytest_nrf_fota.firmware.fw_info import SEARCH_OFFSETS_BYTES
-from pytest_nrf_fota.firmware.provisioning import KEY_WORDS_2_3, KEY_WORDS_2_7, KeyWords
+_ERASED_WORD = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class KeyWords:
+    """The words in front of provisioned keys: up to NCS 2.6 one for all keys, then by its index.
+
+    Args:
+        valid_word: of the first key; None where every word but the revoked one will do.
+        revoked_word: of the first key.
+        index_shift: how far left a key's index is shifted into both; None where it is not.
+    """
+
+    valid_word: int | None
+    revoked_word: int
+    index_shift: int | None = None
+
+    def valid(self, index: int) -> int | None:
+        """The word of a key that may be used; None where any will do."""
+        return None if self.valid_word is None else self.valid_word | self._part(index)
+
+    def provisioned(self, index: int) -> int:
+        """The word that provision.py writes."""
+        valid = self.valid(index)
+        return _ERASED_WORD if valid is None else valid
+
+    def revoked(self, index: int) -> int:
+        """The word of a key that was revoked."""
+        return self.revoked_word | self._part(index)
+
+    def _part(self, index: int) -> int:
+        return 0 if self.index_shift is None else index << self.index_shift
 
 
 @dataclass(frozen=True)
@@ -35,14 +65,20 @@ class NsibRelease:
     says_no_counter: bool = False
     ends_counter_line_twice: bool = False
     invalidated_word: str = "Firwmare"
-    fw_info_offsets_bytes: tuple[int, ...] = SEARCH_OFFSETS_BYTES
+    fw_info_offsets_bytes: tuple[int, ...] = (0, 0x200, 0x400, 0x800, 0x1000)
     counter_errors_are_fatal: bool = False
     counts_versions: bool = True
     b0n_says_why: bool = False
 
 
-NSIB_2_3 = NsibRelease(KEY_WORDS_2_3)
-NSIB_2_7 = replace(NSIB_2_3, key_words=KEY_WORDS_2_7, panics_at_unknown_key_word=True, most_keys=16)
+# sdk-nrf bl_storage.c: INVALID_VAL up to v2.6.0; TOKEN_IDX_OFFSET and what lies beside it later.
+_KEY_WORDS_2_3 = KeyWords(None, 0xFFFF0000)
+_KEY_WORDS_2_7 = KeyWords(0x50FAFFFF, 0x50FA0000, 24)
+
+NSIB_2_3 = NsibRelease(_KEY_WORDS_2_3)
+NSIB_2_7 = replace(
+    NSIB_2_3, key_words=_KEY_WORDS_2_7, panics_at_unknown_key_word=True, most_keys=16
+)
 NSIB_2_8 = replace(
     NSIB_2_7,
     has_log_levels=True,
@@ -59,3 +95,5 @@ NSIB_2_9 = replace(
 )
 NSIB_3_0 = replace(NSIB_2_9, b0n_says_why=False)
 NSIB_3_2 = replace(NSIB_3_0, counter_errors_are_fatal=True)
+NSIB_RELEASES = (NSIB_2_3, NSIB_2_7, NSIB_2_8, NSIB_2_9, NSIB_3_0, NSIB_3_2)
+"""All that differ, oldest first."""

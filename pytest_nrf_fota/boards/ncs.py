@@ -1,16 +1,32 @@
-"""What differs between NCS releases: texts, and the way in which a bootloader is updated.
+"""What an NCS release does: texts, packages, and the way in which a bootloader is updated.
 
-Source, where a field names none: facts/dual-stage-boot.md, 2.5 (NSIB), 4.4 and 4.5 (MCUboot).
+One `Release` stands for all releases from its own up to the next in the table. To add one, copy its
+predecessor with `replace` and name what changed; nothing else lists releases. The virtual kit boots
+as its release says, packages and capabilities follow it.
+
+Sources, where a field names none: the log calls of Nordic's sdk-nrf (samples/bootloader,
+subsys/bootloader) and sdk-mcuboot (boot/bootutil, boot/zephyr) at the tags of each release.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
+from typing import TypedDict
 
-from pytest_nrf_fota.sim.boot.nsib_release import NSIB_2_3, NSIB_2_9, NsibRelease
+from pytest_nrf_fota.boards.nsib_release import (
+    NSIB_2_3,
+    NSIB_2_7,
+    NSIB_2_8,
+    NSIB_2_9,
+    NSIB_3_0,
+    NSIB_3_2,
+    NsibRelease,
+)
 
 
 class SSlotUpdate(Enum):
-    """How MCUboot brings an image into the S slot (facts/dual-stage-boot.md, 4.5).
+    """How MCUboot brings an image into the S slot.
 
     SWAP: as an application's image; NSIB picks it at the next reset, whenever that is (<= 2.7).
     NSIB_COPY: copied without a way back, then MCUboot resets the board itself (>= 2.8).
@@ -20,12 +36,28 @@ class SSlotUpdate(Enum):
     NSIB_COPY = "nsib copy"
 
 
+class PackageStyle(Enum):
+    """Which of sdk-nrf's scripts zips the DFU packages (`firmware.package_shape`).
+
+    CHILD_IMAGES: modules/mcuboot/CMakeLists.txt (to 2.6). SYSBUILD: cmake/sysbuild (from 2.7).
+    SYSBUILD_WITH_SLOTS: since MCUboot's entries have `slot` (sdk-nrf c73baaf107, January 2025).
+    """
+
+    CHILD_IMAGES = "child images"
+    SYSBUILD = "sysbuild"
+    SYSBUILD_WITH_SLOTS = "sysbuild, with slots"
+
+
 @dataclass(frozen=True)
-class Profile:
+class Release:
     """One NCS release.
 
     Args:
         ncs: the release as board files name it.
+        first_sdk: the first release of the SDK that behaves like it, major and minor number.
+        zephyr_in_banners: versions of Zephyr that its bootloaders print instead of the SDK's; empty
+            where they print that (2.5 and later).
+        packages: how its DFU packages look.
         zephyr_release: tag of sdk-zephyr; its version is what `kernel version` prints.
         nsib_banner: lines with which NSIB starts.
         mcuboot_banner: lines with which MCUboot starts.
@@ -66,7 +98,10 @@ class Profile:
             has brought them (v2.1.0-ncs3).
         finds_status_without_magic: whether it takes the primary slot's trailer for the status where
             none has the magic (v2.1.0-ncs5, boot_find_status).
-        refuses_by_flags_and_tlvs: see `sim.boot.image_check.Acceptance.is_strict`.
+        refuses_by_flags: whether encrypted and compressed images are refused by their flags
+            (sdk-mcuboot v2.1.0-ncs2).
+        refuses_rogue_tlvs: whether unprotected TLVs are refused that are no hash, key or signature
+            (sdk-mcuboot v2.1.0-ncs1).
         asks_own_version: whether downgrade prevention of builds that overwrite compares an update
             of MCUboot with the version that runs, too (v2.1.0-ncs3).
         network_pair_with_nsib: whether MCUboot under NSIB knows image slots of the network core
@@ -81,6 +116,9 @@ class Profile:
     """
 
     ncs: str
+    first_sdk: tuple[int, int]
+    zephyr_in_banners: tuple[str, ...]
+    packages: PackageStyle
     zephyr_release: str
     nsib_banner: tuple[str, ...]
     mcuboot_banner: tuple[str, ...]
@@ -107,7 +145,8 @@ class Profile:
     final_headers_follow_status: bool
     scratch_headers_move: bool
     finds_status_without_magic: bool
-    refuses_by_flags_and_tlvs: bool
+    refuses_by_flags: bool
+    refuses_rogue_tlvs: bool
     asks_own_version: bool
     network_pair_with_nsib: bool
     allows_s_slots_in_application_pair: bool
@@ -125,6 +164,20 @@ class Profile:
         """Zephyr's version without the tag's `v` and `-ncs1`."""
         return self.zephyr_release.removeprefix("v").partition("-")[0]
 
+    @property
+    def knows_s_slots(self) -> bool:
+        """Whether MCUboot tells an update of itself from one of the application."""
+        return self.s_slot_update is SSlotUpdate.NSIB_COPY
+
+    def mcuboot_update_resets(self, *, overwrites: bool) -> int:
+        """Resets that an update of MCUboot takes, the one after marking included.
+
+        NSIB sees a new MCUboot one reset after the copy. A MCUboot that knows S slots does this
+        reset by itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c:
+        boot_swap_image does, boot_copy_image does not).
+        """
+        return 1 if self.knows_s_slots and not overwrites else 2
+
     def swap_type_line(self, image_number: int, word: str) -> str:
         """What MCUboot says about the swap that it decided on, without a log level."""
         start = f"Image index: {image_number}, " if self.swap_type_names_image else ""
@@ -139,13 +192,36 @@ class Profile:
 _BANNER_2_3 = ("*** Booting Zephyr OS build v3.2.99-ncs2 ***",)
 # 2.6.0 prints Zephyr's version behind the SDK's name.
 _BANNER_2_6 = ("*** Booting nRF Connect SDK v3.5.99-ncs1 ***",)
-_SDK_2_9 = "nRF Connect SDK v2.9.0-7787b2649840"
-_ZEPHYR_2_9 = "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***"
-_SDK_3_0 = "nRF Connect SDK v3.0.0-3bfc46578e42"
-_ZEPHYR_3_0 = "*** Using Zephyr OS v4.0.99-a0e545cb437a ***"
 
-_NCS_2_3 = Profile(
+
+class _Banners(TypedDict):
+    nsib_banner: tuple[str, ...]
+    mcuboot_banner: tuple[str, ...]
+    app_banner: tuple[str, ...]
+
+
+def _banners(sdk: str, zephyr: str, mcuboot: str) -> _Banners:
+    """Since 2.7 each stage names the SDK and Zephyr, and MCUboot itself in front of them.
+
+    Behind versions stand the commits of the release's tags (sdk-nrf, sdk-zephyr, sdk-mcuboot).
+    """
+    sdk_line, zephyr_line = f"nRF Connect SDK {sdk}", f"*** Using Zephyr OS {zephyr} ***"
+    return {
+        "nsib_banner": (f"*** Booting {sdk_line} ***", zephyr_line),
+        "mcuboot_banner": (
+            f"*** Booting MCUboot {mcuboot} ***",
+            f"*** Using {sdk_line} ***",
+            zephyr_line,
+        ),
+        "app_banner": (f"*** Booting {sdk_line} ***", zephyr_line),
+    }
+
+
+_NCS_2_3 = Release(
     ncs="2.3",
+    first_sdk=(2, 0),
+    zephyr_in_banners=("3.2.99", "3.3.99"),
+    packages=PackageStyle.CHILD_IMAGES,
     zephyr_release="v3.2.99-ncs2",
     nsib_banner=_BANNER_2_3,
     mcuboot_banner=_BANNER_2_3,
@@ -172,7 +248,8 @@ _NCS_2_3 = Profile(
     final_headers_follow_status=True,
     scratch_headers_move=False,
     finds_status_without_magic=False,
-    refuses_by_flags_and_tlvs=False,
+    refuses_by_flags=False,
+    refuses_rogue_tlvs=False,
     asks_own_version=False,
     network_pair_with_nsib=False,
     allows_s_slots_in_application_pair=False,
@@ -183,6 +260,8 @@ _NCS_2_3 = Profile(
 _NCS_2_6 = replace(
     _NCS_2_3,
     ncs="2.6",
+    first_sdk=(2, 5),
+    zephyr_in_banners=("3.4.99", "3.5.99"),
     zephyr_release="v3.5.99-ncs1",
     nsib_banner=_BANNER_2_6,
     mcuboot_banner=_BANNER_2_6,
@@ -203,37 +282,48 @@ _NCS_2_6 = replace(
     allows_s_slots_in_application_pair=True,
     network_update_asks_version=True,
 )
-_NCS_2_9 = replace(
+_NCS_2_7 = replace(
     _NCS_2_6,
-    ncs="2.9",
+    ncs="2.7",
+    first_sdk=(2, 7),
+    zephyr_in_banners=(),
+    packages=PackageStyle.SYSBUILD,
+    zephyr_release="v3.6.99-ncs2",
+    **_banners("v2.7.0-5cb85570ca43", "v3.6.99-100befc70c74", "v2.1.0-dev-daf2946a0f07"),
+    nsib=NSIB_2_7,
+    refuses_rogue_tlvs=True,
+    compares_usable_sectors=True,
+)
+_NCS_2_8 = replace(
+    _NCS_2_7,
+    ncs="2.8",
+    first_sdk=(2, 8),
     zephyr_release="v3.7.99-ncs1",
-    nsib_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
-    mcuboot_banner=(
-        "*** Booting MCUboot v2.1.0-dev-12e5ee106034 ***",
-        f"*** Using {_SDK_2_9} ***",
-        _ZEPHYR_2_9,
-    ),
-    app_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
-    nsib=NSIB_2_9,
+    **_banners("v2.8.0-a2386bfc8401", "v3.7.99-0bc3393fb112", "v2.1.0-dev-4594a8693738"),
+    nsib=NSIB_2_8,
     cleaned_up_line="Cleaned-up secondary slot of image {image}",
     clean_up_counts_each_image=True,
     scratch_headers_move=True,
-    refuses_by_flags_and_tlvs=True,
+    refuses_by_flags=True,
     asks_own_version=True,
-    compares_usable_sectors=True,
     s_slot_update=SSlotUpdate.NSIB_COPY,
+)
+_NCS_2_9 = replace(
+    _NCS_2_8,
+    ncs="2.9",
+    first_sdk=(2, 9),
+    zephyr_release="v3.7.99-ncs2",
+    **_banners("v2.9.0-7787b2649840", "v3.7.99-1f8f3dc29142", "v2.1.0-dev-12e5ee106034"),
+    nsib=NSIB_2_9,
 )
 _NCS_3_0 = replace(
     _NCS_2_9,
     ncs="3.0",
+    first_sdk=(3, 0),
+    packages=PackageStyle.SYSBUILD_WITH_SLOTS,
     zephyr_release="v4.0.99-ncs1",
-    nsib_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
-    mcuboot_banner=(
-        "*** Booting MCUboot v2.1.0-dev-ae1ee57f3906 ***",
-        f"*** Using {_SDK_3_0} ***",
-        _ZEPHYR_3_0,
-    ),
-    app_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
+    **_banners("v3.0.0-3bfc46578e42", "v4.0.99-a0e545cb437a", "v2.1.0-dev-ae1ee57f3906"),
+    nsib=NSIB_3_0,
     wrong_variant_is_cleaned_up_at_once=True,
     clears_stuck_revert=True,
     reverts_over_any_magic=True,
@@ -242,5 +332,30 @@ _NCS_3_0 = replace(
     finds_status_without_magic=True,
     prints_image_version=True,
 )
+# What MCUboot of 3.2 does, its commit included, is inferred from that of 3.0 and a public log.
+_NCS_3_2 = replace(
+    _NCS_3_0,
+    ncs="3.2",
+    first_sdk=(3, 2),
+    zephyr_release="v4.2.99-ncs1",
+    **_banners("v3.2.1-d8887f6f32df", "v4.2.99-ec78104f1569", "v2.3.0-dev-0d9411f5dda3"),
+    nsib=NSIB_3_2,
+)
 
-PROFILES = {profile.ncs: profile for profile in (_NCS_2_3, _NCS_2_6, _NCS_2_9, _NCS_3_0)}
+_ALL = (_NCS_2_3, _NCS_2_6, _NCS_2_7, _NCS_2_8, _NCS_2_9, _NCS_3_0, _NCS_3_2)
+RELEASES: Mapping[str, Release] = MappingProxyType({release.ncs: release for release in _ALL})
+"""All of them by name, oldest first."""
+
+
+def release_of_sdk(major: int, minor: int) -> Release | None:
+    """The release that this one of the SDK behaves like, None for one before the first."""
+    return max(
+        (one for one in RELEASES.values() if one.first_sdk <= (major, minor)),
+        key=lambda release: release.first_sdk,
+        default=None,
+    )
+
+
+def release_of_zephyr(version: str) -> Release | None:
+    """The release whose bootloaders print this version of Zephyr and not the SDK's."""
+    return next((one for one in RELEASES.values() if version in one.zephyr_in_banners), None)
