@@ -84,7 +84,8 @@ class Board:
         )
         if keys:
             hashes = tuple(key_hash(name) for name in keys)
-            data = build_provisioning(*SLOT_ADDRESSES, hashes, counter_slots)
+            words = self._profile.nsib.key_words
+            data = build_provisioning(*SLOT_ADDRESSES, hashes, counter_slots, words)
             self._write(PROVISIONING + ADDRESSES_OFFSET_BYTES, data)
 
     def put(
