@@ -37,11 +37,12 @@ class ZephyrShell:
         self._typing_chunk_bytes = typing_chunk_bytes
         self._recorder = recorder
 
-    def run(self, command: str, deadline: Deadline) -> tuple[str, ...]:
+    def run(self, command: str, within_s: float) -> tuple[str, ...]:
         """Run a command and return its output lines.
 
         Raises `BoardError` when the shell refuses it, `NotSeenError` when no prompt comes back.
         """
+        deadline = Deadline.after(within_s)
         with self._recorder.step("shell", command):
             since = self._type(command, deadline)
             seen = expect(
@@ -60,11 +61,12 @@ class ZephyrShell:
                     raise self._refused(command, line)
             return lines
 
-    def run_until(self, command: str, success: str, failure: str, deadline: Deadline) -> Seen:
+    def run_until(self, command: str, success: str, failure: str, within_s: float) -> Seen:
         """Run a command that ends with a line matching `success`.
 
         Raises `BoardError` with the shell's words where `failure` or a refusal comes instead.
         """
+        deadline = Deadline.after(within_s)
         with self._recorder.step("shell", command):
             since = self._type(command, deadline)
             seen = expect(

@@ -147,11 +147,21 @@ class Dut:
         check_against_map(hex_file, read_hex(hex_file), self.board)
         self.mcumgr.disconnect()
         with self.step("flash", hex_file.name):
-            deadline = Deadline.after(self.board.timeouts.probe_s)
+            deadline = self._probe_deadline()
             for core in self.board.probe.recover:
                 self.probe.recover(core, deadline)
             self.probe.program(hex_file, deadline)
         self._built_name = advertised_name(hex_file)
+
+    def program(self, hex_file: PathLike) -> None:
+        """Write a hex file with the probe: the pages that it touches, nothing else.
+
+        The board is not started. Raises `PackageError` where the file does not fit the board.
+        """
+        hex_file = Path(hex_file)
+        check_against_map(hex_file, read_hex(hex_file), self.board)
+        with self.step("program", hex_file.name):
+            self.probe.program(hex_file, self._probe_deadline())
 
     def _flash_unless_there(self, hex_file: Path) -> None:
         """Flash, unless reading back shows that it would change nothing.
@@ -162,7 +172,7 @@ class Dut:
         segments = read_hex(hex_file)
         check_against_map(hex_file, segments, self.board)
         self.mcumgr.disconnect()
-        deadline = Deadline.after(self.board.timeouts.probe_s)
+        deadline = self._probe_deadline()
         with self.step("compare with the board", hex_file.name):
 
             def read(address: int, size_bytes: int) -> bytes:
@@ -184,12 +194,17 @@ class Dut:
 
     def reset(self) -> Boot:
         """Reset the board with the probe and wait until its application is ready."""
+        with self.step("reset"):
+            since = self.start_reset()
+            return self.wait_for_boot(since, self.board.timeouts.boot_s)
+
+    def start_reset(self) -> LogMark:
+        """Reset the board with the probe without waiting; returns where its log begins."""
         self.mcumgr.disconnect()
         since = self.mark("reset")
         self.reset_count += 1
-        with self.step("reset"):
-            self.probe.reset(self.board.probe.reset, Deadline.after(self.board.timeouts.probe_s))
-            return self.wait_for_boot(since, Deadline.after(self.board.timeouts.boot_s))
+        self.probe.reset(self.board.probe.reset, self._probe_deadline())
+        return since
 
     def mark(self, name: str) -> LogMark:
         """Mark the end of the console log as it is now, in the recorder as well."""
@@ -215,19 +230,22 @@ class Dut:
                     raise rig_error from error
                 raise
 
-    def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
+    def wait_for_boot(self, since: LogMark, within_s: float | None = None) -> Boot:
         """Wait until the application that boots after `since` is ready.
+
+        Without `within_s` it may take as long as the board file allows for a boot and a swap.
 
         Raises `NotSeenError` with what came instead, `BoardError` where it crashes in each boot, or
         where `faults` cut the power.
         """
         timeouts = self.board.timeouts
+        allowed_s = timeouts.boot_s + timeouts.swap_s if within_s is None else within_s
         try:
             wait_until_ready(
                 self.console,
                 self.board.boot.app_ready,
                 since=since,
-                deadline=deadline,
+                deadline=Deadline.after(allowed_s),
                 app_start_s=timeouts.app_start_s or timeouts.boot_s,
                 has_power=self._has_power,
             )
@@ -284,7 +302,7 @@ class Dut:
                 success=r"Erase success\.",
                 failure=r"Erase Failed, code -?\d+\.|Given flash device was not found|"
                 r"Default flash driver not ready",
-                deadline=Deadline.after(flash.erase_timeout_s),
+                within_s=flash.erase_timeout_s,
             )
 
     def erase_external_flash_by_probe(self) -> None:
@@ -306,7 +324,7 @@ class Dut:
         """
         if not self.mcumgr.is_connected:
             with self.step("connect", self._peer()):
-                self.mcumgr.connect(self._peer(), Deadline.after(self.board.timeouts.connect_s))
+                self.mcumgr.connect(self._peer(), self.board.timeouts.connect_s)
 
     def start_upgrade(self, package: PathLike) -> Upgrade:
         """Open and check a DFU package, and note what the board runs before it.
@@ -333,7 +351,7 @@ class Dut:
 
     def read_memory(self, address: int, size_bytes: int) -> bytes:
         """Read memory over SWD."""
-        return self.probe.read(address, size_bytes, Deadline.after(self.board.timeouts.probe_s))
+        return self.probe.read(address, size_bytes, self._probe_deadline())
 
     def close(self) -> None:
         """Close all wires. Never raises."""
@@ -351,6 +369,9 @@ class Dut:
             where=error.where,
             next_step=FLASH_BOTH_CORES,
         )
+
+    def _probe_deadline(self) -> Deadline:
+        return Deadline.after(self.board.timeouts.probe_s)
 
     def _has_power(self) -> bool:
         return self.wires.faults is None or self.wires.faults.has_power()

@@ -70,7 +70,7 @@ def power_is_cut(where: str) -> BoardError:
         "The board has no power: `faults` cut it.",
         where=where,
         next_step="faults.wait_for_power_loss(30) waits for that, faults.restore_power() lets the "
-        "board boot, dut.wait_for_boot(since, deadline) waits for its application.",
+        "board boot, dut.wait_for_boot(since) waits for its application.",
     )
 
 

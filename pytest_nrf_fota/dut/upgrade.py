@@ -12,7 +12,6 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, require_slots_for
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogMark
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -137,7 +136,7 @@ class Upgrade:
             self._dut.mcumgr.image_upload(
                 sent.data,
                 image_number=sent.image_index,
-                deadline=Deadline.after(max(_LEAST_UPLOAD_S, size_kb * _SECONDS_PER_UPLOADED_KB)),
+                within_s=max(_LEAST_UPLOAD_S, size_kb * _SECONDS_PER_UPLOADED_KB),
                 on_progress=note,
             )
 
@@ -192,11 +191,10 @@ class Upgrade:
         """
         since = self._dut.mark("reset over SMP")
         self._dut.reset_count += 1
-        timeouts = self._dut.board.timeouts
         with self._dut.step("reset over SMP"):
             self._dut.connect()
             self._dut.mcumgr.reset_device()
-            return self._dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
+            return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
         """Ask all three wires what runs now; the verdict goes to the recorder as well."""

@@ -8,10 +8,8 @@ import re
 import pytest
 
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.console.text import TextCleaner
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
 from pytest_nrf_fota.providers.provider import Unit
@@ -57,14 +55,14 @@ def test_what_never_comes_is_missed_in_time_and_shows_what_came(running: Dut) ->
     since = running.mark("reset")
     boot = running.reset()
     with pytest.raises(NotSeenError, match=r"was not seen within 0\.3 s") as refusal:
-        expect(running.console, "this is never printed", since=since, deadline=Deadline.after(0.3))
+        running.console.expect("this is never printed", since=since, within_s=0.3)
     assert boot.lines[-1].text in refusal.value.what
 
 
 @pytest.mark.needs("shell")
 def test_typed_commands_arrive_whole_one_after_another(running: Dut) -> None:
-    deadline = Deadline.after(running.board.timeouts.boot_s)
-    answers = {running.shell.run("kernel version", deadline) for _ in range(10)}
+    boot_s = running.board.timeouts.boot_s
+    answers = {running.shell.run("kernel version", boot_s) for _ in range(10)}
     (answer,) = answers
     assert "Zephyr version" in " ".join(answer)
 

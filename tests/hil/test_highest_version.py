@@ -10,7 +10,6 @@ import pytest
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.boards.board import Slot
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError
@@ -110,4 +109,4 @@ def _prepared(dut: Dut, firmware: FirmwareSource) -> Upgrade:
 def _put(dut: Dut, slot: Slot, image: bytes, folder: Path) -> None:
     hex_file = folder / "image.hex"
     write_hex(hex_file, [Segment(slot.address, image)])
-    dut.probe.program(hex_file, Deadline.after(dut.board.timeouts.probe_s))
+    dut.program(hex_file)

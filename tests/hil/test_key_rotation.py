@@ -7,8 +7,6 @@ MCUboot brings a new key; NSIB holds its keys in OTP and gives up the lower ones
 import pytest
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.firmware.provisioning import ProvisionedKey, parse_provisioning
 from pytest_nrf_fota.firmware.variant import Variant
@@ -72,13 +70,12 @@ def test_key_rotation_app_key_in_one_step_stops_board(dut: Dut, firmware: Firmwa
     since = dut.mark("reset into a MCUboot with another key")
     if upgrade.expected_resets > 1:
         upgrade.reset()
-        since = dut.mark("second reset")
-        dut.probe.reset(dut.board.probe.reset, Deadline.after(dut.board.timeouts.probe_s))
+        since = dut.start_reset()
     else:
         dut.connect()
         dut.mcumgr.reset_device()
-    boot_s = Deadline.after(dut.board.timeouts.boot_s)
-    expect(dut.console, "Unable to find bootable image", since=since, deadline=boot_s)
+    boot_s = dut.board.timeouts.boot_s
+    dut.console.expect("Unable to find bootable image", since=since, within_s=boot_s)
     boot = dut.last_boot()
     assert boot.nsib_slot == 1
     assert any("Image in the primary slot is not valid!" in line for line in boot.refusals)

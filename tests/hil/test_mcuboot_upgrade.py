@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
@@ -274,11 +272,10 @@ def test_mcuboot_upgrade_counter_blocks_downgrade(
     assert s1 is not None
     blank = tmp_path / "blank_s1.hex"
     write_hex(blank, [Segment(s1.address, b"\xff" * s1.size)])
-    dut.probe.program(blank, Deadline.after(dut.board.timeouts.probe_s))
-    since = dut.mark("only the old MCUboot is left")
-    dut.probe.reset(dut.board.probe.reset, Deadline.after(dut.board.timeouts.probe_s))
-    boot_s = Deadline.after(dut.board.timeouts.boot_s)
-    expect(dut.console, "No bootable image found", since=since, deadline=boot_s)
+    dut.program(blank)
+    since = dut.start_reset()
+    boot_s = dut.board.timeouts.boot_s
+    dut.console.expect("No bootable image found", since=since, within_s=boot_s)
     assert (
         f"Firmware version ({old_version}) is smaller than monotonic counter ({new_version})."
     ) in dut.console.text_since(since)

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import BoardError, NotSeenError
@@ -107,7 +105,7 @@ def test_reset_during_upload_in_a_flash_write(
     faults.reset_at_upload_byte(half_bytes)
     with pytest.raises(NotSeenError, match=CONNECTION_BROKE):
         upgrade.upload()
-    dut.wait_for_boot(since, Deadline.after(dut.board.timeouts.boot_s))
+    dut.wait_for_boot(since, dut.board.timeouts.boot_s)
     _assert_half_image_is_refused(upgrade)
     _finish_from_the_beginning(upgrade, half_bytes)
 
@@ -124,8 +122,7 @@ def test_reset_during_swap_recovers(
     upgrade = _marked(dut, firmware)
     since = dut.mark("interrupted swap")
     faults.reset_again_at_erase(erase)
-    timeouts = dut.board.timeouts
-    dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
+    dut.wait_for_boot(since)
     interrupted, finished = dut.boots_since(since)
     assert not interrupted.reached_app
     assert finished.swapped
@@ -180,7 +177,7 @@ def test_dirty_external_flash_then_upgrade(
     garbage = bytes(offset * 0x9D % 251 for offset in range(slot.size))
     hex_file = tmp_path / "garbage.hex"
     write_hex(hex_file, [Segment(slot.address, garbage)])
-    dut.probe.program(hex_file, Deadline.after(dut.board.timeouts.probe_s))
+    dut.program(hex_file)
     since = dut.mark("boot beside garbage")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
@@ -250,7 +247,7 @@ def test_app_never_advertises(dut: Dut, firmware: FirmwareSource) -> None:
         upgrade.reset()
     _assert_not_ready(upgrade.verdict())
     if dut.board.console.has_shell:
-        answer = dut.shell.run("kernel version", Deadline.after(dut.board.timeouts.smp_s))
+        answer = dut.shell.run("kernel version", dut.board.timeouts.smp_s)
         assert any("Zephyr version" in line for line in answer)
     _assert_reverts(dut, upgrade, "never became ready")
 
@@ -268,7 +265,7 @@ def test_app_hangs_in_boot(dut: Dut, firmware: FirmwareSource) -> None:
     _assert_not_ready(verdict)
     assert "HCI: version" in verdict.reason
     with pytest.raises(NotSeenError):
-        dut.shell.run("kernel version", Deadline.after(1))
+        dut.shell.run("kernel version", 1)
     _assert_reverts(dut, upgrade, "never became ready")
 
 
@@ -368,11 +365,11 @@ def test_usb_serial_vanishes_and_returns(
     upgrade = _marked(dut, firmware)
     before = dut.console.text_since(dut.opened_at)
     faults.unplug_console()
-    dut.console.wait_for_port(Deadline.after(dut.board.console.reopen_s), present=False)
+    dut.console.wait_for_port(dut.board.console.reopen_s, present=False)
     dut.connect()
     dut.mcumgr.get_image_list()  # of which the application logs a line that nobody hears
     faults.plug_in_console()
-    dut.console.wait_for_port(Deadline.after(dut.board.console.reopen_s), present=True)
+    dut.console.wait_for_port(dut.board.console.reopen_s, present=True)
     upgrade.reset()
     assert dut.console.text_since(dut.opened_at).startswith(before)
     assert dut.console.gaps == 1
@@ -413,18 +410,16 @@ class _Swap:
         """Whether the next boot finished the swap; else MCUboot lost the primary slot's begin."""
         dut = self._dut
         dut.mcumgr.disconnect()
-        dut.probe.program(self._before, Deadline.after(dut.board.timeouts.probe_s))
-        since = dut.mark(f"cut at operation {operation}")
+        dut.program(self._before)
         self._faults.cut_power_at_operation(operation)
-        dut.probe.reset(dut.board.probe.reset, Deadline.after(dut.board.timeouts.probe_s))
+        since = dut.start_reset()
         self._faults.wait_for_power_loss(POWER_LOSS_TIMEOUT_S)
         self._faults.restore_power()
         timeouts = dut.board.timeouts
-        ended = expect(
-            dut.console,
+        ended = dut.console.expect(
             f"{NOTHING_TO_BOOT}|{dut.board.boot.app_ready}",
             since=since,
-            deadline=Deadline.after(timeouts.boot_s + timeouts.swap_s),
+            within_s=timeouts.boot_s + timeouts.swap_s,
             what=f"the end of the boot after a cut at operation {operation}",
         )
         update = self._upgrade.file.data

@@ -114,7 +114,7 @@ def _send_both_files(dut: Dut, firmware: DemoSource) -> None:
     # The reset button, with the phone still connected.
     reset_at = dut.console.mark()
     dut.probe.reset(ResetKind.PIN, Deadline.after(30))
-    dut.wait_for_boot(reset_at, Deadline.after(30))
+    dut.wait_for_boot(reset_at, 30)
     # The application's last line, behind the one with which it is ready.
     expect(dut.console, "build time: ", since=reset_at, deadline=Deadline.after(30))
 

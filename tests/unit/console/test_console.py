@@ -16,7 +16,7 @@ from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import Seen, expect
 from pytest_nrf_fota.console.log import LogMark
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
+from pytest_nrf_fota.errors import ConsoleLostError, InputError, NotSeenError
 from pytest_nrf_fota.record.events import ConsoleState, Recorded, UartLine, UartWrite
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
@@ -431,3 +431,24 @@ def test_reader_that_cannot_go_on_wakes_who_waits(
     with pytest.raises(ConsoleLostError):
         expect(console, "never", since=_START, deadline=Deadline.after(_LONG_S))
     console.close()
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "5", None])
+def test_seconds_that_are_none_are_refused_at_once(console: Console, seconds: float) -> None:
+    """A test without a type checker may pass anything."""
+    with pytest.raises(InputError, match="is no time in seconds"):
+        console.expect("ready", since=_START, within_s=seconds)
+
+
+def test_pattern_that_is_no_regular_expression_is_refused_at_once(console: Console) -> None:
+    with pytest.raises(InputError, match=r"'\(' is no regular expression"):
+        console.expect(["ready", "("], since=_START, within_s=_LONG_S)
+
+
+def test_console_finds_a_line_within_the_seconds_that_a_test_allows(
+    board: Board, console: Console
+) -> None:
+    since = console.mark()
+    board.print(b"Firmware version 15\r\n")
+
+    assert console.expect(_VERSION, since=since, within_s=_LONG_S)["version"] == "15"

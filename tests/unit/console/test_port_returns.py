@@ -85,11 +85,11 @@ def test_the_log_goes_on_in_a_new_line_where_the_port_comes_back(
         port.print(b"Firmware version 14\r\nStarting boot")
         console.log.wait_for_more(20, Deadline.after(LONG_S))
         port.unplug()
-        console.wait_for_port(Deadline.after(LONG_S), present=False)
+        console.wait_for_port(LONG_S, present=False)
         with pytest.raises(ConsoleLostError):
             console.write(b"x")
         port.plug_in()
-        console.wait_for_port(Deadline.after(LONG_S), present=True)
+        console.wait_for_port(LONG_S, present=True)
         port.print(b"Attempting to boot slot 1.\r\n")
         _wait_for(console, "Attempting to boot slot 1")
         assert console.text_since(START).splitlines() == [

@@ -20,6 +20,7 @@ from pytest_nrf_fota.sim.control import AtLogLine, AtOperation, InjectFault
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 
 SECONDARY = 0x10000000
+LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Rig:
     def power_on(self) -> None:
         since = self.dut.console.mark()
         self.control.power(soon(), on=True)
-        self.dut.wait_for_boot(since, soon())
+        self.dut.wait_for_boot(since, LIMIT_S)
 
 
 def soon() -> Deadline:
-    return Deadline.after(20)
+    return Deadline.after(LIMIT_S)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_power_cut_in_the_middle_of_a_swap_is_survived(rig: Rig, moment: str) ->
     since = rig.dut.console.mark()
     rig.dut.mcumgr.reset_device()
     with pytest.raises(BoardError, match="has no power"):
-        rig.dut.wait_for_boot(since, soon())
+        rig.dut.wait_for_boot(since, LIMIT_S)
     assert rig.state() == "no power"
     last = rig.control.operations(done, soon())[-1]
     assert (last.number, last.memory) == (done + 100, "application flash")
