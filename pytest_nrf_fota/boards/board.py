@@ -214,7 +214,7 @@ class BootSettings(_Section):
 
     @property
     def resets_until_new_mcuboot_runs(self) -> int:
-        """Resets that a MCUboot update takes, the one after marking included.
+        """Resets that a MCUboot update takes, the one that follows `set_pending` included.
 
         NSIB sees a new MCUboot one reset after the copy. From NCS 2.8 MCUboot does this reset by
         itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c: boot_swap_image
@@ -234,11 +234,11 @@ class BootSettings(_Section):
         return not (self.ncs == "2.3" and self.bootloader_mode == "swap_move")
 
     @property
-    def takes_marks(self) -> bool:
-        """Whether an image must be marked before MCUboot takes it.
+    def takes_pending_images(self) -> bool:
+        """Whether an image must be pending before MCUboot takes it.
 
-        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses marks
-        over SMP with ENOTSUP (facts/real-firmware-targets.md).
+        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses
+        to set one pending over SMP with ENOTSUP (facts/real-firmware-targets.md).
         """
         return self.bootloader_mode not in ("none", "ram_load")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import serial
 
 from pytest_nrf_fota.console.expect import Seen, expect
-from pytest_nrf_fota.console.log import ConsoleLog, LogLine, LogMark
+from pytest_nrf_fota.console.log import ConsoleLog, LogLine, LogPosition
 from pytest_nrf_fota.console.port_holder import port_refused
 from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
 from pytest_nrf_fota.console.text import TextCleaner
@@ -111,15 +111,15 @@ class Console:
             "port may be away.",
         )
 
-    def mark(self) -> LogMark:
+    def position(self) -> LogPosition:
         """The end of the log as it is now."""
-        return self.log.mark()
+        return self.log.position()
 
     def expect(
         self,
         patterns: str | Sequence[str],
         *,
-        since: LogMark,
+        since: LogPosition,
         within_s: float,
         what: str = "",
         partial_lines: bool = False,
@@ -144,13 +144,13 @@ class Console:
             self, patterns, since=since, deadline=deadline, what=what, partial_lines=partial_lines
         )
 
-    def text_since(self, mark: LogMark) -> str:
-        """Everything the board printed after `mark`."""
-        return self.log.text_since(mark)
+    def text_since(self, since: LogPosition) -> str:
+        """Everything the board printed after `since`."""
+        return self.log.text_since(since)
 
-    def lines_since(self, mark: LogMark) -> tuple[LogLine, ...]:
-        """The complete lines that the board printed after `mark`."""
-        return self.log.lines_since(mark)
+    def lines_since(self, since: LogPosition) -> tuple[LogLine, ...]:
+        """The complete lines that the board printed after `since`."""
+        return self.log.lines_since(since)
 
     def write(self, data: bytes) -> None:
         """Send bytes to the board. Raises `ConsoleLostError` when the port is gone."""

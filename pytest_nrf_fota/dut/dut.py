@@ -9,7 +9,7 @@ from typing import TypeAlias
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
@@ -26,7 +26,7 @@ from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
 from pytest_nrf_fota.providers.provider import Wires
-from pytest_nrf_fota.record.events import Mark, Measurement
+from pytest_nrf_fota.record.events import Measurement, Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.verdict.evidence import Verdict
@@ -83,8 +83,8 @@ class Dut:
         self._patterns = BoardPatterns(
             board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
         )
-        self.opened_at = wires.console.mark()
-        self.network_opened_at = LogMark(0)
+        self.opened_at = wires.console.position()
+        self.network_opened_at = LogPosition(0)
 
     @property
     def faults(self) -> Faults:
@@ -187,7 +187,7 @@ class Dut:
                 reason = f"the board cannot be read: {error.what}"
             else:
                 reason = str(difference) if difference else ""
-            self.mark(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
+            self._note(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
         self._built_name = advertised_name(hex_file)
         if reason:
             self.flash(hex_file)
@@ -198,18 +198,21 @@ class Dut:
             since = self.start_reset()
             return self.wait_for_boot(since, self.board.timeouts.boot_s)
 
-    def start_reset(self) -> LogMark:
+    def start_reset(self) -> LogPosition:
         """Reset the board with the probe without waiting; returns where its log begins."""
         self.mcumgr.disconnect()
-        since = self.mark("reset")
+        since = self.position("reset")
         self.reset_count += 1
         self.probe.reset(self.board.probe.reset, self._probe_deadline())
         return since
 
-    def mark(self, name: str) -> LogMark:
-        """Mark the end of the console log as it is now, in the recorder as well."""
-        self.recorder.record(Mark(name=name))
-        return self.console.mark()
+    def position(self, name: str) -> LogPosition:
+        """The end of the console log as it is now; the name goes to the flight recorder."""
+        self._note(name)
+        return self.console.position()
+
+    def _note(self, moment: str) -> None:
+        self.recorder.record(Moment(name=moment))
 
     @contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[None]:
@@ -230,7 +233,7 @@ class Dut:
                     raise rig_error from error
                 raise
 
-    def wait_for_boot(self, since: LogMark, within_s: float | None = None) -> Boot:
+    def wait_for_boot(self, since: LogPosition, within_s: float | None = None) -> Boot:
         """Wait until the application that boots after `since` is ready.
 
         Without `within_s` it may take as long as the board file allows for a boot and a swap.
@@ -274,7 +277,7 @@ class Dut:
         self.recorder.record(Measurement(name="boot time", value=round(duration_s, 3), unit="s"))
         return boot
 
-    def boots_since(self, since: LogMark) -> tuple[Boot, ...]:
+    def boots_since(self, since: LogPosition) -> tuple[Boot, ...]:
         """All boots that the console saw after `since`."""
         return read_boots(self.console.lines_since(since), self._patterns)
 
@@ -334,14 +337,14 @@ class Dut:
         return Upgrade(self, read_package(Path(package), package_target(self.board)))
 
     def upgrade(self, package: PathLike) -> Verdict:
-        """Do the whole upgrade: upload, mark, reset as often as it takes, gather evidence.
+        """Do the whole upgrade: upload, set pending, reset as often as it takes, gather evidence.
 
-        An application is marked for a trial boot and confirmed once it is proven; a bootloader is
-        marked for good. Returns the verdict; `assert_upgraded` turns it into a failure.
+        An application is set pending for a test boot and confirmed once it is proven; a bootloader
+        is permanent. Returns the verdict; `assert_upgraded` turns it into a failure.
         """
         upgrade = self.start_upgrade(package)
         upgrade.upload()
-        upgrade.mark()
+        upgrade.set_pending()
         upgrade.reset()
         for _ in range(upgrade.expected_resets - 1):
             self.reset()

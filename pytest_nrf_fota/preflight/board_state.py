@@ -26,7 +26,7 @@ def has_preflight(board: BoardType) -> bool:
 
     The copy has the memories of an nRF5340 DK.
     """
-    if board.provider not in ("usb", "sim") or not board.boot.takes_marks:
+    if board.provider not in ("usb", "sim") or not board.boot.takes_pending_images:
         return False
     slots = board.slots
     named = (slots.primary, slots.secondary, slots.s0, slots.s1, slots.secondary_network)

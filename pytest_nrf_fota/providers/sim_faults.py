@@ -5,7 +5,7 @@ import time
 from pytest_nrf_fota.boards.board import Slots
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, NotSeenError
-from pytest_nrf_fota.record.events import Mark
+from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl, KitUnreachableError
 from pytest_nrf_fota.sim.control import AtErase, AtLogLine, AtOperation, InjectFault
@@ -21,7 +21,7 @@ class SimFaults:
     Args:
         control: its control socket; the probe's, so nothing overlaps.
         slots: where uploads go.
-        recorder: gets a mark for each fault.
+        recorder: gets each fault.
     """
 
     def __init__(self, control: KitControl, slots: Slots, recorder: FlightRecorder) -> None:
@@ -62,7 +62,7 @@ class SimFaults:
 
     def restore_power(self) -> None:
         """Switch the power on."""
-        self._recorder.record(Mark(name="fault: power back"))
+        self._recorder.record(Moment(name="fault: power back"))
         self._control.power(_soon(), on=True)
 
     def operations_done(self) -> int:
@@ -90,12 +90,12 @@ class SimFaults:
 
     def unplug_console(self) -> None:
         """Pull the plug of the serial port."""
-        self._recorder.record(Mark(name="fault: console unplugged"))
+        self._recorder.record(Moment(name="fault: console unplugged"))
         self._control.plug_console(_soon(), plugged_in=False)
 
     def plug_in_console(self) -> None:
         """Put the plug in again."""
-        self._recorder.record(Mark(name="fault: console plugged in"))
+        self._recorder.record(Moment(name="fault: console plugged in"))
         self._control.plug_console(_soon(), plugged_in=True)
 
     def end(self) -> None:
@@ -116,7 +116,9 @@ class SimFaults:
         return self._slots.secondary_network.address
 
     def _inject(self, fault: InjectFault) -> None:
-        self._recorder.record(Mark(name=f"fault: {fault.fault} at {fault.when.model_dump_json()}"))
+        self._recorder.record(
+            Moment(name=f"fault: {fault.fault} at {fault.when.model_dump_json()}")
+        )
         self._control.inject(fault, _soon())
 
 

@@ -1,4 +1,4 @@
-"""A synchronous SMP session with one board: connect, list, upload, mark, reset."""
+"""A synchronous SMP session with one board: connect, list, upload, test, confirm, reset."""
 
 import asyncio
 import contextlib
@@ -177,11 +177,11 @@ class Mcumgr:
         )
 
     def image_test(self, image_hash: bytes) -> tuple[ImageState, ...]:
-        """Mark the image with this hash for one trial boot. Returns the new image list."""
+        """Set the image with this hash pending for one test boot. Returns the new image list."""
         return self._set_state(image_hash, confirm=False)
 
     def image_confirm(self, image_hash: bytes | None = None) -> tuple[ImageState, ...]:
-        """Mark an image for good, or confirm the running one. Returns the new image list."""
+        """Set an image pending as permanent, or confirm the running one. Returns the new list."""
         return self._set_state(image_hash, confirm=True)
 
     def image_erase(self, within_s: float) -> None:

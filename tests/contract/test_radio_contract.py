@@ -63,7 +63,7 @@ def test_verbs_without_a_connection_say_so(running: Dut) -> None:
 
 def test_reset_over_smp_and_connection_to_the_next_boot(running: Dut) -> None:
     running.connect()
-    since = running.mark("reset")
+    since = running.position("reset")
     running.mcumgr.reset_device()
     running.wait_for_boot(since, running.board.timeouts.boot_s)
     running.connect()
@@ -78,7 +78,7 @@ def test_board_that_is_reset_meanwhile_is_noticed_and_reached_again(running: Dut
     (facts/real-firmware-targets.md).
     """
     running.connect()
-    since = running.mark("reset")
+    since = running.position("reset")
     deadline = Deadline.after(running.board.timeouts.probe_s)
     running.probe.reset(running.board.probe.reset, deadline)
     try:
@@ -100,7 +100,7 @@ def test_absent_board_is_not_seen_in_time(running: Dut) -> None:
     running.connect()
 
 
-@pytest.mark.needs("image_marking")
+@pytest.mark.needs("set_pending")
 def test_whole_image_is_uploaded_and_listed(running: Dut, firmware: FirmwareSource) -> None:
     upgrade = running.start_upgrade(firmware.app_update)
     upgrade.upload()

@@ -1,4 +1,4 @@
-"""Boards whose MCUboot runs the valid image of the highest version, and takes no marks.
+"""Boards whose MCUboot runs the valid image of the highest version, and takes no pending image.
 
 The update is put into the idle slot by the probe, where an upload is not what a test is about.
 """
@@ -29,7 +29,7 @@ def test_higher_version_in_the_idle_slot_runs(
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, upgrade.file.data, tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     assert_upgraded(upgrade.verdict())
     dut.reset()
@@ -48,7 +48,7 @@ def test_lower_version_in_the_idle_slot_does_not_run(
     baseline = dut.read_memory(slots.primary.address, slots.primary.size)
     _put(dut, slots.secondary, baseline, tmp_path)
     _put(dut, slots.primary, upgrade.file.data, tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     assert_upgraded(upgrade.verdict())
 
@@ -64,7 +64,7 @@ def test_damaged_higher_version_is_removed(
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, damage(upgrade.file.data), tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -81,14 +81,14 @@ def test_idle_slot_without_magic_is_not_even_tried(
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, lose_magic(upgrade.file.data), tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "it takes the highest version that is valid" in verdict.reason
 
 
-def test_marks_are_refused(dut: Dut, firmware: FirmwareSource) -> None:
+def test_set_pending_is_refused(dut: Dut, firmware: FirmwareSource) -> None:
     """Neither test nor confirm means anything to such a bootloader.
 
     Evidence: the SMP server's refusal of both, with its code.

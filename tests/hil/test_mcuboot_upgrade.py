@@ -1,7 +1,7 @@
 """MCUboot itself is replaced over the air, on boards where NSIB chooses between S0 and S1.
 
-Each upgrade is judged by NSIB's and MCUboot's lines after the mark, by the image list, and by the
-fw_info in both S slots, read over SWD.
+Each upgrade is judged by NSIB's and MCUboot's lines once the image is pending, by the image list,
+and by the fw_info in both S slots, read over SWD.
 """
 
 import re
@@ -69,7 +69,7 @@ def test_mcuboot_upgrade_needs_second_reset(dut: Dut, firmware: FirmwareSource) 
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -79,14 +79,14 @@ def test_mcuboot_upgrade_needs_second_reset(dut: Dut, firmware: FirmwareSource) 
 
 
 def test_mcuboot_upgrade_without_reset_not_proven(dut: Dut, firmware: FirmwareSource) -> None:
-    """An image that is marked and never booted is no upgrade.
+    """An image that is set pending and never booted is no upgrade.
 
-    Evidence: no boot on the UART since the mark, the update pending in the image list.
+    Evidence: no boot on the UART since, the update pending in the image list.
     """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     waiting = [state.hash for state in dut.mcumgr.get_image_list() if state.pending]
     assert waiting == [upgrade.file.image.hash]
     verdict = upgrade.verdict()
@@ -104,7 +104,7 @@ def test_mcuboot_upgrade_wrong_variant_cleaned(dut: Dut, firmware: FirmwareSourc
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     (file_for_running_slot,) = upgrade.other_files
     upgrade.upload(file_for_running_slot)
-    upgrade.mark(file_for_running_slot)
+    upgrade.set_pending(file_for_running_slot)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -124,7 +124,7 @@ def test_mcuboot_upgrade_wrong_variant_stays(dut: Dut, firmware: FirmwareSource)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     (file_for_running_slot,) = upgrade.other_files
     upgrade.upload(file_for_running_slot)
-    upgrade.mark(file_for_running_slot)
+    upgrade.set_pending(file_for_running_slot)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -151,8 +151,8 @@ def test_mcuboot_upgrade_both_variants_sent(dut: Dut, firmware: FirmwareSource) 
         uploaded = [state.hash for state in dut.mcumgr.get_image_list() if state.slot == 1]
         assert uploaded == [file.image.hash]
     with pytest.raises(BoardError, match=r"EINVAL|HASH_NOT_FOUND"):
-        upgrade.mark(file_for_running_slot)
-    since = dut.mark("reset")
+        upgrade.set_pending(file_for_running_slot)
+    since = dut.position("reset")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
     verdict = upgrade.verdict()
@@ -199,7 +199,7 @@ def test_mcuboot_upgrade_package_version_not_newer(dut: Dut, firmware: FirmwareS
 def test_mcuboot_upgrade_unprovisioned_key_rejected(dut: Dut, firmware: FirmwareSource) -> None:
     """MCUboot copies what NSIB has no key for; NSIB refuses it for ever and starts the old one.
 
-    Evidence: NSIB's line on the key after the mark, the burnt fw_info in S1 over SWD.
+    Evidence: NSIB's line on the key, the burnt fw_info in S1 over SWD.
     """
     dut.prepare(firmware.baseline)
     verdict = dut.upgrade(firmware.variant(Variant.MCUBOOT_UNPROVISIONED_KEY))
@@ -212,10 +212,10 @@ def test_mcuboot_upgrade_unprovisioned_key_rejected(dut: Dut, firmware: Firmware
 def test_mcuboot_upgrade_tampered_burnt_by_nsib(dut: Dut, firmware: FirmwareSource) -> None:
     """A changed bit that MCUboot cannot see is seen by NSIB, which refuses the image for ever.
 
-    Evidence: NSIB's error of a wrong signature after the mark, the burnt fw_info in S1 over SWD.
+    Evidence: NSIB's error of a wrong signature, the burnt fw_info in S1 over SWD.
     """
     dut.prepare(firmware.baseline)
-    since = dut.mark("tampered MCUboot")
+    since = dut.position("tampered MCUboot")
     verdict = dut.upgrade(firmware.variant(Variant.MCUBOOT_TAMPERED))
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "permanently invalidating" in verdict.reason
@@ -233,7 +233,7 @@ def test_mcuboot_upgrade_then_app_upgrade(dut: Dut, firmware: FirmwareSource) ->
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))
     upgrade = dut.start_upgrade(firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     boot = upgrade.reset()
     assert_upgraded(upgrade.verdict())
     assert boot.nsib_slot == 1
@@ -247,7 +247,7 @@ def test_mcuboot_upgrade_counter_advances(dut: Dut, firmware: FirmwareSource) ->
     """
     boot = dut.prepare(firmware.baseline)
     assert _counter(dut).value >> 1 == boot.firmware_version
-    since = dut.mark("before the upgrade")
+    since = dut.position("before the upgrade")
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))
     new_version = dut.last_boot().firmware_version
     set_to = [boot.counter_set_to for boot in dut.boots_since(since)]

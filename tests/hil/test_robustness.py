@@ -13,7 +13,7 @@ from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.verdict.evidence import Outcome, Says, Source, Verdict, assert_upgraded
 from pytest_nrf_fota.wires.faults import Faults
 
-pytestmark = pytest.mark.needs("image_group", "image_marking")
+pytestmark = pytest.mark.needs("image_group", "set_pending")
 
 CONNECTION_BROKE = "The connection broke"
 POWER_LOSS_TIMEOUT_S = 30.0
@@ -53,7 +53,7 @@ def test_upload_interrupted_by_lost_link_then_resumed(
 
 @pytest.mark.needs("ble", "fault_injection")
 def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
-    """The link drops before, during and after the upload, after the mark and after the reset.
+    """The link drops before, in and after the upload, once the image is pending, after the reset.
 
     Evidence: each time the harness reports the broken connection; in the end all three wires.
     """
@@ -66,7 +66,7 @@ def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: F
             upgrade.upload()
     upgrade.upload()
     _disconnect(dut, faults)
-    upgrade.mark()
+    upgrade.set_pending()
     _disconnect(dut, faults)
     upgrade.reset()
     _disconnect(dut, faults)
@@ -76,8 +76,8 @@ def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: F
 def test_reset_during_upload(dut: Dut, firmware: FirmwareSource) -> None:
     """A reset half-way leaves the old application running; the upload begins anew and succeeds.
 
-    Evidence: the begin of the image lies in the secondary slot, the mark of the half image is
-    refused, the next upload starts at its beginning.
+    Evidence: the begin of the image lies in the secondary slot, setting the half image
+    pending is refused, the next upload starts at its beginning.
     """
     upgrade = _start(dut, firmware)
     half_bytes = len(upgrade.file.data) // 2
@@ -97,11 +97,11 @@ def test_reset_during_upload_in_a_flash_write(
 ) -> None:
     """The same where the reset strikes in the middle of a flash write.
 
-    Evidence: the board boots once more; the mark is refused; the next upload starts at its begin.
+    Evidence: the board boots once more; setting it pending is refused; the next upload starts anew.
     """
     upgrade = _start(dut, firmware)
     half_bytes = len(upgrade.file.data) // 2
-    since = dut.mark("upload that a reset ends")
+    since = dut.position("upload that a reset ends")
     faults.reset_at_upload_byte(half_bytes)
     with pytest.raises(NotSeenError, match=CONNECTION_BROKE):
         upgrade.upload()
@@ -119,8 +119,8 @@ def test_reset_during_swap_recovers(
 
     Evidence: a boot that ends in the bootloader, one that resumes or begins anew; three wires.
     """
-    upgrade = _marked(dut, firmware)
-    since = dut.mark("interrupted swap")
+    upgrade = _pending(dut, firmware)
+    since = dut.position("interrupted swap")
     faults.reset_again_at_erase(erase)
     dut.wait_for_boot(since)
     interrupted, finished = dut.boots_since(since)
@@ -178,7 +178,7 @@ def test_dirty_external_flash_then_upgrade(
     hex_file = tmp_path / "garbage.hex"
     write_hex(hex_file, [Segment(slot.address, garbage)])
     dut.program(hex_file)
-    since = dut.mark("boot beside garbage")
+    since = dut.position("boot beside garbage")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
     is_dirty = dut.read_memory(slot.address, slot.size // 2) == garbage[: slot.size // 2]
@@ -186,7 +186,7 @@ def test_dirty_external_flash_then_upgrade(
     upgrade = dut.start_upgrade(firmware.app_update)
     assert [state.slot for state in upgrade.images_before] == [0]
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     assert_upgraded(upgrade.verdict())
 
@@ -198,15 +198,15 @@ def test_stale_pending_slot(dut: Dut, firmware: FirmwareSource) -> None:
     Evidence: MCUboot takes it right after the baseline was flashed; after `prepare` the baseline
     runs and the image list holds nothing else.
     """
-    upgrade = _marked(dut, firmware)
+    upgrade = _pending(dut, firmware)
     baseline = upgrade.images_before
     dut.flash(firmware.baseline)
     assert dut.reset().swapped
     dut.connect()
     assert dut.mcumgr.get_image_list()[0].hash == upgrade.file.image.hash
     # Now for the harness: once more pending, with the baseline just flashed.
-    upgrade = _marked(dut, firmware)
-    since = dut.mark("prepare with a stale update")
+    upgrade = _pending(dut, firmware)
+    since = dut.position("prepare with a stale update")
     dut.prepare(firmware.baseline)
     assert [boot.swapped for boot in dut.boots_since(since)] == [True, False]
     dut.connect()
@@ -219,7 +219,7 @@ def test_erased_external_flash_boots(dut: Dut, firmware: FirmwareSource) -> None
 
     Evidence: an image lay there before and nothing does after; MCUboot sees nothing to swap.
     """
-    upgrade = _marked(dut, firmware)
+    upgrade = _pending(dut, firmware)
     slot = dut.board.slots.secondary
     # An upload may begin at the slot's second sector (swap using offset).
     size_bytes = min(len(upgrade.file.data) + 0x2000, slot.size)
@@ -242,7 +242,7 @@ def test_app_never_advertises(dut: Dut, firmware: FirmwareSource) -> None:
 
     Evidence: no ready line although the shell answers; then MCUboot's revert.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_NEVER_ADVERTISES)
+    upgrade = _pending(dut, firmware, Variant.APP_NEVER_ADVERTISES)
     with pytest.raises(NotSeenError, match="ready line was not seen"):
         upgrade.reset()
     _assert_not_ready(upgrade.verdict())
@@ -258,7 +258,7 @@ def test_app_hangs_in_boot(dut: Dut, firmware: FirmwareSource) -> None:
 
     Evidence: the line it stopped at, a shell that does not answer; then MCUboot's revert.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_HANGS_IN_BOOT)
+    upgrade = _pending(dut, firmware, Variant.APP_HANGS_IN_BOOT)
     with pytest.raises(NotSeenError, match="ready line was not seen"):
         upgrade.reset()
     verdict = upgrade.verdict()
@@ -275,7 +275,7 @@ def test_crash_of_a_trial_reverts(dut: Dut, firmware: FirmwareSource) -> None:
 
     Evidence: the fault in the log, MCUboot's revert, the old application on all three wires.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
+    upgrade = _pending(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -291,7 +291,7 @@ def test_crash_loop_reported(dut: Dut, firmware: FirmwareSource) -> None:
     """
     upgrade = _start(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
     upgrade.upload()
-    upgrade.mark(for_good=True)
+    upgrade.set_pending(permanent=True)
     with pytest.raises(BoardError, match="crashes in each boot, 3 times"):
         upgrade.reset()
     verdict = upgrade.verdict()
@@ -308,7 +308,7 @@ def test_pairing_required(dut: Dut, firmware: FirmwareSource) -> None:
     Evidence: UART and SWD say new; SMP is refused with the reason and the setting that helps. Where
     the board file says how to pair, SMP answers.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_NEEDS_PAIRING)
+    upgrade = _pending(dut, firmware, Variant.APP_NEEDS_PAIRING)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert_upgraded(verdict)
@@ -327,7 +327,7 @@ def test_address_changes_after_upgrade(dut: Dut, firmware: FirmwareSource) -> No
 
     Evidence: two different addresses, and the new application answers SMP.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_CHANGES_ADDRESS)
+    upgrade = _pending(dut, firmware, Variant.APP_CHANGES_ADDRESS)
     boot = upgrade.reset()
     assert boot.identity_address is not None
     assert boot.identity_address != upgrade.boot_before.identity_address
@@ -343,8 +343,8 @@ def test_uart_noise(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
 
     Evidence: the noise stands in the log, and the upgrade is proven all the same.
     """
-    upgrade = _marked(dut, firmware)
-    since = dut.mark("noise")
+    upgrade = _pending(dut, firmware)
+    since = dut.position("noise")
     for number, line in enumerate(("Starting bootloader", "chainload address", "HCI: version")):
         faults.noise_at_log_line(line, b"\x00\xfe\xffnoise %d\x80\x1b[3" % number)
     upgrade.reset()
@@ -362,7 +362,7 @@ def test_usb_serial_vanishes_and_returns(
     Evidence: the log holds what was printed before, not what was printed meanwhile, and the boot
     after it; all three wires.
     """
-    upgrade = _marked(dut, firmware)
+    upgrade = _pending(dut, firmware)
     before = dut.console.text_since(dut.opened_at)
     faults.unplug_console()
     dut.console.wait_for_port(dut.board.console.reopen_s, present=False)
@@ -384,7 +384,7 @@ class _Swap:
         # A trial whose last flag is written is over: the boot after it would revert.
         self._upgrade = _start(dut, firmware)
         self._upgrade.upload()
-        self._upgrade.mark(for_good=True)
+        self._upgrade.set_pending(permanent=True)
         slots = dut.board.slots
         self._before = folder / "before_the_swap.hex"
         # What a swap touches: the images with a sector for moving, and the trailers.
@@ -439,10 +439,10 @@ def _start(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -
     return dut.start_upgrade(firmware.variant(variant) if variant else firmware.app_update)
 
 
-def _marked(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -> Upgrade:
+def _pending(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -> Upgrade:
     upgrade = _start(dut, firmware, variant)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     return upgrade
 
 
@@ -468,17 +468,17 @@ def _finish_from_the_beginning(upgrade: Upgrade, most_bytes: int) -> None:
 
 
 def _finish(upgrade: Upgrade) -> None:
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     assert_upgraded(upgrade.verdict())
 
 
 def _assert_half_image_is_refused(upgrade: Upgrade) -> None:
     with pytest.raises(BoardError, match="refused to test image"):
-        upgrade.mark()
+        upgrade.set_pending()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
-    assert "the image was not marked" in verdict.reason
+    assert "the image was not set pending" in verdict.reason
 
 
 def _assert_not_ready(verdict: Verdict) -> None:

@@ -62,7 +62,7 @@ def _deadline() -> Deadline:
 
 
 def _reset_over_smp(dut: Dut) -> None:
-    since = dut.mark("reset over SMP")
+    since = dut.position("reset over SMP")
     dut.mcumgr.reset_device()
     boot = dut.wait_for_boot(since, _LIMIT_S)
     assert any("sys_arch_reboot called" in line.text for line in dut.console.lines_since(since))
@@ -103,7 +103,7 @@ def test_a_board_that_vanished_under_a_connection_is_noticed(make_dut: MakeDut) 
     """The pty is gone with the program; the next connection is made to the new one."""
     dut = make_dut("native_sim")
     dut.connect()
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.probe.reset(dut.board.probe.reset, _deadline())
     dut.wait_for_boot(since, _LIMIT_S)
     with pytest.raises(NotSeenError):
@@ -141,7 +141,7 @@ def test_shell_and_smp_share_the_uart(make_dut: MakeDut) -> None:
 def test_reboot_from_the_shell_is_a_boot(make_dut: MakeDut) -> None:
     """The program ends, and is back with the same console."""
     dut = make_dut("native_sim_shell")
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.console.type_text("kernel reboot cold\r")
     dut.wait_for_boot(since, _LIMIT_S)
     assert dut.shell.run("kernel version", _LIMIT_S) == ("Zephyr version 4.4.0",)
@@ -152,13 +152,13 @@ def test_flash_outlives_resets_and_not_a_recover(make_dut: MakeDut) -> None:
     dut = make_dut("native_sim")
     made = dut.read_memory(FILE_SYSTEM_ADDRESS, FILE_SYSTEM_BYTES)
     assert FILE_SYSTEM_NAME in made
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.reset()
     assert "formatting" not in dut.console.text_since(since)
     dut.probe.recover(Core.APPLICATION, _deadline())
     with pytest.raises(ProbeError, match="cannot be read"):
         dut.read_memory(FILE_SYSTEM_ADDRESS, FILE_SYSTEM_BYTES)
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.reset()
     assert "formatting" in dut.console.text_since(since)
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.log import ConsoleLog, LogMark
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
 from pytest_nrf_fota.console.text import TextCleaner
 
@@ -37,7 +37,7 @@ def _boots(name: str) -> tuple[Boot, ...]:
     log, cleaner = ConsoleLog(), TextCleaner()
     splitter = SmpFrameSplitter(lambda text: _append(log, cleaner.clean(text)), lambda frame: None)
     splitter.feed(_file(name).read_bytes() + b"\n")
-    return read_boots(log.lines_since(LogMark(0)), _PATTERNS)
+    return read_boots(log.lines_since(LogPosition(0)), _PATTERNS)
 
 
 def _append(log: ConsoleLog, text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.record.events import ConsoleState
@@ -17,7 +17,7 @@ from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are POSIX only")
 
-START = LogMark(0)
+START = LogPosition(0)
 LONG_S = 20.0
 
 

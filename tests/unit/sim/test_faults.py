@@ -35,7 +35,7 @@ class Rig:
         return self.control.state(soon()).state
 
     def power_on(self) -> None:
-        since = self.dut.console.mark()
+        since = self.dut.console.position()
         self.control.power(soon(), on=True)
         self.dut.wait_for_boot(since, LIMIT_S)
 
@@ -82,11 +82,11 @@ def test_without_power_nothing_answers_and_flash_survives(rig: Rig) -> None:
 def test_power_cut_in_the_middle_of_a_swap_is_survived(rig: Rig, moment: str) -> None:
     upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     done = rig.control.state(soon()).operations
     when = AtOperation.model_validate({"number": done + 100, "moment": moment})
     rig.control.inject(InjectFault(fault="cut_power", when=when), soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.mcumgr.reset_device()
     with pytest.raises(BoardError, match="has no power"):
         rig.dut.wait_for_boot(since, LIMIT_S)
@@ -101,7 +101,7 @@ def test_power_cut_in_the_middle_of_a_swap_is_survived(rig: Rig, moment: str) ->
 def test_power_cut_at_a_log_line_ends_the_boot_there(rig: Rig) -> None:
     line = InjectFault(fault="cut_power", when=AtLogLine(regex="Starting bootloader"))
     rig.control.inject(line, soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
     assert rig.state() == "no power"
     seen = expect(rig.dut.console, "Starting bootloader 14\n", since=since, deadline=soon())
@@ -132,13 +132,13 @@ def test_lost_connection_leaves_the_application_running(rig: Rig) -> None:
         upgrade.upload()
     assert rig.state() == "running"
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
 
 
 def test_reset_at_a_log_line(rig: Rig) -> None:
     when = AtLogLine(regex="Advertising successfully started")
     rig.control.inject(InjectFault(fault="reset", when=when), soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
     twice = r"Advertising successfully started[\s\S]*?Advertising successfully started"
     expect(rig.dut.console, twice, since=since, deadline=soon())
@@ -148,11 +148,11 @@ def test_reset_at_a_log_line(rig: Rig) -> None:
 def test_reset_in_the_middle_of_a_swap_ends_the_stage(rig: Rig) -> None:
     upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     done = rig.control.state(soon()).operations
     fault = InjectFault(fault="reset", when=AtOperation(number=done + 100))
     rig.control.inject(fault, soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.mcumgr.reset_device()
     expect(rig.dut.console, "Advertising successfully started", since=since, deadline=soon())
 
@@ -170,7 +170,7 @@ def test_reset_in_the_middle_of_a_swap_ends_the_stage(rig: Rig) -> None:
 def test_reset_at_a_bootloader_s_line(rig: Rig) -> None:
     when = AtLogLine(regex="Firmware signature verified")
     rig.control.inject(InjectFault(fault="reset", when=when), soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
     expect(rig.dut.console, "Advertising successfully started", since=since, deadline=soon())
 

@@ -218,7 +218,7 @@ def test_upgrade_of_a_board_with_another_address_at_each_boot(
     rig = start(app, "just_works")
     upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     after = upgrade.reset()
     assert after.identity_address != upgrade.boot_before.identity_address
     verdict = upgrade.verdict()

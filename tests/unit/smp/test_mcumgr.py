@@ -136,7 +136,7 @@ def test_erase_is_accepted_and_refused_by_state(rig: Rig) -> None:
     rig.dut.mcumgr.image_erase(5)
     assert len(rig.dut.mcumgr.get_image_list()) == 1
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     with pytest.raises(BoardError, match=r"rc 6 \(EBADSTATE\)"):
         rig.dut.mcumgr.image_erase(5)
 
@@ -153,7 +153,7 @@ def test_board_reset_during_upload_is_reported_and_the_upload_can_be_repeated(ri
 
     resetter = threading.Thread(target=reset_in_the_middle)
     resetter.start()
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     with pytest.raises(NotSeenError, match="connection broke while trying to upload"):
         # Every progress report gives the reset time to strike before the upload is over.
         rig.dut.mcumgr.image_upload(
@@ -165,7 +165,7 @@ def test_board_reset_during_upload_is_reported_and_the_upload_can_be_repeated(ri
     assert not rig.dut.mcumgr.is_connected
     rig.dut.wait_for_boot(since, 10)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
 
 
 def test_upload_that_gets_no_answer_tells_how_long_one_was_waited_for(
