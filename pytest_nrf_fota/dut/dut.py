@@ -12,6 +12,7 @@ from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
@@ -73,6 +74,7 @@ class Dut:
         self.runs_preflight = runs_preflight
         self.skips_flash = skips_flash
         self.reset_count = 0
+        self._given_verdicts: list[GivenVerdict] = []
         self._built_name: str | None = None
         self.mcumgr = Mcumgr(
             wires.radio,
@@ -348,9 +350,20 @@ class Dut:
         upgrade.reset()
         for _ in range(upgrade.expected_resets - 1):
             self.reset()
-        verdict = upgrade.verdict()
+        verdict = upgrade.judge()
         upgrade.confirm_if_proven(verdict)
-        return verdict
+        return self.hand_out(verdict)
+
+    def hand_out(self, verdict: Verdict) -> Verdict:
+        """Give a verdict to the test, which has to look at it."""
+        self._given_verdicts.append(given(verdict))
+        return self._given_verdicts[-1]
+
+    def take_ignored_verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts that no test looked at since the last call."""
+        ignored = tuple(one for one in self._given_verdicts if not one.was_looked_at)
+        self._given_verdicts.clear()
+        return ignored
 
     def read_memory(self, address: int, size_bytes: int) -> bytes:
         """Read memory over SWD."""

@@ -64,6 +64,7 @@ class Upgrade:
         self._app_before = self._running_app()
         self._network_before = self._note_network()
         self._network_pending_since: LogPosition | None = None
+        self._sent_since = dut.console.position()
         self._pending_since: LogPosition | None = None
         self._pending_refusal: str | None = None
         self.resumed_at_bytes: int | None = None
@@ -105,6 +106,7 @@ class Upgrade:
         for sent in self.files if file is None else (file,):
             self._upload(sent, on_progress)
             self._uploaded = sent
+        self._sent_since = self._dut.console.position()
 
     def upload_until(self, offset_bytes: int) -> None:
         """Send the file until the board has so many bytes, then drop the connection.
@@ -197,8 +199,16 @@ class Upgrade:
             return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
-        """Ask all three wires what runs now; the verdict goes to the recorder as well."""
-        boots = self._dut.boots_since(self._pending_since) if self._pending_since else ()
+        """Ask all three wires what runs now; the verdict goes to the recorder as well.
+
+        A test that never looks at it proves nothing, and is warned of.
+        """
+        return self._dut.hand_out(self.judge())
+
+    def judge(self) -> Verdict:
+        """`verdict` for the harness itself: nobody is warned where it is not looked at."""
+        # What nobody set pending can be judged all the same: by the boots since the upload.
+        boots = self._dut.boots_since(self._pending_since or self._sent_since)
         not_ready = not_ready_reason(boots)
         # An application that is not ready is not asked: it would be waited for in vain.
         images = None if not_ready else self._images_now()

@@ -76,6 +76,10 @@ class QemuFaults:
         """Not here."""
         raise _not_on_qemu("lose its console")
 
+    def waiting(self) -> tuple[str, ...]:
+        """None waits: `reset_again_at_erase` returns when it has struck."""
+        return ()
+
     def end(self) -> None:
         """Nothing lasts here."""
 

@@ -1,23 +1,25 @@
 """Power, radio and UART fail at a given moment; the kit's control socket says when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.errors import BoardError, NotSeenError, ProbeError
+from pytest_nrf_fota.errors import BoardError, InputError, NotSeenError, ProbeError
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.control import AtLogLine, AtOperation, InjectFault
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
+from pytest_nrf_fota.wires.faults import Faults
 
 SECONDARY = 0x10000000
 LIMIT_S = 20.0
@@ -184,3 +186,43 @@ def test_noise_on_the_uart_does_not_hide_the_next_boot(rig: Rig) -> None:
     noise = InjectFault(fault="noise", noise_hex=(bytes(range(256)) * 4).hex())
     rig.control.inject(noise, soon())
     assert rig.dut.reset().firmware_version == 14
+
+
+@pytest.mark.parametrize(
+    ("arm", "why"),
+    [
+        (lambda faults: faults.cut_power_at_operation(0), "counted from 1"),
+        (lambda faults: faults.cut_power_at_operation("20"), "counted from 1"),
+        (lambda faults: faults.reset_again_at_erase(-1), "counted from 1"),
+        (lambda faults: faults.reset_at_upload_byte(10**9), "bytes are 0 to 884735"),
+        (lambda faults: faults.lose_connection_at_upload_byte(-1), "bytes are 0 to"),
+        (lambda faults: faults.noise_at_log_line("(", b"x"), "no regular expression"),
+        (lambda faults: faults.noise_at_log_line("boot", "x"), "noise is bytes"),
+    ],
+)
+def test_fault_that_could_never_strike_is_refused_where_it_is_armed(
+    rig: Rig, arm: Callable[[Faults], None], why: str
+) -> None:
+    faults = rig.dut.faults
+    with pytest.raises(InputError, match=why):
+        arm(faults)
+    assert faults.waiting() == ()
+
+
+def test_kit_takes_no_line_that_is_no_regular_expression() -> None:
+    with pytest.raises(ValidationError, match="no regular expression"):
+        AtLogLine(regex="(")
+
+
+def test_faults_wait_by_name_until_they_strike(rig: Rig) -> None:
+    faults = rig.dut.faults
+    faults.cut_power_at_operation(1)
+    faults.noise_at_log_line("Starting bootloader", b"x")
+    assert set(faults.waiting()) == {
+        "cut_power_at_operation(1)",
+        "noise_at_log_line('Starting bootloader', b'x')",
+    }
+    rig.dut.reset()
+    assert faults.waiting() == ("cut_power_at_operation(1)",)
+    faults.end()
+    assert faults.waiting() == ()
