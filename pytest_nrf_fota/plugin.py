@@ -189,7 +189,8 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
         own = own_settings(name, _board_folders(config))
-        given = read_given_firmware(board, own, baselines, updates, folder)
+        variants: list[str] = config.getoption("nrf_fota_variant")
+        given = read_given_firmware(board, own, baselines, updates, folder, variants)
         config.stash[BOARD_KEY] = given.board
         config.stash[GIVEN_KEY] = given
         config.stash[SOURCE_KEY] = firmware_source(
@@ -198,7 +199,7 @@ def pytest_configure(config: pytest.Config) -> None:
             given.updates.packages,
             folder,
             _signing_keys(config),
-            read_given_variants(config.getoption("nrf_fota_variant"), given.board),
+            read_given_variants(variants, given.board),
             given.own_build,
         )
     except InputError as error:
@@ -387,13 +388,12 @@ def pytest_configure_node(node: "WorkerController") -> None:
 def _register_fixtures(config: pytest.Config, *, has_board: bool) -> None:
     """Registered last, so that of several installed plugins with a `dut` this one's is used.
 
-    Not in a session of twister's, whose tests mean twister's `dut`.
+    Not where no board is given and another plugin has a `dut`: its tests mean that one.
     """
     from pytest_nrf_fota import fixtures, neighbours
 
-    if not has_board and neighbours.is_twister_session(config):
-        return
-    config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
+    if has_board or not neighbours.brings_dut(config):
+        config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
     if neighbours.would_skip_every_test(config):
         config.pluginmanager.register(neighbours, "nrf_fota_neighbours")
 

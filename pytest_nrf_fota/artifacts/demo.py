@@ -134,7 +134,7 @@ class DemoSource:
         self._app_description = app or AppDescription(
             bootloader_mode=app_mode(self._mcuboot_description.swap)
         )
-        self._shape = PACKAGE_SHAPES[board.boot.ncs]
+        self._shape = PACKAGE_SHAPES[board.boot.release.packages]
         self._baseline_bootloader = baseline_bootloader
         self._baseline_build_time = baseline_build_time
         self._nsib_key = signing_key_for_tests("nsib")

@@ -1,18 +1,13 @@
 """Board types: what all kits of one kind have in common, read from `boards/*.toml`."""
 
 import re
-import sys
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pytest_nrf_fota.boards.ncs import RELEASES, Release
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.wires.probe import Core, ResetKind
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
 
 
 def _regex(pattern: str) -> str:
@@ -181,7 +176,13 @@ BootloaderMode: TypeAlias = Literal[
 ]
 
 
-NcsRelease: TypeAlias = Literal["2.3", "2.6", "2.9", "3.0"]
+def _known_release(name: str) -> str:
+    if name not in RELEASES:
+        raise ValueError(f"is no release of the nRF Connect SDK; known: {', '.join(RELEASES)}")
+    return name
+
+
+NcsRelease = Annotated[str, AfterValidator(_known_release)]
 
 
 class BootSettings(_Section):
@@ -208,30 +209,22 @@ class BootSettings(_Section):
     mcuboot_update_resets: int | None = Field(default=None, ge=1)
 
     @property
-    def is_since_ncs_2_8(self) -> bool:
-        """Whether MCUboot knows S slots for what they are (facts/dual-stage-boot.md, 4.5)."""
-        return self.ncs in ("2.9", "3.0")
+    def release(self) -> Release:
+        """What that release does."""
+        return RELEASES[self.ncs]
 
     @property
     def resets_until_new_mcuboot_runs(self) -> int:
-        """Resets that a MCUboot update takes, the one that follows `set_pending` included.
-
-        NSIB sees a new MCUboot one reset after the copy. From NCS 2.8 MCUboot does this reset by
-        itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c: boot_swap_image
-        does, boot_copy_image does not).
-        """
+        """Resets that a MCUboot update takes, the one that follows `set_pending` included."""
         if self.mcuboot_update_resets is not None:
             return self.mcuboot_update_resets
-        return 1 if self.is_since_ncs_2_8 and self.bootloader_mode != "overwrite_only" else 2
+        overwrites = self.bootloader_mode == "overwrite_only"
+        return self.release.mcuboot_update_resets(overwrites=overwrites)
 
     @property
     def survives_power_cuts(self) -> bool:
-        """Whether MCUboot finishes a swap wherever the power was cut.
-
-        Not one of NCS 2.3 that swaps using move: it is lost where the primary slot's first sector
-        is erased and not yet written (mended in sdk-mcuboot 74530753, February 2023).
-        """
-        return not (self.ncs == "2.3" and self.bootloader_mode == "swap_move")
+        """Whether MCUboot finishes a swap wherever the power was cut."""
+        return self.bootloader_mode != "swap_move" or self.release.resumes_cut_swap_of_first_sector
 
     @property
     def takes_pending_images(self) -> bool:

@@ -141,7 +141,8 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
         as_json = json.dumps(table, default=lambda date: {"date": str(date)})
         board = BoardType.model_validate_json(as_json, strict=True)
     except ValidationError as error:
-        problems = [_explain(detail) for detail in error.errors()]
+        removed = _removed_keys(_read_toml(path).get("remove", []), path)
+        problems = [_explain(detail, removed) for detail in error.errors()]
         raise BoardFileError(
             "The board file has mistakes:\n    " + "\n    ".join(problems),
             where=str(path),
@@ -285,7 +286,7 @@ def _read_toml(path: Path) -> dict[str, JsonValue]:
         ) from error
 
 
-def _explain(detail: ErrorDetails) -> str:
+def _explain(detail: ErrorDetails, removed: Sequence[str]) -> str:
     # Of a union pydantic names the member that it tried, such as literal['max'].
     names = [str(part) for part in detail["loc"] if not re.search(r"[\[-]", str(part))]
     key = ".".join(names) or "(top level)"
@@ -293,6 +294,8 @@ def _explain(detail: ErrorDetails) -> str:
         case "extra_forbidden":
             allowed = _keys_beside(detail["loc"])
             return f"{key}: no such key; allowed here: {', '.join(allowed)}"
+        case "missing" if key in removed:
+            return f"{key}: remove takes it away, and a board needs it: give one of your own"
         case "missing":
             return f"{key}: is missing"
         case _:

@@ -123,12 +123,12 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.MCUBOOT_UPDATE:
             # Beside slots of the network core, NCS to 2.7 starts what it has copied (linkage.py).
             return board.slots.s0 is not None and (
-                board.slots.secondary_network is None or board.boot.is_since_ncs_2_8
+                board.slots.secondary_network is None or board.boot.release.knows_s_slots
             )
         case Capability.WRONG_FILE_CLEANUP:
-            return board.slots.s0 is not None and board.boot.is_since_ncs_2_8
+            return board.slots.s0 is not None and board.boot.release.knows_s_slots
         case Capability.WRONG_FILE_STAYS:
-            return board.slots.s0 is not None and not board.boot.is_since_ncs_2_8
+            return board.slots.s0 is not None and not board.boot.release.knows_s_slots
         case Capability.SHELL:
             return board.console.has_shell
         case Capability.PROBE_ERASE:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.boards.board import BoardType, NcsRelease
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.partitions import FlashDevice, read_external_flash
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
@@ -34,7 +35,7 @@ class _Line:
         return f"{self.text}  # {self.source}" if self.source else self.text
 
 
-def board_file_text(build: Build, base: BoardType, name: str, release: NcsRelease | None) -> str:
+def board_file_text(build: Build, base: BoardType, name: str, release: Release | None) -> str:
     """The content of a board file.
 
     Args:
@@ -146,12 +147,12 @@ def _pairing_line(build: Build) -> _Line:
     return _Line('pairing = "none"', "no CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW_... that asks for it")
 
 
-def _boot_lines(build: Build, base: BoardType, release: NcsRelease | None) -> Iterator[_Line]:
+def _boot_lines(build: Build, base: BoardType, release: Release | None) -> Iterator[_Line]:
     yield _Line("[boot]")
     if release is not None:
-        yield _Line(f'ncs = "{release}"', "ncs_version.h, or the bootloaders' banner")
+        yield _Line(f'ncs = "{release.ncs}"', "as the build or its bootloaders' banner says")
     else:
-        yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no banner of an SDK was found")
+        yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no file names the SDK")
     mode = build.bootloader_mode
     if mode is not None:
         yield _Line(f'bootloader_mode = "{mode}"', "MCUboot's .config")

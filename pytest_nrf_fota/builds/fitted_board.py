@@ -1,19 +1,24 @@
 """A board type as a build made it: what the build says of slots, bootloader and application."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pytest_nrf_fota.boards.board import BoardType, BootSettings, NcsRelease, Slot, Slots
+from pytest_nrf_fota.boards.board import BoardType, BootSettings, Slot, Slots
 from pytest_nrf_fota.boards.board_file import OwnSettings
+from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
-from pytest_nrf_fota.errors import BoardFileError, PackageError
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
-from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of, profile_of_sdk
+from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
+from pytest_nrf_fota.firmware.other_soc import is_nrf5340
+from pytest_nrf_fota.probe.hex_parts import core_of
+from pytest_nrf_fota.wires.probe import Core
 
-NRF5340 = "nrf5340"
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
 
 
@@ -50,16 +55,21 @@ def fit_board(
     )
 
 
-def require_same_soc(board: BoardType, build: Build) -> None:
-    """Raise `PackageError` for a build for another chip than the board's."""
-    is_nrf5340 = any(NRF5340 in name.lower() for name in board.manifest_socs)
+def require_same_soc(board: BoardType, build: Build, given: Path | None = None) -> None:
+    """Raise `ForeignPackageError` for a build for another chip than the board's.
+
+    Args:
+        board: from its board file.
+        build: the build.
+        given: the file of it that the user gave, where that was not its folder.
+    """
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
-    for image in strangers if is_nrf5340 else ():
+    for image in strangers if is_nrf5340(board.manifest_socs) else ():
         if not image.is_for_nrf5340:
             soc = image.text("SOC") or "another SoC"
-            raise PackageError(
+            raise ForeignPackageError(
                 f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an nRF5340.",
-                where=str(image.path),
+                where=f"{given}, by {image.path} beside it" if given else str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
             )
 
@@ -77,25 +87,27 @@ def _boot(
             next_step=f"Correct it to {mode!r}, or leave it out: it is read from the build.",
         )
     takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
+    release = release_of(build, segments)
     found = {
         "bootloader_mode": mode,
-        "ncs": release_of(build, segments),
+        "ncs": None if release is None else release.ncs,
         "checks_signature": None if takes_hashes is None else not takes_hashes,
     }
     return _with(board.boot, found, own.boot)
 
 
-def release_of(build: Build, segments: Sequence[Segment]) -> NcsRelease | None:
+def release_of(build: Build, segments: Sequence[Segment]) -> Release | None:
     """The release that built the bootloaders; None where neither the build nor they tell."""
     if build.sdk_version is not None:
-        return profile_of_sdk(build.sdk_version)
-    return release_in(segments)
+        return release_of_sdk(*build.sdk_version)
+    by_path = None if build.sdk_in_path is None else release_of_sdk(*build.sdk_in_path)
+    return release_in(segments) or by_path
 
 
-def release_in(segments: Sequence[Segment]) -> NcsRelease | None:
-    """The release of the virtual kit's that the banners in these bytes fit; None without one."""
+def release_in(segments: Sequence[Segment]) -> Release | None:
+    """The release that the banners in these bytes show; None without one."""
     # The network core's firmware may be of another release than the bootloaders.
-    found = (ncs_profile_of(s.data) for s in segments if s.address < 0x0100_0000)
+    found = (release_that_built(s.data) for s in segments if core_of(s.address) is Core.APPLICATION)
     return next((release for release in found if release is not None), None)
 
 

@@ -1,6 +1,6 @@
 """What the user gave as baseline and updates: build folders, hex files, packages, signed images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,12 @@ from pathlib import Path
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import OwnSettings
 from pytest_nrf_fota.builds.build import Build, build_around, read_build
-from pytest_nrf_fota.builds.fitted_board import fit_board, require_same_soc
+from pytest_nrf_fota.builds.fitted_board import (
+    fit_board,
+    release_in,
+    release_of,
+    require_same_soc,
+)
 from pytest_nrf_fota.builds.hex_agreement import require_hex_fits_slots
 from pytest_nrf_fota.builds.hex_choice import ReadHexFile, hex_files_of, read_hex_files
 from pytest_nrf_fota.builds.installed_image import image_in_primary, require_newer
@@ -16,7 +21,14 @@ from pytest_nrf_fota.builds.network_core import has_network_core, require_networ
 from pytest_nrf_fota.builds.one_build import require_one_build, require_updatable
 from pytest_nrf_fota.builds.own_build import OwnBuild
 from pytest_nrf_fota.builds.slots import slots_of
-from pytest_nrf_fota.builds.update_choice import GivenImage, pack_images, read_image, updates_in
+from pytest_nrf_fota.builds.startable import require_same_soc_in, require_startable
+from pytest_nrf_fota.builds.update_choice import (
+    GivenImage,
+    pack_images,
+    read_image,
+    require_update_file,
+    updates_in,
+)
 from pytest_nrf_fota.errors import BoardFileError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import package_target
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
@@ -31,13 +43,15 @@ class GivenBaseline:
     """What a board is flashed with, and the board as its build made it.
 
     `hex_file` holds everything, `picked` are the user's files that it was made of; `build` is None
-    for files that lie in no build folder.
+    for files that lie in no build folder. `tells_release` is whether firmware, build or the user's
+    board file say which SDK made it; else the board's is a guess.
     """
 
     board: BoardType
     hex_file: Path
     picked: tuple[ReadHexFile, ...]
     build: Build | None
+    tells_release: bool
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -48,10 +62,19 @@ class GivenBaseline:
 
 @dataclass(frozen=True)
 class GivenUpdates:
-    """Packages to send, and the user's files that they are or were made of."""
+    """Packages to send, and the user's files that they are or were made of.
 
-    packages: tuple[Path, ...]
+    `given` has each package with the file by which the user knows it: itself, or the image that it
+    was made of.
+    """
+
+    given: Mapping[Path, Path]
     picked: tuple[Path, ...]
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The packages."""
+        return tuple(self.given)
 
 
 def read_baseline(
@@ -72,11 +95,13 @@ def read_baseline(
     builds = _builds_of(given)
     build = builds[0] if builds else None
     if build is not None:
-        require_same_soc(board, build)
+        lone = [path for path in given if build.files.folder in path.parents]
+        require_same_soc(board, build, lone[0] if lone else None)
         require_updatable(build)
     paths = [path for one in given for path in _hex_files(one, builds)]
     files = read_hex_files(paths)
-    baseline = GivenBaseline(board, paths[0], files, build)
+    require_same_soc_in(files, board)
+    baseline = GivenBaseline(board, paths[0], files, build, "ncs" in own.boot)
     layout = f"board {board.name}"
     if build is not None:
         board = fit_board(board, build, baseline.segments, own)
@@ -91,7 +116,13 @@ def read_baseline(
     if len(paths) > 1:
         hex_file = folder / "baseline.hex"
         write_hex(hex_file, baseline.segments)
-    return replace(baseline, board=board, hex_file=hex_file)
+    segments = baseline.segments
+    release = release_in(segments) if build is None else release_of(build, segments)
+    tells_release = baseline.tells_release or release is not None
+    if not baseline.tells_release and release is not None:
+        boot = board.boot.model_copy(update={"ncs": release})
+        board = board.model_copy(update={"boot": boot})
+    return replace(baseline, board=board, hex_file=hex_file, tells_release=tells_release)
 
 
 def board_of_build(board: BoardType, own: OwnSettings, path: Path) -> BoardType:
@@ -124,7 +155,8 @@ def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> Given
         else:
             images.append(read_image(path, target))
     picked = (*packages, *(image.path for image in images))
-    return GivenUpdates((*packages, *pack_images(images, folder)), picked)
+    given_as = {path: path for path in packages} | pack_images(images, folder)
+    return GivenUpdates(given_as, picked)
 
 
 def describe_baseline(baseline: GivenBaseline) -> list[str]:
@@ -141,6 +173,11 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
         lines.append(
             "note     the application has no SMP server (CONFIG_MCUMGR is off): a kit with it "
             "cannot be updated; a virtual kit runs a stand-in that has one"
+        )
+    if not baseline.tells_release:
+        lines.append(
+            f"note     NCS {baseline.board.boot.ncs} is a guess: neither a banner in the firmware "
+            "nor the build tells the release; name it in a board file (boot.ncs)"
         )
     if Core.NETWORK in baseline.board.probe.recover and not has_network_core(baseline.segments):
         lines.append("baseline has nothing for the network core, which is erased with the board")
@@ -161,10 +198,13 @@ def _builds_of(given: Sequence[Path]) -> tuple[Build, ...]:
 
 def _update_files(board: BoardType, given: Sequence[Path]) -> Iterator[Path]:
     for path in given:
-        if not path.is_dir():
+        build = read_build(path) if path.is_dir() else build_around(path)
+        if build is not None:
+            require_same_soc(board, build, None if path.is_dir() else path)
+        if build is None or not path.is_dir():
+            require_update_file(path)
             yield path
             continue
-        build = read_build(path)
         _require_same_slots(board, build)
         if build.files.hex_files or build.files.image_hex_files:
             files = read_hex_files(hex_files_of(build))
@@ -229,6 +269,7 @@ def read_given_firmware(
     baselines: Sequence[Path],
     updates: Sequence[Path],
     folder: Path,
+    variants: Sequence[str] = (),
 ) -> GivenFirmware:
     """Read all --baseline and --update.
 
@@ -238,19 +279,21 @@ def read_given_firmware(
         baselines: build folders and hex files.
         updates: build folders, packages and signed images.
         folder: gets what is made of them.
+        variants: all --firmware-variant, which need a baseline, too.
 
     Raises:
         PackageError: a file cannot be used, two do not go together, or an update is no news.
         BoardFileError: the board file contradicts the build.
     """
     if not baselines:
-        if updates:
+        without_baseline = [*map(str, updates), *variants]
+        if without_baseline:
             raise PackageError(
                 "An update was given without the baseline that it updates.",
-                where=str(updates[0]),
+                where=without_baseline[0],
                 next_step="Give the running build as well: --baseline=build",
             )
-        return GivenFirmware(board, None, GivenUpdates((), ()), OwnBuild())
+        return GivenFirmware(board, None, GivenUpdates({}, ()), OwnBuild())
     baseline = read_baseline(board, own, baselines, folder)
     if not any(core_of(s.address) is Core.APPLICATION for s in baseline.segments):
         raise PackageError(
@@ -258,11 +301,11 @@ def read_given_firmware(
             where=", ".join(str(file.path) for file in baseline.picked),
             next_step="Give its hex file as well (merged.hex), or the whole build folder.",
         )
-    require_network_core(
-        baseline.segments, baseline.board, baseline.build, [f.path for f in baseline.picked]
-    )
+    paths = [file.path for file in baseline.picked]
+    require_startable(baseline.segments, baseline.board, paths)
+    require_network_core(baseline.segments, baseline.board, baseline.build, paths)
     found = read_updates(baseline.board, updates, folder / "given")
-    require_newer(baseline.segments, baseline.board, found.packages)
+    require_newer(baseline.segments, baseline.board, found.given)
     return GivenFirmware(baseline.board, baseline, found, _own_build(baseline, folder / "own"))
 
 

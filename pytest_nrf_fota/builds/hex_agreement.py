@@ -18,9 +18,10 @@ from pytest_nrf_fota.firmware.fw_info import (
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC, McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.provisioning import parse_provisioning
+from pytest_nrf_fota.probe.hex_parts import core_of
+from pytest_nrf_fota.wires.probe import Core
 
 _PAGE_BYTES = 0x1000
-_NETWORK_ADDRESS = 0x0100_0000
 # The two words of fw_info's magic that are the same on all chips (sdk-nrf include/fw_info.h).
 _FW_INFO_START = struct.pack("<II", MAGIC_COMMON, MAGIC_FIRMWARE_INFO)
 
@@ -126,7 +127,8 @@ def _is_mcuboot_alone(segments: Sequence[Segment], board: BoardType) -> bool:
 
 def _holds_fw_info(segments: Sequence[Segment]) -> bool:
     """Whether NSIB's struct lies anywhere, of whatever chip; its magic alone may be code."""
-    for data in (segment.data for segment in segments if segment.address < _NETWORK_ADDRESS):
+    of_application = [s.data for s in segments if core_of(s.address) is Core.APPLICATION]
+    for data in of_application:
         at = data.find(_FW_INFO_START)
         while at >= 0:
             word = data[at + VALID_OFFSET_BYTES : at + VALID_OFFSET_BYTES + 4]

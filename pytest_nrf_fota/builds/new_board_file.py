@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_nrf_fota.boards.board import NcsRelease
 from pytest_nrf_fota.boards.board_file import packaged_boards, read_board_file
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.fitted_board import release_of
 from pytest_nrf_fota.builds.hex_choice import hex_files_of, read_hex_files
@@ -31,7 +31,7 @@ def board_name_of(output: Path | None) -> str:
     return output.stem
 
 
-def release_shown_by(build: Build) -> NcsRelease | None:
+def release_shown_by(build: Build) -> Release | None:
     """The SDK that built the bootloaders, None where nothing in the build tells."""
     segments: list[Segment] = []
     with suppress(PackageError):

@@ -13,6 +13,7 @@ import json5
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.memory_map import NETWORK_ADDRESSES
 from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import FwInfo
@@ -20,6 +21,7 @@ from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.nrf5_sdk_package import NEXT_STEP, WHAT_IT_IS, is_nrf5_sdk_manifest
+from pytest_nrf_fota.firmware.other_soc import is_nrf5340, sign_of_other_soc
 from pytest_nrf_fota.firmware.s_slot import (
     fw_info_of,
     s_slot_of,
@@ -34,18 +36,15 @@ LARGEST_ENTRY_BYTES = 16 * 1024 * 1024
 LARGEST_PACKAGE_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 64
 _ENCRYPTED_FLAG = 0x1
-# The nRF5340's network core (product specification, memory map).
-_NETWORK_FLASH = range(0x01000000, 0x01040000)
+_OTHER_BUILD = "Give the package of a build for this board, or the --board that it is for."
 
 
-# The network core's flash (facts/dual-stage-boot.md, 1): its firmware starts there.
-_NETWORK_FLASH = range(0x01000000, 0x01040000)
 # sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
 _NETWORK_IMAGE = 1
 
 
 class ForeignPackageError(PackageError):
-    """The manifest says that the package is for another board."""
+    """A package, or the build that it comes from, is for another board."""
 
 
 class PackageKind(Enum):
@@ -148,7 +147,7 @@ def is_for_network_core(file: UpdateFile) -> bool:
     """
     if not file.image.shows_its_code:
         return file.image_index == _NETWORK_IMAGE
-    return file.image.reset_vector in _NETWORK_FLASH
+    return file.image.reset_vector in NETWORK_ADDRESSES
 
 
 def read_package(path: Path, target: PackageTarget) -> DfuPackage:
@@ -201,7 +200,7 @@ def read_single_image(path: Path, target: PackageTarget) -> DfuPackage:
         )
     manifest = Manifest(files=(ManifestFile(file=path.name),))
     file = _read_file(path, manifest.files[0], {path.name: path.read_bytes()}, target)
-    if file.image.shows_its_code and file.image.reset_vector in _NETWORK_FLASH:
+    if is_for_network_core(file):
         # As the manifest of a package with both cores' images numbers them.
         file = replace(file, image_index=1)
     kind = PackageKind.APPLICATION if file.s_slot is None else PackageKind.MCUBOOT
@@ -325,10 +324,23 @@ def _check_target(path: Path, manifest: Manifest, target: PackageTarget) -> None
         socs = target.socs
         if entry.image_index:
             socs += tuple(name.replace("CPUAPP", "CPUNET") for name in socs)
+        is_other_soc = bool(socs) and entry.soc.lower() not in {name.lower() for name in socs}
+        if entry.soc and is_other_soc and _family(entry.soc) not in map(_family, socs):
+            raise ForeignPackageError(
+                f"The package is for another SoC, {entry.soc!r} (board {entry.board!r}); "
+                f"{target.board_name} has {' or '.join(socs)}.",
+                where=f"{path}, {MANIFEST_NAME}, {entry.file}",
+                next_step=_OTHER_BUILD,
+            )
         if entry.board and target.boards and not _is_for(entry, target.boards):
             raise _foreign(path, entry, "board", entry.board, target, target.boards)
-        if entry.soc and socs and entry.soc.lower() not in {name.lower() for name in socs}:
+        if entry.soc and is_other_soc:
             raise _foreign(path, entry, "soc", entry.soc, target, socs)
+
+
+def _family(soc: str) -> str:
+    """`nrf5340` of `nRF5340_CPUAPP_QKAA`."""
+    return soc.lower().partition("_")[0]
 
 
 def _is_for(entry: ManifestFile, boards: Sequence[str]) -> bool:
@@ -384,6 +396,13 @@ def _read_file(
             where=str(path),
             next_step="Update files are signed with imgtool; is this the unsigned binary?",
         ) from error
+    sign = sign_of_other_soc(image.payload) if is_nrf5340(target.socs) else None
+    if sign is not None:
+        raise ForeignPackageError(
+            f"{entry.file!r} is for another SoC: {sign}, {target.board_name} is an nRF5340.",
+            where=str(path),
+            next_step=_OTHER_BUILD,
+        )
     return UpdateFile(
         name=entry.file,
         data=data,

@@ -6,9 +6,12 @@ cmake/sysbuild/b0_mcuboot_signing.cmake for MCUboot; in all of them cmake/fw_zip
 CONFIG_BOARD, which has no qualifiers since NCS 2.7) and scripts/bootloader/generate_zip.py.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
+
+from pytest_nrf_fota.boards.ncs import PackageStyle
 
 # The name of the default image: the folder of the application that is built.
 APPLICATION_NAME = "nrf5340_fota"
@@ -112,7 +115,7 @@ _SYSBUILD_MCUBOOT_FILES = (
     "signed_by_mcuboot_and_b0_s1_image.bin",
 )
 # Public builds of 2.9.0 name the application's file *.signed.bin, those of 2.7.0 *.bin.
-_SYSBUILD_2_9 = PackageShape(
+_SYSBUILD = PackageShape(
     format_version=1,
     application_file=f"{APPLICATION_NAME}.signed.bin",
     network_file=f"{NETWORK_NAME}.bin",
@@ -126,11 +129,8 @@ _SYSBUILD_2_9 = PackageShape(
     mcuboot_has_slot=False,
     version_b0_is_of_mcuboot=True,
 )
-# sdk-nrf c73baaf107 (January 2025) gave MCUboot's entries `slot`.
-_SYSBUILD_3_0 = replace(_SYSBUILD_2_9, mcuboot_has_slot=True)
-PACKAGE_SHAPES = {
-    "2.3": _CHILD_IMAGES,
-    "2.6": _CHILD_IMAGES,
-    "2.9": _SYSBUILD_2_9,
-    "3.0": _SYSBUILD_3_0,
+PACKAGE_SHAPES: Mapping[PackageStyle, PackageShape] = {
+    PackageStyle.CHILD_IMAGES: _CHILD_IMAGES,
+    PackageStyle.SYSBUILD: _SYSBUILD,
+    PackageStyle.SYSBUILD_WITH_SLOTS: replace(_SYSBUILD, mcuboot_has_slot=True),
 }

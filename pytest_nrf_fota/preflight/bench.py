@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ncs import RELEASES, Release
 from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
 from pytest_nrf_fota.console.log import LogLine
@@ -19,7 +20,7 @@ from pytest_nrf_fota.firmware.dfu_package import PackageKind
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
-from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of
+from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
@@ -32,7 +33,6 @@ from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashError, MemoryLayout
 from pytest_nrf_fota.sim.memories import MEMORIES, NET_FLASH, program
-from pytest_nrf_fota.sim.profile import PROFILES, SSlotUpdate
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.messages import ImageState
 
@@ -68,7 +68,7 @@ class Bench:
         self._clock = clock
         self._pcd_command = PcdCommand()
         self._load(segments)
-        self.profile = PROFILES[ncs or self._release_on_board() or board.boot.ncs]
+        self.profile = RELEASES[ncs] if ncs else self._release_on_board() or board.boot.release
         self.halted = ""
         self._lines: list[LogLine] = []
         self.chain = self._make_chain()
@@ -139,10 +139,10 @@ class Bench:
         """How many image pairs the application sees beside its own."""
         return self._images.count - 1
 
-    def lacks_network_core(self) -> bool:
-        """Whether a board on Bluetooth has neither b0n nor firmware on its network core."""
+    def network_core_is_empty(self) -> bool:
+        """Whether the network core has neither b0n nor firmware."""
         network = self.slots.network
-        return self.board.radio.kind == "ble" and all(
+        return all(
             self._flash.is_erased(address, NET_FLASH.page_size_bytes)
             for address in (network.b0n_address, network.app_address)
         )
@@ -200,7 +200,9 @@ class Bench:
             case PackageKind.APPLICATION:
                 return 1
             case PackageKind.MCUBOOT:
-                return 1 if self.profile.s_slot_update is SSlotUpdate.NSIB_COPY else 2
+                mcuboot = self.running_mcuboot()
+                overwrites = mcuboot is not None and mcuboot.overwrites
+                return self.profile.mcuboot_update_resets(overwrites=overwrites)
             case _:
                 assert_never(kind)
 
@@ -248,12 +250,12 @@ class Bench:
                 next_step="Give one state of the board.",
             )
 
-    def _release_on_board(self) -> str | None:
+    def _release_on_board(self) -> Release | None:
         nsib = self.slots.nsib
         for place in (self.slots.first_bootloader,) if nsib is None else nsib.s_slots:
-            profile = ncs_profile_of(self._flash.read(place.address, place.size_bytes))
-            if profile is not None:
-                return profile
+            release = release_that_built(self._flash.read(place.address, place.size_bytes))
+            if release is not None:
+                return release
         return None
 
     def _make_image_group(self, *, swap_using_offset: bool) -> ImageGroup:

@@ -49,8 +49,9 @@ class Installed:
         guards_downgrade: whether the running MCUboot was built with downgrade prevention.
         slot_size_bytes: of the application's primary slot.
         update_slot_sizes_bytes: of the secondary slot of each image.
-        lacks_network_core: whether the network core's flash is known to be erased; of a board that
-            runs, only what is to be updated is read.
+        network_core_is_empty: whether the network core's flash is known to be erased; of a board
+            that runs, only what is to be updated is read.
+        lacks_network_core: whether it is, on a board whose Bluetooth needs it.
         network_slots: how many image pairs the application knows beside its own.
         ncs: the profile of the virtual kit that its release was taken for.
     """
@@ -65,6 +66,7 @@ class Installed:
     guards_downgrade: bool
     slot_size_bytes: int
     update_slot_sizes_bytes: tuple[int, ...]
+    network_core_is_empty: bool
     lacks_network_core: bool
     network_slots: int
     ncs: str
@@ -234,6 +236,7 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
     slots = bench.slots
     build = bench.running_mcuboot()
     nsib = slots.nsib
+    network_core_is_empty = running is None and bench.network_core_is_empty()
     return Installed(
         boot=boot,
         halted=bench.halted,
@@ -249,7 +252,8 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         update_slot_sizes_bytes=tuple(
             secondary.size_bytes for _, secondary in bench.chain.hardware.image_pairs()
         ),
-        lacks_network_core=running is None and bench.lacks_network_core(),
+        network_core_is_empty=network_core_is_empty,
+        lacks_network_core=network_core_is_empty and bench.board.radio.kind == "ble",
         network_slots=bench.network_slots,
         ncs=bench.profile.ncs,
     )

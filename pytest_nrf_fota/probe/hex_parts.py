@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_nrf_fota.boards.memory_map import NETWORK_ADDRESSES
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.wires.probe import Core
 
-# nRF5340: the network core's flash and UICR lie at 0x0100_0000 and 0x01FF_8000, the QSPI flash in
-# the window 0x1000_0000 to 0x1FFF_FFFF (facts/dual-stage-boot.md, section 1; sdk-zephyr
+# nRF5340: the QSPI flash lies in this window (sdk-zephyr
 # scripts/west_commands/runners/nrf_common.py).
-_NETWORK_ADDRESSES = range(0x0100_0000, 0x0200_0000)
 _EXTERNAL_ADDRESSES = range(0x1000_0000, 0x2000_0000)
 
 
@@ -25,7 +24,7 @@ class HexPart:
 
 def core_of(address: int) -> Core:
     """The core through which an address of the nRF5340 is reached."""
-    return Core.NETWORK if address in _NETWORK_ADDRESSES else Core.APPLICATION
+    return Core.NETWORK if address in NETWORK_ADDRESSES else Core.APPLICATION
 
 
 def is_external(address: int) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     NetworkDescription,
@@ -38,7 +39,6 @@ from pytest_nrf_fota.sim.memories import (
     NET_UICR,
     program,
 )
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.radio import Radio
 from pytest_nrf_fota.sim.uart import Uart
 
@@ -90,7 +90,7 @@ class Kit:
         self.net_uart = Uart(self.clock)
         self.radio = Radio(hci_address, self.clock, settings.link)
         self.state = "held"
-        self._profile = PROFILES[settings.ncs]
+        self._profile = RELEASES[settings.ncs]
         self._pcd_command = PcdCommand()
         self._application: Application | None = None
         # The application's own resets and the debug port's commands must not overlap.

@@ -98,6 +98,19 @@ def test_session_of_twister(
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("board", [(), ("--board=nrf5340dk_sim",)], ids=["no board", "a board"])
+def test_dut_of_another_plugin(
+    user_folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, board: tuple[str, ...]
+) -> None:
+    """It is the other plugin's where no board is given, as pytest-embedded's tests want it."""
+    user_folder.makepyfile(
+        their_plugin="import pytest\n\n@pytest.fixture\ndef dut():\n    return 'theirs'\n",
+        test_mine=f"def test_dut(dut):\n    assert (dut == 'theirs') is {not board}\n",
+    )
+    monkeypatch.setenv("PYTHONPATH", str(user_folder.path), prepend=":")
+    user_folder.runpytest_subprocess("-p", "their_plugin", *board).assert_outcomes(passed=1)
+
+
 def test_first_conftest_is_looked_for_in_testpaths(user_folder: pytest.Pytester) -> None:
     """The board's name stands alone, and is no test path: the project's options are known."""
     folder = user_folder.mkdir("hil")

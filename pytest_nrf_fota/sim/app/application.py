@@ -7,6 +7,7 @@ from functools import partial
 
 from bumble.hci import Address
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.sim.app.console_smp import (
     SerialFrameAssembler,
@@ -29,7 +30,6 @@ from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import MemoryLayout
 from pytest_nrf_fota.sim.pairing import Security, security_error
-from pytest_nrf_fota.sim.profile import Profile
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
@@ -62,7 +62,7 @@ class AppContext:
     uart: Uart
     radio: Radio
     clock: VirtualClock
-    wording: Profile
+    wording: Release
     identity_address: str
     has_controller: bool
     flash_devices: dict[str, MemoryLayout]

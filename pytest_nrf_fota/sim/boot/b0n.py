@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.provisioning import (
     CounterKind,
@@ -21,7 +22,6 @@ from pytest_nrf_fota.firmware.validation_info import find_validation_info
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand, PcdMagic
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import ERASED_BYTE, Flash, FlashError
-from pytest_nrf_fota.sim.profile import Profile
 
 # CONFIG_PCD_BUF_SIZE, its default (sdk-nrf subsys/pcd/Kconfig).
 COPY_CHUNK_BYTES = 512
@@ -88,7 +88,7 @@ class B0nEnd(Enum):
     NEVER_RAN = "there is no b0n that could run"
 
 
-def run_b0n(core: NetworkCore, profile: Profile) -> B0nEnd:
+def run_b0n(core: NetworkCore, profile: Release) -> B0nEnd:
     """One run of b0n, from the moment in which the network core is switched on."""
     provisioning = _provisioning(core)
     if provisioning is None:
@@ -123,7 +123,7 @@ def _read_version(core: NetworkCore, provisioning: ProvisioningData) -> B0nEnd:
 @dataclass(frozen=True)
 class _B0n:
     core: NetworkCore
-    profile: Profile
+    profile: Release
     provisioning: ProvisioningData
 
     def take_over(self) -> B0nEnd:

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     McubootDescription,
@@ -17,7 +18,6 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, Place, StageEnd
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import Profile
 
 # Application core SRAM, 512 KiB (nRF5340 product specification, memory map).
 RAM = range(0x20000000, 0x20080001)
@@ -50,7 +50,7 @@ class BootChain:
     """
 
     hardware: Hardware
-    profile: Profile
+    profile: Release
     max_sectors: int
     before_stage: Callable[[], None] = lambda: None
     assumed: AssumedFirmware = field(default_factory=AssumedFirmware)

@@ -69,8 +69,8 @@ class ScratchJob:
         image_number: number of the pair.
         num_images: how many pairs share the scratch area.
         max_sectors: CONFIG_BOOT_MAX_IMG_SECTORS.
-        clears_whole_scratch: see `sim.profile.Profile.scratch_is_cleared_whole`.
-        clears_whole_trailer: see `sim.profile.Profile.scratch_swap_clears_whole_trailer`.
+        clears_whole_scratch: see `boards.ncs.Release.scratch_is_cleared_whole`.
+        clears_whole_trailer: see `boards.ncs.Release.scratch_swap_clears_whole_trailer`.
         log: prints a line.
     """
 

@@ -573,6 +573,13 @@ def test_what_is_not_there_cannot_be_removed(tmp_path: Path, line: str, said: st
     assert said in error.what
 
 
+@pytest.mark.parametrize("key", ["slots", "slots.primary", "radio"])
+def test_what_is_needed_is_not_only_taken_away(tmp_path: Path, key: str) -> None:
+    """Something of the user's own must take its place."""
+    error = mistake(tmp_path, f'name = "kit"\nbase = "nrf5340dk"\nremove = ["{key}"]\n')
+    assert f"{key}: remove takes it away, and a board needs it" in error.what
+
+
 def test_nothing_can_be_removed_without_a_base(tmp_path: Path) -> None:
     error = mistake(tmp_path, 'remove = ["slots.s0"]\n' + COMPLETE)
     assert "it has no `base`" in error.what

@@ -570,6 +570,16 @@ def test_package_for_another_target(
     assert APP in error.where
 
 
+def test_package_for_another_soc_is_not_told_to_rename_its_board(
+    package_path: Path, target: PackageTarget, app_image: bytes
+) -> None:
+    """A name in manifest_boards would not make it run."""
+    manifest = manifest_of(file_keys(APP), {"file": APP, "board": "thingy91x", "soc": "nrf9151"})
+    error = refusal(zip_file(package_path, {MANIFEST: manifest, APP: app_image}), target)
+    assert "for another SoC, 'nrf9151' (board 'thingy91x')" in error.what
+    assert "manifest_" not in error.next_step
+
+
 def test_named_file_is_not_in_the_package(
     package_path: Path, target: PackageTarget, app_image: bytes
 ) -> None:

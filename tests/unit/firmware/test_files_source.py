@@ -109,9 +109,6 @@ def test_given_files_come_before_the_boards_source(
     by_both = firmware_source(board, demo.baseline, (demo.app_update,), tmp_path)
     assert by_both.app_update == demo.app_update
 
-    with pytest.raises(PackageError, match="without the baseline"):
-        firmware_source(board, None, (demo.app_update,), tmp_path)
-
 
 @pytest.mark.parametrize("variant", Variant)
 def test_what_it_says_that_it_makes(

@@ -83,7 +83,7 @@ class Workshop:
         self, board: BoardType, folder: Path, *, downgrade_prevention: bool = False
     ) -> None:
         self.board = board
-        self._shape = PACKAGE_SHAPES[board.boot.ncs]
+        self._shape = PACKAGE_SHAPES[board.boot.release.packages]
         self._folder = folder
         self._mcuboot = McubootDescription(
             swap="overwrite" if board.slots.secondary_network else "move",

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
@@ -20,7 +21,6 @@ from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash
 from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.sim.memories import MEMORIES, program
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 
 ALONE = load_board("nrf5340dk_mcuboot_sim")
@@ -35,7 +35,7 @@ class Booted:
         program(self.flash, read_hex(DemoSource(firmware_of, folder).baseline))
         self.lines: list[str] = []
         hardware = Hardware(self.flash, slot_map_of(board), self.lines.append)
-        self.chain = BootChain(hardware, PROFILES[board.boot.ncs], 256)
+        self.chain = BootChain(hardware, RELEASES[board.boot.ncs], 256)
         self.end = self.chain.run()
 
 
@@ -116,7 +116,7 @@ def test_a_kit_that_is_not_provisioned_may_be_one_without_nsib(*, has_fw_info: b
         mcuboot = build_payload(0x8200, 0x1000, McubootDescription(), fw_info_version=1)
         flash.write(0x8200, mcuboot)
     hardware = Hardware(flash, slot_map_of(WITH_NSIB), lambda line: None)
-    end = BootChain(hardware, PROFILES["2.3"], 256).run()
+    end = BootChain(hardware, RELEASES["2.3"], 256).run()
     assert isinstance(end, Halt)
     assert "the kit is not provisioned" in end.reason
     assert ("nrf5340dk_mcuboot" in end.reason) is not has_fw_info
@@ -124,7 +124,7 @@ def test_a_kit_that_is_not_provisioned_may_be_one_without_nsib(*, has_fw_info: b
 
 def test_empty_flash_has_no_bootloader() -> None:
     hardware = Hardware(Flash(MEMORIES, VirtualClock()), slot_map_of(ALONE), lambda line: None)
-    end = BootChain(hardware, PROFILES["2.3"], 256).run()
+    end = BootChain(hardware, RELEASES["2.3"], 256).run()
     assert isinstance(end, Halt)
     assert "no bootloader at address 0" in end.reason
 

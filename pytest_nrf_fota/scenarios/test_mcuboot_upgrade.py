@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.errors import BoardError
+from pytest_nrf_fota import (
+    BoardError,
+    Dut,
+    FirmwareSource,
+    Outcome,
+    UpgradeNotProvenError,
+    Variant,
+    assert_upgraded,
+)
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.provisioning import CounterArea, CounterKind, parse_provisioning
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, UpgradeNotProvenError, assert_upgraded
 
 pytestmark = pytest.mark.needs("nsib", "mcuboot_update")
 

@@ -6,11 +6,8 @@ MCUboot brings a new key; NSIB holds its keys in OTP and gives up the lower ones
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota import Dut, FirmwareSource, Outcome, Variant, assert_upgraded
 from pytest_nrf_fota.firmware.provisioning import ProvisionedKey, parse_provisioning
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 pytestmark = pytest.mark.needs("nsib", "mcuboot_update", "image_group", "signature")
 

@@ -4,14 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError, NotSeenError
+from pytest_nrf_fota import (
+    BoardError,
+    Dut,
+    Faults,
+    FirmwareSource,
+    NotSeenError,
+    Outcome,
+    Says,
+    Source,
+    Upgrade,
+    Variant,
+    Verdict,
+    assert_upgraded,
+)
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, Says, Source, Verdict, assert_upgraded
-from pytest_nrf_fota.wires.faults import Faults
 
 pytestmark = pytest.mark.needs("image_group", "set_pending")
 

@@ -2,9 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.log import LogPosition
-from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota import Dut, FirmwareSource, LogPosition
 
 pytestmark = pytest.mark.needs("serial_recovery", "image_group")
 

@@ -9,15 +9,18 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.log import LogPosition
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError
+from pytest_nrf_fota import (
+    BoardError,
+    Dut,
+    FirmwareSource,
+    ImageState,
+    LogPosition,
+    Outcome,
+    Upgrade,
+    Variant,
+    assert_upgraded,
+)
 from pytest_nrf_fota.firmware.damage import lose_magic
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 pytestmark = pytest.mark.needs("image_group")
 

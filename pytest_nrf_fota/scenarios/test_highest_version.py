@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
+from pytest_nrf_fota import BoardError, Dut, FirmwareSource, Outcome, Upgrade, assert_upgraded
 from pytest_nrf_fota.boards.board import Slot
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.damage import change_payload, lose_end_of_payload, lose_magic
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
-from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 pytestmark = pytest.mark.needs("highest_version")
 

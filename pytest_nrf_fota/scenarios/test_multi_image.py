@@ -2,10 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, Says, assert_upgraded
+from pytest_nrf_fota import Dut, FirmwareSource, Outcome, Says, Variant, assert_upgraded
 
 pytestmark = pytest.mark.needs("netcore_slots", "set_pending")
 

@@ -2,11 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError
-from pytest_nrf_fota.verdict.evidence import assert_upgraded
+from pytest_nrf_fota import BoardError, Dut, FirmwareSource, Upgrade, assert_upgraded
 
 pytestmark = pytest.mark.needs("external_flash", "image_group")
 
