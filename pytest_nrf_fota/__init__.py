@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     )
     from pytest_nrf_fota.artifacts.source import FirmwareSource as FirmwareSource
     from pytest_nrf_fota.boards.board import BoardType as BoardType
+    from pytest_nrf_fota.bootlog.line import LogLine as LogLine
     from pytest_nrf_fota.bootlog.report import Boot as Boot
     from pytest_nrf_fota.console.console import Console as Console
     from pytest_nrf_fota.console.expect import Seen as Seen
-    from pytest_nrf_fota.console.log import LogLine as LogLine
     from pytest_nrf_fota.console.log import LogPosition as LogPosition
     from pytest_nrf_fota.console.shell import ZephyrShell as ZephyrShell
     from pytest_nrf_fota.dut.dut import Dut as Dut
@@ -55,10 +55,11 @@ if TYPE_CHECKING:
 _NAMES_OF = {
     "artifacts.source": "ArtifactUnavailableError FirmwareSource",
     "boards.board": "BoardType",
+    "bootlog.line": "LogLine",
     "bootlog.report": "Boot",
     "console.console": "Console",
     "console.expect": "Seen",
-    "console.log": "LogLine LogPosition",
+    "console.log": "LogPosition",
     "console.shell": "ZephyrShell",
     "dut.dut": "Dut",
     "dut.upgrade": "Upgrade",

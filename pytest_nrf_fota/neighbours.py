@@ -1,9 +1,8 @@
 """Peace with other plugins in the same environment.
 
 pytest-embedded asks for a fixture `target` in every test. Where labgrid is installed too, its
-fixture of that name answers, and skips all tests without `--lg-env` (facts/field.md, traps in
-Python land). In a session that gives labgrid nothing to do, `target` is what pytest-embedded means:
-unset.
+fixture of that name answers, and skips all tests without `--lg-env`. In a session that gives
+labgrid nothing to do, `target` is what pytest-embedded means: unset.
 """
 
 import pytest

@@ -16,11 +16,7 @@ from pytest_nrf_fota.run_settings import (
     board_option,
     host_radio_of,
 )
-from pytest_nrf_fota.shared_options import (
-    GROUP,
-    add_shared_options,
-    take_values_from_paths,
-)
+from pytest_nrf_fota.shared_options import add_shared_options, take_values_from_paths
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -36,95 +32,7 @@ _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """The options that are ours alone; those that others have, too, come last."""
-    group = parser.getgroup(GROUP, "firmware upgrades on Nordic kits")
-    group.addoption(
-        "--board-dir",
-        dest="nrf_fota_board_dir",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="folder with your own board files (repeatable; before the packaged ones)",
-    )
-    group.addoption(
-        "--baseline",
-        dest="nrf_fota_baseline",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="BUILD",
-        help="firmware to start from: a west build folder, or hex files (repeat it for each core)",
-    )
-    group.addoption(
-        "--update",
-        dest="nrf_fota_update",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="BUILD",
-        help="what to upgrade to: a west build folder, dfu_application.zip, dfu_mcuboot.zip, or a "
-        "signed .bin (repeatable)",
-    )
-    group.addoption(
-        "--nsib-key",
-        dest="nrf_fota_nsib_key",
-        type=Path,
-        metavar="PEM",
-        help="private key that --update is signed with for NSIB, to make variants of it",
-    )
-    group.addoption(
-        "--mcuboot-key",
-        dest="nrf_fota_mcuboot_key",
-        type=Path,
-        metavar="PEM",
-        help="private key that --update is signed with for MCUboot, to make variants of it",
-    )
-    group.addoption(
-        "--firmware-variant",
-        dest="nrf_fota_variant",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="firmware that you built for tests that want it, such as app_hangs_in_boot=ZIP "
-        "(repeatable)",
-    )
-    group.addoption(
-        "--nightly",
-        dest="nrf_fota_nightly",
-        action="store_true",
-        help="run tests that are marked `nightly`, too (-m nightly: them alone)",
-    )
-    group.addoption(
-        "--skip-flash",
-        dest="nrf_fota_skip_flash",
-        action="store_true",
-        help="do not flash a board that holds the baseline's bytes, whatever lies beside them "
-        "(without it, one that flashing would not change at all is not flashed either)",
-    )
-    group.addoption(
-        "--radio",
-        dest="nrf_fota_radio",
-        action="append",
-        default=[],
-        metavar="RADIO",
-        help="how this host reaches boards on BLE: bleak (its own Bluetooth; the default for kits) "
-        "or bumble:usb:0, bumble:serial:PORT, bumble:tcp-client:HOST:PORT (an HCI controller; "
-        "repeat it for each xdist worker)",
-    )
-    group.addoption(
-        "--run-dir",
-        dest="nrf_fota_run_dir",
-        type=Path,
-        metavar="DIR",
-        help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
-    )
-    group.addoption(
-        "--no-preflight",
-        dest="nrf_fota_no_preflight",
-        action="store_true",
-        help="do not rehearse each update on a copy of the board before it is sent",
-    )
+    """The settings; the options come last, in the hook below."""
     parser.addini("nrf_fota_board", "board to use when --board is not given")
     parser.addini("nrf_fota_board_dir", "folders with your own board files", type="paths")
     if any(name.endswith("conftest.py") for name, _ in pluginmanager.list_name_plugin()):
@@ -136,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
-    """Add the options whose names others may want, once all others have theirs."""
+    """Add the options, once all others have theirs."""
     take_values_from_paths(early_config.known_args_namespace.file_or_dir, args)
     try:
         yield

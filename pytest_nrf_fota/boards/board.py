@@ -135,13 +135,15 @@ class ExternalFlash(_Section):
 class ConsoleSettings(_Section):
     """The UART. Without `prompt` the board's application has no shell.
 
-    `shell` is false for an application without one, where the base board has a prompt.
+    `shell` is false for an application without one, where the base board has a prompt;
+    `flash_shell` for one whose shell has no `flash` commands.
     `reopen_s` is how long the port may be away, as USB serial ports are while a debugger restarts.
     """
 
     baudrate: int = Field(gt=0)
     prompt: Regex | None = None
     shell: bool = True
+    flash_shell: bool = True
     typing_chunk_bytes: int = Field(default=24, gt=0)
     reopen_s: float = Field(default=5.0, ge=0)
 
@@ -150,14 +152,21 @@ class ConsoleSettings(_Section):
         """Whether commands can be typed."""
         return self.prompt is not None and self.shell
 
+    @property
+    def can_erase_flash(self) -> bool:
+        """Whether the external flash can be erased by a command."""
+        return self.has_shell and self.flash_shell
+
 
 RadioKind: TypeAlias = Literal["ble", "serial_over_console", "serial", "udp"]
+Pairing: TypeAlias = Literal["none", "just_works", "passkey"]
 
 
 class RadioSettings(_Section):
     """How SMP reaches the board.
 
-    `serial_over_console` shares the console's UART, `serial` has a port of its own. `name` is what
+    `serial_over_console` shares the console's UART, `serial` has a port of its own: of a kit the
+    serial port number `vcom`, from 0 in the order of its USB interfaces. `name` is what
     a board on BLE advertises. `host` is which radio of this host reaches it, as for `--radio`
     (smp/host_radio.py); left out, a kit is reached by this host's Bluetooth, a virtual kit by its
     own HCI socket.
@@ -165,9 +174,10 @@ class RadioSettings(_Section):
 
     kind: RadioKind
     name: str | None = None
+    vcom: int | None = Field(default=None, ge=0)
     host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)
-    pairing: Literal["none", "just_works", "passkey"] = "none"
+    pairing: Pairing = "none"
     passkey: PasskeyRegex = r"Passkey for .*: (?P<passkey>\d{6})\b"
 
 
@@ -230,8 +240,8 @@ class BootSettings(_Section):
     def takes_pending_images(self) -> bool:
         """Whether an image must be pending before MCUboot takes it.
 
-        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses
-        to set one pending over SMP with ENOTSUP (facts/real-firmware-targets.md).
+        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses to
+        set one pending over SMP with ENOTSUP.
         """
         return self.bootloader_mode not in ("none", "ram_load")
 
@@ -249,7 +259,7 @@ class Timeouts(_Section):
     app_start_s: float | None = Field(default=None, gt=0)
     probe_s: float = Field(default=120.0, gt=0)
     smp_s: float = Field(default=5.0, gt=0)
-    # The first upload packet may erase a whole slot (facts/smp-over-ble-speed.md, step 3).
+    # The first upload packet may erase a whole slot.
     first_upload_packet_s: float = Field(default=40.0, gt=0)
 
 

@@ -102,12 +102,9 @@ def _wrong_external_flash(board: BoardType) -> Iterator[str]:
 
 def _impossible_radio(board: BoardType) -> Iterator[str]:
     kind = board.radio.kind
-    why = ""
     match board.provider:
         case "usb" | "sim":
-            possible: tuple[RadioKind, ...] = ("ble", "serial_over_console")
-            if kind == "serial":
-                why = "; of a kit's two ports one is the console, the other the network core's log"
+            possible: tuple[RadioKind, ...] = ("ble", "serial_over_console", "serial")
         case "qemu":
             possible = ("serial", "serial_over_console")
         case "native_sim":
@@ -117,8 +114,16 @@ def _impossible_radio(board: BoardType) -> Iterator[str]:
     if kind not in possible:
         yield (
             f"radio.kind: provider {board.provider!r} reaches no board by {kind!r}, but by "
-            f"{' or '.join(map(repr, possible))}{why}"
+            f"{' or '.join(map(repr, possible))}"
         )
+    is_kits_port = kind == "serial" and board.provider in ("usb", "sim")
+    if is_kits_port and board.radio.vcom is None:
+        yield (
+            "radio.vcom: missing; which of the kit's serial ports carries SMP, from 0 in the order "
+            "of its USB interfaces (nrf-fota doctor lists them)"
+        )
+    elif board.radio.vcom is not None and not is_kits_port:
+        yield f"radio.vcom: is for a kit with radio.kind = 'serial', not {kind!r}"
 
 
 def _other_uart_than_said(board: BoardType) -> Iterator[str]:

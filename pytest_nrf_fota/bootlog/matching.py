@@ -1,6 +1,7 @@
 """Match lines with the catalogue, once for each text, and find the lines worth matching."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern, Stage
 
@@ -80,6 +81,10 @@ class LineMatcher:
     """Matches lines; remembers a bounded number of them, because boots repeat theirs."""
 
     def __init__(self, patterns: tuple[LogPattern, ...] = CATALOGUE) -> None:
+        # Anchors side by side: most lines hold none of them.
+        self._anchors = [
+            (anchor, place) for place, p in enumerate(patterns) for anchor in p.anchors
+        ]
         self._patterns = patterns
         self.remembered: dict[str, LineFacts] = {}
 
@@ -95,11 +100,10 @@ class LineMatcher:
     def _match(self, body: str) -> LineFacts:
         text = body[:_LONGEST_MATCHED_CHARS]
         hits: list[Hit] = []
-        for pattern in self._patterns:
-            if pattern.may_match(text):
-                found = pattern.regex.search(text)
-                if found is not None:
-                    hits.append(Hit(pattern, found.groupdict()))
+        for place in sorted({place for anchor, place in self._anchors if anchor in text}):
+            found = self._patterns[place].regex.search(text)
+            if found is not None:
+                hits.append(Hit(self._patterns[place], found.groupdict()))
         if not hits:
             return NOTHING
         strong = [hit for hit in hits if hit.pattern.name not in _WEAK]
@@ -119,10 +123,11 @@ def _earliest(stages: list[Stage | None]) -> Stage | None:
     return min(named) if named else None
 
 
-def watch_words(patterns: tuple[LogPattern, ...] = CATALOGUE) -> tuple[str, ...]:
-    """Texts of which every watched line holds one; none of them holds another."""
-    words = {word for pattern in patterns if pattern.watched for word in pattern.anchors}
-    words |= {*_WATCHED_TEXTS, *_SHARED_TEXTS}
+@cache
+def watch_words(more: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Texts of which every watched line holds one, and `more`; none of them holds another."""
+    words = {word for pattern in CATALOGUE if pattern.watched for word in pattern.anchors}
+    words |= {*_WATCHED_TEXTS, *_SHARED_TEXTS, *more}
     return tuple(sorted(word for word in words if not any(o in word for o in words if o != word)))
 
 

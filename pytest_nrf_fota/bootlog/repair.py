@@ -3,6 +3,7 @@
 import difflib
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern, Stage
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineFacts, LineMatcher
@@ -35,13 +36,6 @@ class LineRepair:
         self._matcher = matcher
         self._attempts_left = _MOST_ATTEMPTS
         self._tried: dict[str, LineFacts] = {}
-        self._templates = tuple(
-            _template(pattern, example)
-            for pattern in CATALOGUE
-            if pattern.watched or pattern.stage in (Stage.NSIB, Stage.MCUBOOT)
-            for example in pattern.examples
-            if len(example) >= _LEAST_CHARS and _is_plain(example)
-        )
 
     def facts(self, body: str) -> LineFacts:
         """What the line says once it is repaired; `NOTHING` where it cannot be."""
@@ -68,7 +62,7 @@ class LineRepair:
         bigrams = _bigrams(plain)
         near = [
             template
-            for template in self._templates
+            for template in _templates()
             if len(bigrams & template.bigrams) >= 0.6 * min(len(bigrams), len(template.bigrams))
             and abs(len(plain) - len(template.text)) <= 12
         ]
@@ -86,6 +80,17 @@ class LineRepair:
             if found.hits:
                 best, least_damaged = found, damaged
         return best
+
+
+@cache
+def _templates() -> tuple[_Template, ...]:
+    return tuple(
+        _template(pattern, example)
+        for pattern in CATALOGUE
+        if pattern.watched or pattern.stage in (Stage.NSIB, Stage.MCUBOOT)
+        for example in pattern.examples
+        if len(example) >= _LEAST_CHARS and _is_plain(example)
+    )
 
 
 def _fill_in(

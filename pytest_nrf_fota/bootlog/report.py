@@ -4,13 +4,13 @@ Every fact carries a `Seen`, the line it was read from. A field that is None or 
 means that no such line was seen, never that the opposite is true.
 """
 
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
-
-from pydantic import TypeAdapter
+from itertools import chain, count
 
 from pytest_nrf_fota.bootlog.catalogue.pattern import Stage
-from pytest_nrf_fota.console.log import LogLine
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class TrailerLine:
     """`Primary image: magic=..., swap_type=..., copy_done=..., image_ok=...`.
 
     `area` is `primary`, `secondary` or `scratch`. Flags: 1 set, 2 bad, 3 unset
-    (facts/dual-stage-boot.md, 4.2). Fields are None where the line was cut short.
+    (MCUboot bootutil_misc.c). Fields are None where the line was cut short.
     """
 
     area: str
@@ -165,7 +165,7 @@ class ImageRound:
     """One look of MCUboot at an image pair: its trailers, and what it decided.
 
     `decision` is None where the `Swap type` line is missing: MCUboot then found an image for the
-    other S slot (facts/dual-stage-boot.md, 4.5), or it resumed a swap (`is_resume`).
+    other S slot (sdk-mcuboot loader.c), or it resumed a swap (`is_resume`).
     """
 
     trailers: tuple[TrailerLine, ...]
@@ -249,7 +249,7 @@ class McubootReport:
         warnings: other lines of level W or E.
         chainload_address: offset of the image that it starts.
         image_version: `Image version: v...`, without the build number.
-        jumped: `Jumping to the first image slot`. Often missing (facts/dual-stage-boot.md, 0.5).
+        jumped: `Jumping to the first image slot`. Often missing (seen in UART logs).
         recovery: lines of serial recovery and USB DFU.
         gave_up: `Unable to find bootable image` and its like.
     """
@@ -277,7 +277,6 @@ class NetworkCoreUpdate:
     """The network core's update through PCD; `failed` are the lines that say so."""
 
     started: Seen | None
-    turned_on: Seen | None
     turned_off: Seen | None
     done: Seen | None
     failed: tuple[Seen, ...]
@@ -413,7 +412,6 @@ class AppReport:
     identity_address: str | None
     identity_seen: Seen | None
     build_time: str | None
-    build_seen: Seen | None
     versions: tuple[Seen, ...]
     ready: Seen | None
     flash_errors: tuple[Seen, ...]
@@ -423,38 +421,54 @@ class AppReport:
 
 
 @dataclass(frozen=True)
-class BootRecord:
+class Boot:
     """One boot: from its first line to the last line before the next boot.
 
     Args:
         number: counted from 1 through the whole log, boots that are not kept included.
         start_is_missing: the log begins in the middle of it.
+        lines: those that were kept, in order.
+        line_count: all of them.
         stages: in order.
+        firmware_version, bootloader_version: the numbers that the board file's patterns find in the
+            lines of NSIB and of MCUboot; None where the reader was given no patterns.
+        refusals: lines with which a bootloader rejected something, in order.
         repeats_previous: it printed what the boot before it printed, times aside.
         unknown: lines of bootloader stages that the catalogue does not know, at most 30.
         unknown_count: all of them.
         dropped_lines: lines of which nothing was kept, to bound memory.
     """
 
-    number: int
-    start_is_missing: bool
-    first: Seen
-    last: Seen
-    line_count: int
-    stages: tuple[StageSpan, ...]
-    nsib: NsibReport | None
-    mcuboot: McubootReport | None
-    network_core: NetworkCoreUpdate | None
-    trusted_firmware: tuple[Seen, ...]
-    app: AppReport | None
-    faults: tuple[Fault, ...]
-    reset_causes: tuple[ResetCause, ...]
-    smp_events: tuple[SmpEvent, ...]
-    shell: ShellReport | None
-    repeats_previous: bool
-    unknown: tuple[Seen, ...]
-    unknown_count: int
-    dropped_lines: int
+    number: int = 0
+    start_is_missing: bool = False
+    lines: tuple[Seen, ...] = ()
+    line_count: int = 0
+    stages: tuple[StageSpan, ...] = ()
+    nsib: NsibReport | None = None
+    mcuboot: McubootReport | None = None
+    network_core: NetworkCoreUpdate | None = None
+    app: AppReport | None = None
+    faults: tuple[Fault, ...] = ()
+    reset_causes: tuple[ResetCause, ...] = ()
+    smp_events: tuple[SmpEvent, ...] = ()
+    shell: ShellReport | None = None
+    firmware_version: int | None = None
+    bootloader_version: int | None = None
+    refusals: tuple[str, ...] = ()
+    repeats_previous: bool = False
+    unknown: tuple[Seen, ...] = ()
+    unknown_count: int = 0
+    dropped_lines: int = 0
+
+    @property
+    def first(self) -> Seen:
+        """Its first line."""
+        return self.lines[0]
+
+    @property
+    def last(self) -> Seen:
+        """Its last line so far."""
+        return self.lines[-1]
 
     def stage(self, stage: Stage) -> StageSpan | None:
         """The span of a stage; None where it was not seen."""
@@ -464,6 +478,124 @@ class BootRecord:
     def reached_app(self) -> bool:
         """Whether the application printed anything."""
         return self.stage(Stage.APP) is not None
+
+    @property
+    def app_ready(self) -> bool:
+        """Whether the application printed the line that the board file calls ready."""
+        return self.app is not None and self.app.ready is not None
+
+    @property
+    def nsib_slot(self) -> int | None:
+        """The slot that NSIB tried last."""
+        return self.nsib.attempts[-1].slot if self.nsib and self.nsib.attempts else None
+
+    @property
+    def key_hash(self) -> str | None:
+        """First and last byte of the hash of the key that NSIB tried last, as `7f...07`."""
+        attempts = self.nsib.attempts if self.nsib is not None else ()
+        keys = [key for attempt in attempts for key in attempt.keys if key.hash_ends is not None]
+        return keys[-1].hash_ends if keys else None
+
+    @property
+    def counter_set_to(self) -> int | None:
+        """The version that NSIB stored in the monotonic counter."""
+        attempts = self.nsib.attempts if self.nsib is not None else ()
+        stored = [one.counter_set_to for one in attempts if one.counter_set_to is not None]
+        return stored[-1] if stored else None
+
+    @property
+    def image_version(self) -> str | None:
+        """The version of the image that MCUboot starts, where it prints one."""
+        return self.mcuboot.image_version if self.mcuboot is not None else None
+
+    @property
+    def chainload_address(self) -> int | None:
+        """Offset of the image that MCUboot starts."""
+        return self.mcuboot.chainload_address if self.mcuboot is not None else None
+
+    @property
+    def identity_address(self) -> str | None:
+        """The application's Bluetooth address, upper case."""
+        return self.app.identity_address if self.app is not None else None
+
+    @property
+    def build_time(self) -> str | None:
+        """What follows `build time: `."""
+        return self.app.build_time if self.app is not None else None
+
+    @property
+    def swaps(self) -> tuple[Swap, ...]:
+        """Exchanges of images that MCUboot printed a line for."""
+        swaps = self.mcuboot.swaps if self.mcuboot is not None else ()
+        return tuple(swap for swap in swaps if swap.algorithm is not None)
+
+    @property
+    def overwritten(self) -> tuple[int, ...]:
+        """Numbers of the images that MCUboot replaced without keeping the old ones."""
+        return tuple(image for image, _ in self._overwrites)
+
+    @property
+    def swapped(self) -> bool:
+        """Whether MCUboot exchanged images on this boot, or overwrote one."""
+        return bool(self.swaps)
+
+    @property
+    def replaced_app(self) -> bool:
+        """Whether MCUboot exchanged or overwrote what may be the application."""
+        return bool(self._swaps_of_app)
+
+    @property
+    def swap_type(self) -> str | None:
+        """What MCUboot had decided when it began to replace what may be the application.
+
+        None where it replaced nothing, or resumed a swap that a reset had cut.
+        """
+        decided = [swap.decided for swap in self._swaps_of_app if swap.decided is not None]
+        return decided[-1] if decided else None
+
+    @property
+    def wanted_swap(self) -> bool:
+        """Whether MCUboot had decided to exchange images."""
+        decisions = self.mcuboot.decisions if self.mcuboot is not None else ()
+        return any(decision.swap_type != "none" for decision in decisions)
+
+    @property
+    def _overwrites(self) -> list[tuple[int, Swap]]:
+        # Releases before NCS 2.6 number neither their decisions nor what they overwrite: both come
+        # in the order of the images.
+        overwrites = [swap for swap in self.swaps if swap.algorithm == _OVERWRITE]
+        decisions = self.mcuboot.decisions if self.mcuboot is not None else ()
+        wanted = [
+            place
+            for place, one in enumerate(decisions)
+            if one.swap_type != "none" and not self._is_taken_back(place, overwrites)
+        ]
+        return [
+            (in_order if swap.image is None else swap.image, swap)
+            for in_order, swap in zip(chain(wanted, count(len(wanted))), overwrites, strict=False)
+        ]
+
+    def _is_taken_back(self, place: int, overwrites: Sequence[Swap]) -> bool:
+        """Whether the update that a decision was about was refused right after it.
+
+        sdk-mcuboot v1.9.99-ncs4, loader.c: boot_validated_swap_type.
+        """
+        assert self.mcuboot is not None
+        decisions = self.mcuboot.decisions
+        begin = decisions[place].seen.line_number
+        behind = [one.seen for one in decisions[place + 1 :][:1]]
+        ends = [seen.line_number for seen in (*behind, *(one.seen for one in overwrites[:1]))]
+        return any(
+            refusal.pattern in _REFUSALS_OF_UPDATES
+            and refusal.slot != "primary"
+            and begin < refusal.seen.line_number < min(ends, default=sys.maxsize)
+            for refusal in self.mcuboot.refusals
+        )
+
+    @property
+    def _swaps_of_app(self) -> list[Swap]:
+        others = [swap for image, swap in self._overwrites if image != 0]
+        return [swap for swap in self.swaps if swap not in others]
 
     def seconds_between(self, earlier: Stage, later: Stage) -> float | None:
         """Seconds from the first line of one stage to the first line of another, by capture time.
@@ -476,6 +608,34 @@ class BootRecord:
         if first.first.time_s is None or second.first.time_s is None:
             return None
         return second.first.time_s - first.first.time_s
+
+    def summary(self) -> str:
+        """One line for people: slot, versions, swap."""
+        parts: list[str] = []
+        if self.nsib_slot is not None:
+            parts.append(f"NSIB boots slot {self.nsib_slot}")
+        if self.firmware_version is not None:
+            parts.append(f"Firmware version {self.firmware_version}")
+        mcuboot = self.stage(Stage.MCUBOOT)
+        if mcuboot is not None and not mcuboot.is_silent:
+            marker = "" if self.bootloader_version is None else f" {self.bootloader_version}"
+            parts.append(f"Starting bootloader{marker}")
+        if any(swap.algorithm != _OVERWRITE for swap in self.swaps):
+            parts.append(f"swap {self.swap_type or 'resumed'}")
+        if self.overwritten:
+            parts.append(f"overwrote image {' and '.join(map(str, self.overwritten))}")
+        if self.image_version:
+            parts.append(f"image v{self.image_version}")
+        parts += self.refusals
+        parts.append("application runs" if self.reached_app else "no application")
+        return ", ".join(parts)
+
+
+_OVERWRITE = "overwrite"
+# Said of what lies in a secondary slot, right after the decision on it.
+_REFUSALS_OF_UPDATES = frozenset(
+    {"image_invalid", "insufficient_version", "wrong_s_image", "wrong_reset_address"}
+)
 
 
 # --- the whole log ---
@@ -579,7 +739,7 @@ class BootReport:
         is_binary: most of it is no text.
     """
 
-    boots: tuple[BootRecord, ...]
+    boots: tuple[Boot, ...]
     boot_count: int
     line_count: int
     size_bytes: int
@@ -595,7 +755,7 @@ class BootReport:
     is_binary: bool
 
     @property
-    def last_boot(self) -> BootRecord | None:
+    def last_boot(self) -> Boot | None:
         """The last boot; None where the log holds none."""
         return self.boots[-1] if self.boots else None
 
@@ -603,96 +763,3 @@ class BootReport:
     def faults(self) -> tuple[Fault, ...]:
         """The faults of all boots, in order."""
         return tuple(fault for boot in self.boots for fault in boot.faults)
-
-    def to_json(self) -> str:
-        """The report as JSON text; enums by their value, addresses and sizes as numbers."""
-        return TypeAdapter(BootReport).dump_json(self, indent=2).decode()
-
-
-# --- the short form that a verdict is reached from ---
-
-
-@dataclass(frozen=True)
-class BoardPatterns:
-    """The two numbered lines whose wording a board file sets; None where the board has none."""
-
-    firmware_version: str | None
-    bootloader_version: str | None
-    app_ready: str
-
-
-@dataclass(frozen=True)
-class SwapDecision:
-    """One `Swap type` line of MCUboot."""
-
-    image: int | None
-    swap_type: str
-
-
-@dataclass
-class Boot:
-    """One boot, from its first bootloader line to the last line before the next boot.
-
-    Fields are None or empty where the boot printed no such line. `swap_type` is what MCUboot had
-    decided when it began to swap, None where it swapped nothing or resumed an interrupted swap.
-    `overwritten` are the numbers of the images that it replaced without keeping the old ones.
-    `refusals` are the lines with which a bootloader rejected something, in order.
-    """
-
-    lines: list[LogLine] = field(default_factory=list)
-    stages: list[Stage] = field(default_factory=list)
-    nsib_slot: int | None = None
-    firmware_version: int | None = None
-    key_hash: str | None = None
-    counter_set_to: int | None = None
-    bootloader_version: int | None = None
-    swap_decisions: list[SwapDecision] = field(default_factory=list)
-    swap_algorithm: str | None = None
-    swap_type: str | None = None
-    overwritten: list[int] = field(default_factory=list)
-    chainload_address: int | None = None
-    image_version: str | None = None
-    identity_address: str | None = None
-    build_time: str | None = None
-    refusals: list[str] = field(default_factory=list)
-    app_ready: bool = False
-
-    @property
-    def reached_app(self) -> bool:
-        """Whether the application printed anything."""
-        return Stage.APP in self.stages
-
-    @property
-    def swapped(self) -> bool:
-        """Whether MCUboot exchanged images on this boot, or overwrote one."""
-        return self.swap_algorithm is not None or bool(self.overwritten)
-
-    @property
-    def replaced_app(self) -> bool:
-        """Whether MCUboot exchanged or overwrote what may be the application."""
-        return self.swap_algorithm is not None or 0 in self.overwritten
-
-    @property
-    def wanted_swap(self) -> bool:
-        """Whether MCUboot had decided to exchange images."""
-        return any(decision.swap_type != "none" for decision in self.swap_decisions)
-
-    def summary(self) -> str:
-        """One line for people: slot, versions, swap."""
-        parts: list[str] = []
-        if self.nsib_slot is not None:
-            parts.append(f"NSIB boots slot {self.nsib_slot}")
-        if self.firmware_version is not None:
-            parts.append(f"Firmware version {self.firmware_version}")
-        if Stage.MCUBOOT in self.stages:
-            marker = "" if self.bootloader_version is None else f" {self.bootloader_version}"
-            parts.append(f"Starting bootloader{marker}")
-        if self.swap_algorithm is not None:
-            parts.append(f"swap {self.swap_type or 'resumed'}")
-        if self.overwritten:
-            parts.append(f"overwrote image {' and '.join(map(str, self.overwritten))}")
-        if self.image_version:
-            parts.append(f"image v{self.image_version}")
-        parts += self.refusals
-        parts.append("application runs" if self.reached_app else "no application")
-        return ", ".join(parts)

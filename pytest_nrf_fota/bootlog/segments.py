@@ -3,12 +3,13 @@
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineFacts
-from pytest_nrf_fota.bootlog.report import Seen
+from pytest_nrf_fota.bootlog.report import Boot, Seen
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 
 # `<inf> module: text`, as applications log; MCUboot's own module is left out.
@@ -24,6 +25,8 @@ _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
 _MOST_LINES_BETWEEN = 3
 _BANNERS = frozenset({"banner", "banner_more", "mcuboot_banner"})
 _LONGEST_SHOWN_CHARS = 500
+# Of each stage so many of the first lines are kept, of the last, and of known ones between.
+KEPT_LINES = 400
 
 
 class RawLine(NamedTuple):
@@ -48,56 +51,54 @@ class RawLine(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How many lines of one stage are kept: the first and the last of them."""
-
-    first_lines: int
-    last_lines: int
-
-
 @dataclass
 class RawStage:
-    """One stage's lines, the middle of very many left out."""
+    """One stage's lines. Of the middle of very many, only known ones are kept.
+
+    `ready` is the line that the board file calls ready.
+    """
 
     stage: Stage
-    limits: Limits
     first_lines: list[RawLine] = field(default_factory=list)
+    known_lines: list[RawLine] = field(default_factory=list)
     last_lines: deque[RawLine] = field(default_factory=deque)
     line_count: int = 0
     dropped: int = 0
     last: RawLine | None = None
+    ready: RawLine | None = None
 
     def add(self, line: RawLine) -> None:
         """Append a line."""
         self.line_count += 1
-        self.last = line
-        if len(self.first_lines) < self.limits.first_lines:
+        # An empty line may stand for an SMP frame.
+        self.last = line if line.body or self.last is None else self.last
+        if len(self.first_lines) < KEPT_LINES:
             self.first_lines.append(line)
             return
         self.last_lines.append(line)
-        if len(self.last_lines) > self.limits.last_lines:
-            self.last_lines.popleft()
-            self.dropped += 1
+        if len(self.last_lines) > KEPT_LINES:
+            left_out = self.last_lines.popleft()
+            if left_out.facts.hits and len(self.known_lines) < KEPT_LINES:
+                self.known_lines.append(left_out)
+            else:
+                self.dropped += 1
 
     def extend(self, lines: list[RawLine]) -> None:
         """Append several lines."""
         if not lines:
             return
-        if len(self.first_lines) + len(lines) > self.limits.first_lines:
+        if len(self.first_lines) + len(lines) > KEPT_LINES:
             for line in lines:
                 self.add(line)
             return
         self.first_lines += lines
         self.line_count += len(lines)
-        self.last = lines[-1]
+        self.last = next((line for line in reversed(lines) if line.body), self.last)
 
-    def pass_over(self, count: int, lines: list[RawLine]) -> None:
-        """Count lines of which only `lines`, the last, are kept."""
-        self.dropped += count - len(lines)
-        self.line_count += count - len(lines)
-        for line in lines:
-            self.add(line)
+    def pass_over(self, count: int) -> None:
+        """Count lines between the first and the last ones, of which nothing is kept."""
+        self.dropped += count
+        self.line_count += count
 
     def give_back(self, is_wanted: Callable[[RawLine], bool], most: int) -> list[RawLine]:
         """Take the last lines of a kind out again, with up to `most` unknown ones behind them."""
@@ -121,17 +122,23 @@ class RawStage:
     @property
     def lines(self) -> list[RawLine]:
         """The lines that are kept, in order."""
-        return [*self.first_lines, *self.last_lines]
+        return [*self.first_lines, *self.known_lines, *self.last_lines]
 
 
 @dataclass
 class RawBoot:
-    """One boot's lines, by stage."""
+    """One boot's lines, by stage.
+
+    `start_line` is the number of the line that began it; what a driver had printed before it
+    belongs to the boot as well.
+    """
 
     number: int
+    start_line: int
     start_is_missing: bool = False
     stages: list[RawStage] = field(default_factory=list)
     repeats_previous: bool = False
+    read: Boot | None = None
 
     @property
     def lines(self) -> list[RawLine]:
@@ -148,22 +155,11 @@ class Segmenter:
     Args:
         on_boot: gets each boot when the next one begins, or the log ends.
         is_ready: whether a line is the one that the board file calls ready.
-        limits: how many lines are kept.
-        keeps_preamble: whether lines of an application that ran before the first boot make one.
     """
 
-    def __init__(
-        self,
-        on_boot: Callable[[RawBoot], None],
-        is_ready: Callable[[str], bool],
-        limits: Limits,
-        *,
-        keeps_preamble: bool,
-    ) -> None:
+    def __init__(self, on_boot: Callable[[RawBoot], None], is_ready: Callable[[str], bool]) -> None:
         self._on_boot = on_boot
         self._is_ready = is_ready
-        self._limits = limits
-        self._keeps_preamble = keeps_preamble
         self._boot: RawBoot | None = None
         self._boot_count = 0
         self._pending: list[RawLine] = []
@@ -221,16 +217,23 @@ class Segmenter:
         """A line behind which the next stage may begin went to `plain_stage`."""
         self._stage_is_over = True
 
-    def pass_over(self, count: int, last_lines: list[RawLine]) -> None:
-        """Lines of a running application that nobody looked at."""
+    def open_boot(self) -> RawBoot | None:
+        """The boot that goes on, as it is if the log ends here; None before the first."""
+        found: list[RawBoot] = []
+        twin = copy(self)
+        twin._on_boot = found.append
+        twin._pending, twin._early = list(self._pending), self._early.copy()
         if self._boot is not None:
-            self._boot.stages[-1].pass_over(count, last_lines)
+            twin._boot = replace(self._boot, stages=list(self._boot.stages))
+        twin.finish()
+        return found[0] if found else None
 
     def finish(self) -> None:
         """No more lines will come."""
         self._settle_banners()
         if self._boot is None:
             self._settle_silent_stage()
+        self._pending.clear()
         self._end_boot()
 
     def _take_telling_line(self, line: RawLine) -> None:
@@ -241,7 +244,7 @@ class Segmenter:
             self._pending.append(line)
         elif self._boot is not None:
             self._add(line)
-        elif self._keeps_preamble:
+        else:
             self._early.append(line)
         if line.facts.ends_stage:
             self._stage_is_over = True
@@ -255,7 +258,7 @@ class Segmenter:
         if self._pending:
             return Stage.APP if self._ends_pending(line) else None
         if self._boot is None:
-            return Stage.APP if self._keeps_preamble and _is_app_sign(line) else None
+            return Stage.APP if _is_app_sign(line) else None
         if facts.stage is Stage.APP and facts.strong_stage is Stage.APP:
             return Stage.APP
         if facts.stage is Stage.APP and self._last_bootloader_is_over():
@@ -286,7 +289,7 @@ class Segmenter:
         if self._pending or self._starts_again(stage, line):
             return True
         if self._boot is None:
-            return stage is not Stage.APP or (self._keeps_preamble and _is_app_sign(line))
+            return stage is not Stage.APP or _is_app_sign(line)
         return self._boot.stages[-1].stage is not stage
 
     def _starts_again(self, stage: Stage, line: RawLine) -> bool:
@@ -304,6 +307,7 @@ class Segmenter:
             self._app_banner_is_due = False
         elif boot is not None and stage is Stage.MCUBOOT and self._was_mcuboot(boot):
             boot.stages[-1].stage = Stage.MCUBOOT
+            boot.start_is_missing = False
             self._app_banner_is_due = False
         elif boot is not None and stage is Stage.MCUBOOT and self._goes_on(boot, line):
             self._stage_is_over = False
@@ -313,8 +317,9 @@ class Segmenter:
                 self._end_boot()
                 self._boot_count += 1
                 missing = not self._pending and stage is Stage.APP
-                boot = self._boot = RawBoot(self._boot_count, start_is_missing=missing)
-            boot.stages.append(RawStage(stage, self._limits))
+                start_line = (self._pending or [line])[0].number
+                boot = self._boot = RawBoot(self._boot_count, start_line, missing)
+            boot.stages.append(RawStage(stage))
             # An application may log before it prints its banner.
             self._app_banner_is_due = stage is Stage.APP and not self._pending
             self._stage_is_over = False
@@ -381,6 +386,8 @@ class Segmenter:
                 stage.add(earlier)
             self._pending.clear()
         stage.add(line)
+        if stage.stage is Stage.APP and stage.ready is None and self._is_ready(line.text):
+            stage.ready = line
 
     def _settle_banners(self) -> None:
         """Behind a bootloader's last line, a banner that nothing telling follows is the app's."""
@@ -388,7 +395,7 @@ class Segmenter:
             return
         if not (self._stage_is_over and self.last_stage in (Stage.MCUBOOT, Stage.TFM)):
             return
-        self._boot.stages.append(RawStage(Stage.APP, self._limits))
+        self._boot.stages.append(RawStage(Stage.APP))
         self._stage_is_over = False
         self._app_banner_is_due = False
         *earlier, last = self._pending
@@ -397,19 +404,18 @@ class Segmenter:
 
     def _settle_silent_stage(self) -> None:
         """A banner that the next one follows at once is a stage that printed nothing else."""
-        if not self._pending or not self._keeps_preamble:
-            return
         if not any("banner" in line.facts.names for line in self._pending):
             return
         *self._pending, last = self._pending
         if self._stage_is_over and self._boot is not None and self.last_stage is Stage.NSIB:
-            self._boot.stages.append(RawStage(Stage.MCUBOOT, self._limits))
+            self._boot.stages.append(RawStage(Stage.MCUBOOT))
             self._add(last)
             self._stage_is_over = True
             return
         self._end_boot()
         self._boot_count += 1
-        self._boot = RawBoot(self._boot_count, stages=[RawStage(Stage.APP, self._limits)])
+        start_line = (self._pending or [last])[0].number
+        self._boot = RawBoot(self._boot_count, start_line, stages=[RawStage(Stage.APP)])
         self._app_banner_is_due = self._stage_is_over = False
         self._add(last)
 
@@ -437,7 +443,7 @@ def _is_swap_type(line: RawLine) -> bool:
 
 def _is_app_sign(line: RawLine) -> bool:
     names = line.facts.names
-    if names & (_NO_SIGN_OF_AN_APP | _CLIENT):
+    if names & (_NO_SIGN_OF_AN_APP | _CLIENT) or "\ufffd" in line.body:
         return False
     if line.facts is NOTHING:
         return line.uptime_s is not None or _LEVEL_LINE.search(line.body) is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pytest_nrf_fota.bootlog.report import BootRecord, Seen, TwoBoards
+from pytest_nrf_fota.bootlog.report import Boot, Seen, TwoBoards
 from pytest_nrf_fota.bootlog.segments import RawLine
 
 # Printed once in each boot: two of them in a row are two boards that boot together.
@@ -44,7 +44,7 @@ class TwoBoardsWatch:
         if identity is not None and len(self._addresses) < _MOST_SIGNS:
             self._addresses.setdefault((identity.text("address") or "").upper(), line.seen())
 
-    def close(self, boots: Iterable[BootRecord]) -> TwoBoards | None:
+    def close(self, boots: Iterable[Boot]) -> TwoBoards | None:
         """What was found, also in these boots; None where nothing speaks for a second board."""
         for boot in boots:
             app = boot.app

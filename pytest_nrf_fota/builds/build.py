@@ -95,6 +95,16 @@ class Build:
         return next((mode for option, mode in _MODES if self.mcuboot.is_on(option)), None)
 
     @property
+    def has_no_mcuboot(self) -> bool:
+        """Whether the build is known to have no MCUboot, by its settings or its partitions."""
+        applications = [one for one in self.images if one.kind is ImageKind.APPLICATION]
+        if any(one.kind is ImageKind.MCUBOOT for one in self.images):
+            return False
+        if applications:
+            return not any(one.is_on("BOOTLOADER_MCUBOOT") for one in applications)
+        return self.layout is not None and self.layout.find("mcuboot_primary") is None
+
+    @property
     def has_no_smp_server(self) -> bool:
         """Whether the application is known, and built without MCUmgr."""
         return self.application is not None and not self.application.is_on("MCUMGR")

@@ -9,6 +9,11 @@ from pydantic import BaseModel
 from pytest_nrf_fota.boards.board import BoardType, BootSettings, Slot, Slots
 from pytest_nrf_fota.boards.board_file import OwnSettings
 from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
+from pytest_nrf_fota.builds.application_settings import (
+    asked_pairing,
+    has_flash_shell,
+    has_shell,
+)
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import BoardFileError
@@ -25,7 +30,8 @@ _SectionT = TypeVar("_SectionT", bound=BaseModel)
 def fit_board(
     board: BoardType, build: Build, segments: Sequence[Segment], own: OwnSettings
 ) -> BoardType:
-    """The board with the build's layout, bootloader mode and release, and its application's name.
+    """The board with the build's layout, bootloader mode and release, and its application's name,
+    pairing and shell.
 
     What the user's board file names stays.
 
@@ -49,8 +55,8 @@ def fit_board(
         update={
             "slots": slots,
             "boot": _boot(board, build, segments, own),
-            "radio": _with(board.radio, {"name": _advertised_name(build)}, own.radio),
-            "console": _with(board.console, {"shell": _has_shell(build)}, own.console),
+            "radio": _with(board.radio, _radio(build), own.radio),
+            "console": _with(board.console, _console(build), own.console),
         }
     )
 
@@ -116,16 +122,19 @@ def _with(section: _SectionT, found: Mapping[str, object], named: frozenset[str]
     return section.model_copy(update=update)
 
 
-def _advertised_name(build: Build) -> str | None:
+def _radio(build: Build) -> dict[str, object]:
     application = build.application
-    if application is None or not application.is_on("MCUMGR_TRANSPORT_BT", "MCUMGR_SMP_BT"):
-        return None
-    return application.text("BT_DEVICE_NAME") or None
+    asked = None if application is None else asked_pairing(application)
+    if application is None or asked is None:
+        return {}
+    return {"name": application.text("BT_DEVICE_NAME") or None, "pairing": asked.pairing}
 
 
-def _has_shell(build: Build) -> bool | None:
+def _console(build: Build) -> dict[str, object]:
     application = build.application
-    return None if application is None else application.is_on("SHELL_BACKEND_SERIAL")
+    if application is None:
+        return {}
+    return {"shell": has_shell(application), "flash_shell": has_flash_shell(application)}
 
 
 def _with_own(found: Slots, of_board: Slots, own: OwnSettings) -> Slots:

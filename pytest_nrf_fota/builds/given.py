@@ -7,6 +7,11 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import OwnSettings
+from pytest_nrf_fota.builds.application_settings import (
+    asked_pairing,
+    has_flash_shell,
+    has_shell,
+)
 from pytest_nrf_fota.builds.build import Build, build_around, read_build
 from pytest_nrf_fota.builds.fitted_board import (
     fit_board,
@@ -17,6 +22,7 @@ from pytest_nrf_fota.builds.fitted_board import (
 from pytest_nrf_fota.builds.hex_agreement import require_hex_fits_slots
 from pytest_nrf_fota.builds.hex_choice import ReadHexFile, hex_files_of, read_hex_files
 from pytest_nrf_fota.builds.installed_image import image_in_primary, require_newer
+from pytest_nrf_fota.builds.kconfig import Kconfig
 from pytest_nrf_fota.builds.network_core import has_network_core, require_network_core
 from pytest_nrf_fota.builds.one_build import require_one_build, require_updatable
 from pytest_nrf_fota.builds.own_build import OwnBuild
@@ -174,6 +180,8 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
             "note     the application has no SMP server (CONFIG_MCUMGR is off): a kit with it "
             "cannot be updated; a virtual kit runs a stand-in that has one"
         )
+    if build is not None and build.application is not None:
+        lines += _application_lines(baseline.board, build.application, build)
     if not baseline.tells_release:
         lines.append(
             f"note     NCS {baseline.board.boot.ncs} is a guess: neither a banner in the firmware "
@@ -182,6 +190,26 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
     if Core.NETWORK in baseline.board.probe.recover and not has_network_core(baseline.segments):
         lines.append("baseline has nothing for the network core, which is erased with the board")
     return lines
+
+
+def _application_lines(board: BoardType, application: Kconfig, build: Build) -> Iterator[str]:
+    """What the application was built with, where that decides how the run goes."""
+    source = build.files.name_of(application.path)
+    asked = asked_pairing(application)
+    if asked is not None and board.radio.kind == "ble" and asked.pairing != board.radio.pairing:
+        yield (
+            f"note     the board file says pairing = {board.radio.pairing}, the application asks "
+            f"for {asked.pairing} ({asked.option or 'no option that asks for it'}, {source})"
+        )
+    elif asked is not None and board.radio.kind == "ble" and asked.pairing != "none":
+        yield f"radio    pairing {asked.pairing} ({asked.option}, {source})"
+    if board.external_flash is None or not has_shell(application):
+        return
+    if not has_flash_shell(application) and not board.console.flash_shell:
+        yield (
+            f"note     the shell has no flash commands (CONFIG_FLASH_SHELL is off, {source}): the "
+            "probe erases the external flash"
+        )
 
 
 def _hex_files(given: Path, builds: Sequence[Build]) -> tuple[Path, ...]:

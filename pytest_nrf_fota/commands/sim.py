@@ -99,5 +99,6 @@ def _print_addresses(addresses: "Addresses") -> None:
     typer.echo(f"A virtual nRF5340 DK, {addresses.state}. Ctrl-C ends it.")
     typer.echo(f"  UART, application core  {addresses.app_uart}   (Enter shows the prompt)")
     typer.echo(f"  UART, network core      {addresses.net_uart}")
+    typer.echo(f"  UART, SMP alone         {addresses.smp_uart}")
     typer.echo(f"  Bluetooth HCI           {addresses.hci}   (bumble's open_transport)")
     typer.echo(f"  control                 {addresses.control}   (JSON lines)")

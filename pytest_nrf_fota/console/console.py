@@ -9,11 +9,12 @@ from pathlib import Path
 
 import serial
 
+from pytest_nrf_fota.bootlog.line import LogLine
+from pytest_nrf_fota.bootlog.smp_frames import SmpFrameSplitter
+from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.expect import Seen, expect
-from pytest_nrf_fota.console.log import ConsoleLog, LogLine, LogPosition
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.console.port_holder import port_refused
-from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
-from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
 from pytest_nrf_fota.record.events import ConsoleState, NetworkUartLine, UartLine, UartWrite
@@ -38,8 +39,8 @@ class Console:
         reopen_timeout_s: how long a port that vanished may be away before it counts as lost for
             good; USB serial ports vanish where the debugger or a hub resets. The log goes on in a
             new line, without what was printed meanwhile.
-        on_smp_frame: where the same UART also carries SMP, receives its frames, which are then
-            kept out of the log.
+        on_smp_frame: where the same UART also carries SMP, receives its frames, which are kept out
+            of the log.
         is_network_core: whether this is the network core's UART; the recorder keeps them apart.
 
     Raises:
@@ -63,7 +64,7 @@ class Console:
         self.raw_log_path = raw_log_path
         self._recorder = recorder
         self._cleaner = TextCleaner()
-        self._splitter = SmpFrameSplitter(self._take_text, on_smp_frame) if on_smp_frame else None
+        self._splitter = SmpFrameSplitter(self._take_text, on_smp_frame or _leave_out)
         self._write_lock = threading.Lock()
         self._stop = threading.Event()
         self._baudrate = baudrate
@@ -243,10 +244,7 @@ class Console:
         self._ends_in_line = not data.endswith(b"\n")
         self._raw_log.write(data)
         self._raw_log.flush()
-        if self._splitter is None:
-            self._take_text(data)
-        else:
-            self._splitter.feed(data)
+        self._splitter.feed(data)
 
     def _take_text(self, data: bytes) -> None:
         for line in self.log.append(self._cleaner.clean(data), time.monotonic()):
@@ -254,6 +252,10 @@ class Console:
                 self._recorder.record(NetworkUartLine(port=self.port, text=line.text))
             else:
                 self._recorder.record(UartLine(port=self.port, text=line.text))
+
+
+def _leave_out(_frame: bytes) -> None:
+    pass
 
 
 def _identity(port: str) -> tuple[int, int] | None:

@@ -2,9 +2,11 @@
 
 import threading
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 
+from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.deadline import Deadline
 
 
@@ -13,14 +15,6 @@ class LogPosition:
     """A place in the log: everything before `offset_chars` had been seen when it was made."""
 
     offset_chars: int
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One complete line and the host's monotonic time at which its end arrived."""
-
-    time_s: float
-    text: str
 
 
 class ConsoleLog:
@@ -32,6 +26,16 @@ class ConsoleLog:
         self._line_ends: list[int] = []
         self._open_line = StringIO()
         self._closed = False
+        self._followers: list[Callable[[Sequence[LogLine]], None]] = []
+
+    def follow(self, take: Callable[[Sequence[LogLine]], None]) -> None:
+        """Give all complete lines to `take`: those that are here now, the others as they come.
+
+        It has each line before anybody else sees it, and must not call this log.
+        """
+        with self._arrived:
+            take(self._lines)
+            self._followers.append(take)
 
     def append(self, text: str, time_s: float) -> tuple[LogLine, ...]:
         """Add text that arrived at `time_s`; returns the lines that it completed."""
@@ -46,6 +50,9 @@ class ConsoleLog:
                 self._lines.append(line)
                 completed.append(line)
             self._open_line.write(rest)
+            if completed:
+                for take in self._followers:
+                    take(completed)
             self._arrived.notify_all()
             return tuple(completed)
 
@@ -84,7 +91,12 @@ class ConsoleLog:
     def lines_since(self, since: LogPosition) -> tuple[LogLine, ...]:
         """The complete lines that ended after `since`."""
         with self._arrived:
-            return tuple(self._lines[bisect_right(self._line_ends, since.offset_chars) :])
+            return tuple(self._lines[self.lines_before(since) :])
+
+    def lines_before(self, since: LogPosition) -> int:
+        """How many lines had ended at `since`."""
+        with self._arrived:
+            return bisect_right(self._line_ends, since.offset_chars)
 
     def wait_for_more(self, seen_chars: int, deadline: Deadline) -> bool:
         """Wait until the log is longer than `seen_chars`.

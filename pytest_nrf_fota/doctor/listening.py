@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import serial
 
+from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.port_holder import port_refused, require_free
-from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
-from pytest_nrf_fota.bootlog.boots import read_boots
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut.boots import BootsOfConsole
 from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.dut.upgrade import Upgrade
@@ -82,9 +82,7 @@ class Dut:
             SmpTimeouts(board.timeouts.smp_s, board.timeouts.first_upload_packet_s),
         )
         self.wires = wires
-        self._patterns = BoardPatterns(
-            board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
-        )
+        self._boots = BootsOfConsole(wires.console.log, board.boot)
         self.opened_at = wires.console.position()
         self.network_opened_at = LogPosition(0)
 
@@ -128,7 +126,7 @@ class Dut:
         boot = self.reset()
         if self.board.external_flash is None:
             return boot
-        if not self.board.console.has_shell:
+        if not self.board.console.can_erase_flash:
             # Erasing by the probe holds the cores, whatever the first boot made of a stale update.
             self.erase_external_flash_by_probe()
             self._flash_unless_there(Path(baseline))
@@ -275,13 +273,16 @@ class Dut:
                 next_step="Make boot.app_ready in the board file a line of the boot only.",
             )
         boot = boots[-1]
-        duration_s = boot.lines[-1].time_s - boot.lines[0].time_s
+        duration_s = (boot.last.time_s or 0.0) - (boot.first.time_s or 0.0)
         self.recorder.record(Measurement(name="boot time", value=round(duration_s, 3), unit="s"))
         return boot
 
     def boots_since(self, since: LogPosition) -> tuple[Boot, ...]:
-        """All boots that the console saw after `since`."""
-        return read_boots(self.console.lines_since(since), self._patterns)
+        """The boots that the console saw begin after `since`.
+
+        Of very many, the first, the last and all that differ are kept.
+        """
+        return self._boots.since(since)
 
     def last_boot(self) -> Boot:
         """The latest boot. Raises `BoardError` where none was seen."""
@@ -298,9 +299,16 @@ class Dut:
         """Erase the external flash from the shell, and wait for its success line.
 
         Raises `BoardError` when the shell refuses or an upload is under way, `BoardFileError` where
-        the board has no such flash, or no shell.
+        the board has no such flash, no shell, or one without the flash commands.
         """
         flash = self._external_flash()
+        if self.board.console.has_shell and not self.board.console.can_erase_flash:
+            raise BoardFileError(
+                "The application's shell has no flash commands (CONFIG_FLASH_SHELL).",
+                where=f"console.flash_shell of board {self.board.name}",
+                next_step="Call dut.erase_external_flash_by_probe(), or build the application with "
+                "CONFIG_FLASH_SHELL=y.",
+            )
         with self.step("erase external flash"):
             self.shell.run_until(
                 f"flash erase {flash.shell_device} 0 {flash.size:x}",

@@ -109,9 +109,10 @@ class Upgrade:
         self._sent_since = self._dut.console.position()
 
     def upload_until(self, offset_bytes: int) -> None:
-        """Send the file until the board has so many bytes, then drop the connection.
+        """Send the files until the board has so many bytes of the last one, then disconnect.
 
-        `resumed_at_bytes` of the next `upload` tells whether the board remembers.
+        `resumed_at_bytes` tells after `upload(upgrade.file)` whether the board remembers. It
+        remembers one image: whoever sends all files again begins each anew.
         """
 
         def stop(done_bytes: int) -> None:
@@ -119,8 +120,12 @@ class Upgrade:
                 raise _StopUpload
 
         self._predict_once()
+        *others, last = self.files
+        for whole in others:
+            self._upload(whole)
+            self._uploaded = whole
         with contextlib.suppress(_StopUpload):
-            self._upload(self.file, stop)
+            self._upload(last, stop)
         self._dut.mcumgr.disconnect()
 
     def _upload(self, sent: UpdateFile, on_progress: Callable[[int], None] | None = None) -> None:

@@ -1,7 +1,7 @@
 """One boot in one line: its stages with their versions."""
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import BootRecord, StageSpan, Swap
+from pytest_nrf_fota.bootlog.report import Boot, StageSpan, Swap
 from pytest_nrf_fota.explain.known_lines import KnownLines
 
 STAGE_NAMES = {
@@ -12,7 +12,7 @@ STAGE_NAMES = {
 }
 
 
-def boot_line(boot: BootRecord, lines: KnownLines) -> str:
+def boot_line(boot: Boot, lines: KnownLines) -> str:
     """`NSIB S0 version 14, key 0 b4...42 -> MCUboot 14: swap none -> app, built May 7 2024`."""
     parts = [_stage(boot, span, lines) for span in boot.stages]
     is_updated = boot.network_core is not None and boot.network_core.done is not None
@@ -23,7 +23,7 @@ def boot_line(boot: BootRecord, lines: KnownLines) -> str:
     return f"{prefix}{text}{network}{faults}"
 
 
-def _stage(boot: BootRecord, span: StageSpan, lines: KnownLines) -> str:
+def _stage(boot: Boot, span: StageSpan, lines: KnownLines) -> str:
     match span.stage:
         case Stage.NSIB:
             return _nsib(boot)
@@ -41,7 +41,7 @@ def _stage(boot: BootRecord, span: StageSpan, lines: KnownLines) -> str:
             return _app(boot, span, lines)
 
 
-def _nsib(boot: BootRecord) -> str:
+def _nsib(boot: Boot) -> str:
     texts = []
     for attempt in boot.nsib.attempts if boot.nsib is not None else ():
         slot = "S?" if attempt.slot is None else f"S{attempt.slot}"
@@ -57,7 +57,7 @@ def _nsib(boot: BootRecord) -> str:
     return " ".join(["NSIB", "; ".join(texts)]).strip()
 
 
-def _mcuboot(boot: BootRecord, span: StageSpan) -> str:
+def _mcuboot(boot: Boot, span: StageSpan) -> str:
     if span.is_silent or boot.mcuboot is None:
         return _with_version("MCUboot", span, "MCUboot") + " (silent)"
     mcuboot = boot.mcuboot
@@ -87,7 +87,7 @@ def _with_version(name: str, span: StageSpan, product: str) -> str:
     return f"{name} {banner.version}" if banner is not None and banner.version else name
 
 
-def _app(boot: BootRecord, span: StageSpan, lines: KnownLines) -> str:
+def _app(boot: Boot, span: StageSpan, lines: KnownLines) -> str:
     banner = next((b for b in span.banners if b.is_first), None)
     said = []
     if banner is not None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.reader import BootReader
-from pytest_nrf_fota.bootlog.report import BootRecord, BootReport, ListedImage, Seen
+from pytest_nrf_fota.bootlog.report import Boot, BootReport, ListedImage, Seen
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.explain.client_side import (
     NO_CLIENT,
@@ -20,9 +20,10 @@ from pytest_nrf_fota.explain.client_side import (
     steps_of_text,
 )
 from pytest_nrf_fota.explain.known_lines import (
+    WATCHED_ANCHORS,
     Known,
     KnownLines,
-    KnownLinesReader,
+    KnownLinesCollector,
     Origin,
     merge,
 )
@@ -86,7 +87,7 @@ class Case:
         """The lines of these patterns, in order."""
         return self.lines.find(*names)
 
-    def boot_of(self, line: Known | Seen) -> BootRecord | None:
+    def boot_of(self, line: Known | Seen) -> Boot | None:
         """The boot that a line of the log belongs to."""
         seen = line
         if isinstance(line, Known):
@@ -112,7 +113,7 @@ class Case:
                 return span.stage
         return None
 
-    def boots_after(self, line: Known | Seen) -> tuple[BootRecord, ...]:
+    def boots_after(self, line: Known | Seen) -> tuple[Boot, ...]:
         """The boots that begin behind a line of the log."""
         number = line.seen.line_number if isinstance(line, Known) else line.line_number
         return tuple(boot for boot in self.boots.boots if boot.first.line_number > number)
@@ -205,16 +206,13 @@ class _ReadLog:
 
 def _read(blocks: Iterable[bytes], origin: Origin) -> _ReadLog:
     """In one pass and in bounded memory; not further than it takes to see that it is noise."""
-    boots = BootReader()
-    known = KnownLinesReader(origin)
+    known = KnownLinesCollector(origin)
+    reader = BootReader(on_line=known.take, words=WATCHED_ANCHORS)
     for block in blocks:
-        boots.feed(block)
-        known.feed(block)
-        if known.is_noise:
+        reader.feed(block)
+        if reader.is_noise:
             break
-    report = boots.finish()
-    lines = known.finish(seen for seen in report.garbled if seen.repaired)
-    return _ReadLog(report, lines, known.texts)
+    return _ReadLog(reader.finish(), known.lines, known.texts)
 
 
 def _client_in(board: _ReadLog) -> ClientSide:

@@ -27,7 +27,7 @@ class Operation(Enum):
 
 
 class Problem(Enum):
-    """How it failed, whatever the client calls it (facts/dual-stage-boot.md, 6.2)."""
+    """How it failed, whatever the client calls it (Zephyr mcumgr headers)."""
 
     INVALID = "invalid value (rc 3)"
     NO_ENTRY = "no entry (rc 5)"

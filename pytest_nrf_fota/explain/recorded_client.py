@@ -7,6 +7,7 @@ from typing import TypeAlias, TypeGuard
 from pydantic import JsonValue
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
 from pytest_nrf_fota.bootlog.matching import LineMatcher
 from pytest_nrf_fota.bootlog.report import ListedImage, Seen
 from pytest_nrf_fota.bootlog.stamps import split_stamps
@@ -21,7 +22,6 @@ from pytest_nrf_fota.explain.client_side import (
     problem_of_code,
     problem_of_image_code,
 )
-from pytest_nrf_fota.explain.host_lines import HOST_LINES
 from pytest_nrf_fota.record.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
 
 ClientEvent: TypeAlias = SmpMessage | StepStarted | StepEnded | UartLine

@@ -6,7 +6,7 @@ from enum import Enum
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import (
-    BootRecord,
+    Boot,
     ListedImage,
     Seen,
     Swap,
@@ -137,7 +137,7 @@ def _after_copy_for_nsib(case: Case) -> Story | None:
     return Story(Ending.NOT_CHOSEN, why, shown_of([before.seen, swap.seen, starts[-1].seen]))
 
 
-def is_copy_for_nsib(boot: BootRecord, swap: Swap) -> bool:
+def is_copy_for_nsib(boot: Boot, swap: Swap) -> bool:
     """Whether a swap put an image into an S slot, behind NSIB's choice.
 
     Up to NCS 2.4 the lines name no image. There the application's pair comes first, and MCUboot
@@ -211,7 +211,7 @@ def _reverts(case: Case) -> bool:
     return any(s.result is SwapResult.REVERTED or s.decided == "revert" for s in swaps[-1:])
 
 
-def refusals_of(boot: BootRecord) -> tuple[Seen, ...]:
+def refusals_of(boot: Boot) -> tuple[Seen, ...]:
     """Lines with which a boot's bootloaders refused an image or the network core's update.
 
     A board that had nothing to start refused nothing.
@@ -325,7 +325,7 @@ def _scheduled(case: Case) -> list[Seen]:
     return lines[-1:] if lines and not case.boots_after(lines[-1]) else []
 
 
-def last_query_before(case: Case, boot: BootRecord) -> Known | None:
+def last_query_before(case: Case, boot: Boot) -> Known | None:
     """The application's last word on the swap type before a boot."""
     queries = [
         query
@@ -335,7 +335,7 @@ def last_query_before(case: Case, boot: BootRecord) -> Known | None:
     return queries[-1] if queries else None
 
 
-def _decided_none(boot: BootRecord) -> list[Seen]:
+def _decided_none(boot: Boot) -> list[Seen]:
     if boot.mcuboot is None:
         return []
     trailers = [
@@ -431,7 +431,7 @@ def _reset_after(case: Case, seen: Seen) -> bool:
     )
 
 
-def _is_unconfirmed(case: Case, boot: BootRecord) -> bool:
+def _is_unconfirmed(case: Case, boot: Boot) -> bool:
     """Whether the last boot ran a test image and nothing confirmed it since."""
     if boot.mcuboot is None:
         return False

@@ -81,7 +81,7 @@ class AppDescription(_Description):
         console_smp: whether it was built with SMP over its shell's UART as well. Assumed; the
             thread's application is only seen with SMP over Bluetooth.
         smp_buffer_size_bytes, smp_buffer_count: the SMP server's buffers; defaults of
-            NCS_SAMPLE_MCUMGR_BT_OTA_DFU (facts/dual-stage-boot.md, 6.1).
+            NCS_SAMPLE_MCUMGR_BT_OTA_DFU (Zephyr mcumgr/transport).
         smp_version: SMP protocol version; None for that of the NCS release.
         smp_os_info, smp_bootloader_info, smp_shell_exec: whether it was built with these commands,
             which Zephyr leaves out by default; without them they are answered with rc 8.

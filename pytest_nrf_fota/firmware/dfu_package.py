@@ -1,4 +1,4 @@
-"""DFU packages: `dfu_application.zip` and `dfu_mcuboot.zip` (facts/dual-stage-boot.md, 5)."""
+"""DFU packages: `dfu_application.zip` and `dfu_mcuboot.zip` (sdk-nrf generate_zip.py)."""
 
 import json
 import zipfile

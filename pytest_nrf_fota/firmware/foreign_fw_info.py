@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from pytest_nrf_fota.firmware.fw_info import MAGIC, STRUCT, FwInfo
+from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, MAGIC, STRUCT, VALID, FwInfo
 
 # What all chips have in common: the first two magic words.
 COMMON_MAGIC = MAGIC[:8]
@@ -24,6 +24,8 @@ def chip_of_foreign_fw_info(struct_bytes: bytes) -> str | None:
     # Read as one of the nRF5340: bootloaders hold the magic words as constants, too.
     info = FwInfo.unpack(MAGIC + struct_bytes[len(MAGIC) :], 0)
     if info is None or info.total_size_bytes < STRUCT.size - 4:
+        return None
+    if info.valid_word not in (VALID, VALID & INVALIDATION_WORD):
         return None
     end = info.firmware_address + info.firmware_size_bytes
     if not info.firmware_address <= info.boot_address < end:

@@ -1,4 +1,4 @@
-"""NSIB's firmware information struct (facts/dual-stage-boot.md, 2.1)."""
+"""NSIB's firmware information struct (sdk-nrf include/fw_info_bare.h)."""
 
 import struct
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """What a MCUboot binary says of its own build options through the log texts compiled into it.
 
 A user's MCUboot carries no description for the virtual kit (`firmware/description.py`); but the
-linker keeps a log text only where its option is on. Texts: facts/dual-stage-boot.md, 4.3 to 4.5;
-seen in real binaries of MCUboot (facts/real-firmware-targets.md).
+linker keeps a log text only where its option is on. Texts: MCUboot loader.c, boot/zephyr/main.c;
+seen in real binaries of MCUboot.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""NSIB's provisioning data in UICR OTP (facts/dual-stage-boot.md, 2.3)."""
+"""NSIB's provisioning data in UICR OTP (sdk-nrf include/bl_storage.h)."""
 
 import struct
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ COUNTER_SLOTS_DEFAULT = 240
 FREE_SLOT = 0xFFFF
 MOST_KEYS = 64
 MOST_COUNTERS = 16
-# The OTP holds 191 words (facts/dual-stage-boot.md, 1).
+# The OTP holds 191 words (nRF5340 product specification, memory map).
 OTP_SIZE_BYTES = 764
 
 

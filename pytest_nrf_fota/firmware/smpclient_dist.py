@@ -1,6 +1,6 @@
 """Real Zephyr + MCUboot firmware to run here, from the source distribution of `smpclient` 7.3.0.
 
-The package (Apache-2.0) ships prebuilt test firmware; facts/real-firmware-targets.md lists it. It
+The package (Apache-2.0) ships prebuilt test firmware. It
 is fetched when a test needs it, through pip, and only the files used are unpacked.
 
 In numbers (its `manifest.json`, imgtool, and runs in QEMU): `qemu_cortex_m0` is MCUboot swap using
@@ -31,7 +31,6 @@ ARCHIVE_NAME = "smpclient-7.3.0.tar.gz"
 ARCHIVE_SHA256 = "86aa4bc1c621805d97f449793a4077f049aa88a98a1e916bf59423d072bd2a3b"
 
 SLOT_0_ADDRESS = 0x8000
-SLOT_1_ADDRESS = 0x22000
 SLOT_SIZE_BYTES = 0x1A000
 HEADER_SIZE_BYTES = 0x200
 MPS2_SLOT_0_ADDRESS = 0x20050000

@@ -41,7 +41,11 @@ def inspect_hex(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
         )
     shown = tuple(_describe_segment(s, board) for s in segments[:MOST_SEGMENTS_SHOWN])
     return _contents(path, Container.HEX, board, found).model_copy(
-        update={"segments": shown, "remarks": tuple(remarks)}
+        update={
+            "segments": shown,
+            "remarks": tuple(remarks),
+            "mcuboot_alone": found.boots_mcuboot_alone,
+        }
     )
 
 
@@ -60,7 +64,9 @@ def inspect_bin(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
         raise PackageError(
             found.remarks[0].text,
             where=str(path),
-            next_step="Copy the file again, or build it again, for this board.",
+            next_step=f"Give a file of a build for {board.name}."
+            if found.other_chips
+            else "Copy the file again, or build it again.",
         )
     if found.is_empty:
         raise PackageError(
@@ -104,6 +110,7 @@ def _contents(
         accepts=found.accepts,
         provisioning=found.provisioning,
         network_provisioning=found.network_provisioning,
+        other_chips=found.other_chips,
         trailers=found.trailers,
         remarks=found.remarks,
     )

@@ -11,9 +11,9 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.ncs import RELEASES, Release
-from pytest_nrf_fota.bootlog.boots import read_boots
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.log import LogLine
+from pytest_nrf_fota.bootlog.line import LogLine
+from pytest_nrf_fota.bootlog.reader import BootReader
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.description import AppDescription, find_description
 from pytest_nrf_fota.firmware.dfu_package import PackageKind
@@ -70,17 +70,9 @@ class Bench:
         self._load(segments)
         self.profile = RELEASES[ncs] if ncs else self._release_on_board() or board.boot.release
         self.halted = ""
-        self._lines: list[LogLine] = []
+        self._boots = BootReader(board.boot)
         self.chain = self._make_chain()
-        self._patterns = BoardPatterns(
-            board.boot.firmware_version, board.boot.bootloader_version, board.boot.app_ready
-        )
         self._images = self._make_image_group(swap_using_offset=False)
-
-    @property
-    def lines(self) -> tuple[LogLine, ...]:
-        """What the boots printed so far, as on the UART."""
-        return tuple(self._lines)
 
     def boot(self) -> tuple[Boot, ...]:
         """Reset once, and boot up to the application's banner. Returns what the UART would show.
@@ -88,7 +80,7 @@ class Bench:
         More than one boot where the bootloader resets the board itself. `halted` says afterwards
         why no application runs; empty where one does.
         """
-        start = len(self._lines)
+        start = self._boots.line_count
         self.chain = self._make_chain()
         try:
             end = self.chain.run()
@@ -101,7 +93,7 @@ class Bench:
             for line in self.profile.app_banner:
                 self._print(line)
             self._images = self._make_image_group(swap_using_offset=end.swap_using_offset)
-        return read_boots(self._lines[start:], self._patterns)
+        return self._boots.boots(since_line=start + 1)
 
     def take_as_running(self) -> None:
         """Let the application in the primary slot run, without a boot."""
@@ -118,7 +110,7 @@ class Bench:
         versions = [info.version if info and info.is_valid else -1 for info in infos]
         if max(versions) < 0:
             return None
-        # Ties go to S0 (facts/dual-stage-boot.md, 2.4).
+        # Ties go to S0 (sdk-nrf samples/bootloader/src/main.c).
         return 0 if versions[0] >= versions[1] else 1
 
     def fw_infos(self) -> tuple[FwInfo | None, ...]:
@@ -272,7 +264,7 @@ class Bench:
         )
 
     def _print(self, text: str) -> None:
-        self._lines.append(LogLine(0.0, text))
+        self._boots.feed_lines([LogLine(0.0, text)])
 
 
 def _max_sectors(pages: int) -> int:

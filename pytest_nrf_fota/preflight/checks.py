@@ -9,9 +9,7 @@ from enum import Enum
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.bootlog.catalogue.pattern import Stage
-from pytest_nrf_fota.bootlog.reader import read_log_lines
-from pytest_nrf_fota.bootlog.report import BootReport, NsibAttempt
+from pytest_nrf_fota.bootlog.report import NsibAttempt
 from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.image_words import (
     CARRIES_KEY,
@@ -67,7 +65,6 @@ def checks_of(rehearsal: Rehearsal, network_core_file: str = "") -> tuple[Check,
         rehearsal: what happened.
         network_core_file: what to do about a network core for which nothing was given.
     """
-    report = read_log_lines(rehearsal.lines)
     rows = [
         _installed(rehearsal),
         *_no_controller(rehearsal, network_core_file),
@@ -80,20 +77,20 @@ def checks_of(rehearsal: Rehearsal, network_core_file: str = "") -> tuple[Check,
         return tuple(rows)
     rows += [*_own_trailer(file), *_uploads(rehearsal), *_marks(rehearsal)]
     rows += [
-        *_mcuboot_accepts(rehearsal, report),
-        _room(rehearsal, file, report),
-        _package_version(rehearsal, file, report),
+        *_mcuboot_accepts(rehearsal),
+        _room(rehearsal, file),
+        _package_version(rehearsal, file),
     ]
     rows += _dependencies(rehearsal, file)
-    rows += _network_core(rehearsal, report, network_core_file)
+    rows += _network_core(rehearsal, network_core_file)
     match rehearsal.package.kind:
         case PackageKind.APPLICATION:
             pass
         case PackageKind.MCUBOOT:
             rows += [
                 _fw_info(rehearsal, file),
-                _counter(rehearsal, file, report),
-                _nsib_accepts(rehearsal, file, report),
+                _counter(rehearsal, file),
+                _nsib_accepts(rehearsal, file),
             ]
         case _:
             assert_never(rehearsal.package.kind)
@@ -284,6 +281,8 @@ def _mark(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
             )
             remedy = "Send one image at a time, or build for network core slots of its own."
         return Check(name, Result.NO, said, cause, remedy)
+    if rehearsal.installed.overwrites:
+        return Check(name, Result.OK, "pending; MCUboot overwrites, with no way back")
     is_permanent = sent.file.s_slot is not None or is_for_network_core(sent.file)
     return Check(name, Result.OK, f"pending, {'permanent' if is_permanent else 'test'}")
 
@@ -292,17 +291,17 @@ def _met_mcuboot(rehearsal: Rehearsal) -> bool:
     """Whether MCUboot ran with the update pending."""
     main = rehearsal.main
     was_marked = main is not None and main.mark is not None and not main.mark.rc
-    return was_marked and any(Stage.MCUBOOT in boot.stages for boot in rehearsal.boots)
+    return was_marked and any(boot.mcuboot is not None for boot in rehearsal.boots)
 
 
-def _mcuboot_accepts(rehearsal: Rehearsal, report: BootReport) -> list[Check]:
+def _mcuboot_accepts(rehearsal: Rehearsal) -> list[Check]:
     return [
-        _accepts(sent, _core(MCUBOOT_ACCEPTS, sent.file, rehearsal), rehearsal, report)
+        _accepts(sent, _core(MCUBOOT_ACCEPTS, sent.file, rehearsal), rehearsal)
         for sent in rehearsal.sent
     ]
 
 
-def _accepts(sent: Sent, name: str, rehearsal: Rehearsal, report: BootReport) -> Check:
+def _accepts(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
     file, check = sent.file, sent.slot_check
     key = file.image.tlv(TLV_KEYHASH)
     signed = f"{SIGNED_WITH_KEY} {key.hex()[:8]}..." if key else NOT_SIGNED
@@ -344,10 +343,10 @@ def _accepts(sent: Sent, name: str, rehearsal: Rehearsal, report: BootReport) ->
         )
     if file is not rehearsal.file:
         return Check(name, Result.OK, detail)
-    wrong_variant = _refused_file(rehearsal, report, "wrong_s_image")
+    wrong_variant = _refused_file(rehearsal, "wrong_s_image")
     if wrong_variant:
         return Check(name, Result.NO, wrong_variant, f"MCUboot refuses the image: {wrong_variant}")
-    wrong_place = _refused_file(rehearsal, report, "wrong_reset_address")
+    wrong_place = _refused_file(rehearsal, "wrong_reset_address")
     if wrong_place:
         return Check(
             name,
@@ -360,7 +359,7 @@ def _accepts(sent: Sent, name: str, rehearsal: Rehearsal, report: BootReport) ->
         other.slot_check is not None and other.slot_check.content is not SlotContent.VALID
         for other in rehearsal.sent
     )
-    if _refused_file(rehearsal, report, "image_invalid") and not is_other_refused:
+    if _refused_file(rehearsal, "image_invalid") and not is_other_refused:
         # The check above allows for the whole slot.
         why = "the image reaches into the trailer's sectors"
         return Check(
@@ -373,18 +372,18 @@ def _accepts(sent: Sent, name: str, rehearsal: Rehearsal, report: BootReport) ->
     return Check(name, Result.OK, detail)
 
 
-def _was_accepted(rehearsal: Rehearsal, report: BootReport) -> bool:
+def _was_accepted(rehearsal: Rehearsal) -> bool:
     if rehearsal.main is None or rehearsal.choice_problem:
         return False
-    return _accepts(rehearsal.main, "", rehearsal, report).result is Result.OK
+    return _accepts(rehearsal.main, "", rehearsal).result is Result.OK
 
 
-def _room(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Check:
-    name = "room to swap"
+def _room(rehearsal: Rehearsal, file: UpdateFile) -> Check:
+    name = "room in the slot" if rehearsal.installed.overwrites else "room to swap"
     update_bytes = rehearsal.installed.update_slot_bytes(file.image_index)
     slot_bytes = rehearsal.installed.slot_size_bytes
     size = f"0x{len(file.data):x} of 0x{update_bytes:x} bytes"
-    unequal = _refused_file(rehearsal, report, "slots_incompatible")
+    unequal = _refused_file(rehearsal, "slots_incompatible")
     if unequal:
         sizes = f"the primary slot has 0x{slot_bytes:x} bytes, the secondary 0x{update_bytes:x}"
         return Check(
@@ -395,7 +394,7 @@ def _room(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Check:
             "Make both slots of one size in the build, and name them as they are in the board "
             "file.",
         )
-    refused = _refused_file(rehearsal, report, "no_room", "too_many_sectors")
+    refused = _refused_file(rehearsal, "no_room", "too_many_sectors")
     if refused:
         return Check(
             name,
@@ -404,11 +403,11 @@ def _room(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Check:
             f"the image leaves MCUboot no room to swap: {size}",
             "Make the application smaller: one sector and the trailer must stay free.",
         )
-    was_accepted = _was_accepted(rehearsal, report)
+    was_accepted = _was_accepted(rehearsal)
     return Check(name, Result.OK if was_accepted else Result.NOT_REACHED, size)
 
 
-def _package_version(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Check:
+def _package_version(rehearsal: Rehearsal, file: UpdateFile) -> Check:
     name = "package version"
     installed = rehearsal.installed.app
     guarded = rehearsal.installed.guards_downgrade
@@ -417,7 +416,7 @@ def _package_version(rehearsal: Rehearsal, file: UpdateFile, report: BootReport)
         before = f" over {installed.version}"
     guard = "downgrade prevention is on" if guarded else "any version is taken"
     detail = f"{file.image.version}{before}; {guard}"
-    refused = _refused_file(rehearsal, report, "downgrade", "insufficient_version")
+    refused = _refused_file(rehearsal, "downgrade", "insufficient_version")
     if refused:
         return Check(
             name,
@@ -425,7 +424,7 @@ def _package_version(rehearsal: Rehearsal, file: UpdateFile, report: BootReport)
             f"{detail}: {refused!r}",
             *_why_downgrade(file, before),
         )
-    was_accepted = _was_accepted(rehearsal, report)
+    was_accepted = _was_accepted(rehearsal)
     return Check(name, Result.OK if was_accepted else Result.NOT_REACHED, detail)
 
 
@@ -471,7 +470,7 @@ def _dependencies(rehearsal: Rehearsal, file: UpdateFile) -> list[Check]:
     return [Check(name, Result.NOT_REACHED if is_refused else Result.OK, detail)]
 
 
-def _network_core(rehearsal: Rehearsal, report: BootReport, network_core_file: str) -> list[Check]:
+def _network_core(rehearsal: Rehearsal, network_core_file: str) -> list[Check]:
     if rehearsal.network_updated is None:
         return []
     name = "network core"
@@ -492,11 +491,11 @@ def _network_core(rehearsal: Rehearsal, report: BootReport, network_core_file: s
         ]
     failed = [
         line.text.strip()
-        for boot in report.boots
+        for boot in rehearsal.boots
         if boot.network_core is not None
         for line in boot.network_core.failed
     ]
-    seen = failed[0] if failed else _refused(report, "insufficient_version")
+    seen = failed[0] if failed else _refused(rehearsal, "insufficient_version")
     remedy = (
         "The network core's file must be image 1 of a board whose MCUboot has slots for it "
         "(CONFIG_NRF53_MULTI_IMAGE_UPDATE), and be signed like the application."
@@ -534,7 +533,7 @@ def _fw_info(rehearsal: Rehearsal, file: UpdateFile) -> Check:
     is_tie = held is not None and info.version == held.version
     if is_tie and file.s_slot == 0:
         return Check(name, Result.OK, f"{detail}: a tie goes to S0")
-    # NSIB's own rule; the last row says what became of it (facts/dual-stage-boot.md, 2.4).
+    # NSIB's own rule; the last row says what became of it (sdk-nrf samples/bootloader/src/main.c).
     if held is not None and info.version <= held.version:
         return Check(
             name,
@@ -554,11 +553,11 @@ def _below_counter(rehearsal: Rehearsal, version: int) -> str:
     return f", and below the monotonic counter ({stored})" if version < stored else ""
 
 
-def _counter(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Check:
+def _counter(rehearsal: Rehearsal, file: UpdateFile) -> Check:
     name = "monotonic counter"
     provisioning = rehearsal.installed.provisioning
     counter = provisioning.counter(CounterKind.NSIB_FIRMWARE) if provisioning else None
-    tried = _attempts_at_update(rehearsal, file, report)
+    tried = _attempts_at_update(rehearsal, file)
     if counter is None:
         result = Result.OK if tried else Result.NOT_REACHED
         return Check(name, result, "none: NSIB accepts any version")
@@ -587,7 +586,7 @@ def _counter(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Chec
     return Check(name, Result.OK, detail)
 
 
-def _nsib_accepts(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) -> Check:
+def _nsib_accepts(rehearsal: Rehearsal, file: UpdateFile) -> Check:
     name = "NSIB accepts"
     provisioning = rehearsal.installed.provisioning
     keys = [key for key in provisioning.keys if not key.invalidated] if provisioning else []
@@ -595,7 +594,7 @@ def _nsib_accepts(rehearsal: Rehearsal, file: UpdateFile, report: BootReport) ->
     info = _validation_info(file)
     signed = "no validation info" if info is None else f"key {info.key_hash.hex()[:8]}..."
     detail = f"{signed}; provisioned: {known}"
-    tried = [a for a in _attempts_at_update(rehearsal, file, report) if not a.below_counter]
+    tried = [a for a in _attempts_at_update(rehearsal, file) if not a.below_counter]
     refused = [attempt for attempt in tried if attempt.invalidated is not None]
     if refused:
         lines = "; ".join(seen.text.strip() for seen in refused[0].errors[:2])
@@ -636,17 +635,17 @@ def _outcome(rehearsal: Rehearsal) -> Check:
     return Check(name, Result.NO, detail, detail, remedy)
 
 
-def _refused_file(rehearsal: Rehearsal, report: BootReport, *patterns: str) -> str:
+def _refused_file(rehearsal: Rehearsal, *patterns: str) -> str:
     """Likewise, unless it cannot have been the file that this is about, which is in place."""
-    return "" if rehearsal.is_in_place else _refused(report, *patterns)
+    return "" if rehearsal.is_in_place else _refused(rehearsal, *patterns)
 
 
-def _refused(report: BootReport, *patterns: str) -> str:
+def _refused(rehearsal: Rehearsal, *patterns: str) -> str:
     """The first line with which MCUboot refused for one of these reasons; empty without."""
     return next(
         (
             refusal.seen.text.strip()
-            for boot in report.boots
+            for boot in rehearsal.boots
             if boot.mcuboot is not None
             for refusal in boot.mcuboot.refusals
             # What it says of the primary slot is about the application that was installed.
@@ -656,9 +655,7 @@ def _refused(report: BootReport, *patterns: str) -> str:
     )
 
 
-def _attempts_at_update(
-    rehearsal: Rehearsal, file: UpdateFile, report: BootReport
-) -> Sequence[NsibAttempt]:
+def _attempts_at_update(rehearsal: Rehearsal, file: UpdateFile) -> Sequence[NsibAttempt]:
     """NSIB's attempts to start the update, after MCUboot has brought it into its slot.
 
     On the first boot NSIB still meets what was in the slot before.
@@ -667,7 +664,7 @@ def _attempts_at_update(
         return ()
     return [
         attempt
-        for boot in report.boots[1:]
+        for boot in rehearsal.boots[1:]
         if boot.nsib is not None
         for attempt in boot.nsib.attempts
         if attempt.slot == file.s_slot

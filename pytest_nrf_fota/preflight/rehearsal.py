@@ -8,7 +8,6 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -47,6 +46,7 @@ class Installed:
         mcuboot_keys: hashes of the public keys in the running MCUboot; none for one that checks
             hashes only.
         guards_downgrade: whether the running MCUboot was built with downgrade prevention.
+        overwrites: whether it overwrites the old application, without a swap and without a trial.
         slot_size_bytes: of the application's primary slot.
         update_slot_sizes_bytes: of the secondary slot of each image.
         network_core_is_empty: whether the network core's flash is known to be erased; of a board
@@ -64,6 +64,7 @@ class Installed:
     provisioning: ProvisioningData | None
     mcuboot_keys: tuple[bytes, ...]
     guards_downgrade: bool
+    overwrites: bool
     slot_size_bytes: int
     update_slot_sizes_bytes: tuple[int, ...]
     network_core_is_empty: bool
@@ -127,7 +128,6 @@ class Rehearsal:
         verdict: as a test would reach it; None where only the network core is updated.
         phone_refusal: what a phone that sends both bootloaders of the package is told; empty where
             it succeeds or the package has one file.
-        lines: the UART log of the boots since the mark.
     """
 
     installed: Installed
@@ -142,7 +142,6 @@ class Rehearsal:
     network_updated: bool | None = None
     verdict: Verdict | None = None
     phone_refusal: str = ""
-    lines: tuple[LogLine, ...] = ()
 
     @property
     def main(self) -> Sent | None:
@@ -187,7 +186,7 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
     if any(one.upload.result.rc for one in sent):
         return replace(rehearsal, sent=tuple(sent))
     sent = [replace(one, slot_check=_validate(bench, one.file)) for one in sent]
-    # A network core's image cannot be reverted (facts/dual-stage-boot.md, 5): marked for good.
+    # A network core's image cannot be reverted (sdk-nrf generate_zip.py): marked for good.
     sent = [
         replace(
             one,
@@ -198,7 +197,6 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
         )
         for one in sent
     ]
-    start = len(bench.lines)
     boots, resets = _reset(bench, bench.resets_until_update_runs(package.kind))
     if file.s_slot is not None and _waits_for_reset(bench, boots, file.s_slot):
         more, _ = _reset(bench, 1)
@@ -210,7 +208,6 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
         boots=tuple(boots),
         halted=bench.halted,
         network_updated=_network_updated(bench, files),
-        lines=bench.lines[start:],
     )
     return _with_verdict(bench, rehearsal, file)
 
@@ -248,6 +245,7 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         else parse_provisioning(bench.read, nsib.provisioning_address),
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,
+        overwrites=build is not None and build.description.swap == "overwrite",
         slot_size_bytes=slots.primary.size_bytes,
         update_slot_sizes_bytes=tuple(
             secondary.size_bytes for _, secondary in bench.chain.hardware.image_pairs()
@@ -278,7 +276,7 @@ def _choose(package: DfuPackage, boot: Boot) -> tuple[tuple[UpdateFile, ...], st
 
 
 def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
-    """Send every bootloader, then mark the first: what iOS does (facts/dual-stage-boot.md, 5)."""
+    """Send every bootloader, then mark the first: what iOS does (sdk-nrf generate_zip.py)."""
     if package.kind is not PackageKind.MCUBOOT or len(package.files) < 2:
         return ""
     copy = bench.snapshot()

@@ -64,7 +64,7 @@ def counter_after_first_boot(segments: Sequence[Segment], board: BoardType) -> S
     """The halfword of OTP that NSIB writes when it boots this file for the first time, or None.
 
     NSIB starts the slot of the higher version, S0 where they are equal, and stores version and
-    slot inverted in the first free slot of its counter (facts/dual-stage-boot.md, 2.3 and 2.4).
+    slot inverted in the first free slot of its counter (sdk-nrf bl_storage.c, bl_validation.c).
     """
     slots, read = board.slots, memory_reader(segments)
     if slots.provisioning_address is None or slots.s0 is None or slots.s1 is None:

@@ -149,6 +149,11 @@ class SimUnit:
         return self._running.net_uart, self._running.app_uart
 
     @property
+    def smp_vcom(self) -> str:
+        """Port that carries nothing but SMP; whatever number the board file gives it."""
+        return self._running.smp_uart
+
+    @property
     def hci(self) -> str:
         """bumble's name of the transport to the kit's HCI socket."""
         return self._running.hci
@@ -196,9 +201,21 @@ class SimUnit:
             console.close()
             probe.close()
             raise
+        smp_port: Console | None = None
+        if self._board.radio.kind == "serial":
+            try:
+                smp_port = self._open_smp_port(frames, recorder)
+            except BaseException:
+                network_console.close()
+                console.close()
+                probe.close()
+                raise
+        smp_console = smp_port or console
         radio: Radio
-        if shares_console:
-            radio = ConsoleSmpRadio(console, frames, recorder=recorder)
+        if shares_console or smp_port is not None:
+            radio = ConsoleSmpRadio(
+                smp_console, frames, recorder=recorder, has_own_port=smp_port is not None
+            )
         else:
             radio = open_radio(
                 self._radio or HciController(self._running.hci),
@@ -209,9 +226,20 @@ class SimUnit:
             probe,
             console,
             radio,
-            smp_address=(lambda: console.port) if shares_console else None,
+            smp_port=smp_port,
+            smp_address=(lambda: smp_console.port) if shares_console or smp_port else None,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
+        )
+
+    def _open_smp_port(self, frames: SmpFrameRouter, recorder: FlightRecorder) -> Console:
+        return Console(
+            self._running.smp_uart,
+            baudrate=self._board.console.baudrate,
+            raw_log_path=self._log_folder / "uart_smp.log",
+            recorder=recorder,
+            reopen_timeout_s=self._board.console.reopen_s,
+            on_smp_frame=frames.deliver,
         )
 
     def release(self) -> None:

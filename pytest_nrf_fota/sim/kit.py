@@ -88,6 +88,7 @@ class Kit:
         self.flash = Flash(MEMORIES, self.clock)
         self.app_uart = Uart(self.clock)
         self.net_uart = Uart(self.clock)
+        self.smp_uart = Uart(self.clock)
         self.radio = Radio(hci_address, self.clock, settings.link)
         self.state = "held"
         self._profile = RELEASES[settings.ncs]
@@ -119,6 +120,7 @@ class Kit:
         """Open the wires."""
         self.app_uart.start()
         self.net_uart.start()
+        self.smp_uart.start()
         await self.radio.start()
         self._servants = (
             asyncio.create_task(self._serve_resets()),
@@ -135,6 +137,7 @@ class Kit:
         await self.radio.stop()
         self.app_uart.close()
         self.net_uart.close()
+        self.smp_uart.close()
 
     async def reset(self) -> None:
         """Reset both cores and boot. Raises `KitError` without power."""
@@ -235,7 +238,7 @@ class Kit:
     async def recover(self, *, network: bool) -> None:
         """Erase and unlock: the network core's recovery erases both cores' flash.
 
-        External flash keeps its content (facts/dual-stage-boot.md, section 8).
+        External flash keeps its content (Zephyr runners/nrfjprog.py).
         """
         async with self._one_at_a_time:
             self._need_power()
@@ -332,6 +335,7 @@ class Kit:
         return AppContext(
             hardware=self._hardware(),
             uart=self.app_uart,
+            smp_uart=self.smp_uart,
             radio=self.radio,
             clock=self.clock,
             wording=self._profile,

@@ -3,8 +3,8 @@
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
 
-# NVMC: 87.5 ms per page, 43 us per word (facts/smp-over-ble-speed.md); external flash 86.5 ms per
-# 4 KiB as measured in the thread (facts/dual-stage-boot.md, 7), 4 bytes at 8 MHz quad about 2 us.
+# NVMC: 87.5 ms per page, 43 us per word; external flash 86.5 ms per
+# 4 KiB as measured in the thread, 4 bytes at 8 MHz quad about 2 us.
 APP_FLASH = MemoryLayout("application flash", 0x0, 0x100000, 0x1000, 4, 0.0875, 43e-6)
 APP_UICR = MemoryLayout("application UICR", 0xFF8000, 0x800, 0x800, 4, 0.0875, 43e-6, False, True)
 NET_FLASH = MemoryLayout("network flash", 0x01000000, 0x40000, 0x800, 4, 0.0875, 43e-6)

@@ -45,6 +45,7 @@ async def run_kit(
         await kit.start()
         kit.app_uart.name_port(folder / "app_uart")
         kit.net_uart.name_port(folder / "net_uart")
+        kit.smp_uart.name_port(folder / "smp_uart")
         try:
             await server.start()
             if hex_file is not None:
@@ -54,6 +55,7 @@ async def run_kit(
                 Addresses(
                     app_uart=kit.app_uart.port,
                     net_uart=kit.net_uart.port,
+                    smp_uart=kit.smp_uart.port,
                     hci=kit.radio.hci_client_spec,
                     control=str(folder / "control"),
                     pid=os.getpid(),

@@ -266,6 +266,7 @@ class WestBuild:
             "CONFIG_MCUMGR_TRANSPORT_BT": "y",
             "CONFIG_SHELL": "y",
             "CONFIG_SHELL_BACKEND_SERIAL": "y",
+            "CONFIG_FLASH_SHELL": "y",
             "CONFIG_SHELL_PROMPT_UART": '"uart:~$ "',
         }
         return values | ({"CONFIG_SECURE_BOOT": "y"} if shape.has_nsib else {})

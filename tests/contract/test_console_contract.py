@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogPosition
-from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
 from pytest_nrf_fota.providers.provider import Unit

@@ -15,8 +15,8 @@ import pytest
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.console.text import TextCleaner
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError

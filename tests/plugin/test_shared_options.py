@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-SHARED = (
-    *("--board", "--platform", "--device-id", "--runner"),
-    *("--flash-timeout", "--base-timeout", "--dut-scope"),
-)
+from pytest_nrf_fota.shared_options import SHARED_OPTIONS
+
+SHARED = tuple(name for option in SHARED_OPTIONS for name in option.names)
 # As Zephyr's scripts/pylib/pytest-twister-harness, plugin.py, as far as the names go.
 TWISTER = """
 import pytest
@@ -57,6 +56,7 @@ def test_options_of_a_projects_conftest(user_folder: pytest.Pytester) -> None:
     assert "nrf-fota: board nrf5340dk_sim" in text
     assert "nrf-fota: --platform is another plugin's here; use --nrf-fota-board" in text
     assert "nrf-fota: --runner is another plugin's here; use --nrf-fota-runner" in text
+    assert "nrf-fota: --nightly is another plugin's here; use --nrf-fota-nightly" in text
 
 
 def test_taken_platform_leaves_board(user_folder: pytest.Pytester) -> None:

@@ -43,10 +43,6 @@ class LogPattern:
     refuses: bool = False
     watched: bool = False
 
-    def may_match(self, text: str) -> bool:
-        """Whether it is worth searching this text; false for nearly all."""
-        return any(anchor in text for anchor in self.anchors)
-
 
 @dataclass(frozen=True)
 class Family:

@@ -41,7 +41,7 @@ _EVENT_KINDS = {
 }
 
 
-def read_app(stage: RawStage, ready: Seen | None) -> AppReport:
+def read_app(stage: RawStage) -> AppReport:
     """What an application said about itself."""
     found: dict[str, tuple[str, Seen]] = {}
     versions: list[Seen] = []
@@ -63,9 +63,8 @@ def read_app(stage: RawStage, ready: Seen | None) -> AppReport:
         identity_address=identity[0].upper() if identity else None,
         identity_seen=identity[1] if identity else None,
         build_time=built[0] if built else None,
-        build_seen=built[1] if built else None,
         versions=tuple(versions[:_MOST_VERSIONS]),
-        ready=ready,
+        ready=stage.ready.seen() if stage.ready is not None else None,
         flash_errors=tuple(flash_errors[:_MOST_ERRORS]),
         errors=tuple(errors),
         said=_said(stage),

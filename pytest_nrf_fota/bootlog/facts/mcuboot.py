@@ -81,7 +81,6 @@ def read_network_core(stage: RawStage) -> NetworkCoreUpdate | None:
         return None
     return NetworkCoreUpdate(
         started=seen.get("netcore_start"),
-        turned_on=seen.get("netcore_on"),
         turned_off=seen.get("netcore_off"),
         done=seen.get("netcore_done"),
         failed=tuple(failed),
@@ -130,7 +129,7 @@ class _McubootReader:
         self.recovery: list[Seen] = []
         self.gave_up: Seen | None = None
         self.is_done = False
-        self._undone: SwapTypeLine | None = None
+        self.waiting: list[SwapTypeLine] = []
 
     def take(self, line: RawLine) -> None:
         names = line.facts.names
@@ -218,20 +217,26 @@ class _McubootReader:
     def _take_decision(self, hit: Hit, seen: Seen) -> None:
         decision = SwapTypeLine(hit.number("image"), _swap_type(hit.text("swap_type")), seen)
         self.decisions.append(decision)
-        if self.swaps and self._undone is None and self.swaps[-1].algorithm == "offset":
+        if self.swaps and not self.waiting and self.swaps[-1].algorithm == "offset":
             return  # said while it swaps: what the next boot will do
         opened = self._round(seen)
         if opened.decision is None or opened.decision.swap_type in _NO_SWAP:
             opened.decision = decision
         if decision.swap_type not in _NO_SWAP:
-            self._undone = decision
+            self.waiting = [
+                *(one for one in self.waiting if one.image is None or one.image != decision.image),
+                decision,
+            ]
 
     def _take_swap(self, hit: Hit, algorithm: str, line: RawLine) -> None:
-        decided, self._undone = self._undone, None
         source = self.rounds[-1].boot_source if self.rounds else None
         image = hit.number("image")
-        if image is None and decided is not None:
-            image = decided.image
+        # Decisions and swaps come in the order of the images; releases before NCS 2.6 number none.
+        decided = next((one for one in self.waiting if image in (None, one.image)), None)
+        decided = decided or next((one for one in self.waiting if one.image is None), None)
+        if decided is not None:
+            self.waiting.remove(decided)
+            image = decided.image if image is None else image
         self.swaps.append(
             _OpenSwap(
                 algorithm,
@@ -254,11 +259,6 @@ class _McubootReader:
         versions = [known.version for known in self.loaded if known.slot == slot]
         version = hit.text("version") or (versions[-1] if versions else None)
         self.loaded.append(LoadedImage(hit.number("image"), slot, version, chosen, seen))
-
-    @property
-    def undone(self) -> SwapTypeLine | None:
-        """The last decision to swap that no swap followed."""
-        return self._undone
 
 
 def _swaps(
@@ -302,9 +302,9 @@ def _silent_swap(
     reader: _McubootReader, *, is_done: bool, lines_of_swaps: bool | None
 ) -> Swap | None:
     """The swap that a release does without saying so, or that did not come about."""
-    decided = reader.undone
-    if decided is None or reader.swaps:
+    if not reader.waiting or reader.swaps:
         return None
+    decided = reader.waiting[-1]
     if reader.refusals:
         result = SwapResult.REFUSED
     elif not is_done:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import (
-    BootRecord,
+    Boot,
     ClientReport,
     Seen,
     Swap,
@@ -16,7 +16,7 @@ from pytest_nrf_fota.bootlog.report import (
 _UNKNOWN = UpgradeSign(Upgraded.UNKNOWN, "no line says what a bootloader did", ())
 
 
-def upgrade_sign(boots: Sequence[BootRecord], client: ClientReport | None) -> UpgradeSign:
+def upgrade_sign(boots: Sequence[Boot], client: ClientReport | None) -> UpgradeSign:
     """The last thing that a boot said about an upgrade."""
     judge = _Judge()
     for boot in boots:
@@ -29,10 +29,10 @@ def upgrade_sign(boots: Sequence[BootRecord], client: ClientReport | None) -> Up
 class _Judge:
     def __init__(self) -> None:
         self.sign = _UNKNOWN
-        self._before: BootRecord | None = None
+        self._before: Boot | None = None
         self._cut: Swap | None = None
 
-    def take(self, boot: BootRecord) -> None:
+    def take(self, boot: Boot) -> None:
         sign = (
             self._refused_by_nsib(boot)
             or _stopped_after_swap(boot)
@@ -49,7 +49,7 @@ class _Judge:
             self.sign = _ran_through(boot) or self.sign
         self._before = boot
 
-    def _by_swaps(self, boot: BootRecord) -> UpgradeSign | None:
+    def _by_swaps(self, boot: Boot) -> UpgradeSign | None:
         sign = None
         for swap in boot.mcuboot.swaps if boot.mcuboot is not None else ():
             sign = self._by_swap(swap) or sign
@@ -84,7 +84,7 @@ class _Judge:
                     Upgraded.YES, "MCUboot brought the new image into its slot", (swap.seen,)
                 )
 
-    def _by_resume(self, boot: BootRecord) -> UpgradeSign | None:
+    def _by_resume(self, boot: Boot) -> UpgradeSign | None:
         """Releases before 2022 resume a swap in silence: trailers, no decision, the jump."""
         cut, mcuboot = self._cut, boot.mcuboot
         if cut is None or mcuboot is None or mcuboot.decisions or mcuboot.chainload_address is None:
@@ -99,13 +99,13 @@ class _Judge:
             return UpgradeSign(Upgraded.NO, why, seen)
         return UpgradeSign(Upgraded.YES, "MCUboot ended the swap that a reset had cut", seen)
 
-    def _by_network_core(self, boot: BootRecord) -> UpgradeSign | None:
+    def _by_network_core(self, boot: Boot) -> UpgradeSign | None:
         update = boot.network_core
         if update is None or update.done is None:
             return None
         return UpgradeSign(Upgraded.YES, "the network core was updated", (update.done,))
 
-    def _refused_by_mcuboot(self, boot: BootRecord) -> UpgradeSign | None:
+    def _refused_by_mcuboot(self, boot: Boot) -> UpgradeSign | None:
         if boot.mcuboot is None:
             return None
         refusals = boot.mcuboot.refusals
@@ -118,7 +118,7 @@ class _Judge:
             )
         return None
 
-    def _refused_by_nsib(self, boot: BootRecord) -> UpgradeSign | None:
+    def _refused_by_nsib(self, boot: Boot) -> UpgradeSign | None:
         if boot.nsib is None:
             return None
         burnt = [attempt for attempt in boot.nsib.attempts if attempt.invalidated is not None]
@@ -129,7 +129,7 @@ class _Judge:
             return UpgradeSign(Upgraded.NO, "NSIB found nothing to start", (boot.nsib.gave_up,))
         return None
 
-    def _by_versions(self, boot: BootRecord) -> UpgradeSign | None:
+    def _by_versions(self, boot: Boot) -> UpgradeSign | None:
         """NSIB starts newer firmware, or MCUboot another image, than on the boot before."""
         if self._before is None:
             return None
@@ -144,13 +144,13 @@ class _Judge:
         return None
 
 
-def _refused_by_network_core(boot: BootRecord) -> UpgradeSign | None:
+def _refused_by_network_core(boot: Boot) -> UpgradeSign | None:
     if boot.network_core is None or not boot.network_core.failed:
         return None
     return UpgradeSign(Upgraded.NO, "the network core took no update", boot.network_core.failed)
 
 
-def _stopped_after_swap(boot: BootRecord) -> UpgradeSign | None:
+def _stopped_after_swap(boot: Boot) -> UpgradeSign | None:
     """A swap behind which MCUboot accepts no image: the new one does not run."""
     mcuboot = boot.mcuboot
     if mcuboot is None or mcuboot.gave_up is None or not mcuboot.swaps:
@@ -162,14 +162,14 @@ def _stopped_after_swap(boot: BootRecord) -> UpgradeSign | None:
     return UpgradeSign(Upgraded.NO, why, (swap.seen, mcuboot.gave_up))
 
 
-def _nsib_version(boot: BootRecord) -> tuple[int, Seen] | None:
+def _nsib_version(boot: Boot) -> tuple[int, Seen] | None:
     booted = boot.nsib.booted if boot.nsib is not None else None
     if booted is None or booted.firmware_version is None:
         return None
     return booted.firmware_version, booted.seen
 
 
-def _loaded_version(boot: BootRecord) -> tuple[str, Seen] | None:
+def _loaded_version(boot: Boot) -> tuple[str, Seen] | None:
     """RAM_LOAD and direct-XIP: the version in the slot that was chosen."""
     for loaded in boot.mcuboot.loaded if boot.mcuboot is not None else ():
         if loaded.is_chosen and loaded.version is not None:
@@ -177,7 +177,7 @@ def _loaded_version(boot: BootRecord) -> tuple[str, Seen] | None:
     return None
 
 
-def _ran_through(boot: BootRecord) -> UpgradeSign | None:
+def _ran_through(boot: Boot) -> UpgradeSign | None:
     """A boot that started its application and swapped nothing."""
     mcuboot = boot.mcuboot
     if mcuboot is not None and mcuboot.decisions and not mcuboot.swaps:
@@ -207,7 +207,7 @@ def _ran_through(boot: BootRecord) -> UpgradeSign | None:
     return None
 
 
-def _newer_slot(boot: BootRecord) -> tuple[Seen, ...] | None:
+def _newer_slot(boot: Boot) -> tuple[Seen, ...] | None:
     """Direct-XIP and RAM_LOAD: the images in both slots, where the secondary one is started."""
     loaded = boot.mcuboot.loaded if boot.mcuboot is not None else ()
     chosen = [one for one in loaded if one.is_chosen]

@@ -1,6 +1,6 @@
 """The nRF5340's network core: its update through PCD, and a controller that does not answer."""
 
-from pytest_nrf_fota.bootlog.report import BootRecord
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found, says
 
@@ -11,7 +11,7 @@ _EAGAIN = -11
 
 def _update_loop(case: Case) -> Finding | None:
     """Boot after boot starts the network core's update, and no application stays."""
-    run: list[BootRecord] = []
+    run: list[Boot] = []
     for boot in case.boots.boots:
         update = boot.network_core
         if update is not None and update.started is not None:
@@ -28,7 +28,7 @@ def _update_loop(case: Case) -> Finding | None:
     return None
 
 
-def _is_finished(run: list[BootRecord]) -> bool:
+def _is_finished(run: list[Boot]) -> bool:
     """Two updates in a row that each reached the application are two updates."""
     return run[-1].reached_app or run[-2].reached_app
 
@@ -46,7 +46,6 @@ def _controller_silent(case: Case) -> Finding | None:
 RULES = (
     Rule(
         "network_core_refused",
-        (26,),
         "The network core did not take its update: its bootloader (b0n) and PCD do not match the "
         "application core's build, or its flash is protected.",
         "Reflash both cores from one build, network core first: `nrfjprog --recover --coprocessor "
@@ -55,7 +54,6 @@ RULES = (
     ),
     Rule(
         "network_core_update_loop",
-        (27,),
         "The board reboots in a loop ({count} boots): each boot finds the same old network core "
         "image in the external flash and starts its update again.",
         "Erase the external flash: `nrfjprog --qspieraseall` or "
@@ -64,7 +62,6 @@ RULES = (
     ),
     Rule(
         "controller_silent",
-        (26,),
         "The Bluetooth controller on the network core does not answer: it holds no image, another "
         "build's, or it crashed.",
         "Flash both cores from one build (`west flash` with merged_domains.hex; hci_ipc or "

@@ -39,7 +39,7 @@ BLUETOOTH_READY_S = 0.002
 # IPC_BOUND_TIMEOUT_IN_MS of Zephyr's drivers/bluetooth/hci/ipc.c, and what is returned then.
 ENDPOINT_TIMEOUT_S = 1.0
 EAGAIN = -11
-# os_mgmt resets 250 ms of the kit's time after its answer (facts/dual-stage-boot.md, 6.3).
+# os_mgmt resets 250 ms of the kit's time after its answer (Zephyr img_mgmt_state.c).
 RESET_DELAY_S = 0.25
 # Real seconds: a loop of faults would otherwise print without end and without a pause.
 FAULT_RESET_DELAY_S = 0.25
@@ -54,12 +54,14 @@ class _BootEndedError(Exception):
 class AppContext:
     """What the application runs on.
 
+    `uart` is the console's; `smp_uart` has nothing but SMP (Zephyr's chosen zephyr,uart-mcumgr).
     `identity_address` is the static random address that its log shows; `has_controller` is
     whether the network core runs firmware that answers; `on_reset` asks the kit for a reset.
     """
 
     hardware: Hardware
     uart: Uart
+    smp_uart: Uart
     radio: Radio
     clock: VirtualClock
     wording: Release
@@ -111,6 +113,8 @@ class Application:
         self._radio_assembler = FrameAssembler(settings.buffer_size_bytes)
         self._line_tap = SmpLineTap()
         self._serial_assembler = SerialFrameAssembler(settings.buffer_size_bytes)
+        self._smp_line_tap = SmpLineTap()
+        self._smp_assembler = SerialFrameAssembler(settings.buffer_size_bytes)
         self._shell_target = ShellTarget(
             context.hardware.flash,
             context.flash_devices,
@@ -140,6 +144,7 @@ class Application:
             return
         self._smp_task = asyncio.create_task(self._queue.run())
         self._context.uart.connect(self._receive)
+        self._context.smp_uart.connect(self._receive_smp)
         self._terminal.show_prompt()
 
     async def _boot(self) -> None:
@@ -198,6 +203,7 @@ class Application:
     async def stop(self) -> None:
         """The core is reset: everything ends at once."""
         self._context.uart.connect(None)
+        self._context.smp_uart.connect(None)
         if self._reset_timer is not None:
             self._reset_timer.cancel()
         begun = (self._smp_task, self._watchdog, self._smp_reset)
@@ -254,6 +260,14 @@ class Application:
             self._assemble(self._serial_assembler, line, self._write_answer)
         if shell_bytes:
             self._terminal.receive(shell_bytes)
+
+    def _receive_smp(self, data: bytes) -> None:
+        _, lines = self._smp_line_tap.divide(data)
+        for line in lines:
+            self._assemble(self._smp_assembler, line, self._write_smp_answer)
+
+    async def _write_smp_answer(self, answer: bytes) -> None:
+        self._context.smp_uart.write(encode_answer(answer))
 
     def _assemble(
         self,

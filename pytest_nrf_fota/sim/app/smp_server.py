@@ -1,6 +1,6 @@
 """The SMP server of the application: frames in, frames out.
 
-Messages are the `smp` package's models (facts/dual-stage-boot.md, section 6).
+Messages are the `smp` package's models (Zephyr subsys/mgmt/mcumgr).
 """
 
 import struct
@@ -33,7 +33,7 @@ _RESPONSES = {
     int(smp_header.OP.WRITE): int(smp_header.OP.WRITE_RSP),
 }
 
-# bootutil/boot_status.h, enum mcuboot_mode (facts/dual-stage-boot.md, 6.1). The last is in
+# bootutil/boot_status.h, enum mcuboot_mode (Zephyr mcumgr/transport). The last is in
 # sdk-mcuboot v2.1.0-ncs5; that os_mgmt.c of NCS 3.0 answers it is inferred from a later one.
 _BOOTLOADER_MODES: dict[BootloaderMode, int] = {
     "single_app": 0,
@@ -113,7 +113,7 @@ class ServerSettings:
 
     Args:
         buffer_size_bytes, buffer_count: NCS_SAMPLE_MCUMGR_BT_OTA_DFU's buffers
-            (facts/dual-stage-boot.md, 6.1).
+            (Zephyr mcumgr/transport).
         os_info: answers to `os info`, or None for a build without it.
         bootloader_info: whether `bootloader info` is answered, as from Zephyr 3.5 on.
         bootloader_mode: what its query `mode` answers, by the application's own Kconfig.
@@ -157,7 +157,7 @@ class SmpServer:
         on_reset: called when a client asks for a reset; the caller resets after its delay.
         version: newest SMP version that it speaks. Version 2 is spoken only to clients that do:
             errors of a group are then `err` with the group's own codes, while errors of the
-            protocol remain `rc` (facts/dual-stage-boot.md, 6.2).
+            protocol remain `rc` (Zephyr mcumgr headers).
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """b0n, the network core's immutable bootloader: takes a new firmware over, starts the one it has.
 
-Source: facts/dual-stage-boot.md, 4.6; sdk-nrf samples/nrf5340/netboot/src/main.c and
+Source: sdk-nrf samples/nrf5340/netboot/src/main.c and
 subsys/bootloader/bl_validation/bl_validation.c. It asks for a hash only: who signed the firmware
 is MCUboot's business.
 """

@@ -10,7 +10,7 @@ from pytest_nrf_fota.sim.boot.linkage import Role
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
 from pytest_nrf_fota.sim.flash import FlashArea
 
-# Where the version lies in an image header (facts/dual-stage-boot.md, 4.1).
+# Where the version lies in an image header (MCUboot bootutil/image.h).
 VERSION_OFFSET_BYTES = 20
 
 

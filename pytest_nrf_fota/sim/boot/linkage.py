@@ -1,7 +1,7 @@
 """For whom the image in a secondary slot was linked: NCS's additions to MCUboot's loader.c.
 
 Several image pairs may share one secondary slot, so its content is told apart by the reset vector
-(facts/dual-stage-boot.md, 4.5 and 4.6; loader.c, boot_validated_swap_type and boot_validate_slot
+(loader.c, boot_validated_swap_type and boot_validate_slot
 of sdk-mcuboot v1.9.99-ncs4, v2.0.99-ncs1, v2.1.0-ncs3 and v2.1.0-ncs5).
 """
 

@@ -2,7 +2,7 @@
 
 Flow of boot/bootutil/src/loader.c (context_boot_go) of sdk-mcuboot v1.9.99-ncs4 (NCS 2.3),
 v2.0.99-ncs1 (2.6), v2.1.0-ncs3 (2.9) and v2.1.0-ncs5 (3.0); what differs between them is in
-sim/profile.py. Log lines: facts/dual-stage-boot.md, 4.4 and 4.5.
+sim/profile.py. Log lines: MCUboot boot/zephyr/main.c, sdk-mcuboot loader.c.
 """
 
 from collections.abc import Sequence

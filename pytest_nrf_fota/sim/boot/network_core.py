@@ -1,6 +1,6 @@
 """MCUboot's side of a network core update: a command in shared memory, a switch, and waiting.
 
-Source: facts/dual-stage-boot.md, 4.6; sdk-nrf subsys/pcd/src/pcd.c and
+Source: sdk-nrf subsys/pcd/src/pcd.c and
 modules/mcuboot/hooks/nrf53_hooks.c.
 """
 

@@ -1,6 +1,7 @@
 """NSIB (B0), the immutable bootloader: picks S0 or S1, verifies it, starts it.
 
-Flow and log lines: facts/dual-stage-boot.md, 2.3 to 2.5; wording of the release: sim/profile.py.
+Flow and log lines: sdk-nrf samples/bootloader, bl_validation, bl_storage; what a release words
+otherwise is in boards/ncs.py.
 """
 
 import struct

@@ -8,7 +8,7 @@ from pytest_nrf_fota.sim.boot.b0n import NetworkCore, NetworkMap
 from pytest_nrf_fota.sim.boot.network_core import RAM_FLASH_ADDRESS
 from pytest_nrf_fota.sim.flash import Flash, FlashArea
 
-# CONFIG_NRF53_RAM_FLASH_SIZE (facts/dual-stage-boot.md, section 1).
+# CONFIG_NRF53_RAM_FLASH_SIZE (nRF5340 product specification, memory map).
 RAM_FLASH_SIZE_BYTES = 0x40000
 
 
@@ -109,7 +109,7 @@ class Hardware:
     """What a boot stage can touch: flash, the UART, the network core.
 
     `print_line` gets one line without its end. `keep_last_line` prints also the last line of each
-    stage, which is missing in the thread's logs (facts/dual-stage-boot.md, 0.5: inferred that the
+    stage, which is missing in the thread's logs (inferred that the
     UART is disabled before it has drained).
     """
 
@@ -158,7 +158,7 @@ class Hardware:
     def image_pairs(self) -> tuple[tuple[FlashArea, FlashArea], ...]:
         """Primary and secondary slot of each image that the application can see.
 
-        The S slots are none of them (facts/dual-stage-boot.md, end of 6.4).
+        The S slots are none of them (Zephyr img_mgmt.c).
         """
         application = (self.primary_area(), self.secondary_area())
         network = self.network_pair()

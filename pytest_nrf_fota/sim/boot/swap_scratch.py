@@ -1,7 +1,7 @@
 """MCUboot's swap using scratch, operation by operation.
 
 From the last sector down, as many sectors as fit into the scratch area are exchanged at a time.
-Source: facts/dual-stage-boot.md, 4.3; boot/bootutil/src/swap_scratch.c of sdk-mcuboot v1.9.99-ncs4
+Source: boot/bootutil/src/swap_scratch.c of sdk-mcuboot v1.9.99-ncs4
 and, where they differ, v2.0.99-ncs1 and v2.1.0-ncs5.
 """
 

@@ -60,7 +60,7 @@ def test_two_images_of_one_number_are_refused(tmp_path: Path) -> None:
     app = package.files[0]
     twice = DfuPackage(package.path, package.kind, package.manifest, (app, app))
     with pytest.raises(PackageError, match="same image number: 0, 0"):
-        files_to_send(twice, Boot(nsib_slot=0))
+        files_to_send(twice, Boot())
 
 
 def test_images_of_both_cores_need_slots_of_both(tmp_path: Path) -> None:

@@ -681,7 +681,8 @@ page_size = 0x1000
             TWO_MEMORIES,
             "memory: flash 0x0-0x2000000 overlaps external flash 0x1000000-0x20000000",
         ),
-        ('[radio]\nkind = "serial"', "of a kit's two ports one is the console"),
+        ('[radio]\nkind = "serial"', "radio.vcom: missing; which of the kit's serial ports"),
+        ("[radio]\nvcom = 1", "radio.vcom: is for a kit with radio.kind = 'serial', not 'ble'"),
         (
             '[radio]\nkind = "serial_over_console"\npairing = "passkey"',
             "radio.pairing: 'passkey' is for radio.kind = 'ble', not 'serial_over_console'",
@@ -698,7 +699,6 @@ page_size = 0x1000
         ('simulated_twin = "kit_simm"', "simulated_twin: there is no board named 'kit_simm'"),
         ('remove = ["slots.s1"]', "slots.s0: NSIB needs slots.s1 as well"),
         ("[external_flash]\nsize = 0x1000000", "external_flash.size: 0x1000000 is more than"),
-        ('[radio]\nkind = "serial"', "provider 'usb' reaches no board by 'serial', but by 'ble'"),
         ('[radio]\nkind = "udp"', "provider 'usb' reaches no board by 'udp'"),
     ],
 )
@@ -722,6 +722,8 @@ def test_all_that_cannot_be_true_is_said_at_once(tmp_path: Path) -> None:
         ("mps2_an385", '[radio]\nkind = "serial_over_console"', "qemu.smp_uart = 0"),
         ("qemu_cortex_m0", '[radio]\nkind = "ble"', "provider 'qemu' reaches no board by 'ble'"),
         ("native_sim", '[radio]\nkind = "ble"', "provider 'native_sim' reaches no board by 'ble'"),
+        ("mps2_an385", "[radio]\nvcom = 1", "radio.vcom: is for a kit"),
+        ("nrf5340dk_sim", '[radio]\nkind = "serial"', "radio.vcom: missing"),
         ("nrf5340dk_sim", '[radio]\nkind = "udp"', "provider 'sim' reaches no board by 'udp'"),
     ],
 )

@@ -12,27 +12,29 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
         (
             "nrf5340dk",
             "nsib ble netcore external_flash signature image_group set_pending revert "
-            "second_reset wrong_file_stays mcuboot_update shell probe_erase",
+            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase",
         ),
         (
             "nrf5340dk_sim",
             "nsib ble netcore external_flash signature image_group set_pending revert "
-            "second_reset wrong_file_stays mcuboot_update shell probe_erase fault_injection power "
-            "swap_reset",
+            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase "
+            "fault_injection power swap_reset",
         ),
         (
             "nrf5340dk_sim_netcore",
             "nsib ble netcore external_flash signature image_group set_pending second_reset "
-            "wrong_file_stays shell probe_erase fault_injection power swap_reset netcore_slots",
+            "wrong_file_stays shell flash_shell probe_erase fault_injection power "
+            "swap_reset netcore_slots",
         ),
         (
             "nrf5340dk_mcuboot",
-            "ble netcore external_flash signature image_group set_pending revert shell probe_erase",
+            "ble netcore external_flash signature image_group set_pending revert shell "
+            "flash_shell probe_erase",
         ),
         (
             "nrf5340dk_mcuboot_sim",
             "ble netcore external_flash signature image_group set_pending revert shell "
-            "probe_erase fault_injection power swap_reset",
+            "flash_shell probe_erase fault_injection power swap_reset",
         ),
         ("qemu_cortex_m0", "image_group set_pending revert swap_reset"),
         ("mps2_an385", "image_group highest_version serial_recovery"),
@@ -42,7 +44,7 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
     ],
 )
 def test_packaged_board_has(board_name: str, names: str) -> None:
-    """As facts/real-firmware-targets.md and the board files say."""
+    """As the board files say."""
     found = capabilities_of(load_board(board_name))
     assert {capability.value for capability in found} == set(names.split())
 

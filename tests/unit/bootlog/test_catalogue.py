@@ -2,9 +2,9 @@
 
 import pytest
 
+from pytest_nrf_fota.bootlog.captured_text import CapturedText
 from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern
 from pytest_nrf_fota.bootlog.catalogue.pattern import longest_literal
-from pytest_nrf_fota.bootlog.cleaning import LogCleaner
 from pytest_nrf_fota.bootlog.matching import LineFacts, LineMatcher, WatchedLines, watch_words
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 
@@ -125,7 +125,7 @@ _PATTERNS = pytest.mark.parametrize("pattern", CATALOGUE, ids=lambda pattern: pa
 
 def _facts(line: str) -> LineFacts:
     """A line's facts after the whole way through cleaner, stamps and matcher."""
-    cleaned = LogCleaner().feed(b"\x1b[1;31m" + line.encode() + b"\x1b[0m\r\n")
+    cleaned = CapturedText().feed(b"\x1b[1;31m" + line.encode() + b"\x1b[0m\r\n")
     return LineMatcher().facts(split_stamps(cleaned.removesuffix("\n")).body)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.reader import BootReader, read_log_text
-from pytest_nrf_fota.bootlog.report import BootRecord, BootReport, SwapResult, Upgraded
+from pytest_nrf_fota.bootlog.report import Boot, BootReport, SwapResult, Upgraded
 
 _BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
 _NSIB = (
@@ -43,7 +43,7 @@ _FULL = (Stage.NSIB, Stage.MCUBOOT, Stage.APP)
 _STAGE_STARTS = (0, 1, len(_NSIB), len(_NSIB) + 1, len(_NSIB) + len(_MCUBOOT))
 
 
-def _only_boot(report: BootReport) -> BootRecord:
+def _only_boot(report: BootReport) -> Boot:
     (boot,) = report.boots
     return boot
 

@@ -2,16 +2,10 @@
 
 import pytest
 
-from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot, SwapDecision
-from pytest_nrf_fota.console.log import LogLine
+from pytest_nrf_fota.bootlog.report import Boot
+from tests.unit.boot_lines import Patterns, boots_of, stages_of
 
-_PATTERNS = BoardPatterns(
-    firmware_version=r"Firmware version (?P<version>\d+)",
-    bootloader_version=r"Starting bootloader (?P<version>\d+)",
-    app_ready=r"Advertising successfully started",
-)
 _BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***\n"
 _NSIB = f"""{_BANNER}Attempting to boot slot 0.
 Attempting to boot from address 0x8200.
@@ -63,34 +57,35 @@ I: Image index: 0, Swap type: none
 _FULL = [Stage.NSIB, Stage.MCUBOOT, Stage.APP]
 
 
-def _boots(text: str, patterns: BoardPatterns = _PATTERNS) -> tuple[Boot, ...]:
-    return read_boots([LogLine(0.0, line) for line in text.splitlines()], patterns)
-
-
 def _boot(text: str) -> Boot:
-    (boot,) = _boots(text)
+    (boot,) = boots_of(text)
     return boot
 
 
+def _decisions(boot: Boot) -> list[tuple[int | None, str]]:
+    assert boot.mcuboot is not None
+    return [(one.image, one.swap_type) for one in boot.mcuboot.decisions]
+
+
 def _stages(text: str) -> list[list[Stage]]:
-    return [boot.stages for boot in _boots(text)]
+    return [stages_of(boot) for boot in boots_of(text)]
 
 
 def test_a_full_boot_is_read() -> None:
     boot = _boot(_NSIB + _MCUBOOT + _APP)
-    assert boot.stages == _FULL
+    assert stages_of(boot) == _FULL
     assert boot.nsib_slot == 0
     assert boot.firmware_version == 14
     assert boot.key_hash == "b4...42"
     assert boot.counter_set_to is None
     assert boot.bootloader_version == 14
-    assert boot.swap_decisions == [SwapDecision(None, "none")]
+    assert _decisions(boot) == [(None, "none")]
     assert not boot.swapped
     assert boot.chainload_address == 0x28000
     assert boot.image_version is None
     assert boot.identity_address == "F2:7C:B6:5D:C3:74"
     assert boot.build_time == "May  7 2024 a 09:26:26"
-    assert boot.refusals == []
+    assert boot.refusals == ()
     assert boot.reached_app
     assert boot.app_ready
     assert [line.text for line in boot.lines] == (_NSIB + _MCUBOOT + _APP).splitlines()
@@ -101,24 +96,27 @@ def test_a_full_boot_is_read() -> None:
 
 def test_every_line_belongs_to_one_boot() -> None:
     whole = _NSIB + _MCUBOOT + _APP + _SESSION
-    boots = _boots(whole * 3)
+    boots = boots_of(whole * 3)
     assert len(boots) == 3
     for boot in boots:
         assert [line.text for line in boot.lines] == whole.splitlines()
 
 
-def test_nsib_that_runs_twice_makes_two_boots() -> None:
+def test_nsib_that_runs_twice_makes_twoboots_of() -> None:
     first = _NSIB + "Setting monotonic counter (version: 14, slot: 0)\n"
-    boots = _boots(first + _NSIB + _APP)
-    assert [boot.stages for boot in boots] == [[Stage.NSIB], [Stage.NSIB, Stage.APP]]
+    boots = boots_of(first + _NSIB + _APP)
+    assert [stages_of(boot) for boot in boots] == [[Stage.NSIB], [Stage.NSIB, Stage.APP]]
     assert [boot.counter_set_to for boot in boots] == [14, None]
     assert [boot.reached_app for boot in boots] == [False, True]
     assert boots[0].summary().endswith("no application")
 
 
-def test_a_silent_mcuboot_is_not_invented() -> None:
+def test_a_banner_between_nsib_and_the_application_is_a_silent_mcuboot() -> None:
     text = _NSIB + "*** Booting My Application v2.1.0 ***\n*** Using Zephyr OS v3.6.99 ***\n" + _APP
-    assert _stages(text) == [[Stage.NSIB, Stage.APP]]
+    boot = _boot(text)
+    assert stages_of(boot) == _FULL
+    assert boot.stages[1].is_silent
+    assert "bootloader" not in boot.summary()
 
 
 def test_a_prompt_before_a_banner_does_not_hide_it() -> None:
@@ -129,8 +127,8 @@ def test_a_prompt_before_a_banner_does_not_hide_it() -> None:
 @pytest.mark.parametrize("lines_lost", range(1, 7))
 def test_a_log_that_starts_in_the_middle_of_nsib(lines_lost: int) -> None:
     text = "".join(_NSIB.splitlines(keepends=True)[lines_lost:]) + _MCUBOOT + _APP
-    boot = _boots(text)[-1]
-    assert boot.stages[-2:] == [Stage.MCUBOOT, Stage.APP]
+    boot = boots_of(text)[-1]
+    assert stages_of(boot)[-2:] == [Stage.MCUBOOT, Stage.APP]
     assert boot.firmware_version == (14 if lines_lost < 6 else None)
 
 
@@ -141,8 +139,8 @@ def test_a_log_that_starts_in_the_middle_of_mcuboot(lines_lost: int) -> None:
 
 
 def test_lines_of_a_running_application_make_no_boot() -> None:
-    assert _boots(_SESSION + "I: Image index: 0, Swap type: revert\n" + "Identity: soon\n") == ()
-    assert _boots("build time: May  7 2024\nAdvertising successfully started\n") == ()
+    assert boots_of(_SESSION + "I: Image index: 0, Swap type: revert\n" + "Identity: soon\n") == ()
+    assert boots_of("build time: May  7 2024\nAdvertising successfully started\n") == ()
     assert _stages(_SESSION + _NSIB + _MCUBOOT + _APP) == [_FULL]
 
 
@@ -167,7 +165,7 @@ def test_an_application_without_bootloader_boots_with_each_banner() -> None:
 def test_an_application_may_log_before_its_banner() -> None:
     early = "<inf> board_control: Board configured.\n"
     boot = _boot(_MCUBOOT + "\n" + early + _APP)
-    assert boot.stages == [Stage.MCUBOOT, Stage.APP]
+    assert stages_of(boot) == [Stage.MCUBOOT, Stage.APP]
     assert boot.app_ready
     assert _stages(_MCUBOOT + early) == [[Stage.MCUBOOT, Stage.APP]]
     assert _stages((_MCUBOOT + early + _APP) * 2) == [[Stage.MCUBOOT, Stage.APP]] * 2
@@ -187,7 +185,7 @@ def test_a_garbled_banner_is_made_up_by_its_second_line() -> None:
 
 def test_the_ready_line_shows_the_application_though_its_banner_is_lost() -> None:
     boot = _boot(_NSIB + "Advertising successfully started\n")
-    assert boot.stages == [Stage.NSIB, Stage.APP]
+    assert stages_of(boot) == [Stage.NSIB, Stage.APP]
     assert boot.app_ready
 
 
@@ -202,23 +200,23 @@ def test_the_ready_line_shows_the_application_though_its_banner_is_lost() -> Non
 )
 def test_mcuboot_is_known_in_every_log_format(start: str) -> None:
     boot = _boot(f"{_BANNER}{start}\n" + start.replace("Starting bootloader", "Swap type: test"))
-    assert boot.stages == [Stage.MCUBOOT]
-    assert boot.swap_decisions == [SwapDecision(None, "test")]
+    assert stages_of(boot) == [Stage.MCUBOOT]
+    assert _decisions(boot) == [(None, "test")]
 
 
 def test_a_test_swap_is_read() -> None:
     boot = _boot(_TEST_SWAP)
     assert boot.swapped
-    assert boot.swap_algorithm == "offset"
+    assert [swap.algorithm for swap in boot.swaps] == ["offset"]
     assert boot.swap_type == "test", "what it had decided before it began"
-    assert boot.swap_decisions == [SwapDecision(0, "test"), SwapDecision(0, "revert")]
+    assert _decisions(boot) == [(0, "test"), (0, "revert")]
     assert boot.image_version == "1.2.3"
     assert boot.build_time == "UPGRADED v1.2.3+4 OK"
     assert boot.summary() == "Starting bootloader, swap test, image v1.2.3, application runs"
 
 
 def test_a_revert_is_read() -> None:
-    first, second = _boots(_TEST_SWAP + _REVERT)
+    first, second = boots_of(_TEST_SWAP + _REVERT)
     assert (first.swap_type, second.swap_type) == ("test", "revert")
 
 
@@ -231,8 +229,8 @@ I: Image index: 0, Swap type: none
 I: Starting swap using offset algorithm.
 I: Image index: 0, Swap type: revert
 {_NEW_APP}"""
-    first, second = _boots(cut + resume)
-    assert first.stages == [Stage.MCUBOOT]
+    first, second = boots_of(cut + resume)
+    assert stages_of(first) == [Stage.MCUBOOT]
     assert (first.swapped, first.swap_type) == (True, "test")
     assert (second.swapped, second.swap_type) == (True, None)
     assert "swap resumed" in second.summary()
@@ -241,9 +239,9 @@ I: Image index: 0, Swap type: revert
 def test_what_the_application_says_about_swaps_is_not_mcuboots() -> None:
     for line in ("I: Image index: 0, Swap type: test", "I: Swap type: test"):
         boot = _boot(_MCUBOOT + _APP + line)
-        assert boot.swap_decisions == [SwapDecision(None, "none")]
+        assert _decisions(boot) == [(None, "none")]
         boot = _boot(_MCUBOOT + _BANNER + line)
-        assert boot.stages == [Stage.MCUBOOT, Stage.APP]
+        assert stages_of(boot) == [Stage.MCUBOOT, Stage.APP]
 
 
 def test_numbers_in_an_applications_log_are_not_the_bootloaders() -> None:
@@ -252,7 +250,7 @@ def test_numbers_in_an_applications_log_are_not_the_bootloaders() -> None:
 
 
 def test_a_board_without_numbered_lines_has_no_numbers() -> None:
-    (boot,) = _boots(_NSIB + _MCUBOOT + _APP, BoardPatterns(None, None, "build time: "))
+    (boot,) = boots_of(_NSIB + _MCUBOOT + _APP, Patterns(None, None, "build time: "))
     assert (boot.firmware_version, boot.bootloader_version) == (None, None)
     assert boot.app_ready
 
@@ -261,7 +259,7 @@ def test_a_rejected_image_is_a_refusal() -> None:
     boot = _boot(
         _MCUBOOT.replace("I: Bootl", "E: Image in the secondary slot is not valid!\nI: Bootl")
     )
-    assert boot.refusals == ["E: Image in the secondary slot is not valid!"]
+    assert boot.refusals == ("E: Image in the secondary slot is not valid!",)
     assert boot.refusals[0] in boot.summary()
 
 
@@ -274,13 +272,13 @@ def test_a_rejected_image_is_a_refusal() -> None:
     ],
 )
 def test_every_no_of_mcuboot_is_a_refusal(line: str) -> None:
-    assert _boot(_MCUBOOT + line).refusals == [line]
+    assert _boot(_MCUBOOT + line).refusals == (line,)
 
 
 def test_what_an_application_says_is_no_refusal() -> None:
     boot = _boot(_MCUBOOT + _APP + "panic!")
     assert boot.lines[-1].text == "panic!"
-    assert boot.refusals == []
+    assert boot.refusals == ()
 
 
 _BAD_SLOTS = "W: Cannot upgrade: not a compatible amount of sectors"
@@ -288,14 +286,14 @@ _BAD_SLOTS = "W: Cannot upgrade: not a compatible amount of sectors"
 
 def test_slots_that_do_not_fit_are_why_nothing_was_swapped() -> None:
     boot = _boot(_MCUBOOT.replace("I: Bootl", f"{_BAD_SLOTS}\nI: Bootl"))
-    assert boot.refusals == [_BAD_SLOTS]
+    assert boot.refusals == (_BAD_SLOTS,)
 
 
 def test_slots_of_one_image_do_not_fit_and_another_is_swapped() -> None:
     """The line names no image."""
     boot = _boot(_TEST_SWAP.replace("I: Image index", f"{_BAD_SLOTS}\nI: Image index", 1))
     assert boot.swapped
-    assert boot.refusals == []
+    assert boot.refusals == ()
 
 
 _WRONG_KEY = """Attempting to boot slot 1.
@@ -310,13 +308,13 @@ Failed to validate, permanently invalidating!
 
 def test_nsib_that_falls_back_tells_both_slots() -> None:
     boot = _boot(_BANNER + _WRONG_KEY + _NSIB.partition("\n")[2] + _MCUBOOT + _APP)
-    assert boot.stages == _FULL
+    assert stages_of(boot) == _FULL
     assert (boot.nsib_slot, boot.firmware_version) == (0, 14)
-    assert boot.refusals == [
+    assert boot.refusals == (
         "Public key didn't match, try next.",
         "Failed to validate signature.",
         "Failed to validate, permanently invalidating!",
-    ]
+    )
 
 
 def test_nsib_that_finds_nothing_has_no_version() -> None:
@@ -333,15 +331,15 @@ def test_a_key_that_does_not_fit_is_no_refusal_where_the_next_one_does() -> None
         "Hash: 0x7f...07\nFirmware signature",
     )
     no = "E: Unable to find bootable image"
-    assert _boot(two_keys + _MCUBOOT + no).refusals == [no]
+    assert _boot(two_keys + _MCUBOOT + no).refusals == (no,)
     boot = _boot(two_keys + _MCUBOOT + _APP)
-    assert boot.refusals == []
+    assert boot.refusals == ()
     assert boot.key_hash == "7f...07"
 
 
-def test_no_lines_are_no_boots() -> None:
-    assert _boots("") == ()
-    assert _boots("\n\n") == ()
+def test_no_lines_are_noboots_of() -> None:
+    assert boots_of("") == ()
+    assert boots_of("\n\n") == ()
 
 
 def test_boots_without_banners() -> None:
@@ -354,3 +352,31 @@ def test_banner_of_the_sdk_behind_that_of_mcuboot() -> None:
     """Some builds print `Booting` where others print `Using`; it is one run of MCUboot."""
     text = "*** Booting MCUboot v2.3.0 ***\n*** Booting nRF Connect SDK v3.3.99 ***\n"
     assert _stages(text + "I: Starting bootloader\n" + _NEW_APP) == [[Stage.MCUBOOT, Stage.APP]]
+
+
+_REFUSED = "E: Image in the secondary slot is not valid!\n"
+
+
+@pytest.mark.parametrize(
+    ("said_of_app", "said_of_network", "overwritten"),
+    [
+        (f"I: Swap type: test\n{_REFUSED}", "I: Swap type: perm\n", [1]),
+        (
+            "I: Swap type: test\nE: insufficient version in secondary slot\n",
+            "I: Swap type: perm\n",
+            [1],
+        ),
+        ("I: Swap type: test\n", f"I: Swap type: perm\n{_REFUSED}", [0]),
+        ("I: Swap type: none\n", "I: Swap type: perm\n", [1]),
+        ("I: Swap type: test\n", "I: Swap type: none\n", [0]),
+        ("I: Swap type: test\n", "I: Swap type: perm\n", [0, 1]),
+    ],
+)
+def test_which_image_was_overwritten_where_none_is_numbered(
+    said_of_app: str, said_of_network: str, overwritten: list[int]
+) -> None:
+    """The lines come in the order of the images; what was refused is not overwritten."""
+    copies = "I: Image upgrade secondary slot -> primary slot\n" * len(overwritten)
+    boot = _boot(f"{_NEW_BANNERS}{said_of_app}{said_of_network}{copies}{_NEW_APP}")
+    assert boot.overwritten == tuple(overwritten)
+    assert boot.replaced_app is (0 in overwritten)

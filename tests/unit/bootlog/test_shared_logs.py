@@ -9,19 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.bootlog.boots import read_boots
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
-from pytest_nrf_fota.console.smp_frames import SmpFrameSplitter
-from pytest_nrf_fota.console.text import TextCleaner
+from pytest_nrf_fota.bootlog.reader import BootReader
+from pytest_nrf_fota.bootlog.report import Boot
+from tests.unit.boot_lines import Patterns, stages_of
 
 _LOGS = Path(__file__).parents[4] / "shared" / "logs"
-_PATTERNS = BoardPatterns(
-    firmware_version=r"Firmware version (?P<version>\d+)",
-    bootloader_version=r"Starting bootloader (?P<version>\d+)",
-    app_ready=r"Advertising successfully started|smp_sample: build time: ",
-)
+_PATTERNS = Patterns(app_ready="Advertising successfully started|smp_sample: build time: ")
 _STAGE_NAMES = {"nsib": Stage.NSIB, "mcuboot": Stage.MCUBOOT, "app": Stage.APP}
 # Listings of a client, and crash dumps without any boot before them.
 _NO_BOOT_IN_THE_LOG = {
@@ -34,14 +28,9 @@ _SWAP_WITHOUT_A_LINE = {"06-netcore-pcd-update-ok", "33-nrf52840-usbdfu-revert"}
 
 
 def _boots(name: str) -> tuple[Boot, ...]:
-    log, cleaner = ConsoleLog(), TextCleaner()
-    splitter = SmpFrameSplitter(lambda text: _append(log, cleaner.clean(text)), lambda frame: None)
-    splitter.feed(_file(name).read_bytes() + b"\n")
-    return read_boots(log.lines_since(LogPosition(0)), _PATTERNS)
-
-
-def _append(log: ConsoleLog, text: str) -> None:
-    log.append(text, 0.0)
+    reader = BootReader(_PATTERNS)
+    reader.feed(_file(name).read_bytes())
+    return tuple(boot for boot in reader.finish().boots if not boot.start_is_missing)
 
 
 def _file(name: str) -> Path:
@@ -56,10 +45,10 @@ def _file(name: str) -> Path:
 
 def test_the_threads_first_session() -> None:
     programmed, first, after_upload = _boots("thread-session-a-v11-to-v12.log")
-    assert programmed.stages == [Stage.NSIB]
+    assert stages_of(programmed) == [Stage.NSIB]
     assert programmed.counter_set_to == 11
     for boot in (first, after_upload):
-        assert boot.stages == [Stage.NSIB, Stage.APP]
+        assert stages_of(boot) == [Stage.NSIB, Stage.APP]
         assert (boot.nsib_slot, boot.firmware_version, boot.key_hash) == (0, 11, "7f...07")
         assert boot.app_ready
         assert not boot.swapped
@@ -69,14 +58,14 @@ def test_the_threads_second_session() -> None:
     boots = _boots("thread-session-b-v14-to-v15.log")
     assert len(boots) == 2
     for boot in boots:
-        assert boot.stages == [Stage.NSIB, Stage.MCUBOOT, Stage.APP]
+        assert stages_of(boot) == [Stage.NSIB, Stage.MCUBOOT, Stage.APP]
         assert (boot.nsib_slot, boot.firmware_version, boot.bootloader_version) == (0, 14, 14)
         assert boot.identity_address == "F2:7C:B6:5D:C3:74"
         assert boot.app_ready
         assert not boot.swapped
-        assert boot.refusals == []
+        assert boot.refusals == ()
     # An image for the other S slot waits in the secondary: image 0 then prints no swap type.
-    assert [len(boot.swap_decisions) for boot in boots] == [2, 1]
+    assert [len(boot.mcuboot.decisions) for boot in boots if boot.mcuboot] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +88,7 @@ def test_real_mcuboot_and_zephyr(
     assert [boot.swap_type for boot in boots] == swaps
     assert [boot.image_version for boot in boots] == versions
     complete = [boot for boot in boots if boot.image_version is not None]
-    assert all(boot.stages == [Stage.MCUBOOT, Stage.APP] for boot in complete)
+    assert all(stages_of(boot) == [Stage.MCUBOOT, Stage.APP] for boot in complete)
     assert all(boot.app_ready for boot in complete)
     resumed = [boot.swapped for boot in boots if boot.swap_type is None]
     assert any(resumed) == (name == "power-cut-resume")
@@ -109,7 +98,7 @@ def test_real_mcuboot_and_zephyr(
 
 def test_real_mcuboot_that_loads_to_ram() -> None:
     (boot,) = _boots("real-mps2-ram-load-boot.log")
-    assert boot.stages == [Stage.MCUBOOT, Stage.APP]
+    assert stages_of(boot) == [Stage.MCUBOOT, Stage.APP]
     assert not boot.swapped
 
 
@@ -121,7 +110,7 @@ def test_published_logs_show_the_stages_that_their_index_names() -> None:
         assert bool(boots) == (entry["id"] not in _NO_BOOT_IN_THE_LOG), entry["id"]
         if not boots:
             continue
-        found = [stage for boot in boots for stage in boot.stages]
+        found = [stage for boot in boots for stage in stages_of(boot)]
         wanted = [_STAGE_NAMES[name] for name in entry["stages_seen"] if name in _STAGE_NAMES]
         if wanted[0] is Stage.APP and found[0] is not Stage.APP:
             wanted = wanted[1:]  # the log begins while the application already runs

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.reader import BootReader, read_log_file, read_log_lines, read_log_text
+from pytest_nrf_fota.bootlog.line import LogLine
+from pytest_nrf_fota.bootlog.reader import BootReader, read_log_file, read_log_text
 from pytest_nrf_fota.bootlog.report import BootReport
-from pytest_nrf_fota.console.log import LogLine
+from tests.unit.boot_lines import PATTERNS
 
 _BOOT = """*** Booting MCUboot v2.1.0 ***
 *** Using Zephyr OS build v4.0.99 ***
@@ -138,7 +139,9 @@ def test_wide_text_of_another_system_is_read(tmp_path: Path) -> None:
 
 def _of_console(step_s: float) -> BootReport:
     lines = [LogLine(place * step_s, text) for place, text in enumerate(_BOOT.splitlines())]
-    return read_log_lines(lines)
+    reader = BootReader()
+    reader.feed_lines(lines)
+    return reader.finish()
 
 
 def test_times_of_a_console_give_the_time_between_stages() -> None:
@@ -151,7 +154,7 @@ def test_times_of_a_console_give_the_time_between_stages() -> None:
 
 
 def test_the_line_that_a_board_file_calls_ready() -> None:
-    reader = BootReader(app_ready="Advertising")
+    reader = BootReader(PATTERNS)
     reader.feed((_BOOT + "Advertising successfully started\n" + _BOOT).encode())
     first, second = reader.finish().boots
     assert first.app is not None

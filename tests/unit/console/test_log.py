@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_nrf_fota.console.log import ConsoleLog, LogLine, LogPosition
+from pytest_nrf_fota.bootlog.line import LogLine
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.deadline import Deadline
 
 _START = LogPosition(0)

@@ -1,8 +1,8 @@
 """How findings become an answer: what counts, what is history, what is asked for."""
 
-from pytest_nrf_fota.explain.case import case_of_text
+from pytest_nrf_fota.explain.case import case_of, case_of_text
 from pytest_nrf_fota.explain.explanation import Status, explain
-from pytest_nrf_fota.explain.known_lines import KEPT_FIRST, KEPT_LAST, KnownLinesReader, Origin
+from pytest_nrf_fota.explain.known_lines import KEPT_FIRST, KEPT_LAST
 from pytest_nrf_fota.explain.rule import Confidence
 from pytest_nrf_fota.explain.text import explanation_text
 
@@ -86,9 +86,8 @@ def test_certain_cause_asks_for_nothing_more() -> None:
 
 def test_memory_is_bounded() -> None:
     """Of each pattern the first and the last lines are kept, with their numbers."""
-    reader = KnownLinesReader(Origin.LOG)
     count = 5000
-    reader.feed(b"E: Image in the secondary slot is not valid!\n" * count)
-    kept = reader.finish().find("image_invalid")
+    case = case_of([b"E: Image in the secondary slot is not valid!\n" * count])
+    kept = case.known("image_invalid")
     assert len(kept) == KEPT_FIRST + KEPT_LAST
     assert (kept[0].seen.line_number, kept[-1].seen.line_number) == (1, count)

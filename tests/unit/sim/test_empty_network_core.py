@@ -7,9 +7,6 @@ import pytest
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
-from pytest_nrf_fota.bootlog.boots import read_boots
-from pytest_nrf_fota.bootlog.report import BoardPatterns
-from pytest_nrf_fota.console.log import LogLine
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import LineNotSeenError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex, write_hex
@@ -17,6 +14,7 @@ from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.verdict.reason import not_ready_reason
 from pytest_nrf_fota.verdict.silent_controller import network_core_is_empty, silent_controller_line
+from tests.unit.boot_lines import boot_of
 
 BOARD = load_board("nrf5340dk_mcuboot_sim").with_timeouts(probe_s=None, boot_s=2.0)
 NETWORK = range(0x01000000, 0x01040000)
@@ -75,8 +73,7 @@ def test_both_cores_make_it_ready(dut: Dut, tmp_path: Path) -> None:
     ],
 )
 def test_words_of_a_silent_controller(line: str, *, is_silent: bool) -> None:
-    lines = [LogLine(0.0, "*** Booting nRF Connect SDK v2.9.0 ***"), LogLine(0.1, line)]
-    (boot,) = read_boots(lines, BoardPatterns(None, None, "ready"))
+    boot = boot_of("*** Booting nRF Connect SDK v2.9.0 ***", line)
     assert (silent_controller_line(boot) is not None) is is_silent
 
 

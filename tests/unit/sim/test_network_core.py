@@ -465,7 +465,7 @@ class TestSharedSlot:
 
     @pytest.mark.parametrize("ncs", ["2.3", "2.6", "2.9", "3.0"])
     def test_from_internal_flash_as_in_the_captured_log(self, ncs: str) -> None:
-        """logs/cases/06-netcore-pcd-update-ok.log."""
+        """As a public log of an update shows it."""
         board = Board(ncs=ncs, network_core="single", swap="move", slot_map=self.INTERNAL)
         board.update(UPDATE, permanent=False)
 

@@ -40,7 +40,7 @@ SLOTS = SlotMap(
     ),
 )
 
-# Offsets of the struct's fields, facts/dual-stage-boot.md, 2.1.
+# Offsets of the struct's fields (fw_info_bare.h).
 TOTAL_SIZE, SIZE, ADDRESS, BOOT_ADDRESS, VALID = 12, 16, 24, 28, 32
 VALID_WORD = 0x9102FFFF
 BURNT_VALID_WORD = 0x91020000

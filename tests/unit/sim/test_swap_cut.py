@@ -368,7 +368,7 @@ def operations_until_secondary_trailer() -> int:
 
 
 class TestLinesOfTheNextBoot:
-    """facts/dual-stage-boot.md, 4.3, power-cut cases (a) to (d)."""
+    """The four places where a cut leaves another state (swap_move.c)."""
 
     def cut_after(self, operations: int) -> Board:
         board = Board(Scenario(ncs="2.3"))

@@ -106,7 +106,7 @@ def end(version: int) -> list[str]:
 
 
 class TestLines:
-    """logs/real-m0-upgrade-test-confirm.log and logs/real-m0-power-cut-resume.log."""
+    """Logs of real MCUboot under QEMU."""
 
     def test_nothing_pending(self) -> None:
         board = Board(MEDIUM, b"", permanent=False)

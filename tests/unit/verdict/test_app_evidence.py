@@ -7,8 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pytest_nrf_fota.boards.board import Slot
-from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import Boot, SwapDecision
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     IMAGE_MAGIC,
@@ -29,27 +28,31 @@ from pytest_nrf_fota.verdict.app_evidence import (
     uart_evidence,
 )
 from pytest_nrf_fota.verdict.evidence import Says, Source
+from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 from tests.unit.imgtool_specimens import imgtool_sign
 
 _OLD_HASH, _NEW_HASH, _THIRD_HASH = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 _BEFORE = AppIdentity(ImageVersion(1, 0, 0), _OLD_HASH)
 _UPDATE = AppIdentity(ImageVersion(1, 1, 0, 4), _NEW_HASH)
 _REBUILT = AppIdentity(ImageVersion(1, 0, 0, 7), _NEW_HASH)
-_RUNNING = [Stage.NSIB, Stage.MCUBOOT, Stage.APP]
+_REFUSAL = "E: Image in the secondary slot is not valid!"
 
 
-def _boot(swap_type: str | None = None, version: str | None = None) -> Boot:
+def _boot(
+    swap_type: str | None = None,
+    version: str | None = None,
+    *,
+    swaps: bool | None = None,
+    says: tuple[str, ...] = (),
+    reaches_app: bool = True,
+) -> Boot:
     """A complete boot; with a swap where `swap_type` is given."""
-    boot = Boot(stages=list(_RUNNING), image_version=version)
-    if swap_type is not None:
-        boot.swap_decisions = [SwapDecision(0, swap_type)]
-        boot.swap_type = swap_type
-        boot.swap_algorithm = "move"
-    return boot
+    lines = mcuboot_lines(swap_type, swaps=swaps, version=version, says=says)
+    return boot_of(*nsib_lines(0, 14), *lines, *(APP_LINES if reaches_app else []))
 
 
 def _resumed() -> Boot:
-    return Boot(stages=list(_RUNNING), swap_algorithm="move")
+    return _boot(swaps=True)
 
 
 def _state(image_hash: bytes, **flags: bool | int) -> ImageState:
@@ -117,22 +120,22 @@ def test_a_version_that_is_neither_is_unknown_though_both_are_equal() -> None:
 
 
 def test_a_resumed_swap_goes_on_with_what_was_begun() -> None:
-    cut = replace(_boot("test"), stages=[Stage.MCUBOOT])
+    cut = _boot("test", reaches_app=False)
     assert _uart(cut, _resumed()) is Says.NEW
-    cut = replace(_boot("revert"), stages=[Stage.MCUBOOT])
+    cut = _boot("revert", reaches_app=False)
     assert _uart(_boot("test"), cut, _resumed()) is Says.OLD
     assert _uart(_resumed()) is Says.UNKNOWN
 
 
 def test_a_wanted_swap_without_its_line_proves_nothing() -> None:
-    silent = replace(_boot(), swap_decisions=[SwapDecision(0, "test")])
+    silent = _boot("test", swaps=False)
     assert _uart(silent) is Says.UNKNOWN
-    refused = replace(silent, refusals=["E: Image in the secondary slot is not valid!"])
+    refused = _boot("test", swaps=False, says=(_REFUSAL,))
     assert _uart(refused) is Says.OLD
 
 
 def test_only_the_last_boot_tells_what_runs() -> None:
-    dead = replace(_boot("test", "1.1.0"), stages=[Stage.NSIB, Stage.MCUBOOT])
+    dead = _boot("test", "1.1.0", reaches_app=False)
     assert _uart(dead) is Says.UNKNOWN
     assert _uart(_boot("test", "1.1.0"), dead) is Says.UNKNOWN
     assert _uart(dead, _boot(version="1.1.0")) is Says.NEW
@@ -240,8 +243,9 @@ def test_a_slot_without_a_complete_image_has_no_identity(content: bytes) -> None
 
 def test_an_overwritten_application_is_new_whatever_the_decision_was() -> None:
     """Noise may swallow the line with the swap type; nothing reverts to what was overwritten."""
-    assert _uart(Boot(stages=list(_RUNNING), overwritten=[0])) is Says.NEW
-    assert _uart(Boot(stages=list(_RUNNING), overwritten=[1])) is Says.OLD
+    line = "I: Image {} upgrade secondary slot -> primary slot"
+    assert _uart(_boot(says=(line.format(0),))) is Says.NEW
+    assert _uart(_boot(says=(line.format(1),))) is Says.OLD
 
 
 def test_image_with_a_longer_hash_is_known_by_it() -> None:

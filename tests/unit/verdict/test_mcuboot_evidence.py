@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from pytest_nrf_fota.boards.board import Slot
-from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, VALID, FwInfo
 from pytest_nrf_fota.smp.messages import ImageState
@@ -19,6 +18,7 @@ from pytest_nrf_fota.verdict.mcuboot_evidence import (
     swd_evidence,
     uart_evidence,
 )
+from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 
 _S0, _S1 = Slot(address=0x8000, size=0xC200), Slot(address=0x18000, size=0xC200)
 _HASH = b"\x02" * 32
@@ -51,13 +51,8 @@ def _boot(
     *,
     swapped: bool = False,
 ) -> Boot:
-    return Boot(
-        stages=[Stage.NSIB, Stage.MCUBOOT, Stage.APP],
-        nsib_slot=slot,
-        firmware_version=version,
-        bootloader_version=bootloader,
-        swap_algorithm="move" if swapped else None,
-    )
+    nsib = [] if slot is None else nsib_lines(slot, version)
+    return boot_of(*nsib, *mcuboot_lines(swaps=swapped, marker=bootloader), *APP_LINES)
 
 
 def _uart(*boots: Boot, target: McubootTarget = _TARGET) -> list[Says]:

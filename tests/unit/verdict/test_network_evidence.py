@@ -2,9 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.bootlog.boots import read_boots
-from pytest_nrf_fota.bootlog.report import BoardPatterns, Boot
-from pytest_nrf_fota.console.log import LogLine
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, Source, Verdict
 from pytest_nrf_fota.verdict.network_evidence import (
@@ -13,6 +11,7 @@ from pytest_nrf_fota.verdict.network_evidence import (
     swd_evidence,
     uart_evidence,
 )
+from tests.unit.boot_lines import boots_of
 
 TARGET = NetworkTarget(
     image_index=1,
@@ -28,8 +27,7 @@ TAKEN = ("I: Turned on network core", "I: Turned off network core")
 
 def _boots(*lines: str) -> tuple[Boot, ...]:
     logged = ["I: Starting bootloader", "I: Image index: 1, Swap type: perm", *lines]
-    patterns = BoardPatterns(None, None, "Advertising")
-    return read_boots([LogLine(0.0, line) for line in logged], patterns)
+    return boots_of("\n".join(logged))
 
 
 OVERWROTE = "I: Image 1 upgrade secondary slot -> primary slot"

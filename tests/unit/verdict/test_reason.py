@@ -2,11 +2,11 @@
 
 import pytest
 
-from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import Boot, SwapDecision
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.firmware.fw_info import VALID, FwInfo
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
 from pytest_nrf_fota.verdict.reason import app_reason, common_reason, mcuboot_reason
+from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines
 
 _TARGET = McubootTarget(
     s_slot=1,
@@ -23,17 +23,11 @@ def _boot(
     swap_type: str | None = None,
     *,
     swapped: bool | None = None,
-    refusals: list[str] | None = None,
+    refusals: tuple[str, ...] = (),
     reached_app: bool = True,
 ) -> Boot:
-    swapped = swap_type is not None if swapped is None else swapped
-    return Boot(
-        stages=[Stage.MCUBOOT, *([Stage.APP] if reached_app else [])],
-        swap_decisions=[SwapDecision(0, swap_type or "none")],
-        swap_type=swap_type if swapped else None,
-        swap_algorithm="move" if swapped else None,
-        refusals=refusals or [],
-    )
+    lines = mcuboot_lines(swap_type, swaps=swapped, says=refusals)
+    return boot_of(*lines, *(APP_LINES if reached_app else []))
 
 
 def _slot(version: int, *, holds_update: bool) -> SlotState:
@@ -42,7 +36,9 @@ def _slot(version: int, *, holds_update: bool) -> SlotState:
 
 def test_a_refusal_to_set_it_pending_is_named_first() -> None:
     reason = common_reason(
-        [_boot(refusals=["E: something"])], "rc 3 (EINVAL)", was_set_pending=True
+        [_boot(refusals=("E: Image in the secondary slot is not valid!",))],
+        "rc 3 (EINVAL)",
+        was_set_pending=True,
     )
     assert reason == (
         "nothing was pending at the reset: the image was not set pending: rc 3 (EINVAL)"
@@ -58,11 +54,12 @@ def test_a_board_that_was_not_reset() -> None:
 
 
 def test_the_bootloaders_own_words_come_before_a_missing_application() -> None:
-    refused = _boot(refusals=["E: Image in the secondary slot is not valid!", "E: more"])
+    refusals = ("E: Image in the secondary slot is not valid!", "E: Unable to find bootable image")
+    refused = _boot(refusals=refusals)
     reason = common_reason([refused, _boot(reached_app=False)], None, was_set_pending=True)
     assert reason == (
         "the bootloader refused the image: "
-        "'E: Image in the secondary slot is not valid!', 'E: more'"
+        "'E: Image in the secondary slot is not valid!', 'E: Unable to find bootable image'"
     )
 
 

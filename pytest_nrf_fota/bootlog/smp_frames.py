@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 _LONGEST_FRAME_BYTES = 4096
 _BASE64 = rb"[A-Za-z0-9+/=]{0,%d}" % _LONGEST_FRAME_BYTES
-_FRAME = re.compile(rb"(?:\x06\x09|\x04\x14)" + _BASE64 + rb"\n")
-_UNFINISHED_FRAME = re.compile(rb"(?:\x06(?:\x09%b)?|\x04(?:\x14%b)?)\Z" % (_BASE64, _BASE64))
+# Some capture tools write CR LF where the board sent LF.
+_FRAME = re.compile(rb"(?:\x06\x09|\x04\x14)%b\r?\n" % _BASE64)
+_UNFINISHED_FRAME = re.compile(rb"(?:\x06(?:\x09%b\r?)?|\x04(?:\x14%b\r?)?)\Z" % (_BASE64, _BASE64))
 
 
 class SmpFrameSplitter:
@@ -35,12 +36,17 @@ class SmpFrameSplitter:
         position = 0
         for frame in _FRAME.finditer(buffer):
             self._give_text(buffer[position : frame.start()])
-            self._on_frame(frame[0])
+            self._on_frame(frame[0].replace(b"\r", b""))
             position = frame.end()
         unfinished = _UNFINISHED_FRAME.search(buffer, position)
         text_end = unfinished.start() if unfinished else len(buffer)
         self._give_text(buffer[position:text_end])
         self._pending = buffer[text_end:]
+
+    def finish(self) -> None:
+        """No more bytes will come: a frame without its end is text."""
+        pending, self._pending = self._pending, b""
+        self._give_text(pending)
 
     def _give_text(self, text: bytes) -> None:
         if text:

@@ -1,10 +1,9 @@
 """Lines that programs on the host print: probe tools, and SMP clients beyond the catalogue's."""
 
-from pytest_nrf_fota.bootlog.catalogue import LogPattern
-from pytest_nrf_fota.bootlog.catalogue.pattern import Family
+from pytest_nrf_fota.bootlog.catalogue.pattern import Family, LogPattern
 
-_PROBE = Family(None, "facts/dual-stage-boot.md, 8 and 9; output of nrfjprog, nrfutil and west")
-_PHONE = Family(None, "facts/dual-stage-boot.md, 6.1, 6.2 and 9; iOS and Android Device Manager")
+_PROBE = Family(None, "output of nrfjprog, nrfutil and west")
+_PHONE = Family(None, "Zephyr mcumgr headers; iOS and Android Device Manager")
 
 HOST_LINES: tuple[LogPattern, ...] = (
     _PROBE.line(

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_nrf_fota.console.text import TextCleaner
+from pytest_nrf_fota.bootlog.text import LONGEST_LINE_CHARS, TextCleaner
 
 _PIECES = (
     *(b"\x1b", b"[", b"]", b"m", b"0;1", b" ", b"\\", b"\x07", b"\r", b"\n", b"\x00", b"\xff"),
     *(b"\x1b[1;32m", b"\x1b[8D\x1b[J", b"\x1b]0;title\x07", b"\x1b]0;title\x1b\\", b"\x1bM"),
     *("é".encode(), "漢".encode(), "漢".encode()[:2], b"*** Booting", b"uart:~$ "),
-    *(b"\x1b[" + b"1" * 80, b"\x1b]" + b"x" * 250),
+    *(b"\x1b[" + b"1" * 80, b"\x1b]" + b"x" * 250, b"\xef\xbb\xbf", b"\xff\xfe"),
 )
 _STREAMS = st.lists(st.sampled_from(_PIECES), max_size=12).map(b"".join)
 
@@ -35,7 +35,12 @@ def _cleaned(*chunks: bytes) -> str:
         (b"\x1b]0;minicom\x1b\\text", "text"),
         (b"\x1bMtext", "text"),
         (b"one\r\ntwo\n\rthree\nfour\r", "one\ntwo\nthree\nfour"),
-        (b"lone\rreturn\n", "lonereturn\n"),
+        (b"lone\rreturn\n", "lone\nreturn\n"),
+        (b"one\r\r\ntwo\n\n\rthree\n", "one\ntwo\n\nthree\n"),
+        (b"\x07bell\x01\n", "bell\n"),
+        (b"\xef\xbb\xbfmark\n", "mark\n"),
+        ("wide\r\n".encode("utf-16"), "wide\n"),
+        (b"x" * LONGEST_LINE_CHARS + b"yz\n", "x" * LONGEST_LINE_CHARS + "\nyz\n"),
         (b"n\x00ul", "nul"),
         ("Grüße 漢\n".encode(), "Grüße 漢\n"),
         (b"bad \xff\xfe end\n", "bad \ufffd\ufffd end\n"),
@@ -75,9 +80,9 @@ def test_any_chunking_gives_the_same_text(raw: bytes, cuts: list[int]) -> None:
     assert _cleaned(*(bytes([byte]) for byte in raw)) == _cleaned(raw)
 
 
-@given(st.text(st.characters(exclude_characters="\x1b\r\x00", codec="utf-8")))
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n")))
 def test_plain_text_is_left_alone(text: str) -> None:
-    assert _cleaned(text.encode()) == text
+    assert _cleaned(b"> ", text.encode()) == f"> {text}"
 
 
 @pytest.mark.parametrize(
@@ -94,3 +99,10 @@ def test_an_endless_escape_is_given_back_as_text() -> None:
     cleaner = TextCleaner()
     text = cleaner.clean(b"\x1b]") + "".join(cleaner.clean(b"x" * 10) for _ in range(100))
     assert text.count("x") == 1000
+
+
+@pytest.mark.parametrize("cut", [0, 1, LONGEST_LINE_CHARS - 1, LONGEST_LINE_CHARS, 40_000])
+def test_a_long_line_is_cut_at_the_same_place(cut: int) -> None:
+    raw = b"before\n" + b"x" * (2 * LONGEST_LINE_CHARS + 5) + b"\nbehind\n"
+    lines = _cleaned(raw[:cut], raw[cut:]).splitlines()
+    assert [len(line) for line in lines] == [6, LONGEST_LINE_CHARS, LONGEST_LINE_CHARS, 5, 6]
