@@ -1,4 +1,4 @@
-"""The README's examples are test files as they stand there, and typed."""
+"""Examples in README and manual are test files as they stand there, and typed."""
 
 import json
 import re
@@ -13,12 +13,14 @@ import pytest_nrf_fota
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MANUAL = (ROOT / "docs" / "writing-tests.md").read_text(encoding="utf-8")
+MOST_LINES = 150
 WRONG = """from pytest_nrf_fota import Dut
 
 def test_it(dut: Dut) -> None:
     dut.reset(5)
 """
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", README + MANUAL, re.DOTALL)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.split("def ")[1].split("(")[0])
@@ -27,6 +29,13 @@ def test_example_passes(user_folder: pytest.Pytester, example: str) -> None:
     user_folder.makepyfile(test_mine=example)
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
     result.assert_outcomes(passed=1, warnings=0)
+
+
+def test_readme_is_a_first_page() -> None:
+    """Read in a minute; the rest is linked, and the links hold."""
+    assert len(README.splitlines()) <= MOST_LINES
+    links = re.findall(r"\]\((docs/[^)#]+)", README)
+    assert links and [link for link in links if not (ROOT / link).is_file()] == []
 
 
 def test_there_are_examples() -> None:
@@ -75,7 +84,7 @@ def _checked(checker: str, options: list[str], folder: Path) -> str:
 
 def test_named_types_are_the_fixtures_types() -> None:
     """The table's second column; each is importable from the package."""
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", MANUAL, re.MULTILINE)
     annotated = re.findall(
         r'^def (\w+)\(.*?\) -> "(?:Iterator\[)?(?:"?)(\w+)',
         (ROOT / "pytest_nrf_fota/fixtures.py").read_text(encoding="utf-8"),

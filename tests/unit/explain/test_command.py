@@ -307,7 +307,7 @@ def _without_breaks(text: str) -> str:
 def test_exit_codes_are_documented_alike() -> None:
     """In the help, the README and the document of the rules."""
     helped = _without_breaks(_run("--help").stdout.decode())
-    readme = _without_breaks((_ROOT / "README.md").read_text(encoding="utf-8"))
+    readme = _without_breaks((_ROOT / "docs/commands.md").read_text(encoding="utf-8"))
     table = (_ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
     for code, meaning in enumerate(_EXIT_CODES):
         assert f"{code} {meaning}" in helped
