@@ -21,7 +21,7 @@ from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineMatcher, WatchedLines, watch_words
 from pytest_nrf_fota.bootlog.repair import LineRepair
 from pytest_nrf_fota.bootlog.report import Boot, BootLoop, BootReport, Seen
-from pytest_nrf_fota.bootlog.segments import KEPT_LINES, RawBoot, RawLine, Segmenter
+from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine, Segmenter
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.bootlog.two_boards import TwoBoardsWatch
 
@@ -172,7 +172,11 @@ class BootReader:
                 watched = watched or WatchedLines(block, watch_words(self._words))
                 following = watched.next_line_start(position)
                 if following > position:
-                    self._pass_over(block, position, following, time_s)
+                    passed = block[position:following]
+                    stage = self._segmenter.plain_stage
+                    if stage is not None:
+                        stage.pass_over(self.line_count, passed, time_s)
+                    self.line_count += passed.count("\n")
                     position = following
                     continue
                 self._close_lines = _CLOSE_LINES_BEHIND
@@ -235,30 +239,6 @@ class BootReader:
         self._close_lines -= count
         return position
 
-    def _pass_over(self, block: str, start: int, end: int, time_s: float | None) -> None:
-        """Lines of which none is known: those at the ends are kept like any other."""
-        count, number = block.count("\n", start, end), self.line_count
-        self.line_count += count
-        stage = self._segmenter.plain_stage
-        if stage is None:
-            return
-        first = min(count, KEPT_LINES - len(stage.first_lines))
-        last = min(count - first, KEPT_LINES)
-        first_end = start
-        for _ in range(first):
-            first_end = block.index("\n", first_end) + 1
-        last_start = end
-        for _ in range(last):
-            last_start = max(first_end, block.rfind("\n", first_end, last_start - 1) + 1)
-        for text in block[start:first_end].split("\n")[:-1]:
-            number += 1
-            stage.add(_unknown_line(number, text, time_s))
-        stage.pass_over(count - first - last)
-        number += count - first - last
-        for text in block[last_start:end].split("\n")[:-1]:
-            number += 1
-            stage.add(_unknown_line(number, text, time_s))
-
     def _take_line(self, text: str, time_s: float | None) -> None:
         stamped = split_stamps(text)
         facts = self._matcher.facts(stamped.body)
@@ -306,12 +286,6 @@ class BootReader:
         self._garbled_count += 1
         if len(self._garbled) < _MOST_GARBLED:
             self._garbled.append(line.seen())
-
-
-def _unknown_line(number: int, text: str, time_s: float | None) -> RawLine:
-    stamped = split_stamps(text)
-    time_s = stamped.time_s if time_s is None else time_s
-    return RawLine(number, stamped.text, stamped.body, time_s, NOTHING, False)
 
 
 _new_line = tuple.__new__

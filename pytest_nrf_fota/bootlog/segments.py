@@ -63,15 +63,15 @@ class RawStage:
     known_lines: list[RawLine] = field(default_factory=list)
     last_lines: deque[RawLine] = field(default_factory=deque)
     line_count: int = 0
-    dropped: int = 0
     last: RawLine | None = None
     ready: RawLine | None = None
 
     def add(self, line: RawLine) -> None:
-        """Append a line."""
+        """Append a line. Empty ones, which also stand for SMP frames, are counted only."""
         self.line_count += 1
-        # An empty line may stand for an SMP frame.
-        self.last = line if line.body or self.last is None else self.last
+        if not line.body.strip():
+            return
+        self.last = line
         if len(self.first_lines) < KEPT_LINES:
             self.first_lines.append(line)
             return
@@ -80,25 +80,37 @@ class RawStage:
             left_out = self.last_lines.popleft()
             if left_out.facts.hits and len(self.known_lines) < KEPT_LINES:
                 self.known_lines.append(left_out)
-            else:
-                self.dropped += 1
 
     def extend(self, lines: list[RawLine]) -> None:
         """Append several lines."""
-        if not lines:
-            return
-        if len(self.first_lines) + len(lines) > KEPT_LINES:
+        told = [line for line in lines if line.body.strip()]
+        if len(self.first_lines) + len(told) > KEPT_LINES:
             for line in lines:
                 self.add(line)
             return
-        self.first_lines += lines
+        self.first_lines += told
+        self.last = told[-1] if told else self.last
         self.line_count += len(lines)
-        self.last = next((line for line in reversed(lines) if line.body), self.last)
 
-    def pass_over(self, count: int) -> None:
-        """Count lines between the first and the last ones, of which nothing is kept."""
-        self.dropped += count
-        self.line_count += count
+    def pass_over(self, lines_before: int, block: str, time_s: float | None) -> None:
+        """Append lines of which none is known; only what is kept is looked at."""
+        count, start = block.count("\n"), 0
+        before = self.line_count
+        while start < len(block) and len(self.first_lines) < KEPT_LINES:
+            end = block.index("\n", start)
+            number = lines_before + self.line_count - before + 1
+            self.add(_unknown_line(number, block[start:end], time_s))
+            start = end + 1
+        last: list[RawLine] = []
+        number, end = lines_before + count, len(block)
+        while end > start and len(last) < KEPT_LINES:
+            begin = max(start, block.rfind("\n", start, end - 1) + 1)
+            line = _unknown_line(number, block[begin : end - 1], time_s)
+            last += [line] if line.body.strip() else []
+            number, end = number - 1, begin
+        for line in reversed(last):
+            self.add(line)
+        self.line_count = before + count
 
     def give_back(self, is_wanted: Callable[[RawLine], bool], most: int) -> list[RawLine]:
         """Take the last lines of a kind out again, with up to `most` unknown ones behind them."""
@@ -111,7 +123,7 @@ class RawStage:
                 break
             else:
                 unknown += 1
-        if count in (0, self.line_count):  # nothing would be left
+        if count in (0, len(self.lines)):  # nothing would be left
             return []
         taken = [kept.pop() for _ in range(count)][::-1]
         self.line_count -= count
@@ -123,6 +135,17 @@ class RawStage:
     def lines(self) -> list[RawLine]:
         """The lines that are kept, in order."""
         return [*self.first_lines, *self.known_lines, *self.last_lines]
+
+    @property
+    def dropped(self) -> int:
+        """Lines of which nothing is kept."""
+        return self.line_count - len(self.lines)
+
+
+def _unknown_line(number: int, text: str, time_s: float | None) -> RawLine:
+    stamped = split_stamps(text)
+    time_s = stamped.time_s if time_s is None else time_s
+    return RawLine(number, stamped.text, stamped.body, time_s, NOTHING, False)
 
 
 @dataclass
