@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 	  -k "s0_to_s1 or second_reset or both_variants or same_fw or tampered or then_app"
 
 test: lint
-	$(BIN)/pytest --board nrf5340dk_sim -n auto --dist worksteal
+	$(BIN)/pytest --board nrf5340dk_sim -n auto --dist worksteal tests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,3 +1,61 @@
-"""pytest configuration of this repository's own tests."""
+"""pytest configuration of this repository's own tests.
+
+Without a path `pytest --board NAME` runs the upgrade scenarios, `tests/hil`, and nothing else; the
+project's own suite is `pytest --board nrf5340dk_sim tests`.
+"""
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_nrf_fota.errors import RigError
 
 pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where a board is given and no path, take the path of the scenarios."""
+    sources = pytest.Config.ArgsSource
+    if config.getoption("nrf_fota_board", None) and config.args_source is sources.TESTPATHS:
+        config.args = [str(config.rootpath / "tests" / "hil")]
+        config.args_source = sources.ARGS
+        config.pluginmanager.register(ScenariosAlone())
+
+
+class ScenariosAlone:
+    """A session that was given a board and no path."""
+
+    def pytest_report_header(self) -> str:
+        """Say what was chosen, and how to choose otherwise."""
+        return "no path is given: tests/hil; the project's own suite is pytest --board NAME tests"
+
+    def pytest_exception_interact(
+        self, node: pytest.Item | pytest.Collector, call: "pytest.CallInfo[None]"
+    ) -> None:
+        """Without a board end at once: every other scenario would report the same."""
+        if (
+            call.excinfo is not None
+            and isinstance(call.excinfo.value, RigError)
+            and "unit" not in getattr(node, "funcargs", {"unit"})
+        ):
+            node.session.shouldfail = "there is no board to run the scenarios on"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A preflight that breaks ends no test of a user; here it does."""
+    result = yield
+    # Imported late: a run without a board has no use for them.
+    from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.record.events import PreflightDone
+    from pytest_nrf_fota.record.recorder import read_recording
+
+    dut = pyfuncitem.funcargs.get("dut")
+    if isinstance(dut, Dut) and dut.recorder.path is not None:
+        broken = [
+            line.event.reason
+            for line in read_recording(dut.recorder.path)
+            if isinstance(line.event, PreflightDone) and line.event.answer == "failed"
+        ]
+        assert not broken, f"the preflight failed: {broken}"
+    return result

@@ -1,4 +1,4 @@
-"""Upload rates of the virtual kit at real-time speed, beside those of facts/smp-over-ble-speed.md.
+"""Upload rates of the virtual kit at real-time speed, beside those measured on a real link.
 
 Run: python benchmarks/upload_rate.py
 """

@@ -11,6 +11,7 @@ from pytest_nrf_fota.commands.hci_dongle import hci_dongle
 from pytest_nrf_fota.commands.inspect import inspect
 from pytest_nrf_fota.commands.preflight import preflight
 from pytest_nrf_fota.commands.resign import resign
+from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
 
 app = typer.Typer(
@@ -33,3 +34,4 @@ app.command("hci-dongle")(hci_dongle)
 app.command("board-file")(board_file)
 app.command()(doctor)
 app.command()(boards)
+app.command()(scenarios)

@@ -16,11 +16,7 @@ from pytest_nrf_fota.run_settings import (
     board_option,
     host_radio_of,
 )
-from pytest_nrf_fota.shared_options import (
-    GROUP,
-    add_shared_options,
-    take_values_from_paths,
-)
+from pytest_nrf_fota.shared_options import add_shared_options, take_values_from_paths
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -36,95 +32,7 @@ _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """The options that are ours alone; those that others have, too, come last."""
-    group = parser.getgroup(GROUP, "firmware upgrades on Nordic kits")
-    group.addoption(
-        "--board-dir",
-        dest="nrf_fota_board_dir",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="folder with your own board files (repeatable; before the packaged ones)",
-    )
-    group.addoption(
-        "--baseline",
-        dest="nrf_fota_baseline",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="BUILD",
-        help="firmware to start from: a west build folder, or hex files (repeat it for each core)",
-    )
-    group.addoption(
-        "--update",
-        dest="nrf_fota_update",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="BUILD",
-        help="what to upgrade to: a west build folder, dfu_application.zip, dfu_mcuboot.zip, or a "
-        "signed .bin (repeatable)",
-    )
-    group.addoption(
-        "--nsib-key",
-        dest="nrf_fota_nsib_key",
-        type=Path,
-        metavar="PEM",
-        help="private key that --update is signed with for NSIB, to make variants of it",
-    )
-    group.addoption(
-        "--mcuboot-key",
-        dest="nrf_fota_mcuboot_key",
-        type=Path,
-        metavar="PEM",
-        help="private key that --update is signed with for MCUboot, to make variants of it",
-    )
-    group.addoption(
-        "--firmware-variant",
-        dest="nrf_fota_variant",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="firmware that you built for tests that want it, such as app_hangs_in_boot=ZIP "
-        "(repeatable)",
-    )
-    group.addoption(
-        "--nightly",
-        dest="nrf_fota_nightly",
-        action="store_true",
-        help="run tests that are marked `nightly`, too (-m nightly: them alone)",
-    )
-    group.addoption(
-        "--skip-flash",
-        dest="nrf_fota_skip_flash",
-        action="store_true",
-        help="do not flash a board that holds the baseline's bytes, whatever lies beside them "
-        "(without it, one that flashing would not change at all is not flashed either)",
-    )
-    group.addoption(
-        "--radio",
-        dest="nrf_fota_radio",
-        action="append",
-        default=[],
-        metavar="RADIO",
-        help="how this host reaches boards on BLE: bleak (its own Bluetooth; the default for kits) "
-        "or bumble:usb:0, bumble:serial:PORT, bumble:tcp-client:HOST:PORT (an HCI controller; "
-        "repeat it for each xdist worker)",
-    )
-    group.addoption(
-        "--run-dir",
-        dest="nrf_fota_run_dir",
-        type=Path,
-        metavar="DIR",
-        help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
-    )
-    group.addoption(
-        "--no-preflight",
-        dest="nrf_fota_no_preflight",
-        action="store_true",
-        help="do not rehearse each update on a copy of the board before it is sent",
-    )
+    """The settings; the options come last, in the hook below."""
     parser.addini("nrf_fota_board", "board to use when --board is not given")
     parser.addini("nrf_fota_board_dir", "folders with your own board files", type="paths")
     if any(name.endswith("conftest.py") for name, _ in pluginmanager.list_name_plugin()):
@@ -136,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
-    """Add the options whose names others may want, once all others have theirs."""
+    """Add the options, once all others have theirs."""
     take_values_from_paths(early_config.known_args_namespace.file_or_dir, args)
     try:
         yield
@@ -189,7 +97,8 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
         own = own_settings(name, _board_folders(config))
-        given = read_given_firmware(board, own, baselines, updates, folder)
+        variants: list[str] = config.getoption("nrf_fota_variant")
+        given = read_given_firmware(board, own, baselines, updates, folder, variants)
         config.stash[BOARD_KEY] = given.board
         config.stash[GIVEN_KEY] = given
         config.stash[SOURCE_KEY] = firmware_source(
@@ -198,7 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
             given.updates.packages,
             folder,
             _signing_keys(config),
-            read_given_variants(config.getoption("nrf_fota_variant"), given.board),
+            read_given_variants(variants, given.board),
             given.own_build,
         )
     except InputError as error:
@@ -385,13 +294,12 @@ def pytest_configure_node(node: "WorkerController") -> None:
 def _register_fixtures(config: pytest.Config, *, has_board: bool) -> None:
     """Registered last, so that of several installed plugins with a `dut` this one's is used.
 
-    Not in a session of twister's, whose tests mean twister's `dut`.
+    Not where no board is given and another plugin has a `dut`: its tests mean that one.
     """
     from pytest_nrf_fota import fixtures, neighbours
 
-    if not has_board and neighbours.is_twister_session(config):
-        return
-    config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
+    if has_board or not neighbours.brings_dut(config):
+        config.pluginmanager.register(fixtures, "nrf_fota_fixtures")
     if neighbours.would_skip_every_test(config):
         config.pluginmanager.register(neighbours, "nrf_fota_neighbours")
 

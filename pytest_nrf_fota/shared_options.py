@@ -1,15 +1,17 @@
-"""Options that other harnesses have, too, and who has them in this session.
+"""The options, and who has their names in this session.
 
-They are named as in Zephyr's twister_harness (Zephyr 3.5, scripts/pylib/pytest-twister-harness),
+Several are named as in Zephyr's twister_harness (Zephyr 3.5, scripts/pylib/pytest-twister-harness),
 so both in one environment want the same names, and a project's conftest.py may well have a
-`--board` of its own. argparse takes no name twice. So these are added last, when all plugins and
-the first conftest.py files have added theirs, and a name that is taken is left to its owner.
+`--board` or a `--nightly` of its own. argparse takes no name twice. So they are added last, when
+all plugins and the first conftest.py files have added theirs, and a name that is taken is left to
+its owner.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import pytest
@@ -20,29 +22,58 @@ GROUP = "nrf-fota"
 
 @dataclass(frozen=True)
 class SharedOption:
-    """One option; where its first name is taken, it is `--` and its `dest` instead."""
+    """One option; where its first name is taken, it is `--` and its `dest` instead.
+
+    Args:
+        metavar: what stands for its value in the help; None makes it a flag, unless it has choices.
+        convert: makes its value of the text that was given.
+        is_repeatable: it makes a list.
+    """
 
     names: tuple[str, ...]
     dest: str
     help: str
     metavar: str | None = None
-    is_number: bool = False
+    convert: Callable[[str], object] = str
     choices: tuple[str, ...] | None = None
     default: str | None = None
+    is_repeatable: bool = False
 
     @property
     def own_name(self) -> str:
         """The name that nobody else has."""
         return f"--{self.dest.replace('_', '-')}"
 
+    @property
+    def is_flag(self) -> bool:
+        """Whether it takes no value."""
+        return self.metavar is None and self.choices is None
+
+    def add_to(self, group: pytest.OptionGroup, names: Sequence[str]) -> None:
+        """Add it under these names."""
+        if self.is_flag:
+            group.addoption(*names, dest=self.dest, help=self.help, action="store_true")
+            return
+        group.addoption(
+            *names,
+            dest=self.dest,
+            help=self.help,
+            metavar=self.metavar,
+            type=self.convert,
+            choices=self.choices,
+            action="append" if self.is_repeatable else "store",
+            default=[] if self.is_repeatable else self.default,
+        )
+
 
 BOARD = SharedOption(
     names=("--board", "--platform"),
     dest="nrf_fota_board",
     metavar="NAME",
-    help="board to test on: nrf5340dk, nrf5340dk_mcuboot; without hardware: nrf5340dk_sim, "
-    "nrf5340dk_mcuboot_sim, nrf5340dk_sim_netcore, qemu_cortex_m0, mps2_an385, native_sim, "
-    "native_sim_shell, native_sim_udp; or a west platform such as nrf5340dk/nrf5340/cpuapp",
+    help="board to test on: nrf5340dk, nrf5340dk_mcuboot, nrf52840dk; without hardware: "
+    "nrf5340dk_sim, nrf5340dk_mcuboot_sim, nrf5340dk_sim_netcore, nrf52840dk_sim, "
+    "qemu_cortex_m0, mps2_an385, native_sim, native_sim_shell, native_sim_udp; or a west "
+    "platform such as nrf5340dk/nrf5340/cpuapp",
 )
 SHARED_OPTIONS = (
     BOARD,
@@ -61,14 +92,14 @@ SHARED_OPTIONS = (
     SharedOption(
         names=("--flash-timeout",),
         dest="nrf_fota_flash_timeout",
-        is_number=True,
+        convert=float,
         metavar="SECONDS",
         help="longest time for recovering and programming (default: the board file's)",
     ),
     SharedOption(
         names=("--base-timeout",),
         dest="nrf_fota_base_timeout",
-        is_number=True,
+        convert=float,
         metavar="SECONDS",
         help="longest time for a boot (default: the board file's)",
     ),
@@ -78,6 +109,85 @@ SHARED_OPTIONS = (
         choices=get_args(DutScope),
         default="function",
         help="how long the wires to the board stay open (default: function)",
+    ),
+    SharedOption(
+        names=("--board-dir",),
+        dest="nrf_fota_board_dir",
+        metavar="DIR",
+        convert=Path,
+        is_repeatable=True,
+        help="folder with your own board files (repeatable; before the packaged ones)",
+    ),
+    SharedOption(
+        names=("--baseline",),
+        dest="nrf_fota_baseline",
+        metavar="BUILD",
+        convert=Path,
+        is_repeatable=True,
+        help="firmware to start from: a west build folder, or hex files (repeat it for each core)",
+    ),
+    SharedOption(
+        names=("--update",),
+        dest="nrf_fota_update",
+        metavar="BUILD",
+        convert=Path,
+        is_repeatable=True,
+        help="what to upgrade to: a west build folder, dfu_application.zip, dfu_mcuboot.zip, or a "
+        "signed .bin (repeatable)",
+    ),
+    SharedOption(
+        names=("--nsib-key",),
+        dest="nrf_fota_nsib_key",
+        metavar="PEM",
+        convert=Path,
+        help="private key that --update is signed with for NSIB, to make variants of it",
+    ),
+    SharedOption(
+        names=("--mcuboot-key",),
+        dest="nrf_fota_mcuboot_key",
+        metavar="PEM",
+        convert=Path,
+        help="private key that --update is signed with for MCUboot, to make variants of it",
+    ),
+    SharedOption(
+        names=("--firmware-variant",),
+        dest="nrf_fota_variant",
+        metavar="NAME=FILE",
+        is_repeatable=True,
+        help="firmware that you built for tests that want it, such as app_hangs_in_boot=ZIP "
+        "(repeatable)",
+    ),
+    SharedOption(
+        names=("--nightly",),
+        dest="nrf_fota_nightly",
+        help="run tests that are marked `nightly`, too (-m nightly: them alone)",
+    ),
+    SharedOption(
+        names=("--skip-flash",),
+        dest="nrf_fota_skip_flash",
+        help="do not flash a board that holds the baseline's bytes, whatever lies beside them "
+        "(without it, one that flashing would not change at all is not flashed either)",
+    ),
+    SharedOption(
+        names=("--radio",),
+        dest="nrf_fota_radio",
+        metavar="RADIO",
+        is_repeatable=True,
+        help="how this host reaches boards on BLE: bleak (its own Bluetooth; the default for kits) "
+        "or bumble:usb:0, bumble:serial:PORT, bumble:tcp-client:HOST:PORT (an HCI controller; "
+        "repeat it for each xdist worker)",
+    ),
+    SharedOption(
+        names=("--run-dir",),
+        dest="nrf_fota_run_dir",
+        metavar="DIR",
+        convert=Path,
+        help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
+    ),
+    SharedOption(
+        names=("--no-preflight",),
+        dest="nrf_fota_no_preflight",
+        help="do not rehearse each update on a copy of the board before it is sent",
     ),
 )
 
@@ -97,22 +207,15 @@ def add_shared_options(parser: pytest.Parser, args: Sequence[str]) -> tuple[Left
         parser: pytest's, with all other options.
         args: the command line.
     """
-    group = parser.getgroup(GROUP)
+    group = parser.getgroup(GROUP, "firmware upgrades on Nordic kits")
+    taken = _taken([name for option in SHARED_OPTIONS for name in option.names], parser, args)
     left: list[LeftToOthers] = []
     for option in SHARED_OPTIONS:
-        names = tuple(name for name in option.names if _is_free(parser, name, args))
+        names = tuple(name for name in option.names if name not in taken)
         if option.names[0] not in names:
             names = (*names, option.own_name)
         left += [LeftToOthers(name, names[0]) for name in option.names if name not in names]
-        group.addoption(
-            *names,
-            dest=option.dest,
-            help=option.help,
-            metavar=option.metavar,
-            type=float if option.is_number else None,
-            choices=option.choices,
-            default=option.default,
-        )
+        option.add_to(group, names)
     return tuple(left)
 
 
@@ -122,18 +225,26 @@ def take_values_from_paths(paths: list[str], args: Sequence[str]) -> None:
     Until they are added, pytest takes `nrf5340dk_sim` of `--board nrf5340dk_sim` for a test path,
     and would look for the first conftest.py files there, not in its setting `testpaths`.
     """
-    names = {name for option in SHARED_OPTIONS for name in (*option.names, option.own_name)}
+    with_value = [option for option in SHARED_OPTIONS if not option.is_flag]
+    names = {name for option in with_value for name in (*option.names, option.own_name)}
     for name, value in pairwise(args):
         if name in names and value in paths:
             paths.remove(value)
 
 
-def _is_free(parser: pytest.Parser, name: str, args: Sequence[str]) -> bool:
-    """Whether pytest does not know the option; it has no way to ask but to let it parse."""
-    trial = f"{name}=x"
+def _taken(names: Sequence[str], parser: pytest.Parser, args: Sequence[str]) -> set[str]:
+    """Those that pytest knows already; it has no way to ask but to let it parse.
+
+    All at once: each parsing costs a millisecond. One that fails does not say for which name.
+    """
+    trials = {f"{name}=x": name for name in names}
     try:
-        _, unknown = parser.parse_known_and_unknown_args([trial, *args])
+        _, unknown = parser.parse_known_and_unknown_args([*trials, *args])
     except (pytest.UsageError, argparse.ArgumentError):
-        # Known and of another type, or the command line is wrong and pytest will say so.
-        return False
-    return trial in unknown
+        # One is known and of another type, or the command line is wrong and pytest will say so.
+        return (
+            set(names)
+            if len(names) == 1
+            else set().union(*(_taken([name], parser, args) for name in names))
+        )
+    return {name for trial, name in trials.items() if trial not in unknown}

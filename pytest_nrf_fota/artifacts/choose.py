@@ -8,7 +8,6 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.variant import Variant
 
 if TYPE_CHECKING:
@@ -45,12 +44,6 @@ def firmware_source(
 
         if baseline is not None:
             check_against_map(baseline, read_hex(baseline), board)
-        elif updates or variants:
-            raise PackageError(
-                "An update was given without the baseline that it updates.",
-                where=str((*updates, *(variants or {}).values())[0]),
-                next_step="Give the running build as well: --baseline=build/merged.hex",
-            )
         return FilesSource(baseline, updates, board, folder, keys, variants, own_build)
     match board.firmware.source:
         case "demo":

@@ -1,4 +1,4 @@
-"""Demonstration firmware of the nRF5340 DK, made without any compiler.
+"""Demonstration firmware of Nordic's kits, made without any compiler.
 
 With NSIB, or with MCUboot alone. Official formats, signed by imgtool and by this project's own NSIB
 signer, with keys that are the same on every machine: the same call gives the same bytes.
@@ -29,8 +29,8 @@ from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_pack
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
-from pytest_nrf_fota.firmware.mcuboot_mode import app_mode, mcuboot_of
-from pytest_nrf_fota.firmware.package_shape import APPLICATION_NAME, PACKAGE_SHAPES
+from pytest_nrf_fota.firmware.mcuboot_mode import app_for, mcuboot_of
+from pytest_nrf_fota.firmware.package_shape import package_shape_of
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import (
     ADDRESSES_OFFSET_BYTES,
@@ -50,7 +50,6 @@ NSIB_SIZE_BYTES = 0x4000
 # Gives an update file of 0x9001 to 0xa000 bytes, as in the thread's `Erased 0xa000 bytes`.
 MCUBOOT_SIZE_BYTES = 0x9800
 APP_SIZE_BYTES = 0x18000
-B0N_ADDRESS = 0x01000000
 B0N_SIZE_BYTES = 0x2000
 NETWORK_APP_SIZE_BYTES = 0x6000
 # CONFIG_NRF53_RAM_FLASH_SIZE, its default.
@@ -87,6 +86,9 @@ _NEED_NSIB = frozenset(
         Variant.BASELINE_TWO_NSIB_KEYS,
     }
 )
+_NEED_NETWORK_CORE = frozenset(
+    {Variant.APP_AND_NETWORK, Variant.APP_AND_BAD_NETWORK, Variant.NETWORK_ONLY}
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,15 @@ class _NsibPlaces:
     """S0 and S1, and where NSIB's provisioning data lies."""
 
     s_slots: tuple[Slot, Slot]
+    provisioning_address: int
+
+
+@dataclass(frozen=True)
+class _NetworkPlaces:
+    """Where the network core's bootloader, its provisioning data and its firmware lie."""
+
+    b0n_address: int
+    firmware: Slot
     provisioning_address: int
 
 
@@ -125,16 +136,13 @@ class DemoSource:
         self._board_name = board.name
         self._nsib = _nsib_places(board)
         self._primary = board.slots.primary
-        self._network = board.slots.network_firmware
-        self._network_provisioning_address = board.slots.network_provisioning
+        self._network = _network_places(board)
         self._folder = folder
         network = board.slots.secondary_network
         self._network_slot_size_bytes = network.size if network else NETWORK_SLOT_SIZE_BYTES
         self._mcuboot_description = mcuboot or mcuboot_of(board)
-        self._app_description = app or AppDescription(
-            bootloader_mode=app_mode(self._mcuboot_description.swap)
-        )
-        self._shape = PACKAGE_SHAPES[board.boot.ncs]
+        self._app_description = app or app_for(self._mcuboot_description, board.soc)
+        self._shape = package_shape_of(board)
         self._baseline_bootloader = baseline_bootloader
         self._baseline_build_time = baseline_build_time
         self._nsib_key = signing_key_for_tests("nsib")
@@ -145,7 +153,7 @@ class DemoSource:
     @cached_property
     def baseline(self) -> Path:
         """`merged.hex`: NSIB, provisioning data, MCUboot 14 in S0, application 1.0.0, or MCUboot
-        alone at address 0 and application 1.0.0; for the network core b0n and firmware 1.
+        alone at address 0 and application 1.0.0; for a network core b0n and firmware 1.
         """
         return self._baseline("merged.hex", (self._nsib_key,), self._mcuboot_description)
 
@@ -168,7 +176,7 @@ class DemoSource:
 
         With `is_tampered` MCUboot's signature fits, and b0n's hash does not.
         """
-        firmware = self._network_firmware(version)
+        firmware = self._network_firmware(self._need_network(), version)
         return sign_for_mcuboot(
             _with_one_bit_changed(firmware, NETWORK_APP_SIZE_BYTES // 2)
             if is_tampered
@@ -200,6 +208,8 @@ class DemoSource:
 
     def variant(self, wanted: Variant) -> Path:
         """Every variant is made that the board can have."""
+        if wanted in _NEED_NETWORK_CORE:
+            self._need_network()
         if not self.makes(wanted):
             raise self._no_nsib()
         name = f"{wanted.value}.zip"
@@ -270,7 +280,9 @@ class DemoSource:
                 assert_never(wanted)
 
     def makes(self, wanted: Variant) -> bool:
-        """Everything but what NSIB is needed for, where there is none."""
+        """Everything but what NSIB or a network core is needed for, where there is none."""
+        if self._network is None and wanted in _NEED_NETWORK_CORE:
+            return False
         return self._nsib is not None or wanted not in _NEED_NSIB
 
     def mcuboot_package(
@@ -358,6 +370,14 @@ class DemoSource:
             next_step="Run updates of MCUboot on a board with NSIB, such as nrf5340dk_sim.",
         )
 
+    def _need_network(self) -> _NetworkPlaces:
+        if self._network is None:
+            raise ArtifactUnavailableError(
+                f"{self._board_name} has no network core.",
+                next_step="Run updates of it on nrf5340dk_sim_netcore.",
+            )
+        return self._network
+
     def _app_package(
         self,
         name: str,
@@ -379,7 +399,7 @@ class DemoSource:
 
     def _network_entry(self, image: bytes | None = None) -> PackageEntry:
         keys: dict[str, JsonValue] = self._shape.network_keys() | {
-            "load_address": self._network.address,
+            "load_address": self._need_network().firmware.address,
             "version": str(UPDATE_NETWORK_VERSION),
         }
         data = image or self.network_image(UPDATE_NETWORK_VERSION)
@@ -391,28 +411,32 @@ class DemoSource:
         write_package(
             path,
             entries,
-            name=self._shape.mcuboot_package_name if is_mcuboot else APPLICATION_NAME,
+            name=self._shape.mcuboot_package_name if is_mcuboot else self._shape.application_name,
             format_version=self._shape.format_version,
         )
         return path
 
     def _network_core(self) -> tuple[Segment, ...]:
-        address = self._network.address
+        places = self._network
+        if places is None:
+            return ()
+        b0n, address = places.b0n_address, places.firmware.address
         provisioning = build_provisioning(address, ERASED_WORD, (), counter_slots=0)
         return (
-            Segment(B0N_ADDRESS, build_payload(B0N_ADDRESS, B0N_SIZE_BYTES, B0nDescription())),
-            Segment(self._network_provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),
-            Segment(address, self._network_firmware(BASELINE_NETWORK_VERSION)),
+            Segment(b0n, build_payload(b0n, B0N_SIZE_BYTES, B0nDescription())),
+            Segment(places.provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),
+            Segment(address, self._network_firmware(places, BASELINE_NETWORK_VERSION)),
         )
 
-    def _network_firmware(self, version: int) -> bytes:
+    def _network_firmware(self, places: _NetworkPlaces, version: int) -> bytes:
+        address = places.firmware.address
         firmware = build_payload(
-            self._network.address,
+            address,
             NETWORK_APP_SIZE_BYTES,
             NetworkDescription(marker=f"Network core firmware {version}"),
             fw_info_version=version,
         )
-        return firmware + sign_for_nsib(firmware, self._network.address, self._nsib_key).pack()
+        return firmware + sign_for_nsib(firmware, address, self._nsib_key).pack()
 
     def _bootloader(
         self,
@@ -463,6 +487,14 @@ def _nsib_places(board: BoardType) -> _NsibPlaces | None:
             next_step="Name all of them, or none for MCUboot alone.",
         )
     return _NsibPlaces((slots.s0, slots.s1), slots.provisioning_address)
+
+
+def _network_places(board: BoardType) -> _NetworkPlaces | None:
+    core, firmware = board.soc.network, board.network_firmware
+    provisioning_address = board.network_provisioning
+    if core is None or firmware is None or provisioning_address is None:
+        return None
+    return _NetworkPlaces(core.flash.start, firmware, provisioning_address)
 
 
 def _firmware_address(slot: Slot) -> int:

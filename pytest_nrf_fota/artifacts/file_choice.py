@@ -19,7 +19,7 @@ def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
     """All files to send, in the order in which they are marked; `main_file` says what they are for.
 
     Of an application package all images, the network core's first: activated after the
-    application, MCUboot may skip it (facts/field.md, 2). Of a MCUboot package the bootloader for
+    application, MCUboot may skip it. Of a MCUboot package the bootloader for
     the S slot that `boot` did not start.
 
     Raises `PackageError` where the package holds no such file, `BoardError` where the boot does
@@ -46,7 +46,7 @@ def require_slots_for(package: DfuPackage, board: BoardType) -> None:
     """Raise `PackageError` where images of both cores would land in one slot.
 
     A board that has one pair of slots stores whatever it is sent there, the last image over the
-    one before (facts/dual-stage-boot.md, 6.4).
+    one before (Zephyr img_mgmt.c).
     """
     for_network = [file.name for file in package.files if is_for_network_core(file)]
     if for_network and len(package.files) > 1 and board.slots.secondary_network is None:

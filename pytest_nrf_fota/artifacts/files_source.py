@@ -26,6 +26,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     ImageHeader,
     ImageVersion,
+    McubootImage,
     NotAnImageError,
 )
 from pytest_nrf_fota.firmware.renewal import NotRenewableError, renew_image
@@ -34,10 +35,13 @@ from pytest_nrf_fota.firmware.resign import NewNumbers, Raise, SigningKeys
 from pytest_nrf_fota.firmware.variant import Variant
 
 LOWEST_VERSION = ImageVersion(0, 0, 0)
+# sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
+_APPLICATION_IMAGE, _NETWORK_IMAGE = 0, 1
 _MADE = frozenset(
     {
         *(Variant.APP_UNSIGNED, Variant.APP_WRONG_KEY, Variant.APP_TAMPERED),
         *(Variant.APP_TRUNCATED, Variant.APP_TOO_LARGE, Variant.APP_SAME_VERSION),
+        *(Variant.APP_AND_NETWORK, Variant.APP_AND_BAD_NETWORK, Variant.NETWORK_ONLY),
         *(Variant.APP_OLDER, Variant.MCUBOOT_SAME_VERSION, Variant.MCUBOOT_LOW_PACKAGE_VERSION),
         *(Variant.MCUBOOT_UNPROVISIONED_KEY, Variant.MCUBOOT_TAMPERED),
     }
@@ -144,9 +148,21 @@ class FilesSource:
             ):
                 return self._damaged_app(wanted)
             case Variant.APP_SAME_VERSION:
-                return self._resigned_app(name, self._baseline_app_version(wanted))
+                version = self._baseline_app_version(wanted)
+                is_one = version == self._app_image(self._read(self.app_update)).version
+                return self.app_update if is_one else self._resigned_app(name, version)
             case Variant.APP_OLDER:
-                return self._resigned_app(name, LOWEST_VERSION)
+                return self._older_app(name)
+            case Variant.APP_AND_NETWORK:
+                self._new_network_file(wanted)
+                return self.app_update
+            case Variant.APP_AND_BAD_NETWORK:
+                return self._app_with_bad_network(wanted)
+            case Variant.NETWORK_ONLY:
+                network = self._new_network_file(wanted)
+                package = self._read(self.app_update)
+                others = [file.name for file in package.files if file.name != network.name]
+                return repack(package.path, self._folder / f"{name}.zip", {}, leave_out=others)
             case Variant.MCUBOOT_SAME_VERSION:
                 return self._resigned_mcuboot(name, 0, "+1")
             case Variant.MCUBOOT_LOW_PACKAGE_VERSION:
@@ -162,7 +178,7 @@ class FilesSource:
                 raise ArtifactUnavailableError(
                     f"This is not made of your own files: {wanted.meaning}",
                     next_step=f"Build it and give --firmware-variant={name}=FILE, or run this "
-                    "test on nrf5340dk_sim.",
+                    "test on nrf5340dk_sim without --baseline: its demonstration firmware has it.",
                 )
 
     def makes(self, wanted: Variant) -> bool:
@@ -171,7 +187,7 @@ class FilesSource:
 
     def _damaged_app(self, wanted: Variant) -> Path:
         def damage(file: UpdateFile) -> bytes:
-            if file.image_index != 0:
+            if file.image_index != _APPLICATION_IMAGE:
                 return file.data
             damaged = damaged_app(file.data, wanted, self._board.slots.primary.size)
             assert damaged is not None
@@ -184,18 +200,67 @@ class FilesSource:
             raise ArtifactUnavailableError(
                 f"Your application has no such variant ({wanted.meaning}): {error}.",
                 where=str(package.path),
-                next_step="Run this test with a signed application, or on nrf5340dk_sim.",
+                next_step="Run this test with a signed application, or on nrf5340dk_sim without "
+                "--baseline.",
             ) from error
         return repack(package.path, self._folder / f"{wanted.value}.zip", contents)
 
+    def _older_app(self, name: str) -> Path:
+        package = self._read(self.app_update)
+        if self._app_image(package).version == LOWEST_VERSION:
+            raise ArtifactUnavailableError(
+                f"Your update has version {LOWEST_VERSION}, below which there is none.",
+                where=str(package.path),
+                next_step="Give an --update of a higher version "
+                "(CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION, or a VERSION file).",
+            )
+        return self._resigned_app(name, LOWEST_VERSION)
+
+    @staticmethod
+    def _app_image(package: DfuPackage) -> McubootImage:
+        """The package's application, wherever it stands."""
+        files = sorted(package.files, key=lambda file: file.image_index != _APPLICATION_IMAGE)
+        return files[0].image
+
+    def _network_file(self, wanted: Variant) -> UpdateFile:
+        """The update's image for the network core."""
+        package = self._read(self.app_update)
+        file = next((file for file in package.files if file.image_index == _NETWORK_IMAGE), None)
+        if file is None:
+            raise ArtifactUnavailableError(
+                f"Your update holds no image of the network core. Wanted: {wanted.meaning}",
+                where=str(package.path),
+                next_step="Give the dfu_application.zip of a build with "
+                "SB_CONFIG_MCUBOOT_NRF53_MULTI_IMAGE_UPDATE=y (to NCS 2.6 "
+                "CONFIG_NRF53_MULTI_IMAGE_UPDATE=y).",
+            )
+        return file
+
+    def _new_network_file(self, wanted: Variant) -> UpdateFile:
+        """Likewise, where it differs from what the baseline has: else nothing shows the upgrade."""
+        file = self._network_file(wanted)
+        read = memory_reader(read_hex(self.baseline))
+        size_bytes = len(file.image.payload)
+        place = self._board.network_firmware
+        if place is not None and read(place.address, size_bytes) == file.image.payload:
+            raise ArtifactUnavailableError(
+                "Your update holds the baseline's firmware for the network core. "
+                f"Wanted: {wanted.meaning}",
+                where=str(self.app_update),
+                next_step="Give an --update whose network core firmware is another build.",
+            )
+        return file
+
+    def _app_with_bad_network(self, wanted: Variant) -> Path:
+        """b0n checks the hash of its firmware; MCUboot's own hash and signature are made new."""
+        network = self._network_file(wanted)
+        self._require_keys(wanted.value, self._keys, nsib=False)
+        contents = {network.name: self._tampered_for_nsib(network)}
+        output = self._folder / f"{wanted.value}.zip"
+        return repack(self._read(self.app_update).path, output, contents)
+
     def _resigned_app(self, name: str, version: ImageVersion) -> Path:
         package = self._read(self.app_update)
-        if package.files[0].image.version == version:
-            raise ArtifactUnavailableError(
-                f"Your update has version {version} already, so it has no variant {name!r}.",
-                where=str(package.path),
-                next_step="Give an --update with a higher version than the baseline's.",
-            )
         self._require_keys(name, self._keys, nsib=False)
         output = self._folder / f"{name}.zip"
         numbers = NewNumbers(fw_info="keep", image=version)
@@ -219,15 +284,15 @@ class FilesSource:
     def _tampered_mcuboot(self, name: str) -> Path:
         package = self._read(self.mcuboot_update)
         self._require_keys(name, self._keys, nsib=False)
-        contents: dict[str, bytes] = {}
-        for file in package.files:
-            payload = bytearray(file.image.payload)
-            size_bytes = file.fw_info.firmware_size_bytes if file.fw_info else len(payload)
-            payload[size_bytes // 2] ^= 1
-            contents[file.name] = renew_image(
-                file.image, bytes(payload), file.image.version, self._keys.mcuboot
-            )
+        contents = {file.name: self._tampered_for_nsib(file) for file in package.files}
         return repack(package.path, self._folder / f"{name}.zip", contents)
+
+    def _tampered_for_nsib(self, file: UpdateFile) -> bytes:
+        """With a changed bit under the signature of NSIB, or b0n, and signed anew for MCUboot."""
+        payload = bytearray(file.image.payload)
+        size_bytes = file.fw_info.firmware_size_bytes if file.fw_info else len(payload)
+        payload[size_bytes // 2] ^= 1
+        return renew_image(file.image, bytes(payload), file.image.version, self._keys.mcuboot)
 
     def _require_keys(self, name: str, keys: SigningKeys, *, nsib: bool) -> None:
         missing = self._missing_keys(keys, nsib=nsib)
@@ -276,7 +341,7 @@ class FilesSource:
                 where=str(self.baseline),
                 next_step="Give the build's merged.hex.",
             ) from error
-        update = self._read(self.app_update).files[0].image
+        update = self._app_image(self._read(self.app_update))
         if payload.startswith(update.payload):
             raise ArtifactUnavailableError(
                 f"Your update holds the baseline's application. Wanted: {wanted.meaning}",

@@ -1,4 +1,4 @@
-"""Variants of the real Zephyr firmware that runs in QEMU (facts/real-firmware-targets.md)."""
+"""Variants of the real Zephyr firmware that runs in QEMU."""
 
 from collections.abc import Mapping
 from functools import cached_property

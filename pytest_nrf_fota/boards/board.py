@@ -1,18 +1,23 @@
 """Board types: what all kits of one kind have in common, read from `boards/*.toml`."""
 
 import re
-import sys
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
+from pytest_nrf_fota.boards.ncs import RELEASES, Release
+from pytest_nrf_fota.boards.soc import SOCS, UNKNOWN_SOC, Soc
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.wires.probe import Core, ResetKind
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
 
 
 def _regex(pattern: str) -> str:
@@ -66,20 +71,13 @@ class Slot(_Section):
     size: int = Field(gt=0)
 
 
-# Where NCS 2.x puts the network core's firmware and b0n's provisioning data before it: public
-# builds for the nRF5340 Audio DK pass this load_address to sdk-nrf's generate_zip.py.
-_NETWORK_APP_ADDRESS = 0x01008800
-_NETWORK_FLASH_END = 0x01040000
-_NETWORK_PROVISIONING_SIZE_BYTES = 0x280
-
-
 class Slots(_Section):
     """Where the images lie. `scratch` is for an MCUboot that swaps using scratch.
 
     `secondary_network` is `mcuboot_secondary_1`, for a network core that is updated through slots
     of its own; its size is CONFIG_NRF53_RAM_FLASH_SIZE. `network` is where the network core's
     firmware lies behind b0n (partition `app` of partitions_CPUNET.yml); left out, where NCS puts
-    it, as `network_provisioning_address` is.
+    it, as `network_provisioning_address` is (`BoardType.network_firmware`).
     """
 
     primary: Slot
@@ -101,21 +99,6 @@ class Slots(_Section):
                 "with two slots of one size"
             )
         return self
-
-    @property
-    def network_firmware(self) -> Slot:
-        """Where the network core's firmware lies, named in the board file or where NCS puts it."""
-        if self.network is not None:
-            return self.network
-        size_bytes = _NETWORK_FLASH_END - _NETWORK_APP_ADDRESS
-        return Slot(address=_NETWORK_APP_ADDRESS, size=size_bytes)
-
-    @property
-    def network_provisioning(self) -> int:
-        """Where b0n's provisioning data lies; left out, right before the firmware."""
-        if self.network_provisioning_address is not None:
-            return self.network_provisioning_address
-        return self.network_firmware.address - _NETWORK_PROVISIONING_SIZE_BYTES
 
 
 ProbeRunner: TypeAlias = Literal["auto", "nrfutil", "nrfjprog", "pynrfjprog"]
@@ -140,13 +123,15 @@ class ExternalFlash(_Section):
 class ConsoleSettings(_Section):
     """The UART. Without `prompt` the board's application has no shell.
 
-    `shell` is false for an application without one, where the base board has a prompt.
+    `shell` is false for an application without one, where the base board has a prompt;
+    `flash_shell` for one whose shell has no `flash` commands.
     `reopen_s` is how long the port may be away, as USB serial ports are while a debugger restarts.
     """
 
     baudrate: int = Field(gt=0)
     prompt: Regex | None = None
     shell: bool = True
+    flash_shell: bool = True
     typing_chunk_bytes: int = Field(default=24, gt=0)
     reopen_s: float = Field(default=5.0, ge=0)
 
@@ -155,14 +140,21 @@ class ConsoleSettings(_Section):
         """Whether commands can be typed."""
         return self.prompt is not None and self.shell
 
+    @property
+    def can_erase_flash(self) -> bool:
+        """Whether the external flash can be erased by a command."""
+        return self.has_shell and self.flash_shell
+
 
 RadioKind: TypeAlias = Literal["ble", "serial_over_console", "serial", "udp"]
+Pairing: TypeAlias = Literal["none", "just_works", "passkey"]
 
 
 class RadioSettings(_Section):
     """How SMP reaches the board.
 
-    `serial_over_console` shares the console's UART, `serial` has a port of its own. `name` is what
+    `serial_over_console` shares the console's UART, `serial` has a port of its own: of a kit the
+    serial port number `vcom`, from 0 in the order of its USB interfaces. `name` is what
     a board on BLE advertises. `host` is which radio of this host reaches it, as for `--radio`
     (smp/host_radio.py); left out, a kit is reached by this host's Bluetooth, a virtual kit by its
     own HCI socket.
@@ -170,9 +162,10 @@ class RadioSettings(_Section):
 
     kind: RadioKind
     name: str | None = None
+    vcom: int | None = Field(default=None, ge=0)
     host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)
-    pairing: Literal["none", "just_works", "passkey"] = "none"
+    pairing: Pairing = "none"
     passkey: PasskeyRegex = r"Passkey for .*: (?P<passkey>\d{6})\b"
 
 
@@ -181,7 +174,13 @@ BootloaderMode: TypeAlias = Literal[
 ]
 
 
-NcsRelease: TypeAlias = Literal["2.3", "2.6", "2.9", "3.0"]
+def _known_release(name: str) -> str:
+    if name not in RELEASES:
+        raise ValueError(f"is no release of the nRF Connect SDK; known: {', '.join(RELEASES)}")
+    return name
+
+
+NcsRelease = Annotated[str, AfterValidator(_known_release)]
 
 
 class BootSettings(_Section):
@@ -208,37 +207,29 @@ class BootSettings(_Section):
     mcuboot_update_resets: int | None = Field(default=None, ge=1)
 
     @property
-    def is_since_ncs_2_8(self) -> bool:
-        """Whether MCUboot knows S slots for what they are (facts/dual-stage-boot.md, 4.5)."""
-        return self.ncs in ("2.9", "3.0")
+    def release(self) -> Release:
+        """What that release does."""
+        return RELEASES[self.ncs]
 
     @property
     def resets_until_new_mcuboot_runs(self) -> int:
-        """Resets that a MCUboot update takes, the one after marking included.
-
-        NSIB sees a new MCUboot one reset after the copy. From NCS 2.8 MCUboot does this reset by
-        itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c: boot_swap_image
-        does, boot_copy_image does not).
-        """
+        """Resets that a MCUboot update takes, the one after marking included."""
         if self.mcuboot_update_resets is not None:
             return self.mcuboot_update_resets
-        return 1 if self.is_since_ncs_2_8 and self.bootloader_mode != "overwrite_only" else 2
+        overwrites = self.bootloader_mode == "overwrite_only"
+        return self.release.mcuboot_update_resets(overwrites=overwrites)
 
     @property
     def survives_power_cuts(self) -> bool:
-        """Whether MCUboot finishes a swap wherever the power was cut.
-
-        Not one of NCS 2.3 that swaps using move: it is lost where the primary slot's first sector
-        is erased and not yet written (mended in sdk-mcuboot 74530753, February 2023).
-        """
-        return not (self.ncs == "2.3" and self.bootloader_mode == "swap_move")
+        """Whether MCUboot finishes a swap wherever the power was cut."""
+        return self.bootloader_mode != "swap_move" or self.release.resumes_cut_swap_of_first_sector
 
     @property
     def takes_marks(self) -> bool:
         """Whether an image must be marked before MCUboot takes it.
 
         MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses marks
-        over SMP with ENOTSUP (facts/real-firmware-targets.md).
+        over SMP with ENOTSUP.
         """
         return self.bootloader_mode not in ("none", "ram_load")
 
@@ -256,7 +247,7 @@ class Timeouts(_Section):
     app_start_s: float | None = Field(default=None, gt=0)
     probe_s: float = Field(default=120.0, gt=0)
     smp_s: float = Field(default=5.0, gt=0)
-    # The first upload packet may erase a whole slot (facts/smp-over-ble-speed.md, step 3).
+    # The first upload packet may erase a whole slot.
     first_upload_packet_s: float = Field(default=40.0, gt=0)
 
 
@@ -314,8 +305,21 @@ class QemuSettings(_Section):
     smp_line_buffers: int = Field(default=2, gt=0)
 
 
+def _name_of_soc(soc: Soc) -> str:
+    return soc.name
+
+
+def _soc_named(name: object) -> Soc:
+    if isinstance(name, str) and name in SOCS:
+        return SOCS[name]
+    raise ValueError(f"names no SoC; known: {', '.join(SOCS)}")
+
+
 class BoardType(_Section):
-    """One board type, complete and checked."""
+    """One board type, complete and checked.
+
+    A board file that names its `soc` need not name `memory` and `manifest_socs` (board_file.py).
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
     title: str
@@ -324,6 +328,7 @@ class BoardType(_Section):
     manifest_boards: tuple[str, ...] = ()
     manifest_socs: tuple[str, ...] = ()
     provider: Literal["usb", "sim", "qemu", "native_sim"]
+    soc: Annotated[Soc, PlainValidator(_soc_named), PlainSerializer(_name_of_soc)] = UNKNOWN_SOC
     simulated_twin: str | None = None
     probe: ProbeSettings
     memory: tuple[MemoryRegion, ...] = Field(min_length=1)
@@ -340,6 +345,32 @@ class BoardType(_Section):
     def region_of(self, address: int, size_bytes: int) -> MemoryRegion | None:
         """The memory that holds the whole range, or None."""
         return next((r for r in self.memory if r.contains(address, size_bytes)), None)
+
+    @property
+    def external_flash_bytes(self) -> int | None:
+        """Size of the external flash, None for a board without one."""
+        return next((r.size for r in self.memory if self.soc.is_external(r.start)), None)
+
+    @property
+    def network_firmware(self) -> Slot | None:
+        """Where the network core's firmware lies: as the board file says, or where NCS puts it.
+
+        None for a board without that core.
+        """
+        core, layout = self.soc.network, self.soc.network_layout
+        if core is None or layout is None:
+            return None
+        start = layout.firmware_address
+        return self.slots.network or Slot(address=start, size=core.flash.end - start)
+
+    @property
+    def network_provisioning(self) -> int | None:
+        """Where b0n's provisioning data lies; left out, right before the firmware."""
+        firmware, layout = self.network_firmware, self.soc.network_layout
+        if firmware is None or layout is None:
+            return None
+        default = firmware.address - layout.provisioning_bytes
+        return self.slots.network_provisioning_address or default
 
     def with_runner(self, runner: ProbeRunner | None) -> "BoardType":
         """The same board with another tool for its probe, where one is given."""

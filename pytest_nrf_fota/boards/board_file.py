@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from pytest_nrf_fota.boards.board import BoardType, DistBuild
 from pytest_nrf_fota.boards.checks import contradictions
 from pytest_nrf_fota.boards.names import is_same_board
+from pytest_nrf_fota.boards.soc import KIT_SOC, SOCS, Soc
 from pytest_nrf_fota.errors import BoardFileError
 
 if sys.version_info >= (3, 11):
@@ -134,14 +135,15 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
 
     Raises `BoardFileError`.
     """
-    table = _with_base(path, folders, seen=())
+    table = _with_soc(_with_base(path, folders, seen=()))
     try:
         # As JSON, because pydantic is strict there ("300" is no number) and still takes an array
         # where a tuple is kept. A date, which JSON lacks, must not become a text.
         as_json = json.dumps(table, default=lambda date: {"date": str(date)})
         board = BoardType.model_validate_json(as_json, strict=True)
     except ValidationError as error:
-        problems = [_explain(detail) for detail in error.errors()]
+        removed = _removed_keys(_read_toml(path).get("remove", []), path)
+        problems = [_explain(detail, removed) for detail in error.errors()]
         raise BoardFileError(
             "The board file has mistakes:\n    " + "\n    ".join(problems),
             where=str(path),
@@ -222,6 +224,44 @@ def _with_base(
     return _merged(inherited, table)
 
 
+def _with_soc(table: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The table with what its SoC decides, where the file itself does not say it."""
+    default = KIT_SOC.name if table.get("provider") in ("usb", "sim") else None
+    name = table.get("soc", default)
+    soc = SOCS.get(name) if isinstance(name, str) else None
+    if soc is None:
+        return table
+    memories: list[JsonValue] = [
+        {
+            "name": memory.name,
+            "start": memory.start,
+            "size": memory.size_bytes,
+            "page_size": memory.page_size_bytes,
+        }
+        for memory in soc.memories(_external_flash_bytes(table, soc))
+    ]
+    decided: dict[str, JsonValue] = {"soc": name, "manifest_socs": [*soc.names], "memory": memories}
+    return decided | table
+
+
+def _external_flash_bytes(table: dict[str, JsonValue], soc: Soc) -> int | None:
+    """Its size; without `external_flash`, as much of it as slots need, or None."""
+
+    def number(section: JsonValue, key: str) -> int:
+        value = section.get(key) if isinstance(section, dict) else None
+        return value if isinstance(value, int) else 0
+
+    if "external_flash" in table:
+        return number(table["external_flash"], "size") or None
+    slots = table.get("slots")
+    ends = [
+        number(slot, "address") + number(slot, "size") - soc.external_window.start
+        for slot in (slots.values() if isinstance(slots, dict) else ())
+        if soc.is_external(number(slot, "address"))
+    ]
+    return max(ends, default=0) or None
+
+
 def _removed_keys(value: JsonValue, path: Path) -> tuple[str, ...]:
     if isinstance(value, list):
         keys = tuple(key for key in value if isinstance(key, str))
@@ -285,7 +325,7 @@ def _read_toml(path: Path) -> dict[str, JsonValue]:
         ) from error
 
 
-def _explain(detail: ErrorDetails) -> str:
+def _explain(detail: ErrorDetails, removed: Sequence[str]) -> str:
     # Of a union pydantic names the member that it tried, such as literal['max'].
     names = [str(part) for part in detail["loc"] if not re.search(r"[\[-]", str(part))]
     key = ".".join(names) or "(top level)"
@@ -293,6 +333,8 @@ def _explain(detail: ErrorDetails) -> str:
         case "extra_forbidden":
             allowed = _keys_beside(detail["loc"])
             return f"{key}: no such key; allowed here: {', '.join(allowed)}"
+        case "missing" if key in removed:
+            return f"{key}: remove takes it away, and a board needs it: give one of your own"
         case "missing":
             return f"{key}: is missing"
         case _:

@@ -27,6 +27,7 @@ class Capability(Enum):
     WRONG_FILE_STAYS = "wrong_file_stays"
     MCUBOOT_UPDATE = "mcuboot_update"
     SHELL = "shell"
+    FLASH_SHELL = "flash_shell"
     PROBE_ERASE = "probe_erase"
     FAULT_INJECTION = "fault_injection"
     SWAP_RESET = "swap_reset"
@@ -44,7 +45,7 @@ class Capability(Enum):
             case Capability.NETCORE:
                 return "The board has a network core with flash of its own."
             case Capability.EXTERNAL_FLASH:
-                return "The board has external flash, which the shell can erase."
+                return "The board has external flash."
             case Capability.SIGNATURE:
                 return "MCUboot refuses images that are signed with a wrong key, or not at all."
             case Capability.IMAGE_GROUP:
@@ -67,6 +68,8 @@ class Capability(Enum):
                 return "MCUboot leaves an update for the S slot that runs, as NCS once did."
             case Capability.SHELL:
                 return "The application has a Zephyr shell on the console."
+            case Capability.FLASH_SHELL:
+                return "The application's shell can erase the external flash."
             case Capability.PROBE_ERASE:
                 return "The probe can erase the external flash."
             case Capability.FAULT_INJECTION:
@@ -123,14 +126,16 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.MCUBOOT_UPDATE:
             # Beside slots of the network core, NCS to 2.7 starts what it has copied (linkage.py).
             return board.slots.s0 is not None and (
-                board.slots.secondary_network is None or board.boot.is_since_ncs_2_8
+                board.slots.secondary_network is None or board.boot.release.knows_s_slots
             )
         case Capability.WRONG_FILE_CLEANUP:
-            return board.slots.s0 is not None and board.boot.is_since_ncs_2_8
+            return board.slots.s0 is not None and board.boot.release.knows_s_slots
         case Capability.WRONG_FILE_STAYS:
-            return board.slots.s0 is not None and not board.boot.is_since_ncs_2_8
+            return board.slots.s0 is not None and not board.boot.release.knows_s_slots
         case Capability.SHELL:
             return board.console.has_shell
+        case Capability.FLASH_SHELL:
+            return board.external_flash is not None and board.console.can_erase_flash
         case Capability.PROBE_ERASE:
             return board.external_flash is not None and board.provider in ("usb", "sim")
         case Capability.SWAP_RESET:

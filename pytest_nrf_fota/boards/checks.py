@@ -6,8 +6,8 @@ from itertools import combinations
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType, MemoryRegion, RadioKind, Slot
+from pytest_nrf_fota.boards.soc import EXTERNAL_MEMORY
 
-EXTERNAL_MEMORY = "external flash"
 _NSIB_KEYS = ("s0", "s1", "provisioning_address")
 
 
@@ -93,6 +93,11 @@ def _wrong_external_flash(board: BoardType) -> Iterator[str]:
     memory = next((region for region in board.memory if region.name == EXTERNAL_MEMORY), None)
     if memory is None:
         yield f"external_flash: there is no memory named {EXTERNAL_MEMORY!r}"
+    elif board.soc.cores and flash.size > len(board.soc.external_window):
+        yield (
+            f"external_flash.size: 0x{flash.size:x} is more than an {board.soc.title} maps, "
+            f"0x{len(board.soc.external_window):x}"
+        )
     elif flash.size > memory.size:
         yield (
             f"external_flash.size: 0x{flash.size:x} is more than the memory {EXTERNAL_MEMORY!r} "
@@ -102,12 +107,9 @@ def _wrong_external_flash(board: BoardType) -> Iterator[str]:
 
 def _impossible_radio(board: BoardType) -> Iterator[str]:
     kind = board.radio.kind
-    why = ""
     match board.provider:
         case "usb" | "sim":
-            possible: tuple[RadioKind, ...] = ("ble", "serial_over_console")
-            if kind == "serial":
-                why = "; of a kit's two ports one is the console, the other the network core's log"
+            possible: tuple[RadioKind, ...] = ("ble", "serial_over_console", "serial")
         case "qemu":
             possible = ("serial", "serial_over_console")
         case "native_sim":
@@ -117,8 +119,16 @@ def _impossible_radio(board: BoardType) -> Iterator[str]:
     if kind not in possible:
         yield (
             f"radio.kind: provider {board.provider!r} reaches no board by {kind!r}, but by "
-            f"{' or '.join(map(repr, possible))}{why}"
+            f"{' or '.join(map(repr, possible))}"
         )
+    is_kits_port = kind == "serial" and board.provider in ("usb", "sim")
+    if is_kits_port and board.radio.vcom is None:
+        yield (
+            "radio.vcom: missing; which of the kit's serial ports carries SMP, from 0 in the order "
+            "of its USB interfaces (nrf-fota doctor lists them)"
+        )
+    elif board.radio.vcom is not None and not is_kits_port:
+        yield f"radio.vcom: is for a kit with radio.kind = 'serial', not {kind!r}"
 
 
 def _other_uart_than_said(board: BoardType) -> Iterator[str]:

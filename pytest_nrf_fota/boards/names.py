@@ -34,6 +34,11 @@ def is_same_board(name: str, known: Sequence[str], *, is_for_network_core: bool 
     return any(_fits(name, one) for one in known)
 
 
+def board_alone(name: str) -> str:
+    """The board's own name: `nrf5340dk` of `nrf5340dk/nrf5340/cpuapp`, in either spelling."""
+    return _OLD_SOC.sub("", _folded(name.partition("/")[0]))
+
+
 def _fits(name: str, known: str) -> bool:
     if _folded(name).replace(_NETWORK_CORE, _APPLICATION_CORE) == _folded(known):
         return True
@@ -43,8 +48,7 @@ def _fits(name: str, known: str) -> bool:
 
 def _boards(name: str) -> set[str]:
     # `feather_nrf52840` may be a board's whole name, or the old form of a `feather`.
-    board = _folded(name.partition("/")[0])
-    return {board, _OLD_SOC.sub("", board)}
+    return {_folded(name.partition("/")[0]), board_alone(name)}
 
 
 def _folded(name: str) -> str:

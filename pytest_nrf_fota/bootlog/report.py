@@ -4,6 +4,8 @@ Every fact carries a `Seen`, the line it was read from. A field that is None or 
 means that no such line was seen, never that the opposite is true.
 """
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain, count
@@ -138,7 +140,7 @@ class TrailerLine:
     """`Primary image: magic=..., swap_type=..., copy_done=..., image_ok=...`.
 
     `area` is `primary`, `secondary` or `scratch`. Flags: 1 set, 2 bad, 3 unset
-    (facts/dual-stage-boot.md, 4.2). Fields are None where the line was cut short.
+    (MCUboot bootutil_misc.c). Fields are None where the line was cut short.
     """
 
     area: str
@@ -163,7 +165,7 @@ class ImageRound:
     """One look of MCUboot at an image pair: its trailers, and what it decided.
 
     `decision` is None where the `Swap type` line is missing: MCUboot then found an image for the
-    other S slot (facts/dual-stage-boot.md, 4.5), or it resumed a swap (`is_resume`).
+    other S slot (sdk-mcuboot loader.c), or it resumed a swap (`is_resume`).
     """
 
     trailers: tuple[TrailerLine, ...]
@@ -247,7 +249,7 @@ class McubootReport:
         warnings: other lines of level W or E.
         chainload_address: offset of the image that it starts.
         image_version: `Image version: v...`, without the build number.
-        jumped: `Jumping to the first image slot`. Often missing (facts/dual-stage-boot.md, 0.5).
+        jumped: `Jumping to the first image slot`. Often missing (seen in UART logs).
         recovery: lines of serial recovery and USB DFU.
         gave_up: `Unable to find bootable image` and its like.
     """
@@ -561,13 +563,34 @@ class Boot:
     def _overwrites(self) -> list[tuple[int, Swap]]:
         # Releases before NCS 2.6 number neither their decisions nor what they overwrite: both come
         # in the order of the images.
-        decisions = self.mcuboot.decisions if self.mcuboot is not None else ()
-        wanted = [place for place, one in enumerate(decisions) if one.swap_type != "none"]
         overwrites = [swap for swap in self.swaps if swap.algorithm == _OVERWRITE]
+        decisions = self.mcuboot.decisions if self.mcuboot is not None else ()
+        wanted = [
+            place
+            for place, one in enumerate(decisions)
+            if one.swap_type != "none" and not self._is_taken_back(place, overwrites)
+        ]
         return [
             (in_order if swap.image is None else swap.image, swap)
             for in_order, swap in zip(chain(wanted, count(len(wanted))), overwrites, strict=False)
         ]
+
+    def _is_taken_back(self, place: int, overwrites: Sequence[Swap]) -> bool:
+        """Whether the update that a decision was about was refused right after it.
+
+        sdk-mcuboot v1.9.99-ncs4, loader.c: boot_validated_swap_type.
+        """
+        assert self.mcuboot is not None
+        decisions = self.mcuboot.decisions
+        begin = decisions[place].seen.line_number
+        behind = [one.seen for one in decisions[place + 1 :][:1]]
+        ends = [seen.line_number for seen in (*behind, *(one.seen for one in overwrites[:1]))]
+        return any(
+            refusal.pattern in _REFUSALS_OF_UPDATES
+            and refusal.slot != "primary"
+            and begin < refusal.seen.line_number < min(ends, default=sys.maxsize)
+            for refusal in self.mcuboot.refusals
+        )
 
     @property
     def _swaps_of_app(self) -> list[Swap]:
@@ -609,6 +632,10 @@ class Boot:
 
 
 _OVERWRITE = "overwrite"
+# Said of what lies in a secondary slot, right after the decision on it.
+_REFUSALS_OF_UPDATES = frozenset(
+    {"image_invalid", "insufficient_version", "wrong_s_image", "wrong_reset_address"}
+)
 
 
 # --- the whole log ---

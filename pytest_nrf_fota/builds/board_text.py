@@ -4,21 +4,20 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.boards.board import BoardType, NcsRelease
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.builds.application_settings import (
+    AskedPairing,
+    asked_pairing,
+    has_flash_shell,
+    has_shell,
+)
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.partitions import FlashDevice, read_external_flash
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import read_entries, read_manifest
 
-# Zephyr subsys/mgmt/mcumgr/transport/Kconfig.bluetooth: today's names, and those before Zephyr 3.7.
-_PASSKEY_OPTIONS = (
-    "MCUMGR_TRANSPORT_BT_PERM_RW_AUTHEN",
-    "MCUMGR_TRANSPORT_BT_AUTHEN",
-    "MCUMGR_SMP_BT_AUTHEN",
-)
-_ENCRYPTION_OPTIONS = ("MCUMGR_TRANSPORT_BT_PERM_RW_ENCRYPT",)
-_BLUETOOTH_OPTIONS = ("MCUMGR_TRANSPORT_BT", "MCUMGR_SMP_BT")
 _UART_OPTIONS = ("MCUMGR_TRANSPORT_UART", "MCUMGR_SMP_UART")
 _SHELL_OPTIONS = ("MCUMGR_TRANSPORT_SHELL", "MCUMGR_SMP_SHELL")
 
@@ -34,7 +33,7 @@ class _Line:
         return f"{self.text}  # {self.source}" if self.source else self.text
 
 
-def board_file_text(build: Build, base: BoardType, name: str, release: NcsRelease | None) -> str:
+def board_file_text(build: Build, base: BoardType, name: str, release: Release | None) -> str:
     """The content of a board file.
 
     Args:
@@ -105,13 +104,15 @@ def _console_lines(build: Build) -> Iterator[_Line]:
     if application is None:
         return
     yield _Line("[console]")
-    if not application.is_on("SHELL_BACKEND_SERIAL"):
+    if not has_shell(application):
         yield _Line("shell = false", "CONFIG_SHELL_BACKEND_SERIAL is off")
         return
     prompt = application.text("SHELL_PROMPT_UART")
     if prompt:
         pattern = re.escape(prompt).replace("\\ ", " ").replace("\\~", "~")
         yield _Line(f"prompt = '{pattern}'", "CONFIG_SHELL_PROMPT_UART, as a regular expression")
+    if not has_flash_shell(application):
+        yield _Line("flash_shell = false", "CONFIG_FLASH_SHELL is off: the probe erases")
 
 
 def _radio_lines(build: Build) -> Iterator[_Line]:
@@ -119,11 +120,12 @@ def _radio_lines(build: Build) -> Iterator[_Line]:
     if application is None:
         return
     yield _Line("[radio]")
-    if application.is_on(*_BLUETOOTH_OPTIONS):
+    asked = asked_pairing(application)
+    if asked is not None:
         yield _Line('kind = "ble"', "CONFIG_MCUMGR_TRANSPORT_BT")
         if name := application.text("BT_DEVICE_NAME"):
             yield _Line(f"name = {_quoted(name)}", "CONFIG_BT_DEVICE_NAME")
-        yield _pairing_line(build)
+        yield _pairing_line(asked)
     elif application.is_on(*_SHELL_OPTIONS):
         yield _Line('kind = "serial_over_console"', "CONFIG_MCUMGR_TRANSPORT_SHELL")
     elif application.is_on(*_UART_OPTIONS):
@@ -137,21 +139,17 @@ def _radio_lines(build: Build) -> Iterator[_Line]:
         yield _Line('kind = "ble"', "a guess: the build has no SMP server that is known here")
 
 
-def _pairing_line(build: Build) -> _Line:
-    assert build.application is not None
-    for options, pairing in ((_PASSKEY_OPTIONS, "passkey"), (_ENCRYPTION_OPTIONS, "just_works")):
-        for option in options:
-            if build.application.is_on(option):
-                return _Line(f'pairing = "{pairing}"', f"CONFIG_{option}")
-    return _Line('pairing = "none"', "no CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW_... that asks for it")
+def _pairing_line(asked: AskedPairing) -> _Line:
+    source = asked.option or "no CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW_... that asks for it"
+    return _Line(f'pairing = "{asked.pairing}"', source)
 
 
-def _boot_lines(build: Build, base: BoardType, release: NcsRelease | None) -> Iterator[_Line]:
+def _boot_lines(build: Build, base: BoardType, release: Release | None) -> Iterator[_Line]:
     yield _Line("[boot]")
     if release is not None:
-        yield _Line(f'ncs = "{release}"', "ncs_version.h, or the bootloaders' banner")
+        yield _Line(f'ncs = "{release.ncs}"', "as the build or its bootloaders' banner says")
     else:
-        yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no banner of an SDK was found")
+        yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no file names the SDK")
     mode = build.bootloader_mode
     if mode is not None:
         yield _Line(f'bootloader_mode = "{mode}"', "MCUboot's .config")

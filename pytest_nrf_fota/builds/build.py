@@ -1,19 +1,23 @@
 """One west build: its files, and what its own settings say of the board."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BootloaderMode
-from pytest_nrf_fota.builds.files import SIGNS_OF_A_BUILD, BuildFiles, find_build_files
+from pytest_nrf_fota.builds.files import (
+    BuildFiles,
+    find_build_files,
+    folder_around,
+    require_single_build,
+)
 from pytest_nrf_fota.builds.kconfig import ImageKind, Kconfig, read_kconfig
 from pytest_nrf_fota.builds.partitions import (
     Partition,
     read_devicetree_partitions,
     read_partitions_yml,
 )
-from pytest_nrf_fota.builds.text_file import read_text
+from pytest_nrf_fota.builds.sdk_release import sdk_version_in_path, sdk_version_of
 from pytest_nrf_fota.errors import PackageError
 
 # MCUboot's Kconfig (boot/zephyr/Kconfig), in the order in which its code asks.
@@ -24,14 +28,9 @@ _MODES: tuple[tuple[str, BootloaderMode], ...] = (
     ("BOOT_SWAP_USING_MOVE", "swap_move"),
     ("BOOT_RAM_LOAD", "ram_load"),
 )
-_SDK_VERSION = re.compile(r'NCS_VERSION_STRING\s+"(\d+)\.(\d+)\.')
 # What makes the application a Bluetooth host whose controller runs on the network core
 # (zephyr drivers/bluetooth/hci/Kconfig; BT_RPMSG until Zephyr 3.7).
 _HOST_OVER_IPC = ("BT_HCI_IPC", "BT_RPMSG")
-
-# In build/IMAGE/zephyr a file lies three folders below the build's own.
-_FOLDERS_ABOVE = 3
-_SIGNS_OF_A_WHOLE_BUILD = ("partitions.yml", "domains.yaml")
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,15 @@ class Layout:
 class Build:
     """What a build folder holds.
 
-    `layout` and `sdk_version` (major, minor) are None where no file of it tells.
+    `layout` and `sdk_version` (major, minor) are None where no file of it tells; `sdk_in_path` is
+    the version in the SDK's path, which somebody may have named otherwise.
     """
 
     files: BuildFiles
     images: tuple[Kconfig, ...]
     layout: Layout | None
     sdk_version: tuple[int, int] | None = None
+    sdk_in_path: tuple[int, int] | None = None
 
     def image(self, kind: ImageKind) -> Kconfig | None:
         """The settings of the image of this kind; None where there is none, or more than one."""
@@ -94,6 +95,16 @@ class Build:
         return next((mode for option, mode in _MODES if self.mcuboot.is_on(option)), None)
 
     @property
+    def has_no_mcuboot(self) -> bool:
+        """Whether the build is known to have no MCUboot, by its settings or its partitions."""
+        applications = [one for one in self.images if one.kind is ImageKind.APPLICATION]
+        if any(one.kind is ImageKind.MCUBOOT for one in self.images):
+            return False
+        if applications:
+            return not any(one.is_on("BOOTLOADER_MCUBOOT") for one in applications)
+        return self.layout is not None and self.layout.find("mcuboot_primary") is None
+
+    @property
     def has_no_smp_server(self) -> bool:
         """Whether the application is known, and built without MCUmgr."""
         return self.application is not None and not self.application.is_on("MCUMGR")
@@ -105,64 +116,41 @@ class Build:
 
 
 def read_build(folder: Path) -> Build:
-    """Read a build folder. Raises `PackageError` where it is none, or a file of it is damaged."""
+    """Read a build folder.
+
+    Raises `PackageError` where it is none, or holds several, or a file of it is damaged.
+    """
+    require_single_build(folder)
     files = find_build_files(folder)
     images = tuple(read_kconfig(path) for path in files.configs)
-    return Build(files, images, _layout(files), _sdk_version(images))
+    return Build(
+        files,
+        images,
+        _layout(files),
+        sdk_version_of([image.path.parent.parent for image in images]),
+        sdk_version_in_path(folder),
+    )
 
 
 def build_around(path: Path) -> Build | None:
-    """The build to which a single file belongs: the folder above it that looks like one.
-
-    Child-image builds keep merged.hex in build/zephyr, sysbuild in build, and each image's own
-    files in build/IMAGE/zephyr. An image of sysbuild has been configured by itself, too, with a
-    devicetree that the partition manager overrules: what is said of the whole build goes first.
-    """
-    above = tuple(path.parents)[:_FOLDERS_ABOVE]
-    for signs in (_SIGNS_OF_A_WHOLE_BUILD, SIGNS_OF_A_BUILD):
-        for folder in above:
-            if any((folder / name).is_file() for name in signs):
-                try:
-                    return read_build(folder)
-                except PackageError:
-                    return None
-    return None
-
-
-def _sdk_version(images: Iterable[Kconfig]) -> tuple[int, int] | None:
-    """What the header says that sdk-nrf's cmake/version.cmake makes for each image."""
-    for image in images:
-        header = image.path.parent / "include" / "generated" / "ncs_version.h"
-        found = _SDK_VERSION.search(read_text(header)) if header.is_file() else None
-        if found is not None:
-            return int(found[1]), int(found[2])
-    return None
+    """The build to which a single file belongs; None where it lies in none that can be read."""
+    folder = folder_around(path)
+    if folder is None:
+        return None
+    try:
+        return read_build(folder)
+    except PackageError:
+        return None
 
 
 def _layout(files: BuildFiles) -> Layout | None:
     main = files.main_partitions
     if main is not None:
-        _require_one_layout(files, main)
         network = next((p for p in files.partitions if p.name == "partitions_CPUNET.yml"), None)
         return Layout(
             main, read_partitions_yml(main), read_partitions_yml(network) if network else ()
         )
     return _devicetree_layout(files.devicetrees)
-
-
-def _require_one_layout(files: BuildFiles, main: Path) -> None:
-    beside = [
-        path
-        for path in files.partitions
-        if path.name == main.name and len(path.parts) == len(main.parts)
-    ]
-    if len({path.read_bytes() for path in beside}) > 1:
-        raise PackageError(
-            "The folder holds several builds: "
-            f"{' and '.join(files.name_of(path) for path in beside)}.",
-            where=str(files.folder),
-            next_step="Give the folder of one build.",
-        )
 
 
 def _devicetree_layout(devicetrees: Iterable[Path]) -> Layout | None:

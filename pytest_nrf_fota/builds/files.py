@@ -25,8 +25,12 @@ _ARTIFACT = re.compile(
 )
 _IMAGE_HEX_NAMES = ("zephyr.signed.hex", "zephyr.hex")
 _CONFIG = ".config"
-# What `west build` leaves behind from its first second on.
+# What `west build` leaves behind from its first second on, in each image's folder, too.
 SIGNS_OF_A_BUILD = ("CMakeCache.txt", "build.ninja")
+SIGNS_OF_A_WHOLE_BUILD = ("partitions.yml", "domains.yaml")
+# In build/IMAGE/zephyr a file lies three folders below the build's own.
+_FOLDERS_ABOVE = 3
+_MOST_CANDIDATES_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,78 @@ class BuildFiles:
         return str(Path(self.folder.name or ".") / path.relative_to(self.folder))
 
 
+def folder_around(path: Path) -> Path | None:
+    """The build folder that a file lies in: the folder above it that looks like one.
+
+    Child-image builds keep merged.hex in build/zephyr, sysbuild in build, and each image's own
+    files in build/IMAGE/zephyr. An image of sysbuild has been configured by itself, too, with a
+    devicetree that the partition manager overrules: what is said of the whole build goes first.
+    """
+    above = tuple(path.parents)[:_FOLDERS_ABOVE]
+    for signs in (SIGNS_OF_A_WHOLE_BUILD, SIGNS_OF_A_BUILD):
+        for folder in above:
+            if _has_one_of(folder, signs):
+                return folder
+    return None
+
+
+def require_single_build(folder: Path) -> None:
+    """Raise `PackageError` for a folder of build folders: which of them is meant?"""
+    found = _builds_below(folder)
+    if len(found) > 1:
+        shown = [str(path) for path in found[:_MOST_CANDIDATES_NAMED]]
+        more = len(found) - len(shown)
+        named = ", ".join(shown) + (f" and {more} more" if more else "")
+        raise PackageError(
+            f"The folder holds several builds: {named}.",
+            where=str(folder),
+            next_step="Give the folder of one build.",
+        )
+
+
+def _builds_below(folder: Path) -> list[Path]:
+    """The build folders that lie in a folder; it alone, where it is one."""
+    signs = (*SIGNS_OF_A_BUILD, *SIGNS_OF_A_WHOLE_BUILD)
+    found: list[Path] = []
+    for number, (name, folders, names) in enumerate(os.walk(folder)):
+        here = Path(name)
+        depth = len(here.relative_to(folder).parts)
+        if number == MOST_FOLDERS:
+            break  # that is refused for its size
+        if any(sign in names for sign in signs):
+            found.append(here)
+            folders.clear()
+        else:
+            folders[:] = sorted(set(folders) - _NOT_ENTERED) if depth < DEEPEST else []
+    return found
+
+
+def _has_one_of(folder: Path, names: Iterable[str]) -> bool:
+    return any((folder / name).is_file() for name in names)
+
+
+def _require_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    if not folder.exists():
+        raise PackageError(
+            "The build folder does not exist.", where=str(folder), next_step="Check the path."
+        )
+    around = folder_around(folder)
+    raise PackageError(
+        "A file was given where a build folder is needed.",
+        where=str(folder),
+        next_step="Give the folder that `west build -d` wrote to"
+        f"{f': {around}' if around is not None else '.'}",
+    )
+
+
 def find_build_files(folder: Path) -> BuildFiles:
     """Walk a build folder; links to folders are not followed.
 
     Raises `PackageError` where it is no build folder, or too large for one.
     """
+    _require_folder(folder)
     files: list[Path] = []
     failures: list[OSError] = []
     for number, (name, folders, names) in enumerate(os.walk(folder, onerror=failures.append)):

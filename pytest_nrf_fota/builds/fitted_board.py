@@ -1,26 +1,36 @@
 """A board type as a build made it: what the build says of slots, bootloader and application."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pytest_nrf_fota.boards.board import BoardType, BootSettings, NcsRelease, Slot, Slots
+from pytest_nrf_fota.boards.board import BoardType, BootSettings, Slot, Slots
 from pytest_nrf_fota.boards.board_file import OwnSettings
+from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
+from pytest_nrf_fota.boards.soc import Soc
+from pytest_nrf_fota.builds.application_settings import (
+    asked_pairing,
+    has_flash_shell,
+    has_shell,
+)
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
-from pytest_nrf_fota.errors import BoardFileError, PackageError
+from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
-from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of, profile_of_sdk
+from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
+from pytest_nrf_fota.wires.probe import Core
 
-NRF5340 = "nrf5340"
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
 
 
 def fit_board(
     board: BoardType, build: Build, segments: Sequence[Segment], own: OwnSettings
 ) -> BoardType:
-    """The board with the build's layout, bootloader mode and release, and its application's name.
+    """The board with the build's layout, bootloader mode and release, and its application's name,
+    pairing and shell.
 
     What the user's board file names stays.
 
@@ -44,22 +54,28 @@ def fit_board(
         update={
             "slots": slots,
             "boot": _boot(board, build, segments, own),
-            "radio": _with(board.radio, {"name": _advertised_name(build)}, own.radio),
-            "console": _with(board.console, {"shell": _has_shell(build)}, own.console),
+            "radio": _with(board.radio, _radio(build), own.radio),
+            "console": _with(board.console, _console(build), own.console),
         }
     )
 
 
-def require_same_soc(board: BoardType, build: Build) -> None:
-    """Raise `PackageError` for a build for another chip than the board's."""
-    is_nrf5340 = any(NRF5340 in name.lower() for name in board.manifest_socs)
+def require_same_soc(board: BoardType, build: Build, given: Path | None = None) -> None:
+    """Raise `ForeignPackageError` for a build for another chip than the board's.
+
+    Args:
+        board: from its board file.
+        build: the build.
+        given: the file of it that the user gave, where that was not its folder.
+    """
     strangers = [image for image in build.images if image.values and image.text("BOARD")]
-    for image in strangers if is_nrf5340 else ():
-        if not image.is_for_nrf5340:
+    for image in strangers if board.soc.cores else ():
+        if not image.is_for(board.soc):
             soc = image.text("SOC") or "another SoC"
-            raise PackageError(
-                f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an nRF5340.",
-                where=str(image.path),
+            raise ForeignPackageError(
+                f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an "
+                f"{board.soc.title}.",
+                where=f"{given}, by {image.path} beside it" if given else str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
             )
 
@@ -77,25 +93,28 @@ def _boot(
             next_step=f"Correct it to {mode!r}, or leave it out: it is read from the build.",
         )
     takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
+    release = release_of(build, segments, board.soc)
     found = {
         "bootloader_mode": mode,
-        "ncs": release_of(build, segments),
+        "ncs": None if release is None else release.ncs,
         "checks_signature": None if takes_hashes is None else not takes_hashes,
     }
     return _with(board.boot, found, own.boot)
 
 
-def release_of(build: Build, segments: Sequence[Segment]) -> NcsRelease | None:
+def release_of(build: Build, segments: Sequence[Segment], soc: Soc) -> Release | None:
     """The release that built the bootloaders; None where neither the build nor they tell."""
     if build.sdk_version is not None:
-        return profile_of_sdk(build.sdk_version)
-    return release_in(segments)
+        return release_of_sdk(*build.sdk_version)
+    by_path = None if build.sdk_in_path is None else release_of_sdk(*build.sdk_in_path)
+    return release_in(segments, soc) or by_path
 
 
-def release_in(segments: Sequence[Segment]) -> NcsRelease | None:
-    """The release of the virtual kit's that the banners in these bytes fit; None without one."""
+def release_in(segments: Sequence[Segment], soc: Soc) -> Release | None:
+    """The release that the banners in these bytes show; None without one."""
     # The network core's firmware may be of another release than the bootloaders.
-    found = (ncs_profile_of(s.data) for s in segments if s.address < 0x0100_0000)
+    own = (s.data for s in segments if soc.core_of(s.address) is Core.APPLICATION)
+    found = (release_that_built(data) for data in own)
     return next((release for release in found if release is not None), None)
 
 
@@ -104,16 +123,19 @@ def _with(section: _SectionT, found: Mapping[str, object], named: frozenset[str]
     return section.model_copy(update=update)
 
 
-def _advertised_name(build: Build) -> str | None:
+def _radio(build: Build) -> dict[str, object]:
     application = build.application
-    if application is None or not application.is_on("MCUMGR_TRANSPORT_BT", "MCUMGR_SMP_BT"):
-        return None
-    return application.text("BT_DEVICE_NAME") or None
+    asked = None if application is None else asked_pairing(application)
+    if application is None or asked is None:
+        return {}
+    return {"name": application.text("BT_DEVICE_NAME") or None, "pairing": asked.pairing}
 
 
-def _has_shell(build: Build) -> bool | None:
+def _console(build: Build) -> dict[str, object]:
     application = build.application
-    return None if application is None else application.is_on("SHELL_BACKEND_SERIAL")
+    if application is None:
+        return {}
+    return {"shell": has_shell(application), "flash_shell": has_flash_shell(application)}
 
 
 def _with_own(found: Slots, of_board: Slots, own: OwnSettings) -> Slots:

@@ -1,26 +1,43 @@
 """What the user gave as baseline and updates: build folders, hex files, packages, signed images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import OwnSettings
+from pytest_nrf_fota.builds.application_settings import (
+    asked_pairing,
+    has_flash_shell,
+    has_shell,
+)
 from pytest_nrf_fota.builds.build import Build, build_around, read_build
-from pytest_nrf_fota.builds.fitted_board import fit_board, require_same_soc
+from pytest_nrf_fota.builds.fitted_board import (
+    fit_board,
+    release_in,
+    release_of,
+    require_same_soc,
+)
 from pytest_nrf_fota.builds.hex_agreement import require_hex_fits_slots
 from pytest_nrf_fota.builds.hex_choice import ReadHexFile, hex_files_of, read_hex_files
 from pytest_nrf_fota.builds.installed_image import image_in_primary, require_newer
+from pytest_nrf_fota.builds.kconfig import Kconfig
 from pytest_nrf_fota.builds.network_core import has_network_core, require_network_core
 from pytest_nrf_fota.builds.one_build import require_one_build, require_updatable
 from pytest_nrf_fota.builds.own_build import OwnBuild
 from pytest_nrf_fota.builds.slots import slots_of
-from pytest_nrf_fota.builds.update_choice import GivenImage, pack_images, read_image, updates_in
+from pytest_nrf_fota.builds.startable import require_same_soc_in, require_startable
+from pytest_nrf_fota.builds.update_choice import (
+    GivenImage,
+    pack_images,
+    read_image,
+    require_update_file,
+    updates_in,
+)
 from pytest_nrf_fota.errors import BoardFileError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import package_target
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
-from pytest_nrf_fota.probe.hex_parts import core_of
 from pytest_nrf_fota.wires.probe import Core
 
 _ZIP_START = b"PK"
@@ -31,13 +48,15 @@ class GivenBaseline:
     """What a board is flashed with, and the board as its build made it.
 
     `hex_file` holds everything, `picked` are the user's files that it was made of; `build` is None
-    for files that lie in no build folder.
+    for files that lie in no build folder. `tells_release` is whether firmware, build or the user's
+    board file say which SDK made it; else the board's is a guess.
     """
 
     board: BoardType
     hex_file: Path
     picked: tuple[ReadHexFile, ...]
     build: Build | None
+    tells_release: bool
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -48,10 +67,19 @@ class GivenBaseline:
 
 @dataclass(frozen=True)
 class GivenUpdates:
-    """Packages to send, and the user's files that they are or were made of."""
+    """Packages to send, and the user's files that they are or were made of.
 
-    packages: tuple[Path, ...]
+    `given` has each package with the file by which the user knows it: itself, or the image that it
+    was made of.
+    """
+
+    given: Mapping[Path, Path]
     picked: tuple[Path, ...]
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The packages."""
+        return tuple(self.given)
 
 
 def read_baseline(
@@ -72,11 +100,13 @@ def read_baseline(
     builds = _builds_of(given)
     build = builds[0] if builds else None
     if build is not None:
-        require_same_soc(board, build)
+        lone = [path for path in given if build.files.folder in path.parents]
+        require_same_soc(board, build, lone[0] if lone else None)
         require_updatable(build)
     paths = [path for one in given for path in _hex_files(one, builds)]
     files = read_hex_files(paths)
-    baseline = GivenBaseline(board, paths[0], files, build)
+    require_same_soc_in(files, board)
+    baseline = GivenBaseline(board, paths[0], files, build, "ncs" in own.boot)
     layout = f"board {board.name}"
     if build is not None:
         board = fit_board(board, build, baseline.segments, own)
@@ -91,7 +121,14 @@ def read_baseline(
     if len(paths) > 1:
         hex_file = folder / "baseline.hex"
         write_hex(hex_file, baseline.segments)
-    return replace(baseline, board=board, hex_file=hex_file)
+    segments = baseline.segments
+    soc = board.soc
+    release = release_in(segments, soc) if build is None else release_of(build, segments, soc)
+    tells_release = baseline.tells_release or release is not None
+    if not baseline.tells_release and release is not None:
+        boot = board.boot.model_copy(update={"ncs": release.ncs})
+        board = board.model_copy(update={"boot": boot})
+    return replace(baseline, board=board, hex_file=hex_file, tells_release=tells_release)
 
 
 def board_of_build(board: BoardType, own: OwnSettings, path: Path) -> BoardType:
@@ -124,12 +161,13 @@ def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> Given
         else:
             images.append(read_image(path, target))
     picked = (*packages, *(image.path for image in images))
-    return GivenUpdates((*packages, *pack_images(images, folder)), picked)
+    given_as = {path: path for path in packages} | pack_images(images, folder)
+    return GivenUpdates(given_as, picked)
 
 
 def describe_baseline(baseline: GivenBaseline) -> list[str]:
     """One line for each file, and one for the layout where a build gave it."""
-    lines = [f"baseline {file.path} ({_cores(file)})" for file in baseline.picked]
+    lines = [f"baseline {file.path} ({_cores(file, baseline.board)})" for file in baseline.picked]
     build = baseline.build
     if build is not None and build.layout is not None:
         slots = baseline.board.slots
@@ -142,9 +180,37 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
             "note     the application has no SMP server (CONFIG_MCUMGR is off): a kit with it "
             "cannot be updated; a virtual kit runs a stand-in that has one"
         )
-    if Core.NETWORK in baseline.board.probe.recover and not has_network_core(baseline.segments):
+    if build is not None and build.application is not None:
+        lines += _application_lines(baseline.board, build.application, build)
+    if not baseline.tells_release:
+        lines.append(
+            f"note     NCS {baseline.board.boot.ncs} is a guess: neither a banner in the firmware "
+            "nor the build tells the release; name it in a board file (boot.ncs)"
+        )
+    board = baseline.board
+    if Core.NETWORK in board.probe.recover and not has_network_core(baseline.segments, board):
         lines.append("baseline has nothing for the network core, which is erased with the board")
     return lines
+
+
+def _application_lines(board: BoardType, application: Kconfig, build: Build) -> Iterator[str]:
+    """What the application was built with, where that decides how the run goes."""
+    source = build.files.name_of(application.path)
+    asked = asked_pairing(application)
+    if asked is not None and board.radio.kind == "ble" and asked.pairing != board.radio.pairing:
+        yield (
+            f"note     the board file says pairing = {board.radio.pairing}, the application asks "
+            f"for {asked.pairing} ({asked.option or 'no option that asks for it'}, {source})"
+        )
+    elif asked is not None and board.radio.kind == "ble" and asked.pairing != "none":
+        yield f"radio    pairing {asked.pairing} ({asked.option}, {source})"
+    if board.external_flash is None or not has_shell(application):
+        return
+    if not has_flash_shell(application) and not board.console.flash_shell:
+        yield (
+            f"note     the shell has no flash commands (CONFIG_FLASH_SHELL is off, {source}): the "
+            "probe erases the external flash"
+        )
 
 
 def _hex_files(given: Path, builds: Sequence[Build]) -> tuple[Path, ...]:
@@ -161,10 +227,13 @@ def _builds_of(given: Sequence[Path]) -> tuple[Build, ...]:
 
 def _update_files(board: BoardType, given: Sequence[Path]) -> Iterator[Path]:
     for path in given:
-        if not path.is_dir():
+        build = read_build(path) if path.is_dir() else build_around(path)
+        if build is not None:
+            require_same_soc(board, build, None if path.is_dir() else path)
+        if build is None or not path.is_dir():
+            require_update_file(path)
             yield path
             continue
-        build = read_build(path)
         _require_same_slots(board, build)
         if build.files.hex_files or build.files.image_hex_files:
             files = read_hex_files(hex_files_of(build))
@@ -195,8 +264,10 @@ def _is_package(path: Path) -> bool:
         return stream.read(len(_ZIP_START)) == _ZIP_START
 
 
-def _cores(file: ReadHexFile) -> str:
-    cores = {core_of(segment.address) for segment in file.segments}
+def _cores(file: ReadHexFile, board: BoardType) -> str:
+    if board.soc.network is None:
+        return "the only core"
+    cores = {board.soc.core_of(segment.address) for segment in file.segments}
     if len(cores) == 2:
         return "both cores"
     return "network core" if cores == {Core.NETWORK} else "application core"
@@ -229,6 +300,7 @@ def read_given_firmware(
     baselines: Sequence[Path],
     updates: Sequence[Path],
     folder: Path,
+    variants: Sequence[str] = (),
 ) -> GivenFirmware:
     """Read all --baseline and --update.
 
@@ -238,31 +310,33 @@ def read_given_firmware(
         baselines: build folders and hex files.
         updates: build folders, packages and signed images.
         folder: gets what is made of them.
+        variants: all --firmware-variant, which need a baseline, too.
 
     Raises:
         PackageError: a file cannot be used, two do not go together, or an update is no news.
         BoardFileError: the board file contradicts the build.
     """
     if not baselines:
-        if updates:
+        without_baseline = [*map(str, updates), *variants]
+        if without_baseline:
             raise PackageError(
                 "An update was given without the baseline that it updates.",
-                where=str(updates[0]),
+                where=without_baseline[0],
                 next_step="Give the running build as well: --baseline=build",
             )
-        return GivenFirmware(board, None, GivenUpdates((), ()), OwnBuild())
+        return GivenFirmware(board, None, GivenUpdates({}, ()), OwnBuild())
     baseline = read_baseline(board, own, baselines, folder)
-    if not any(core_of(s.address) is Core.APPLICATION for s in baseline.segments):
+    if not any(board.soc.core_of(s.address) is Core.APPLICATION for s in baseline.segments):
         raise PackageError(
             "The baseline has nothing for the application core, which would stay empty.",
             where=", ".join(str(file.path) for file in baseline.picked),
             next_step="Give its hex file as well (merged.hex), or the whole build folder.",
         )
-    require_network_core(
-        baseline.segments, baseline.board, baseline.build, [f.path for f in baseline.picked]
-    )
+    paths = [file.path for file in baseline.picked]
+    require_startable(baseline.segments, baseline.board, paths)
+    require_network_core(baseline.segments, baseline.board, baseline.build, paths)
     found = read_updates(baseline.board, updates, folder / "given")
-    require_newer(baseline.segments, baseline.board, found.packages)
+    require_newer(baseline.segments, baseline.board, found.given)
     return GivenFirmware(baseline.board, baseline, found, _own_build(baseline, folder / "own"))
 
 

@@ -20,7 +20,6 @@ from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC, McubootImage, No
 from pytest_nrf_fota.firmware.provisioning import parse_provisioning
 
 _PAGE_BYTES = 0x1000
-_NETWORK_ADDRESS = 0x0100_0000
 # The two words of fw_info's magic that are the same on all chips (sdk-nrf include/fw_info.h).
 _FW_INFO_START = struct.pack("<II", MAGIC_COMMON, MAGIC_FIRMWARE_INFO)
 
@@ -120,13 +119,14 @@ def _is_mcuboot_alone(segments: Sequence[Segment], board: BoardType) -> bool:
     has_image = (
         _holds_image(segments, slots.primary.address) or _only_image(segments, board) is not None
     )
-    is_alone = not (has_nsib_firmware or is_provisioned or _holds_fw_info(segments))
+    own = [segment for segment in segments if segment.address in board.soc.application.flash]
+    is_alone = not (has_nsib_firmware or is_provisioned or _holds_fw_info(own))
     return has_code_at_0 and has_image and is_alone
 
 
 def _holds_fw_info(segments: Sequence[Segment]) -> bool:
     """Whether NSIB's struct lies anywhere, of whatever chip; its magic alone may be code."""
-    for data in (segment.data for segment in segments if segment.address < _NETWORK_ADDRESS):
+    for data in (segment.data for segment in segments):
         at = data.find(_FW_INFO_START)
         while at >= 0:
             word = data[at + VALID_OFFSET_BYTES : at + VALID_OFFSET_BYTES + 4]

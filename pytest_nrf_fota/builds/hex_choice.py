@@ -41,11 +41,15 @@ def hex_files_of(build: Build) -> tuple[Path, ...]:
     # The partition manager merges what it has placed; single images are then no whole firmware.
     if build.files.image_hex_files and build.files.main_partitions is None:
         return build.files.image_hex_files
-    raise PackageError(
-        "The build has no hex file that a board could be flashed with: no merged.hex.",
+    raise not_complete(build, "no merged.hex that a board could be flashed with")
+
+
+def not_complete(build: Build, missing: str) -> PackageError:
+    """The error for a folder in which west stopped half way; `missing` is what it never made."""
+    return PackageError(
+        f"The build is not complete: there is {missing}.",
         where=str(build.files.folder),
-        next_step="Run `west build` to its end. Without the partition manager each image has its "
-        "own hex file, such as zephyr/zephyr.signed.hex.",
+        next_step="Run `west build` to its end; its output says what stopped it.",
     )
 
 

@@ -1,6 +1,6 @@
 """The images that a hex file installs, compared with those that are to replace them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
@@ -13,6 +13,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 )
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
+from pytest_nrf_fota.firmware.image_words import GIVE_ANOTHER_BUILD, installed_already
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     ImageHeader,
@@ -35,16 +36,18 @@ def image_in_primary(segments: Sequence[Segment], board: BoardType, folder: Path
     return path
 
 
-def require_newer(segments: Sequence[Segment], board: BoardType, packages: Sequence[Path]) -> None:
+def require_newer(
+    segments: Sequence[Segment], board: BoardType, packages: Mapping[Path, Path]
+) -> None:
     """Raise `PackageError` for an update that is older than what the baseline holds.
 
     Args:
         segments: the baseline.
         board: whose slots count.
-        packages: the updates.
+        packages: the updates, each with the file by which the user knows it.
     """
-    for path in packages:
-        package = read_package(path, package_target(board))
+    for package_path, path in packages.items():
+        package = read_package(package_path, package_target(board))
         match package.kind:
             case PackageKind.APPLICATION:
                 installed = _installed_version(segments, board)
@@ -53,7 +56,7 @@ def require_newer(segments: Sequence[Segment], board: BoardType, packages: Seque
                 )
                 if installed is not None and offered is not None and offered < installed:
                     raise _older("application", str(installed), str(offered), path)
-                _require_another_image(segments, board, package)
+                _require_another_image(segments, board, package, path)
             case PackageKind.MCUBOOT:
                 running = _installed_fw_info_version(segments, board)
                 numbers = [f.fw_info.version for f in package.files if f.fw_info is not None]
@@ -62,7 +65,7 @@ def require_newer(segments: Sequence[Segment], board: BoardType, packages: Seque
 
 
 def _require_another_image(
-    segments: Sequence[Segment], board: BoardType, package: DfuPackage
+    segments: Sequence[Segment], board: BoardType, package: DfuPackage, path: Path
 ) -> None:
     slot = board.slots.primary
     try:
@@ -72,11 +75,10 @@ def _require_another_image(
     for file in package.files:
         if file.image.hash is not None and file.image.hash == installed.hash:
             raise PackageError(
-                f"The update is what the baseline installs already: {file.name} and the hex file "
-                f"hold application {installed.version} ({installed.hash.hex()[:8]}...).",
-                where=str(package.path),
-                next_step="Give another build as --update, or none: the baseline's next version is "
-                "then made of it, where its keys are at hand.",
+                f"{installed_already(file.name, installed.version, installed.hash)}.",
+                where=str(path),
+                next_step=f"{GIVE_ANOTHER_BUILD} pytest makes it by itself where no --update is "
+                "given and the keys are at hand.",
             )
 
 

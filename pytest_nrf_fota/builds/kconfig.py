@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from pytest_nrf_fota.boards.soc import SOCS, Soc, SocCore
 from pytest_nrf_fota.builds.text_file import read_text
 
 _SETTING = re.compile(r'((?:SB_)?CONFIG_\w+)=(?:"(.*)"|(.*))')
@@ -63,15 +64,17 @@ class Kconfig:
 
     @property
     def is_for_network_core(self) -> bool:
-        """Whether the image runs on the nRF5340's network core."""
-        return self.is_on("SOC_NRF5340_CPUNET", "SOC_NRF5340_CPUNET_QKAA")
+        """Whether the image runs on a network core."""
+        return any(soc.network and self._is_of(soc, soc.network) for soc in SOCS.values())
 
-    @property
-    def is_for_nrf5340(self) -> bool:
-        """Whether the image runs on an nRF5340, whichever core."""
-        return self.is_for_network_core or self.is_on(
-            "SOC_NRF5340_CPUAPP", "SOC_NRF5340_CPUAPP_QKAA"
-        )
+    def is_for(self, soc: Soc) -> bool:
+        """Whether the image runs on this chip, whichever core."""
+        return any(self._is_of(soc, core) for core in soc.cores)
+
+    def _is_of(self, soc: Soc, core: SocCore) -> bool:
+        # Zephyr soc/nordic, Kconfig: SOC_NRF52840; with the chip's package, SOC_NRF52840_QIAA.
+        name = soc.target("SOC", core, "_")
+        return self.is_on(name.upper(), f"SOC_{core.old_name}".upper())
 
 
 def read_kconfig(path: Path) -> Kconfig:

@@ -7,7 +7,6 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
-from pytest_nrf_fota.probe.hex_parts import core_of
 from pytest_nrf_fota.wires.probe import Core
 
 # Name of the endpoint through which Zephyr's host talks to the controller on the other core
@@ -28,7 +27,7 @@ def require_network_core(
         build: the build to which the files belong, where that is known.
         paths: the hex files.
     """
-    if Core.NETWORK not in board.probe.recover or has_network_core(segments):
+    if Core.NETWORK not in board.probe.recover or has_network_core(segments, board):
         return
     sign = _sign_of_bluetooth(segments, build)
     if sign is None:
@@ -36,13 +35,13 @@ def require_network_core(
     raise PackageError(
         f"The network core would stay empty, and the application's Bluetooth needs it: {sign}.",
         where=", ".join(str(path) for path in paths),
-        next_step=_remedy(build, paths),
+        next_step=file_for_network_core(build, paths, "--baseline"),
     )
 
 
-def has_network_core(segments: Sequence[Segment]) -> bool:
+def has_network_core(segments: Sequence[Segment], board: BoardType) -> bool:
     """Whether there is data for the network core."""
-    return any(core_of(segment.address) is Core.NETWORK for segment in segments)
+    return any(board.soc.core_of(segment.address) is Core.NETWORK for segment in segments)
 
 
 def _sign_of_bluetooth(segments: Sequence[Segment], build: Build | None) -> str | None:
@@ -54,19 +53,26 @@ def _sign_of_bluetooth(segments: Sequence[Segment], build: Build | None) -> str 
     return None
 
 
-def _remedy(build: Build | None, paths: Sequence[Path]) -> str:
+def file_for_network_core(build: Build | None, paths: Sequence[Path], option: str) -> str:
+    """Which file to give for the network core: the one beside those that are given, where it is.
+
+    Args:
+        build: the build to which the files belong, where that is known.
+        paths: the hex files that are given.
+        option: the one that takes it.
+    """
     beside = [] if build is None else list(build.files.hex_files)
     beside += [p for path in paths for p in sorted(path.parent.glob("merged_*.hex"))]
     for path in beside:
         match path.name:
             case "merged_domains.hex":
-                return f"Give the file that holds both cores: --baseline={path}"
+                return f"Give the file that holds both cores: {option}={path}"
             case "merged_CPUNET.hex":
-                return f"Give the network core's file as well: --baseline={path}"
+                return f"Give the network core's file as well: {option}={path}"
     if build is not None and build.files.image_hex_files:
-        return f"Give the whole build folder: --baseline={build.files.folder}"
+        return f"Give the whole build folder: {option}={build.files.folder}"
     return (
-        "Give the network core's hex file as well, with a second --baseline (sysbuild: "
+        f"Give the network core's hex file as well, with a second {option} (sysbuild: "
         "SB_CONFIG_NETCORE_IPC_RADIO=y and SB_CONFIG_NETCORE_IPC_RADIO_BT_HCI_IPC=y build it; "
         "merged_CPUNET.hex, before NCS 2.7 merged_domains.hex)."
     )

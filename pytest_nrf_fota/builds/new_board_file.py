@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_nrf_fota.boards.board import NcsRelease
 from pytest_nrf_fota.boards.board_file import packaged_boards, read_board_file
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.soc import KIT_SOC, SOCS, Soc
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.fitted_board import release_of
 from pytest_nrf_fota.builds.hex_choice import hex_files_of, read_hex_files
@@ -31,12 +32,18 @@ def board_name_of(output: Path | None) -> str:
     return output.stem
 
 
-def release_shown_by(build: Build) -> NcsRelease | None:
+def release_shown_by(build: Build, soc: Soc) -> Release | None:
     """The SDK that built the bootloaders, None where nothing in the build tells."""
     segments: list[Segment] = []
     with suppress(PackageError):
         segments = [s for file in read_hex_files(hex_files_of(build)) for s in file.segments]
-    return release_of(build, segments)
+    return release_of(build, segments, soc)
+
+
+def kit_for(build: Build) -> str:
+    """The packaged board of Nordic's kit with the chip that a build is for."""
+    chips = (soc for soc in SOCS.values() if any(image.is_for(soc) for image in build.images))
+    return f"{next(chips, KIT_SOC).name}dk"
 
 
 def write_board_file(output: Path, text: str, folders: Sequence[Path]) -> None:

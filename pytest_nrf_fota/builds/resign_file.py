@@ -12,7 +12,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.builds.files import find_build_files
+from pytest_nrf_fota.builds.build import read_build
+from pytest_nrf_fota.builds.hex_choice import only_one
+from pytest_nrf_fota.builds.one_build import require_packages
 from pytest_nrf_fota.errors import InputError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     LARGEST_ENTRY_BYTES,
@@ -22,7 +24,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
     read_entries,
     read_package,
 )
-from pytest_nrf_fota.firmware.given_file import require_file
+from pytest_nrf_fota.firmware.given_file import read_at_most, require_file
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.resign import (
     NewNumbers,
@@ -87,17 +89,14 @@ def _resign_build(
             where=str(output),
             next_step="Give a folder, new or empty.",
         )
-    packages: dict[str, Path] = {}
-    for path in find_build_files(folder).packages:
-        if path.name in _REWRITABLE_PACKAGES:
-            packages.setdefault(path.name, path)
-    if not packages:
-        raise PackageError(
-            f"The build folder holds none of {', '.join(_REWRITABLE_PACKAGES)}.",
-            where=str(folder),
-            next_step="Build with CONFIG_BOOTLOADER_MCUBOOT (sysbuild: "
-            "SB_CONFIG_BOOTLOADER_MCUBOOT), or give a single signed .bin.",
-        )
+    build = read_build(folder)
+    require_packages(build)
+    found = {path.name for path in build.files.packages}
+    packages = {
+        name: only_one(build, build.files.packages, name)
+        for name in _REWRITABLE_PACKAGES
+        if name in found
+    }
     if numbers.fw_info not in (None, "keep") and not any(
         _any_fw_info(list(read_entries(path).values())) for path in packages.values()
     ):
@@ -150,14 +149,12 @@ def _resign_package(
 def _resign_bin(
     source: Path, output: Path, numbers: NewNumbers, keys: SigningKeys, board: BoardType
 ) -> ResignedFile:
-    with source.open("rb") as stream:
-        data = stream.read(LARGEST_ENTRY_BYTES + 1)
-    if len(data) > LARGEST_ENTRY_BYTES:
-        raise PackageError(
-            f"The file has more than {LARGEST_ENTRY_BYTES} bytes.",
-            where=str(source),
-            next_step="Give an update image: app_update.bin or signed_by_mcuboot_and_b0_*.bin.",
-        )
+    data = read_at_most(
+        source,
+        LARGEST_ENTRY_BYTES,
+        why="no update image is that large",
+        next_step="Give an update image: app_update.bin or signed_by_mcuboot_and_b0_*.bin.",
+    )
     multi_image = multi_image_refusal(data, str(source))
     if multi_image is not None:
         raise multi_image

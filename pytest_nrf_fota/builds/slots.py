@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pytest_nrf_fota.boards.board import BoardType, Slot, Slots
-from pytest_nrf_fota.boards.checks import EXTERNAL_MEMORY
+from pytest_nrf_fota.boards.soc import EXTERNAL_MEMORY
 from pytest_nrf_fota.builds.build import Layout
 from pytest_nrf_fota.builds.partitions import EXTERNAL_REGION, Partition
 from pytest_nrf_fota.errors import PackageError

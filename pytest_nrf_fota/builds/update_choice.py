@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.build import Build, build_around
 from pytest_nrf_fota.builds.hex_choice import only_one
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
@@ -18,6 +18,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
     read_single_image,
 )
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
+from pytest_nrf_fota.firmware.file_kind import ELF_FILE, HEX_FILE, kind_of_file
 
 PACKAGE_NAMES = {
     PackageKind.APPLICATION: "dfu_application.zip",
@@ -26,6 +27,7 @@ PACKAGE_NAMES = {
 # Of one image several copies lie in a build; these carry a trailer and are for flashing.
 _NOT_FOR_UPDATES = (".confirmed.bin",)
 _NETWORK_IMAGE_INDEX = 1
+_NETWORK_CORE = "network core"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class GivenImage:
         """What it updates; two images for one place cannot be sent both."""
         if self.file.s_slot is not None:
             return f"MCUboot for S{self.file.s_slot}"
-        return "network core" if is_for_network_core(self.file) else "application"
+        return _NETWORK_CORE if is_for_network_core(self.file) else "application"
 
 
 def updates_in(build: Build, target: PackageTarget) -> tuple[Path, ...]:
@@ -75,29 +77,48 @@ def updates_in(build: Build, target: PackageTarget) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def require_update_file(path: Path) -> None:
+    """Raise `PackageError` for a file that is flashed or debugged, and never sent."""
+    kind = kind_of_file(path)
+    if kind not in (HEX_FILE, ELF_FILE):
+        return
+    build = build_around(path)
+    names = tuple(PACKAGE_NAMES.values())
+    packages = [] if build is None else [p for p in build.files.packages if p.name in names]
+    raise PackageError(
+        f"The update is {kind}, which a probe can flash and no board takes over the air.",
+        where=str(path),
+        next_step=f"Give {' or '.join(map(str, packages or names))}, or a signed .bin. A hex file "
+        "is for --baseline (pytest) and --installed (preflight).",
+    )
+
+
 def read_image(path: Path, target: PackageTarget) -> GivenImage:
     """One signed image. Raises `PackageError`."""
     return GivenImage(path, read_single_image(path, target))
 
 
-def pack_images(images: Sequence[GivenImage], folder: Path) -> tuple[Path, ...]:
+def pack_images(images: Sequence[GivenImage], folder: Path) -> dict[Path, Path]:
     """Write packages in `folder` that hold these images, one for each kind of update.
+
+    Returns each with the image that it is about, under which the user knows it.
 
     Raises `PackageError` where two images are for one place.
     """
     _require_one_for_each_place(images)
-    packed: list[Path] = []
+    packed: dict[Path, Path] = {}
     for kind, name in PACKAGE_NAMES.items():
         own = [one for one in images if one.package.kind is kind]
         if own:
             entries = [PackageEntry(one.path.name, one.file.data, _keys(one)) for one in own]
             write_package(folder / name, entries, name="given images", format_version=1)
-            packed.append(folder / name)
-    return tuple(packed)
+            main = [one for one in own if one.place != _NETWORK_CORE]
+            packed[folder / name] = (main or own)[0].path
+    return packed
 
 
 def _keys(image: GivenImage) -> dict[str, JsonValue]:
-    if image.place == "network core":
+    if image.place == _NETWORK_CORE:
         return {"image_index": str(_NETWORK_IMAGE_INDEX)}
     return {}
 

@@ -15,8 +15,12 @@ def board_file(
         typer.Option(help="where to write it: NAME.toml (default: print it)"),
     ] = None,
     base: Annotated[
-        str, typer.Option(help="board to start from; nrf5340dk_sim for a virtual kit")
-    ] = "nrf5340dk",
+        str | None,
+        typer.Option(
+            help="board to start from, such as nrf5340dk_sim for a virtual kit (default: Nordic's "
+            "kit with the build's chip)"
+        ),
+    ] = None,
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
@@ -31,6 +35,7 @@ def board_file(
     from pytest_nrf_fota.builds.fitted_board import require_same_soc
     from pytest_nrf_fota.builds.new_board_file import (
         board_name_of,
+        kit_for,
         release_shown_by,
         write_board_file,
     )
@@ -40,10 +45,10 @@ def board_file(
         found = read_build(build)
         folders = tuple(board_dir or ())
         name = board_name_of(output)
-        base_board = load_board(base, folders)
+        base_board = load_board(base or kit_for(found), folders)
         require_same_soc(base_board, found)
         require_updatable(found)
-        text = board_file_text(found, base_board, name, release_shown_by(found))
+        text = board_file_text(found, base_board, name, release_shown_by(found, base_board.soc))
         if output is None:
             typer.echo(text, nl=False)
             return

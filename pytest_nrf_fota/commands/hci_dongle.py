@@ -76,6 +76,7 @@ def _flash(
     device_id: str | None,
     port: str | None,
 ) -> None:
+    from pytest_nrf_fota.boards.soc import NRF5340
     from pytest_nrf_fota.deadline import Deadline
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.probe import hci_dongle
@@ -86,7 +87,7 @@ def _flash(
     with TemporaryDirectory(prefix="nrf_fota_hci_") as folder:
         match target:
             case HciTarget.NRF5340DK:
-                probe = open_probe(choose_tool(runner), device_id, Path(folder))
+                probe = open_probe(choose_tool(runner), device_id, Path(folder), NRF5340)
                 hci_dongle.flash_nrf5340(probe, hex_file, deadline)
             case HciTarget.NRF52840DK | HciTarget.NRF52DK:
                 chosen = hci_dongle.nrfutil_for_nrf52()

@@ -39,11 +39,13 @@ def preflight(
 
     The virtual kit's boot code runs on a copy of the board.
 
-    Exit codes: 0 it will upgrade; 1 it will not (or the package is for another
+    Exit codes: 0 it will upgrade; 1 it will not (or the update is for another
     board); 2 an input cannot be used.
     """
     from pytest_nrf_fota.boards.board_file import load_board, own_settings
+    from pytest_nrf_fota.boards.ncs import RELEASES
     from pytest_nrf_fota.builds.given import read_baseline, read_updates
+    from pytest_nrf_fota.builds.network_core import file_for_network_core
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
     from pytest_nrf_fota.preflight.prediction import (
@@ -54,26 +56,34 @@ def preflight(
     )
     from pytest_nrf_fota.preflight.text import print_prediction
     from pytest_nrf_fota.sim.process import temporary_folder
-    from pytest_nrf_fota.sim.profile import PROFILES
 
-    if ncs is not None and ncs not in PROFILES:
-        raise typer.BadParameter(f"known releases: {', '.join(PROFILES)}", param_hint="--ncs")
+    if ncs is not None and ncs not in RELEASES:
+        raise typer.BadParameter(f"known releases: {', '.join(RELEASES)}", param_hint="--ncs")
     with refusing(), temporary_folder() as folder:
         folders = tuple(board_dir or ())
         board_type, own = load_board(board, folders), own_settings(board, folders)
         baseline = read_baseline(board_type, own, installed, folder)
         memories = with_board_state(baseline.segments, baseline.board, board_state)
-        paths: tuple[Path, ...] = (package,)
-        if package.is_dir():
-            paths = read_updates(baseline.board, paths, folder / "given").packages
+        hex_files = [file.path for file in baseline.picked]
         predictions: list[Prediction] = []
-        for path in paths:
-            try:
-                update = read_update(path, baseline.board)
-            except ForeignPackageError as error:
-                predictions.append(predict_foreign(path, error))
-            else:
-                predictions.append(predict(baseline.board, memories, update, ncs))
+        given = package
+        try:
+            updates = read_updates(baseline.board, [package], folder / "given")
+            for path, given in updates.given.items():
+                predictions.append(
+                    predict(
+                        baseline.board,
+                        memories,
+                        read_update(path, baseline.board, given),
+                        ncs,
+                        network_core_file=file_for_network_core(
+                            baseline.build, hex_files, "--installed"
+                        ),
+                        ncs_is_guess=ncs is None and not baseline.tells_release,
+                    )
+                )
+        except ForeignPackageError as error:
+            predictions.append(predict_foreign(given, error))
     for prediction in predictions:
         if as_json:
             typer.echo(prediction.model_dump_json(indent=2))

@@ -33,7 +33,7 @@ def sim(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
 ) -> None:
-    """Run a virtual nRF5340 DK until Ctrl-C; print where its UART, HCI and control are."""
+    """Run a virtual kit until Ctrl-C; print where its UART, HCI and control are."""
     from pydantic import TypeAdapter
 
     from pytest_nrf_fota.artifacts.demo import DemoSource
@@ -68,8 +68,10 @@ def _print_json(addresses: "Addresses") -> None:
 
 
 def _print_addresses(addresses: "Addresses") -> None:
-    typer.echo(f"A virtual nRF5340 DK, {addresses.state}. Ctrl-C ends it.")
+    typer.echo(f"A virtual kit, {addresses.state}. Ctrl-C ends it.")
     typer.echo(f"  UART, application core  {addresses.app_uart}   (Enter shows the prompt)")
-    typer.echo(f"  UART, network core      {addresses.net_uart}")
+    if addresses.net_uart:
+        typer.echo(f"  UART, network core      {addresses.net_uart}")
+    typer.echo(f"  UART, SMP alone         {addresses.smp_uart}")
     typer.echo(f"  Bluetooth HCI           {addresses.hci}   (bumble's open_transport)")
     typer.echo(f"  control                 {addresses.control}   (JSON lines)")

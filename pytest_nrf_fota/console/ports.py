@@ -1,7 +1,7 @@
 """Serial ports of attached kits: which there are, and what they are called.
 
 A kit's J-Link offers one USB serial port (VCOM) for each UART that it carries
-(facts/dual-stage-boot.md, 8).
+(Zephyr runners/nrfjprog.py).
 """
 
 import re
@@ -13,7 +13,7 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 SEGGER_VENDOR_ID = 0x1366
-"""SEGGER's USB vendor id: the debug probe on every Nordic kit (facts/dual-stage-boot.md, 8)."""
+"""SEGGER's USB vendor id: the debug probe on every Nordic kit (Zephyr runners/nrfjprog.py)."""
 
 _BY_ID = Path("/dev/serial/by-id")
 _INTERFACE = re.compile(r":\w+\.(\d+)$")

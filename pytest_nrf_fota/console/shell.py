@@ -1,4 +1,4 @@
-"""The Zephyr shell on the console (facts/dual-stage-boot.md, section 7)."""
+"""The Zephyr shell on the console (Zephyr flash_shell.c)."""
 
 import re
 

@@ -1,7 +1,7 @@
 """Which of a kit's serial ports is the application core's console.
 
 It differs by the kit's version: the second of two on a DK v2.0.0, the third of three on v1.0.0
-(facts/dual-stage-boot.md, 8). So it is found by what the application core prints when it boots, and
+(Zephyr runners/nrfjprog.py). So it is found by what the application core prints when it boots, and
 remembered for each kit in the user's cache folder.
 """
 
@@ -26,7 +26,7 @@ HowFound: TypeAlias = Literal["the only one", "remembered", "boot banner", "posi
 
 _READ_TIMEOUT_S = 0.1
 _ANY_BANNER = r"\*\*\* Booting .* \*\*\*"
-"""Zephyr's boot banner, which the network core prints too (facts/dual-stage-boot.md, 2.5)."""
+"""Zephyr's boot banner, which the network core prints too (sdk-nrf bl_validation.c)."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pytest_nrf_fota.doctor.report import BoardReport, examine
 from pytest_nrf_fota.doctor.requirements import Options
 from pytest_nrf_fota.doctor.usb import JLink, attached_jlinks
 
-# facts/dual-stage-boot.md, section 8.
+# Zephyr runners/nrfjprog.py.
 _VERSIONS = {2: "like an nRF5340 DK v2.0.0", 3: "like an nRF5340 DK v1.0.0"}
 _BOOT_LINES = (
     r"\*\*\* Booting ",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import ProbeRunner
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
@@ -136,14 +137,14 @@ def _libraries(host: Host) -> list[Path]:
     return found
 
 
-def asked_probe(runner: ProbeRunner, device_id: str | None) -> Check:
+def asked_probe(runner: ProbeRunner, device_id: str | None, soc: Soc) -> Check:
     """The check that asks the kit's probe who it is; its tool reads the chip's identity by SWD."""
 
     def look(host: Host) -> Look:
         try:
             chosen = choose_tool(runner)
             # Asking writes no file.
-            probe = open_probe(chosen, device_id, host.run_folder)
+            probe = open_probe(chosen, device_id, host.run_folder, soc)
             info = probe.info(Deadline.after(_ASK_S))
         except ProbeFaultError as error:
             return Look(Outcome.MISSING, error.what, remedy=error.next_step)

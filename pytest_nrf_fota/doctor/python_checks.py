@@ -19,7 +19,7 @@ _SHOWN = (
     *("pytest", "smpclient", "bleak", "bumble", "smp", "imgtool", "pyserial", "allure-pytest"),
     *("pytest-xdist", "pynrfjprog"),
 )
-# Measured, facts/field.md ("Traps in Python land") and facts/farm.md ("labgrid").
+# Measured with each of these packages installed beside this one.
 _CLASHES: Mapping[str, str] = MappingProxyType(
     {
         "pyserial-labgrid": "it overwrites pyserial's files",

@@ -71,7 +71,9 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
             return (PROGRAMS_32_BIT, CACHE)
         case "usb":
             runner = options.runner or board.probe.runner
-            asked = (asked_probe(runner, options.device_id),) if options.asks_probe else ()
+            asked = (
+                (asked_probe(runner, options.device_id, board.soc),) if options.asks_probe else ()
+            )
             return (
                 *(probe_tool(runner), JLINK_LIBRARY),
                 *(*kit_checks(options.device_id), *asked),

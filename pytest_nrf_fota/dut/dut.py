@@ -124,7 +124,7 @@ class Dut:
         boot = self.reset()
         if self.board.external_flash is None:
             return boot
-        if not self.board.console.has_shell:
+        if not self.board.console.can_erase_flash:
             # Erasing by the probe holds the cores, whatever the first boot made of a stale update.
             self.erase_external_flash_by_probe()
             self._flash_unless_there(Path(baseline))
@@ -276,9 +276,16 @@ class Dut:
         """Erase the external flash from the shell, and wait for its success line.
 
         Raises `BoardError` when the shell refuses or an upload is under way, `BoardFileError` where
-        the board has no such flash, or no shell.
+        the board has no such flash, no shell, or one without the flash commands.
         """
         flash = self._external_flash()
+        if self.board.console.has_shell and not self.board.console.can_erase_flash:
+            raise BoardFileError(
+                "The application's shell has no flash commands (CONFIG_FLASH_SHELL).",
+                where=f"console.flash_shell of board {self.board.name}",
+                next_step="Call dut.erase_external_flash_by_probe(), or build the application with "
+                "CONFIG_FLASH_SHELL=y.",
+            )
         with self.step("erase external flash"):
             self.shell.run_until(
                 f"flash erase {flash.shell_device} 0 {flash.size:x}",

@@ -12,7 +12,7 @@ from pytest_nrf_fota.errors import BoardError, LineNotSeenError
 CRASHES_OF_A_LOOP = 3
 # Zephyr's kernel/fatal.c.
 _FATAL_ERROR = r"ZEPHYR FATAL ERROR (?P<fatal>.*)"
-# MCUboot's last word before it starts the application (facts/dual-stage-boot.md, 4.4).
+# MCUboot's last word before it starts the application (MCUboot boot/zephyr/main.c, loader.c).
 _APP_STARTS = r"Bootloader chainload address offset"
 _LOOK_FOR_POWER_S = 1.0
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.dut.dut import Dut
     from pytest_nrf_fota.preflight.prediction import Prediction
 
-NO_COPY = "a copy can be made of an nRF5340 DK only, whose MCUboot takes marks"
+NO_COPY = "a copy can be made of a kit only, whose MCUboot takes marks"
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
 
@@ -108,9 +108,10 @@ class Upgrade:
             self._uploaded = sent
 
     def upload_until(self, offset_bytes: int) -> None:
-        """Send the file until the board has so many bytes, then drop the connection.
+        """Send the files until the board has so many bytes of the last one, then disconnect.
 
-        `resumed_at_bytes` of the next `upload` tells whether the board remembers.
+        `resumed_at_bytes` tells after `upload(upgrade.file)` whether the board remembers. It
+        remembers one image: whoever sends all files again begins each anew.
         """
 
         def stop(done_bytes: int) -> None:
@@ -118,8 +119,12 @@ class Upgrade:
                 raise _StopUpload
 
         self._predict_once()
+        *others, last = self.files
+        for whole in others:
+            self._upload(whole)
+            self._uploaded = whole
         with contextlib.suppress(_StopUpload):
-            self._upload(self.file, stop)
+            self._upload(last, stop)
         self._dut.mcumgr.disconnect()
 
     def _upload(self, sent: UpdateFile, on_progress: Callable[[int], None] | None = None) -> None:

@@ -27,7 +27,7 @@ class Operation(Enum):
 
 
 class Problem(Enum):
-    """How it failed, whatever the client calls it (facts/dual-stage-boot.md, 6.2)."""
+    """How it failed, whatever the client calls it (Zephyr mcumgr headers)."""
 
     INVALID = "invalid value (rc 3)"
     NO_ENTRY = "no entry (rc 5)"
@@ -145,25 +145,9 @@ _OPERATIONS = (
     (Operation.CONNECT, r"\bconnect(?:ing|ed)?\b|\bpair(?:ing|ed)?\b|\bscanning\b"),
 )
 _COMPILED = tuple((op, re.compile(regex, re.IGNORECASE)) for op, regex in _OPERATIONS)
-RETURN_CODES = {
-    3: Problem.INVALID,
-    4: Problem.TIMEOUT,
-    5: Problem.NO_ENTRY,
-    6: Problem.BAD_STATE,
-    8: Problem.NOT_SUPPORTED,
-}
-_MGMT_NAMES = {"EINVAL": 3, "ETIMEOUT": 4, "ENOENT": 5, "EBADSTATE": 6, "ENOTSUP": 8}
-_NAMED_GROUPS = {"invalid": 3, "noentry": 5, "badstate": 6, "notsup": 8}
-IMAGE_CODES = {
-    8: Problem.HASH_NOT_FOUND,
-    9: Problem.NO_FREE_SLOT,
-    10: Problem.FLASH_FAILED,
-    11: Problem.FLASH_FAILED,
-    12: Problem.FLASH_FAILED,
-    13: Problem.FLASH_FAILED,
-    27: Problem.CURRENT_IS_NEWER,
-    28: Problem.ALREADY_PENDING,
-}
+# Words of the catalogue's `client_code`, and the code that each means.
+_WORDED = {"invalid": "EINVAL", "noentry": "ENOENT", "badstate": "EBADSTATE", "notsup": "ENOTSUP"}
+# Parts of the image group's names; clients shorten them.
 _IMAGE_NAMES = (
     ("HASH_NOT_FOUND", Problem.HASH_NOT_FOUND),
     ("NO_FREE_SLOT", Problem.NO_FREE_SLOT),
@@ -179,6 +163,37 @@ _PROBLEM_LINES = {
 }
 
 
+def problem_of_code(code: int) -> Problem:
+    """What an SMP return code means that belongs to no group (`MGMT_ERR` of the smp package)."""
+    from smp.error import MGMT_ERR
+
+    match code:
+        case MGMT_ERR.EINVAL:
+            return Problem.INVALID
+        case MGMT_ERR.ETIMEOUT:
+            return Problem.TIMEOUT
+        case MGMT_ERR.ENOENT:
+            return Problem.NO_ENTRY
+        case MGMT_ERR.EBADSTATE:
+            return Problem.BAD_STATE
+        case MGMT_ERR.ENOTSUP:
+            return Problem.NOT_SUPPORTED
+        case _:
+            return Problem.OTHER
+
+
+def problem_of_image_code(code: int) -> Problem:
+    """What a code of the image group means (`IMG_MGMT_ERR` of the smp package)."""
+    from smp.image_management import IMG_MGMT_ERR
+
+    names = {error.value: error.name for error in IMG_MGMT_ERR}
+    return _problem_of_image_name(names.get(code, "")) or Problem.OTHER
+
+
+def _problem_of_image_name(name: str) -> Problem | None:
+    return next((problem for part, problem in _IMAGE_NAMES if part in name), None)
+
+
 def problem_of(known: Known) -> tuple[Problem, int | None] | None:
     """What a client's error line means, with its code; None for a line that is no error."""
     if known.name in _PROBLEM_LINES:
@@ -187,16 +202,16 @@ def problem_of(known: Known) -> tuple[Problem, int | None] | None:
     if "hash not found" in text:
         return Problem.HASH_NOT_FOUND, None
     if known.name == "client_image_code":
-        named = next((p for part, p in _IMAGE_NAMES if part in known.text("name")), None)
         code = known.number("code")
-        return named or IMAGE_CODES.get(code or 0, Problem.OTHER), code
+        named = _problem_of_image_name(known.text("name"))
+        return named or problem_of_image_code(code or 0), code
     if known.name == "client_code":
         code = _code(known)
-        return (RETURN_CODES.get(code, Problem.OTHER), code) if code else None
+        return (problem_of_code(code), code) if code else None
     if known.name == "client_error":
         code = known.number("rc") or known.number("number")
         if code is not None:
-            return RETURN_CODES.get(code, Problem.OTHER), code
+            return problem_of_code(code), code
     return None
 
 
@@ -205,9 +220,13 @@ def _code(known: Known) -> int | None:
         number = known.number(group)
         if number is not None:
             return number
-    if known.text("mgmt"):
-        return _MGMT_NAMES.get(known.text("mgmt"), 1)
-    return next((code for name, code in _NAMED_GROUPS.items() if known.text(name)), None)
+    worded = next((name for word, name in _WORDED.items() if known.text(word)), None)
+    name = known.text("mgmt") or worded
+    if not name:
+        return None
+    from smp.error import MGMT_ERR
+
+    return MGMT_ERR.__members__.get(name, MGMT_ERR.EUNKNOWN).value
 
 
 _ERROR_NAMES = ("client_code", "client_image_code", "client_error", *_PROBLEM_LINES)

@@ -34,7 +34,6 @@ class Explained:
     """One rule's finding, in words."""
 
     rule: str
-    rows: tuple[int, ...]
     weight: Weight
     confidence: Confidence
     cause: str
@@ -120,7 +119,6 @@ def findings(case: Case, rules: Sequence[Rule], story: Story) -> list[Explained]
         weight = _weight(rule, finding, story)
         explained = Explained(
             rule=rule.name,
-            rows=rule.rows,
             weight=weight,
             confidence=finding.confidence,
             cause=_sentence(fill_in(rule.cause, finding.values)),

@@ -13,14 +13,14 @@ from pytest_nrf_fota.bootlog.report import ListedImage, Seen
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.errors import BoardError, NotSeenError, RadioLostError
 from pytest_nrf_fota.explain.client_side import (
-    IMAGE_CODES,
     MOST_STEPS,
-    RETURN_CODES,
     ClientSide,
     ClientStep,
     Listing,
     Operation,
     Problem,
+    problem_of_code,
+    problem_of_image_code,
 )
 from pytest_nrf_fota.record.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
 
@@ -176,16 +176,18 @@ def _operation(name: str, payload: dict[str, JsonValue]) -> Operation:
 def _problem(payload: dict[str, JsonValue]) -> tuple[Problem, int] | None:
     error = payload.get("err")
     if isinstance(error, dict):
+        from smp.header import GroupId
+
         code = _number(error.get("rc")) or 0
-        kinds = IMAGE_CODES if error.get("group") == 1 else RETURN_CODES
-        return kinds.get(code, Problem.OTHER), code
+        is_of_images = error.get("group") == GroupId.IMAGE_MANAGEMENT
+        return (problem_of_image_code(code) if is_of_images else problem_of_code(code)), code
     code = _number(payload.get("rc")) or 0
     if not code:
         return None
     reason = _text(payload.get("rsn")) or ""
     if "hash not found" in reason:
         return Problem.HASH_NOT_FOUND, code
-    return RETURN_CODES.get(code, Problem.OTHER), code
+    return problem_of_code(code), code
 
 
 def _listed(image: dict[str, JsonValue], line_number: int) -> ListedImage:

@@ -86,8 +86,7 @@ class Rule:
     """One cause.
 
     Args:
-        name: how code and programs refer to it.
-        rows: rows of the failure table in facts/dual-stage-boot.md, section 9.
+        name: its code, by which programs and docs/diagnosis.md refer to it.
         cause: one sentence; `{name}` is filled in from the finding.
         remedy: one or two sentences with the literal command or Kconfig option.
         find: looks for it in a case.
@@ -96,7 +95,6 @@ class Rule:
     """
 
     name: str
-    rows: tuple[int, ...]
     cause: str
     remedy: str
     find: Find

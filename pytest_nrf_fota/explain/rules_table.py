@@ -42,8 +42,8 @@ Times: a log of 1 GB takes a few minutes and less than 200 MB of memory.
 _RULES = """
 ## Causes
 
-*Rows* are those of the failure table in facts/dual-stage-boot.md, section 9. What stands in `{}` is
-filled in from the log.
+The code of a cause stands in square brackets behind it, and in `--json` as `rule`. What stands in
+`{}` is filled in from the log.
 """
 
 
@@ -59,12 +59,11 @@ def _lines(rules: Sequence[Rule]) -> Iterator[str]:
     for ending, sentence in SENTENCES.items():
         yield f"| {ending.value} | {sentence} |"
     yield _RULES
-    yield "| rule | rows | cause | remedy |"
-    yield "|---|---|---|---|"
+    yield "| code | cause | remedy |"
+    yield "|---|---|---|"
     for rule in rules:
-        rows = ", ".join(str(row) for row in sorted(rule.rows))
         kind = "" if rule.weight is Weight.CAUSE else f" *({rule.weight.value})*"
-        yield f"| `{rule.name}`{kind} | {rows} | {_cell(rule.cause)} | {_cell(rule.remedy)} |"
+        yield f"| `{rule.name}`{kind} | {_cell(rule.cause)} | {_cell(rule.remedy)} |"
 
 
 def _cell(text: str) -> str:

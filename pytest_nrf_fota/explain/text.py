@@ -81,9 +81,7 @@ def _boots_title(explanation: Explanation) -> str:
 
 
 def _cause(mark: str, cause: Explained, width: int) -> Iterator[str]:
-    rows = ", ".join(str(row) for row in cause.rows)
-    facts = f"; row {rows}" if rows else ""
-    text = f"{mark}{cause.cause} [{cause.rule}, {cause.confidence.value}{facts}]"
+    text = f"{mark}{cause.cause} [{cause.rule}, {cause.confidence.value}]"
     yield from _wrapped(text, width, "  ", "     ")
     for shown in cause.shown:
         yield from _line(shown, width, "     ")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 _NAME = re.compile(r'^CONFIG_BT_DEVICE_NAME="(.*)"$', re.MULTILINE)
-# NCS 2.3, and from 2.4 on (facts/dual-stage-boot.md, 6).
+# NCS 2.3, and from 2.4 on (Zephyr subsys/mgmt/mcumgr).
 _SMP_OVER_BLE = re.compile(r"^CONFIG_MCUMGR_(?:SMP|TRANSPORT)_BT=y$", re.MULTILINE)
 _LARGEST_CONFIG_BYTES = 1024 * 1024
 

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pytest_nrf_fota.boards.soc import KIT_SOC, Soc
+
 MARKER = b"\x00pytest-nrf-fota firmware description\x00"
 _LENGTH = struct.Struct("<I")
 _MOST_BYTES = 64 * 1024
@@ -17,6 +19,11 @@ _MOST_BYTES = 64 * 1024
 BootloaderMode: TypeAlias = Literal[
     "single_app", "swap_scratch", "overwrite_only", "swap_without_scratch", "swap_using_offset"
 ]
+
+
+def advertised_name_on(soc: Soc) -> str:
+    """The name on the air of an application that nobody has named."""
+    return f"{soc.title} FOTA"
 
 
 class _Description(BaseModel):
@@ -81,7 +88,7 @@ class AppDescription(_Description):
         console_smp: whether it was built with SMP over its shell's UART as well. Assumed; the
             thread's application is only seen with SMP over Bluetooth.
         smp_buffer_size_bytes, smp_buffer_count: the SMP server's buffers; defaults of
-            NCS_SAMPLE_MCUMGR_BT_OTA_DFU (facts/dual-stage-boot.md, 6.1).
+            NCS_SAMPLE_MCUMGR_BT_OTA_DFU (Zephyr mcumgr/transport).
         smp_version: SMP protocol version; None for that of the NCS release.
         smp_os_info, smp_bootloader_info, smp_shell_exec: whether it was built with these commands,
             which Zephyr leaves out by default; without them they are answered with rc 8.
@@ -119,7 +126,7 @@ class AppDescription(_Description):
 
     kind: Literal["app"] = "app"
     build_time: str = ""
-    advertised_name: str = "nRF5340 FOTA"
+    advertised_name: str = advertised_name_on(KIT_SOC)
     smp_service: bool = True
     console_smp: bool = True
     smp_buffer_size_bytes: int = Field(default=2475, ge=64)

@@ -1,4 +1,4 @@
-"""DFU packages: `dfu_application.zip` and `dfu_mcuboot.zip` (facts/dual-stage-boot.md, 5)."""
+"""DFU packages: `dfu_application.zip` and `dfu_mcuboot.zip` (sdk-nrf generate_zip.py)."""
 
 import json
 import zipfile
@@ -14,12 +14,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, V
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.names import is_same_board
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.nrf5_sdk_package import NEXT_STEP, WHAT_IT_IS, is_nrf5_sdk_manifest
+from pytest_nrf_fota.firmware.other_soc import sign_of_other_soc
 from pytest_nrf_fota.firmware.s_slot import (
     fw_info_of,
     s_slot_of,
@@ -34,18 +36,13 @@ LARGEST_ENTRY_BYTES = 16 * 1024 * 1024
 LARGEST_PACKAGE_BYTES = 32 * 1024 * 1024
 MOST_ENTRIES = 64
 _ENCRYPTED_FLAG = 0x1
-# The nRF5340's network core (product specification, memory map).
-_NETWORK_FLASH = range(0x01000000, 0x01040000)
-
-
-# The network core's flash (facts/dual-stage-boot.md, 1): its firmware starts there.
-_NETWORK_FLASH = range(0x01000000, 0x01040000)
+_OTHER_BUILD = "Give the package of a build for this board, or the --board that it is for."
 # sdk-nrf, CONFIG_NRF53_MULTI_IMAGE_UPDATE: image 0 is the application, image 1 the network core.
 _NETWORK_IMAGE = 1
 
 
 class ForeignPackageError(PackageError):
-    """The manifest says that the package is for another board."""
+    """A package, or the build that it comes from, is for another board."""
 
 
 class PackageKind(Enum):
@@ -97,7 +94,7 @@ class UpdateFile:
     """One firmware file of a package, with what its own bytes say.
 
     `s_slot` is 0 or 1 for an MCUboot that runs from S0 or S1, None for everything else;
-    `fw_info` is NSIB's struct inside it.
+    `fw_info` is NSIB's struct inside it. `soc` is that of the board that it is for.
     """
 
     name: str
@@ -106,6 +103,7 @@ class UpdateFile:
     image_index: int
     s_slot: int | None
     fw_info: FwInfo | None
+    soc: Soc
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class DfuPackage:
 
 @dataclass(frozen=True)
 class PackageTarget:
-    """What a package must fit: names in the manifest, and where S0 and S1 lie.
+    """What a package must fit: names in the manifest, the chip, and where S0 and S1 lie.
 
     `board_name` is that of the board file.
     """
@@ -129,6 +127,7 @@ class PackageTarget:
     boards: tuple[str, ...]
     socs: tuple[str, ...]
     s_slot_ranges: tuple[range, ...]
+    soc: Soc
 
 
 def package_target(board: BoardType) -> PackageTarget:
@@ -138,6 +137,7 @@ def package_target(board: BoardType) -> PackageTarget:
         boards=board.manifest_boards,
         socs=board.manifest_socs,
         s_slot_ranges=s_slot_ranges(board),
+        soc=board.soc,
     )
 
 
@@ -147,8 +147,8 @@ def is_for_network_core(file: UpdateFile) -> bool:
     Where that cannot be read, as in an encrypted image, the manifest's number counts.
     """
     if not file.image.shows_its_code:
-        return file.image_index == _NETWORK_IMAGE
-    return file.image.reset_vector in _NETWORK_FLASH
+        return file.soc.network is not None and file.image_index == _NETWORK_IMAGE
+    return file.soc.is_network_flash(file.image.reset_vector)
 
 
 def read_package(path: Path, target: PackageTarget) -> DfuPackage:
@@ -201,9 +201,9 @@ def read_single_image(path: Path, target: PackageTarget) -> DfuPackage:
         )
     manifest = Manifest(files=(ManifestFile(file=path.name),))
     file = _read_file(path, manifest.files[0], {path.name: path.read_bytes()}, target)
-    if file.image.shows_its_code and file.image.reset_vector in _NETWORK_FLASH:
+    if is_for_network_core(file):
         # As the manifest of a package with both cores' images numbers them.
-        file = replace(file, image_index=1)
+        file = replace(file, image_index=_NETWORK_IMAGE)
     kind = PackageKind.APPLICATION if file.s_slot is None else PackageKind.MCUBOOT
     return DfuPackage(path, kind, manifest, (file,))
 
@@ -325,10 +325,23 @@ def _check_target(path: Path, manifest: Manifest, target: PackageTarget) -> None
         socs = target.socs
         if entry.image_index:
             socs += tuple(name.replace("CPUAPP", "CPUNET") for name in socs)
+        is_other_soc = bool(socs) and entry.soc.lower() not in {name.lower() for name in socs}
+        if entry.soc and is_other_soc and _family(entry.soc) not in map(_family, socs):
+            raise ForeignPackageError(
+                f"The package is for another SoC, {entry.soc!r} (board {entry.board!r}); "
+                f"{target.board_name} has {' or '.join(socs)}.",
+                where=f"{path}, {MANIFEST_NAME}, {entry.file}",
+                next_step=_OTHER_BUILD,
+            )
         if entry.board and target.boards and not _is_for(entry, target.boards):
             raise _foreign(path, entry, "board", entry.board, target, target.boards)
-        if entry.soc and socs and entry.soc.lower() not in {name.lower() for name in socs}:
+        if entry.soc and is_other_soc:
             raise _foreign(path, entry, "soc", entry.soc, target, socs)
+
+
+def _family(soc: str) -> str:
+    """`nrf5340` of `nRF5340_CPUAPP_QKAA`."""
+    return soc.lower().partition("_")[0]
 
 
 def _is_for(entry: ManifestFile, boards: Sequence[str]) -> bool:
@@ -384,6 +397,14 @@ def _read_file(
             where=str(path),
             next_step="Update files are signed with imgtool; is this the unsigned binary?",
         ) from error
+    sign = sign_of_other_soc(image.payload, target.soc)
+    if sign is not None:
+        raise ForeignPackageError(
+            f"{entry.file!r} is for another SoC: {sign}, {target.board_name} is an "
+            f"{target.soc.title}.",
+            where=str(path),
+            next_step=_OTHER_BUILD,
+        )
     return UpdateFile(
         name=entry.file,
         data=data,
@@ -391,6 +412,7 @@ def _read_file(
         image_index=entry.image_index or 0,
         s_slot=s_slot,
         fw_info=fw_info_of(image) if s_slot is not None else None,
+        soc=target.soc,
     )
 
 

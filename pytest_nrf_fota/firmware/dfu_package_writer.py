@@ -1,4 +1,4 @@
-"""Write DFU packages (facts/dual-stage-boot.md, section 5)."""
+"""Write DFU packages (sdk-nrf generate_zip.py)."""
 
 import json
 import zipfile

@@ -3,36 +3,39 @@
 import struct
 from collections.abc import Iterator
 
-from pytest_nrf_fota.firmware.fw_info import MAGIC, STRUCT, FwInfo
+from pytest_nrf_fota.boards.soc import NSIB_SOC
+from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, MAGIC, STRUCT, VALID, FwInfo
 
 # What all chips have in common: the first two magic words.
 COMMON_MAGIC = MAGIC[:8]
 _WORD = struct.Struct("<I")
 # CONFIG_FW_INFO_HARDWARE_ID, the second byte of the third word (sdk-nrf subsys/fw_info/Kconfig and
 # CMakeLists.txt, v2.0.0 to 2025).
-_NRF53 = 53
-_CHIPS = {51: "nRF51", 52: "nRF52", _NRF53: "nRF53", 54: "nRF54L", 91: "nRF91"}
+_CHIPS = {51: "nRF51", 52: "nRF52", 53: "nRF53", 54: "nRF54L", 91: "nRF91"}
 
 
 def chip_of_foreign_fw_info(struct_bytes: bytes) -> str | None:
     """For which chip the struct at the start of these bytes was made, in words.
 
-    None where there is no believable struct, or where it is one that NSIB of the nRF5340 reads.
+    None where there is no believable struct, or where it is one that NSIB reads.
     """
     if not struct_bytes.startswith(COMMON_MAGIC) or struct_bytes.startswith(MAGIC):
         return None
-    # Read as one of the nRF5340: bootloaders hold the magic words as constants, too.
+    # Read as one of NSIB's own chip: bootloaders hold the magic words as constants, too.
     info = FwInfo.unpack(MAGIC + struct_bytes[len(MAGIC) :], 0)
     if info is None or info.total_size_bytes < STRUCT.size - 4:
+        return None
+    if info.valid_word not in (VALID, VALID & INVALIDATION_WORD):
         return None
     end = info.firmware_address + info.firmware_size_bytes
     if not info.firmware_address <= info.boot_address < end:
         return None
     (word,) = _WORD.unpack_from(struct_bytes, len(COMMON_MAGIC))
     hardware_id = word >> 8 & 0xFF
-    if hardware_id == _NRF53:
-        return f"an nRF53 whose NSIB asks for compatibility word {word:#010x}"
-    return _CHIPS.get(hardware_id, f"a chip with hardware id {hardware_id}")
+    chip = _CHIPS.get(hardware_id)
+    if hardware_id == NSIB_SOC.fw_info_hardware_id:
+        return f"an {chip} whose NSIB asks for compatibility word {word:#010x}"
+    return chip or f"a chip with hardware id {hardware_id}"
 
 
 def foreign_chips_in(data: bytes) -> Iterator[str]:

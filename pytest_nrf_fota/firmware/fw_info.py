@@ -1,18 +1,21 @@
-"""NSIB's firmware information struct (facts/dual-stage-boot.md, 2.1)."""
+"""NSIB's firmware information struct (sdk-nrf include/fw_info_bare.h)."""
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from pytest_nrf_fota.boards.soc import NSIB_SOC
+
 ReadMemory: TypeAlias = Callable[[int, int], bytes]
 """Reads `size_bytes` at an address: from a file, over SWD, or from the virtual kit's flash."""
 
 MAGIC_COMMON = 0x281EE6DE
 MAGIC_FIRMWARE_INFO = 0x8FCEBB4C
-# Info version 2, hardware id 0x35 (nRF53), crypto id 0, user compatibility 0.
-COMPATIBILITY_NRF5340 = 0x00003502
-MAGIC = struct.pack("<III", MAGIC_COMMON, MAGIC_FIRMWARE_INFO, COMPATIBILITY_NRF5340)
+# The third word (sdk-nrf subsys/fw_info): user compatibility 0, crypto id 0, the chip, version 2.
+_INFO_VERSION = 2
+COMPATIBILITY = NSIB_SOC.fw_info_hardware_id << 8 | _INFO_VERSION
+MAGIC = struct.pack("<III", MAGIC_COMMON, MAGIC_FIRMWARE_INFO, COMPATIBILITY)
 
 VALID = 0x9102FFFF
 INVALIDATION_WORD = 0xFFFF0000

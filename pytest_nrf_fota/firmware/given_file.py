@@ -25,3 +25,32 @@ def require_file(path: Path, what: str) -> None:
     else:
         return
     raise PackageError(problem, where=str(path), next_step="Check the path.")
+
+
+def read_at_most(path: Path, largest_bytes: int, *, why: str, next_step: str) -> bytes:
+    """The whole content of a file of any size.
+
+    Args:
+        path: as the user gave it.
+        largest_bytes: what is taken at most.
+        why: what speaks against more, as a sentence of its own.
+        next_step: what to give instead.
+
+    Raises `PackageError` where it cannot be read, or has more.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(largest_bytes + 1)
+    except OSError as error:
+        raise PackageError(
+            f"The file cannot be read: {error.strerror}.",
+            where=str(path),
+            next_step="Check its permissions.",
+        ) from error
+    if len(data) > largest_bytes:
+        raise PackageError(
+            f"The file has {path.stat().st_size} bytes, of {largest_bytes} at most: {why}.",
+            where=str(path),
+            next_step=next_step,
+        )
+    return data

@@ -1,4 +1,4 @@
-"""MCUboot images: header, TLVs, hash and signature (facts/dual-stage-boot.md, 4.1)."""
+"""MCUboot images: header, TLVs, hash and signature (MCUboot bootutil/image.h)."""
 
 import hashlib
 import struct

@@ -4,8 +4,14 @@ from collections.abc import Mapping
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board import BootloaderMode as BoardMode
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.errors import BoardFileError
-from pytest_nrf_fota.firmware.description import AppDescription, BootloaderMode, McubootDescription
+from pytest_nrf_fota.firmware.description import (
+    AppDescription,
+    BootloaderMode,
+    McubootDescription,
+    advertised_name_on,
+)
 from pytest_nrf_fota.firmware.mcuboot_strings import SwapAlgorithm
 
 _ALGORITHMS: Mapping[BoardMode, SwapAlgorithm] = {
@@ -41,11 +47,13 @@ def mcuboot_of(board: BoardType) -> McubootDescription:
     )
 
 
-def app_mode(swap: SwapAlgorithm) -> BootloaderMode:
-    """What an application assumes that was built for such a MCUboot."""
-    return _APP_MODES[swap]
+def app_for(mcuboot: McubootDescription, soc: Soc) -> AppDescription:
+    """An application that stores updates as this MCUboot needs them, named after its chip."""
+    return AppDescription(
+        bootloader_mode=_APP_MODES[mcuboot.swap], advertised_name=advertised_name_on(soc)
+    )
 
 
 def app_of(board: BoardType) -> AppDescription:
-    """An application that stores updates as the board's MCUboot needs them."""
-    return AppDescription(bootloader_mode=app_mode(mcuboot_of(board).swap))
+    """An application for the board's MCUboot, named after the chip."""
+    return app_for(mcuboot_of(board), board.soc)

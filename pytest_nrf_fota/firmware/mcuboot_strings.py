@@ -1,14 +1,14 @@
 """What a MCUboot binary says of its own build options through the log texts compiled into it.
 
 A user's MCUboot carries no description for the virtual kit (`firmware/description.py`); but the
-linker keeps a log text only where its option is on. Texts: facts/dual-stage-boot.md, 4.3 to 4.5;
-seen in real binaries of MCUboot (facts/real-firmware-targets.md).
+linker keeps a log text only where its option is on. Texts: MCUboot loader.c, boot/zephyr/main.c;
+seen in real binaries of MCUboot.
 """
 
 import re
 from typing import Literal, TypeAlias
 
-from pytest_nrf_fota.boards.board import NcsRelease
+from pytest_nrf_fota.boards.ncs import Release, release_of_sdk, release_of_zephyr
 from pytest_nrf_fota.firmware.description import McubootDescription, find_description
 
 SwapAlgorithm: TypeAlias = Literal["move", "overwrite", "offset", "scratch"]
@@ -24,23 +24,9 @@ _DOWNGRADE_TEXTS = (b"erased due to downgrade prevention", b"nsufficient version
 _SINGLE_NETWORK_TEXT = b"Starting network core update"
 _PCD_TEXT = b"Turned on network core"
 _CLEAN_UP_TEXT = b"Cleaned-up secondary slot of"
-# NCS 2.3 to 2.5 name Zephyr's fork, later releases the SDK (facts, 4.4).
-_ZEPHYR_OF_NCS: dict[str, NcsRelease] = {
-    "3.2.99": "2.3",
-    "3.3.99": "2.3",
-    "3.4.99": "2.6",
-    "3.5.99": "2.6",
-}
 _ZEPHYR_VERSION = re.compile(rb"\bv(\d+\.\d+\.99)-(?:ncs\d|[0-9a-f]{12})")
 # NCS 2.5 and 2.6 print the version of their Zephyr behind the SDK's name: v3.5.99-ncs1.
 _SDK_VERSION = re.compile(rb"nRF Connect SDK v(\d+)\.(\d+)\.\d+(?!\d|-ncs)")
-# Profiles of the virtual kit, and the first release that behaves like each (facts, 4.5 and 5).
-_SDK_PROFILES: tuple[tuple[tuple[int, int], NcsRelease], ...] = (
-    ((3, 0), "3.0"),
-    ((2, 8), "2.9"),
-    ((2, 5), "2.6"),
-    ((2, 0), "2.3"),
-)
 
 
 def describe_mcuboot(binary: bytes) -> McubootDescription | None:
@@ -72,22 +58,16 @@ def marker_number(binary: bytes) -> int | None:
     return int(described.marker) if described and described.marker.isdecimal() else None
 
 
-def ncs_profile_of(binary: bytes) -> NcsRelease | None:
-    """The virtual kit's profile ("2.3", "2.6", "2.9", "3.0") that a bootloader's banner fits best.
+def release_that_built(binary: bytes) -> Release | None:
+    """The release that a bootloader's banner shows.
 
     None where the binary holds no version of the SDK or of its Zephyr.
     """
     sdk = _SDK_VERSION.search(binary)
     if sdk is not None:
-        release = (int(sdk[1]), int(sdk[2]))
-        return profile_of_sdk(release)
+        return release_of_sdk(int(sdk[1]), int(sdk[2]))
     zephyr = _ZEPHYR_VERSION.search(binary)
-    return None if zephyr is None else _ZEPHYR_OF_NCS.get(zephyr[1].decode())
-
-
-def profile_of_sdk(release: tuple[int, int]) -> NcsRelease | None:
-    """The profile that a release of the SDK fits best, None for one before 2.0."""
-    return next((profile for first, profile in _SDK_PROFILES if release >= first), None)
+    return None if zephyr is None else release_of_zephyr(zephyr[1].decode())
 
 
 def _network_core_update(binary: bytes) -> Literal["none", "single", "multi"]:

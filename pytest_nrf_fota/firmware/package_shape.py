@@ -6,12 +6,15 @@ cmake/sysbuild/b0_mcuboot_signing.cmake for MCUboot; in all of them cmake/fw_zip
 CONFIG_BOARD, which has no qualifiers since NCS 2.7) and scripts/bootloader/generate_zip.py.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import JsonValue
+from typing_extensions import assert_never
 
-# The name of the default image: the folder of the application that is built.
-APPLICATION_NAME = "nrf5340_fota"
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.names import board_alone
+from pytest_nrf_fota.boards.ncs import PackageStyle
+
 NETWORK_NAME = "ipc_radio"
 
 
@@ -21,11 +24,12 @@ class PackageShape:
 
     Args:
         format_version: of the manifest.
+        application_name: of the default image: the folder of the application that is built.
         application_file: the application's name in dfu_application.zip.
         network_file: the network core's name there.
         mcuboot_files: names for S0 and S1 in dfu_mcuboot.zip.
         board, network_board: how the manifest names the cores.
-        soc, network_soc: likewise.
+        soc, network_soc: how it names their SoC.
         application_is_always_indexed: whether the application has `image_index` and slot indices
             also where it is the only image.
         mcuboot_package_name: what the manifest of dfu_mcuboot.zip calls the package; that of
@@ -36,6 +40,7 @@ class PackageShape:
     """
 
     format_version: int
+    application_name: str
     application_file: str
     network_file: str
     mcuboot_files: tuple[str, str]
@@ -90,47 +95,51 @@ def _indices(image: int) -> dict[str, JsonValue]:
     }
 
 
-_CHILD_IMAGES = PackageShape(
-    format_version=0,
-    application_file="app_update.bin",
-    network_file="net_core_app_update.bin",
-    mcuboot_files=(
-        "signed_by_mcuboot_and_b0_s0_image_update.bin",
-        "signed_by_mcuboot_and_b0_s1_image_update.bin",
-    ),
-    board="nrf5340dk_nrf5340_cpuapp",
-    network_board="nrf5340dk_nrf5340_cpunet",
-    soc="nRF5340_CPUAPP_QKAA",
-    network_soc="nRF5340_CPUNET_QKAA",
-    application_is_always_indexed=False,
-    mcuboot_package_name=APPLICATION_NAME,
-    mcuboot_has_slot=False,
-    version_b0_is_of_mcuboot=False,
-)
-_SYSBUILD_MCUBOOT_FILES = (
-    "signed_by_mcuboot_and_b0_mcuboot.bin",
-    "signed_by_mcuboot_and_b0_s1_image.bin",
-)
-# Public builds of 2.9.0 name the application's file *.signed.bin, those of 2.7.0 *.bin.
-_SYSBUILD_2_9 = PackageShape(
-    format_version=1,
-    application_file=f"{APPLICATION_NAME}.signed.bin",
-    network_file=f"{NETWORK_NAME}.bin",
-    mcuboot_files=_SYSBUILD_MCUBOOT_FILES,
-    board="nrf5340dk",
-    network_board="nrf5340dk/nrf5340/cpunet",
-    soc="nrf5340",
-    network_soc="nrf5340",
-    application_is_always_indexed=True,
-    mcuboot_package_name="mcuboot",
-    mcuboot_has_slot=False,
-    version_b0_is_of_mcuboot=True,
-)
-# sdk-nrf c73baaf107 (January 2025) gave MCUboot's entries `slot`.
-_SYSBUILD_3_0 = replace(_SYSBUILD_2_9, mcuboot_has_slot=True)
-PACKAGE_SHAPES = {
-    "2.3": _CHILD_IMAGES,
-    "2.6": _CHILD_IMAGES,
-    "2.9": _SYSBUILD_2_9,
-    "3.0": _SYSBUILD_3_0,
-}
+def package_shape_of(board: BoardType) -> PackageShape:
+    """How the packages of this board's release look, with the board's own names in them."""
+    soc, style = board.soc, board.boot.release.packages
+    application, network = soc.application, soc.network
+    kit = board_alone(board.manifest_boards[0]) if board.manifest_boards else board.name
+    name = f"{soc.name}_fota"
+    match style:
+        case PackageStyle.CHILD_IMAGES:
+            return PackageShape(
+                format_version=0,
+                application_name=name,
+                application_file="app_update.bin",
+                network_file="net_core_app_update.bin",
+                mcuboot_files=(
+                    "signed_by_mcuboot_and_b0_s0_image_update.bin",
+                    "signed_by_mcuboot_and_b0_s1_image_update.bin",
+                ),
+                board=soc.target(kit, application, "_"),
+                network_board=soc.target(kit, network, "_") if network else "",
+                soc=application.old_name,
+                network_soc=network.old_name if network else "",
+                application_is_always_indexed=False,
+                mcuboot_package_name=name,
+                mcuboot_has_slot=False,
+                version_b0_is_of_mcuboot=False,
+            )
+        case PackageStyle.SYSBUILD | PackageStyle.SYSBUILD_WITH_SLOTS:
+            return PackageShape(
+                format_version=1,
+                application_name=name,
+                # Public builds of 2.9.0 name it so, those of 2.7.0 *.bin.
+                application_file=f"{name}.signed.bin",
+                network_file=f"{NETWORK_NAME}.bin",
+                mcuboot_files=(
+                    "signed_by_mcuboot_and_b0_mcuboot.bin",
+                    "signed_by_mcuboot_and_b0_s1_image.bin",
+                ),
+                board=kit,
+                network_board=soc.target(kit, network) if network else "",
+                soc=soc.name,
+                network_soc=soc.name,
+                application_is_always_indexed=True,
+                mcuboot_package_name="mcuboot",
+                mcuboot_has_slot=style is PackageStyle.SYSBUILD_WITH_SLOTS,
+                version_b0_is_of_mcuboot=True,
+            )
+        case _:
+            assert_never(style)

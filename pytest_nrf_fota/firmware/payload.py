@@ -10,7 +10,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import PublicKey, encode_public_key
 
 INITIAL_STACK_POINTER = 0x20010000
 VECTOR_TABLE_BYTES = 0x200
-# CONFIG_FW_INFO_OFFSET (facts/dual-stage-boot.md, 2.1).
+# CONFIG_FW_INFO_OFFSET (sdk-nrf include/fw_info_bare.h).
 FW_INFO_OFFSET_BYTES = 0x200
 CODE_OFFSET_BYTES = 0x400
 

@@ -1,9 +1,10 @@
-"""NSIB's provisioning data in UICR OTP (facts/dual-stage-boot.md, 2.3)."""
+"""NSIB's provisioning data in UICR OTP (sdk-nrf include/bl_storage.h)."""
 
 import struct
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.soc import NSIB_SOC
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.validation_info import PROVISIONED_HASH_BYTES
 
@@ -13,8 +14,7 @@ ADDRESSES_OFFSET_BYTES = 0x28
 OLD_ADDRESSES_OFFSET_BYTES = 0
 _ADDRESSES = struct.Struct("<III")
 ERASED_WORD = 0xFFFFFFFF
-# Of the network core's flash, whose pages are the smaller ones.
-_PAGE_BYTES = 0x800
+_SMALLEST_PAGE_BYTES = min(core.flash.page_size_bytes for core in NSIB_SOC.cores)
 KEY_ENTRY = struct.Struct(f"<I{PROVISIONED_HASH_BYTES}s")
 KEY_VALID_WORD = 0xFFFFFFFF
 KEY_INVALID_WORD = 0xFFFF0000
@@ -23,8 +23,7 @@ COUNTER_SLOTS_DEFAULT = 240
 FREE_SLOT = 0xFFFF
 MOST_KEYS = 64
 MOST_COUNTERS = 16
-# The OTP holds 191 words (facts/dual-stage-boot.md, 1).
-OTP_SIZE_BYTES = 764
+OTP_SIZE_BYTES = len(NSIB_SOC.application.otp)
 
 
 class CounterKind(Enum):
@@ -96,7 +95,7 @@ def parse_provisioning(read: ReadMemory, address: int) -> ProvisioningData | Non
         start = address + OLD_ADDRESSES_OFFSET_BYTES
         s0, s1, num_keys = _ADDRESSES.unpack(read(start, _ADDRESSES.size))
         # Of the newer layout a life cycle state lies here, which is no address of a page.
-        if num_keys > MOST_KEYS or s0 == ERASED_WORD or s0 % _PAGE_BYTES:
+        if num_keys > MOST_KEYS or s0 == ERASED_WORD or s0 % _SMALLEST_PAGE_BYTES:
             return None
     keys: list[ProvisionedKey] = []
     entry_address = start + _ADDRESSES.size

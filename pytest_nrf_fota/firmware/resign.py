@@ -1,7 +1,7 @@
 """The next version of a user's own build, without a build: other numbers, signed again.
 
 An update image is [MCUboot header][firmware with fw_info, NSIB's validation info][MCUboot TLVs]
-(facts/dual-stage-boot.md, 3): both numbers are raised from the inside out, and each signature is
+(sdk-nrf scripts/bootloader): both numbers are raised from the inside out, and each signature is
 renewed. Code does not change, so neither does what the firmware prints.
 """
 
@@ -40,7 +40,7 @@ from pytest_nrf_fota.firmware.validation_info import (
 from pytest_nrf_fota.firmware.validation_info import STRUCT as VALIDATION_STRUCT
 
 Raise: TypeAlias = Literal["+1", "keep"]
-# With monotonic counters (facts/dual-stage-boot.md, 2.1).
+# With monotonic counters (sdk-nrf include/fw_info_bare.h).
 HIGHEST_FW_INFO_VERSION = 32766
 HIGHEST_REVISION = 0xFFFF
 _VERSION_OFFSET_BYTES = 20

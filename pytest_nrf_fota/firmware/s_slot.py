@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.soc import NSIB_SOC
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 
@@ -48,7 +49,7 @@ def why_no_bootloader(image: McubootImage, s_slots: Sequence[range]) -> str:
     if slot is None:
         return f"starts at {image.reset_vector & ~1:#x}, outside S0 and S1"
     if fw_info_of(image) is None:
-        return f"starts in S{slot}, and has no fw_info of the nRF5340, which NSIB asks for"
+        return f"starts in S{slot}, and has no fw_info of the {NSIB_SOC.title}, which NSIB asks for"
     if len(image.data) > len(s_slots[slot]):
         return f"has {len(image.data)} bytes, and S{slot} {len(s_slots[slot])}"
     return ""

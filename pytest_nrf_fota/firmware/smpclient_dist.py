@@ -1,6 +1,6 @@
 """Real Zephyr + MCUboot firmware to run here, from the source distribution of `smpclient` 7.3.0.
 
-The package (Apache-2.0) ships prebuilt test firmware; facts/real-firmware-targets.md lists it. It
+The package (Apache-2.0) ships prebuilt test firmware. It
 is fetched when a test needs it, through pip, and only the files used are unpacked.
 
 In numbers (its `manifest.json`, imgtool, and runs in QEMU): `qemu_cortex_m0` is MCUboot swap using

@@ -1,6 +1,6 @@
 """The image trailer at the end of each slot: layout, decoding, swap decision.
 
-Source: facts/dual-stage-boot.md, 4.2 (BOOT_MAX_ALIGN 8, no encryption).
+Source: MCUboot bootutil_misc.c (BOOT_MAX_ALIGN 8, no encryption).
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """NSIB's validation info: hash, public key and signature behind a firmware.
 
-Source: facts/dual-stage-boot.md, 2.2.
+Source: sdk-nrf bl_validation.c.
 """
 
 import hashlib

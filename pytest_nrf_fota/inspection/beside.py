@@ -17,13 +17,20 @@ _HEX_NAMES = ("merged.hex", "merged_domains.hex", "mcuboot.hex")
 
 
 def board_as_built(board: BoardType, build: Build | None) -> BoardType:
-    """The board with the slots of a build, where the build has some that the board can hold."""
-    if build is None or build.layout is None:
+    """The board with the slots of a build and the way in which its MCUboot updates.
+
+    A build without MCUboot has no slots, whatever its devicetree says. Raises `PackageError` for
+    slots that the board cannot hold.
+    """
+    if build is None or build.has_no_mcuboot:
         return board
-    try:
-        return board.model_copy(update={"slots": slots_of(build.layout, board)})
-    except PackageError:
-        return board
+    mode = build.bootloader_mode
+    update: dict[str, object] = {}
+    if mode is not None:
+        update["boot"] = board.boot.model_copy(update={"bootloader_mode": mode})
+    if build.layout is not None:
+        update["slots"] = slots_of(build.layout, board)
+    return board.model_copy(update=update)
 
 
 def keys_beside(path: Path, board: BoardType, build: Build | None) -> tuple[KeyInFile, ...]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_nrf_fota.builds.kconfig import read_kconfig
+from pytest_nrf_fota.builds.kconfig import Kconfig, read_kconfig
 from pytest_nrf_fota.builds.partitions import Partition
 from pytest_nrf_fota.inspection.contents import FoundPartition, FoundSetting
 
@@ -32,10 +32,9 @@ SHOWN_SETTINGS = (
 def read_settings(config: Path, build: Path) -> tuple[FoundSetting, ...]:
     """The shown values of one `zephyr/.config`; the image is named after the folder above."""
     kconfig = read_kconfig(config)
-    top = config.parent.parent == build
     return tuple(
         FoundSetting(
-            image=_top_image(name) if top else kconfig.image,
+            image=image_name(kconfig, name, build),
             name=name,
             value=kconfig.values[name],
         )
@@ -44,7 +43,10 @@ def read_settings(config: Path, build: Path) -> tuple[FoundSetting, ...]:
     )
 
 
-def _top_image(setting: str) -> str:
+def image_name(kconfig: Kconfig, setting: str, build: Path) -> str:
+    """What the image is called that has this setting."""
+    if kconfig.path.parent.parent != build:
+        return kconfig.image
     # A child-image build has the application's values here, sysbuild its own.
     return "sysbuild" if setting.startswith("SB_") else "application"
 

@@ -34,6 +34,9 @@ class Role(Enum):
     UNKNOWN = "unknown"
 
 
+BOOTLOADER_ROLES = (Role.MCUBOOT_S0, Role.MCUBOOT_S1)
+
+
 class FoundKey(_Value):
     """A key, by its hash: SHA-256 of its DER (MCUboot), or 16 bytes of SHA-256(X||Y) (NSIB).
 
@@ -214,11 +217,23 @@ class Remark(_Value):
     text: str
 
 
+def warning(place: str, text: str) -> Remark:
+    """Something that is likely to make an upgrade fail, or a risk."""
+    return Remark(level="warning", place=place, text=text)
+
+
+def note(place: str, text: str) -> Remark:
+    """Something worth knowing."""
+    return Remark(level="note", place=place, text=text)
+
+
 class Contents(_Value):
     """Everything that was found in one file or build folder.
 
     `firmwares` are those without an MCUboot header around them; `files` are the files of a build
     folder that were read in turn. `network_provisioning` is what the network core's bootloader has.
+    `other_chips` are those for which a fw_info in it was made, `mcuboot_alone` is whether a hex
+    file has MCUboot at address 0 and no NSIB.
     """
 
     format_version: Literal[1] = 1
@@ -231,6 +246,8 @@ class Contents(_Value):
     accepts: tuple[FoundKey, ...] = ()
     provisioning: FoundProvisioning | None = None
     network_provisioning: FoundProvisioning | None = None
+    other_chips: tuple[str, ...] = ()
+    mcuboot_alone: bool = False
     trailers: tuple[FoundTrailer, ...] = ()
     segments: tuple[FoundSegment, ...] = ()
     others: tuple[FoundOther, ...] = ()

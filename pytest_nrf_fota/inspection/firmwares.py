@@ -56,10 +56,7 @@ def role_at(address: int, board: BoardType) -> Role:
     for slot, role in places:
         if slot is not None and slot.address <= address < slot.address + slot.size:
             return role
-    region = board.region_of(address, 1)
-    if region is not None and region.name.startswith("network"):
-        return Role.NETWORK_CORE
-    return Role.UNKNOWN
+    return Role.NETWORK_CORE if board.soc.is_network_flash(address) else Role.UNKNOWN
 
 
 def _believable(memory: SparseMemory) -> Iterator[FwInfo]:

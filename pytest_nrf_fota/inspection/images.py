@@ -28,7 +28,7 @@ from pytest_nrf_fota.firmware.s_slot import (
     why_no_bootloader,
 )
 from pytest_nrf_fota.firmware.tlv_names import flag_names, tlv_name
-from pytest_nrf_fota.firmware.trailer import trailer_size_bytes
+from pytest_nrf_fota.firmware.trailer import SWAP_INFO_FROM_END_BYTES, trailer_size_bytes
 from pytest_nrf_fota.inspection.contents import (
     FoundDependency,
     FoundFirmware,
@@ -43,6 +43,7 @@ from pytest_nrf_fota.inspection.sparse_memory import LARGEST_READ_BYTES, SparseM
 MOST_IMAGES = 32
 MOST_KEYS = 16
 _MOST_CANDIDATES = 4096
+FOR_ANOTHER_CHIP = "this image is for another chip"
 _SHOWN_TLV_BYTES = 64
 _TLV_AREAS_BYTES = 2 * 0x10000
 _MAGIC = IMAGE_MAGIC.to_bytes(4, "little")
@@ -107,7 +108,7 @@ def role_of(image: McubootImage, board: BoardType) -> tuple[Role, str]:
         return Role.UNKNOWN, f"it is {hiding.value}, so its code cannot be seen"
     chip = next(foreign_chips_in(image.payload), None)
     if chip is not None:
-        return Role.UNKNOWN, f"its fw_info is for {chip}: this image is for another chip"
+        return Role.UNKNOWN, f"its fw_info is for {chip}: {FOR_ANOTHER_CHIP}"
     try:
         slot = s_slot_of(image, s_slot_ranges(board))
         role = role_at(image.reset_vector, board)
@@ -194,8 +195,10 @@ def describe_image(
 def room_for(role: Role, board: BoardType) -> int | None:
     """The largest image that the slot takes, header and TLVs included.
 
-    A primary slot needs one sector for swap using move and whole sectors for the trailer
-    (facts/dual-stage-boot.md, 4.2 and 4.3); an S slot can be filled.
+    What MCUboot leaves of a primary slot depends on how it updates (mcu-tools/mcuboot v2.4.0,
+    boot/bootutil/src/bootutil_misc.c, bootutil_max_image_size): all but the trailer's fixed fields
+    where it overwrites; where it swaps by moving, what lies before the trailer's sectors, less the
+    one sector that it moves by. An S slot can be filled.
     """
     slots = board.slots
     if role is Role.MCUBOOT_S0 and slots.s0 is not None:
@@ -204,6 +207,11 @@ def room_for(role: Role, board: BoardType) -> int | None:
         return slots.s1.size
     region = board.region_of(slots.primary.address, slots.primary.size)
     if role is not Role.APPLICATION or region is None:
+        return None
+    mode = board.boot.bootloader_mode
+    if mode == "overwrite_only":
+        return slots.primary.size - SWAP_INFO_FROM_END_BYTES
+    if mode not in ("swap_move", "swap_offset"):
         return None
     sector_bytes = region.page_size
     sectors = -(-slots.primary.size // sector_bytes)

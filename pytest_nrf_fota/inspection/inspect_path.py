@@ -1,14 +1,17 @@
 """Look into whatever the user names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.builds.build import build_around
+from pytest_nrf_fota.builds.build import Build, build_around
+from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.inspection.beside import board_as_built, keys_beside
-from pytest_nrf_fota.inspection.contents import Contents, Remark
+from pytest_nrf_fota.inspection.build_remarks import without_mcuboot
+from pytest_nrf_fota.inspection.contents import Contents, Remark, note
 from pytest_nrf_fota.inspection.known_keys import KeyInFile, KeysAtHand
+from pytest_nrf_fota.inspection.network_core import on_hex_file
 from pytest_nrf_fota.inspection.read_build import inspect_build
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
 from pytest_nrf_fota.inspection.read_package import inspect_package
@@ -29,21 +32,37 @@ def inspect_path(path: Path, board: BoardType, given: Sequence[KeyInFile] = ()) 
     """
     keys = KeysAtHand(tuple(given))
     build = build_around(path) if path.is_file() else None
-    as_built = board_as_built(board, build)
+    as_built = _board_of(board, build)
     if path.is_file():
         keys = keys.with_build(keys_beside(path, as_built, build))
     contents = _read(path, as_built, keys)
-    if build is not None and build.layout is not None and as_built.slots != board.slots:
-        remark = Remark(
-            level="note",
-            place=path.name,
-            text=f"Slots are those of its build ({build.layout.source}), not of {board.name}.",
+    if path.is_file():
+        remarks = (*_on_build(path, build, board, as_built), *contents.remarks)
+        on_network_core = on_hex_file(path, contents, build, board)
+        contents = contents.model_copy(update={"remarks": (*remarks, *on_network_core)})
+    files = tuple(one.model_copy(update={"remarks": remarks_on(one)}) for one in contents.files)
+    return contents.model_copy(update={"files": files, "remarks": remarks_on(contents)})
+
+
+def _board_of(board: BoardType, build: Build | None) -> BoardType:
+    try:
+        return board_as_built(board, build)
+    except PackageError:
+        return board
+
+
+def _on_build(
+    path: Path, build: Build | None, board: BoardType, as_built: BoardType
+) -> Iterator[Remark]:
+    if build is None:
+        return
+    if build.has_no_mcuboot:
+        yield without_mcuboot(build)
+    elif build.layout is not None and as_built.slots != board.slots:
+        yield note(
+            path.name,
+            f"Slots are those of its build ({build.layout.source}), not of {board.name}.",
         )
-        contents = contents.model_copy(update={"remarks": (*contents.remarks, remark)})
-    files = tuple(
-        one.model_copy(update={"remarks": remarks_on(one, board)}) for one in contents.files
-    )
-    return contents.model_copy(update={"files": files, "remarks": remarks_on(contents, board)})
 
 
 def _read(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:

@@ -1,6 +1,6 @@
 """What lies in a memory: a hex file, a dump, a single image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.boards.board import BoardType
@@ -29,6 +29,7 @@ from pytest_nrf_fota.inspection.contents import (
     FoundTrailer,
     Remark,
     Role,
+    warning,
 )
 from pytest_nrf_fota.inspection.firmwares import Placed, find_firmwares
 from pytest_nrf_fota.inspection.images import (
@@ -56,7 +57,7 @@ class MemoryContents:
     """What was found in one memory.
 
     `bootloader_keys` are those that could check an image. `boots_mcuboot_alone`: MCUboot lies at
-    address 0, with no NSIB before it.
+    address 0, with no NSIB before it. `other_chips`: for which a fw_info in it was made.
     """
 
     images: tuple[FoundImage, ...]
@@ -68,6 +69,7 @@ class MemoryContents:
     network_provisioning: FoundProvisioning | None
     trailers: tuple[FoundTrailer, ...]
     remarks: tuple[Remark, ...]
+    other_chips: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -121,6 +123,7 @@ def inspect_memory(
         for one in placed_images
     )
     inside = [(one.address, one.end) for one in placed_images]
+    foreign = tuple(_find_foreign(memory))
     firmwares = tuple(
         one.found
         for one in placed
@@ -146,9 +149,10 @@ def inspect_memory(
         if has_addresses
         else None,
         trailers=_trailers(memory, board, has_addresses),
+        other_chips=tuple(dict.fromkeys(chip for _, chip in foreign)),
         remarks=(
             *_broken_images(memory, board, has_addresses, [one.address for one in placed_images]),
-            *_foreign_firmwares(memory, inside),
+            *_foreign_firmwares(foreign, inside),
         ),
     )
 
@@ -204,17 +208,23 @@ def _boots_mcuboot_alone(
     return is_mcuboot_alone(code_at_0(memory, end), has_application=has_application)
 
 
-def _foreign_firmwares(memory: SparseMemory, images: Sequence[tuple[int, int]]) -> Iterator[Remark]:
-    """fw_info of other chips outside of images; of an image it is said what the image is."""
+def _find_foreign(memory: SparseMemory) -> Iterator[tuple[int, str]]:
+    """Every fw_info of another chip: where it lies, and the chip."""
     for address in memory.find(COMMON_MAGIC):
-        if any(start <= address < end for start, end in images):
-            continue
         chip = chip_of_foreign_fw_info(memory.read(address, FW_INFO_STRUCT.size))
         if chip is not None:
-            yield Remark(
-                level="warning",
-                place=f"fw_info at 0x{address:x}",
-                text=f"fw_info for {chip}: this firmware is for another chip.",
+            yield address, chip
+
+
+def _foreign_firmwares(
+    foreign: Iterable[tuple[int, str]], images: Sequence[tuple[int, int]]
+) -> Iterator[Remark]:
+    """Those outside of images; of an image it is said what the image is."""
+    for address, chip in foreign:
+        if not any(start <= address < end for start, end in images):
+            yield warning(
+                f"fw_info at 0x{address:x}",
+                f"fw_info for {chip}: this firmware is for another chip.",
             )
 
 

@@ -19,9 +19,8 @@ from pytest_nrf_fota.inspection.contents import (
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
-# Partition `provision` before the firmware in the network core's flash, where NCS puts it; it lies
-# elsewhere in NCS 2.1.0 (seen in public builds: right behind b0n's own code, no larger).
-_NETWORK_PROVISIONING_ADDRESS = 0x01008580
+# In NCS 2.1.0 it does not lie right before the firmware (seen in public builds: right behind b0n's
+# own code, no larger).
 _SEARCHED_BYTES = 0x400
 _FIELDS_BYTES = 12
 _WORD = struct.Struct("<I")
@@ -51,15 +50,14 @@ def provisioning_of_network_core(
     """
     places = [
         *(place for address in firmware_addresses for place in _naming(memory, address)),
-        board.slots.network_provisioning_address,
-        _NETWORK_PROVISIONING_ADDRESS,
+        board.network_provisioning,
+        None if board.soc.network_layout is None else board.soc.network_layout.provisioning_address,
     ]
     for address in places:
         if address is None or not memory.holds(address + ADDRESSES_OFFSET_BYTES, _FIELDS_BYTES):
             continue
         data = parse_provisioning(memory.read, address)
-        region = None if data is None else board.region_of(data.s0_address, 1)
-        if data is not None and region is not None and region.name.startswith("network"):
+        if data is not None and board.soc.is_network_flash(data.s0_address):
             return describe_provisioning(_without_code(data), address, keys)
     return None
 

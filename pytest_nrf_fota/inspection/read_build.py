@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.builds.build import Layout, read_build
-from pytest_nrf_fota.builds.files import find_build_files
-from pytest_nrf_fota.builds.slots import slots_of
+from pytest_nrf_fota.builds.build import Build, Layout, read_build
+from pytest_nrf_fota.builds.files import BuildFiles, find_build_files
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.inspection.beside import keys_of_hex_files
+from pytest_nrf_fota.inspection.beside import board_as_built, keys_of_hex_files
+from pytest_nrf_fota.inspection.build_remarks import remarks_on_build
 from pytest_nrf_fota.inspection.build_settings import found_partition, read_settings
 from pytest_nrf_fota.inspection.contents import (
     Container,
@@ -15,6 +15,7 @@ from pytest_nrf_fota.inspection.contents import (
     FoundOther,
     FoundPartition,
     Remark,
+    warning,
 )
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
@@ -26,15 +27,17 @@ def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     files = find_build_files(folder)
     contents: list[Contents] = []
     remarks: list[Remark] = []
-    layout: Layout | None = None
+    build: Build | None = None
+    as_named, takes_its_slots = board, False
     try:
-        layout = read_build(folder).layout
-        if layout is not None:
-            board = board.model_copy(update={"slots": slots_of(layout, board)})
+        build = read_build(folder)
+        takes_its_slots = build.layout is not None and not build.has_no_mcuboot
+        board = board_as_built(board, build)
     except PackageError as error:
+        takes_its_slots = False
         remarks.append(_unreadable(Path(error.where), folder, error))
     keys = keys.with_build(keys_of_hex_files((*files.hex_files, *files.image_hex_files), board))
-    for path in (*files.hex_files, *files.packages):
+    for path in (*_shown_hex_files(files), *files.packages):
         try:
             one = _inspect_artifact(path, board, keys)
         except PackageError as error:
@@ -54,6 +57,8 @@ def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
             others.append(_other(path, folder))
         else:
             contents.append(one)
+    if build is not None:
+        remarks += remarks_on_build(build, contents, as_named, takes_its_slots=takes_its_slots)
     return Contents(
         path=str(folder),
         container=Container.BUILD,
@@ -62,11 +67,18 @@ def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
         settings=tuple(
             setting for config in files.configs for setting in read_settings(config, folder)
         ),
-        partitions=_partitions(layout),
+        partitions=_partitions(None if build is None else build.layout),
         files=tuple(contents),
         others=tuple(others),
         remarks=tuple(remarks),
     )
+
+
+def _shown_hex_files(files: BuildFiles) -> tuple[Path, ...]:
+    """The merged ones; of a build without the partition manager those of each image."""
+    if files.hex_files or files.main_partitions is not None:
+        return files.hex_files
+    return files.image_hex_files
 
 
 def _inspect_artifact(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
@@ -84,4 +96,5 @@ def _other(path: Path, folder: Path) -> FoundOther:
 
 
 def _unreadable(path: Path, folder: Path, error: PackageError) -> Remark:
-    return Remark(level="warning", place=str(path.relative_to(folder)), text=error.what)
+    place = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return warning(str(place), error.what)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.given_file import require_file
+from pytest_nrf_fota.firmware.given_file import read_at_most, require_file
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.firmware.multi_image import read_multi_image
 from pytest_nrf_fota.inspection.contents import Container, Contents, FoundSegment, Remark
@@ -41,7 +41,11 @@ def inspect_hex(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
         )
     shown = tuple(_describe_segment(s, board) for s in segments[:MOST_SEGMENTS_SHOWN])
     return _contents(path, Container.HEX, board, found).model_copy(
-        update={"segments": shown, "remarks": tuple(remarks)}
+        update={
+            "segments": shown,
+            "remarks": tuple(remarks),
+            "mcuboot_alone": found.boots_mcuboot_alone,
+        }
     )
 
 
@@ -60,7 +64,9 @@ def inspect_bin(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
         raise PackageError(
             found.remarks[0].text,
             where=str(path),
-            next_step="Copy the file again, or build it again, for this board.",
+            next_step=f"Give a file of a build for {board.name}."
+            if found.other_chips
+            else "Copy the file again, or build it again.",
         )
     if found.is_empty:
         raise PackageError(
@@ -76,22 +82,12 @@ def inspect_bin(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
 def read_bin(path: Path) -> bytes:
     """The whole file. Raises `PackageError` where it is missing, too large or an ELF file."""
     require_file(path, "The file")
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_BIN_BYTES + 1)
-    except OSError as error:
-        raise PackageError(
-            f"The file cannot be read: {error.strerror}.",
-            where=str(path),
-            next_step="Check its permissions.",
-        ) from error
-    if len(data) > LARGEST_BIN_BYTES:
-        raise PackageError(
-            f"The file has {path.stat().st_size} bytes; no memory of the kit holds more than "
-            f"{LARGEST_BIN_BYTES}.",
-            where=str(path),
-            next_step="Give the build's .bin, .hex or .zip.",
-        )
+    data = read_at_most(
+        path,
+        LARGEST_BIN_BYTES,
+        why="no memory of the kit holds more than that",
+        next_step="Give the build's .bin, .hex or .zip.",
+    )
     if data.startswith(_ELF_MAGIC):
         raise PackageError(
             "The file is an ELF file, which holds neither headers nor signatures.",
@@ -114,6 +110,7 @@ def _contents(
         accepts=found.accepts,
         provisioning=found.provisioning,
         network_provisioning=found.network_provisioning,
+        other_chips=found.other_chips,
         trailers=found.trailers,
         remarks=found.remarks,
     )

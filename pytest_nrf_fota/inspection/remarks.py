@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator
 
-from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.inspection.contents import (
+    BOOTLOADER_ROLES,
     Container,
     Contents,
     FoundFirmware,
     FoundImage,
     Remark,
     Role,
+    note,
+    warning,
 )
-from pytest_nrf_fota.wires.probe import Core
+from pytest_nrf_fota.inspection.images import FOR_ANOTHER_CHIP
 
-# With monotonic counters NSIB stores twice the version in 16 bits (facts/dual-stage-boot.md, 2.1).
+# With monotonic counters NSIB stores twice the version in 16 bits (sdk-nrf include/fw_info_bare.h).
 HIGHEST_FW_INFO_VERSION = 32766
-_BOOTLOADER_ROLES = (Role.MCUBOOT_S0, Role.MCUBOOT_S1)
 
 
-def remarks_on(contents: Contents, board: BoardType) -> tuple[Remark, ...]:
+def remarks_on(contents: Contents) -> tuple[Remark, ...]:
     """All remarks on one file, warnings first; those that its reader made come with them."""
     found = [
         *contents.remarks,
@@ -28,43 +28,30 @@ def remarks_on(contents: Contents, board: BoardType) -> tuple[Remark, ...]:
         *_on_provisioning(contents),
         *_on_trailers(contents),
         *_on_bootloader_variants(contents),
-        *_on_settings(contents),
-        *_on_board_of_build(contents, board),
-        *_on_partitions(contents, board),
-        *_on_network_core(contents, board),
-        *_on_versions_of_build(contents),
     ]
     unique = list(dict.fromkeys(found))
     return tuple(sorted(unique, key=lambda remark: remark.level != "warning"))
-
-
-def _warning(place: str, text: str) -> Remark:
-    return Remark(level="warning", place=place, text=text)
-
-
-def _note(place: str, text: str) -> Remark:
-    return Remark(level="note", place=place, text=text)
 
 
 def _on_images(contents: Contents) -> Iterator[Remark]:
     for image in contents.images:
         yield from _on_integrity(image)
         if image.room_bytes is not None and image.size_bytes > image.room_bytes:
-            yield _warning(
+            yield warning(
                 image.name,
                 f"The image has {image.size_bytes} bytes; its slot leaves {image.room_bytes} "
-                "beside what swap using move needs.",
+                "beside what MCUboot keeps there.",
             )
         yield from _on_role(image)
         yield from _on_kind(image)
         if image.key is not None and image.key.published_as is not None:
-            yield _warning(
+            yield warning(
                 image.name,
                 f"Signed with a key that everybody has: {image.key.published_as}. Fine for tests, "
                 "not for products.",
             )
         if not _accepted_by_itself(image):
-            yield _warning(
+            yield warning(
                 image.name,
                 "The MCUboot in it does not accept the key that it is signed with: once it runs, "
                 "it refuses whatever that key signs.",
@@ -78,54 +65,56 @@ def _on_role(image: FoundImage) -> Iterator[Remark]:
     if not reason or (image.role is Role.UNKNOWN and _hides_its_code(image)):
         return
     if image.role is Role.APPLICATION and not _hides_its_code(image):
-        yield _warning(
+        yield warning(
             image.name,
             f"An application {reason}. Give the board file of its layout (--board, --board-dir).",
         )
+    elif reason.endswith(FOR_ANOTHER_CHIP):
+        yield warning(image.name, f"{reason[0].upper()}{reason[1:]}.")
     elif image.role is Role.UNKNOWN:
-        yield _warning(
+        yield warning(
             image.name,
             f"Unknown: {reason}. Is it for another board or another partition layout (--board, "
             "--board-dir)?",
         )
     else:
-        yield _note(image.name, f"{reason[0].upper()}{reason[1:]}.")
+        yield note(image.name, f"{reason[0].upper()}{reason[1:]}.")
 
 
 def _on_kind(image: FoundImage) -> Iterator[Remark]:
     """What a MCUboot must be built for to take such an image."""
     if _is_flagged(image, "ENCRYPTED"):
-        yield _note(
+        yield note(
             image.name,
             "Encrypted: hash and signature are over the plain text, so neither is checked here. "
             "Only a MCUboot with CONFIG_BOOT_ENCRYPT_IMAGE and the private key takes it.",
         )
     if _is_flagged(image, "COMPRESSED"):
-        yield _note(
+        yield note(
             image.name,
             "Compressed: hash and signature are over the compressed image. Only a MCUboot with "
             "CONFIG_BOOT_DECOMPRESSION takes it.",
         )
     if "ROM_FIXED" in image.flags:
-        yield _note(
+        yield note(
             image.name,
             f"Made for direct XIP: it runs where it lies, at {image.load_address:#x} (imgtool "
             "--rom-fixed), and a MCUboot that swaps or overwrites ignores that.",
         )
     if image.carries_public_key:
-        yield _warning(
+        yield warning(
             image.name,
             "It carries the whole public key (imgtool --public-key-format full). A MCUboot without "
             "CONFIG_BOOT_HW_KEY looks for the key's hash, finds none, and refuses it.",
         )
     if image.signs_content:
-        yield _note(
+        yield note(
             image.name,
             "The signature is over the image itself (imgtool --pure): only a MCUboot with "
             "CONFIG_BOOT_SIGNATURE_TYPE_PURE takes it.",
         )
     elif image.hash_algorithm not in (None, "sha256"):
-        yield _note(
+        yield note(
             image.name,
             f"Hashed by {hash_words(image.hash_algorithm)}: a MCUboot that was built for SHA-256, "
             "the default, refuses it.",
@@ -153,24 +142,24 @@ def _accepted_by_itself(image: FoundImage) -> bool:
 
 def _on_integrity(image: FoundImage) -> Iterator[Remark]:
     if image.hash_is_right is False:
-        yield _warning(
+        yield warning(
             image.name,
             "The hash does not fit the content: MCUboot refuses this image."
             if image.hash
             else "The image has no hash: MCUboot refuses it.",
         )
     if image.signature is None:
-        yield _warning(image.name, "Not signed: only an MCUboot without a key takes it.")
+        yield warning(image.name, "Not signed: only an MCUboot without a key takes it.")
     elif image.signature_is_right is False:
-        yield _warning(image.name, "The signature is not of the key that the image names.")
+        yield warning(image.name, "The signature is not of the key that the image names.")
 
 
 def _on_versions(image: FoundImage) -> Iterator[Remark]:
     firmware = image.firmware
-    if firmware is None or image.role not in _BOOTLOADER_ROLES:
+    if firmware is None or image.role not in BOOTLOADER_ROLES:
         return
     if image.version == "0.0.0":
-        yield _warning(
+        yield warning(
             image.name,
             f"fw_info has version {firmware.version}, the MCUboot header still 0.0.0: an image "
             "list shows every such bootloader alike, and downgrade prevention refuses it. Raise "
@@ -178,7 +167,7 @@ def _on_versions(image: FoundImage) -> Iterator[Remark]:
         )
     manifest = image.manifest
     if manifest and manifest.version_b0 and manifest.version_b0 != str(firmware.version):
-        yield _note(
+        yield note(
             image.name,
             f"The manifest says version_B0 {manifest.version_b0}, the image itself "
             f"{firmware.version}: NSIB goes by the image (before NCS 3.0 the manifest takes the "
@@ -194,37 +183,38 @@ def _on_firmwares(contents: Contents) -> Iterator[Remark]:
 
 
 def _on_firmware(place: str, firmware: FoundFirmware) -> Iterator[Remark]:
+    who = checker_of(firmware)
     if not firmware.is_valid:
-        yield _warning(place, "NSIB has invalidated this firmware: it will not boot again.")
+        yield warning(place, f"{who} has invalidated this firmware: it will not boot again.")
     if firmware.version > HIGHEST_FW_INFO_VERSION:
-        yield _warning(
+        yield warning(
             place,
             f"fw_info version {firmware.version} is above {HIGHEST_FW_INFO_VERSION}, the greatest "
             "that NSIB's counters can hold.",
         )
     if firmware.key is None:
-        if firmware.role in _BOOTLOADER_ROLES:
-            yield _warning(place, "No NSIB signature behind this firmware: NSIB refuses it.")
+        if firmware.role in BOOTLOADER_ROLES:
+            yield warning(place, "No NSIB signature behind this firmware: NSIB refuses it.")
         return
     if firmware.hash_is_right is False:
-        yield _warning(place, "NSIB's hash does not fit the firmware: NSIB refuses it.")
+        yield warning(place, f"{who}'s hash does not fit the firmware: {who} refuses it.")
     if firmware.signature_is_right is False:
-        yield _warning(place, "NSIB's signature is not of the key beside it: NSIB refuses it.")
+        yield warning(place, f"{who}'s signature is not of the key beside it: {who} refuses it.")
     if firmware.provisioned is False:
-        yield _warning(
+        yield warning(
             place,
             f"Signed for NSIB with key {firmware.key.hash}, which is not in this file's "
             "provisioning data: NSIB refuses it. Was the signing key generated anew by the build "
             "(set CONFIG_SB_SIGNING_KEY_FILE)?",
         )
     if firmware.key.published_as is not None:
-        yield _note(place, f"NSIB key is public: {firmware.key.published_as}.")
+        yield note(place, f"{who} key is public: {firmware.key.published_as}.")
 
 
 def _on_provisioning(contents: Contents) -> Iterator[Remark]:
-    bootloaders = [one for one in contents.firmwares if one.role in _BOOTLOADER_ROLES]
+    bootloaders = [one for one in contents.firmwares if one.role in BOOTLOADER_ROLES]
     if contents.container is Container.HEX and bootloaders and contents.provisioning is None:
-        yield _warning(
+        yield warning(
             "provisioning",
             "It holds a MCUboot for an S slot and no provisioning data, without which NSIB knows "
             "no key: a kit that was erased completely does not boot this. The build's merged.hex "
@@ -234,31 +224,29 @@ def _on_provisioning(contents: Contents) -> Iterator[Remark]:
     if provisioning is None:
         return
     if not any(not key.invalidated for key in provisioning.keys):
-        yield _warning("provisioning", "It holds no valid key: NSIB boots nothing.")
+        yield warning("provisioning", "It holds no valid key: NSIB boots nothing.")
     for counter in provisioning.counters:
         if counter.slots and counter.used_slots == counter.slots:
-            yield _warning(
+            yield warning(
                 "provisioning", "All slots of a monotonic counter are used: no newer version fits."
             )
 
 
 def _on_trailers(contents: Contents) -> Iterator[Remark]:
     for trailer in contents.trailers:
-        yield _note(
-            f"{trailer.slot} trailer", f"{trailer.meaning[0].upper()}{trailer.meaning[1:]}."
-        )
+        yield note(f"{trailer.slot} trailer", f"{trailer.meaning[0].upper()}{trailer.meaning[1:]}.")
 
 
 def _on_bootloader_variants(contents: Contents) -> Iterator[Remark]:
-    images = [image for image in contents.images if image.role in _BOOTLOADER_ROLES]
+    images = [image for image in contents.images if image.role in BOOTLOADER_ROLES]
     roles = {image.role for image in images}
     place = contents.path.rsplit("/", 1)[-1]
     if contents.container is Container.PACKAGE and len(roles) == 1:
         (only,) = roles
         slot = _slot_word(only)
-        yield _note(place, f"Only the variant for {slot}: it fits a kit that runs the other slot.")
+        yield note(place, f"Only the variant for {slot}: it fits a kit that runs the other slot.")
     if len(roles) == 2 and contents.container is Container.PACKAGE:
-        yield _note(
+        yield note(
             place,
             "Both S variants are in it: send only the one for the slot that is NOT running "
             "(`Attempting to boot slot 0.` -> the S1 file). Sent one after the other, the second "
@@ -266,137 +254,22 @@ def _on_bootloader_variants(contents: Contents) -> Iterator[Remark]:
         )
         fw_versions = {image.firmware.version for image in images if image.firmware}
         if len(fw_versions) > 1 or len({image.version for image in images}) > 1:
-            yield _warning(place, "The two S variants have different versions.")
-    alone = {one.role: one for one in contents.firmwares if one.role in _BOOTLOADER_ROLES}
+            yield warning(place, "The two S variants have different versions.")
+    alone = {one.role: one for one in contents.firmwares if one.role in BOOTLOADER_ROLES}
     if len(alone) == 2 and contents.container is Container.HEX:
         s0, s1 = alone[Role.MCUBOOT_S0], alone[Role.MCUBOOT_S1]
         starts = "S0" if s0.version >= s1.version else "S1"
-        yield _note(
+        yield note(
             place,
             f"Both S slots hold a firmware, versions {s0.version} and {s1.version}: NSIB starts "
             f"{starts}.",
         )
 
 
-def _on_settings(contents: Contents) -> Iterator[Remark]:
-    values = {(one.image, one.name): one.value for one in contents.settings}
-    for (image, name), value in values.items():
-        if name in _NSIB_KEY_SETTINGS and not value:
-            yield _warning(
-                f"{image}, {name}",
-                "Empty: NSIB's key is generated in the build folder, a pristine build makes "
-                "another one, and kits refuse what that signs. Name a key file that you keep.",
-            )
-    versions: dict[str, str] = {
-        image: value
-        for (image, name), value in values.items()
-        if name == "CONFIG_FW_INFO_FIRMWARE_VERSION"
-    }
-    bootloader = versions.get("mcuboot")
-    others = {image: value for image, value in versions.items() if image in ("application", "app")}
-    for image, value in others.items():
-        if bootloader is not None and value != bootloader:
-            yield _note(
-                image,
-                f"CONFIG_FW_INFO_FIRMWARE_VERSION is {value} here and {bootloader} in mcuboot: "
-                "what NSIB compares is mcuboot's.",
-            )
-
-
-def _on_board_of_build(contents: Contents, board: BoardType) -> Iterator[Remark]:
-    foreign: dict[str, list[str]] = {}
-    for one in contents.settings:
-        if one.name == "CONFIG_BOARD" and not _is_of_board(one.value, board):
-            foreign.setdefault(one.value, []).append(one.image)
-    for name, images in foreign.items():
-        yield _warning(
-            ", ".join(images),
-            f"CONFIG_BOARD is {name}: this is a build for another board than {board.name}, and "
-            "what is said here of slots and roles does not hold for it. Is it the right folder?",
-        )
-
-
-_NSIB_KEY_SETTINGS = ("CONFIG_SB_SIGNING_KEY_FILE", "SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE")
-
-
-def _is_of_board(config_board: str, board: BoardType) -> bool:
-    """Whether a CONFIG_BOARD names the board, for either core; so does any where none is known."""
-    known = (*board.manifest_boards, *board.platforms)
-    return not known or any(
-        is_same_board(config_board, known, is_for_network_core=is_network)
-        for is_network in (False, True)
-    )
-
-
-def _on_partitions(contents: Contents, board: BoardType) -> Iterator[Remark]:
-    partitions = {one.name: one for one in contents.partitions}
-    slots = (
-        ("s0", board.slots.s0),
-        ("s1", board.slots.s1),
-        ("mcuboot_primary", board.slots.primary),
-    )
-    if board.slots.s0 is not None and "mcuboot_primary" in partitions and "s0" not in partitions:
-        yield _note("layout", "The build has no S0 and S1, so no NSIB: MCUboot lies at 0.")
-    for name, slot in slots:
-        found = partitions.get(name)
-        if found is None or slot is None:
-            continue
-        if (found.address, found.size_bytes) != (slot.address, slot.size):
-            yield _note(
-                "layout",
-                f"{name} is {found.address:#x}, {found.size_bytes:#x} bytes, in board {board.name} "
-                f"{slot.address:#x}, {slot.size:#x} bytes: the build's is taken.",
-            )
-
-
-def _on_network_core(contents: Contents, board: BoardType) -> Iterator[Remark]:
-    if Core.NETWORK not in board.probe.recover:
-        return
-    files = contents.files if contents.container is Container.BUILD else (contents,)
-    hex_files = [one for one in files if one.container is Container.HEX]
-    memories = {
-        segment.memory
-        for one in hex_files
-        for segment in one.segments
-        if segment.memory is not None
-    }
-    is_whole = contents.container is Container.BUILD or "application flash" in memories
-    if hex_files and is_whole and not any(name.startswith("network") for name in memories):
-        yield _note(
-            "network core",
-            "None: there is nothing for the network core here, and recovering a kit erases it. An "
-            "application whose Bluetooth controller runs there needs its hex file as well.",
-        )
-
-
-def _on_versions_of_build(build: Contents) -> Iterator[Remark]:
-    baseline = [
-        firmware.version
-        for one in build.files
-        if one.container is Container.HEX
-        for firmware in _bootloader_firmwares(one)
-    ]
-    updates = [
-        firmware.version
-        for one in build.files
-        if one.container is Container.PACKAGE
-        for firmware in _bootloader_firmwares(one)
-    ]
-    if baseline and updates and max(updates) <= max(baseline):
-        yield _note(
-            "versions",
-            f"The hex file and the update of MCUboot have fw_info version {max(baseline)} and "
-            f"{max(updates)}: on a kit with this hex file NSIB keeps what it has. `nrf-fota "
-            "resign` makes the next version of the update without a build.",
-        )
-
-
-def _bootloader_firmwares(contents: Contents) -> Iterator[FoundFirmware]:
-    inside = [image.firmware for image in contents.images if image.firmware is not None]
-    for firmware in (*inside, *contents.firmwares):
-        if firmware.role in _BOOTLOADER_ROLES:
-            yield firmware
-
-
 def _slot_word(role: Role) -> str:
     return "S0" if role is Role.MCUBOOT_S0 else "S1"
+
+
+def checker_of(firmware: FoundFirmware) -> str:
+    """Which bootloader reads its fw_info: NSIB, or b0n on the network core."""
+    return "b0n" if firmware.role is Role.NETWORK_CORE else "NSIB"

@@ -23,7 +23,7 @@ from pytest_nrf_fota.inspection.contents import (
     Role,
 )
 from pytest_nrf_fota.inspection.printable_contents import printable_contents
-from pytest_nrf_fota.inspection.remarks import hash_words
+from pytest_nrf_fota.inspection.remarks import checker_of, hash_words
 
 _CONTAINER_WORDS = {
     Container.BIN: "binary",
@@ -33,6 +33,8 @@ _CONTAINER_WORDS = {
     Container.BUILD: "build folder",
 }
 _SHORT_HASH_CHARS = 8
+# Where the network core boots from (nRF5340 Product Specification, memory map).
+_NETWORK_FLASH_ADDRESS = 0x0100_0000
 _TLV_NAMES_SHOWN = 12
 
 
@@ -49,7 +51,7 @@ def _print_file(contents: Contents, console: Console) -> None:
     for firmware in contents.firmwares:
         _print_block(
             console,
-            f"{role_words(firmware.role)}, fw_info at 0x{firmware.offset_bytes:x}",
+            f"{_firmware_words(firmware)}, fw_info at 0x{firmware.offset_bytes:x}",
             _firmware_lines(firmware),
         )
     if contents.accepts:
@@ -99,6 +101,16 @@ def role_words(role: Role) -> str:
             return "unknown"
         case _:
             assert_never(role)
+
+
+def _firmware_words(firmware: FoundFirmware) -> str:
+    return "b0n" if _is_b0n(firmware) else role_words(firmware.role)
+
+
+def _is_b0n(firmware: FoundFirmware) -> bool:
+    """Whether it is the network core's bootloader, which nothing checks."""
+    starts_core = firmware.firmware_address == _NETWORK_FLASH_ADDRESS
+    return firmware.role is Role.NETWORK_CORE and starts_core and firmware.key is None
 
 
 def _image_words(image: FoundImage) -> str:
@@ -170,7 +182,7 @@ def _image_row(image: FoundImage) -> tuple[str, ...]:
 
 def _firmware_row(firmware: FoundFirmware) -> tuple[str, ...]:
     return (
-        role_words(firmware.role),
+        _firmware_words(firmware),
         f"0x{firmware.boot_address:x}",
         "-",
         str(firmware.version),
@@ -269,13 +281,16 @@ def _firmware_lines(firmware: FoundFirmware) -> list[tuple[str, str]]:
             f"version {firmware.version}, 0x{firmware.firmware_address:x}-0x{end:x}, {validity}",
         )
     ]
+    who = checker_of(firmware)
+    if _is_b0n(firmware):
+        return lines
     if firmware.key is None:
-        return [*lines, ("NSIB", "no signature")]
+        return [*lines, (who, "no signature")]
     hash_word = "right" if firmware.hash_is_right else "WRONG"
     signature_word = "right" if firmware.signature_is_right else "WRONG"
-    lines.append(("NSIB", f"hash {hash_word}, signature {signature_word}"))
+    lines.append((who, f"hash {hash_word}, signature {signature_word}"))
     known = {None: "", True: " (provisioned)", False: " (NOT provisioned)"}[firmware.provisioned]
-    return [*lines, ("NSIB key", f"{_key_words(firmware.key)}{known}")]
+    return [*lines, (f"{who} key", f"{_key_words(firmware.key)}{known}")]
 
 
 def _key_words(key: FoundKey) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ncs import RELEASES, Release
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot
@@ -19,7 +20,7 @@ from pytest_nrf_fota.firmware.dfu_package import PackageKind
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
-from pytest_nrf_fota.firmware.mcuboot_strings import ncs_profile_of
+from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
@@ -31,8 +32,7 @@ from pytest_nrf_fota.sim.boot.pcd import PcdCommand
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashError, MemoryLayout
-from pytest_nrf_fota.sim.memories import MEMORIES, NET_FLASH, program
-from pytest_nrf_fota.sim.profile import PROFILES, SSlotUpdate
+from pytest_nrf_fota.sim.memories import memories_of_board, program
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.messages import ImageState
 
@@ -64,11 +64,11 @@ class Bench:
         self.slots = slot_map_of(board)
         self._assumed = AssumedFirmware(mcuboot_of(board), app_of(board))
         clock = VirtualClock()
-        self._flash = Flash(MEMORIES, clock)
+        self._flash = Flash(memories_of_board(board), clock)
         self._clock = clock
         self._pcd_command = PcdCommand()
         self._load(segments)
-        self.profile = PROFILES[ncs or self._release_on_board() or board.boot.ncs]
+        self.profile = RELEASES[ncs] if ncs else self._release_on_board() or board.boot.release
         self.halted = ""
         self._boots = BootReader(board.boot)
         self.chain = self._make_chain()
@@ -110,7 +110,7 @@ class Bench:
         versions = [info.version if info and info.is_valid else -1 for info in infos]
         if max(versions) < 0:
             return None
-        # Ties go to S0 (facts/dual-stage-boot.md, 2.4).
+        # Ties go to S0 (sdk-nrf samples/bootloader/src/main.c).
         return 0 if versions[0] >= versions[1] else 1
 
     def fw_infos(self) -> tuple[FwInfo | None, ...]:
@@ -131,17 +131,18 @@ class Bench:
         """How many image pairs the application sees beside its own."""
         return self._images.count - 1
 
-    def lacks_network_core(self) -> bool:
-        """Whether a board on Bluetooth has neither b0n nor firmware on its network core."""
-        network = self.slots.network
-        return self.board.radio.kind == "ble" and all(
-            self._flash.is_erased(address, NET_FLASH.page_size_bytes)
+    def network_core_is_empty(self) -> bool:
+        """Whether a network core has neither b0n nor firmware."""
+        network, core = self.slots.network, self.board.soc.network
+        return (network is not None and core is not None) and all(
+            self._flash.is_erased(address, core.flash.page_size_bytes)
             for address in (network.b0n_address, network.app_address)
         )
 
     def network_core_holds(self, firmware: bytes) -> bool:
         """Whether the network core's flash holds this firmware."""
-        return self.read(self.slots.network.app_address, len(firmware)) == firmware
+        network = self.slots.network
+        return network is not None and self.read(network.app_address, len(firmware)) == firmware
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read memory, as over SWD."""
@@ -184,7 +185,7 @@ class Bench:
 
     def memories(self) -> list[Segment]:
         """What all memories hold, page by page, where they are not erased."""
-        return [segment for layout in MEMORIES for segment in self._content(layout)]
+        return [segment for layout in self._flash.layouts for segment in self._content(layout)]
 
     def resets_until_update_runs(self, kind: PackageKind) -> int:
         """How many resets it takes this release from the mark until the update runs."""
@@ -192,7 +193,9 @@ class Bench:
             case PackageKind.APPLICATION:
                 return 1
             case PackageKind.MCUBOOT:
-                return 1 if self.profile.s_slot_update is SSlotUpdate.NSIB_COPY else 2
+                mcuboot = self.running_mcuboot()
+                overwrites = mcuboot is not None and mcuboot.overwrites
+                return self.profile.mcuboot_update_resets(overwrites=overwrites)
             case _:
                 assert_never(kind)
 
@@ -208,20 +211,26 @@ class Bench:
             flash=self._flash,
             slots=self.slots,
             print_line=self._print,
-            network=NetworkCore(
-                flash=self._flash,
-                ram=make_ram_flash(self.slots.network_ram_size_bytes, self._clock),
-                command=self._pcd_command,
-                print_line=_ignore_word,
-                clock=self._clock,
-                map=self.slots.network,
-            ),
+            network=self._network_core(),
+            ram=self.board.soc.application.ram,
         )
         return BootChain(
             hardware,
             self.profile,
             _max_sectors(hardware.primary_area().num_sectors),
             assumed=self._assumed,
+        )
+
+    def _network_core(self) -> NetworkCore | None:
+        if self.slots.network is None:
+            return None
+        return NetworkCore(
+            flash=self._flash,
+            ram=make_ram_flash(self.slots.network_ram_size_bytes, self._clock),
+            command=self._pcd_command,
+            print_line=_ignore_word,
+            clock=self._clock,
+            map=self.slots.network,
         )
 
     def _load(self, segments: Sequence[Segment]) -> None:
@@ -240,12 +249,12 @@ class Bench:
                 next_step="Give one state of the board.",
             )
 
-    def _release_on_board(self) -> str | None:
+    def _release_on_board(self) -> Release | None:
         nsib = self.slots.nsib
         for place in (self.slots.first_bootloader,) if nsib is None else nsib.s_slots:
-            profile = ncs_profile_of(self._flash.read(place.address, place.size_bytes))
-            if profile is not None:
-                return profile
+            release = release_that_built(self._flash.read(place.address, place.size_bytes))
+            if release is not None:
+                return release
         return None
 
     def _make_image_group(self, *, swap_using_offset: bool) -> ImageGroup:

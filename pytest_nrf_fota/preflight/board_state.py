@@ -1,6 +1,6 @@
 """What a preflight needs to know of a board that is running, read over SWD."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
@@ -12,31 +12,29 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     NotAnImageError,
 )
 from pytest_nrf_fota.firmware.provisioning import OTP_SIZE_BYTES
-from pytest_nrf_fota.sim.memories import MEMORIES
+from pytest_nrf_fota.sim.flash import MemoryLayout
+from pytest_nrf_fota.sim.memories import memories_of_board
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 
 PAGE_SIZE_BYTES = 0x1000
 # Trailers of up to 512 sectors (CONFIG_BOOT_MAX_IMG_SECTORS) fit in; so does a sector swapped last.
 TRAILER_PAGES = 3
-NETWORK_FLASH = Slot(address=0x01000000, size=0x40000)
 
 
 def has_preflight(board: BoardType) -> bool:
-    """Whether boards of this type boot as the copy does: a kit's MCUboot, with marks.
-
-    The copy has the memories of an nRF5340 DK.
-    """
+    """Whether boards of this type boot as the copy does: a kit's MCUboot, with marks."""
     if board.provider not in ("usb", "sim") or not board.boot.takes_marks:
         return False
     slots = board.slots
     named = (slots.primary, slots.secondary, slots.s0, slots.s1, slots.secondary_network)
-    return all(_lies_in_copy(slot) for slot in named if slot is not None)
+    memories = memories_of_board(board)
+    return all(_lies_in(memories, slot) for slot in named if slot is not None)
 
 
-def _lies_in_copy(slot: Slot) -> bool:
+def _lies_in(memories: Sequence[MemoryLayout], slot: Slot) -> bool:
     return any(
-        layout.start <= slot.address and slot.address + slot.size <= layout.end
-        for layout in MEMORIES
+        memory.start <= slot.address and slot.address + slot.size <= memory.end
+        for memory in memories
     )
 
 
@@ -70,8 +68,9 @@ def _read(read: ReadMemory, board: BoardType) -> Iterator[Segment]:
     yield from _update_slot(read, slots.secondary)
     if slots.scratch is not None:
         yield _segment(read, slots.scratch.address, slots.scratch.size)
-    if slots.secondary_network is not None:
-        yield _segment(read, NETWORK_FLASH.address, NETWORK_FLASH.size)
+    network = board.soc.network
+    if slots.secondary_network is not None and network is not None:
+        yield _segment(read, network.flash.start, network.flash.size_bytes)
         yield from _update_slot(read, slots.secondary_network)
 
 

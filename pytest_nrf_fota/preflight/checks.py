@@ -13,9 +13,11 @@ from pytest_nrf_fota.bootlog.report import NsibAttempt
 from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.image_words import (
     CARRIES_KEY,
+    GIVE_ANOTHER_BUILD,
     MCUBOOT_ACCEPTS,
     NOT_SIGNED,
     SIGNED_WITH_KEY,
+    installed_already,
 )
 from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, key_hash
 from pytest_nrf_fota.firmware.provisioning import CounterKind
@@ -56,11 +58,16 @@ class Check:
     remedy: str = ""
 
 
-def checks_of(rehearsal: Rehearsal) -> tuple[Check, ...]:
-    """All gates of this update, in the order in which it meets them."""
+def checks_of(rehearsal: Rehearsal, network_core_file: str = "") -> tuple[Check, ...]:
+    """All gates of this update, in the order in which it meets them.
+
+    Args:
+        rehearsal: what happened.
+        network_core_file: what to do about a network core for which nothing was given.
+    """
     rows = [
         _installed(rehearsal),
-        *_no_controller(rehearsal),
+        *_no_controller(rehearsal, network_core_file),
         *_trial(rehearsal),
         _file(rehearsal),
         *_phone(rehearsal),
@@ -75,7 +82,7 @@ def checks_of(rehearsal: Rehearsal) -> tuple[Check, ...]:
         _package_version(rehearsal, file),
     ]
     rows += _dependencies(rehearsal, file)
-    rows += _network_core(rehearsal)
+    rows += _network_core(rehearsal, network_core_file)
     match rehearsal.package.kind:
         case PackageKind.APPLICATION:
             pass
@@ -106,14 +113,15 @@ def _installed(rehearsal: Rehearsal) -> Check:
     return Check("board boots", Result.OK, f"{installed.boot.summary()} (NCS {installed.ncs})")
 
 
-def _no_controller(rehearsal: Rehearsal) -> list[Check]:
+def _no_controller(rehearsal: Rehearsal, network_core_file: str) -> list[Check]:
     if not rehearsal.installed.lacks_network_core:
         return []
     return [
         Check(
             "network core",
             Result.NOTE,
-            "none: its flash is erased in what was given, and without it Bluetooth does not start",
+            "none: its flash is erased in what was given, and without it Bluetooth does not start"
+            f"{f'. {network_core_file}' if network_core_file else ''}",
         )
     ]
 
@@ -250,6 +258,9 @@ def _mark(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
             remedy = "Send the image as signed without imgtool --pad and --confirm."
         installed = rehearsal.installed.app
         of_file = sent.file.image.hash or b""
+        if installed is not None and of_file and installed.hash == of_file:
+            cause = installed_already(sent.file.name, sent.file.image.version, of_file)
+            remedy = GIVE_ANOTHER_BUILD
         is_other_hash = installed is not None and 0 < len(installed.hash) != len(of_file)
         if is_other_hash:
             cause = (
@@ -267,6 +278,8 @@ def _mark(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
             )
             remedy = "Send one image at a time, or build for network core slots of its own."
         return Check(name, Result.NO, said, cause, remedy)
+    if rehearsal.installed.overwrites:
+        return Check(name, Result.OK, "pending; MCUboot overwrites what runs, for good")
     for_good = sent.file.s_slot is not None or is_for_network_core(sent.file)
     return Check(name, Result.OK, "pending for good" if for_good else "pending for a trial boot")
 
@@ -363,7 +376,7 @@ def _was_accepted(rehearsal: Rehearsal) -> bool:
 
 
 def _room(rehearsal: Rehearsal, file: UpdateFile) -> Check:
-    name = "room to swap"
+    name = "room in the slot" if rehearsal.installed.overwrites else "room to swap"
     update_bytes = rehearsal.installed.update_slot_bytes(file.image_index)
     slot_bytes = rehearsal.installed.slot_size_bytes
     size = f"0x{len(file.data):x} of 0x{update_bytes:x} bytes"
@@ -454,12 +467,25 @@ def _dependencies(rehearsal: Rehearsal, file: UpdateFile) -> list[Check]:
     return [Check(name, Result.NOT_REACHED if is_refused else Result.OK, detail)]
 
 
-def _network_core(rehearsal: Rehearsal) -> list[Check]:
+def _network_core(rehearsal: Rehearsal, network_core_file: str) -> list[Check]:
     if rehearsal.network_updated is None:
         return []
     name = "network core"
     if rehearsal.network_updated:
         return [Check(name, Result.OK, "holds its new firmware")]
+    if rehearsal.installed.network_core_is_empty:
+        return [
+            Check(
+                name,
+                Result.NO,
+                "was not given: neither b0n nor a firmware is there",
+                "nothing was given for the network core: its flash is erased, so there is no b0n "
+                "that could take its update",
+                network_core_file
+                or "Give the network core's hex file as well (merged_CPUNET.hex, before NCS 2.7 "
+                "merged_domains.hex).",
+            )
+        ]
     failed = [
         line.text.strip()
         for boot in rehearsal.boots
@@ -504,7 +530,7 @@ def _fw_info(rehearsal: Rehearsal, file: UpdateFile) -> Check:
     is_tie = held is not None and info.version == held.version
     if is_tie and file.s_slot == 0:
         return Check(name, Result.OK, f"{detail}: a tie goes to S0")
-    # NSIB's own rule; the last row says what became of it (facts/dual-stage-boot.md, 2.4).
+    # NSIB's own rule; the last row says what became of it (sdk-nrf samples/bootloader/src/main.c).
     if held is not None and info.version <= held.version:
         return Check(
             name,

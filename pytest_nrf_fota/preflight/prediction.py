@@ -1,6 +1,7 @@
 """What a board will do with an update: the rehearsal in the form that is shown and stored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -69,6 +70,7 @@ class Prediction(BaseModel):
         causes: where it will not, what the rules for real logs say of the predicted one, the most
             telling first.
         ncs: the release that the board was taken for.
+        ncs_is_guess: whether that is the board file's default, which nothing confirms.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,6 +84,7 @@ class Prediction(BaseModel):
     boots: tuple[PredictedBoot, ...]
     causes: tuple[PredictedCause, ...]
     ncs: str
+    ncs_is_guess: bool = False
 
     @property
     def first_failure(self) -> PredictedCheck | None:
@@ -95,17 +98,26 @@ def predict(
     package: DfuPackage,
     ncs: str | None = None,
     running: Boot | None = None,
+    *,
+    network_core_file: str = "",
+    ncs_is_guess: bool = False,
 ) -> Prediction:
     """Do the update on a copy of a board that holds these memories.
 
-    `running` is the last boot of a board that runs; without it the copy is booted first. `ncs` is
-    the release that it was built with; None to read it from the bootloader.
+    Args:
+        board: its type.
+        memories: what it holds.
+        package: the update.
+        ncs: the release that it was built with; None to read it from the bootloader.
+        running: the last boot of a board that runs; without it the copy is booted first.
+        network_core_file: what to do where nothing was given for the network core.
+        ncs_is_guess: whether neither the firmware nor the user tells its release.
 
     Raises `BoardFileError` for a board with a part of NSIB's slots, `PackageError` for data outside
     its memories.
     """
     rehearsal = rehearse(Bench(board, memories, ncs), package, running)
-    checks = checks_of(rehearsal)
+    checks = checks_of(rehearsal, network_core_file)
     boots = tuple(
         PredictedBoot(summary=boot.summary(), lines=tuple(line.text for line in boot.lines))
         for boot in (rehearsal.installed.boot, *rehearsal.boots)
@@ -128,6 +140,7 @@ def predict(
         boots=boots,
         causes=causes,
         ncs=rehearsal.installed.ncs,
+        ncs_is_guess=ncs_is_guess,
     )
 
 
@@ -170,8 +183,13 @@ def overlay(below: Sequence[Segment], above: Sequence[Segment]) -> list[Segment]
     return [*pieces, *above]
 
 
-def read_update(path: Path, board: BoardType) -> DfuPackage:
+def read_update(path: Path, board: BoardType, given: Path | None = None) -> DfuPackage:
     """A DFU zip, or a single signed image as its only file.
+
+    Args:
+        path: the file.
+        board: what it must fit.
+        given: the file by which the user knows it, where it was made of that.
 
     Raises `PackageError`, also where nothing can be predicted of it.
     """
@@ -182,11 +200,11 @@ def read_update(path: Path, board: BoardType) -> DfuPackage:
     if why_not:
         raise PackageError(
             f"Nothing can be predicted of this update: {why_not}.",
-            where=str(path),
+            where=str(given or path),
             next_step="Give the same image as it was before imgtool encrypted or compressed it, or "
             "try it on a board.",
         )
-    return package
+    return package if given is None else replace(package, path=given)
 
 
 def _without(piece: Segment, start: int, end: int) -> list[Segment]:

@@ -46,10 +46,12 @@ class Installed:
         mcuboot_keys: hashes of the public keys in the running MCUboot; none for one that checks
             hashes only.
         guards_downgrade: whether the running MCUboot was built with downgrade prevention.
+        overwrites: whether it overwrites the old application, without a swap and without a trial.
         slot_size_bytes: of the application's primary slot.
         update_slot_sizes_bytes: of the secondary slot of each image.
-        lacks_network_core: whether the network core's flash is known to be erased; of a board that
-            runs, only what is to be updated is read.
+        network_core_is_empty: whether the network core's flash is known to be erased; of a board
+            that runs, only what is to be updated is read.
+        lacks_network_core: whether it is, on a board whose Bluetooth needs it.
         network_slots: how many image pairs the application knows beside its own.
         ncs: the profile of the virtual kit that its release was taken for.
     """
@@ -62,8 +64,10 @@ class Installed:
     provisioning: ProvisioningData | None
     mcuboot_keys: tuple[bytes, ...]
     guards_downgrade: bool
+    overwrites: bool
     slot_size_bytes: int
     update_slot_sizes_bytes: tuple[int, ...]
+    network_core_is_empty: bool
     lacks_network_core: bool
     network_slots: int
     ncs: str
@@ -182,7 +186,7 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
     if any(one.upload.result.rc for one in sent):
         return replace(rehearsal, sent=tuple(sent))
     sent = [replace(one, slot_check=_validate(bench, one.file)) for one in sent]
-    # A network core's image cannot be reverted (facts/dual-stage-boot.md, 5): marked for good.
+    # A network core's image cannot be reverted (sdk-nrf generate_zip.py): marked for good.
     sent = [
         replace(
             one,
@@ -229,6 +233,7 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
     slots = bench.slots
     build = bench.running_mcuboot()
     nsib = slots.nsib
+    network_core_is_empty = running is None and bench.network_core_is_empty()
     return Installed(
         boot=boot,
         halted=bench.halted,
@@ -240,11 +245,13 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         else parse_provisioning(bench.read, nsib.provisioning_address),
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,
+        overwrites=build is not None and build.description.swap == "overwrite",
         slot_size_bytes=slots.primary.size_bytes,
         update_slot_sizes_bytes=tuple(
             secondary.size_bytes for _, secondary in bench.chain.hardware.image_pairs()
         ),
-        lacks_network_core=running is None and bench.lacks_network_core(),
+        network_core_is_empty=network_core_is_empty,
+        lacks_network_core=network_core_is_empty and bench.board.radio.kind == "ble",
         network_slots=bench.network_slots,
         ncs=bench.profile.ncs,
     )
@@ -269,7 +276,7 @@ def _choose(package: DfuPackage, boot: Boot) -> tuple[tuple[UpdateFile, ...], st
 
 
 def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
-    """Send every bootloader, then mark the first: what iOS does (facts/dual-stage-boot.md, 5)."""
+    """Send every bootloader, then mark the first: what iOS does (sdk-nrf generate_zip.py)."""
     if package.kind is not PackageKind.MCUBOOT or len(package.files) < 2:
         return ""
     copy = bench.snapshot()

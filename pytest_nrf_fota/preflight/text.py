@@ -55,6 +55,14 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
     console.print(
         Text(f"Rehearsed with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
     )
+    if prediction.ncs_is_guess:
+        console.print(
+            Text(
+                "That release is a guess: neither the bootloader's banner nor the build tells one. "
+                "Another: --ncs.",
+                "yellow",
+            )
+        )
 
 
 def _hanging(label: str, text: str) -> Table:

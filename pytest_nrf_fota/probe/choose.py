@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, get_args
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType, ProbeRunner
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe import nrfjprog, nrfutil, pynrfjprog
 from pytest_nrf_fota.probe.command import Tool
@@ -115,16 +116,17 @@ def make_probe(board: BoardType, device_id: str | None, work_folder: Path) -> Pr
 
     Args and errors as `choose_tool` and `open_probe`.
     """
-    return open_probe(choose_tool(board.probe.runner), device_id, work_folder)
+    return open_probe(choose_tool(board.probe.runner), device_id, work_folder, board.soc)
 
 
-def open_probe(chosen: ChosenTool, device_id: str | None, work_folder: Path) -> Probe:
+def open_probe(chosen: ChosenTool, device_id: str | None, work_folder: Path, soc: Soc) -> Probe:
     """The probe that is meant, through this tool; nothing is held between its operations.
 
     Args:
         chosen: from `choose_tool`.
         device_id: serial number with or without leading zeros; None takes the only one.
         work_folder: gets the parts of hex files.
+        soc: of the kit.
 
     Raises:
         ProbeFaultError: see `pick_probe`, or the tool cannot list.
@@ -133,11 +135,11 @@ def open_probe(chosen: ChosenTool, device_id: str | None, work_folder: Path) -> 
     serial_number = pick_probe(listed, device_id, where=f"J-Links that {chosen.name} lists")
     match chosen.name:
         case "nrfutil":
-            return nrfutil.NrfutilProbe(chosen.tool, serial_number, work_folder)
+            return nrfutil.NrfutilProbe(chosen.tool, serial_number, work_folder, soc)
         case "nrfjprog":
-            return nrfjprog.NrfjprogProbe(chosen.tool, serial_number, work_folder)
+            return nrfjprog.NrfjprogProbe(chosen.tool, serial_number, work_folder, soc)
         case "pynrfjprog":
-            return pynrfjprog.PynrfjprogProbe(chosen.tool, serial_number, work_folder)
+            return pynrfjprog.PynrfjprogProbe(chosen.tool, serial_number, work_folder, soc)
         case _:
             assert_never(chosen.name)
 

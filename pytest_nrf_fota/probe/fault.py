@@ -47,7 +47,7 @@ class ProbeFaultError(ProbeError):
 
 
 def remedy(fault: ProbeFault) -> str:
-    """What the reader should do now. Rows are those of facts/dual-stage-boot.md, section 9."""
+    """What the reader should do now."""
     match fault:
         case ProbeFault.TOOL_MISSING:
             return (
@@ -92,7 +92,7 @@ def remedy(fault: ProbeFault) -> str:
         case ProbeFault.NO_CONNECTION:
             return (
                 "Switch the kit off and on, remove what hangs on its debug-out connector, and run "
-                "again; `prepare` recovers the network core first (row 28)."
+                "again; `prepare` recovers the network core first."
             )
         case ProbeFault.PROTECTED:
             return (
@@ -100,15 +100,15 @@ def remedy(fault: ProbeFault) -> str:
                 "Firmware that keeps its access port closed must be built to leave it open."
             )
         case ProbeFault.WRONG_CHIP:
-            return "Is it an nRF5340? Choose the kit with --device-id, its board with --board."
+            return "Is it such a kit? Choose the kit with --device-id, its board with --board."
         case ProbeFault.RECOVER_FAILED:
             return (
-                "Switch the kit off and on, and recover again, network core first (row 28). A "
+                "Switch the kit off and on, and recover again, network core first. A "
                 "chip with erase protection cannot be recovered by a probe."
             )
         case ProbeFault.VERIFY_FAILED:
             return (
-                "UICR or OTP was written before and only a recover clears it (row 29): recover "
+                "UICR or OTP was written before and only a recover clears it: recover "
                 "both cores, then program; `prepare` does both."
             )
         case ProbeFault.FLASH_FAILED:

@@ -23,13 +23,13 @@ class GdbRemote:
     """Reads and writes memory through a GDB stub whose CPU is stopped, and runs it to a write.
 
     `close` only closes the socket. Detaching (`D`) would make QEMU run the old firmware on the
-    flash that was just changed, so it is never sent (facts/real-firmware-targets.md).
+    flash that was just changed, so it is never sent.
 
     Every method raises `ProbeError` when the stub refuses, is gone, or the deadline expires.
 
     Args:
         connection: a connected stream socket; this object owns it from now on. Over TCP set
-            TCP_NODELAY, or 50 KB take 15 s (facts/real-firmware-targets.md).
+            TCP_NODELAY, or 50 KB take 15 s.
         where: how messages name the other side.
     """
 

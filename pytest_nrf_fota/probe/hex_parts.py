@@ -3,15 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.wires.probe import Core
-
-# nRF5340: the network core's flash and UICR lie at 0x0100_0000 and 0x01FF_8000, the QSPI flash in
-# the window 0x1000_0000 to 0x1FFF_FFFF (facts/dual-stage-boot.md, section 1; sdk-zephyr
-# scripts/west_commands/runners/nrf_common.py).
-_NETWORK_ADDRESSES = range(0x0100_0000, 0x0200_0000)
-_EXTERNAL_ADDRESSES = range(0x1000_0000, 0x2000_0000)
 
 
 @dataclass(frozen=True)
@@ -23,17 +18,7 @@ class HexPart:
     has_external: bool
 
 
-def core_of(address: int) -> Core:
-    """The core through which an address of the nRF5340 is reached."""
-    return Core.NETWORK if address in _NETWORK_ADDRESSES else Core.APPLICATION
-
-
-def is_external(address: int) -> bool:
-    """Whether an address lies in the external flash's window."""
-    return address in _EXTERNAL_ADDRESSES
-
-
-def split_by_core(hex_file: Path, folder: Path) -> tuple[HexPart, ...]:
+def split_by_core(hex_file: Path, folder: Path, soc: Soc) -> tuple[HexPart, ...]:
     """The file's parts, network core first; none of the tools programs both cores at once.
 
     A file for one core is used as it is, otherwise the parts are written into `folder`.
@@ -44,12 +29,12 @@ def split_by_core(hex_file: Path, folder: Path) -> tuple[HexPart, ...]:
     segments = read_hex(hex_file)
     by_core: dict[Core, list[Segment]] = {Core.NETWORK: [], Core.APPLICATION: []}
     for segment in segments:
-        core = core_of(segment.address)
-        if core is not core_of(segment.end - 1):
+        core = soc.core_of(segment.address)
+        if core is not soc.core_of(segment.end - 1):
             raise PackageError(
                 f"Data at 0x{segment.address:x}-0x{segment.end:x} lies across two cores' memories.",
                 where=str(hex_file),
-                next_step="Is it a build for the nRF5340?",
+                next_step=f"Is it a build for the {soc.title}?",
             )
         by_core[core].append(segment)
     both = all(by_core.values())
@@ -60,5 +45,5 @@ def split_by_core(hex_file: Path, folder: Path) -> tuple[HexPart, ...]:
         path = folder / f"{core.value}_{hex_file.name}" if both else hex_file
         if both:
             write_hex(path, own)
-        parts.append(HexPart(core, path, any(is_external(s.address) for s in own)))
+        parts.append(HexPart(core, path, any(soc.is_external(s.address) for s in own)))
     return tuple(parts)

@@ -1,6 +1,6 @@
 """The SWD wire through the command line of `nrfjprog`, which Nordic has archived.
 
-Commands: docs.nordicsemi.com, nRF Command Line Tools, "nrfjprog commands"; the order for an nRF5340
+Commands: docs.nordicsemi.com, nRF Command Line Tools, "nrfjprog commands"; the order of two cores
 as in sdk-zephyr scripts/west_commands/runners/nrfjprog.py. Exit codes: the same manual, "Return
 codes", and nrfjprog.h of version 10.19. Never run on a kit: docs/hardware.md.
 """
@@ -12,10 +12,11 @@ from types import MappingProxyType
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
-from pytest_nrf_fota.probe.hex_parts import core_of, split_by_core
+from pytest_nrf_fota.probe.hex_parts import split_by_core
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 EXIT_CODES: Mapping[int, tuple[str, ProbeFault]] = MappingProxyType(
@@ -80,7 +81,6 @@ EXIT_CODES: Mapping[int, tuple[str, ProbeFault]] = MappingProxyType(
 )
 # What a more telling message may correct: these codes only say that something went wrong.
 _VAGUE = (ProbeFault.OTHER, ProbeFault.NO_CONNECTION)
-_FAMILY = ("-f", "NRF53")
 _READ_BYTES = 256 * 1024
 _WORD_BYTES = 4
 _MEMORY_LINE = re.compile(r"0x(?P<address>[0-9A-Fa-f]{8}): (?P<words>[0-9A-Fa-f ]+?)\s*(\||$)")
@@ -155,10 +155,12 @@ class NrfjprogProbe:
         tool: `nrfjprog`.
         serial_number: of the probe, as nrfjprog lists it.
         work_folder: gets the parts of hex files.
+        soc: of the kit; tools are told a core only where it has several.
     """
 
-    def __init__(self, tool: Tool, serial_number: str, work_folder: Path) -> None:
+    def __init__(self, tool: Tool, serial_number: str, work_folder: Path, soc: Soc) -> None:
         self._tool = tool
+        self._soc = soc
         self._serial_number = serial_number
         self._work_folder = work_folder
 
@@ -170,17 +172,17 @@ class NrfjprogProbe:
 
     def recover(self, core: Core, deadline: Deadline) -> None:
         """Erase and unlock one core."""
-        self._run(("--recover", *_coprocessor(core)), deadline)
+        self._run(("--recover", *self._coprocessor(core)), deadline)
 
     def program(self, hex_file: Path, deadline: Deadline) -> None:
         """Program and verify, network core first, with the application core halted meanwhile."""
-        parts = split_by_core(hex_file, self._work_folder)
+        parts = split_by_core(hex_file, self._work_folder, self._soc)
         if any(part.core is Core.NETWORK for part in parts):
-            self._run(("--halt", *_coprocessor(Core.APPLICATION)), deadline)
+            self._run(("--halt", *self._coprocessor(Core.APPLICATION)), deadline)
         for part in parts:
             erase = ("--sectorerase", *(("--qspisectorerase",) if part.has_external else ()))
             arguments = ("--program", str(part.path), *erase, "--verify")
-            self._run((*arguments, *_coprocessor(part.core)), deadline)
+            self._run((*arguments, *self._coprocessor(part.core)), deadline)
 
     def erase_external(self, deadline: Deadline) -> None:
         """Erase the whole external flash."""
@@ -195,7 +197,7 @@ class NrfjprogProbe:
         for part in range(start, end, _READ_BYTES):
             part_bytes = min(_READ_BYTES, end - part)
             arguments = ("--memrd", f"0x{part:08X}", "--n", str(part_bytes))
-            result = self._run((*arguments, *_coprocessor(core_of(part))), deadline)
+            result = self._run((*arguments, *self._coprocessor(self._soc.core_of(part))), deadline)
             memory += memory_in(result, part, part_bytes)
         return bytes(memory[address - start : address - start + size_bytes])
 
@@ -212,8 +214,20 @@ class NrfjprogProbe:
     def close(self) -> None:
         """Nothing is held between two calls."""
 
+    def _coprocessor(self, core: Core) -> tuple[str, ...]:
+        if not self._soc.names_core:
+            return ()
+        match core:
+            case Core.APPLICATION:
+                return "--coprocessor", "CP_APPLICATION"
+            case Core.NETWORK:
+                return "--coprocessor", "CP_NETWORK"
+            case _:
+                assert_never(core)
+
     def _run(self, arguments: Sequence[str], deadline: Deadline) -> CommandResult:
-        whole = (*arguments, *_FAMILY, "--snr", self._serial_number)
+        family = ("-f", self._soc.family.upper())
+        whole = (*arguments, *family, "--snr", self._serial_number)
         return require_success(self._tool.run(whole, deadline))
 
 
@@ -221,13 +235,3 @@ def tool_version(tool: Tool, deadline: Deadline) -> str:
     """The version of nrfjprog and of the J-Link library. Raises `ProbeFaultError`."""
     result = require_success(tool.run(("--version",), deadline))
     return ", ".join(line.strip() for line in result.stdout.splitlines() if "version" in line)
-
-
-def _coprocessor(core: Core) -> tuple[str, str]:
-    match core:
-        case Core.APPLICATION:
-            return "--coprocessor", "CP_APPLICATION"
-        case Core.NETWORK:
-            return "--coprocessor", "CP_NETWORK"
-        case _:
-            assert_never(core)

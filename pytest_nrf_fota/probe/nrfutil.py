@@ -16,12 +16,13 @@ from typing import Literal
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
-from pytest_nrf_fota.probe.hex_parts import core_of, split_by_core
+from pytest_nrf_fota.probe.hex_parts import split_by_core
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 # Error codes in a failed task (sdk-zephyr scripts/west_commands/runners/nrf_common.py).
@@ -162,10 +163,12 @@ class NrfutilProbe:
         tool: `nrfutil --json device`.
         serial_number: of the probe, as nrfutil lists it.
         work_folder: gets the parts of hex files.
+        soc: of the kit; tools are told a core only where it has several.
     """
 
-    def __init__(self, tool: Tool, serial_number: str, work_folder: Path) -> None:
+    def __init__(self, tool: Tool, serial_number: str, work_folder: Path, soc: Soc) -> None:
         self._tool = tool
+        self._soc = soc
         self._serial_number = serial_number
         self._work_folder = work_folder
 
@@ -183,21 +186,21 @@ class NrfutilProbe:
 
     def recover(self, core: Core, deadline: Deadline) -> None:
         """Erase and unlock one core."""
-        self._run("recover", _core(core), deadline)
+        self._run("recover", self._core(core), deadline)
 
     def program(self, hex_file: Path, deadline: Deadline) -> None:
         """Program and verify, network core first; of external flash the touched ranges only."""
-        for part in split_by_core(hex_file, self._work_folder):
+        for part in split_by_core(hex_file, self._work_folder, self._soc):
             options = "chip_erase_mode=ERASE_RANGES_TOUCHED_BY_FIRMWARE"
             if part.has_external:
                 options += ",ext_mem_erase_mode=ERASE_RANGES_TOUCHED_BY_FIRMWARE"
             options += ",verify=VERIFY_READ,reset=RESET_NONE"
-            arguments = ("--firmware", str(part.path), *_core(part.core), "--options", options)
+            arguments = ("--firmware", str(part.path), *self._core(part.core), "--options", options)
             self._run("program", arguments, deadline)
 
     def erase_external(self, deadline: Deadline) -> None:
         """Erase the whole external flash, through the application core."""
-        self._run("erase", ("--all-external", *_core(Core.APPLICATION)), deadline)
+        self._run("erase", ("--all-external", *self._core(Core.APPLICATION)), deadline)
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         """Read memory into a hex file, which leaves no doubt about word widths."""
@@ -205,7 +208,7 @@ class NrfutilProbe:
         memory_file = self._work_folder / "memory.hex"
         memory_file.unlink(missing_ok=True)
         place = ("--address", f"0x{address:08x}", "--bytes", str(size_bytes))
-        arguments = (*place, "--to-file", str(memory_file), *_core(core_of(address)))
+        arguments = (*place, "--to-file", str(memory_file), *self._core(self._soc.core_of(address)))
         try:
             self._run("read", arguments, deadline)
             segments = read_hex(memory_file)
@@ -242,6 +245,17 @@ class NrfutilProbe:
     def close(self) -> None:
         """Nothing is held between two calls."""
 
+    def _core(self, core: Core) -> tuple[str, ...]:
+        if not self._soc.names_core:
+            return ()
+        match core:
+            case Core.APPLICATION:
+                return "--core", "Application"
+            case Core.NETWORK:
+                return "--core", "Network"
+            case _:
+                assert_never(core)
+
     def _run(self, command: str, arguments: Sequence[str], deadline: Deadline) -> NrfutilAnswer:
         whole = (command, "--serial-number", self._serial_number, *arguments)
         return read_answer(self._tool.run(whole, deadline))
@@ -264,13 +278,3 @@ def tool_version(tool: Tool, deadline: Deadline) -> str:
         if isinstance(data, dict) and isinstance(data.get("data"), dict):
             return str(data["data"].get("version", "unknown version"))
     return "unknown version"
-
-
-def _core(core: Core) -> tuple[str, str]:
-    match core:
-        case Core.APPLICATION:
-            return "--core", "Application"
-        case Core.NETWORK:
-            return "--core", "Network"
-        case _:
-            assert_never(core)

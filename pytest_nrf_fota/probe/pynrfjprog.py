@@ -10,10 +10,11 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
-from pytest_nrf_fota.probe.hex_parts import core_of, is_external, split_by_core
+from pytest_nrf_fota.probe.hex_parts import split_by_core
 from pytest_nrf_fota.probe.pynrfjprog_call import ANSWER_MARK, Answer, Request
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
@@ -117,10 +118,12 @@ class PynrfjprogProbe:
         tool: `python -m pytest_nrf_fota.probe.pynrfjprog_call`.
         serial_number: of the probe.
         work_folder: gets the parts of hex files.
+        soc: of the kit; tools are told a core only where it has several.
     """
 
-    def __init__(self, tool: Tool, serial_number: str, work_folder: Path) -> None:
+    def __init__(self, tool: Tool, serial_number: str, work_folder: Path, soc: Soc) -> None:
         self._tool = tool
+        self._soc = soc
         self._serial_number = int(serial_number)
         self._work_folder = work_folder
 
@@ -135,7 +138,7 @@ class PynrfjprogProbe:
 
     def program(self, hex_file: Path, deadline: Deadline) -> None:
         """Program and verify, network core first."""
-        for part in split_by_core(hex_file, self._work_folder):
+        for part in split_by_core(hex_file, self._work_folder, self._soc):
             request = Request(
                 operation="program",
                 core=part.core,
@@ -146,7 +149,8 @@ class PynrfjprogProbe:
 
     def erase_external(self, deadline: Deadline) -> None:
         """Erase the whole external flash."""
-        self._ask(Request(operation="erase_external"), deadline)
+        start = self._soc.external_window.start
+        self._ask(Request(operation="erase_external", address=start), deadline)
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         """Read memory, at most 256 KiB by one call."""
@@ -154,10 +158,10 @@ class PynrfjprogProbe:
         for part in range(address, address + size_bytes, _READ_BYTES):
             request = Request(
                 operation="read",
-                core=core_of(part),
+                core=self._soc.core_of(part),
                 address=part,
                 size_bytes=min(_READ_BYTES, address + size_bytes - part),
-                has_external=is_external(part),
+                has_external=self._soc.is_external(part),
             )
             answer = self._ask(request, deadline)
             memory += bytes.fromhex(answer.memory_hex)
@@ -177,8 +181,9 @@ class PynrfjprogProbe:
         """Nothing is held between two calls."""
 
     def _ask(self, request: Request, deadline: Deadline) -> Answer:
-        numbered = request.model_copy(update={"serial_number": self._serial_number})
-        return _ask(self._tool, numbered, deadline)
+        core = request.core if self._soc.names_core else None
+        known = {"serial_number": self._serial_number, "core": core}
+        return _ask(self._tool, request.model_copy(update=known), deadline)
 
 
 def _ask(tool: Tool, request: Request, deadline: Deadline) -> Answer:

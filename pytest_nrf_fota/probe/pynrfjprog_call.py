@@ -20,11 +20,15 @@ ANSWER_MARK = "pytest-nrf-fota answer: "
 
 
 class Request(BaseModel):
-    """What to do; `serial_number` for all but `list`, the other fields where they are needed."""
+    """What to do; `serial_number` for all but `list`, the other fields where they are needed.
+
+    `core` is None where the chip has only one. `address` lies in the external flash's window for
+    `erase_external`.
+    """
 
     operation: Literal["list", "info", "recover", "program", "erase_external", "read", "reset"]
     serial_number: int = 0
-    core: Core = Core.APPLICATION
+    core: Core | None = Core.APPLICATION
     hex_file: str = ""
     has_external: bool = False
     address: int = 0
@@ -126,9 +130,6 @@ class HighLevel(Protocol):
     def CoProcessor(self) -> _Coprocessors: ...  # noqa: N802
 
 
-# Where the external flash is mapped: a start address there makes `erase` erase it
-# (highlevelnrfjprogdll.h, NRFJPROG_erase).
-_EXTERNAL_ADDRESS = 0x1000_0000
 _U32_BYTES = 4
 
 
@@ -167,7 +168,8 @@ def _with_probe(request: Request, probe: _Probe, api: _Api, high_level: HighLeve
             _program(request, probe, high_level)
         case "erase_external":
             probe.setup_qspi_with_ini()
-            probe.erase(high_level.EraseAction.ERASE_ALL, start_address=_EXTERNAL_ADDRESS)
+            # An address in its window makes `erase` erase it (highlevelnrfjprogdll.h).
+            probe.erase(high_level.EraseAction.ERASE_ALL, start_address=request.address)
         case "read":
             if request.has_external:
                 probe.setup_qspi_with_ini()
@@ -196,8 +198,10 @@ def _program(request: Request, probe: _Probe, high_level: HighLevel) -> None:
     probe.program(request.hex_file, options)
 
 
-def _coprocessor(core: Core, high_level: HighLevel) -> object:
+def _coprocessor(core: Core | None, high_level: HighLevel) -> object:
     match core:
+        case None:
+            return None
         case Core.APPLICATION:
             return high_level.CoProcessor.CP_APPLICATION
         case Core.NETWORK:

@@ -22,7 +22,7 @@ class QemuFlash:
     """Where the machine's flash lies and how large its erase pages are.
 
     The defaults are the nRF51 of QEMU's `microbit`: 256 KiB at 0, pages of 1 KiB
-    (facts/real-firmware-targets.md; nRF51 Series Reference Manual, NVMC).
+    (nRF51 Series Reference Manual, NVMC).
     """
 
     base_address: int = 0
@@ -47,7 +47,7 @@ class QemuProbe:
     QEMU's memory: it survives every reset and is gone when the process ends.
 
     Firmware is written through GDB and never with `-device loader`, which would rewrite slot 0 at
-    every reset and so falsify swap and revert (facts/real-firmware-targets.md).
+    every reset and so falsify swap and revert.
 
     Args:
         monitor: QMP connection; stays open when the probe is closed.
@@ -141,7 +141,7 @@ class QemuProbe:
         arguments = {"val": address, "size": size_bytes, "filename": str(self._memory_file)}
         with self._lock:
             try:
-                # memsave, not pmemsave: that one gives zeros (facts/real-firmware-targets.md).
+                # memsave, not pmemsave: that one gives zeros.
                 self._monitor.execute("memsave", deadline, arguments)
                 return self._memory_file.read_bytes()
             except OSError as error:

@@ -7,15 +7,10 @@ from pytest_nrf_fota.boards.board import BoardType, MemoryRegion
 from pytest_nrf_fota.firmware.fw_info import ReadMemory, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.provisioning import CounterKind, parse_provisioning
-from pytest_nrf_fota.probe.hex_parts import is_external
 
 # A call of a probe's tool takes longer than what it reads.
 _CHUNK_BYTES = 256 * 1024
 _ERASED = 0xFF
-# The nRF5340's UICR: registers up to 0x100, then OTP. A recovery may leave access protection
-# registers open by writing them, so they count only where the hex file holds them.
-_UICR_STARTS = (0x00FF_8000, 0x01FF_8000)
-_UICR_REGISTERS_BYTES = 0x100
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ def difference_from_flashing(
     """
     external = [(s.address, s.end) for s in segments if _survives_recovery(s.address, board)]
     recovered = [r for r in board.memory if not _survives_recovery(r.start, board)]
-    ranges = [piece for region in recovered for piece in _ranges_of(region, segments)]
+    ranges = [piece for region in recovered for piece in _ranges_of(region, segments, board)]
     before = _before_the_boot(read, segments, board)
     return _first_difference(before, segments, [*ranges, *external])
 
@@ -64,7 +59,7 @@ def counter_after_first_boot(segments: Sequence[Segment], board: BoardType) -> S
     """The halfword of OTP that NSIB writes when it boots this file for the first time, or None.
 
     NSIB starts the slot of the higher version, S0 where they are equal, and stores version and
-    slot inverted in the first free slot of its counter (facts/dual-stage-boot.md, 2.3 and 2.4).
+    slot inverted in the first free slot of its counter (sdk-nrf bl_storage.c, bl_validation.c).
     """
     slots, read = board.slots, memory_reader(segments)
     if slots.provisioning_address is None or slots.s0 is None or slots.s1 is None:
@@ -98,19 +93,25 @@ def _before_the_boot(read: ReadMemory, segments: Sequence[Segment], board: Board
 
 
 def _survives_recovery(address: int, board: BoardType) -> bool:
-    return board.external_flash is not None and is_external(address)
+    return board.soc.is_external(address)
 
 
-def _ranges_of(region: MemoryRegion, segments: Sequence[Segment]) -> Iterator[tuple[int, int]]:
+def _ranges_of(
+    region: MemoryRegion, segments: Sequence[Segment], board: BoardType
+) -> Iterator[tuple[int, int]]:
+    """What of a memory counts. Registers do only where the file holds them: a recovery may leave
+    access protection open by writing some.
+    """
     end = region.start + region.size
-    if region.start not in _UICR_STARTS:
+    registers = next((c.registers for c in board.soc.cores if region.start in c.registers), None)
+    if registers is None:
         yield region.start, end
         return
-    registers_end = region.start + _UICR_REGISTERS_BYTES
     for segment in segments:
-        if segment.address < registers_end and region.start < segment.end:
-            yield max(segment.address, region.start), min(segment.end, registers_end)
-    yield registers_end, end
+        if segment.address < registers.stop and registers.start < segment.end:
+            yield max(segment.address, registers.start), min(segment.end, registers.stop)
+    if registers.stop < end:
+        yield registers.stop, end
 
 
 def _first_difference(

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,9 @@ class KitWires:
         log_folder: gets the UARTs' raw bytes.
         radio: which radio of this host; None is the host's Bluetooth.
         memory: which port is the application core's, from earlier sessions.
+
+    Raises:
+        ConsoleLostError: the kit has no such port as SMP is to use, or none beside it.
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class KitWires:
         memory: VcomMemory,
     ) -> None:
         self._board = board
-        self._kit = kit
+        self._kit, self._smp_vcom = _divided(kit, board.radio.vcom)
         self._log_folder = log_folder
         self._radio = radio or HostBluetooth()
         self._memory = memory
@@ -120,9 +124,18 @@ class KitWires:
             network = self._network_console(choice, recorder)
             if network is not None:
                 opened.callback(network.close)
+            smp_port: Console | None = None
+            if self._smp_vcom is not None:
+                smp_port = self._console(
+                    self._smp_vcom, "uart_smp.log", recorder, on_smp_frame=frames.deliver
+                )
+                opened.callback(smp_port.close)
+            smp_console = smp_port or console
             radio: Radio
-            if shares_console:
-                radio = ConsoleSmpRadio(console, frames, recorder=recorder)
+            if shares_console or smp_port is not None:
+                radio = ConsoleSmpRadio(
+                    smp_console, frames, recorder=recorder, has_own_port=smp_port is not None
+                )
             else:
                 radio = open_radio(
                     self._radio, mtu=self._board.radio.mtu, pairing=self._pairing(console)
@@ -131,7 +144,8 @@ class KitWires:
                 probe,
                 console,
                 radio,
-                smp_address=(lambda: console.port) if shares_console else None,
+                smp_port=smp_port,
+                smp_address=(lambda: smp_console.port) if shares_console or smp_port else None,
                 network_console=network,
             )
             opened.pop_all()
@@ -170,8 +184,8 @@ class KitWires:
         )
 
     def _network_console(self, choice: VcomChoice, recorder: FlightRecorder) -> Console | None:
-        # The first port was the network core's on all versions (facts/dual-stage-boot.md, 8).
-        if not choice.others:
+        # The first port was the network core's on all versions of the nRF5340 DK.
+        if self._board.soc.network is None or not choice.others:
             return None
         return self._console(choice.others[0], "uart_network.log", recorder, is_network_core=True)
 
@@ -184,6 +198,23 @@ class KitWires:
         settings = self._board.radio
         passkey_source = passkey_on_console(console, settings.passkey)
         return HostPairing(settings.pairing, passkey_source, self._bonds)
+
+
+def _divided(kit: AttachedKit, smp_vcom: int | None) -> tuple[AttachedKit, Vcom | None]:
+    """The kit without the port that SMP has for itself, and that port."""
+    if smp_vcom is None:
+        return kit, None
+    listed = ", ".join(f"{number} {vcom.device}" for number, vcom in enumerate(kit.vcoms))
+    if smp_vcom >= len(kit.vcoms) or len(kit.vcoms) < 2:
+        raise ConsoleLostError(
+            f"The kit {kit.serial_number} has no serial port number {smp_vcom} for SMP beside its "
+            "console.",
+            where=f"radio.vcom in the board file; the kit's ports: {listed or 'none'}",
+            next_step="Name another port in radio.vcom, or send SMP over the console's UART: "
+            'radio.kind = "serial_over_console".',
+        )
+    rest = tuple(vcom for number, vcom in enumerate(kit.vcoms) if number != smp_vcom)
+    return replace(kit, vcoms=rest), kit.vcoms[smp_vcom]
 
 
 def _text(console: Console) -> str:

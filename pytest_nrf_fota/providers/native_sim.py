@@ -2,7 +2,7 @@
 
 It has no bootloader and no image group, but a real SMP server, a real shell and real resets: a
 reset ends the process with status 1, and the provider starts it again, as a board comes back on USB
-(facts/real-firmware-targets.md). Linux on x86 only.
+Linux on x86 only.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """A unit that is QEMU: real Zephyr and real MCUboot without hardware.
 
-How QEMU is started and why is in facts/real-firmware-targets.md. POSIX only: pty, Unix sockets.
+POSIX only: pty, Unix sockets.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class QemuUnit:
 
     Whoever uses the radio must wait for the app's boot line after every reset, before the first
     SMP byte is sent: six bytes that arrive earlier kill the board's UART receiver until the next
-    reset (facts/real-firmware-targets.md).
+    reset.
 
     Args:
         name: what people call the unit.
@@ -137,6 +137,7 @@ class QemuUnit:
             line_length_bytes=self._machine.smp_line_length_bytes,
             line_buffers=self._machine.smp_line_buffers,
             recorder=recorder,
+            has_own_port=smp_port is not None,
         )
         smp_console = smp_port or console
         return Wires(

@@ -6,7 +6,7 @@ from pytest_nrf_fota.probe.qemu import QemuProbe
 from pytest_nrf_fota.record.events import Mark
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
-# NVMC.ERASEPAGE of the micro:bit's nRF51 (facts/real-firmware-targets.md).
+# NVMC.ERASEPAGE of the micro:bit's nRF51.
 ERASE_REGISTER = 0x4001E508
 _TIME_LIMIT_S = 60.0
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.deadline import Deadline
@@ -42,15 +43,16 @@ _STOP_TIMEOUT_S = 10.0
 class SimProbe:
     """The SWD wire of a virtual kit: its control socket."""
 
-    def __init__(self, control: KitControl, unit_name: str) -> None:
+    def __init__(self, control: KitControl, unit_name: str, soc: Soc) -> None:
         self._control = control
         self._unit_name = unit_name
+        self._soc = soc
 
     def info(self, deadline: Deadline) -> ProbeInfo:
         """Identify the kit."""
         with self._errors("identify"):
             self._control.state(deadline)
-        return ProbeInfo("sim", self._unit_name, "nRF5340 (virtual)", "1")
+        return ProbeInfo("sim", self._unit_name, f"{self._soc.title} (virtual)", "1")
 
     def recover(self, core: Core, deadline: Deadline) -> None:
         """Erase and unlock one core."""
@@ -144,9 +146,15 @@ class SimUnit:
         return self._process.pid
 
     @property
-    def vcoms(self) -> tuple[str, str]:
-        """Ports of the network core's and of the application core's UART, in a kit's order."""
-        return self._running.net_uart, self._running.app_uart
+    def vcoms(self) -> tuple[str, ...]:
+        """Ports of the cores' UARTs in a kit's order: the application core's comes last."""
+        ports = (self._running.net_uart, self._running.app_uart)
+        return tuple(port for port in ports if port)
+
+    @property
+    def smp_vcom(self) -> str:
+        """Port that carries nothing but SMP; whatever number the board file gives it."""
+        return self._running.smp_uart
 
     @property
     def hci(self) -> str:
@@ -168,7 +176,7 @@ class SimUnit:
                 where=self.name,
                 next_step=f"See {self._log_folder / 'kit.log'}.",
             ) from error
-        probe = RecordingProbe(SimProbe(control, self.name), recorder)
+        probe = RecordingProbe(SimProbe(control, self.name, self._board.soc), recorder)
         frames = SmpFrameRouter()
         shares_console = self._board.radio.kind == "serial_over_console"
         try:
@@ -184,21 +192,27 @@ class SimUnit:
             probe.close()
             raise
         try:
-            network_console = Console(
-                self._running.net_uart,
-                baudrate=self._board.console.baudrate,
-                raw_log_path=self._log_folder / "uart_network.log",
-                recorder=recorder,
-                reopen_timeout_s=self._board.console.reopen_s,
-                is_network_core=True,
-            )
+            network_console = self._network_console(recorder)
         except BaseException:
             console.close()
             probe.close()
             raise
+        smp_port: Console | None = None
+        if self._board.radio.kind == "serial":
+            try:
+                smp_port = self._open_smp_port(frames, recorder)
+            except BaseException:
+                if network_console is not None:
+                    network_console.close()
+                console.close()
+                probe.close()
+                raise
+        smp_console = smp_port or console
         radio: Radio
-        if shares_console:
-            radio = ConsoleSmpRadio(console, frames, recorder=recorder)
+        if shares_console or smp_port is not None:
+            radio = ConsoleSmpRadio(
+                smp_console, frames, recorder=recorder, has_own_port=smp_port is not None
+            )
         else:
             radio = open_radio(
                 self._radio or HciController(self._running.hci),
@@ -209,9 +223,32 @@ class SimUnit:
             probe,
             console,
             radio,
-            smp_address=(lambda: console.port) if shares_console else None,
+            smp_port=smp_port,
+            smp_address=(lambda: smp_console.port) if shares_console or smp_port else None,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
+        )
+
+    def _open_smp_port(self, frames: SmpFrameRouter, recorder: FlightRecorder) -> Console:
+        return Console(
+            self._running.smp_uart,
+            baudrate=self._board.console.baudrate,
+            raw_log_path=self._log_folder / "uart_smp.log",
+            recorder=recorder,
+            reopen_timeout_s=self._board.console.reopen_s,
+            on_smp_frame=frames.deliver,
+        )
+
+    def _network_console(self, recorder: FlightRecorder) -> Console | None:
+        if not self._running.net_uart:
+            return None
+        return Console(
+            self._running.net_uart,
+            baudrate=self._board.console.baudrate,
+            raw_log_path=self._log_folder / "uart_network.log",
+            recorder=recorder,
+            reopen_timeout_s=self._board.console.reopen_s,
+            is_network_core=True,
         )
 
     def release(self) -> None:
@@ -276,6 +313,8 @@ def kit_settings_json(board: BoardType) -> str:
         )
     settings = {
         "slots": asdict(slot_map_of(board)),
+        "soc": board.soc.name,
+        "external_flash_bytes": board.external_flash_bytes,
         "ncs": board.boot.ncs,
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,

@@ -73,6 +73,7 @@ def find_kit(
         [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
     )
     kit = kit_with_serial_number(serial_number, attached)
+    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
     probe = make_probe(board, serial_number, log_folder / "probe")
     log_folder.mkdir(parents=True, exist_ok=True)
-    return UsbUnit(serial_number, probe, KitWires(board, kit, log_folder, radio, vcom_memory()))
+    return UsbUnit(serial_number, probe, wires)

@@ -15,11 +15,13 @@ class _Message(BaseModel):
 class Addresses(_Message):
     """Where a running kit can be reached; printed by the kit when it is ready.
 
-    `hci` is what bumble's `open_transport` takes; `state` is what the kit was doing then.
+    `smp_uart` carries SMP alone; `net_uart` is empty for a kit with one core. `hci` is what
+    bumble's `open_transport` takes; `state` is what the kit was doing then.
     """
 
     app_uart: str
     net_uart: str
+    smp_uart: str
     hci: str
     control: str
     pid: int

@@ -65,9 +65,7 @@ class Operation:
 class MemoryLayout:
     """Geometry, rules and operation times of one memory.
 
-    Times: nRF5340 NVMC 87.5 ms per page and 43 us per word (facts/smp-over-ble-speed.md),
-    MX25R6435F 48 ms typical per 4 KiB, measured 86 ms in the thread (facts/dual-stage-boot.md, 7).
-    OTP takes a halfword only where it reads 0xFFFF (facts/dual-stage-boot.md, 1).
+    OTP takes a halfword only where it reads 0xFFFF (nRF5340 product specification, UICR).
     """
 
     name: str
@@ -233,7 +231,7 @@ class FlashArea:
         address: of its first byte.
         size_bytes: its size, which need not be a multiple of the page.
         refuses_partial_pages: what becomes of an erase that ends within a page. False: the whole
-            page is erased (facts/dual-stage-boot.md, section 1, inferred). True: nothing is erased,
+            page is erased (inferred). True: nothing is erased,
             as Zephyr's sources have it: flash_area_erase() refuses what ends behind the area, the
             drivers refuse sizes that are no multiple of the page, and MCUboot asserts the result in
             builds without assertions.

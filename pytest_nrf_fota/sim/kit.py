@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.ncs import RELEASES
+from pytest_nrf_fota.boards.soc import KIT_SOC, SOCS
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     NetworkDescription,
@@ -29,23 +31,11 @@ from pytest_nrf_fota.sim.flash import (
     PowerLostError,
 )
 from pytest_nrf_fota.sim.link_timing import LinkTiming
-from pytest_nrf_fota.sim.memories import (
-    APP_FLASH,
-    APP_UICR,
-    EXTERNAL_FLASH,
-    MEMORIES,
-    NET_FLASH,
-    NET_UICR,
-    program,
-)
-from pytest_nrf_fota.sim.profile import PROFILES
+from pytest_nrf_fota.sim.memories import memories_of, program
 from pytest_nrf_fota.sim.radio import Radio
 from pytest_nrf_fota.sim.uart import Uart
 
-# `zephyr,flash-controller` of nrf5340_cpuapp.dtsi.
-FLASH_CONTROLLER = "flash-controller@39000"
 NO_POWER = "no power"
-ERASE_ALL_S = 0.175
 CHIP_ERASE_S = 52.0
 
 
@@ -61,11 +51,15 @@ class KitError(Exception):
 class KitSettings:
     """What can differ between two virtual kits.
 
-    `flash_device` is the external flash as the application's shell names it; None for an
-    application without it. `speed` is the clock's: 1.0 is real time, None skips all waiting.
+    `soc` is the chip by its name in `boards.soc`. `external_flash_bytes` is the size of the
+    external flash, None for a kit without; `flash_device` is that flash as the application's shell
+    names it, None for an application without it. `speed` is the clock's: 1.0 is real time, None
+    skips all waiting.
     """
 
     slots: SlotMap
+    soc: str = KIT_SOC.name
+    external_flash_bytes: int | None = 8 * 1024 * 1024
     ncs: str = "2.3"
     identity_address: str = "F2:7C:B6:5D:C3:74"
     flash_device: str | None = "mx25r6435f@0"
@@ -77,7 +71,7 @@ class KitSettings:
 
 
 class Kit:
-    """One virtual nRF5340 DK.
+    """One virtual development kit.
 
     After power-on its cores are held until the first reset, as after programming over SWD.
     """
@@ -85,12 +79,14 @@ class Kit:
     def __init__(self, settings: KitSettings, hci_address: str) -> None:
         self.settings = settings
         self.clock = VirtualClock(settings.speed)
-        self.flash = Flash(MEMORIES, self.clock)
+        self.soc = SOCS[settings.soc]
+        self.flash = Flash(memories_of(self.soc, settings.external_flash_bytes), self.clock)
         self.app_uart = Uart(self.clock)
         self.net_uart = Uart(self.clock)
+        self.smp_uart = Uart(self.clock)
         self.radio = Radio(hci_address, self.clock, settings.link)
         self.state = "held"
-        self._profile = PROFILES[settings.ncs]
+        self._profile = RELEASES[settings.ncs]
         self._pcd_command = PcdCommand()
         self._application: Application | None = None
         # The application's own resets and the debug port's commands must not overlap.
@@ -115,10 +111,17 @@ class Kit:
         self.flash.on_operation = see_operation_unless_reset
         self._servants: tuple[asyncio.Task[None], ...] = ()
 
+    @property
+    def has_network_core(self) -> bool:
+        """Whether the kit has a second core, with a UART of its own."""
+        return self.soc.network is not None
+
     async def start(self) -> None:
         """Open the wires."""
         self.app_uart.start()
-        self.net_uart.start()
+        if self.has_network_core:
+            self.net_uart.start()
+        self.smp_uart.start()
         await self.radio.start()
         self._servants = (
             asyncio.create_task(self._serve_resets()),
@@ -135,6 +138,7 @@ class Kit:
         await self.radio.stop()
         self.app_uart.close()
         self.net_uart.close()
+        self.smp_uart.close()
 
     async def reset(self) -> None:
         """Reset both cores and boot. Raises `KitError` without power."""
@@ -209,11 +213,14 @@ class Kit:
                     await self._application.start()
 
     def _start_network_core(self) -> bool:
-        """What the application does when it starts Bluetooth: let the network core run.
+        """What the application does when it starts Bluetooth: let the network core run, if any.
 
-        Returns whether there is firmware that answers it.
+        Returns whether there is a controller that answers it.
         """
-        core = self._network_core()
+        core, memory = self._network_core(), self.soc.network
+        if core is None or memory is None:
+            # The controller runs beside the application.
+            return True
         firmware = core.map.b0n_address
         match run_b0n(core, self._profile):
             case B0nEnd.STARTED_FIRMWARE:
@@ -222,12 +229,12 @@ class Kit:
                 return False
             case B0nEnd.NEVER_RAN:
                 # Firmware without b0n lies at the start of the network core's flash.
-                if self.flash.is_erased(firmware, NET_FLASH.page_size_bytes):
+                if self.flash.is_erased(firmware, memory.flash.page_size_bytes):
                     return False
             case never:
                 assert_never(never)
         core.print_line(self._profile.banner)
-        description = find_description(self.flash.read(firmware, NET_FLASH.end - firmware))
+        description = find_description(self.flash.read(firmware, memory.flash.end - firmware))
         if isinstance(description, NetworkDescription) and description.marker:
             core.print_line(description.marker)
         return True
@@ -235,17 +242,22 @@ class Kit:
     async def recover(self, *, network: bool) -> None:
         """Erase and unlock: the network core's recovery erases both cores' flash.
 
-        External flash keeps its content (facts/dual-stage-boot.md, section 8).
+        External flash keeps its content. Raises `KitError` for a core that the chip has not.
         """
         async with self._one_at_a_time:
             self._need_power()
+            if network and not self.has_network_core:
+                raise KitError(f"the {self.soc.title} has no network core")
             await self._hold()
             self._erase_core(network=network)
 
     def _erase_core(self, *, network: bool) -> None:
-        erased = (NET_FLASH, NET_UICR, APP_FLASH) if network else (APP_FLASH, APP_UICR)
-        for layout in erased:
-            self.flash.erase_memory(layout.name, ERASE_ALL_S)
+        application, other = self.soc.application, self.soc.network
+        erased = [application.flash, application.uicr]
+        if network and other is not None:
+            erased = [other.flash, other.uicr, application.flash]
+        for memory in erased:
+            self.flash.erase_memory(memory.name, self.soc.flash_times.erase_all_s)
         # They lie in the settings partition of the application core's flash (inferred).
         self.radio.forget_bonds()
 
@@ -271,11 +283,14 @@ class Kit:
             )
 
     async def erase_external(self) -> None:
-        """Erase the whole external flash over the debug port."""
+        """Erase the whole external flash over the debug port. Raises `KitError` without one."""
         async with self._one_at_a_time:
             self._need_power()
+            external = self._external_flash()
+            if external is None:
+                raise KitError("the kit has no external flash")
             await self._hold()
-            self.flash.erase_memory(EXTERNAL_FLASH.name, CHIP_ERASE_S)
+            self.flash.erase_memory(external.name, CHIP_ERASE_S)
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read memory while the firmware runs. Raises `KitError`.
@@ -316,9 +331,12 @@ class Kit:
             print_line=self._print_in_bootloader,
             keep_last_line=self.settings.keep_last_line,
             network=self._network_core(),
+            ram=self.soc.application.ram,
         )
 
-    def _network_core(self) -> NetworkCore:
+    def _network_core(self) -> NetworkCore | None:
+        if self.settings.slots.network is None:
+            return None
         return NetworkCore(
             flash=self.flash,
             ram=make_ram_flash(self.settings.slots.network_ram_size_bytes, self.clock),
@@ -332,21 +350,26 @@ class Kit:
         return AppContext(
             hardware=self._hardware(),
             uart=self.app_uart,
+            smp_uart=self.smp_uart,
             radio=self.radio,
             clock=self.clock,
             wording=self._profile,
             identity_address=self.settings.identity_address,
             has_controller=has_controller,
             flash_devices=self._flash_devices(),
-            flash_controller=FLASH_CONTROLLER,
+            soc=self.soc,
             on_reset=self._reset_wanted.set,
         )
 
     def _flash_devices(self) -> dict[str, MemoryLayout]:
-        external = self.settings.flash_device
-        return {FLASH_CONTROLLER: APP_FLASH} | (
-            {} if external is None else {external: EXTERNAL_FLASH}
+        name, external = self.settings.flash_device, self._external_flash()
+        internal = self.flash.layout_at(self.soc.application.flash.start)
+        return {self.soc.flash_controller: internal} | (
+            {} if name is None or external is None else {name: external}
         )
+
+    def _external_flash(self) -> MemoryLayout | None:
+        return next((m for m in self.flash.layouts if self.soc.is_external(m.start)), None)
 
     async def _serve_power_losses(self) -> None:
         # What was running lost its power inside a flash operation; here it is put to rest.

@@ -1,7 +1,7 @@
 """The air between the kit and its host: bumble's local link and controller, corrected.
 
 Written against bumble 0.0.228. Every override here repairs one behaviour of bumble's software
-controller that a host can see; the list comes from facts/bluez.md.
+controller that a host can see; the list is what BlueZ 5.66 sends.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """How long data takes over the air: connection events, PHY, data length extension.
 
-The model is coarse on purpose (facts/smp-over-ble-speed.md measured a finer one): a transfer fills
+The model is coarse on purpose (measurements show a finer one): a transfer fills
 connection events one after the other, and an answer begins with the next event. With these rules
 stop-and-wait uploads reach the measured rates within a tenth.
 """

@@ -44,7 +44,9 @@ async def run_kit(
         server = ControlServer(kit, folder / "control")
         await kit.start()
         kit.app_uart.name_port(folder / "app_uart")
-        kit.net_uart.name_port(folder / "net_uart")
+        if kit.has_network_core:
+            kit.net_uart.name_port(folder / "net_uart")
+        kit.smp_uart.name_port(folder / "smp_uart")
         try:
             await server.start()
             if hex_file is not None:
@@ -53,7 +55,8 @@ async def run_kit(
             announce(
                 Addresses(
                     app_uart=kit.app_uart.port,
-                    net_uart=kit.net_uart.port,
+                    net_uart=kit.net_uart.port if kit.has_network_core else "",
+                    smp_uart=kit.smp_uart.port,
                     hci=kit.radio.hci_client_spec,
                     control=str(folder / "control"),
                     pid=os.getpid(),

@@ -44,13 +44,13 @@ from pytest_nrf_fota.sim.pairing import (
 logger = logging.getLogger(__name__)
 
 SMP_SERVICE_UUID = "8D53DC1D-1DB7-4CD3-868B-8A527460AA84"
-"""SMP's GATT service (facts/dual-stage-boot.md, 6.1)."""
+"""SMP's GATT service (Zephyr mcumgr/transport)."""
 
 SMP_CHARACTERISTIC_UUID = "DA2E7828-FBCE-4E01-AE9E-261174997C48"
-"""SMP's characteristic: write without response, notify (facts/dual-stage-boot.md, 6.1)."""
+"""SMP's characteristic: write without response, notify (Zephyr mcumgr/transport)."""
 
 MAX_MTU_BYTES = 498
-"""Largest ATT MTU that the kit agrees to; longer values are dropped (facts/bluez.md, 6)."""
+"""Largest ATT MTU that the kit agrees to; longer values are dropped."""
 
 ATT_HEADER_BYTES = 3
 """Opcode and handle in front of a notified value (Bluetooth Core, Vol 3 Part F, 3.4.7.1)."""

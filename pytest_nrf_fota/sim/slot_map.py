@@ -21,11 +21,20 @@ def slot_map_of(board: BoardType) -> SlotMap:
         network_secondary=None
         if slots.secondary_network is None
         else _place(slots.secondary_network),
-        network=NetworkMap(
-            app_address=slots.network_firmware.address,
-            end_address=slots.network_firmware.address + slots.network_firmware.size,
-            provisioning_address=slots.network_provisioning,
-        ),
+        network=_network_map(board),
+    )
+
+
+def _network_map(board: BoardType) -> NetworkMap | None:
+    core, firmware = board.soc.network, board.network_firmware
+    provisioning_address = board.network_provisioning
+    if core is None or firmware is None or provisioning_address is None:
+        return None
+    return NetworkMap(
+        b0n_address=core.flash.start,
+        app_address=firmware.address,
+        end_address=firmware.address + firmware.size,
+        provisioning_address=provisioning_address,
     )
 
 

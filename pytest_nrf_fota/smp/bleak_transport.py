@@ -29,12 +29,12 @@ _WHERE = "BLE through this host's Bluetooth (bleak)"
 # Any device of the neighbourhood advertises at least every 10.24 s (Bluetooth Core, Vol 6 Part B,
 # 4.4.2.2), and where a kit is on the desk it does so every 30 to 150 ms.
 _NOBODY_HEARD_S = 10.24
-# Connection, services and subscription take 0.5 s without pairing (facts/bluez.md).
+# Connection, services and subscription take 0.5 s without pairing.
 _HANGS_AFTER_S = 12.0
 _SWITCHING_TIMEOUT_S = 3.0
 _SWITCHING_POLL_S = 0.1
 _CLOSE_TIMEOUT_S = 4.0
-"""BlueZ takes 2 to 3 s to disconnect (facts/bluez.md, Behaviour to expect)."""
+"""BlueZ takes 2 to 3 s to disconnect."""
 _ADAPTER_ERRORS = (
     "org.bluez.Error.NotReady",
     "org.bluez.Error.InProgress",

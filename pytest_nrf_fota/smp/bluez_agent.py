@@ -1,7 +1,7 @@
 """BlueZ's pairing agent for one connection: answers for the board, and for nobody else.
 
 BlueZ pairs by itself when a board asks for it at the subscription, and asks the default agent;
-without an agent the subscription never ends (facts/bluez.md, Behaviour to expect). Linux only.
+without an agent the subscription never ends. Linux only.
 """
 
 import asyncio

@@ -56,7 +56,7 @@ class Mcumgr:
     Verbs raise `BoardError` when the server refuses, `NotSeenError` when it does not answer in
     time or the connection breaks, and `RadioLostError` when the host's radio is the problem.
     After an unanswered request the connection is closed, because smpclient's transports are out
-    of step then (facts/bluez.md).
+    of step then.
 
     Args:
         radio: makes transports.

@@ -90,7 +90,7 @@ class ConsoleSmpTransport(SMPTransport):
 
     On `qemu_cortex_m0` six bytes that arrive before the app's first log line kill the board's
     UART receiver until the next reset, and `SMPClient.connect` sends at once: wait for the
-    app's boot line before connecting, also after every reset (facts/real-firmware-targets.md).
+    app's boot line before connecting, also after every reset.
 
     Args:
         console: the open console; stays open on `disconnect`.
@@ -292,7 +292,7 @@ class ConsoleSmpTransport(SMPTransport):
 
 
 class ConsoleSmpRadio:
-    """The `Radio` of a unit whose SMP shares the console."""
+    """The `Radio` of a unit whose SMP shares the console, or is alone on a port like it."""
 
     def __init__(
         self,
@@ -303,6 +303,7 @@ class ConsoleSmpRadio:
         line_buffers: int = DEFAULT_LINE_BUFFERS,
         recorder: FlightRecorder | None = None,
         repeat_after_s: float = DEFAULT_REPEAT_AFTER_S,
+        has_own_port: bool = False,
     ) -> None:
         self._console = console
         self._frames = frames
@@ -310,10 +311,13 @@ class ConsoleSmpRadio:
         self._line_buffers = line_buffers
         self._recorder = recorder
         self._repeat_after_s = repeat_after_s
+        self._has_own_port = has_own_port
 
     @property
     def description(self) -> str:
         """What carries SMP to this unit."""
+        if self._has_own_port:
+            return f"serial SMP on a port of its own, {self._console.port}"
         return f"serial SMP on the console {self._console.port}"
 
     @property

@@ -116,7 +116,7 @@ def join(first: Verdict, second: Verdict) -> Verdict:
     return Verdict(
         f"{first.subject}, {second.subject}",
         first.evidence + second.evidence,
-        "; ".join(reason for reason in (first.reason, second.reason) if reason),
+        "; ".join(dict.fromkeys(reason for reason in (first.reason, second.reason) if reason)),
     )
 
 

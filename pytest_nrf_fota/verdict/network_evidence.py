@@ -1,4 +1,4 @@
-"""Evidence on which firmware the network core runs (facts/dual-stage-boot.md, 4.6)."""
+"""Evidence on which firmware the network core runs (sdk-nrf subsys/pcd)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -30,8 +30,8 @@ def network_core_is_empty(board: BoardType, read: Callable[[int, int], bytes]) -
 
     False for a board without that core.
     """
-    flash = next((region for region in board.memory if region.name == "network flash"), None)
-    if flash is None:
+    core, firmware = board.soc.network, board.network_firmware
+    if core is None or firmware is None:
         return False
-    places = {flash.start, board.slots.network_firmware.address}
+    places = {core.flash.start, firmware.address}
     return all(read(place, _LOOKED_AT_BYTES).count(_ERASED) == _LOOKED_AT_BYTES for place in places)

@@ -44,7 +44,7 @@ class Probe(Protocol):
     def recover(self, core: Core, deadline: Deadline) -> None:
         """Erase one core completely (flash and UICR) and unlock its debug access.
 
-        External flash keeps its content (facts/dual-stage-boot.md, section 8).
+        External flash keeps its content (Zephyr runners/nrfjprog.py).
         """
 
     def program(self, hex_file: Path, deadline: Deadline) -> None:

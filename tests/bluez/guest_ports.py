@@ -4,7 +4,7 @@ Runs in the guest, with the host's Python and its standard library alone. A conn
 its first byte what it wants: D for the system bus, H to be the controller of a new adapter.
 
 A virtual kit's controller answers at once, which no radio does and Linux does not expect: on their
-way through here its packets take their time (facts/bluez.md).
+way through here its packets take their time.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ WANTS_ADAPTER = b"H"
 
 CONNECTION_INTERVAL_S = 0.0075
 """ACL data reaches the host at connection events; without it, pairing with BlueZ hangs in about
-half of all tries (facts/bluez.md, 4)."""
+half of all tries."""
 
 FEATURE_EXCHANGE_S = 0.05
 """Until the peer's features are known; without it bluetoothd may see the L2CAP socket before it
-hears of the connection, and bleak finds no services in one connect of eight (facts/bluez.md, 3)."""
+hears of the connection, and bleak finds no services in one connect of eight."""
 
 _BUS = "/run/dbus/system_bus_socket"
 _VHCI = Path("/dev/vhci")

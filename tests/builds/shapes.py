@@ -1,6 +1,7 @@
 """The kinds of builds that people have, as a table."""
 
 from pytest_nrf_fota.boards.board import Slot, Slots
+from pytest_nrf_fota.boards.soc import NRF52840
 
 from .west_build import EXTERNAL, Shape
 
@@ -39,6 +40,7 @@ _OLD = ("nrf5340dk_nrf5340_cpuapp", "nrf5340dk_nrf5340_cpuapp", "nrf5340dk_nrf53
 _OLD_NS = ("nrf5340dk_nrf5340_cpuapp_ns", "nrf5340dk_nrf5340_cpuapp_ns", "nrf5340dk_nrf5340_cpunet")
 _NEW = ("nrf5340dk", "nrf5340dk", "nrf5340dk/nrf5340/cpunet")
 _LONG_NS = ("nrf5340dk", "nrf5340dk/nrf5340/cpuapp/ns", "nrf5340dk/nrf5340/cpunet")
+_NRF52840 = ("nrf52840dk", "nrf52840dk", "")
 _BANNER_2_3 = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
 _BANNER_2_6 = "*** Booting nRF Connect SDK v3.5.99-ncs1 ***"
 _BANNER_2_7 = "*** Using nRF Connect SDK v2.7.0-5cb85570ca43 ***"
@@ -74,6 +76,14 @@ SHAPES = (
         "overwrite_only",
     ),
     Shape("ncs-3.1-alone-ns", "sysbuild", "3.0", _BANNER_3_1, *_LONG_NS, _ALONE),
+    Shape(
+        *("ncs-2.9-nrf52840", "sysbuild", "2.9", _BANNER_2_9, *_NRF52840, _INTERNAL, "swap_move"),
+        soc=NRF52840,
+    ),
+    Shape(
+        *("zephyr-nrf52840", "zephyr", "2.9", _BANNER_ZEPHYR, *_NRF52840, _INTERNAL, "swap_move"),
+        soc=NRF52840,
+    ),
     Shape("zephyr-internal", "zephyr", "2.3", _BANNER_ZEPHYR, *_NEW, _INTERNAL),
     Shape("zephyr-external", "zephyr", "2.3", _BANNER_ZEPHYR, *_NEW, _ALONE),
 )

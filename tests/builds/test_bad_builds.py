@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pytest_nrf_fota.cli import app
-from pytest_nrf_fota.firmware.hex_file import read_hex, write_hex
+from pytest_nrf_fota.firmware.fw_info import MAGIC, find_fw_info
+from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex, write_hex
 
 from .shapes import SHAPES
 from .west_build import WestBuild
@@ -268,3 +270,172 @@ def test_network_cores_image_alone_is_no_application(
     answered = CliRunner().invoke(app, arguments)
     assert "Reset address of image" not in answered.output
     assert answered.exit_code == 0, answered.output
+
+
+@pytest.mark.parametrize(
+    "update", ["build_v2", "build_v2/dfu_application.zip", "build_v2/fota/zephyr/zephyr.signed.bin"]
+)
+def test_update_of_a_build_for_another_soc(
+    update: str, user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """Whatever else is wrong with it, such as its layout, comes of that."""
+    _of_another_soc(builds / "build_v2")
+    layout = builds / "build_v2" / "partitions.yml"
+    layout.write_text(layout.read_text().replace("0x28000", "0x30000"))
+    text = refusal(user_folder, "--baseline=build_v1", f"--update={update}")
+    assert "The build is for nrf52840dk (nrf52840), nrf5340dk_sim is an nRF5340." in text
+    assert f"where: {update}" in text
+
+
+class TestLoneHexFile:
+    """A hex file without its build around it: only its bytes can tell."""
+
+    @pytest.fixture
+    def lone(self, user_folder: pytest.Pytester, builds: Path) -> Path:
+        path = user_folder.path / "lone.hex"
+        segments = [
+            *read_hex(builds / "build_v1" / "merged.hex"),
+            *read_hex(builds / "build_v1" / "merged_CPUNET.hex"),
+        ]
+        write_hex(path, segments)
+        return path
+
+    def test_application_without_mcuboot(self, lone: Path, user_folder: pytest.Pytester) -> None:
+        """Its code begins at 0, as of a build without bootloader."""
+        network = [s for s in read_hex(lone) if s.address >= 0x0100_0000]
+        write_hex(lone, [Segment(0, bytes(range(1, 255)) * 1000), *network])
+        text = refusal(user_folder, "--baseline=lone.hex")
+        assert "The baseline has no application that MCUboot could start: at 0x28000" in text
+        assert "SB_CONFIG_BOOTLOADER_MCUBOOT=y" in text
+
+    def test_application_without_its_bootloader(
+        self, lone: Path, user_folder: pytest.Pytester
+    ) -> None:
+        """zephyr.signed.hex alone: the board would start nothing at all."""
+        write_hex(lone, [s for s in read_hex(lone) if s.address >= 0x28000])
+        text = refusal(user_folder, "--baseline=lone.hex")
+        assert "The baseline has nothing at address 0" in text
+        assert "mcuboot/zephyr/zephyr.hex as well" in text
+
+    def test_fw_info_of_nrf91(self, lone: Path, user_folder: pytest.Pytester) -> None:
+        nrf91 = MAGIC[:8] + (0x5B02).to_bytes(4, "little")
+        changed = [Segment(s.address, s.data.replace(MAGIC, nrf91)) for s in read_hex(lone)]
+        write_hex(lone, changed)
+        text = refusal(user_folder, "--baseline=lone.hex")
+        assert "The hex file is for another SoC: its fw_info is for nRF91" in text
+
+    def test_device_of_nrf52(self, lone: Path, user_folder: pytest.Pytester) -> None:
+        first, *rest = read_hex(lone)
+        name = b"clock@40000000\x00"
+        write_hex(lone, [Segment(first.address, first.data[: -len(name)] + name), *rest])
+        text = refusal(user_folder, "--baseline=lone.hex")
+        assert "its device clock@40000000 is an nRF52's" in text
+
+
+@pytest.mark.parametrize(
+    ("update", "instead"),
+    [
+        ("build_v2/merged.hex", "build_v2/dfu_application.zip or build_v2/dfu_mcuboot.zip"),
+        ("lone.hex", "dfu_application.zip or dfu_mcuboot.zip"),
+    ],
+)
+def test_hex_file_as_update(
+    update: str, instead: str, user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """It is said what it is, and which file of its build to send."""
+    shutil.copy(builds / "build_v2" / "merged.hex", builds / "lone.hex")
+    text = refusal(user_folder, "--baseline=build_v1", f"--update={update}")
+    assert "The update is an Intel hex file" in text
+    assert f"next:  Give {instead}, or a signed .bin." in text
+
+
+def test_older_image_is_named_as_it_was_given(user_folder: pytest.Pytester, builds: Path) -> None:
+    """Not the package that is made of it in a folder of ours."""
+    del builds
+    text = refusal(
+        user_folder, "--baseline=build_v2", "--update=build_v1/fota/zephyr/zephyr.signed.bin"
+    )
+    assert "where: build_v1/fota/zephyr/zephyr.signed.bin\n" in text
+
+
+def test_release_that_nothing_tells_is_called_a_guess(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    guess = "*NCS 2.3 is a guess: neither a banner in the firmware nor the build*"
+    for path in (builds / "build_v1").rglob("*.hex"):
+        _without_banner(path)
+    arguments = ("--board=nrf5340dk_sim", "--baseline=build_v1", "--collect-only")
+    user_folder.runpytest_subprocess(*arguments).stdout.fnmatch_lines([guess])
+    _tell_release_in_ninja(builds / "build_v1", "3.0.2")
+    told = user_folder.runpytest_subprocess(*arguments)
+    told.stdout.no_fnmatch_line("*is a guess*")
+
+
+def _without_banner(hex_file: Path) -> None:
+    banner = _SYSBUILD.banner.encode()
+    write_hex(
+        hex_file,
+        [
+            Segment(s.address, s.data.replace(banner, bytes(len(banner))))
+            for s in read_hex(hex_file)
+        ],
+    )
+
+
+def _tell_release_in_ninja(build: Path, version: str) -> None:
+    (build / "fota" / "build.ninja").write_text(
+        f"  COMMAND = cmake -DNCS_VERSION_STRING={version}\n"
+    )
+
+
+def test_two_images_for_one_place(user_folder: pytest.Pytester, builds: Path) -> None:
+    """Only one of them could be sent, and which would be a guess."""
+    del builds
+    images = ("build_v2/fota/zephyr/zephyr.signed.bin", "old_v2/zephyr/app_update.bin")
+    text = refusal(user_folder, "--baseline=build_v1", *(f"--update={i}" for i in images))
+    assert f"Two images are for the same place, application: {images[0]} and {images[1]}" in text
+
+
+def test_mcuboot_older_than_the_installed_one(user_folder: pytest.Pytester, builds: Path) -> None:
+    merged = builds / "build_v1" / "merged.hex"
+    segments = read_hex(merged)
+    info = find_fw_info(memory_reader(segments), 0x8000)
+    assert info is not None
+    old, new = info.pack(), replace(info, version=20).pack()
+    write_hex(merged, [Segment(s.address, s.data.replace(old, new)) for s in segments])
+    text = refusal(user_folder, "--baseline=build_v1", "--update=build_v2/dfu_mcuboot.zip")
+    assert "its MCUboot is FW_INFO 20, the update's FW_INFO 15" in text
+
+
+def test_slots_of_secure_and_non_secure_parts(user_folder: pytest.Pytester, builds: Path) -> None:
+    """TF-M without the partition manager."""
+    build = builds / "build_v1"
+    (build / "partitions.yml").unlink()
+    with (build / "fota" / "zephyr" / ".config").open("a") as config:
+        config.write("CONFIG_BUILD_WITH_TFM=y\n")
+    text = refusal(user_folder, "--baseline=build_v1")
+    assert "The build has TF-M and no partitions.yml" in text
+
+
+def test_board_file_is_not_overwritten(builds: Path) -> None:
+    output = builds / "kit.toml"
+    arguments = ["board-file", str(builds / "build_v1"), f"--output={output}"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    output.write_text("mine")
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+    assert output.read_text() == "mine"
+
+
+def test_release_of_a_lone_hex_file_is_its_banners(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """The board type that tests get says it, too."""
+    shutil.copy(builds / "build_v1" / "merged.hex", builds / "lone.hex")
+    shutil.copy(builds / "build_v1" / "merged_CPUNET.hex", builds / "lone_net.hex")
+    user_folder.makepyfile(test_release="def test_ncs(board): assert board.boot.ncs == '3.0'")
+    result = user_folder.runpytest_subprocess(
+        "--board=nrf5340dk_sim", "--baseline=lone.hex", "--baseline=lone_net.hex", "-k", "test_ncs"
+    )
+    result.assert_outcomes(passed=1, deselected=1)

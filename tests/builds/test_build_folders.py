@@ -41,7 +41,7 @@ def test_build_folders_run_to_a_proven_upgrade(shape: Shape, user_folder: pytest
     west.first()
     west.second()
     result = user_folder.runpytest_subprocess(
-        "--board=nrf5340dk_sim", "--baseline=build_v1", "--update=build_v2", "-rs"
+        f"--board={shape.kit}", "--baseline=build_v1", "--update=build_v2", "-rs"
     )
     assert result.ret == 0, result.stdout.str()
     outcomes = result.parseoutcomes()
@@ -58,10 +58,10 @@ def _picked(shape: Shape) -> tuple[str, ...]:
         case "child images":
             return ("zephyr/merged_domains.hex",)
         case "sysbuild":
-            return ("merged.hex", "merged_CPUNET.hex")
+            return ("merged.hex", *(("merged_CPUNET.hex",) if shape.soc.network else ()))
         case "zephyr":
             return (
                 "fota/zephyr/zephyr.signed.hex",
-                "hci_ipc/zephyr/zephyr.hex",
+                *(("hci_ipc/zephyr/zephyr.hex",) if shape.soc.network else ()),
                 "mcuboot/zephyr/zephyr.hex",
             )

@@ -17,6 +17,7 @@ import yaml
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType, BootloaderMode, NcsRelease, Slot, Slots
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.soc import NRF5340, Soc
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex, write_hex
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 from pytest_nrf_fota.preflight.prediction import overlay
@@ -39,6 +40,7 @@ class Shape:
         manifest_board, manifest_network_board: as its packages name the cores.
         slots: where things lie.
         mode: how MCUboot was built.
+        soc: of the board.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Shape:
     manifest_network_board: str
     slots: Slots
     mode: BootloaderMode = "swap_move"
+    soc: Soc = NRF5340
 
     @property
     def has_nsib(self) -> bool:
@@ -57,9 +60,15 @@ class Shape:
         return self.slots.s0 is not None
 
     @property
+    def kit(self) -> str:
+        """The packaged virtual kit with this chip."""
+        return f"{self.soc.name}dk_sim"
+
+    @property
     def board(self) -> BoardType:
         """The virtual kit that such a build would run on, as if somebody had written its file."""
-        base = load_board("nrf5340dk_sim" if self.has_nsib else "nrf5340dk_mcuboot_sim")
+        alone = "nrf5340dk_mcuboot_sim" if self.soc is NRF5340 else self.kit
+        base = load_board(self.kit if self.has_nsib else alone)
         boot = base.boot.model_copy(update={"bootloader_mode": self.mode, "ncs": self.ncs})
         return base.model_copy(update={"slots": self.slots, "boot": boot})
 
@@ -164,7 +173,8 @@ class WestBuild:
     ) -> None:
         app_core, network_core = _by_core(segments)
         write_hex(build / "merged.hex", app_core)
-        write_hex(build / "merged_CPUNET.hex", network_core)
+        if network_core:
+            write_hex(build / "merged_CPUNET.hex", network_core)
         app = build / "fota" / "zephyr"
         app.mkdir(parents=True)
         (app / "zephyr.signed.bin").write_bytes(images["application"])
@@ -180,13 +190,15 @@ class WestBuild:
             ]
             self._write_mcuboot(build, names, mcuboot)
         self._write_config(app / ".config", self._application_config())
-        self._write_config(build / "ipc_radio" / "zephyr" / ".config", self._network_config())
+        radio = ("ipc_radio",) if network_core else ()
+        for image in radio:
+            self._write_config(build / image / "zephyr" / ".config", self._network_config())
         self._write_config(
             build / "zephyr" / ".config", {"SB_CONFIG_BOARD": self.shape.config_board}
         )
         self._write_mcuboot_configs(build)
         self._write_partitions(build)
-        self._write_domains(build, ("fota", "mcuboot", "ipc_radio"))
+        self._write_domains(build, ("fota", "mcuboot", *radio))
 
     def _write_zephyr(
         self, build: Path, segments: Sequence[Segment], images: Mapping[str, bytes]
@@ -203,19 +215,21 @@ class WestBuild:
             [Segment(primary.address + header_size, images["application"][header_size:])],
         )
         (app / "zephyr.signed.bin").write_bytes(images["application"])
-        write_hex(build / "hci_ipc" / "zephyr" / "zephyr.hex", network_core)
+        radio = ("hci_ipc",) if network_core else ()
+        for image in radio:
+            write_hex(build / image / "zephyr" / "zephyr.hex", network_core)
+            self._write_config(build / image / "zephyr" / ".config", self._network_config())
         self._write_config(app / ".config", self._application_config())
-        self._write_config(build / "hci_ipc" / "zephyr" / ".config", self._network_config())
         self._write_mcuboot_configs(build)
         (app / "zephyr.dts").write_text(self._devicetree())
-        self._write_domains(build, ("fota", "mcuboot", "hci_ipc"))
+        self._write_domains(build, ("fota", "mcuboot", *radio))
 
     def _write_package(self, path: Path, files: Mapping[str, bytes]) -> None:
         entries = [
             {
                 "type": "application",
                 "board": self.shape.manifest_network_board if number else self.shape.manifest_board,
-                "soc": "nrf5340",
+                "soc": self.shape.soc.name,
                 "image_index": str(number),
                 "version_MCUBOOT": "1.0.0+0",
                 "size": len(data),
@@ -232,7 +246,7 @@ class WestBuild:
             {
                 "type": "mcuboot",
                 "board": self.shape.manifest_board,
-                "soc": "nrf5340",
+                "soc": self.shape.soc.name,
                 "version_MCUBOOT": "0.0.0+0",
                 "version_B0": "1",
                 "size": len(data),
@@ -256,19 +270,25 @@ class WestBuild:
         hci = "CONFIG_BT_RPMSG" if shape.style == "child images" else "CONFIG_BT_HCI_IPC"
         values = {
             "CONFIG_BOARD": f'"{shape.config_board}"',
-            "CONFIG_SOC_SERIES_NRF53X": "y",
-            "CONFIG_SOC_NRF5340_CPUAPP": "y",
+            f"CONFIG_SOC_SERIES_{shape.soc.family.upper()}X": "y",
+            self._soc_option(): "y",
             "CONFIG_BOOTLOADER_MCUBOOT": "y",
             "CONFIG_BT": "y",
-            hci: "y",
-            "CONFIG_BT_DEVICE_NAME": '"nRF5340 FOTA"',
+            hci: "y" if shape.soc.network else "n",
+            "CONFIG_BT_DEVICE_NAME": f'"{shape.soc.title} FOTA"',
             "CONFIG_MCUMGR": "y",
             "CONFIG_MCUMGR_TRANSPORT_BT": "y",
             "CONFIG_SHELL": "y",
             "CONFIG_SHELL_BACKEND_SERIAL": "y",
+            "CONFIG_FLASH_SHELL": "y",
             "CONFIG_SHELL_PROMPT_UART": '"uart:~$ "',
         }
         return values | ({"CONFIG_SECURE_BOOT": "y"} if shape.has_nsib else {})
+
+    def _soc_option(self) -> str:
+        soc = self.shape.soc
+        qualifier = soc.application.qualifier
+        return f"CONFIG_SOC_{soc.name}{'_' if qualifier else ''}{qualifier}".upper()
 
     def _network_config(self) -> dict[str, str]:
         return {
@@ -280,7 +300,7 @@ class WestBuild:
     def _write_mcuboot_configs(self, build: Path) -> None:
         own = {
             "CONFIG_BOARD": f'"{self.shape.config_board}"',
-            "CONFIG_SOC_NRF5340_CPUAPP": "y",
+            self._soc_option(): "y",
             "CONFIG_MCUBOOT": "y",
             _MODE_OPTIONS[self.shape.mode]: "y",
         }
@@ -323,6 +343,8 @@ class WestBuild:
             ram = Slot(address=0, size=slots.secondary_network.size)
             table["mcuboot_primary_1"] = _partition(ram, region="ram_flash")
         _write_pm_yaml(build / "partitions.yml", table)
+        if self.shape.soc.network is None:
+            return
         network = {
             "b0n": _partition(Slot(address=0x01000000, size=0x8580)),
             "provision": _partition(Slot(address=0x01008580, size=0x280)),
@@ -342,8 +364,11 @@ class WestBuild:
         external: dict[str, tuple[str, Slot]] = {}
         side = external if slots.secondary.address >= EXTERNAL else internal
         side["slot1_partition"] = ("image-1", slots.secondary)
-        return _DEVICETREE.replace("INTERNAL", _partition_nodes(internal)).replace(
-            "EXTERNAL", _partition_nodes(external)
+        controller = self.shape.soc.flash_controller
+        return (
+            _DEVICETREE.replace("INTERNAL", _partition_nodes(internal))
+            .replace("EXTERNAL", _partition_nodes(external))
+            .replace("flash-controller@39000", controller)
         )
 
 

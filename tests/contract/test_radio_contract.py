@@ -74,8 +74,8 @@ def test_reset_over_smp_and_connection_to_the_next_boot(running: Dut) -> None:
 def test_board_that_is_reset_meanwhile_is_noticed_and_reached_again(running: Dut) -> None:
     """The harness may have the connection still, the board has not: a clear error, no hang.
 
-    Not on a UART: bytes that arrive while it boots may end its receiver
-    (facts/real-firmware-targets.md).
+     Not on a UART: bytes that arrive while it boots may end its receiver
+    .
     """
     running.connect()
     since = running.mark("reset")

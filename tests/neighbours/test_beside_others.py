@@ -64,6 +64,18 @@ def test_session_without_a_board_passes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.usefixtures("environment")
+def test_tests_of_pytest_embedded_have_their_own_dut(pytester: pytest.Pytester) -> None:
+    """Where no board is given; labgrid, which has nothing to do, skips none of them."""
+    pytester.makepyfile(
+        test_theirs="""
+        def test_dut(dut):
+            assert type(dut).__module__.startswith("pytest_embedded")
+        """
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
 def _is_installed(name: str) -> bool:
     try:
         version(name)

@@ -19,13 +19,16 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
 from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, capability_named
 from pytest_nrf_fota.firmware.variant import Variant
+from pytest_nrf_fota.scenarios.listing import Scenario, packaged_scenarios
 
-SCENARIOS = Path(__file__).parent.parent / "hil"
 RUNS = "yes"
-EVIDENCE = "Evidence: "
 HEAD = """# Scenarios
 
-Made from `tests/hil` by `tests/plugin/scenario_table.py`; a test compares it. A board runs a
+Run them with `pytest --pyargs pytest_nrf_fota.scenarios --board NAME` from any folder, one by
+`-k NAME`; `nrf-fota scenarios` lists them, and `--copy=DIR` copies them into a project. In this
+repository `pytest --board NAME` without a path does the same; `tests/hil` is a link to them.
+
+This page is made from them by `tests/plugin/scenario_table.py`; a test compares it. A board runs a
 scenario (`yes`, or those of its variants that are named), or the cell says what it lacks
 (`@pytest.mark.needs`; `pytest --markers` explains the names; for `such firmware` see
 [firmware-variants.md](firmware-variants.md)). `nightly` scenarios run with `--nightly` or
@@ -58,18 +61,14 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """One test of `tests/hil`: where it is, what it proves and how, what each variant needs.
+class Row:
+    """A scenario, and what each of its variants needs.
 
     One without variants is its own only variant, without a name.
     """
 
-    file: str
-    name: str
+    scenario: Scenario
     variants: Mapping[str, Demand]
-    proves: str
-    evidence: str
-    is_nightly: bool
 
     def variants_on(self, offer: Offer) -> list[str]:
         """The variants that a board runs which offers this."""
@@ -88,51 +87,47 @@ class _Listing:
         self.items = list(items)
 
 
-def list_scenarios() -> tuple[Scenario, ...]:
+def rows() -> tuple[Row, ...]:
     """All scenarios, in the order of their files; parametrized ones are one."""
     listing = _Listing()
     with contextlib.redirect_stdout(sys.stderr):
-        code = pytest.main(["--collect-only", "-q", str(SCENARIOS)], plugins=[listing])
+        code = pytest.main(
+            ["--collect-only", "-q", "--pyargs", "pytest_nrf_fota.scenarios"], plugins=[listing]
+        )
     if code:
         raise SystemExit(f"the scenarios cannot be collected: {code!r}")
-    found: dict[tuple[str, str], list[pytest.Item]] = {}
+    variants: dict[tuple[str, str], dict[str, Demand]] = {}
     for item in listing.items:
-        found.setdefault((item.path.name, item.name.split("[")[0]), []).append(item)
-    return tuple(_scenario(file, name, items) for (file, name), items in found.items())
+        name, _, variant = item.name.partition("[")
+        variants.setdefault((item.path.name, name), {})[variant.rstrip("]")] = _demand(item)
+    found = tuple(
+        Row(scenario, variants.pop((scenario.file, scenario.name)))
+        for scenario in packaged_scenarios()
+    )
+    if variants:
+        raise SystemExit(f"not listed: {sorted(variants)}")
+    for row in found:
+        if not row.scenario.evidence:
+            raise SystemExit(f"the docstring of {row.scenario.name} does not say: Evidence: ...")
+    return found
 
 
-def table(scenarios: Sequence[Scenario]) -> str:
+def table(scenarios: Sequence[Row]) -> str:
     """The document."""
     boards = {name: _offer(load_board(name)) for name in board_names([packaged_boards()])}
     offering = [name for name in boards if any(s.variants_on(boards[name]) for s in scenarios)]
     parts = [HEAD]
-    for file in dict.fromkeys(scenario.file for scenario in scenarios):
+    for file in dict.fromkeys(row.scenario.file for row in scenarios):
         parts.append(f"\n## {file}\n")
-        parts.append(_row(["scenario", "proves", "evidence", *offering]))
-        parts.append(_row(["---"] * (3 + len(offering))))
-        for scenario in (s for s in scenarios if s.file == file):
-            cells = [_cell(scenario, boards[name]) for name in offering]
-            parts.append(_row([_title(scenario), scenario.proves, scenario.evidence, *cells]))
+        parts.append(_line(["scenario", "proves", "evidence", *offering]))
+        parts.append(_line(["---"] * (3 + len(offering))))
+        for row in (row for row in scenarios if row.scenario.file == file):
+            cells = [_cell(row, boards[name]) for name in offering]
+            parts.append(_line([_title(row), row.scenario.proves, row.scenario.evidence, *cells]))
     silent = [name for name in boards if name not in offering]
     if silent:
         parts.append(f"\nBoards that run none of them: {', '.join(silent)}.")
     return "\n".join(parts).replace("\n\n\n", "\n\n")
-
-
-def _scenario(file: str, name: str, items: Sequence[pytest.Item]) -> Scenario:
-    first = items[0]
-    assert isinstance(first, pytest.Function)
-    proves, _, evidence = (inspect.getdoc(first.function) or "").partition(EVIDENCE)
-    if not evidence.strip():
-        raise SystemExit(f"{file}: the docstring of {name} does not say: {EVIDENCE}...")
-    return Scenario(
-        file,
-        name,
-        {item.name.partition("[")[2].rstrip("]"): _demand(item) for item in items},
-        _one_line(proves),
-        _one_line(evidence),
-        first.get_closest_marker("nightly") is not None,
-    )
 
 
 def _demand(item: pytest.Item) -> Demand:
@@ -157,29 +152,25 @@ def _offer(board: BoardType) -> Offer:
     return Offer(capabilities_of(board), firmware_source(board, None, (), Path()))
 
 
-def _title(scenario: Scenario) -> str:
-    title = f"`{scenario.name}`"
-    if "" not in scenario.variants:
-        title += f" ({', '.join(scenario.variants)})"
-    return f"{title} nightly" if scenario.is_nightly else title
+def _title(row: Row) -> str:
+    title = f"`{row.scenario.name}`"
+    if "" not in row.variants:
+        title += f" ({', '.join(row.variants)})"
+    return f"{title} nightly" if row.scenario.is_nightly else title
 
 
-def _cell(scenario: Scenario, offer: Offer) -> str:
-    running = scenario.variants_on(offer)
-    if len(running) == len(scenario.variants):
+def _cell(row: Row, offer: Offer) -> str:
+    running = row.variants_on(offer)
+    if len(running) == len(row.variants):
         return RUNS
     if running:
         return ", ".join(running)
-    return f"no {next(iter(scenario.variants.values())).lacking_in(offer)}"
+    return f"no {next(iter(row.variants.values())).lacking_in(offer)}"
 
 
-def _row(cells: Sequence[str]) -> str:
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 if __name__ == "__main__":
-    sys.stdout.write(table(list_scenarios()) + "\n")
+    sys.stdout.write(table(rows()) + "\n")

@@ -108,11 +108,13 @@ def test_baseline_is_refused_before_anything_is_collected(
     assert "merged.hex" in text
 
 
-def test_update_without_baseline(user_folder: pytest.Pytester) -> None:
+@pytest.mark.parametrize("option", ["--update", "--firmware-variant=app_hangs_in_boot"])
+def test_update_without_baseline(option: str, user_folder: pytest.Pytester) -> None:
     """An update of nothing in particular would leave every test skipped, and the job green."""
     made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made").app_update
-    text = _refusal(user_folder, "--board", "nrf5340dk_sim", f"--update={made}")
+    text = _refusal(user_folder, "--board", "nrf5340dk_sim", f"{option}={made}")
     assert "without the baseline" in text
+    assert str(made) in text
 
 
 def test_firmware_without_board(user_folder: pytest.Pytester) -> None:

@@ -76,6 +76,31 @@ def test_application_scenarios_pass_on_mcuboot_alone(user_folder: pytest.Pyteste
     result.stdout.fnmatch_lines(["*nrf5340dk_mcuboot_sim has no nsib*"])
 
 
+def test_application_scenarios_pass_on_a_kit_with_one_core(user_folder: pytest.Pytester) -> None:
+    """Another chip: no network core, no NSIB, both slots in the internal flash."""
+    names = ("test_app_upgrade.py", "test_mcuboot_upgrade.py", "test_multi_image.py")
+    result = user_folder.runpytest_subprocess(
+        *("--board", "nrf52840dk_sim", "-rs", *(str(SCENARIOS / name) for name in names))
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 14
+    assert {"failed", "errors", "error"}.isdisjoint(outcomes)
+    result.stdout.fnmatch_lines(
+        ["*nrf52840dk_sim has no nsib*", "*nrf52840dk_sim has no netcore_slots*"]
+    )
+
+
+@pytest.mark.nightly
+def test_all_scenarios_pass_on_a_kit_with_one_core(user_folder: pytest.Pytester) -> None:
+    """The long ones, too."""
+    result = user_folder.runpytest_subprocess(
+        "--board", "nrf52840dk_sim", "--nightly", str(SCENARIOS)
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] > 30
+    assert {"failed", "errors", "error"}.isdisjoint(outcomes)
+
+
 @pytest.mark.parametrize(
     "kind", ["internal_offset", "internal_overwrite", "external_scratch", "network_slots"]
 )

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-SHARED = (
-    *("--board", "--platform", "--device-id", "--runner"),
-    *("--flash-timeout", "--base-timeout", "--dut-scope"),
-)
+from pytest_nrf_fota.shared_options import SHARED_OPTIONS
+
+SHARED = tuple(name for option in SHARED_OPTIONS for name in option.names)
 # As Zephyr's scripts/pylib/pytest-twister-harness, plugin.py, as far as the names go.
 TWISTER = """
 import pytest
@@ -57,6 +56,7 @@ def test_options_of_a_projects_conftest(user_folder: pytest.Pytester) -> None:
     assert "nrf-fota: board nrf5340dk_sim" in text
     assert "nrf-fota: --platform is another plugin's here; use --nrf-fota-board" in text
     assert "nrf-fota: --runner is another plugin's here; use --nrf-fota-runner" in text
+    assert "nrf-fota: --nightly is another plugin's here; use --nrf-fota-nightly" in text
 
 
 def test_taken_platform_leaves_board(user_folder: pytest.Pytester) -> None:
@@ -96,6 +96,19 @@ def test_session_of_twister(
     arguments = ("--twister-harness", "--platform=nrf52840dk/nrf52840", "--base-timeout=9")
     result = user_folder.runpytest_subprocess(*early, *arguments)
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("board", [(), ("--board=nrf5340dk_sim",)], ids=["no board", "a board"])
+def test_dut_of_another_plugin(
+    user_folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, board: tuple[str, ...]
+) -> None:
+    """It is the other plugin's where no board is given, as pytest-embedded's tests want it."""
+    user_folder.makepyfile(
+        their_plugin="import pytest\n\n@pytest.fixture\ndef dut():\n    return 'theirs'\n",
+        test_mine=f"def test_dut(dut):\n    assert (dut == 'theirs') is {not board}\n",
+    )
+    monkeypatch.setenv("PYTHONPATH", str(user_folder.path), prepend=":")
+    user_folder.runpytest_subprocess("-p", "their_plugin", *board).assert_outcomes(passed=1)
 
 
 def test_first_conftest_is_looked_for_in_testpaths(user_folder: pytest.Pytester) -> None:

@@ -2,8 +2,8 @@
 
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, LogPattern
 
-_PROBE = Family(None, "facts/dual-stage-boot.md, 8 and 9; output of nrfjprog, nrfutil and west")
-_PHONE = Family(None, "facts/dual-stage-boot.md, 6.1, 6.2 and 9; iOS and Android Device Manager")
+_PROBE = Family(None, "output of nrfjprog, nrfutil and west")
+_PHONE = Family(None, "Zephyr mcumgr headers; iOS and Android Device Manager")
 
 HOST_LINES: tuple[LogPattern, ...] = (
     _PROBE.line(

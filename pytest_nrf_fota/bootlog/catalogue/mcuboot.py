@@ -10,12 +10,12 @@ LEVEL_PREFIX = (
     r"|(?:^|[^\w])[IWED] \(\d+\) boot: "
     r"|(?:\[\w+\] ?)?\[(?:INF|WRN|ERR|DBG) ?\](?:\[\w+\]:)? )(?:\w+: )?|^[IWED]?\W{0,3})"
 )
-LOG_SOURCE = "facts/dual-stage-boot.md, 4.4"
+LOG_SOURCE = "MCUboot boot/zephyr/main.c, loader.c"
 SOURCE_TREE = "sdk-mcuboot v1.9.99-ncs4 to v2.1.0-ncs5, boot/bootutil/src and boot/zephyr"
 
 _LINE = Family(Stage.MCUBOOT, LOG_SOURCE, LEVEL_PREFIX)
 _TREE = Family(Stage.MCUBOOT, SOURCE_TREE, LEVEL_PREFIX)
-_S_SLOTS = Family(Stage.MCUBOOT, "facts/dual-stage-boot.md, 4.5", LEVEL_PREFIX)
+_S_SLOTS = Family(Stage.MCUBOOT, "sdk-mcuboot loader.c", LEVEL_PREFIX)
 
 PATTERNS = (
     _LINE.line(
@@ -366,7 +366,7 @@ PATTERNS = (
         "The version in the header of the image that MCUboot starts.",
         "I: Image version: v1.2.3",
         "[00:01:35.515,960] <inf> mcuboot: Image version: v0.2.0",
-        source="logs/real-m0-upgrade-test-confirm.log",
+        source="a log of real MCUboot under QEMU",
         since="NCS 3.0",
     ),
     # Without prefix: the first bytes of this line are often garbled.
@@ -387,7 +387,7 @@ PATTERNS = (
         r"Image validation attempt (?P<attempt>\d+)/(?P<attempts>\d+) failure: (?P<code>-?\d+)",
         "The image in the primary slot did not pass a check that is repeated.",
         "E: Image validation attempt 3/3 failure: -1",
-        source="facts/field.md",
+        source="sdk-mcuboot loader.c",
     ),
     Family(Stage.MCUBOOT, SOURCE_TREE).line(
         "header_fields",
@@ -413,7 +413,7 @@ PATTERNS = (
         "D: bootutil_img_hash",
         "D: Left boot_go with success == 1",
         anchor="D: ",
-        source="logs/real-mps2-ram-load-boot.log",
+        source="a log of real MCUboot under QEMU",
     ),
     Family(Stage.MCUBOOT, SOURCE_TREE, LEVEL_PREFIX).line(
         "flash_debug",

@@ -3,7 +3,7 @@
 from pytest_nrf_fota.bootlog.catalogue.mcuboot import LEVEL_PREFIX
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 
-_SOURCE = "facts/dual-stage-boot.md, 4.6"
+_SOURCE = "sdk-nrf subsys/pcd"
 _PCD = Family(Stage.MCUBOOT, _SOURCE, LEVEL_PREFIX)
 # An application might say these, too.
 _B0N = Family(None, _SOURCE)

@@ -2,8 +2,8 @@
 
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 
-_MAIN = Family(Stage.NSIB, "facts/dual-stage-boot.md, 2.4")
-_CHECKS = Family(Stage.NSIB, "facts/dual-stage-boot.md, 2.5")
+_MAIN = Family(Stage.NSIB, "sdk-nrf samples/bootloader/src/main.c")
+_CHECKS = Family(Stage.NSIB, "sdk-nrf bl_validation.c")
 
 PATTERNS = (
     _MAIN.line(

@@ -2,9 +2,9 @@
 
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 
-_IMAGES = Family(Stage.APP, "facts/dual-stage-boot.md, 6.5")
+_IMAGES = Family(Stage.APP, "Zephyr img_mgmt.c")
 _UART = Family(Stage.APP, "zephyr/drivers/console/uart_mcumgr.c")
-_CLIENTS = Family(Stage.APP, "logs/cases/08, 21, 24")
+_CLIENTS = Family(Stage.APP, "public logs")
 # Log module and, in builds that print it, the function.
 _MODULE = r"mcumgr_img_(?:mgmt|grp)(?:_\w+)?: (?:\w+: )?"
 

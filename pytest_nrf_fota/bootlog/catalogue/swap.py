@@ -3,7 +3,7 @@
 from pytest_nrf_fota.bootlog.catalogue.mcuboot import LEVEL_PREFIX, SOURCE_TREE
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 
-_SWAP = Family(Stage.MCUBOOT, "facts/dual-stage-boot.md, 4.3", LEVEL_PREFIX)
+_SWAP = Family(Stage.MCUBOOT, "MCUboot swap_move.c", LEVEL_PREFIX)
 _TREE = Family(Stage.MCUBOOT, SOURCE_TREE, LEVEL_PREFIX)
 
 PATTERNS = (

@@ -36,7 +36,7 @@ def announces_swaps(banners: Iterable[Banner]) -> bool | None:
     """Whether this MCUboot prints `Starting swap using ...` when it swaps; None where unknown.
 
     MCUboot does so since 2021-12 (commit f9dbf683), Zephyr took it in behind 3.0
-    (logs/cases/33-nrf52840-usbdfu-revert.log is one of Zephyr 3.0.0-360 and does not).
+    (a public log of Zephyr 3.0.0-360 does not).
     """
     for banner in banners:
         if banner.product == "MCUboot":

@@ -178,7 +178,6 @@ def _boot_loop(case: Case) -> Finding | None:
 RULES = (
     Rule(
         "stack_overflow",
-        (),
         "The stack of {where} overflowed ({kind}).",
         "Raise `{option}`; how much is used shows `CONFIG_THREAD_ANALYZER=y`. Where it was: "
         "{command}",
@@ -186,21 +185,18 @@ RULES = (
     ),
     Rule(
         "cpu_fault",
-        (),
         "{kind} in {where}: {details}.",
         "Name the source line with the ELF of exactly this build: {command}",
         _cpu_fault,
     ),
     Rule(
         "assertion_failed",
-        (),
         "A check in the program failed: {assertion}.",
         "Look at the expression and its place; the caller: {command}",
         _assertion,
     ),
     Rule(
         "controller_assertion",
-        (26,),
         "The Bluetooth controller or MPSL failed a check of its own: {what} {place}",
         "Keep interrupts off for less time than the radio allows and do not touch its peripherals; "
         "report the numbers to Nordic with the SDK's version.",
@@ -208,14 +204,12 @@ RULES = (
     ),
     Rule(
         "fatal_error",
-        (),
         "The program stopped: {kind} in {where}, {details}.",
         "Name the source line with the ELF of exactly this build: {command}",
         _other_fatal_error,
     ),
     Rule(
         "watchdog_reset",
-        (),
         "A watchdog reset the board: something did not feed it in time.",
         "Find what blocks for longer than the watchdog's period (flash erase of a large slot, a "
         "swap, a deadlock): feed it there, or raise the period; MCUboot feeds it with "
@@ -224,7 +218,6 @@ RULES = (
     ),
     Rule(
         "boot_loop",
-        (27,),
         "The board boots again and again ({count} times from boot {first} on).",
         "Stop it with `nrfjprog --halt` or flash a known good merged.hex with "
         "`west flash --recover`; `CONFIG_RESET_ON_FATAL_ERROR=n` keeps the first crash readable.",

@@ -52,7 +52,6 @@ def _driver_failed(case: Case) -> Finding | None:
 RULES = (
     Rule(
         "external_flash_silent",
-        (17,),
         "The external flash does not answer (ID {found}, expected {expected}): missing, unpowered, "
         "or its pins are taken. A slot in it is unusable, even if the application runs.",
         "Check power and pins of the flash and its devicetree node (on kits the board "
@@ -61,7 +60,6 @@ RULES = (
     ),
     Rule(
         "external_flash_is_another",
-        (16, 17),
         "The external flash is not the one that the build expects (ID {found}, expected "
         "{expected}).",
         "Set `jedec-id`, `size` and `sfdp-bfp` of the flash node in the overlay to the fitted "
@@ -71,7 +69,6 @@ RULES = (
     ),
     Rule(
         "external_flash_failed",
-        (16, 25),
         "The flash that holds the secondary slot fails or is not set up.",
         'Check that its node is `status = "okay"` and its driver enabled '
         "(`CONFIG_NORDIC_QSPI_NOR=y` or `CONFIG_SPI_NOR=y`), then "

@@ -58,7 +58,6 @@ def _another_package(case: Case) -> Finding | None:
 RULES = (
     Rule(
         "recover_failed",
-        (28,),
         "The probe could not recover a core (-102): its access port is locked or hangs.",
         "Switch the kit off and on, then recover the network core first: "
         "`nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK`, then `nrfjprog --recover`.",
@@ -66,14 +65,12 @@ RULES = (
     ),
     Rule(
         "verify_failed",
-        (29,),
         "What was programmed does not read back (exit 55): UICR or OTP was already written.",
         "Erase it first: `west flash --recover` (network core, then application core).",
         _verify_failed,
     ),
     Rule(
         "debug_port_locked",
-        (28,),
         "The board's debug port is locked (readback protection).",
         "`nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK`, then `nrfjprog --recover`: erases "
         "the board and opens it.",
@@ -81,7 +78,6 @@ RULES = (
     ),
     Rule(
         "no_probe",
-        (),
         "No debug probe answered.",
         "Check cable and switch of the kit, `nrfjprog --ids` or `nrfutil device list`, and that "
         "nothing else holds the probe.",
@@ -89,7 +85,6 @@ RULES = (
     ),
     Rule(
         "two_boards_in_one_log",
-        (),
         "The log holds the text of two boards ({addresses}), so versions and boots may be mixed "
         "up.",
         "Capture one board alone, by its own /dev/serial/by-id/... path.",
@@ -98,7 +93,6 @@ RULES = (
     ),
     Rule(
         "package_was_not_sent",
-        (),
         "The package {package} is not what the client sent: none of its hashes is among the "
         "client's. Nothing here is concluded from it.",
         "Give the zip that was sent with --package: `nrf-fota inspect ZIP` shows the hashes in it.",

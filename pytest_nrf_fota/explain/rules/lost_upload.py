@@ -69,7 +69,6 @@ def _place(step: ClientStep) -> str:
 RULES = (
     Rule(
         "board_reset_during_upload",
-        (),
         "The board was reset while the upload was under way ({place}), and with it the server "
         "forgot the upload.",
         "Read the UART in front of that boot for a crash, and exclude watchdog and supply; then "
@@ -78,7 +77,6 @@ RULES = (
     ),
     Rule(
         "connection_lost_during_upload",
-        (),
         "The connection was lost while the upload was under way ({place}).",
         "Connect again and upload the same file: the server goes on where it was, until a reset. "
         "If it comes again, bring the radios closer and read the reason in the UART log: 0x08 is "

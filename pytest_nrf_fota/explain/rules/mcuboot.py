@@ -196,7 +196,6 @@ _SIGN_WITH_ITS_KEY = (
 RULES = (
     Rule(
         "image_damaged",
-        (14,),
         f"{_REFUSED_AND_ERASED}the file is damaged, its hash differs from its content ({{what}}).",
         "Take the file from the build again and upload it: `nrf-fota inspect dfu_application.zip` "
         "must show its hash without WRONG. Whatever changes a signed file damages it.",
@@ -204,7 +203,6 @@ RULES = (
     ),
     Rule(
         "image_not_signed",
-        (14,),
         f"{_REFUSED_AND_ERASED}it is not signed ({{what}}).",
         "Send the file that the build signed, dfu_application.zip or app_update.bin, with the "
         "key that MCUboot was built with: `SB_CONFIG_BOOT_SIGNATURE_KEY_FILE`, up to NCS 2.6 "
@@ -214,7 +212,6 @@ RULES = (
     ),
     Rule(
         "image_carries_whole_key",
-        (14,),
         f"{_REFUSED_AND_ERASED}it carries the whole public key ({{what}}), and a MCUboot without "
         "CONFIG_BOOT_HW_KEY looks for the key's hash.",
         "Sign it with the key's hash in it, as imgtool does without `--public-key-format full`.",
@@ -222,7 +219,6 @@ RULES = (
     ),
     Rule(
         "image_of_another_key",
-        (14,),
         f"{_REFUSED_AND_ERASED}it is signed with a key that this MCUboot does not have ({{what}}).",
         _SIGN_WITH_ITS_KEY,
         _refused(ImageFault.OTHER_KEY),
@@ -230,7 +226,6 @@ RULES = (
     ),
     Rule(
         "image_damaged_on_the_way",
-        (14,),
         f"{_REFUSED_AND_ERASED}{{what}} is right, this MCUboot took it in the preflight, so it was "
         "damaged on its way or in the flash.",
         "Erase slot 1 (`smpmgr ... image erase 1`) and upload again; if it comes again, check the "
@@ -239,7 +234,6 @@ RULES = (
     ),
     Rule(
         "secondary_image_invalid",
-        (14,),
         f"{_REFUSED_AND_ERASED}it is not signed with the key in this MCUboot, or the file is "
         "damaged or cut.",
         f"Look for WRONG in `nrf-fota inspect dfu_application.zip`: such a file is damaged. "
@@ -249,7 +243,6 @@ RULES = (
     ),
     Rule(
         "primary_image_invalid",
-        (15,),
         "The image in the primary slot is not valid: unsigned, signed with another key, or "
         "damaged.",
         "Flash build/merged.hex (or zephyr/app_signed.hex, never zephyr.hex), built with the key "
@@ -259,7 +252,6 @@ RULES = (
     ),
     Rule(
         "too_few_sectors",
-        (18,),
         "MCUboot cannot read the slots' sectors (limit {sectors}), so no upgrade is possible: the "
         "limit is too low, or MCUboot has no driver for the flash that holds the slot.",
         "For a slot in external flash enable its driver in the MCUboot image "
@@ -269,7 +261,6 @@ RULES = (
     ),
     Rule(
         "slots_do_not_fit",
-        (19,),
         "The two slots do not fit each other ({what}), so MCUboot upgrades nothing.",
         "Give both slots the same size and sector layout (pm_static.yml), and upload a network "
         "core image as image 1, not as image 0: `image_index` in the manifest.",
@@ -277,7 +268,6 @@ RULES = (
     ),
     Rule(
         "no_room_to_swap",
-        (20,),
         "The image leaves no free sector that swap using move needs; it stays pending, and erase "
         "is answered with rc 6 for ever.",
         "Make the image smaller by at least one page (4 KiB) plus the trailer, and erase the "
@@ -287,7 +277,6 @@ RULES = (
     ),
     Rule(
         "secondary_flash_missing",
-        (17,),
         "MCUboot has no driver for the flash of a slot, or it does not answer.",
         "Enable it in the MCUboot image: `CONFIG_NORDIC_QSPI_NOR=y` (or `CONFIG_SPI_NOR=y`) and "
         "`CONFIG_FLASH=y` in child_image/mcuboot.conf or sysbuild/mcuboot.conf, and "
@@ -296,7 +285,6 @@ RULES = (
     ),
     Rule(
         "mark_not_seen",
-        (16,),
         "The application marked the image, but MCUboot saw no mark: the two look for the secondary "
         "slot in different places.",
         "Build both with the same partitions: pm_static.yml for the parent and MCUboot, and "
@@ -305,7 +293,6 @@ RULES = (
     ),
     Rule(
         "not_confirmed",
-        (),
         "The new image ran once as a test, was not confirmed, and the next reset took it back.",
         "Confirm before the next reset: `boot_write_img_confirmed()` in the application once it "
         "works, or `smpmgr ... image state-write --confirm` / `mcumgr image confirm` / the phone's "
@@ -314,7 +301,6 @@ RULES = (
     ),
     Rule(
         "downgrade_prevented",
-        (),
         "Downgrade prevention: the update's version or security counter is lower than that of the "
         "running image, so MCUboot erased it.",
         "Raise `CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION` (or the security counter, "
@@ -324,7 +310,6 @@ RULES = (
     ),
     Rule(
         "security_counter_failed",
-        (),
         "The image was taken, but its security counter could not be stored.",
         "Check the counter's provisioned slots (`CONFIG_SB_NUM_VER_COUNTER_SLOTS`, "
         "`CONFIG_MCUBOOT_HW_DOWNGRADE_PREVENTION_COUNTER_SLOTS`); when all are used a development "
@@ -333,7 +318,6 @@ RULES = (
     ),
     Rule(
         "wrong_upload_address",
-        (),
         "Swap using offset wants the update one sector into the slot; it was uploaded to the "
         "start.",
         "Build the application and MCUboot with the same mode (`SB_CONFIG_MCUBOOT_MODE_SWAP_USING_"
@@ -342,21 +326,18 @@ RULES = (
     ),
     Rule(
         "partition_does_not_fit_flash",
-        (18, 19),
         "A slot's partition does not fit the flash that it lies in.",
         "Align address and size of the slots to the flash's erase size (4 KiB) in pm_static.yml.",
         says("sector_layout"),
     ),
     Rule(
         "load_failed",
-        (),
         "MCUboot loaded no image: no slot holds one that it may load, or it does not fit its RAM.",
         "Check load address and size of the image (`imgtool dumpinfo`), and flash a signed image.",
         says("no_slot_to_load", "ram_load_failed"),
     ),
     Rule(
         "decompression_failed",
-        (),
         "A compressed update cannot be unpacked.",
         "Build the update with the compression that the board's MCUboot supports "
         "(`SB_CONFIG_MCUBOOT_COMPRESSED_IMAGE_SUPPORT`), or send the uncompressed image.",
@@ -364,7 +345,6 @@ RULES = (
     ),
     Rule(
         "bootloader_crypto_failed",
-        (14,),
         "MCUboot's cryptography failed (error {code}): the key's type or the crypto driver does "
         "not "
         "fit the image.",
@@ -374,7 +354,6 @@ RULES = (
     ),
     Rule(
         "swap_status_damaged",
-        (),
         "The swap status in the trailer is damaged or could not be written.",
         "Erase both slots' trailers by flashing merged.hex with `west flash --recover` and "
         "`nrfjprog --qspieraseall`; check the flash if it comes again.",
@@ -382,7 +361,6 @@ RULES = (
     ),
     Rule(
         "bootloader_panicked",
-        (),
         "MCUboot met a state that it cannot handle and stopped.",
         "Flash merged.hex with `west flash --recover`, erase the external flash "
         "(`nrfjprog --qspieraseall`), and keep this log for a report.",
@@ -390,7 +368,6 @@ RULES = (
     ),
     Rule(
         "in_serial_recovery",
-        (),
         "MCUboot waits for an image in serial recovery or USB DFU and starts no application.",
         "Release the button or pin that enters it, or send an image: "
         "`mcumgr --conntype serial --connstring dev=/dev/ttyACM0 image upload app.bin`; then "
@@ -399,7 +376,6 @@ RULES = (
     ),
     Rule(
         "nothing_to_start",
-        (15,),
         "MCUboot found no image that it may start; the board stands still.",
         "Flash a signed application: `west flash --recover` with build/merged.hex.",
         _nothing_to_start,
@@ -407,7 +383,6 @@ RULES = (
     ),
     Rule(
         "no_application_yet",
-        (15,),
         "On an earlier boot there was no application yet; a later one starts it.",
         "Nothing to do: that is how a board looks between flashing MCUboot and the application.",
         _no_application_yet,

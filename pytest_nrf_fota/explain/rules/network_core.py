@@ -46,7 +46,6 @@ def _controller_silent(case: Case) -> Finding | None:
 RULES = (
     Rule(
         "network_core_refused",
-        (26,),
         "The network core did not take its update: its bootloader (b0n) and PCD do not match the "
         "application core's build, or its flash is protected.",
         "Reflash both cores from one build, network core first: `nrfjprog --recover --coprocessor "
@@ -55,7 +54,6 @@ RULES = (
     ),
     Rule(
         "network_core_update_loop",
-        (27,),
         "The board reboots in a loop ({count} boots): each boot finds the same old network core "
         "image in the external flash and starts its update again.",
         "Erase the external flash: `nrfjprog --qspieraseall` or "
@@ -64,7 +62,6 @@ RULES = (
     ),
     Rule(
         "controller_silent",
-        (26,),
         "The Bluetooth controller on the network core does not answer: it holds no image, another "
         "build's, or it crashed.",
         "Flash both cores from one build (`west flash` with merged_domains.hex; hci_ipc or "

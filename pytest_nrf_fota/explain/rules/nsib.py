@@ -269,7 +269,6 @@ def _said_between(boot: Boot, banner: Seen, fault: Seen) -> bool:
 RULES = (
     Rule(
         "nsib_revoked_key",
-        (4,),
         "NSIB refused the firmware in {slot}: it is signed with a key that was revoked (key "
         "{keys}) "
         "or that was never provisioned, and NSIB burnt the slot.",
@@ -280,7 +279,6 @@ RULES = (
     ),
     Rule(
         "nsib_wrong_key",
-        (4,),
         "NSIB refused the firmware in {slot}: it is signed with a key that is not provisioned on "
         "this board (provisioned: {hashes}).",
         "Sign with the provisioned key: set `CONFIG_SB_SIGNING_KEY_FILE` to its PEM file. If that "
@@ -289,7 +287,6 @@ RULES = (
     ),
     Rule(
         "nsib_key_changed",
-        (3,),
         "NSIB's signing key is another one: key {number} was {old}, now {new}. A pristine build "
         "makes a new key, and every update signed with it is refused by boards that hold the old.",
         'Fix the key: `CONFIG_SB_SIGNING_KEY_FILE="<absolute path>/nsib_key.pem"` (keep a copy of '
@@ -299,7 +296,6 @@ RULES = (
     ),
     Rule(
         "nsib_rollback",
-        (5,),
         "NSIB refused firmware version {version}: the monotonic counter stands at {counter}; the "
         "slot is burnt.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again. To go back on a "
@@ -308,7 +304,6 @@ RULES = (
     ),
     Rule(
         "nsib_version_not_raised",
-        (6,),
         "The new MCUboot was copied, or waits to be, but NSIB keeps {slot} with version {version}: "
         "the update's FW_INFO version is not higher, and a tie goes to S0.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` (NSIB compares only that) together with "
@@ -319,7 +314,6 @@ RULES = (
     ),
     Rule(
         "nsib_second_reset",
-        (8,),
         "The new MCUboot lies in its S slot, but NSIB had chosen before it was copied.",
         "Reset once more: `nrfjprog --pinreset` or `smpmgr ... os reset`. Up to NCS 2.7 a MCUboot "
         "update takes two resets.",
@@ -327,7 +321,6 @@ RULES = (
     ),
     Rule(
         "nsib_counter_full",
-        (7,),
         "All slots of NSIB's monotonic counter are used up (-12): no higher version can be stored.",
         "`west flash --recover` clears OTP on a development kit; provision more slots with "
         "`CONFIG_SB_NUM_VER_COUNTER_SLOTS` (an even number).",
@@ -335,7 +328,6 @@ RULES = (
     ),
     Rule(
         "nsib_counter_failed",
-        (),
         "NSIB could not read or raise its monotonic counter (error {code}).",
         "Provision the board again with `CONFIG_SB_MONOTONIC_COUNTER=y`: "
         "`west flash --recover` and program merged.hex.",
@@ -343,7 +335,6 @@ RULES = (
     ),
     Rule(
         "nsib_signature_damaged",
-        (4,),
         "NSIB knows the key, but the signature or hash does not fit the firmware (error {code}): "
         "the slot's content is damaged or was changed after signing.",
         "Build and sign again, then program or upload the whole file; do not edit a signed image.",
@@ -351,7 +342,6 @@ RULES = (
     ),
     Rule(
         "nsib_burnt_earlier",
-        (5,),
         "The slot's firmware was refused on an earlier boot and burnt; it can never boot again.",
         "Program or upload the slot anew, with a higher `CONFIG_FW_INFO_FIRMWARE_VERSION` and the "
         "provisioned key.",
@@ -359,7 +349,6 @@ RULES = (
     ),
     Rule(
         "nsib_malformed",
-        (32,),
         "NSIB finds no usable firmware in the slot: {what}",
         "Program the file that the build signed for this slot (signed_by_b0_s0_image.hex or "
         "..._s1_image.hex), or merged.hex; an unsigned or moved image cannot boot.",
@@ -367,7 +356,6 @@ RULES = (
     ),
     Rule(
         "nsib_keys_unusable",
-        (),
         "NSIB's provisioned keys cannot be used, so it refuses every image.",
         "Provision again with keys whose hashes hold no 0xFFFF: `west flash --recover`, then "
         "program merged.hex.",
@@ -375,7 +363,6 @@ RULES = (
     ),
     Rule(
         "nsib_protection_failed",
-        (),
         "A bootloader cannot lock its own flash and stops.",
         "Align the partition to the lock granule (0x4000 on nRF5340, pm_static.yml), or check that "
         "no debugger script has locked the region before; then program merged.hex.",
@@ -383,7 +370,6 @@ RULES = (
     ),
     Rule(
         "ext_api_missing",
-        (),
         "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
         "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where "
         "it is "
@@ -392,7 +378,6 @@ RULES = (
     ),
     Rule(
         "nsib_life_cycle",
-        (),
         "The board's provisioned life cycle state does not allow NSIB to boot.",
         "Provision the life cycle state again (provision.hex of the build) after "
         "`west flash --recover`.",
@@ -400,7 +385,6 @@ RULES = (
     ),
     Rule(
         "fault_before_nsib_lines",
-        (32,),
         "The board crashes right behind the first banner, before NSIB names a slot: S0 holds no "
         "firmware information (fixed in NCS of February 2026).",
         "Program S0 too: flash merged.hex, not the S1 file alone.",
@@ -409,7 +393,6 @@ RULES = (
     ),
     Rule(
         "nsib_nothing_to_start",
-        (4, 5),
         "NSIB found no firmware that it may start; the board stands still.",
         f"Both S slots are empty or burnt: {_REPROVISION}.",
         says("nsib_nothing", also=("nsib_no_fw_info", "nsib_invalidated")),
@@ -417,7 +400,6 @@ RULES = (
     ),
     Rule(
         "nsib_burnt_slot",
-        (4, 5),
         "NSIB burnt the slot it refused: this file can never boot from there again.",
         "Upload or program a corrected file; the burnt one stays refused even with the right key.",
         says("nsib_invalidated"),

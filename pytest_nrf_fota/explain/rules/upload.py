@@ -275,7 +275,6 @@ RULES = (
     *LOST_UPLOAD_RULES,
     Rule(
         "hash_not_found",
-        (13, 1),
         'The server refused the mark ("In Value (3)"): no image with this hash lies in the slot.',
         "Read the list and mark the hash that it shows: `smpmgr ... image state-read`. With "
         "dfu_mcuboot.zip upload only the file for the S slot that does not run; its two files "
@@ -284,7 +283,6 @@ RULES = (
     ),
     Rule(
         "upload_header_refused",
-        (),
         "The server refused the first packet (rc 3): the file does not begin with an MCUboot "
         "header.",
         "Send the signed update file (app_update.bin, zephyr.signed.bin), not zephyr.bin, a .hex "
@@ -294,7 +292,6 @@ RULES = (
     ),
     Rule(
         "pairing_required",
-        (9,),
         'The SMP characteristic demands a paired link, so the client hangs on "Connecting" or is '
         "refused.",
         "Build with `CONFIG_MCUMGR_SMP_BT_AUTHEN=n` (NCS 2.3; later `CONFIG_MCUMGR_TRANSPORT_BT_"
@@ -305,7 +302,6 @@ RULES = (
     ),
     Rule(
         "zip_not_supported",
-        (11,),
         "The client or server does not support what was sent: NOT_SUPPORTED (8), as old tools "
         "answer to dfu_mcuboot.zip.",
         "Upload the plain .bin out of the zip (app_update.bin, or the s1 file of dfu_mcuboot.zip), "
@@ -314,7 +310,6 @@ RULES = (
     ),
     Rule(
         "parameters_not_supported",
-        (12,),
         "NOT_SUPPORTED (8) on the parameters command is harmless: it is optional.",
         "Ignore it, or set `CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y` for faster uploads.",
         _parameters_not_supported,
@@ -322,7 +317,6 @@ RULES = (
     ),
     Rule(
         "slot_in_use",
-        (21, 20),
         "The slot is in use (rc 6): an image in it is pending or confirmed, so it cannot be erased "
         "or overwritten.",
         "Reset to finish the swap: `smpmgr ... os reset`. If rc 6 stays, erase the slot from "
@@ -331,7 +325,6 @@ RULES = (
     ),
     Rule(
         "no_free_slot",
-        (22,),
         "The server has no free slot for the upload (code 5; 9 with SMP version 2).",
         "Erase slot 1 first: `smpmgr ... image erase 1` or `mcumgr image erase`; if that is "
         "answered with rc 6, reset so that the pending swap ends.",
@@ -339,7 +332,6 @@ RULES = (
     ),
     Rule(
         "update_not_newer",
-        (),
         "The server takes newer images only, and this one is not newer than the running one.",
         "Raise `CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or send it without the upgrade-only flag "
         "(`mcumgr image upload` without -u).",
@@ -347,7 +339,6 @@ RULES = (
     ),
     Rule(
         "upload_refused",
-        (),
         "The server refused the first packet of the upload (code {code}).",
         "Check that the file is a signed image for this board and fits the slot: "
         "`nrf-fota inspect FILE`; erase slot 1 and try again.",
@@ -355,7 +346,6 @@ RULES = (
     ),
     Rule(
         "upload_too_large",
-        (23,),
         "The upload stops near its end: the image is larger than the slot, which the server does "
         "not check.",
         "Compare the file's size with the slot's (`nrf-fota inspect FILE`, partitions.yml) before "
@@ -366,7 +356,6 @@ RULES = (
     ),
     Rule(
         "upload_stalled",
-        (),
         "The server stopped answering during the upload: it erases the slot before it answers the "
         "first packet, or the link broke.",
         "Erase slot 1 first and allow 60 s for the first answer (`smpmgr --timeout 60`), or build "
@@ -376,7 +365,6 @@ RULES = (
     ),
     Rule(
         "upload_resumed_wrongly",
-        (24,),
         "The upload went on at an old offset although the slot was erased: the server still held "
         "the earlier upload.",
         "Reset the board, then upload from offset 0 with the file's own sha; a changed file has "
@@ -385,7 +373,6 @@ RULES = (
     ),
     Rule(
         "upload_write_failed",
-        (25,),
         "The upload could not be written to flash (code {code}): the flash was busy, not erased, "
         "or "
         "the write was not aligned.",
@@ -395,7 +382,6 @@ RULES = (
     ),
     Rule(
         "mark_failed",
-        (16,),
         "The board could not mark the image (boot_set_next code {code}): the secondary slot in "
         "external flash is not set up as MCUboot has it.",
         "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = &mx25r64; };` in "
@@ -405,7 +391,6 @@ RULES = (
     ),
     Rule(
         "mark_refused",
-        (),
         "The upload ended, but the server refused to mark the image ({code}): it could not write "
         "the slot's trailer, or the application holds no boot utilities.",
         "Read the board's UART while it is marked: `boot_set_next` names the reason. Build the "
@@ -415,7 +400,6 @@ RULES = (
     ),
     Rule(
         "confirm_ignored",
-        (33,),
         "The confirm was ignored: another image was pending, and the server then answers ok "
         "without "
         "writing anything.",
@@ -424,28 +408,24 @@ RULES = (
     ),
     Rule(
         "uploaded_not_pending",
-        (),
         "The image in slot {slot} is neither pending nor confirmed, so a reset does not apply it.",
         "Mark it, then reset: `smpmgr ... image state-write {hash}` or `mcumgr image test {hash}`.",
         _uploaded_not_pending,
     ),
     Rule(
         "pending_not_reset",
-        (),
         "The image is pending; only a reset is missing.",
         "Reset the board: `smpmgr ... os reset`, `mcumgr reset` or `nrfjprog --pinreset`.",
         _pending_not_reset,
     ),
     Rule(
         "same_image",
-        (),
         "Both slots hold the same image: the file that was uploaded is the one that runs.",
         "Upload the new build: compare the hash with `nrf-fota inspect FILE`.",
         _same_image,
     ),
     Rule(
         "smp_buffers_exhausted",
-        (),
         "The SMP server runs out of buffers.",
         "Raise `CONFIG_MCUMGR_TRANSPORT_NETBUF_COUNT` and `CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE` "
         "(512 or more with two images), or send smaller packets.",
@@ -453,7 +433,6 @@ RULES = (
     ),
     Rule(
         "smp_fragment_dropped",
-        (),
         "The SMP server's UART dropped a part of a message, so the request was never answered: "
         "{kind}.",
         "A serial line of a message needs a buffer of its own until the message is whole: raise "

@@ -7,6 +7,8 @@ from functools import partial
 
 from bumble.hci import Address
 
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.sim.app.console_smp import (
     SerialFrameAssembler,
@@ -29,7 +31,6 @@ from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import MemoryLayout
 from pytest_nrf_fota.sim.pairing import Security, security_error
-from pytest_nrf_fota.sim.profile import Profile
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
@@ -39,7 +40,7 @@ BLUETOOTH_READY_S = 0.002
 # IPC_BOUND_TIMEOUT_IN_MS of Zephyr's drivers/bluetooth/hci/ipc.c, and what is returned then.
 ENDPOINT_TIMEOUT_S = 1.0
 EAGAIN = -11
-# os_mgmt resets 250 ms of the kit's time after its answer (facts/dual-stage-boot.md, 6.3).
+# os_mgmt resets 250 ms of the kit's time after its answer (Zephyr img_mgmt_state.c).
 RESET_DELAY_S = 0.25
 # Real seconds: a loop of faults would otherwise print without end and without a pause.
 FAULT_RESET_DELAY_S = 0.25
@@ -54,19 +55,21 @@ class _BootEndedError(Exception):
 class AppContext:
     """What the application runs on.
 
+    `uart` is the console's; `smp_uart` has nothing but SMP (Zephyr's chosen zephyr,uart-mcumgr).
     `identity_address` is the static random address that its log shows; `has_controller` is
     whether the network core runs firmware that answers; `on_reset` asks the kit for a reset.
     """
 
     hardware: Hardware
     uart: Uart
+    smp_uart: Uart
     radio: Radio
     clock: VirtualClock
-    wording: Profile
+    wording: Release
     identity_address: str
     has_controller: bool
     flash_devices: dict[str, MemoryLayout]
-    flash_controller: str
+    soc: Soc
     on_reset: Callable[[], None]
 
 
@@ -111,6 +114,8 @@ class Application:
         self._radio_assembler = FrameAssembler(settings.buffer_size_bytes)
         self._line_tap = SmpLineTap()
         self._serial_assembler = SerialFrameAssembler(settings.buffer_size_bytes)
+        self._smp_line_tap = SmpLineTap()
+        self._smp_assembler = SerialFrameAssembler(settings.buffer_size_bytes)
         self._shell_target = ShellTarget(
             context.hardware.flash,
             context.flash_devices,
@@ -119,7 +124,7 @@ class Application:
             context.clock.now_s,
             context.on_reset,
             zephyr_version=context.wording.zephyr_version,
-            flash_controller=context.flash_controller,
+            flash_controller=context.soc.flash_controller,
         )
         self._shell = Shell(self._shell_target, self._terminal)
         self._smp_task: asyncio.Task[None] | None = None
@@ -140,6 +145,7 @@ class Application:
             return
         self._smp_task = asyncio.create_task(self._queue.run())
         self._context.uart.connect(self._receive)
+        self._context.smp_uart.connect(self._receive_smp)
         self._terminal.show_prompt()
 
     async def _boot(self) -> None:
@@ -198,6 +204,7 @@ class Application:
     async def stop(self) -> None:
         """The core is reset: everything ends at once."""
         self._context.uart.connect(None)
+        self._context.smp_uart.connect(None)
         if self._reset_timer is not None:
             self._reset_timer.cancel()
         begun = (self._smp_task, self._watchdog, self._smp_reset)
@@ -255,6 +262,14 @@ class Application:
         if shell_bytes:
             self._terminal.receive(shell_bytes)
 
+    def _receive_smp(self, data: bytes) -> None:
+        _, lines = self._smp_line_tap.divide(data)
+        for line in lines:
+            self._assemble(self._smp_assembler, line, self._write_smp_answer)
+
+    async def _write_smp_answer(self, answer: bytes) -> None:
+        self._context.smp_uart.write(encode_answer(answer))
+
     def _assemble(
         self,
         assembler: FrameAssembler | SerialFrameAssembler,
@@ -293,7 +308,7 @@ class Application:
         )
 
     def _server_settings(self) -> ServerSettings:
-        description = self._description
+        description, soc = self._description, self._context.soc
         return ServerSettings(
             buffer_size_bytes=description.smp_buffer_size_bytes,
             buffer_count=description.smp_buffer_count,
@@ -301,6 +316,8 @@ class Application:
                 node_name=description.advertised_name,
                 kernel_release=self._context.wording.zephyr_release,
                 kernel_version=self._context.wording.zephyr_version,
+                processor=soc.processor,
+                hardware_platform=soc.target(f"{soc.name}dk", soc.application, "_"),
             )
             if description.smp_os_info
             else None,
@@ -345,7 +362,9 @@ class Application:
     def _log_bluetooth(self) -> None:
         log = self._boot_log
         log("bt_hci_core", "hci_vs_init", "HW Platform: Nordic Semiconductor (0x0002)")
-        log("bt_hci_core", "hci_vs_init", "HW Variant: nRF53x (0x0003)")
+        soc = self._context.soc
+        variant = f"HW Variant: {soc.family}x (0x{soc.hci_variant:04x})"
+        log("bt_hci_core", "hci_vs_init", variant)
         log(
             "bt_hci_core",
             "hci_vs_init",

@@ -9,7 +9,7 @@ message.
 The board has few such line buffers (2 by default), which its shell thread empties. At 115200 baud
 a line takes 11 ms and the thread keeps up; a pty has no baud rate, so here the thread always
 keeps up: the number of lines in a message is not limited (inferred; the number is only seen on
-QEMU, facts/real-firmware-targets.md).
+QEMU).
 
 Zephyr's optional time limit for a frame (MCUMGR_TRANSPORT_SHELL_INPUT_TIMEOUT) is off by default
 and not modelled: what is typed after a frame without its line feed belongs to the frame.

@@ -1,6 +1,6 @@
 """What Zephyr's fatal error handler logs before it resets.
 
-Wording: logs/cases/38-nrf52840-littlefs-main-stack.log (MPU fault), 56-nrf52840-mpsl-bus-fault.log
+Wording: a public log (MPU fault), 56-nrf52840-mpsl-bus-fault.log
 (registers, error number), 60-nrf54l15-crash-reset-coredump.log (reset). Addresses and registers
 are made up; the number 19 is Zephyr's for a data access (K_ERR_ARM_MEM_DATA_ACCESS).
 """

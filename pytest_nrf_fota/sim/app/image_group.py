@@ -1,7 +1,7 @@
 """All images that the application can see: one `ImageManager` for each pair of slots.
 
 The image group numbers slots through: 0 and 1 are image 0's, 2 and 3 image 1's (Zephyr's
-img_mgmt.c; facts/dual-stage-boot.md, 6.3 and 6.4).
+img_mgmt.c).
 """
 
 from collections.abc import Sequence

@@ -2,52 +2,72 @@
 
 from dataclasses import dataclass
 
+from smp.error import MGMT_ERR
+from smp.image_management import IMG_MGMT_ERR
+
 
 @dataclass(frozen=True)
 class ImageResult:
     """How a request of the image group ended.
 
-    `rc` is what the server of NCS 2.3 answers; `group_rc` is what later ones have for it
-    (facts/dual-stage-boot.md, 6.2; Zephyr's img_mgmt.h): in `err` for clients of SMP version 2,
-    translated for others.
+    `rc` is what the server of NCS 2.3 answers; `group_rc` is what later ones have for it (Zephyr's
+    img_mgmt.h): in `err` for clients of SMP version 2, translated for others.
     """
 
-    rc: int
-    group_rc: int
+    rc: MGMT_ERR
+    group_rc: IMG_MGMT_ERR
 
     @property
-    def translated_rc(self) -> int:
+    def translated_rc(self) -> MGMT_ERR:
         """What a server that knows version 2 tells a client of version 1.
 
         Zephyr's img_mgmt.c, img_mgmt_translate_error_code: not always what 2.3 would have said.
         """
-        return _TRANSLATED.get(self.group_rc, _UNKNOWN)
+        match self.group_rc:
+            case IMG_MGMT_ERR.OK:
+                return MGMT_ERR.EOK
+            case IMG_MGMT_ERR.NO_FREE_MEMORY:
+                return MGMT_ERR.ENOMEM
+            case IMG_MGMT_ERR.NO_IMAGE | IMG_MGMT_ERR.NO_TLVS:
+                return MGMT_ERR.ENOENT
+            case (
+                IMG_MGMT_ERR.NO_FREE_SLOT
+                | IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER
+                | IMG_MGMT_ERR.IMAGE_ALREADY_PENDING
+            ):
+                return MGMT_ERR.EBADSTATE
+            case (
+                IMG_MGMT_ERR.INVALID_SLOT
+                | IMG_MGMT_ERR.INVALID_PAGE_OFFSET
+                | IMG_MGMT_ERR.INVALID_OFFSET
+                | IMG_MGMT_ERR.INVALID_LENGTH
+                | IMG_MGMT_ERR.INVALID_IMAGE_HEADER
+                | IMG_MGMT_ERR.INVALID_HASH
+                | IMG_MGMT_ERR.INVALID_FLASH_ADDRESS
+            ):
+                return MGMT_ERR.EINVAL
+            case _:
+                return MGMT_ERR.EUNKNOWN
 
 
-_UNKNOWN, _NO_MEMORY, _INVALID, _NO_ENTRY, _BAD_STATE = 1, 2, 3, 5, 6
-_TRANSLATED = (
-    {0: 0, 15: _NO_MEMORY}
-    | dict.fromkeys((3, 4), _NO_ENTRY)
-    | dict.fromkeys((9, 27, 28), _BAD_STATE)
-    | dict.fromkeys((14, 19, 20, 21, 22, 24, 25), _INVALID)
+DONE = ImageResult(MGMT_ERR.EOK, IMG_MGMT_ERR.OK)
+BAD_HASH = ImageResult(MGMT_ERR.EINVAL, IMG_MGMT_ERR.INVALID_HASH)
+HASH_NOT_FOUND = ImageResult(MGMT_ERR.EINVAL, IMG_MGMT_ERR.HASH_NOT_FOUND)
+ALREADY_PENDING = ImageResult(MGMT_ERR.EBADSTATE, IMG_MGMT_ERR.IMAGE_ALREADY_PENDING)
+CANNOT_PEND_RUNNING = ImageResult(
+    MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED
 )
-
-DONE = ImageResult(0, 0)
-BAD_HASH = ImageResult(3, 24)
-HASH_NOT_FOUND = ImageResult(3, 8)
-ALREADY_PENDING = ImageResult(6, 28)
-CANNOT_PEND_RUNNING = ImageResult(1, 33)
-MARK_NOT_WRITTEN = ImageResult(1, 23)
-NO_SUCH_SLOT = ImageResult(1, 14)
-SLOT_IN_USE = ImageResult(6, 9)
-NO_FREE_SLOT = ImageResult(5, 9)
-HEADER_MALFORMED = ImageResult(3, 22)
-OFFSET_MISSING = ImageResult(3, 20)
-LENGTH_MISSING = ImageResult(3, 21)
-MAGIC_MISMATCH = ImageResult(3, 23)
-NOT_NEWER = ImageResult(6, 27)
-BAD_PAGE_OFFSET = ImageResult(1, 19)
-ERASE_FAILED = ImageResult(1, 13)
-WRITE_FAILED = ImageResult(1, 12)
-TOO_LARGE = ImageResult(1, 30)
-DATA_OVERRUN = ImageResult(1, 31)
+MARK_NOT_WRITTEN = ImageResult(MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC)
+NO_SUCH_SLOT = ImageResult(MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.INVALID_SLOT)
+SLOT_IN_USE = ImageResult(MGMT_ERR.EBADSTATE, IMG_MGMT_ERR.NO_FREE_SLOT)
+NO_FREE_SLOT = ImageResult(MGMT_ERR.ENOENT, IMG_MGMT_ERR.NO_FREE_SLOT)
+HEADER_MALFORMED = ImageResult(MGMT_ERR.EINVAL, IMG_MGMT_ERR.INVALID_IMAGE_HEADER)
+OFFSET_MISSING = ImageResult(MGMT_ERR.EINVAL, IMG_MGMT_ERR.INVALID_OFFSET)
+LENGTH_MISSING = ImageResult(MGMT_ERR.EINVAL, IMG_MGMT_ERR.INVALID_LENGTH)
+MAGIC_MISMATCH = ImageResult(MGMT_ERR.EINVAL, IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC)
+NOT_NEWER = ImageResult(MGMT_ERR.EBADSTATE, IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER)
+BAD_PAGE_OFFSET = ImageResult(MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.INVALID_PAGE_OFFSET)
+ERASE_FAILED = ImageResult(MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.FLASH_ERASE_FAILED)
+WRITE_FAILED = ImageResult(MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.FLASH_WRITE_FAILED)
+TOO_LARGE = ImageResult(MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.INVALID_IMAGE_TOO_LARGE)
+DATA_OVERRUN = ImageResult(MGMT_ERR.EUNKNOWN, IMG_MGMT_ERR.INVALID_IMAGE_DATA_OVERRUN)

@@ -1,6 +1,6 @@
 """The application's view of its image slots: state, upload, marking.
 
-Semantics of Zephyr v3.2.99-ncs2 (facts/dual-stage-boot.md, 6.3 and 6.4; img_mgmt_state.c), and of
+Semantics of Zephyr v3.2.99-ncs2 (img_mgmt_state.c), and of
 Zephyr since 3.5 for NCS 2.6 and later.
 """
 
@@ -72,7 +72,7 @@ class ImageGroupBuild:
         swap_using_offset: CONFIG_MCUBOOT_BOOTLOADER_MODE_SWAP_USING_OFFSET: uploads are stored
             from the second sector of the secondary slot on, and its header is looked for there
             unless a test image runs (Zephyr's mcuboot.c, boot_get_image_start_offset; compared
-            with logs/real-m0-upgrade-test-confirm.log, Zephyr 4.4. That the Zephyr 4.0.99 of
+            with a log of real MCUboot under QEMU, Zephyr 4.4. That the Zephyr 4.0.99 of
             NCS 3.0 does the same is inferred).
         asks_for_next_boot: marking follows the slot of the next boot, sizes are checked, and
             failures are logged, as since Zephyr 3.5 (img_mgmt_get_next_boot_slot, zephyr pull
@@ -432,7 +432,7 @@ class ImageManager:
         if self._query_swap_type() not in (SwapType.TEST, SwapType.PERM):
             self.confirm_running()
         # While another image is pending nothing is written, and the answer is still ok
-        # (facts/dual-stage-boot.md, 6.3; zephyr issue 56720); so too where the magic is bad.
+        # (zephyr issue 56720); so too where the magic is bad.
         return DONE
 
     def _is_in_use(self, slot: int) -> bool:

@@ -1,4 +1,4 @@
-"""The shell commands of the application (facts/dual-stage-boot.md, section 7).
+"""The shell commands of the application (Zephyr flash_shell.c).
 
 Texts, parameter counts and return codes as in Zephyr's flash_shell.c, mcuboot_shell.c,
 kernel_service.c and device_service.c. Inferred, because the thread shows none of it: which
@@ -60,7 +60,7 @@ class McubootAreas:
     """Flash area numbers of image 0's slots, as `mcuboot` prints them.
 
     Inferred: 1, and 2 as in `Failed to open flash area ID 2 (image 0 slot 1)`
-    (facts/dual-stage-boot.md, section 9, row 17).
+    (MCUboot without a QSPI driver).
     """
 
     primary: int = 1

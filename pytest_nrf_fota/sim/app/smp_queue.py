@@ -34,8 +34,7 @@ class SmpQueue:
     Each request takes a buffer from its first byte on, and its response takes one from the moment
     that the server begins with it until it is sent. A request that finds no buffer is dropped
     without a word: with 4 buffers, 2 further requests survive while the server is busy. A request
-    whose response finds none is answered with rc 2 (facts/smp-over-ble-speed.md, What the server
-    allows).
+    whose response finds none is answered with rc 2.
 
     Args:
         server: answers the requests.

@@ -1,11 +1,12 @@
 """The SMP server of the application: frames in, frames out.
 
-Messages are the `smp` package's models (facts/dual-stage-boot.md, section 6).
+Messages are the `smp` package's models (Zephyr subsys/mgmt/mcumgr).
 """
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 
 import cbor2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,19 +15,13 @@ from smp import image_management as smp_image
 from smp import message as smp_message
 from smp import os_management as smp_os
 from smp import shell_management as smp_shell
+from smp.error import MGMT_ERR
 from smp.exceptions import SMPException
+from smp.os_management import OS_MGMT_RET_RC
 
 from pytest_nrf_fota.firmware.description import BootloaderMode
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import DONE, ImageResult
-
-RC_OK = 0
-RC_NO_MEMORY = 2
-RC_INVALID = 3
-RC_NO_ENTRY = 5
-RC_NOT_SUPPORTED = 8
-OS_RC_INVALID_FORMAT = 2
-OS_RC_NO_ANSWER = 3
 
 # Operation and version, flags, size of the body, group, sequence number, command.
 _HEADER = struct.Struct("!BBHHBB")
@@ -38,7 +33,7 @@ _RESPONSES = {
     int(smp_header.OP.WRITE): int(smp_header.OP.WRITE_RSP),
 }
 
-# bootutil/boot_status.h, enum mcuboot_mode (facts/dual-stage-boot.md, 6.1). The last is in
+# bootutil/boot_status.h, enum mcuboot_mode (Zephyr mcumgr/transport). The last is in
 # sdk-mcuboot v2.1.0-ncs5; that os_mgmt.c of NCS 3.0 answers it is inferred from a later one.
 _BOOTLOADER_MODES: dict[BootloaderMode, int] = {
     "single_app": 0,
@@ -92,7 +87,7 @@ class OsInfo:
     kernel_version: str = "3.2.99"
     machine: str = "arm"
     processor: str = "cortex-m33"
-    hardware_platform: str = "nrf5340dk_nrf5340_cpuapp"
+    hardware_platform: str = "unknown"
 
     def text(self, letters: str) -> str | None:
         """The fields that `letters` ask for, in their own order; None for an unknown letter."""
@@ -118,7 +113,7 @@ class ServerSettings:
 
     Args:
         buffer_size_bytes, buffer_count: NCS_SAMPLE_MCUMGR_BT_OTA_DFU's buffers
-            (facts/dual-stage-boot.md, 6.1).
+            (Zephyr mcumgr/transport).
         os_info: answers to `os info`, or None for a build without it.
         bootloader_info: whether `bootloader info` is answered, as from Zephyr 3.5 on.
         bootloader_mode: what its query `mode` answers, by the application's own Kconfig.
@@ -162,7 +157,7 @@ class SmpServer:
         on_reset: called when a client asks for a reset; the caller resets after its delay.
         version: newest SMP version that it speaks. Version 2 is spoken only to clients that do:
             errors of a group are then `err` with the group's own codes, while errors of the
-            protocol remain `rc` (facts/dual-stage-boot.md, 6.2).
+            protocol remain `rc` (Zephyr mcumgr headers).
     """
 
     def __init__(
@@ -185,18 +180,18 @@ class SmpServer:
             header = smp_header.Header.loads(frame[: smp_header.Header.SIZE])
         except ValueError:
             # A command that does not exist in a group that does.
-            return self._with_version(frame, _return_code(frame, RC_NOT_SUPPORTED))
+            return self._with_version(frame, _return_code(frame, MGMT_ERR.ENOTSUP))
         try:
             response = self._dispatch(header, frame)
         except (ValueError, TypeError, RecursionError, SMPException, cbor2.CBORDecodeError):
-            response = _return_code(frame, RC_INVALID)
+            response = _return_code(frame, MGMT_ERR.EINVAL)
         return self._with_version(frame, bytes(response))
 
     def answer_no_memory(self, frame: bytes) -> bytes | None:
         """The answer to a request whose response finds no buffer, or None as for `answer`."""
         if not _is_request(frame):
             return None
-        return self._with_version(frame, _return_code(frame, RC_NO_MEMORY))
+        return self._with_version(frame, _return_code(frame, MGMT_ERR.ENOMEM))
 
     def _speaks_version_2(self, frame: bytes) -> bool:
         return self._version >= 2 and bool(frame[0] >> _VERSION_SHIFT & _VERSION_MASK)
@@ -217,7 +212,7 @@ class SmpServer:
             case smp_header.GroupId.SHELL_MANAGEMENT:
                 return self._dispatch_shell(header, frame)
             case _:
-                return _return_code(frame, RC_NOT_SUPPORTED)
+                return _return_code(frame, MGMT_ERR.ENOTSUP)
 
     def _dispatch_os(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
         command = smp_header.CommandId.OSManagement
@@ -239,7 +234,7 @@ class SmpServer:
             case (command.BOOTLOADER_INFO, smp_header.OP.READ) if self._settings.bootloader_info:
                 return self._bootloader_info(frame)
             case _:
-                return _return_code(frame, RC_NOT_SUPPORTED)
+                return _return_code(frame, MGMT_ERR.ENOTSUP)
 
     def _os_info(
         self, info: OsInfo, header: smp_header.Header, frame: bytes
@@ -247,7 +242,7 @@ class SmpServer:
         request = smp_os.OSApplicationInfoReadRequest.loads(frame)
         text = info.text(request.format or "")
         if text is None:
-            return self._group_error(frame, RC_INVALID, OS_RC_INVALID_FORMAT)
+            return self._group_error(frame, MGMT_ERR.EINVAL, OS_MGMT_RET_RC.INVALID_FORMAT)
         return smp_os.OSApplicationInfoReadResponse(sequence=header.sequence, output=text)
 
     def _bootloader_info(self, frame: bytes) -> bytes:
@@ -258,7 +253,7 @@ class SmpServer:
             return _answer(frame, {"mode": _BOOTLOADER_MODES[self._settings.bootloader_mode]})
         if query == "active_b0_slot" and self._settings.active_b0_slot is not None:
             return _answer(frame, {"active": self._settings.active_b0_slot})
-        return self._group_error(frame, RC_NO_ENTRY, OS_RC_NO_ANSWER)
+        return self._group_error(frame, MGMT_ERR.ENOENT, OS_MGMT_RET_RC.QUERY_YIELDS_NO_ANSWER)
 
     def _dispatch_shell(
         self, header: smp_header.Header, frame: bytes
@@ -266,10 +261,10 @@ class SmpServer:
         run = self._settings.shell_exec
         is_exec = header.command_id == smp_header.CommandId.ShellManagement.EXECUTE
         if run is None or not is_exec or header.op != smp_header.OP.WRITE:
-            return _return_code(frame, RC_NOT_SUPPORTED)
+            return _return_code(frame, MGMT_ERR.ENOTSUP)
         arguments = smp_shell.ExecuteRequest.loads(frame).argv
         if not arguments:
-            return _return_code(frame, RC_INVALID)
+            return _return_code(frame, MGMT_ERR.EINVAL)
         return_code, output = run(arguments)
         return smp_shell.ExecuteResponse(sequence=header.sequence, o=output, ret=return_code)
 
@@ -291,7 +286,7 @@ class SmpServer:
                 slot = 1 if erase.slot is None else erase.slot
                 return self._image_result(frame, self._images.erase_slot(slot))
             case _:
-                return _return_code(frame, RC_NOT_SUPPORTED)
+                return _return_code(frame, MGMT_ERR.ENOTSUP)
 
     def _image_states(self) -> list[smp_image.ImageState]:
         return [
@@ -322,7 +317,7 @@ class SmpServer:
         try:
             request = _UploadFields.model_validate(cbor2.loads(frame[smp_header.Header.SIZE :]))
         except ValidationError:
-            return _return_code(frame, RC_INVALID)
+            return _return_code(frame, MGMT_ERR.EINVAL)
         result, offset_bytes = self._images.upload(
             request.image,
             request.off,
@@ -336,7 +331,7 @@ class SmpServer:
         if self._version >= 2:
             return _answer(frame, {"off": offset_bytes})
         return smp_image.ImageUploadWriteResponse(
-            sequence=header.sequence, rc=RC_OK, off=offset_bytes
+            sequence=header.sequence, rc=MGMT_ERR.EOK, off=offset_bytes
         )
 
     def _image_result(self, frame: bytes, result: ImageResult) -> bytes:
@@ -347,19 +342,19 @@ class SmpServer:
             return _answer(frame, {})
         return self._group_error(frame, result.translated_rc, result.group_rc)
 
-    def _group_error(self, frame: bytes, rc: int, group_rc: int) -> bytes:
-        if rc == RC_OK or not self._speaks_version_2(frame):
+    def _group_error(self, frame: bytes, rc: MGMT_ERR, group_rc: IntEnum) -> bytes:
+        if rc == MGMT_ERR.EOK or not self._speaks_version_2(frame):
             return _return_code(frame, rc)
         (group_id,) = struct.unpack_from("!H", frame, 4)
-        return _answer(frame, {"err": {"group": group_id, "rc": group_rc}})
+        return _answer(frame, {"err": {"group": group_id, "rc": int(group_rc)}})
 
 
 def _is_request(frame: bytes) -> bool:
     return len(frame) >= smp_header.Header.SIZE and frame[0] & _OP_MASK in _RESPONSES
 
 
-def _return_code(frame: bytes, rc: int) -> bytes:
-    return _answer(frame, {"rc": rc})
+def _return_code(frame: bytes, rc: MGMT_ERR) -> bytes:
+    return _answer(frame, {"rc": int(rc)})
 
 
 def _answer(frame: bytes, content: dict[str, object]) -> bytes:

@@ -1,6 +1,6 @@
 """The application's UART: log lines and a shell prompt that they interrupt.
 
-Source: facts/dual-stage-boot.md, section 7.
+Source: Zephyr flash_shell.c.
 """
 
 from collections.abc import Callable

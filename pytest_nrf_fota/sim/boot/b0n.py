@@ -1,6 +1,6 @@
 """b0n, the network core's immutable bootloader: takes a new firmware over, starts the one it has.
 
-Source: facts/dual-stage-boot.md, 4.6; sdk-nrf samples/nrf5340/netboot/src/main.c and
+Source: sdk-nrf samples/nrf5340/netboot/src/main.c and
 subsys/bootloader/bl_validation/bl_validation.c. It asks for a hash only: who signed the firmware
 is MCUboot's business.
 """
@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_CORE as CORE
+from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_LAYOUT as LAYOUT
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.provisioning import (
     CounterKind,
@@ -21,7 +24,6 @@ from pytest_nrf_fota.firmware.validation_info import find_validation_info
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand, PcdMagic
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import ERASED_BYTE, Flash, FlashError
-from pytest_nrf_fota.sim.profile import Profile
 
 # CONFIG_PCD_BUF_SIZE, its default (sdk-nrf subsys/pcd/Kconfig).
 COPY_CHUNK_BYTES = 512
@@ -35,14 +37,13 @@ ERROR_NO_MEMORY = -12
 class NetworkMap:
     """Where b0n and its firmware lie (partition manager of NCS 2.x).
 
-    0x01008800 is the `load_address` that public builds for the nRF5340 Audio DK pass to
-    generate_zip.py; b0n's size and the provisioning data before it are computed from that.
+    Left out, it is that of the nRF5340 (`boards.soc.NetworkLayout`).
     """
 
-    b0n_address: int = 0x01000000
-    provisioning_address: int = 0x01008580
-    app_address: int = 0x01008800
-    end_address: int = 0x01040000
+    b0n_address: int = CORE.flash.start
+    provisioning_address: int = LAYOUT.provisioning_address
+    app_address: int = LAYOUT.firmware_address
+    end_address: int = CORE.flash.end
 
     @property
     def app_offset_bytes(self) -> int:
@@ -88,7 +89,7 @@ class B0nEnd(Enum):
     NEVER_RAN = "there is no b0n that could run"
 
 
-def run_b0n(core: NetworkCore, profile: Profile) -> B0nEnd:
+def run_b0n(core: NetworkCore, profile: Release) -> B0nEnd:
     """One run of b0n, from the moment in which the network core is switched on."""
     provisioning = _provisioning(core)
     if provisioning is None:
@@ -123,7 +124,7 @@ def _read_version(core: NetworkCore, provisioning: ProvisioningData) -> B0nEnd:
 @dataclass(frozen=True)
 class _B0n:
     core: NetworkCore
-    profile: Profile
+    profile: Release
     provisioning: ProvisioningData
 
     def take_over(self) -> B0nEnd:

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     McubootDescription,
@@ -17,10 +18,7 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, Place, StageEnd
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import Profile
 
-# Application core SRAM, 512 KiB (nRF5340 product specification, memory map).
-RAM = range(0x20000000, 0x20080001)
 # An update of the bootloader takes one reset; more than a few in one boot never end.
 MOST_BOARD_RESETS = 3
 
@@ -50,7 +48,7 @@ class BootChain:
     """
 
     hardware: Hardware
-    profile: Profile
+    profile: Release
     max_sectors: int
     before_stage: Callable[[], None] = lambda: None
     assumed: AssumedFirmware = field(default_factory=AssumedFirmware)
@@ -95,7 +93,8 @@ class BootChain:
     def _missing_bootloader(self) -> Halt | None:
         place = self.hardware.slots.first_bootloader
         stack_pointer, reset_vector = struct.unpack("<II", self.hardware.flash.read(0, 8))
-        if stack_pointer not in RAM or reset_vector not in range(1, place.size_bytes, 2):
+        is_code = reset_vector in range(1, place.size_bytes, 2)
+        if not self.hardware.is_stack_pointer(stack_pointer) or not is_code:
             return Halt("no bootloader at address 0: its vector table is not one")
         binary = self.hardware.flash.read(place.address, place.size_bytes)
         description = find_description(binary) or describe_mcuboot(binary)
@@ -130,9 +129,8 @@ class BootChain:
 
     def _is_vector_table(self, address: int, area: FlashArea) -> bool:
         stack_pointer, reset_vector = struct.unpack("<II", self.hardware.flash.read(address, 8))
-        return stack_pointer in RAM and area.address <= reset_vector < (
-            area.address + area.size_bytes
-        )
+        is_inside = area.address <= reset_vector < area.address + area.size_bytes
+        return self.hardware.is_stack_pointer(stack_pointer) and is_inside
 
     def _s_slot_at(self, address: int) -> int | None:
         nsib = self.hardware.slots.nsib

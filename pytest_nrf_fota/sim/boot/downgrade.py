@@ -2,15 +2,15 @@
 
 import struct
 
+from pytest_nrf_fota.boards.ncs import SSlotUpdate
 from pytest_nrf_fota.firmware.trailer import SwapType
 from pytest_nrf_fota.sim.boot.image_check import header_is_erased
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.linkage import Role
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import SSlotUpdate
 
-# Where the version lies in an image header (facts/dual-stage-boot.md, 4.1).
+# Where the version lies in an image header (MCUboot bootutil/image.h).
 VERSION_OFFSET_BYTES = 20
 
 

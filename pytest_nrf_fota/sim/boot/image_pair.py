@@ -26,7 +26,7 @@ class ImagePair:
         trailer_in_primary: whether the primary slot's trailer describes a swap under way.
         is_nsib_update: whether the update is a MCUboot for this pair's S slot.
         is_verified_with_other_header: whether a resumed swap has left the other image's header in
-            MCUboot's memory (see `sim.profile.Profile.scratch_resume_mixes_headers`).
+            MCUboot's memory (see `boards.ncs.Release.scratch_resume_mixes_headers`).
         update_offset_bytes: where in the secondary slot the update begins.
         copied_to: the S slot, where the application's pair holds a MCUboot (NCS 2.6 with a network
             core pair).

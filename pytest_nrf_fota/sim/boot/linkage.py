@@ -1,16 +1,16 @@
 """For whom the image in a secondary slot was linked: NCS's additions to MCUboot's loader.c.
 
 Several image pairs may share one secondary slot, so its content is told apart by the reset vector
-(facts/dual-stage-boot.md, 4.5 and 4.6; loader.c, boot_validated_swap_type and boot_validate_slot
+(loader.c, boot_validated_swap_type and boot_validate_slot
 of sdk-mcuboot v1.9.99-ncs4, v2.0.99-ncs1, v2.1.0-ncs3 and v2.1.0-ncs5).
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.ncs import Release, SSlotUpdate
 from pytest_nrf_fota.sim.boot.b0n import NetworkMap
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import Profile, SSlotUpdate
 
 
 class Role(Enum):
@@ -43,7 +43,7 @@ class Linkage:
         has_network_pair: whether the network core has slots of its own.
     """
 
-    profile: Profile
+    profile: Release
     application: FlashArea
     s_slots: tuple[FlashArea, FlashArea] | None
     other_s_slot: FlashArea | None

@@ -2,11 +2,12 @@
 
 Flow of boot/bootutil/src/loader.c (context_boot_go) of sdk-mcuboot v1.9.99-ncs4 (NCS 2.3),
 v2.0.99-ncs1 (2.6), v2.1.0-ncs3 (2.9) and v2.1.0-ncs5 (3.0); what differs between them is in
-sim/profile.py. Log lines: facts/dual-stage-boot.md, 4.4 and 4.5.
+sim/profile.py. Log lines: MCUboot boot/zephyr/main.c, sdk-mcuboot loader.c.
 """
 
 from collections.abc import Sequence
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.mcuboot_image import (
     ImageVersion,
     McubootImage,
@@ -26,10 +27,9 @@ from pytest_nrf_fota.sim.boot.slot_validation import check_primary
 from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, StageEnd
 from pytest_nrf_fota.sim.boot.unusable_secondary import SecondaryUses, clean_up_unusable_secondary
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import Profile
 
 
-def run_mcuboot(hardware: Hardware, build: McubootBuild, profile: Profile) -> StageEnd:
+def run_mcuboot(hardware: Hardware, build: McubootBuild, profile: Release) -> StageEnd:
     """One run of MCUboot, from its banner to its jump or its reset of the board.
 
     A network core that never answers keeps MCUboot waiting.
@@ -45,7 +45,7 @@ def run_mcuboot(hardware: Hardware, build: McubootBuild, profile: Profile) -> St
 
 
 def _network_pair(
-    hardware: Hardware, build: McubootBuild, profile: Profile
+    hardware: Hardware, build: McubootBuild, profile: Release
 ) -> tuple[FlashArea, FlashArea] | None:
     if build.description.network_core != "multi":
         return None
@@ -55,7 +55,7 @@ def _network_pair(
 
 
 def _linkage(
-    hardware: Hardware, build: McubootBuild, profile: Profile, *, has_network_pair: bool
+    hardware: Hardware, build: McubootBuild, profile: Release, *, has_network_pair: bool
 ) -> Linkage:
     return Linkage(
         profile=profile,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.mcuboot_image import PublicKey
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
@@ -11,7 +12,6 @@ from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.boot.swap_move import SwapJob
 from pytest_nrf_fota.sim.boot.swap_scratch import ScratchJob
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class McubootSetup:
 
     hardware: Hardware
     build: McubootBuild
-    profile: Profile
+    profile: Release
     linkage: Linkage
     number_of_images: int
 

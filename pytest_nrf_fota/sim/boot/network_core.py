@@ -1,6 +1,6 @@
 """MCUboot's side of a network core update: a command in shared memory, a switch, and waiting.
 
-Source: facts/dual-stage-boot.md, 4.6; sdk-nrf subsys/pcd/src/pcd.c and
+Source: sdk-nrf subsys/pcd/src/pcd.c and
 modules/mcuboot/hooks/nrf53_hooks.c.
 """
 
@@ -8,13 +8,13 @@ import math
 import struct
 from collections.abc import Callable
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.sim.boot.b0n import ERROR_FAULT, NetworkCore, run_b0n
 from pytest_nrf_fota.sim.boot.image_check import read_header
 from pytest_nrf_fota.sim.boot.pcd import PcdMagic
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, FlashError, MemoryLayout
-from pytest_nrf_fota.sim.profile import Profile
 
 # Where the linker places the flash simulator's memory is not known; anywhere in the SRAM does.
 RAM_FLASH_ADDRESS = 0x20010000
@@ -54,7 +54,7 @@ class NetworkCoreUpdate:
         log: takes MCUboot's lines.
     """
 
-    def __init__(self, core: NetworkCore, profile: Profile, log: Callable[[str], None]) -> None:
+    def __init__(self, core: NetworkCore, profile: Release, log: Callable[[str], None]) -> None:
         self._core = core
         self._profile = profile
         self._log = log

@@ -1,12 +1,14 @@
 """NSIB (B0), the immutable bootloader: picks S0 or S1, verifies it, starts it.
 
-Flow and log lines: facts/dual-stage-boot.md, 2.3 to 2.5; wording of the release: sim/profile.py.
+Flow and log lines: sdk-nrf samples/bootloader, bl_validation, bl_storage; what a release words
+otherwise is in boards/ncs.py.
 """
 
 import struct
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.fw_info import (
     INVALIDATION_WORD,
     VALID_OFFSET_BYTES,
@@ -27,7 +29,6 @@ from pytest_nrf_fota.firmware.validation_info import (
 )
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, StageEnd
 from pytest_nrf_fota.sim.flash import FlashError
-from pytest_nrf_fota.sim.profile import Profile
 
 ERROR_SIGNATURE_INVALID = -102
 ERROR_NO_FREE_COUNTER_SLOT = -12
@@ -51,7 +52,7 @@ class _Log:
     """
 
     hardware: Hardware
-    profile: Profile
+    profile: Release
 
     def say(self, text: str) -> None:
         self.hardware.print_line(text)
@@ -61,7 +62,7 @@ class _Log:
         self.hardware.print_line(f"{prefix}{text}")
 
 
-def run_nsib(hardware: Hardware, profile: Profile) -> StageEnd:
+def run_nsib(hardware: Hardware, profile: Release) -> StageEnd:
     """One run of NSIB, from its banner to its jump; for kits that have it."""
     slots = hardware.slots.nsib
     assert slots is not None

@@ -1,6 +1,6 @@
 """How MCUboot of NCS 2.8 and later brings a bootloader into its S slot, operation by operation.
 
-Source: facts/dual-stage-boot.md, 4.5; sdk-mcuboot v2.1.0-ncs2 boot/bootutil/src/swap_nsib.c.
+Source: sdk-mcuboot v2.1.0-ncs2 boot/bootutil/src/swap_nsib.c.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """MCUboot's overwrite-only upgrade, operation by operation.
 
-Source: facts/dual-stage-boot.md, 4.3; boot_copy_image in sdk-mcuboot v1.9.99-ncs4 and
+Source: boot_copy_image in sdk-mcuboot v1.9.99-ncs4 and
 v2.0.99-ncs1 boot/bootutil/src/loader.c, built as Zephyr builds it (MCUBOOT_OVERWRITE_ONLY_FAST).
 """
 

@@ -1,6 +1,6 @@
 """What both cores of the nRF5340 share: the command block at the start of the SRAM.
 
-Source: facts/dual-stage-boot.md, 4.6; sdk-nrf subsys/pcd/src/pcd.c (PCD: peripheral CPU DFU).
+Source: sdk-nrf subsys/pcd/src/pcd.c (PCD: peripheral CPU DFU).
 """
 
 import struct

@@ -5,6 +5,7 @@ boot_perform_update and boot_swap_image of sdk-mcuboot v1.9.99-ncs4 to v2.1.0-nc
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.ncs import SSlotUpdate
 from pytest_nrf_fota.firmware.trailer import Flag, SwapType
 from pytest_nrf_fota.sim.boot.downgrade import swaps_with_older
 from pytest_nrf_fota.sim.boot.image_check import image_size_bytes
@@ -25,7 +26,6 @@ from pytest_nrf_fota.sim.boot.swap_offset import (
 from pytest_nrf_fota.sim.boot.swap_scratch import SCRATCH_FRESH, run_scratch_swap
 from pytest_nrf_fota.sim.boot.swap_source import ask_swap_type
 from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.profile import SSlotUpdate
 from pytest_nrf_fota.sim.trailer_area import read_trailer, write_copy_done, write_image_ok
 
 

@@ -1,7 +1,7 @@
 """As preparing.py, for swap using offset (sdk-mcuboot v2.1.0-ncs5).
 
-Where headers are looked for, the swap type is asked for and its line printed. Compared with
-logs/real-m0-upgrade-test-confirm.log and real-m0-power-cut-resume.log.
+Where headers are looked for, the swap type is asked for and its line printed. Compared with logs of
+real MCUboot under QEMU.
 """
 
 from pytest_nrf_fota.firmware.trailer import SwapType

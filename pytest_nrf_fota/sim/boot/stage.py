@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from pytest_nrf_fota.boards.soc import KIT_SOC
 from pytest_nrf_fota.sim.boot.b0n import NetworkCore, NetworkMap
 from pytest_nrf_fota.sim.boot.network_core import RAM_FLASH_ADDRESS
 from pytest_nrf_fota.sim.flash import Flash, FlashArea
 
-# CONFIG_NRF53_RAM_FLASH_SIZE (facts/dual-stage-boot.md, section 1).
+# CONFIG_NRF53_RAM_FLASH_SIZE (nRF5340 product specification, memory map).
 RAM_FLASH_SIZE_BYTES = 0x40000
 
 
@@ -78,7 +79,7 @@ class SlotMap:
         network_secondary: `mcuboot_secondary_1`, on kits whose network core has slots of its own;
             the slot in RAM before it has the same size (sdk-nrf modules/mcuboot/pm.yml.mcuboot:
             both are CONFIG_NRF53_RAM_FLASH_SIZE).
-        network: where b0n and its firmware lie.
+        network: where b0n and its firmware lie; None on kits without that core.
     """
 
     primary: Place
@@ -87,7 +88,7 @@ class SlotMap:
     scratch: Place | None = None
     refuses_partial_pages: bool = False
     network_secondary: Place | None = None
-    network: NetworkMap = field(default_factory=NetworkMap)
+    network: NetworkMap | None = field(default_factory=NetworkMap)
 
     @property
     def network_ram_size_bytes(self) -> int:
@@ -109,8 +110,9 @@ class Hardware:
     """What a boot stage can touch: flash, the UART, the network core.
 
     `print_line` gets one line without its end. `keep_last_line` prints also the last line of each
-    stage, which is missing in the thread's logs (facts/dual-stage-boot.md, 0.5: inferred that the
-    UART is disabled before it has drained).
+    stage, which is missing in the thread's logs (inferred that the
+    UART is disabled before it has drained). `ram` is what a stack pointer of the application's core
+    may point to, and its end.
     """
 
     flash: Flash
@@ -118,6 +120,11 @@ class Hardware:
     print_line: Callable[[str], None]
     keep_last_line: bool = False
     network: NetworkCore | None = None
+    ram: range = KIT_SOC.application.ram
+
+    def is_stack_pointer(self, value: int) -> bool:
+        """Whether a vector table may begin with it."""
+        return self.ram.start <= value <= self.ram.stop
 
     def print_last_line(self, text: str) -> None:
         """Print the last line of a stage, where it is not lost."""
@@ -158,7 +165,7 @@ class Hardware:
     def image_pairs(self) -> tuple[tuple[FlashArea, FlashArea], ...]:
         """Primary and secondary slot of each image that the application can see.
 
-        The S slots are none of them (facts/dual-stage-boot.md, end of 6.4).
+        The S slots are none of them (Zephyr img_mgmt.c).
         """
         application = (self.primary_area(), self.secondary_area())
         network = self.network_pair()

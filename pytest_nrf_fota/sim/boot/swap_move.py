@@ -1,6 +1,6 @@
 """MCUboot's swap using move, operation by operation.
 
-Source: facts/dual-stage-boot.md, 4.3; sdk-mcuboot v1.9.99-ncs4 boot/bootutil/src/swap_move.c.
+Source: sdk-mcuboot v1.9.99-ncs4 boot/bootutil/src/swap_move.c.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """MCUboot's swap using offset, operation by operation.
 
 The update lies in the secondary slot from its second sector on, so that each sector can be
-exchanged without moving anything first. Source: facts/dual-stage-boot.md, 4.3; sdk-mcuboot
+exchanged without moving anything first. Source: sdk-mcuboot
 v2.1.0-ncs5 boot/bootutil/src/swap_offset.c.
 """
 

@@ -1,7 +1,7 @@
 """MCUboot's swap using scratch, operation by operation.
 
 From the last sector down, as many sectors as fit into the scratch area are exchanged at a time.
-Source: facts/dual-stage-boot.md, 4.3; boot/bootutil/src/swap_scratch.c of sdk-mcuboot v1.9.99-ncs4
+Source: boot/bootutil/src/swap_scratch.c of sdk-mcuboot v1.9.99-ncs4
 and, where they differ, v2.0.99-ncs1 and v2.1.0-ncs5.
 """
 
@@ -69,8 +69,8 @@ class ScratchJob:
         image_number: number of the pair.
         num_images: how many pairs share the scratch area.
         max_sectors: CONFIG_BOOT_MAX_IMG_SECTORS.
-        clears_whole_scratch: see `sim.profile.Profile.scratch_is_cleared_whole`.
-        clears_whole_trailer: see `sim.profile.Profile.scratch_swap_clears_whole_trailer`.
+        clears_whole_scratch: see `boards.ncs.Release.scratch_is_cleared_whole`.
+        clears_whole_trailer: see `boards.ncs.Release.scratch_swap_clears_whole_trailer`.
         log: prints a line.
     """
 

@@ -11,6 +11,7 @@ from pytest_nrf_fota.boards.board_file import (
     packaged_boards,
     read_board_file,
 )
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840, UNKNOWN_SOC, Soc
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
@@ -19,6 +20,8 @@ PACKAGED = (
     "native_sim",
     "native_sim_shell",
     "native_sim_udp",
+    "nrf52840dk",
+    "nrf52840dk_sim",
     "nrf5340dk",
     "nrf5340dk_mcuboot",
     "nrf5340dk_mcuboot_sim",
@@ -131,8 +134,9 @@ def test_nrf5340dk_has_the_addresses_of_the_facts() -> None:
     assert slots.provisioning_address == 0xFF8100
 
 
-def test_simulated_twin_differs_in_its_provider_and_source_only() -> None:
-    kit, twin = load_board("nrf5340dk"), load_board("nrf5340dk_sim")
+@pytest.mark.parametrize("name", ["nrf5340dk", "nrf52840dk"])
+def test_simulated_twin_differs_in_its_provider_and_source_only(name: str) -> None:
+    kit, twin = load_board(name), load_board(f"{name}_sim")
     own = {"name", "title", "base", "platforms", "provider", "firmware", "sim"}
     # Nothing keeps a virtual application waiting.
     assert twin.model_dump(exclude={*own, "timeouts"}) == kit.model_dump(exclude={*own, "timeouts"})
@@ -141,6 +145,53 @@ def test_simulated_twin_differs_in_its_provider_and_source_only() -> None:
     )
     assert (kit.provider, twin.provider) == ("usb", "sim")
     assert kit.simulated_twin == twin.name
+
+
+@pytest.mark.parametrize(
+    ("name", "soc", "socs", "memories"),
+    [
+        ("nrf5340dk", NRF5340, ("nRF5340_CPUAPP_QKAA", "nrf5340"), 5),
+        ("nrf52840dk", NRF52840, ("nRF52840_QIAA", "nrf52840"), 2),
+        ("qemu_cortex_m0", UNKNOWN_SOC, ("nrf51822",), 1),
+    ],
+)
+def test_memories_and_names_come_from_the_soc(
+    name: str, soc: Soc, socs: tuple[str, ...], memories: int
+) -> None:
+    """Of a board without one from its file."""
+    board = load_board(name)
+    assert (board.soc, board.manifest_socs) == (soc, socs)
+    assert len(board.memory) == memories
+
+
+def test_external_flash_is_as_large_as_the_file_says_or_as_slots_need(tmp_path: Path) -> None:
+    """A secondary slot there needs no `external_flash`, which is the shell's."""
+    head = 'name = "kit"\nbase = "nrf52840dk"\n'
+    flash = '[external_flash]\nshell_device = "is25"\nsize = 0x1000000\nerase_timeout_s = 9.0\n'
+    slots = "[slots]\nsecondary = { address = 0x12100000, size = 0x76000 }\n"
+    for content, size_bytes in (
+        (head, None),
+        (head + flash, 0x1000000),
+        (head + slots, 0x176000),
+        (head + slots + flash, 0x1000000),
+    ):
+        board_file(tmp_path, content)
+        assert load_board("kit", [tmp_path]).external_flash_bytes == size_bytes
+
+
+def test_kit_of_an_older_board_file_is_an_nrf5340(tmp_path: Path) -> None:
+    """It names no SoC, and its own memories stay."""
+    board_file(tmp_path)
+    board = load_board("kit", [tmp_path])
+    assert board.soc is NRF5340
+    assert [region.name for region in board.memory] == ["flash", "external flash"]
+
+
+def test_unknown_soc_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    """And with the key."""
+    error = mistake(tmp_path, 'name = "kit"\nbase = "nrf52840dk"\nsoc = "nrf91"\n')
+    assert "soc: " in error.what
+    assert "known: nrf5340, nrf52840" in error.what
 
 
 def test_own_board_is_read_with_its_defaults(tmp_path: Path) -> None:
@@ -573,6 +624,13 @@ def test_what_is_not_there_cannot_be_removed(tmp_path: Path, line: str, said: st
     assert said in error.what
 
 
+@pytest.mark.parametrize("key", ["slots", "slots.primary", "radio"])
+def test_what_is_needed_is_not_only_taken_away(tmp_path: Path, key: str) -> None:
+    """Something of the user's own must take its place."""
+    error = mistake(tmp_path, f'name = "kit"\nbase = "nrf5340dk"\nremove = ["{key}"]\n')
+    assert f"{key}: remove takes it away, and a board needs it" in error.what
+
+
 def test_nothing_can_be_removed_without_a_base(tmp_path: Path) -> None:
     error = mistake(tmp_path, 'remove = ["slots.s0"]\n' + COMPLETE)
     assert "it has no `base`" in error.what
@@ -599,7 +657,7 @@ def test_mcuboot_alone_has_nothing_of_nsib() -> None:
 
 
 def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Path) -> None:
-    usual = load_board("nrf5340dk").slots
+    usual = load_board("nrf5340dk")
     assert usual.network_firmware == Slot(address=0x01008800, size=0x37800)
     assert usual.network_provisioning == 0x01008580
     path = board_file(
@@ -607,7 +665,7 @@ def test_network_core_lies_where_ncs_puts_it_or_the_board_file_says(tmp_path: Pa
         'name = "kit"\ntitle = "A kit"\nbase = "nrf5340dk"\n'
         "[slots]\nnetwork = { address = 0x01010800, size = 0x8000 }\n",
     )
-    named = read_board_file(path, [tmp_path, packaged_boards()]).slots
+    named = read_board_file(path, [tmp_path, packaged_boards()])
     assert named.network_firmware == Slot(address=0x01010800, size=0x8000)
     assert named.network_provisioning == 0x01010580
 
@@ -674,7 +732,8 @@ page_size = 0x1000
             TWO_MEMORIES,
             "memory: flash 0x0-0x2000000 overlaps external flash 0x1000000-0x20000000",
         ),
-        ('[radio]\nkind = "serial"', "of a kit's two ports one is the console"),
+        ('[radio]\nkind = "serial"', "radio.vcom: missing; which of the kit's serial ports"),
+        ("[radio]\nvcom = 1", "radio.vcom: is for a kit with radio.kind = 'serial', not 'ble'"),
         (
             '[radio]\nkind = "serial_over_console"\npairing = "passkey"',
             "radio.pairing: 'passkey' is for radio.kind = 'ble', not 'serial_over_console'",
@@ -690,8 +749,7 @@ page_size = 0x1000
         ),
         ('simulated_twin = "kit_simm"', "simulated_twin: there is no board named 'kit_simm'"),
         ('remove = ["slots.s1"]', "slots.s0: NSIB needs slots.s1 as well"),
-        ("[external_flash]\nsize = 0x1000000", "external_flash.size: 0x1000000 is more than"),
-        ('[radio]\nkind = "serial"', "provider 'usb' reaches no board by 'serial', but by 'ble'"),
+        ("[external_flash]\nsize = 0x20000000", "external_flash.size: 0x20000000 is more than"),
         ('[radio]\nkind = "udp"', "provider 'usb' reaches no board by 'udp'"),
     ],
 )
@@ -715,6 +773,8 @@ def test_all_that_cannot_be_true_is_said_at_once(tmp_path: Path) -> None:
         ("mps2_an385", '[radio]\nkind = "serial_over_console"', "qemu.smp_uart = 0"),
         ("qemu_cortex_m0", '[radio]\nkind = "ble"', "provider 'qemu' reaches no board by 'ble'"),
         ("native_sim", '[radio]\nkind = "ble"', "provider 'native_sim' reaches no board by 'ble'"),
+        ("mps2_an385", "[radio]\nvcom = 1", "radio.vcom: is for a kit"),
+        ("nrf5340dk_sim", '[radio]\nkind = "serial"', "radio.vcom: missing"),
         ("nrf5340dk_sim", '[radio]\nkind = "udp"', "provider 'sim' reaches no board by 'udp'"),
     ],
 )

@@ -12,28 +12,34 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
         (
             "nrf5340dk",
             "nsib ble netcore external_flash signature image_group image_marking revert "
-            "second_reset wrong_file_stays mcuboot_update shell probe_erase",
+            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase",
         ),
         (
             "nrf5340dk_sim",
             "nsib ble netcore external_flash signature image_group image_marking revert "
-            "second_reset wrong_file_stays mcuboot_update shell probe_erase fault_injection power "
-            "swap_reset",
+            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase "
+            "fault_injection power swap_reset",
         ),
         (
             "nrf5340dk_sim_netcore",
             "nsib ble netcore external_flash signature image_group image_marking second_reset "
-            "wrong_file_stays shell probe_erase fault_injection power swap_reset netcore_slots",
+            "wrong_file_stays shell flash_shell probe_erase fault_injection power "
+            "swap_reset netcore_slots",
         ),
         (
             "nrf5340dk_mcuboot",
             "ble netcore external_flash signature image_group image_marking revert shell "
-            "probe_erase",
+            "flash_shell probe_erase",
         ),
         (
             "nrf5340dk_mcuboot_sim",
             "ble netcore external_flash signature image_group image_marking revert shell "
-            "probe_erase fault_injection power swap_reset",
+            "flash_shell probe_erase fault_injection power swap_reset",
+        ),
+        ("nrf52840dk", "ble signature image_group image_marking revert shell"),
+        (
+            "nrf52840dk_sim",
+            "ble signature image_group image_marking revert shell fault_injection power swap_reset",
         ),
         ("qemu_cortex_m0", "image_group image_marking revert swap_reset"),
         ("mps2_an385", "image_group highest_version serial_recovery"),
@@ -43,7 +49,7 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
     ],
 )
 def test_packaged_board_has(board_name: str, names: str) -> None:
-    """As facts/real-firmware-targets.md and the board files say."""
+    """As the board files say."""
     found = capabilities_of(load_board(board_name))
     assert {capability.value for capability in found} == set(names.split())
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import BootReport, SwapResult
@@ -21,7 +22,6 @@ from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
 
 _PROMPT = b"uart:~$ \x1b[m"
@@ -67,7 +67,7 @@ _SCENARIOS = {
 }
 
 
-@pytest.mark.parametrize("ncs", PROFILES)
+@pytest.mark.parametrize("ncs", RELEASES)
 @pytest.mark.parametrize("name", _SCENARIOS)
 @pytest.mark.parametrize("keep_last_line", [False, True])
 def test_a_kit_of_each_release_is_understood(

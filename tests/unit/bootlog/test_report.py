@@ -352,3 +352,31 @@ def test_banner_of_the_sdk_behind_that_of_mcuboot() -> None:
     """Some builds print `Booting` where others print `Using`; it is one run of MCUboot."""
     text = "*** Booting MCUboot v2.3.0 ***\n*** Booting nRF Connect SDK v3.3.99 ***\n"
     assert _stages(text + "I: Starting bootloader\n" + _NEW_APP) == [[Stage.MCUBOOT, Stage.APP]]
+
+
+_REFUSED = "E: Image in the secondary slot is not valid!\n"
+
+
+@pytest.mark.parametrize(
+    ("said_of_app", "said_of_network", "overwritten"),
+    [
+        (f"I: Swap type: test\n{_REFUSED}", "I: Swap type: perm\n", [1]),
+        (
+            "I: Swap type: test\nE: insufficient version in secondary slot\n",
+            "I: Swap type: perm\n",
+            [1],
+        ),
+        ("I: Swap type: test\n", f"I: Swap type: perm\n{_REFUSED}", [0]),
+        ("I: Swap type: none\n", "I: Swap type: perm\n", [1]),
+        ("I: Swap type: test\n", "I: Swap type: none\n", [0]),
+        ("I: Swap type: test\n", "I: Swap type: perm\n", [0, 1]),
+    ],
+)
+def test_which_image_was_overwritten_where_none_is_numbered(
+    said_of_app: str, said_of_network: str, overwritten: list[int]
+) -> None:
+    """The lines come in the order of the images; what was refused is not overwritten."""
+    copies = "I: Image upgrade secondary slot -> primary slot\n" * len(overwritten)
+    boot = _boot(f"{_NEW_BANNERS}{said_of_app}{said_of_network}{copies}{_NEW_APP}")
+    assert boot.overwritten == tuple(overwritten)
+    assert boot.replaced_app is (0 in overwritten)

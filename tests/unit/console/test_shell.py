@@ -1,4 +1,4 @@
-"""The Zephyr shell, against a small one on a pty that does what facts/dual-stage-boot.md, 7, says.
+"""The Zephyr shell, against a small one on a pty that does what Zephyr's shell does.
 
 It echoes, draws its prompt in colours, redraws it around log lines, and has a receive ring of 64
 bytes that loses what does not fit.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.boards.board import ProbeRunner
+from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.doctor.check import Look, Outcome
 from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, POSIX, RUN_FOLDER
@@ -88,10 +89,10 @@ def test_asked_probe(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chip and J-Link firmware, as the tool says them; a refusal with the tool's remedy."""
     program = machine.add_program("nrfutil", NRFUTIL_WITH_A_KIT)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    look = asked_probe("nrfutil", None).look(machine.host())
+    look = asked_probe("nrfutil", None, NRF5340).look(machine.host())
     assert look.outcome is Outcome.OK, look
     assert "NRF5340_xxAA_REV1" in look.found and "J-Link OB-nRF5340 V1" in look.found
-    look = asked_probe("nrfutil", "77").look(machine.host())
+    look = asked_probe("nrfutil", "77", NRF5340).look(machine.host())
     assert look.outcome is Outcome.MISSING
     assert "77" in look.found and "--device-id" in look.remedy
 

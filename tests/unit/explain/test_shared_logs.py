@@ -87,7 +87,7 @@ def test_every_case_with_a_cause_is_listed() -> None:
     [("thread-session-a-v11-to-v12.log", 32), ("thread-session-b-v14-to-v15.log", 35)],
 )
 def test_support_thread(name: str, erase_line: int) -> None:
-    """Nothing was pending, an S image lies in the slot, two uploads; advice of rows 1, 2 and 10."""
+    """Nothing was pending, an S image lies in the slot, two uploads; advice on all three."""
     explanation = _explain(name)
     assert explanation.answer.startswith("No upgrade: nothing was pending at the reset.")
     assert explanation.status is Status.CAUSE_FOUND
@@ -99,12 +99,10 @@ def test_support_thread(name: str, erase_line: int) -> None:
     assert erase_line in [shown.line_number for shown in causes["both_s_files_uploaded"].shown]
     assert [advice.rule for advice in explanation.advice] == ["stale_external_flash"]
     assert "flash erase mx25r6435f@0 0 800000" in explanation.advice[0].remedy
-    rows = {row for e in (*explanation.causes, *explanation.advice) for row in e.rows}
-    assert {1, 2, 10} <= rows
 
 
 def test_missing_swap_type_line_is_shown_with_the_one_that_is_there() -> None:
-    """Session B, row 2: the trailers of image 0, and the decision that is image 1's."""
+    """Session B: the trailers of image 0, and the decision that is image 1's."""
     explanation = _explain("thread-session-b-v14-to-v15.log")
     (cause,) = [c for c in explanation.causes if c.rule == "s_image_in_secondary"]
     assert cause.confidence is Confidence.CERTAIN

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.boards.names import is_same_board
+from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -204,7 +205,7 @@ def test_board_name_in_any_spelling(
     package_path: Path, app_image: bytes, name: str, known: str
 ) -> None:
     manifest = manifest_of({"file": APP, "board": name, "soc": "nrf5340_cpuapp_qkaa"})
-    target = PackageTarget(board_name="kit", boards=(known,), socs=(SOC,), s_slot_ranges=())
+    target = PackageTarget("kit", boards=(known,), socs=(SOC,), s_slot_ranges=(), soc=NRF5340)
     opened(package_path, target, {MANIFEST: manifest, APP: app_image})
 
 
@@ -568,6 +569,16 @@ def test_package_for_another_target(
     assert repr(value) in error.what
     assert right in error.what
     assert APP in error.where
+
+
+def test_package_for_another_soc_is_not_told_to_rename_its_board(
+    package_path: Path, target: PackageTarget, app_image: bytes
+) -> None:
+    """A name in manifest_boards would not make it run."""
+    manifest = manifest_of(file_keys(APP), {"file": APP, "board": "thingy91x", "soc": "nrf9151"})
+    error = refusal(zip_file(package_path, {MANIFEST: manifest, APP: app_image}), target)
+    assert "for another SoC, 'nrf9151' (board 'thingy91x')" in error.what
+    assert "manifest_" not in error.next_step
 
 
 def test_named_file_is_not_in_the_package(

@@ -14,7 +14,9 @@ from pytest_nrf_fota.artifacts.source import ArtifactUnavailableError, FirmwareS
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.errors import InputError, PackageError
+from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.repack import repack
 from pytest_nrf_fota.firmware.resign import SigningKeys
 from pytest_nrf_fota.firmware.variant import Variant
 
@@ -109,9 +111,6 @@ def test_given_files_come_before_the_boards_source(
     by_both = firmware_source(board, demo.baseline, (demo.app_update,), tmp_path)
     assert by_both.app_update == demo.app_update
 
-    with pytest.raises(PackageError, match="without the baseline"):
-        firmware_source(board, None, (demo.app_update,), tmp_path)
-
 
 @pytest.mark.parametrize("variant", Variant)
 def test_what_it_says_that_it_makes(
@@ -119,7 +118,7 @@ def test_what_it_says_that_it_makes(
 ) -> None:
     """And nothing else; a test of the other kind is skipped with the way out."""
     keys = SigningKeys(signing_key_for_tests("nsib"), signing_key_for_tests("mcuboot"))
-    updates = (demo.app_update, demo.mcuboot_update)
+    updates = (demo.app_and_network_update, demo.mcuboot_update)
     source = FilesSource(demo.baseline, updates, board, tmp_path, keys)
     if source.makes(variant):
         assert source.variant(variant).is_file()
@@ -129,6 +128,85 @@ def test_what_it_says_that_it_makes(
     given = FilesSource(demo.baseline, updates, board, tmp_path, keys, {variant: tmp_path})
     assert given.makes(variant)
     assert given.variant(variant) == tmp_path
+
+
+def test_an_update_of_the_baselines_version_is_that_variant(
+    board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    """Nothing is to be made, so no key is needed."""
+    update = demo.variant(Variant.APP_SAME_VERSION)
+    assert (
+        FilesSource(demo.baseline, (update,), board, tmp_path).variant(Variant.APP_SAME_VERSION)
+        == update
+    )
+
+
+def test_nothing_is_older_than_the_lowest_version(
+    board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    keys = SigningKeys(None, signing_key_for_tests("mcuboot"))
+    source = FilesSource(demo.baseline, (demo.app_update,), board, tmp_path, keys)
+    lowest = source.variant(Variant.APP_OLDER)
+    again = FilesSource(demo.baseline, (lowest,), board, tmp_path / "again", keys)
+    with pytest.raises(ArtifactUnavailableError, match=r"has version 0\.0\.0, below which"):
+        again.variant(Variant.APP_OLDER)
+
+
+@pytest.mark.parametrize(
+    ("variant", "names"),
+    [
+        (Variant.APP_AND_NETWORK, {"app", "network"}),
+        (Variant.APP_AND_BAD_NETWORK, {"app", "network"}),
+        (Variant.NETWORK_ONLY, {"network"}),
+    ],
+)
+def test_network_core_variants_of_an_update_for_both_cores(
+    variant: Variant, names: set[str], board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    """Only the bad one differs, and only in the network core's image, which MCUboot still takes."""
+    keys = SigningKeys(None, signing_key_for_tests("mcuboot"))
+    update = demo.app_and_network_update
+    source = FilesSource(demo.baseline, (update,), board, tmp_path, keys)
+    of = {0: "app", 1: "network"}
+    given = {
+        of[file.image_index]: file for file in read_package(update, package_target(board)).files
+    }
+    made = {
+        of[file.image_index]: file
+        for file in read_package(source.variant(variant), package_target(board)).files
+    }
+    assert made.keys() == names
+    changed = {name for name, file in made.items() if file.data != given[name].data}
+    is_bad = variant is Variant.APP_AND_BAD_NETWORK
+    assert changed == ({"network"} if is_bad else set())
+    assert len(made["network"].image.payload) == len(given["network"].image.payload)
+    bits = zip(made["network"].image.payload, given["network"].image.payload, strict=True)
+    assert sum(bin(one ^ other).count("1") for one, other in bits) == (1 if is_bad else 0)
+
+
+@pytest.mark.parametrize(
+    "variant", [Variant.APP_AND_NETWORK, Variant.APP_AND_BAD_NETWORK, Variant.NETWORK_ONLY]
+)
+def test_updates_that_have_no_new_network_core(
+    variant: Variant, board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    """None at all, or the baseline's: its upgrade could not be told from nothing."""
+    app_only = FilesSource(demo.baseline, (demo.app_update,), board, tmp_path / "app")
+    with pytest.raises(ArtifactUnavailableError, match="holds no image of the network core"):
+        app_only.variant(variant)
+    package = demo.app_and_network_update
+    (network,) = (
+        file for file in read_package(package, package_target(board)).files if file.image_index == 1
+    )
+    same = repack(package, tmp_path / "same.zip", {network.name: demo.network_image(1)})
+    keys = SigningKeys(None, signing_key_for_tests("mcuboot"))
+    source = FilesSource(demo.baseline, (same,), board, tmp_path / "same", keys)
+    if variant is Variant.APP_AND_BAD_NETWORK:
+        # A changed bit is another firmware, whatever it was made of.
+        assert source.variant(variant).is_file()
+        return
+    with pytest.raises(ArtifactUnavailableError, match="the baseline's firmware for the network"):
+        source.variant(variant)
 
 
 def test_given_variants_are_checked(board: BoardType, demo: DemoSource, tmp_path: Path) -> None:

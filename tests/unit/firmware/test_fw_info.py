@@ -1,4 +1,4 @@
-"""NSIB's firmware information struct (facts/dual-stage-boot.md, 2.1)."""
+"""NSIB's firmware information struct."""
 
 import struct
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.firmware.mcuboot_strings import describe_mcuboot, ncs_profile_of
+from pytest_nrf_fota.firmware.mcuboot_strings import describe_mcuboot, release_that_built
 
 # As a linker leaves them behind each other in .rodata, in the forms of minimal logging.
 START = b"\x00%c: Starting bootloader 14\n\x00"
@@ -76,7 +76,7 @@ def test_binary_without_log_texts_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("banner", "profile"),
+    ("banner", "ncs"),
     [
         (b"*** Booting Zephyr OS build %s %s ***\n\x00v3.2.99-ncs2\x00", "2.3"),
         (b"Booting nRF Connect SDK v2.5.2\x00", "2.6"),
@@ -87,5 +87,6 @@ def test_binary_without_log_texts_tells_nothing() -> None:
         (b"", None),
     ],
 )
-def test_release_is_read_from_the_banner(banner: bytes, profile: str | None) -> None:
-    assert ncs_profile_of(b"\xff" * 16 + banner) == profile
+def test_release_is_read_from_the_banner(banner: bytes, ncs: str | None) -> None:
+    release = release_that_built(b"\xff" * 16 + banner)
+    assert (None if release is None else release.ncs) == ncs

@@ -1,4 +1,4 @@
-"""NSIB's provisioning data (facts/dual-stage-boot.md, 2.3)."""
+"""NSIB's provisioning data."""
 
 import struct
 

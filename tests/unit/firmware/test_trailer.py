@@ -1,4 +1,4 @@
-"""The image trailer (facts/dual-stage-boot.md, 4.2 and 4.4)."""
+"""The image trailer."""
 
 import itertools
 

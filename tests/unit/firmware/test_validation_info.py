@@ -1,4 +1,4 @@
-"""NSIB's validation info (facts/dual-stage-boot.md, 2.2)."""
+"""NSIB's validation info."""
 
 import hashlib
 import struct

@@ -70,9 +70,12 @@ def child_image_build(tmp_path: Path, demo: DemoSource) -> Path:
         build / "zephyr/.config",
         'CONFIG_BOARD="nrf5340dk_nrf5340_cpuapp"\nCONFIG_BT_DEVICE_NAME="My product"\n'
         'CONFIG_FW_INFO_FIRMWARE_VERSION=3\nCONFIG_SB_SIGNING_KEY_FILE=""\n'
-        "# CONFIG_BOOT_UPGRADE_ONLY is not set\nCONFIG_HEAP_MEM_POOL_SIZE=2048\n",
+        "CONFIG_BOOTLOADER_MCUBOOT=y\n# CONFIG_BOOT_UPGRADE_ONLY is not set\n"
+        "CONFIG_HEAP_MEM_POOL_SIZE=2048\n",
     )
-    _write(build / "mcuboot/zephyr/.config", "CONFIG_FW_INFO_FIRMWARE_VERSION=15\n")
+    _write(
+        build / "mcuboot/zephyr/.config", "CONFIG_MCUBOOT=y\nCONFIG_FW_INFO_FIRMWARE_VERSION=15\n"
+    )
     _write(build / "partitions.yml", PARTITIONS)
     for artifact in (demo.baseline, demo.app_update, demo.mcuboot_update):
         shutil.copy(artifact, build / "zephyr")
@@ -84,7 +87,10 @@ def sysbuild_build(tmp_path: Path, demo: DemoSource) -> Path:
     """A build folder of NCS 2.7 and later."""
     build = tmp_path / "build"
     _write(build / "zephyr/.config", 'SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE="/keys/nsib.pem"\n')
-    _write(build / "myapp/zephyr/.config", 'CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION="1.1.0+0"\n')
+    _write(
+        build / "myapp/zephyr/.config",
+        'CONFIG_BOOTLOADER_MCUBOOT=y\nCONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION="1.1.0+0"\n',
+    )
     for artifact in (demo.baseline, demo.app_update, demo.mcuboot_update):
         shutil.copy(artifact, build)
     return build

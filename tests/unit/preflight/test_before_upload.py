@@ -22,7 +22,7 @@ from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 from pytest_nrf_fota.record.run import RunFolder
 from pytest_nrf_fota.report.summary import TestVerdicts, summary_lines
-from pytest_nrf_fota.sim.memories import MEMORIES, NET_FLASH
+from pytest_nrf_fota.sim.memories import memories_of_board
 from pytest_nrf_fota.verdict.evidence import Outcome, UpgradeNotProvenError, assert_upgraded
 
 from .workshop import McubootBuild, Workshop, board_of
@@ -218,7 +218,7 @@ def test_preflights_are_attached(tmp_path: Path) -> None:
 def test_what_is_read_is_enough(ncs: str, tmp_path: Path) -> None:
     """Of a megabyte of internal and eight of external flash a small part."""
     workshop = Workshop(board_of(ncs), tmp_path)
-    whole = [Segment(m.start, b"\xff" * m.size_bytes) for m in MEMORIES]
+    whole = [Segment(m.start, b"\xff" * m.size_bytes) for m in memories_of_board(workshop.board)]
     memories = overlay(whole, workshop.installed)
     read_bytes = 0
 
@@ -235,7 +235,7 @@ def test_what_is_read_is_enough(ncs: str, tmp_path: Path) -> None:
         return bytes(image)
 
     # A board that is reached over Bluetooth has firmware on its network core; it is not read.
-    network = [s for s in workshop.installed if NET_FLASH.start <= s.address < NET_FLASH.end]
+    network = [s for s in workshop.installed if workshop.board.soc.is_network_flash(s.address)]
     segments = (*read_board_state(read, workshop.board), *network)
     assert read_bytes < 0x48000
     for package in (workshop.mcuboot_package(), workshop.app_package(workshop.app())):

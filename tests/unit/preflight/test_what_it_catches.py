@@ -366,6 +366,17 @@ class TestSize:
             "one sector and the trailer must stay free",
         )
 
+    def test_nobody_speaks_of_swaps_and_trials_where_mcuboot_overwrites(
+        self, two_images: Workshop
+    ) -> None:
+        prediction = two_images.predict(two_images.app_package(two_images.app()))
+        assert_yes(prediction)
+        said = " ".join(f"{check.name}: {check.detail}" for check in prediction.checks)
+        assert "mark: pending; MCUboot overwrites what runs, for good" in said
+        assert "room in the slot: 0x" in said
+        assert "swap" not in said
+        assert "trial" not in said
+
     def test_just_fits(self, workshop: Workshop) -> None:
         assert_yes(workshop.predict(workshop.app_package(self.app_ending_before(workshop, 2))))
 

@@ -22,7 +22,7 @@ from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_pack
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import Dependency, ImageVersion
-from pytest_nrf_fota.firmware.package_shape import PACKAGE_SHAPES
+from pytest_nrf_fota.firmware.package_shape import package_shape_of
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
@@ -83,7 +83,7 @@ class Workshop:
         self, board: BoardType, folder: Path, *, downgrade_prevention: bool = False
     ) -> None:
         self.board = board
-        self._shape = PACKAGE_SHAPES[board.boot.ncs]
+        self._shape = package_shape_of(board)
         self._folder = folder
         self._mcuboot = McubootDescription(
             swap="overwrite" if board.slots.secondary_network else "move",

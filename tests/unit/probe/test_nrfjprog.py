@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.probe import nrfjprog
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, remedy
@@ -72,7 +73,7 @@ _SEEN_FAILURES = {
 
 
 def _probe(tool: FakeTool, tmp_path: Path) -> NrfjprogProbe:
-    return NrfjprogProbe(tool.tool(), _SN, tmp_path / "work")
+    return NrfjprogProbe(tool.tool(), _SN, tmp_path / "work", NRF5340)
 
 
 @pytest.fixture
@@ -118,6 +119,21 @@ def test_hex_file_is_split_by_core(tmp_path: Path, both_cores: Path) -> None:
     assert sorted(read_hex(net) + read_hex(app), key=lambda s: s.address) == list(
         read_hex(both_cores)
     )
+
+
+def test_chip_with_one_core_is_told_no_core(tmp_path: Path) -> None:
+    """And its own family; external flash and UICR go with the rest of the file."""
+    hex_file = tmp_path / "merged.hex"
+    segments = [Segment(0, b"app!"), Segment(0x1000_1080, b"uicr"), Segment(0x1200_0000, b"ext!")]
+    write_hex(hex_file, segments)
+    tool = FakeTool(tmp_path / "bin", "nrfjprog", Replay())
+    probe = NrfjprogProbe(tool.tool(), _SN, tmp_path / "work", NRF52840)
+    probe.recover(Core.APPLICATION, deadline())
+    probe.program(hex_file, deadline())
+    assert tool.call_lines == [
+        f"--recover -f NRF52 --snr {_SN}",
+        f"--program {hex_file} --sectorerase --qspisectorerase --verify -f NRF52 --snr {_SN}",
+    ]
 
 
 def test_file_for_one_core_is_used_as_it_is(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.probe import nrfutil
@@ -77,7 +78,7 @@ _SEEN_FAILURES = {
 
 
 def _probe(tool: FakeTool, tmp_path: Path) -> NrfutilProbe:
-    return NrfutilProbe(tool.tool("--json", "device"), _SN, tmp_path / "work")
+    return NrfutilProbe(tool.tool("--json", "device"), _SN, tmp_path / "work", NRF5340)
 
 
 def _recover_fault(tool: FakeTool, tmp_path: Path) -> ProbeFaultError:
@@ -102,6 +103,24 @@ def test_recover_reset_erase(tmp_path: Path) -> None:
         f"{device} reset {sn} --reset-kind RESET_PIN",
         f"{device} reset {sn} --reset-kind RESET_SYSTEM",
         f"{device} erase {sn} --all-external --core Application",
+    ]
+
+
+def test_chip_with_one_core_is_told_no_core(tmp_path: Path) -> None:
+    """UICR beside the external flash's window is no part of it."""
+    hex_file = tmp_path / "merged.hex"
+    write_hex(hex_file, [Segment(0, b"app!"), Segment(0x1000_1080, b"uicr")])
+    tool = FakeTool(tmp_path / "bin", "nrfutil", Replay(stdout=_done("any")))
+    probe = NrfutilProbe(tool.tool("--json", "device"), _SN, tmp_path / "work", NRF52840)
+    probe.recover(Core.APPLICATION, deadline())
+    probe.program(hex_file, deadline())
+    probe.erase_external(deadline())
+    device, sn = "--json device", f"--serial-number {_SN}"
+    assert tool.call_lines == [
+        f"{device} recover {sn}",
+        f"{device} program {sn} --firmware {hex_file} --options "
+        "chip_erase_mode=ERASE_RANGES_TOUCHED_BY_FIRMWARE,verify=VERIFY_READ,reset=RESET_NONE",
+        f"{device} erase {sn} --all-external",
     ]
 
 

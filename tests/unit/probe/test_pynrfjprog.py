@@ -13,6 +13,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.probe import pynrfjprog
@@ -47,7 +48,7 @@ class API:
     def get_connected_probes(self): return [683999535, 960130361]
 class DebugProbe:
     def __init__(self, api, snr, coprocessor, log):
-        self._who = [snr, int(coprocessor)]
+        self._who = [snr, None if coprocessor is None else int(coprocessor)]
     def __getattr__(self, name):
         def call(*arguments, **options):
             with (_HERE / "calls").open("a") as calls:
@@ -81,7 +82,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def probe(tmp_path: Path) -> PynrfjprogProbe:
-    return PynrfjprogProbe(_TOOL, "000683999535", tmp_path / "work")
+    return PynrfjprogProbe(_TOOL, "000683999535", tmp_path / "work", NRF5340)
 
 
 def _fault(probe: PynrfjprogProbe, limit: Deadline | None = None) -> ProbeFaultError:
@@ -92,6 +93,15 @@ def _fault(probe: PynrfjprogProbe, limit: Deadline | None = None) -> ProbeFaultE
 
 def _calls(package: Path) -> list[list[object]]:
     return [json.loads(line) for line in (package / "calls").read_text().splitlines()]
+
+
+def test_chip_with_one_core_is_told_no_core(stand_in: Path, tmp_path: Path) -> None:
+    """The package takes the only one, and the external flash's own window."""
+    probe = PynrfjprogProbe(_TOOL, "683999535", tmp_path / "work", NRF52840)
+    probe.recover(Core.APPLICATION, deadline())
+    probe.erase_external(deadline())
+    called = [call[1:] for call in _calls(stand_in) if call[2] != "close"]
+    assert called == [[None, "recover"], [None, "setup_qspi_with_ini"], [None, "erase", "0"]]
 
 
 def test_operations_reach_the_package(stand_in: Path, probe: PynrfjprogProbe) -> None:
@@ -227,9 +237,9 @@ def test_real_program(rig: _Rig) -> None:
 
 def test_real_erase_read_reset(rig: _Rig) -> None:
     """Arguments that the real methods accept; a read of four bytes comes as a number."""
-    rig.perform(Request(operation="erase_external", serial_number=1))
+    rig.perform(Request(operation="erase_external", serial_number=1, address=0x12000000))
     rig.probe.erase.assert_called_once_with(
-        rig.real.EraseAction.ERASE_ALL, start_address=0x10000000
+        rig.real.EraseAction.ERASE_ALL, start_address=0x12000000
     )
     for size_bytes, value, expected in (
         (4, 0x20001000, "00100020"),
@@ -292,7 +302,7 @@ def test_real_library_with_a_probe_that_is_not_there(
 ) -> None:
     """A real APIError travels through the process."""
     del high_level
-    probe = PynrfjprogProbe(_TOOL, "1", tmp_path)
+    probe = PynrfjprogProbe(_TOOL, "1", tmp_path, NRF5340)
     with pytest.raises(ProbeFaultError, match="NRFJPROG DLL") as raised:
         probe.reset(ResetKind.PIN, deadline())
     assert raised.value.fault is not ProbeFault.OTHER

@@ -36,11 +36,13 @@ class Rig:
         application_first: bool,
         boot_s: float = 10.0,
         shares_console: bool = False,
+        smp_vcom: int | None = None,
     ) -> None:
         board = load_board("nrf5340dk_sim")
         timeouts = board.timeouts.model_copy(update={"boot_s": boot_s})
         kind = "serial_over_console" if shares_console else "ble"
-        radio = board.radio.model_copy(update={"kind": kind})
+        kind = kind if smp_vcom is None else "serial"
+        radio = board.radio.model_copy(update={"kind": kind, "vcom": smp_vcom})
         self.board: BoardType = board.model_copy(update={"timeouts": timeouts, "radio": radio})
         self.unit = SimUnit(self.board, "kit", folder / "kit")
         self.firmware = DemoSource(self.board, folder / "firmware")
@@ -48,6 +50,8 @@ class Rig:
         ports = [self.network_port, self.application_port]
         if application_first:
             ports.reverse()
+        if smp_vcom is not None:
+            ports.insert(smp_vcom, self.unit.smp_vcom)
         vcoms = tuple(Vcom(port, port, 2 * place) for place, port in enumerate(ports))
         self.kit = AttachedKit("1050012345", vcoms)
         self.memory = VcomMemory(folder / "cache")
@@ -56,7 +60,7 @@ class Rig:
         )
 
     def probe(self) -> Probe:
-        return SimProbe(KitControl(self.unit.control_address), "kit")
+        return SimProbe(KitControl(self.unit.control_address), "kit", self.board.soc)
 
     def flash(self) -> None:
         probe = self.probe()
@@ -75,13 +79,18 @@ def rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     with ExitStack() as rigs:
 
         def make(
-            *, application_first: bool, boot_s: float = 10.0, shares_console: bool = False
+            *,
+            application_first: bool,
+            boot_s: float = 10.0,
+            shares_console: bool = False,
+            smp_vcom: int | None = None,
         ) -> Rig:
             made = Rig(
                 tmp_path,
                 application_first=application_first,
                 boot_s=boot_s,
                 shares_console=shares_console,
+                smp_vcom=smp_vcom,
             )
             rigs.callback(made.unit.release)
             return made
@@ -113,6 +122,35 @@ def test_upgrade_over_the_shells_uart(rig: Callable[..., Rig]) -> None:
     assert dut.wires.radio.description == f"serial SMP on the console {made.application_port}"
     assert dut.upgrade(made.firmware.app_update).outcome.value == "upgraded"
     dut.close()
+
+
+@pytest.mark.parametrize("smp_vcom", [0, 2])
+def test_upgrade_over_a_port_of_its_own(rig: Callable[..., Rig], smp_vcom: int) -> None:
+    """Of a kit's three ports; the other two are told apart as ever."""
+    made = rig(application_first=False, smp_vcom=smp_vcom)
+    made.flash()
+    dut = made.open_dut()
+    dut.prepare(made.firmware.baseline)
+    assert dut.console.port == made.application_port
+    assert dut.wires.network_console is not None
+    assert dut.wires.network_console.port == made.network_port
+    assert dut.wires.radio.description.endswith(f"of its own, {made.kit.vcoms[smp_vcom].name}")
+    assert dut.upgrade(made.firmware.app_update).outcome.value == "upgraded"
+    dut.close()
+
+
+@pytest.mark.parametrize(("vcoms", "smp_vcom"), [(2, 2), (1, 0)])
+def test_port_for_smp_that_the_kit_has_not(tmp_path: Path, vcoms: int, smp_vcom: int) -> None:
+    """A kit with its other port switched off, or a wrong number."""
+    board = load_board("nrf5340dk_sim")
+    radio = board.radio.model_copy(update={"kind": "serial", "vcom": smp_vcom})
+    ports = tuple(Vcom(f"/dev/ttyACM{n}", f"/dev/ttyACM{n}", 2 * n) for n in range(vcoms))
+    kit = AttachedKit("1050012345", ports)
+    with pytest.raises(ConsoleLostError, match=f"no serial port number {smp_vcom}") as caught:
+        KitWires(
+            board.model_copy(update={"radio": radio}), kit, tmp_path, None, VcomMemory(tmp_path)
+        )
+    assert "0 /dev/ttyACM0" in caught.value.where
 
 
 def test_guess_that_held_is_remembered_by_the_next_test(rig: Callable[..., Rig]) -> None:

@@ -174,7 +174,7 @@ def wait_for_text(console: Console, mark: LogMark, text: str) -> None:
 
 
 class TestBuffers:
-    """Requests are served one at a time from one pool (facts/smp-over-ble-speed.md)."""
+    """Requests are served one at a time from one pool."""
 
     @pytest.mark.parametrize(("buffers", "served"), [(2, 1), (3, 2), (4, 3), (8, 7)])
     def test_of_a_burst_one_less_than_the_buffers_is_answered(

@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
@@ -19,7 +20,6 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import schedule_swap, write_image_ok, write_magic
 
 SECTOR = 0x1000
@@ -34,7 +34,6 @@ SLOTS = SlotMap(
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
-RELEASES = ("2.3", "2.6", "2.9", "3.0")
 
 
 @functools.cache
@@ -64,7 +63,7 @@ class Board:
         self.flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
         self._lines: list[str] = []
         self._hardware = Hardware(self.flash, SLOTS, self._lines.append)
-        self._profile = PROFILES[ncs]
+        self._profile = RELEASES[ncs]
         self.primary = self._hardware.primary_area()
         self.secondary = self._hardware.secondary_area()
         self._build = McubootBuild(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_nrf_fota.boards.soc import NRF5340, NRF52840, Soc
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import (
     Flash,
@@ -15,7 +16,7 @@ from pytest_nrf_fota.sim.flash import (
     Operation,
     OperationKind,
 )
-from pytest_nrf_fota.sim.memories import APP_UICR, MEMORIES
+from pytest_nrf_fota.sim.memories import memories_of
 
 PAGE = 0x100
 SMALL = MemoryLayout("small", 0x4000, 4 * PAGE, PAGE, 4, 0.5, 0.25)
@@ -150,17 +151,45 @@ def test_uicr_is_erased_only_as_a_whole_memory() -> None:
     assert flash.is_erased(ONE_TIME.start, PAGE)
 
 
-def test_the_kit_has_the_memories_of_an_nrf5340_dk() -> None:
-    spans = {(m.start, m.size_bytes, m.page_size_bytes) for m in MEMORIES}
+@pytest.mark.parametrize(
+    ("soc", "external_flash_bytes", "spans"),
+    [
+        (
+            NRF5340,
+            0x800000,
+            {
+                (0x0, 0x100000, 0x1000, True),
+                (0xFF8000, 0x800, 0x800, False),
+                (0x01000000, 0x40000, 0x800, True),
+                (0x01FF8000, 0x800, 0x800, False),
+                (0x10000000, 0x800000, 0x1000, True),
+            },
+        ),
+        (
+            NRF52840,
+            0x800000,
+            {
+                (0x0, 0x100000, 0x1000, True),
+                (0x10001000, 0x1000, 0x1000, False),
+                (0x12000000, 0x800000, 0x1000, True),
+            },
+        ),
+        (
+            NRF52840,
+            None,
+            {(0x0, 0x100000, 0x1000, True), (0x10001000, 0x1000, 0x1000, False)},
+        ),
+    ],
+)
+def test_a_kit_has_the_memories_of_its_soc(
+    soc: Soc, external_flash_bytes: int | None, spans: set[tuple[int, int, int, bool]]
+) -> None:
+    """And a UICR has no pages that can be erased one by one."""
+    memories = memories_of(soc, external_flash_bytes)
 
-    assert spans == {
-        (0x0, 0x100000, 0x1000),
-        (0xFF8000, 0x800, 0x800),
-        (0x01000000, 0x40000, 0x800),
-        (0x01FF8000, 0x800, 0x800),
-        (0x10000000, 0x800000, 0x1000),
-    }
-    assert not APP_UICR.pages_can_be_erased
+    assert {
+        (m.start, m.size_bytes, m.page_size_bytes, m.pages_can_be_erased) for m in memories
+    } == spans
 
 
 def test_every_change_is_logged_page_by_page() -> None:

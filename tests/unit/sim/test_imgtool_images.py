@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imgtool.main import imgtool
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import SigningKey
 from pytest_nrf_fota.firmware.mcuboot_image import TLV_SHA512, McubootImage
@@ -27,7 +28,6 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
-from pytest_nrf_fota.sim.profile import PROFILES
 
 PAGE = 0x1000
 SLOT_BYTES = 24 * PAGE
@@ -134,7 +134,7 @@ def judge(
         None,
         max_sectors=SECTORS,
     )
-    end = run_mcuboot(hardware, build, PROFILES["2.3"])
+    end = run_mcuboot(hardware, build, RELEASES["2.3"])
     image_bytes = min(len(data), 0x2000)
     holds_update = hardware.primary_area().read(0, image_bytes) == data[:image_bytes]
     return Judgement(result, end, holds_update, lines)

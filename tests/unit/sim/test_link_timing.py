@@ -18,7 +18,7 @@ ANSWER_BYTES = 20
 def test_stop_and_wait_upload_reaches_the_measured_rate(
     phy: Literal[1, 2], interval_ms: float, measured_kb_s: float
 ) -> None:
-    """facts/smp-over-ble-speed.md, table, "flash is free", first figure: within a tenth."""
+    """As measured with free flash: within a tenth."""
     air_time = AirTime(LinkTiming(interval_s=interval_ms / 1000, phy_mbit_s=phy))
     duration_s = 0.0
     frames = 20

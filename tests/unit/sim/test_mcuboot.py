@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
@@ -25,7 +26,6 @@ from pytest_nrf_fota.sim.boot.stage import (
 )
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import (
     read_trailer,
     schedule_swap,
@@ -86,7 +86,7 @@ class Board:
         keep_last_line: bool = False,
         ncs: str = "2.3",
     ) -> None:
-        self._profile = PROFILES[ncs]
+        self._profile = RELEASES[ncs]
         self.flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(
@@ -544,7 +544,6 @@ class TestInvalidPrimary:
         assert holds(board.secondary, NEW)
 
 
-RELEASES = tuple(PROFILES)
 FOR_S0 = image(15, 0x4000, address=0x8200)
 FOR_S1 = image(15, 0x4000, address=0x18200)
 WRONG_VARIANT = "E: Image in slot is for wrong s0/s1 image"

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
@@ -19,8 +20,7 @@ from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Place
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash
 from pytest_nrf_fota.sim.kit import KitSettings
-from pytest_nrf_fota.sim.memories import MEMORIES, program
-from pytest_nrf_fota.sim.profile import PROFILES
+from pytest_nrf_fota.sim.memories import memories_of_board, program
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 
 ALONE = load_board("nrf5340dk_mcuboot_sim")
@@ -31,11 +31,11 @@ class Booted:
     """A boot of one board's demonstration firmware on a board that may be another."""
 
     def __init__(self, folder: Path, firmware_of: BoardType, board: BoardType) -> None:
-        self.flash = Flash(MEMORIES, VirtualClock())
+        self.flash = Flash(memories_of_board(board), VirtualClock())
         program(self.flash, read_hex(DemoSource(firmware_of, folder).baseline))
         self.lines: list[str] = []
         hardware = Hardware(self.flash, slot_map_of(board), self.lines.append)
-        self.chain = BootChain(hardware, PROFILES[board.boot.ncs], 256)
+        self.chain = BootChain(hardware, RELEASES[board.boot.ncs], 256)
         self.end = self.chain.run()
 
 
@@ -110,21 +110,22 @@ def test_a_kit_needs_no_external_flash(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("has_fw_info", [True, False])
 def test_a_kit_that_is_not_provisioned_may_be_one_without_nsib(*, has_fw_info: bool) -> None:
-    flash = Flash(MEMORIES, VirtualClock())
+    flash = Flash(memories_of_board(WITH_NSIB), VirtualClock())
     flash.write(0, struct.pack("<II", 0x20010000, 0x201))
     if has_fw_info:
         mcuboot = build_payload(0x8200, 0x1000, McubootDescription(), fw_info_version=1)
         flash.write(0x8200, mcuboot)
     hardware = Hardware(flash, slot_map_of(WITH_NSIB), lambda line: None)
-    end = BootChain(hardware, PROFILES["2.3"], 256).run()
+    end = BootChain(hardware, RELEASES["2.3"], 256).run()
     assert isinstance(end, Halt)
     assert "the kit is not provisioned" in end.reason
     assert ("nrf5340dk_mcuboot" in end.reason) is not has_fw_info
 
 
 def test_empty_flash_has_no_bootloader() -> None:
-    hardware = Hardware(Flash(MEMORIES, VirtualClock()), slot_map_of(ALONE), lambda line: None)
-    end = BootChain(hardware, PROFILES["2.3"], 256).run()
+    flash = Flash(memories_of_board(ALONE), VirtualClock())
+    hardware = Hardware(flash, slot_map_of(ALONE), lambda line: None)
+    end = BootChain(hardware, RELEASES["2.3"], 256).run()
     assert isinstance(end, Halt)
     assert "no bootloader at address 0" in end.reason
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     B0nDescription,
@@ -29,7 +30,6 @@ from pytest_nrf_fota.sim.boot.pcd import PcdCommand
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, FlashArea, MemoryLayout
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap
 
 SECTOR = 0x1000
@@ -97,7 +97,7 @@ class Board:
         network_core: Literal["none", "multi"] = "multi",
         cleans_up: bool = False,
     ) -> None:
-        self._profile = PROFILES[ncs]
+        self._profile = RELEASES[ncs]
         self.clock = VirtualClock()
         self.flash = Flash((INTERNAL, NETWORK, EXTERNAL), self.clock)
         self.lines: list[str] = []

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     B0nDescription,
@@ -36,7 +37,6 @@ from pytest_nrf_fota.sim.flash import (
     PowerCut,
     PowerLostError,
 )
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap
 
 SECTOR = 0x1000
@@ -105,7 +105,7 @@ class Board:
         cleans_up: bool = False,
         has_b0n: bool = True,
     ) -> None:
-        self._profile = PROFILES[ncs]
+        self._profile = RELEASES[ncs]
         self.clock = VirtualClock()
         self.flash = Flash((INTERNAL, NETWORK, EXTERNAL), self.clock)
         self.lines: list[str] = []
@@ -465,7 +465,7 @@ class TestSharedSlot:
 
     @pytest.mark.parametrize("ncs", ["2.3", "2.6", "2.9", "3.0"])
     def test_from_internal_flash_as_in_the_captured_log(self, ncs: str) -> None:
-        """logs/cases/06-netcore-pcd-update-ok.log."""
+        """As a public log of an update shows it."""
         board = Board(ncs=ncs, network_core="single", swap="move", slot_map=self.INTERNAL)
         board.update(UPDATE, permanent=False)
 

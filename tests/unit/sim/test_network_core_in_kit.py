@@ -15,7 +15,6 @@ from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.boot.pcd import COMMAND_ADDRESS
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
-from pytest_nrf_fota.sim.memories import EXTERNAL_FLASH
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
 
 BOARD_FILE = """
@@ -76,7 +75,7 @@ def test_both_cores_are_updated_by_one_reset(board: BoardType, tmp_path: Path) -
             )
             network_slot = settings.slots.network_secondary
             assert network_slot is not None
-            assert network_slot.address in range(EXTERNAL_FLASH.start, EXTERNAL_FLASH.end)
+            assert kit.soc.is_external(network_slot.address)
             store(kit, network_slot.address, network_slot.size_bytes, network_file.data)
             await kit.reset()
             assert kit.state == "running"

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_nrf_fota.boards.ncs import RELEASES
+from pytest_nrf_fota.boards.soc import NSIB_SOC
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.payload import FW_INFO_OFFSET_BYTES, build_payload
@@ -23,8 +25,7 @@ from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, PowerCut, PowerLostError
-from pytest_nrf_fota.sim.memories import APP_FLASH, APP_UICR
-from pytest_nrf_fota.sim.profile import PROFILES
+from pytest_nrf_fota.sim.memories import memories_of
 
 BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
 SLOT_ADDRESSES = (0x8000, 0x18000)
@@ -40,7 +41,7 @@ SLOTS = SlotMap(
     ),
 )
 
-# Offsets of the struct's fields, facts/dual-stage-boot.md, 2.1.
+# Offsets of the struct's fields (fw_info_bare.h).
 TOTAL_SIZE, SIZE, ADDRESS, BOOT_ADDRESS, VALID = 12, 16, 24, 28, 32
 VALID_WORD = 0x9102FFFF
 BURNT_VALID_WORD = 0x91020000
@@ -75,8 +76,8 @@ class Board:
         keep_last_line: bool = False,
         ncs: str = "2.3",
     ) -> None:
-        self._profile = PROFILES[ncs]
-        self.flash = Flash((APP_FLASH, APP_UICR), VirtualClock())
+        self._profile = RELEASES[ncs]
+        self.flash = Flash(memories_of(NSIB_SOC, None), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(
             self.flash, SLOTS, self.lines.append, keep_last_line=keep_last_line
@@ -550,10 +551,10 @@ LEVELS["3.0"] = LEVELS["2.9"]
 
 
 def test_every_release_has_a_case() -> None:
-    assert set(BANNERS) == set(PROFILES)
+    assert set(BANNERS) == set(RELEASES)
 
 
-@pytest.mark.parametrize("ncs", PROFILES)
+@pytest.mark.parametrize("ncs", RELEASES)
 def test_in_each_release_a_good_boot(ncs: str) -> None:
     board = Board("nsib", ncs=ncs)
     board.put(0, 14)
@@ -573,7 +574,7 @@ def test_in_each_release_a_good_boot(ncs: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("ncs", PROFILES)
+@pytest.mark.parametrize("ncs", RELEASES)
 def test_in_each_release_an_unknown_key(ncs: str) -> None:
     board = Board("nsib", ncs=ncs)
     board.put(0, 14, key="other")
@@ -606,7 +607,7 @@ def test_in_each_release_the_spelling_of_an_invalidated_firmware(ncs: str, line:
     assert board.lines[len(BANNERS[ncs]) + 2] == line
 
 
-@pytest.mark.parametrize("ncs", PROFILES)
+@pytest.mark.parametrize("ncs", RELEASES)
 def test_in_each_release_a_used_up_counter(ncs: str) -> None:
     board = Board("nsib", counter_slots=2, ncs=ncs)
     for version in (1, 2):

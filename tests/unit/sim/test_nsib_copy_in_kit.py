@@ -10,11 +10,11 @@ from pydantic import TypeAdapter
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
 
 S1_FILE = "signed_by_mcuboot_and_b0_s1_image_update.bin"
@@ -64,4 +64,4 @@ def test_one_reset_is_enough_where_mcuboot_resets_the_board(
     starts = [line for line in lines if line.startswith("I: Starting bootloader")]
     assert starts == ["I: Starting bootloader 14", "I: Starting bootloader 15"][: len(slots_tried)]
     banners = [line for line in lines if line.startswith("*** Booting MCUboot")]
-    assert len(banners) == (len(slots_tried) if len(PROFILES[ncs].mcuboot_banner) == 3 else 0)
+    assert len(banners) == (len(slots_tried) if len(RELEASES[ncs].mcuboot_banner) == 3 else 0)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
@@ -31,7 +32,6 @@ from pytest_nrf_fota.sim.flash import (
     PowerCut,
     PowerLostError,
 )
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import erase_trailer_sectors, read_trailer, schedule_swap
 
 SECTOR = 0x1000
@@ -69,7 +69,7 @@ class Board:
         self.flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(self.flash, slots, self.lines.append)
-        self._profile = PROFILES[ncs]
+        self._profile = RELEASES[ncs]
         self.s1 = self._hardware.s_area(1)
         self.secondary = self._hardware.secondary_area()
         self._build = McubootBuild(McubootDescription(), (KEY.public_key(),), self.s1, MAX_SECTORS)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
@@ -40,7 +41,6 @@ from pytest_nrf_fota.sim.flash import (
     PowerCut,
     PowerLostError,
 )
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import (
     erase_trailer_sectors,
     read_trailer,
@@ -106,14 +106,14 @@ class Mark(Enum):
     CONFIRMED = "a trial that was confirmed"
 
 
-RELEASES = {
+RELEASES_OF_WAY = {
     Way.MOVE: ("2.3", "2.6", "2.9", "3.0"),
     Way.OFFSET: ("3.0",),
     Way.SCRATCH: ("2.3", "2.6", "2.9", "3.0"),
     Way.OVERWRITE: ("2.3", "2.6", "2.9", "3.0"),
     Way.NSIB_COPY: ("2.9", "3.0"),
 }
-WAYS = [(way, ncs) for way, releases in RELEASES.items() for ncs in releases]
+WAYS = [(way, ncs) for way, releases in RELEASES_OF_WAY.items() for ncs in releases]
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class Board:
 
     def boot(self) -> StageEnd:
         self.lines.clear()
-        return run_mcuboot(self._hardware, self._build, PROFILES[self.ncs])
+        return run_mcuboot(self._hardware, self._build, RELEASES[self.ncs])
 
     def boot_and_cut_after(self, operations: int, moment: CutMoment) -> bool:
         """Cut at the operation behind so many; False where the boot needs no more than that."""
@@ -269,14 +269,14 @@ class Board:
 
 
 def is_lost_first_sector(board: Board) -> bool:
-    """NCS 2.3 cannot find the header that swap using move has moved (`sim.profile`)."""
+    """NCS 2.3 cannot find the header that swap using move has moved (`boards.ncs`)."""
     return board.way is Way.MOVE and board.ncs == "2.3" and read_header(board.primary) is None
 
 
 def is_stuck_trial(board: Board) -> bool:
     """Half a magic in the secondary slot: up to NCS 2.9 MCUboot then takes no trial back."""
     return (
-        not PROFILES[board.ncs].reverts_over_any_magic
+        not RELEASES[board.ncs].reverts_over_any_magic
         and read_trailer(board.secondary).magic is Magic.BAD
     )
 

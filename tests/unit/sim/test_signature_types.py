@@ -5,6 +5,7 @@ import functools
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import SigningKey
 from pytest_nrf_fota.firmware.mcuboot_image import (
@@ -20,7 +21,6 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
 
 SLOT_BYTES = 24 * 0x1000
@@ -73,7 +73,7 @@ class Board:
         secondary = self._hardware.secondary_area()
         secondary.write(0, update + b"\xff" * (-len(update) % 4))
         schedule_swap(secondary, permanent=False)
-        end = run_mcuboot(self._hardware, self._build, PROFILES["2.3"])
+        end = run_mcuboot(self._hardware, self._build, RELEASES["2.3"])
         assert isinstance(end, (Jump, Halt))
         return end
 

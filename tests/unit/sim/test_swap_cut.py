@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
@@ -36,7 +37,6 @@ from pytest_nrf_fota.sim.flash import (
     PowerCut,
     PowerLostError,
 )
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap
 
 SECTOR = 0x1000
@@ -50,7 +50,6 @@ SLOTS = SlotMap(
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
-RELEASES = ("2.3", "2.6", "2.9", "3.0")
 
 
 @functools.cache
@@ -89,7 +88,7 @@ class Board:
         self.primary = self._hardware.primary_area()
         self.secondary = self._hardware.secondary_area()
         self.other_s_slot = self._hardware.s_area(1)
-        self._profile = PROFILES[scenario.ncs]
+        self._profile = RELEASES[scenario.ncs]
         self._build = McubootBuild(
             McubootDescription(swap=scenario.swap),
             (KEY.public_key(),),
@@ -369,7 +368,7 @@ def operations_until_secondary_trailer() -> int:
 
 
 class TestLinesOfTheNextBoot:
-    """facts/dual-stage-boot.md, 4.3, power-cut cases (a) to (d)."""
+    """The four places where a cut leaves another state (swap_move.c)."""
 
     def cut_after(self, operations: int) -> Board:
         board = Board(Scenario(ncs="2.3"))

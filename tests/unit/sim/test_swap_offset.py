@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
@@ -16,7 +17,6 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, MemoryLayout, PowerCut, PowerLostError
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap, write_image_ok
 
 SECTOR = 0x1000
@@ -65,7 +65,7 @@ class Board:
 
     def boot(self) -> StageEnd:
         self.lines.clear()
-        return run_mcuboot(self._hardware, self._build, PROFILES["3.0"])
+        return run_mcuboot(self._hardware, self._build, RELEASES["3.0"])
 
     def boot_and_cut_after(self, operations: int, moment: CutMoment) -> bool:
         self.flash.power_cut = PowerCut(len(self.flash.operations) + operations + 1, moment)
@@ -85,7 +85,7 @@ class Board:
 
 UNSET = "magic=unset, swap_type=0x1, copy_done=0x3, image_ok=0x3"
 PENDING = "magic=good, swap_type=0x2, copy_done=0x3, image_ok=0x3"
-START = [*PROFILES["3.0"].mcuboot_banner, "I: Starting bootloader"]
+START = [*RELEASES["3.0"].mcuboot_banner, "I: Starting bootloader"]
 NONE, TEST, REVERT = (f"I: Image index: 0, Swap type: {w}" for w in ("none", "test", "revert"))
 SWAP = "I: Starting swap using offset algorithm."
 
@@ -106,7 +106,7 @@ def end(version: int) -> list[str]:
 
 
 class TestLines:
-    """logs/real-m0-upgrade-test-confirm.log and logs/real-m0-power-cut-resume.log."""
+    """Logs of real MCUboot under QEMU."""
 
     def test_nothing_pending(self) -> None:
         board = Board(MEDIUM, b"", permanent=False)

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
@@ -30,7 +31,6 @@ from pytest_nrf_fota.sim.flash import (
     PowerLostError,
 )
 from pytest_nrf_fota.sim.kit import KitSettings
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap, write_image_ok
 
 SECTOR = 0x1000
@@ -46,7 +46,6 @@ SLOTS = SlotMap(
 )
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
-RELEASES = ("2.3", "2.6", "2.9", "3.0")
 MAGIC = "77c295f360d2ef7f3552500f2cb67980"
 BLANK = "ff" * 8
 
@@ -94,7 +93,7 @@ class Board:
         scratch = self._hardware.scratch_area()
         assert scratch is not None
         self.scratch = scratch
-        self._profile = PROFILES[scenario.ncs]
+        self._profile = RELEASES[scenario.ncs]
         self._build = McubootBuild(
             McubootDescription(swap="scratch"),
             (KEY.public_key(),),
@@ -282,7 +281,7 @@ class TestLines:
         flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
         build = McubootBuild(McubootDescription(swap="scratch"), (), None)
 
-        end = run_mcuboot(Hardware(flash, SLOTS, print), build, PROFILES["2.3"])
+        end = run_mcuboot(Hardware(flash, SLOTS, print), build, RELEASES["2.3"])
 
         assert isinstance(end, Halt)
         assert "slots.scratch" in end.reason
@@ -350,7 +349,7 @@ class TestBytes:
         assert trailer_bytes(board.primary) == [BLANK] * 6
 
         board.boot()
-        assert board.lines[len(PROFILES[ncs].mcuboot_banner) + 1 :][:4] == [
+        assert board.lines[len(RELEASES[ncs].mcuboot_banner) + 1 :][:4] == [
             *pair(UNSET, PENDING, "scratch"),
             SWAP,
         ]

@@ -1,4 +1,4 @@
-"""Trailer fields at the offsets of facts/dual-stage-boot.md, 4.2, compared byte by byte."""
+"""Trailer fields at the offsets of bootutil_misc.c, compared byte by byte."""
 
 import pytest
 

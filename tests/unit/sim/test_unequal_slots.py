@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
@@ -15,7 +16,6 @@ from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
-from pytest_nrf_fota.sim.profile import PROFILES
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
 
 SECTOR = 0x1000
@@ -73,7 +73,7 @@ class Board:
             self._hardware.s_area(1) if has_nsib else None,
             max_sectors=max_sectors,
         )
-        self._profile = PROFILES[ncs]
+        self._profile = RELEASES[ncs]
         self.primary.write(0, old)
         self.secondary.write(SECTOR if swap == "offset" else 0, new)
         schedule_swap(self.secondary, permanent=True)
@@ -86,7 +86,7 @@ class Board:
         return self.primary.read(0, len(data)) == data
 
 
-@pytest.mark.parametrize("ncs", PROFILES)
+@pytest.mark.parametrize("ncs", RELEASES)
 @pytest.mark.parametrize("swap", ["move", "offset", "scratch", "overwrite"])
 def test_equal_slots_are_updated_without_nsib(swap: Swap, ncs: str) -> None:
     board = Board(swap, ncs=ncs)

@@ -74,7 +74,7 @@ class TestUpload:
 
 
 class TestList:
-    """Query for query as in logs/real-m0-upgrade-test-confirm.log."""
+    """Query for query as Zephyr under QEMU logs them."""
 
     def test_an_empty_slot(self) -> None:
         board = offset_board()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.needs("external_flash", "image_group")
 ERASED = b"\xff"
 
 
-@pytest.mark.needs("shell")
+@pytest.mark.needs("flash_shell")
 def test_clean_up_by_shell(dut: Dut, firmware: FirmwareSource) -> None:
     """The shell erases the whole external flash; the application runs on meanwhile.
 
@@ -42,7 +42,7 @@ def test_clean_up_by_probe(dut: Dut, firmware: FirmwareSource) -> None:
     assert not boot.wanted_swap
 
 
-@pytest.mark.needs("shell", "image_marking")
+@pytest.mark.needs("flash_shell", "image_marking")
 def test_clean_up_refused_while_upload_runs(dut: Dut, firmware: FirmwareSource) -> None:
     """Erasing under an upload is refused with that reason, and the upload is none the worse.
 

@@ -216,7 +216,7 @@ def test_stale_pending_slot(dut: Dut, firmware: FirmwareSource) -> None:
     assert dut.mcumgr.get_image_list() == baseline
 
 
-@pytest.mark.needs("external_flash", "shell")
+@pytest.mark.needs("external_flash", "flash_shell")
 def test_erased_external_flash_boots(dut: Dut, firmware: FirmwareSource) -> None:
     """The board boots its application although the external flash was erased under it.
 
@@ -459,7 +459,8 @@ def _disconnect(dut: Dut, faults: Faults) -> None:
 
 
 def _finish_after_resuming(upgrade: Upgrade, least_bytes: int) -> None:
-    upgrade.upload()
+    # Not the other images, which the board has: it remembers the begun upload of one image.
+    upgrade.upload(upgrade.file)
     assert upgrade.resumed_at_bytes is not None
     assert upgrade.resumed_at_bytes >= least_bytes
     _finish(upgrade)
@@ -480,7 +481,7 @@ def _finish(upgrade: Upgrade) -> None:
 
 def _assert_half_image_is_refused(upgrade: Upgrade) -> None:
     with pytest.raises(BoardError, match="refused to test image"):
-        upgrade.mark()
+        upgrade.mark(upgrade.file)
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "the image was not marked" in verdict.reason

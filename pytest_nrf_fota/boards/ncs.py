@@ -1,14 +1,21 @@
-"""What differs between NCS releases: texts, and the way in which a bootloader is updated.
+"""What an NCS release does: texts, packages, and the way in which a bootloader is updated.
 
-Source, where a field names none: facts/dual-stage-boot.md, 2.5 (NSIB), 4.4 and 4.5 (MCUboot).
+One `Release` stands for all releases from its own up to the next in the table. To add one, copy its
+predecessor with `replace` and name what changed; nothing else lists releases. The virtual kit boots
+as its release says, packages and capabilities follow it.
+
+Sources, where a field names none: the log calls of Nordic's sdk-nrf (samples/bootloader,
+subsys/bootloader) and sdk-mcuboot (boot/bootutil, boot/zephyr) at the tags of each release.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 
 
 class SSlotUpdate(Enum):
-    """How MCUboot brings an image into the S slot (facts/dual-stage-boot.md, 4.5).
+    """How MCUboot brings an image into the S slot.
 
     SWAP: as an application's image; NSIB picks it at the next reset, whenever that is (<= 2.7).
     NSIB_COPY: copied without a way back, then MCUboot resets the board itself (>= 2.8).
@@ -18,12 +25,28 @@ class SSlotUpdate(Enum):
     NSIB_COPY = "nsib copy"
 
 
+class PackageStyle(Enum):
+    """Which of sdk-nrf's scripts zips the DFU packages (`firmware.package_shape`).
+
+    CHILD_IMAGES: modules/mcuboot/CMakeLists.txt (to 2.6). SYSBUILD: cmake/sysbuild (from 2.7).
+    SYSBUILD_WITH_SLOTS: since MCUboot's entries have `slot` (sdk-nrf c73baaf107, January 2025).
+    """
+
+    CHILD_IMAGES = "child images"
+    SYSBUILD = "sysbuild"
+    SYSBUILD_WITH_SLOTS = "sysbuild, with slots"
+
+
 @dataclass(frozen=True)
-class Profile:
+class Release:
     """One NCS release.
 
     Args:
         ncs: the release as board files name it.
+        first_sdk: the first release of the SDK that behaves like it, major and minor number.
+        zephyr_in_banners: versions of Zephyr that its bootloaders print instead of the SDK's; empty
+            where they print that (2.5 and later).
+        packages: how its DFU packages look.
         zephyr_release: tag of sdk-zephyr; its version is what `kernel version` prints.
         nsib_banner: lines with which NSIB starts.
         mcuboot_banner: lines with which MCUboot starts.
@@ -73,6 +96,9 @@ class Profile:
     """
 
     ncs: str
+    first_sdk: tuple[int, int]
+    zephyr_in_banners: tuple[str, ...]
+    packages: PackageStyle
     zephyr_release: str
     nsib_banner: tuple[str, ...]
     mcuboot_banner: tuple[str, ...]
@@ -114,6 +140,20 @@ class Profile:
         """Zephyr's version without the tag's `v` and `-ncs1`."""
         return self.zephyr_release.removeprefix("v").partition("-")[0]
 
+    @property
+    def knows_s_slots(self) -> bool:
+        """Whether MCUboot tells an update of itself from one of the application."""
+        return self.s_slot_update is SSlotUpdate.NSIB_COPY
+
+    def mcuboot_update_resets(self, *, overwrites: bool) -> int:
+        """Resets that an update of MCUboot takes, the one after marking included.
+
+        NSIB sees a new MCUboot one reset after the copy. A MCUboot that knows S slots does this
+        reset by itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c:
+        boot_swap_image does, boot_copy_image does not).
+        """
+        return 1 if self.knows_s_slots and not overwrites else 2
+
     def swap_type_line(self, image_number: int, word: str) -> str:
         """What MCUboot says about the swap that it decided on, without a log level."""
         start = f"Image index: {image_number}, " if self.swap_type_names_image else ""
@@ -133,8 +173,11 @@ _ZEPHYR_2_9 = "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***"
 _SDK_3_0 = "nRF Connect SDK v3.0.0-3bfc46578e42"
 _ZEPHYR_3_0 = "*** Using Zephyr OS v4.0.99-a0e545cb437a ***"
 
-_NCS_2_3 = Profile(
+_NCS_2_3 = Release(
     ncs="2.3",
+    first_sdk=(2, 0),
+    zephyr_in_banners=("3.2.99", "3.3.99"),
+    packages=PackageStyle.CHILD_IMAGES,
     zephyr_release="v3.2.99-ncs2",
     nsib_banner=_BANNER_2_3,
     mcuboot_banner=_BANNER_2_3,
@@ -169,6 +212,8 @@ _NCS_2_3 = Profile(
 _NCS_2_6 = replace(
     _NCS_2_3,
     ncs="2.6",
+    first_sdk=(2, 5),
+    zephyr_in_banners=("3.4.99", "3.5.99"),
     zephyr_release="v3.5.99-ncs1",
     nsib_banner=_BANNER_2_6,
     mcuboot_banner=_BANNER_2_6,
@@ -191,6 +236,9 @@ _NCS_2_6 = replace(
 _NCS_2_9 = replace(
     _NCS_2_6,
     ncs="2.9",
+    first_sdk=(2, 8),
+    zephyr_in_banners=(),
+    packages=PackageStyle.SYSBUILD,
     zephyr_release="v3.7.99-ncs1",
     nsib_banner=(f"*** Booting {_SDK_2_9} ***", _ZEPHYR_2_9),
     mcuboot_banner=(
@@ -210,6 +258,8 @@ _NCS_2_9 = replace(
 _NCS_3_0 = replace(
     _NCS_2_9,
     ncs="3.0",
+    first_sdk=(3, 0),
+    packages=PackageStyle.SYSBUILD_WITH_SLOTS,
     zephyr_release="v4.0.99-ncs1",
     nsib_banner=(f"*** Booting {_SDK_3_0} ***", _ZEPHYR_3_0),
     mcuboot_banner=(
@@ -227,4 +277,21 @@ _NCS_3_0 = replace(
     prints_image_version=True,
 )
 
-PROFILES = {profile.ncs: profile for profile in (_NCS_2_3, _NCS_2_6, _NCS_2_9, _NCS_3_0)}
+RELEASES: Mapping[str, Release] = MappingProxyType(
+    {release.ncs: release for release in (_NCS_2_3, _NCS_2_6, _NCS_2_9, _NCS_3_0)}
+)
+"""All of them by name, oldest first."""
+
+
+def release_of_sdk(major: int, minor: int) -> Release | None:
+    """The release that this one of the SDK behaves like, None for one before the first."""
+    return max(
+        (one for one in RELEASES.values() if one.first_sdk <= (major, minor)),
+        key=lambda release: release.first_sdk,
+        default=None,
+    )
+
+
+def release_of_zephyr(version: str) -> Release | None:
+    """The release whose bootloaders print this version of Zephyr and not the SDK's."""
+    return next((one for one in RELEASES.values() if version in one.zephyr_in_banners), None)

@@ -1,12 +1,14 @@
-"""How SMP reaches a build's application, as `nrf-fota board-file` reads it from its `.config`."""
+"""Board files that `nrf-fota board-file` makes of builds: chip and radio."""
 
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.builds.board_text import board_file_text
 from pytest_nrf_fota.builds.build import read_build
+from pytest_nrf_fota.cli import app
 
 from .shapes import SHAPES
 from .west_build import WestBuild
@@ -20,6 +22,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("west")
     WestBuild(SHAPES[0], made).first()
     return made / "build_v1"
+
+
+@pytest.mark.parametrize("name", ["ncs-2.9-nsib-own-layout", "ncs-2.9-nrf52840"])
+def test_board_file_starts_from_the_kit_with_the_builds_chip(name: str, tmp_path: Path) -> None:
+    """And loads: slots, names and radio of the build, memories of the chip."""
+    shape = next(shape for shape in SHAPES if shape.name == name)
+    build = WestBuild(shape, tmp_path).first()
+    output = tmp_path / "mine.toml"
+    result = CliRunner().invoke(app, ["board-file", str(build), f"--output={output}"])
+    assert result.exit_code == 0, result.output
+    board = load_board("mine", [tmp_path])
+    assert (board.base, board.soc) == (f"{shape.soc.name}dk", shape.soc)
+    assert board.slots.primary == shape.slots.primary
+    assert board.radio.name == f"{shape.soc.title} FOTA"
 
 
 @pytest.mark.parametrize(

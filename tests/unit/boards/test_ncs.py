@@ -2,11 +2,11 @@
 
 import pytest
 
-from pytest_nrf_fota.sim.profile import PROFILES, SSlotUpdate
+from pytest_nrf_fota.boards.ncs import RELEASES, SSlotUpdate
 
 
 def test_the_four_releases_are_known_by_their_own_names() -> None:
-    assert {ncs: profile.ncs for ncs, profile in PROFILES.items()} == {
+    assert {ncs: profile.ncs for ncs, profile in RELEASES.items()} == {
         "2.3": "2.3",
         "2.6": "2.6",
         "2.9": "2.9",
@@ -52,7 +52,7 @@ def test_the_four_releases_are_known_by_their_own_names() -> None:
 def test_what_applications_and_updates_depend_on(
     ncs: str, banner: str, module: str, smp_version: int, s_slot_update: SSlotUpdate
 ) -> None:
-    profile = PROFILES[ncs]
+    profile = RELEASES[ncs]
 
     assert profile.banner == banner
     assert profile.image_group_module == module

@@ -1,0 +1,1 @@
+"""The upgrade scenarios: `pytest --pyargs pytest_nrf_fota.scenarios --board NAME`."""

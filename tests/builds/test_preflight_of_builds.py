@@ -1,0 +1,186 @@
+"""`nrf-fota preflight` on build folders and on files taken out of them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pytest_nrf_fota.cli import app
+from pytest_nrf_fota.firmware.description import McubootDescription
+from pytest_nrf_fota.firmware.fw_info import MAGIC
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
+from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+from pytest_nrf_fota.firmware.payload import build_payload
+from pytest_nrf_fota.firmware.renewal import renew_image
+from pytest_nrf_fota.preflight.prediction import Prediction
+
+from .shapes import SHAPES
+from .west_build import WestBuild
+
+_NETWORK_SLOTS = next(shape for shape in SHAPES if shape.name == "ncs-3.0-overwrite-only")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    west = WestBuild(_NETWORK_SLOTS, folder)
+    west.first()
+    west.second()
+    return folder
+
+
+@pytest.fixture
+def builds(made: Path, tmp_path: Path) -> Path:
+    """build_v1 and build_v2, whose packages update both cores."""
+    return Path(shutil.copytree(made, tmp_path / "builds"))
+
+
+def preflight(update: Path, *arguments: str | Path) -> Result:
+    texts = [str(argument) for argument in arguments]
+    return CliRunner().invoke(app, ["preflight", str(update), *texts], env={"COLUMNS": "300"})
+
+
+def of_another_soc(build: Path) -> None:
+    for config in build.rglob(".config"):
+        config.write_text('CONFIG_BOARD="thingy91x"\nCONFIG_SOC="nrf9151"\n')
+
+
+class TestNetworkCoreThatWasNotGiven:
+    """merged.hex of sysbuild is the application core's."""
+
+    def test_file_beside_it_is_named(self, builds: Path) -> None:
+        build = builds / "build_v1"
+        result = preflight(builds / "build_v2", f"--installed={build / 'merged.hex'}")
+        assert result.exit_code == 1
+        _, why, next_step, *_ = result.output.splitlines()
+        assert why.startswith("  why:  nothing was given for the network core")
+        assert next_step.endswith(f"--installed={build / 'merged_CPUNET.hex'}")
+        assert "keeps its old firmware" not in result.output
+
+    def test_file_without_its_build(self, builds: Path, tmp_path: Path) -> None:
+        merged = shutil.copy(builds / "build_v1" / "merged.hex", tmp_path / "lone.hex")
+        board = _own_slots(tmp_path)
+        result = preflight(builds / "build_v2", f"--installed={merged}", *board)
+        assert result.exit_code == 1, result.output
+        assert "with a second --installed" in result.output.splitlines()[2]
+
+    def test_with_it_all_goes_well(self, builds: Path) -> None:
+        build = builds / "build_v1"
+        both = [f"--installed={build / name}" for name in ("merged.hex", "merged_CPUNET.hex")]
+        result = preflight(builds / "build_v2", *both)
+        assert result.exit_code == 0, result.output
+
+
+def test_update_that_is_installed_already(builds: Path) -> None:
+    """In the words of pytest, not in those of an SMP return code."""
+    build = builds / "build_v1"
+    result = preflight(build, f"--installed={build}")
+    assert result.exit_code == 1
+    _, why, next_step, *_ = result.output.splitlines()
+    assert why.startswith("  why:  The update is what the baseline installs already: fota.signed")
+    assert "Give another build as the update" in next_step
+
+
+class TestAnotherSoc:
+    """An update for it is a NO; what is installed must be of this board."""
+
+    @pytest.mark.parametrize("file", [".", "dfu_application.zip", "fota/zephyr/zephyr.signed.bin"])
+    def test_update_of_its_build(self, file: str, builds: Path) -> None:
+        of_another_soc(builds / "build_v2")
+        update = builds / "build_v2" / file
+        result = preflight(update, f"--installed={builds / 'build_v1'}")
+        assert result.exit_code == 1, result.output
+        assert result.output.startswith(f"NO: {update.name} will not upgrade this board.")
+        assert "The build is for thingy91x (nrf9151), nrf5340dk is an nRF5340" in result.output
+        assert "manifest_boards" not in result.output
+        assert "pm_static" not in result.output
+
+    def test_installed_build(self, builds: Path) -> None:
+        of_another_soc(builds / "build_v1")
+        result = preflight(builds / "build_v2", f"--installed={builds / 'build_v1'}")
+        assert result.exit_code == 2
+        assert "The build is for thingy91x" in result.output
+
+    def test_image_with_fw_info_of_nrf91(self, builds: Path, tmp_path: Path) -> None:
+        """A file that lies nowhere in particular: its own bytes tell."""
+        lone = tmp_path / "lone.bin"
+        lone.write_bytes(_image_for_nrf91(builds / "build_v1"))
+        result = preflight(lone, f"--installed={builds / 'build_v1'}")
+        assert result.exit_code == 1
+        assert "'lone.bin' is for another SoC: its fw_info is for nRF91" in result.output
+
+
+def test_hex_file_as_update(builds: Path) -> None:
+    build = builds / "build_v2"
+    result = preflight(build / "merged.hex", f"--installed={builds / 'build_v1'}")
+    assert result.exit_code == 2
+    assert "The update is an Intel hex file" in result.output
+    assert f"Give {build / 'dfu_application.zip'}, or a signed .bin." in result.output
+
+
+def test_single_images_of_a_build_are_named_as_they_are(builds: Path) -> None:
+    """Not the package that is made of them to be sent."""
+    build = builds / "build_v2"
+    (build / "dfu_application.zip").unlink()
+    result = preflight(build, f"--installed={builds / 'build_v1'}")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("YES: zephyr.signed.bin will upgrade this board.")
+
+
+class TestGuessedRelease:
+    """What nothing in the build tells is the board file's default, and said to be that."""
+
+    def test_is_called_a_guess(self, builds: Path) -> None:
+        self._without_banner(builds / "build_v1")
+        result = preflight(builds / "build_v2", f"--installed={builds / 'build_v1'}")
+        assert "That release is a guess" in result.output
+        assert "--ncs" in result.output
+
+    def test_build_that_tells_it(self, builds: Path) -> None:
+        self._without_banner(builds / "build_v1")
+        (builds / "build_v1" / "CMakeCache.txt").write_text(
+            "ZEPHYR_BASE:PATH=/opt/nordic/ncs/v2.6.0/zephyr\n"
+        )
+        result = preflight(builds / "build_v2", f"--installed={builds / 'build_v1'}", "--json")
+        prediction = Prediction.model_validate(json.loads(result.output))
+        assert (prediction.ncs, prediction.ncs_is_guess) == ("2.6", False)
+
+    def test_banner_and_option(self, builds: Path) -> None:
+        installed = f"--installed={builds / 'build_v1'}"
+        assert "is a guess" not in preflight(builds / "build_v2", installed).output
+        self._without_banner(builds / "build_v1")
+        given = preflight(builds / "build_v2", installed, "--ncs", "2.9")
+        assert "is a guess" not in given.output
+
+    def _without_banner(self, build: Path) -> None:
+        banner = _NETWORK_SLOTS.banner.encode()
+        for path in build.rglob("*.hex"):
+            segments = read_hex(path)
+            write_hex(
+                path,
+                [Segment(s.address, s.data.replace(banner, bytes(len(banner)))) for s in segments],
+            )
+
+
+def _own_slots(folder: Path) -> tuple[str, str]:
+    slots = _NETWORK_SLOTS.slots
+    assert slots.secondary_network is not None
+    lines = ['name = "own"', 'base = "nrf5340dk_mcuboot"', "platforms = []", "[boot]"]
+    lines += ['bootloader_mode = "overwrite_only"', "[slots]"]
+    for name in ("primary", "secondary", "secondary_network"):
+        slot = getattr(slots, name)
+        lines.append(f"{name} = {{ address = 0x{slot.address:x}, size = 0x{slot.size:x} }}")
+    (folder / "own.toml").write_text("\n".join(lines) + "\n")
+    return ("--board=own", f"--board-dir={folder}")
+
+
+def _image_for_nrf91(build: Path) -> bytes:
+    """A MCUboot for S0 as NSIB of an nRF91 starts it, signed for the build's own MCUboot."""
+    image = McubootImage.parse((build / "fota" / "zephyr" / "zephyr.signed.bin").read_bytes())
+    size_bytes = image.header.image_size_bytes
+    firmware = build_payload(0x8200, size_bytes, McubootDescription(), fw_info_version=3)
+    firmware = firmware.replace(MAGIC, MAGIC[:8] + (0x5B02).to_bytes(4, "little"))
+    return renew_image(image, firmware, image.version, signing_key_for_tests("mcuboot"))
