@@ -1,6 +1,5 @@
 """Cut a log into boots and stages, line by line."""
 
-import re
 from collections import deque
 from collections.abc import Callable
 from copy import copy
@@ -8,18 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.catalogue.levels import APP_LOG, LEVEL_LINE
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineFacts
 from pytest_nrf_fota.bootlog.report import Boot, Seen
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 
-# `<inf> module: text`, as applications log; MCUboot's own module is left out.
-_APP_LOG = re.compile(r"<(?:err|wrn|inf|dbg)> (?!mcuboot: )\w+: ")
 # Nothing of an application that ran before: terminal programs, elisions, drivers that log before
 # the first stage's banner.
 _NO_SIGN_OF_AN_APP = frozenset({"flash_driver", "esp_rom", "esp_reset"})
 _CLIENT = frozenset({"client_image", "client_field", "client_split", "client_error"})
-# An application's shell, and what only applications print.
-_LEVEL_LINE = re.compile(r"^(?:<\w{3}> \w+: |[IWE]: )")
 _SAME_UPTIME_S = 30.0
 _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
 _MOST_LINES_BETWEEN = 3
@@ -286,7 +282,7 @@ class Segmenter:
             return Stage.APP
         if facts.stage is Stage.APP and self._last_bootloader_is_over():
             return Stage.APP
-        if self._last_bootloader_is_over() and _APP_LOG.search(line.body):
+        if self._last_bootloader_is_over() and APP_LOG.search(line.body):
             return Stage.APP
         if "prompt" in facts.names and self.stage is Stage.MCUBOOT:
             return Stage.APP
@@ -469,5 +465,5 @@ def _is_app_sign(line: RawLine) -> bool:
     if names & (_NO_SIGN_OF_AN_APP | _CLIENT) or "\ufffd" in line.body:
         return False
     if line.facts is NOTHING:
-        return line.uptime_s is not None or _LEVEL_LINE.search(line.body) is not None
+        return line.uptime_s is not None or LEVEL_LINE.search(line.body) is not None
     return "banner_more" not in names

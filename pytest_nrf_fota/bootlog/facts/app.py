@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pytest_nrf_fota.bootlog.catalogue.levels import ERROR_LINE
 from pytest_nrf_fota.bootlog.matching import Hit
 from pytest_nrf_fota.bootlog.report import (
     AppReport,
@@ -20,7 +21,6 @@ _SAID_AT_EACH_END = 30
 _MOST_ERRORS = 50
 _MOST_EVENTS = 500
 _MOST_VERSIONS = 20
-_ERROR_LINE = re.compile(r"^(?:E: |.{0,40}<err> )")
 _FLASH_TROUBLE = re.compile(r"JEDEC id \[|fail|error|not ready|timeout|mismatch", re.IGNORECASE)
 _EVENT_KINDS = {
     "app_swap_type": SmpEventKind.SWAP_TYPE_QUERY,
@@ -56,7 +56,7 @@ def read_app(stage: RawStage) -> AppReport:
                 versions.append(line.seen())
             elif name == "flash_driver" and _FLASH_TROUBLE.search(line.body):
                 flash_errors.append(line.seen())
-        if len(errors) < _MOST_ERRORS and _ERROR_LINE.search(line.text) is not None:
+        if len(errors) < _MOST_ERRORS and ERROR_LINE.search(line.text) is not None:
             errors.append(line.seen())
     identity, built = found.get("identity"), found.get("build_time")
     return AppReport(
@@ -158,8 +158,8 @@ class _ShellReader:
                         self.commands.append(line.seen())
                 case "shell_done" if len(self.results) < _MOST_EVENTS:
                     self.results.append(line.seen())
-                case "shell_failed" | "shell_area_unreadable" if len(self.errors) < _MOST_ERRORS:
-                    self.errors.append(line.seen())
+                case "shell_failed" | "shell_refused" | "shell_area_unreadable":
+                    self.errors += [line.seen()] if len(self.errors) < _MOST_ERRORS else []
                 case "shell_swap_type":
                     self.swap_type = hit.text("swap_type")
                 case "shell_confirmed":

@@ -1,9 +1,9 @@
 """What MCUboot said: trailers, decisions, swaps, refusals, and the network core's update."""
 
 import difflib
-import re
 from dataclasses import dataclass, field
 
+from pytest_nrf_fota.bootlog.catalogue.levels import MCUBOOT_WARNING
 from pytest_nrf_fota.bootlog.facts.banners import announces_swaps, read_banners
 from pytest_nrf_fota.bootlog.matching import Hit
 from pytest_nrf_fota.bootlog.report import (
@@ -27,7 +27,6 @@ _GAVE_UP = frozenset(
     }
 )
 _DONE = frozenset({"chainload", "image_version", "jump", "esp_loads"})
-_WARNING = re.compile(r"^(?:[WE]: |.{0,40}<(?:wrn|err)> mcuboot: |.{0,12}\[(?:WRN|ERR) ?\])")
 _RECOVERY = frozenset({"recovery_entered", "recovery_failed", "recovery_write", "usb_dfu"})
 _ERASED = frozenset({"erases_secondary", "overwrite_erase", "stuck_revert_cleared", "ram_removed"})
 _NO_SWAP = frozenset({"none", "fail", "panic"})
@@ -139,7 +138,7 @@ class _McubootReader:
         for hit in line.facts.hits:
             self._take_hit(hit, line)
         refused = any(hit.pattern.refuses for hit in line.facts.hits)
-        if not refused and _WARNING.search(line.text) is not None:
+        if not refused and MCUBOOT_WARNING.search(line.text) is not None:
             self.warnings.append(line.seen())
 
     def _take_hit(self, hit: Hit, line: RawLine) -> None:
