@@ -39,6 +39,10 @@ class PackageError(InputError):
     """A firmware artifact (hex, bin, DFU zip) cannot be used."""
 
 
+class FaultNotStruckError(FotaError):
+    """A test passed although a fault that it armed never struck; reported as an ERROR."""
+
+
 class RigError(FotaError):
     """The rig is broken: no probe, no port, no adapter, board lost. Never a FAILED test."""
 

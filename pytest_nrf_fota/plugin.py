@@ -226,9 +226,10 @@ def pytest_runtest_makereport(
         short = failure.short_report(call.excinfo, item.path)
         if short is not None and not item.config.getoption("fulltrace"):
             report.longrepr = short
-        if failure.is_rig_error(call.excinfo):
+        if failure.is_no_result(call.excinfo):
             # pytest counts a failure outside the call phase as an error in every format.
             report.when = "setup"
+        if failure.is_rig_error(call.excinfo):
             told.add(call.excinfo.value)
             board_name = item.config.stash[BOARD_KEY].name
             radios: list[str] = item.config.getoption("nrf_fota_radio")
@@ -255,12 +256,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect results for the summary."""
     if BOARD_KEY not in session.config.stash:
         return
-    from pytest_nrf_fota import missing_firmware
+    from pytest_nrf_fota import missing_firmware, proof
     from pytest_nrf_fota.report.session import VerdictCollector
 
     session.config.stash[_collector_key] = VerdictCollector()
     session.config.pluginmanager.register(session.config.stash[_collector_key])
     session.config.pluginmanager.register(missing_firmware, "nrf_fota_missing_firmware")
+    session.config.pluginmanager.register(proof, "nrf_fota_proof")
 
 
 def pytest_terminal_summary(

@@ -213,7 +213,7 @@ class BootSettings(_Section):
 
     @property
     def resets_until_new_mcuboot_runs(self) -> int:
-        """Resets that a MCUboot update takes, the one after marking included."""
+        """Resets that a MCUboot update takes, the one that follows `set_pending` included."""
         if self.mcuboot_update_resets is not None:
             return self.mcuboot_update_resets
         overwrites = self.bootloader_mode == "overwrite_only"
@@ -225,11 +225,11 @@ class BootSettings(_Section):
         return self.bootloader_mode != "swap_move" or self.release.resumes_cut_swap_of_first_sector
 
     @property
-    def takes_marks(self) -> bool:
-        """Whether an image must be marked before MCUboot takes it.
+    def takes_pending_images(self) -> bool:
+        """Whether an image must be pending before MCUboot takes it.
 
-        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses marks
-        over SMP with ENOTSUP.
+        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses to
+        set one pending over SMP with ENOTSUP.
         """
         return self.bootloader_mode not in ("none", "ram_load")
 

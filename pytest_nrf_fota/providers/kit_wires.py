@@ -10,7 +10,7 @@ from platformdirs import user_cache_path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.console.port_holder import require_free
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom, plain_serial_number
@@ -218,4 +218,4 @@ def _divided(kit: AttachedKit, smp_vcom: int | None) -> tuple[AttachedKit, Vcom 
 
 
 def _text(console: Console) -> str:
-    return console.text_since(LogMark(0))
+    return console.text_since(LogPosition(0))

@@ -168,9 +168,8 @@ class ConsoleSmpTransport(SMPTransport):
 
         Raises:
             SMPTransportDisconnected: not connected, the console's port is gone, or the board has
-                forgotten the upload whose packet was sent again.
+                forgotten the upload whose packet was sent.
         """
-        is_repeated = False
         answer = asyncio.ensure_future(self._receive_answer())
         try:
             while self._repeats_left > 0:
@@ -178,15 +177,12 @@ class ConsoleSmpTransport(SMPTransport):
                 if answer.done():
                     break
                 self._repeats_left -= 1
-                is_repeated = True
                 self._record_repeat()
                 await self._write()
             message = await answer
             # smpclient would begin the upload anew, and nobody would hear of the reset.
-            if is_repeated and has_forgotten_upload(self._sent, message):
-                raise SMPTransportDisconnected(
-                    "The board did not answer and has forgotten the upload since."
-                )
+            if has_forgotten_upload(self._sent, message):
+                raise SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
             return message
         finally:
             answer.cancel()

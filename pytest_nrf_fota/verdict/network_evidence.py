@@ -68,7 +68,7 @@ def fw_info_of(image: McubootImage) -> FwInfo | None:
 def uart_evidence(
     boots: Sequence[Boot], network_lines: Sequence[str], target: NetworkTarget
 ) -> Evidence:
-    """What both cores printed since the marking.
+    """What both cores printed since the image was set pending.
 
     A line of the network core proves which firmware runs where only one of the two contains it.
     Otherwise MCUboot's word counts, that the network core took the image.

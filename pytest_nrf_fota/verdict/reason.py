@@ -9,12 +9,12 @@ from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 from pytest_nrf_fota.verdict.silent_controller import silent_controller_line
 
 
-def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool) -> str:
+def common_reason(boots: Sequence[Boot], pending_refusal: str | None, was_set_pending: bool) -> str:
     """What can go wrong with any image; empty where nothing of it did."""
-    if mark_refusal is not None:
-        return f"nothing was pending at the reset, because the image was not marked: {mark_refusal}"
-    if not marked:
-        return "the image was never marked, so nothing was pending"
+    if pending_refusal is not None:
+        return f"nothing was pending at the reset: the image was not set pending: {pending_refusal}"
+    if not was_set_pending:
+        return "the image was never set pending, so MCUboot had nothing to do"
     if not boots:
         return "the image waits, but the board was not reset since"
     for boot in boots:
