@@ -156,7 +156,6 @@ class RawBoot:
     start_line: int
     start_is_missing: bool = False
     stages: list[RawStage] = field(default_factory=list)
-    repeats_previous: bool = False
     read: Boot | None = None
 
     @property

@@ -7,9 +7,3 @@ APP_LOG = re.compile(r"<(?:err|wrn|inf|dbg)> (?!mcuboot: )\w+: ")
 
 LEVEL_LINE = re.compile(r"^(?:<\w{3}> \w+: |[IWE]: )")
 """Any level, without the board's time stamp."""
-
-ERROR_LINE = re.compile(r"^(?:E: |.{0,40}<err> )")
-"""An application's error."""
-
-MCUBOOT_WARNING = re.compile(r"^(?:[WE]: |.{0,40}<(?:wrn|err)> mcuboot: |.{0,12}\[(?:WRN|ERR) ?\])")
-"""A warning or an error of MCUboot."""
