@@ -225,7 +225,8 @@ class Console:
         return None
 
     def _reopen(self, deadline: Deadline) -> bool:
-        with contextlib.suppress(OSError):  # of a port that is gone
+        # Not while somebody writes, whom pyserial would take the port away from.
+        with contextlib.suppress(OSError), self._write_lock:  # of a port that is gone
             self._serial.close()
         while not deadline.expired and not self._stop.wait(_REOPEN_INTERVAL_S):
             identity = _identity(self.port)

@@ -2,6 +2,7 @@
 
 import re
 
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import Seen, expect
 from pytest_nrf_fota.console.log import LogPosition
@@ -10,12 +11,7 @@ from pytest_nrf_fota.errors import BoardError, NotSeenError
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _ECHO_TIMEOUT_S = 5.0
-_REFUSALS = (
-    r"(?P<refusal>[^\n]*command not found)",
-    r"(?P<refusal>[^\n]*wrong parameter count)",
-    r"(?P<refusal>Please specify a subcommand\.)",
-    r"(?P<refusal>Too many arguments in the command\.)",
-)
+_REFUSED = LINES["shell_refused"].regex
 
 
 class ZephyrShell:
@@ -57,7 +53,7 @@ class ZephyrShell:
             output = self._console.text_since(since)[:output_chars]
             lines = tuple(line for line in output.splitlines() if line)
             for line in lines:
-                if any(re.fullmatch(refusal, line) for refusal in _REFUSALS):
+                if _REFUSED.fullmatch(line):
                     raise self._refused(command, line)
             return lines
 
@@ -71,7 +67,7 @@ class ZephyrShell:
             since = self._type(command, deadline)
             seen = expect(
                 self._console,
-                [success, failure, *_REFUSALS],
+                [success, failure, _REFUSED.pattern],
                 since=since,
                 deadline=deadline,
                 what=f"the end of {command!r}",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
@@ -312,9 +313,8 @@ class Dut:
         with self.step("erase external flash"):
             self.shell.run_until(
                 f"flash erase {flash.shell_device} 0 {flash.size:x}",
-                success=r"Erase success\.",
-                failure=r"Erase Failed, code -?\d+\.|Given flash device was not found|"
-                r"Default flash driver not ready",
+                success=LINES["shell_done"].regex.pattern,
+                failure=LINES["shell_failed"].regex.pattern,
                 within_s=flash.erase_timeout_s,
             )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import Seen, expect
 from pytest_nrf_fota.console.log import LogPosition
@@ -10,10 +11,9 @@ from pytest_nrf_fota.errors import BoardError, LineNotSeenError
 
 # A trial image that crashes once is reverted by the reset that follows; nothing ends a loop.
 CRASHES_OF_A_LOOP = 3
-# Zephyr's kernel/fatal.c.
-_FATAL_ERROR = r"ZEPHYR FATAL ERROR (?P<fatal>.*)"
-# MCUboot's last word before it starts the application (MCUboot boot/zephyr/main.c, loader.c).
-_APP_STARTS = r"Bootloader chainload address offset"
+_FATAL_ERROR = LINES["fatal_error"].regex.pattern
+# MCUboot's last line before it starts the application.
+_APP_STARTS = LINES["chainload"].regex.pattern
 _LOOK_FOR_POWER_S = 1.0
 
 

@@ -19,6 +19,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota import guard
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import NotSeenError, ProbeError, RigError
@@ -43,7 +44,7 @@ FLASH_FILE = "flash.bin"
 """The program's default, in the folder where it runs."""
 
 _SMP_PTY = re.compile(rb"uart connected to pseudotty: (\S+)\n")
-_BANNER = b"*** Booting "
+_BANNER = LINES["banner"].anchors[0].encode()
 _RESET_STATUS = 1
 _PTY_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = guard.TERMINATE_GRACE_S + 3.0

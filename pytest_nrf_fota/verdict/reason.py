@@ -1,6 +1,5 @@
 """Why an upgrade did not happen, in one sentence, from what the board itself said."""
 
-import re
 from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.report import Boot
@@ -8,9 +7,6 @@ from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, nsib_prefers
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 from pytest_nrf_fota.verdict.silent_controller import silent_controller_line
-
-# arch/arm/core/cortex_m/fault.c, kernel/fatal.c.
-_FAULT = re.compile(r"\*{5} [A-Z ]*FAULT \*{5}|ZEPHYR FATAL ERROR")
 
 
 def common_reason(boots: Sequence[Boot], pending_refusal: str | None, was_set_pending: bool) -> str:
@@ -56,7 +52,8 @@ def _app_failure(boot: Boot) -> str:
 
 def _fault(boot: Boot) -> str | None:
     """The line that names a fault, as Zephyr's fault handlers print it."""
-    return next((line.text.strip() for line in boot.lines if _FAULT.search(line.text)), None)
+    faults = (one for one in boot.faults if one.fatal_error is not None or "FAULT" in one.kind)
+    return next((fault.seen.text.strip() for fault in faults), None)
 
 
 def app_reason(boots: Sequence[Boot]) -> str:

@@ -1,5 +1,7 @@
 """The catalogue of log lines, one module per family."""
 
+from collections.abc import Mapping
+
 from pytest_nrf_fota.bootlog.catalogue import (
     app,
     client,
@@ -16,7 +18,7 @@ from pytest_nrf_fota.bootlog.catalogue import (
 )
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, LogPattern, Stage
 
-__all__ = ["CATALOGUE", "Family", "LogPattern", "Stage"]
+__all__ = ["CATALOGUE", "LINES", "Family", "LogPattern", "Stage"]
 
 CATALOGUE: tuple[LogPattern, ...] = (
     *zephyr.PATTERNS,
@@ -32,3 +34,6 @@ CATALOGUE: tuple[LogPattern, ...] = (
     *client.PATTERNS,
     *other_soc.PATTERNS,
 )
+
+LINES: Mapping[str, LogPattern] = {pattern.name: pattern for pattern in CATALOGUE}
+"""The same by name."""
