@@ -5,8 +5,9 @@ from itertools import combinations
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.boards.board import BoardType, MemoryRegion, RadioKind, Slot
+from pytest_nrf_fota.boards.board import BoardType, MemoryRegion, Slot
 from pytest_nrf_fota.boards.soc import EXTERNAL_MEMORY
+from pytest_nrf_fota.boards.traits import transports
 
 _NSIB_KEYS = ("s0", "s1", "provisioning_address")
 
@@ -107,21 +108,14 @@ def _wrong_external_flash(board: BoardType) -> Iterator[str]:
 
 def _impossible_radio(board: BoardType) -> Iterator[str]:
     kind = board.radio.kind
-    match board.provider:
-        case "usb" | "sim":
-            possible: tuple[RadioKind, ...] = ("ble", "serial_over_console", "serial")
-        case "qemu":
-            possible = ("serial", "serial_over_console")
-        case "native_sim":
-            possible = ("serial", "serial_over_console", "udp")
-        case _:
-            assert_never(board.provider)
+    interfaces = board.provided_by.interfaces
+    possible = [t.name for t in transports().values() if t.needs is None or t.needs in interfaces]
     if kind not in possible:
         yield (
             f"radio.kind: provider {board.provider!r} reaches no board by {kind!r}, but by "
             f"{' or '.join(map(repr, possible))}"
         )
-    is_kits_port = kind == "serial" and board.provider in ("usb", "sim")
+    is_kits_port = kind == "serial" and board.provided_by.is_kit
     if is_kits_port and board.radio.vcom is None:
         yield (
             "radio.vcom: missing; which of the kit's serial ports carries SMP, from 0 in the order "

@@ -15,8 +15,9 @@ from pytest_nrf_fota.bootlog.catalogue import (
     zephyr,
 )
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, LogPattern, Stage
+from pytest_nrf_fota.extensions import registered
 
-__all__ = ["CATALOGUE", "Family", "LogPattern", "Stage"]
+__all__ = ["CATALOGUE", "Family", "LogPattern", "Stage", "log_patterns"]
 
 CATALOGUE: tuple[LogPattern, ...] = (
     *zephyr.PATTERNS,
@@ -32,3 +33,9 @@ CATALOGUE: tuple[LogPattern, ...] = (
     *client.PATTERNS,
     *other_soc.PATTERNS,
 )
+"""This package's own lines."""
+
+
+def log_patterns() -> tuple[LogPattern, ...]:
+    """All registered lines, this package's first. Raises `ExtensionError`."""
+    return tuple(registered("pytest_nrf_fota_log_patterns", LogPattern).values())

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,8 @@ def test_auto_takes_the_package_last(path: Path, package: InstallTools) -> None:
     package(True)
     said = describe_tool("auto")
     assert said == (
-        "pynrfjprog (the package is installed; nrfutil: not on the PATH; nrfjprog: not on the PATH)"
+        f"pynrfjprog (pynrfjprog {version('pynrfjprog')}; nrfutil: not on the PATH; "
+        "nrfjprog: not on the PATH)"
     )
     assert not list(path.iterdir())
 
