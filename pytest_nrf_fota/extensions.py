@@ -52,6 +52,8 @@ class _Manager(pluggy.PluginManager):
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         if not name.startswith(PREFIX):
             return None
+        if not callable(getattr(plugin, name)):
+            raise ValueError(f"{name} is no function")
         return super().parse_hookimpl_opts(plugin, name) or pluggy.HookimplOpts(
             wrapper=False,
             hookwrapper=False,
@@ -168,7 +170,8 @@ def _register(manager: _Manager, name: str, plugin: object) -> None:
     try:
         manager.register(plugin, name)
     except (pluggy.PluginValidationError, ValueError) as error:
-        manager.unregister(plugin)
+        if manager.is_registered(plugin):
+            manager.unregister(plugin)
         raise ExtensionError(
             f"The extension {name} cannot be registered: {' '.join(str(error).split())}",
             where=_place(plugin),
@@ -187,7 +190,6 @@ def _values(
         taken = {argument: arguments[argument] for argument in implementation.argnames}
         try:
             returned: object = implementation.function(**taken)
-            values = list(returned) if isinstance(returned, Sequence | Iterator) else None
         except ExtensionError:
             raise
         except Exception as error:
@@ -196,15 +198,22 @@ def _values(
                 where=where,
                 next_step="Repair it, or uninstall its package; all of nrf-fota waits for it.",
             ) from error
-        wrong = [value for value in values or () if not isinstance(value, kind)]
-        if values is None or isinstance(returned, str) or wrong:
+        wanted = f"Return a list of {kind.__module__}.{kind.__name__} ({_GUIDE})."
+        # A text is a sequence, too.
+        if isinstance(returned, str) or not isinstance(returned, Sequence):
             raise ExtensionError(
-                f"The extension {name} returned {wrong[0] if wrong else returned!r}, which is no "
-                f"{'' if wrong else 'list of '}{kind.__name__}.",
+                f"The extension {name} returned {returned!r}, which is no list of {kind.__name__}.",
                 where=where,
-                next_step=f"Return a list of {kind.__module__}.{kind.__name__} ({_GUIDE}).",
+                next_step=wanted,
             )
-        yield from ((name, value) for value in values if isinstance(value, kind))
+        for value in returned:
+            if not isinstance(value, kind):
+                raise ExtensionError(
+                    f"The extension {name} returned {value!r}, which is no {kind.__name__}.",
+                    where=where,
+                    next_step=wanted,
+                )
+            yield name, value
 
 
 def _place(plugin: object) -> str:

@@ -151,14 +151,14 @@ def _firmware_of_other_provider(board: BoardType) -> Iterator[str]:
         case "files":
             return
         case "demo":
-            possible: tuple[str, ...] = ("sim",)
+            fits = board.provided_by.needs_section == "sim"
             what = "the demonstration firmware is no machine code; only the virtual kit boots it"
         case "smpclient_dist":
-            possible = ("qemu", "native_sim")
+            fits = board.provider in ("qemu", "native_sim")
             what = "smpclient's source distribution has firmware for QEMU and native_sim only"
         case _:
             assert_never(board.firmware.source)
-    if board.provider not in possible:
+    if not fits:
         yield f"firmware.source: {what}; provider is {board.provider!r}"
 
 

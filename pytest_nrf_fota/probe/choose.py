@@ -8,7 +8,7 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import ANY_TOOL, PROBE_TOOLS_HOOK, known_probe_tool
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import InputError, ProbeError
+from pytest_nrf_fota.errors import ExtensionError, InputError, ProbeError
 from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.tool import FoundTool, ProbeTool, ThisMachine
@@ -31,7 +31,14 @@ def probe_tools() -> dict[str, ProbeTool]:
 
     Raises `ExtensionError`.
     """
-    return registered(PROBE_TOOLS_HOOK, ProbeTool)
+    tools = registered(PROBE_TOOLS_HOOK, ProbeTool)
+    if ANY_TOOL in tools:
+        raise ExtensionError(
+            f"A probe tool cannot be named {ANY_TOOL!r}.",
+            where=PROBE_TOOLS_HOOK,
+            next_step=f"Rename it; --runner {ANY_TOOL} takes the first tool that works.",
+        )
+    return tools
 
 
 def given_tool(name: str | None) -> str | None:
