@@ -65,13 +65,11 @@ def choose_tool(runner: str) -> ChosenTool:
     """
     tools = probe_tools()
     if runner != ANY_TOOL:
-        return ChosenTool(
-            runner, tools[runner].find(ThisMachine(), Deadline.after(_CHECK_S)), "asked for"
-        )
+        return ChosenTool(runner, _find(tools[runner]), "asked for")
     missed: list[str] = []
     for name, tool in tools.items():
         try:
-            found = tool.find(ThisMachine(), Deadline.after(_CHECK_S))
+            found = _find(tool)
         except ProbeError as error:
             missed.append(f"{name}: {error.what}")
             continue
@@ -79,6 +77,19 @@ def choose_tool(runner: str) -> ChosenTool:
     raise ProbeFaultError(
         ProbeFault.TOOL_MISSING, "No tool for the kit's probe works here.", where="; ".join(missed)
     )
+
+
+def _find(tool: ProbeTool) -> FoundTool:
+    try:
+        return tool.find(ThisMachine(), Deadline.after(_CHECK_S))
+    except ProbeFaultError as error:
+        if error.fault is not ProbeFault.TOOL_MISSING:
+            raise
+        # The fault's own remedy names all packaged tools, not the one that was asked for.
+        command = f" Command: {tool.install}" if tool.install else ""
+        raise ProbeFaultError(
+            error.fault, error.what, where=error.where, next_step=tool.remedy + command
+        ) from error
 
 
 def describe_tool(runner: str) -> str:

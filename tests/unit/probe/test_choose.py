@@ -112,8 +112,9 @@ def test_no_tool_at_all(path: Path, package: InstallTools) -> None:
 def test_tool_that_was_asked_for(path: Path, board: BoardType) -> None:
     """It is taken though another comes first, and not replaced where it does not work."""
     FakeTool(path, "nrfutil", *_NRFUTIL)
-    with pytest.raises(ProbeFaultError, match="not on the PATH"):
+    with pytest.raises(ProbeFaultError, match="not on the PATH") as missing:
         choose_tool("nrfjprog")
+    assert missing.value.next_step.startswith("Install nRF Command Line Tools")
     FakeTool(path, "nrfjprog", *_NRFJPROG)
     assert choose_tool(board.with_runner("nrfjprog").probe.runner).name == "nrfjprog"
     assert board.with_runner(None).probe.runner == "auto"
