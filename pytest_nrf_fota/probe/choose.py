@@ -88,7 +88,10 @@ def _find(tool: ProbeTool) -> FoundTool:
         # The fault's own remedy names all packaged tools, not the one that was asked for.
         command = f" Command: {tool.install}" if tool.install else ""
         raise ProbeFaultError(
-            error.fault, error.what, where=error.where, next_step=tool.remedy + command
+            error.fault,
+            error.what,
+            where=error.where,
+            next_step=f"Choose another tool with --runner, or: {tool.remedy}{command}",
         ) from error
 
 
