@@ -37,6 +37,12 @@ MISTAKES = {
         TOOL.format(name="nrfutil"),
         ["'nrfutil' is registered twice: by pytest_nrf_fota.packaged, and by ours (acme 2.1)"],
     ),
+    "name of a host's line": (
+        "from pytest_nrf_fota.bootlog.catalogue import Family\n"
+        "LINE = Family(None, 'our tool').line('probe_recover_failed', 'gone', 'Gone.', 'gone')\n"
+        "def pytest_nrf_fota_log_patterns(): return [LINE]",
+        ["'probe_recover_failed' is that of a line", "our tool"],
+    ),
     "reserved name": (
         TOOL.format(name="auto"),
         ["cannot be named 'auto'", "where: pytest_nrf_fota_probe_tools"],
