@@ -11,12 +11,12 @@ from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, KERNEL, POSIX, RUN_FOLDER
 from pytest_nrf_fota.doctor.kit_checks import kit_checks
 from pytest_nrf_fota.doctor.probe_checks import JLINK_LIBRARY, asked_probe, probe_tool
-from pytest_nrf_fota.doctor.python_checks import CLASHES, PACKAGES, PYTEST, PYTHON
+from pytest_nrf_fota.doctor.python_checks import CLASHES, EXTENSIONS, PACKAGES, PYTEST, PYTHON
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, host_radio
 
-_ALWAYS = (PYTHON, PACKAGES, PYTEST, CLASHES, RUN_FOLDER, KERNEL)
+_ALWAYS = (PYTHON, PACKAGES, PYTEST, CLASHES, EXTENSIONS, RUN_FOLDER, KERNEL)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ def test_commands_know_its_boards(example: pytest.Pytester, nrf_fota: Command) -
     assert "acme_tracker_sim" in nrf_fota("boards").stdout
     named = nrf_fota("doctor", "--board=acme_tracker/nrf5340/cpuapp", "--json")
     assert '"name": "acme_tracker"' in named.stdout, named.stderr
+    assert '"found": "acme (acme-nrf 1.0)"' in named.stdout
 
 
 def test_doctor_looks_for_its_probe_tool(
