@@ -35,6 +35,10 @@ class BoardFileError(InputError):
     """A board file cannot be used: unknown board, bad TOML, wrong key or value."""
 
 
+class ExtensionError(InputError):
+    """What another package registers cannot be used: its import, a hook, what the hook returned."""
+
+
 class PackageError(InputError):
     """A firmware artifact (hex, bin, DFU zip) cannot be used."""
 

@@ -100,6 +100,7 @@ def capability_named(name: str) -> Capability:
 
 def _has(board: "BoardType", capability: Capability) -> bool:
     mode = board.boot.bootloader_mode
+    given = capability in board.provided_by.capabilities
     match capability:
         case Capability.NSIB:
             return board.slots.s0 is not None and board.slots.s1 is not None
@@ -137,12 +138,12 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.FLASH_SHELL:
             return board.external_flash is not None and board.console.can_erase_flash
         case Capability.PROBE_ERASE:
-            return board.external_flash is not None and board.provider in ("usb", "sim")
+            return board.external_flash is not None and given
         case Capability.SWAP_RESET:
-            return board.provider == "sim" or (board.qemu is not None and mode == "swap_offset")
+            return given and (board.qemu is None or mode == "swap_offset")
         case Capability.NETCORE_SLOTS:
             return board.slots.secondary_network is not None
         case Capability.FAULT_INJECTION | Capability.POWER:
-            return board.provider == "sim"
+            return given
         case _:
             assert_never(capability)

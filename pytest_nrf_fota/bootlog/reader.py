@@ -142,7 +142,9 @@ class BootReader:
         watched: WatchedLines | None = None
         while position < end:
             if self._close_lines <= 0 and self._may_pass_over():
-                watched = watched or WatchedLines(block, watch_words(self._words))
+                watched = watched or WatchedLines(
+                    block, watch_words(self._matcher.patterns, self._words)
+                )
                 following = watched.next_line_start(position)
                 if following > position:
                     passed = block[position:following]

@@ -90,7 +90,7 @@ def look_at_boards(
         listen_s: how long to listen to the kits' ports; None leaves them alone.
         asks_probe: whether the probes' tool is asked which boards they are on.
     """
-    virtual = [board for board in boards if board.provider != "usb"]
+    virtual = [board for board in boards if not board.provided_by.has_probe_tool]
     jlinks = attached_jlinks(host)
     usable = [
         vcom.device for jlink in jlinks for vcom in jlink.kit.vcoms if not _problem(host, vcom)

@@ -23,7 +23,7 @@ TRAILER_PAGES = 3
 
 def has_preflight(board: BoardType) -> bool:
     """Whether boards of this type boot as the copy does: a kit's MCUboot, with pending images."""
-    if board.provider not in ("usb", "sim") or not board.boot.takes_pending_images:
+    if not board.provided_by.is_kit or not board.boot.takes_pending_images:
         return False
     slots = board.slots
     named = (slots.primary, slots.secondary, slots.s0, slots.s1, slots.secondary_network)

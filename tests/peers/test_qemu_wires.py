@@ -20,6 +20,7 @@ from smpclient.requests.image_management import ImageStatesRead, ImageStatesWrit
 from smpclient.requests.os_management import EchoWrite, ResetWrite
 from smpclient.transport import SMPTransportDisconnected
 
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import PackageError, ProbeError, RigError
@@ -47,7 +48,12 @@ def firmware(qemu_firmware: QemuCortexM0Firmware) -> QemuCortexM0Firmware:
 
 @pytest.fixture
 def unit(firmware: QemuCortexM0Firmware, tmp_path: Path) -> Iterator[QemuUnit]:
-    unit = QemuUnit(f"qemu-{uuid.uuid4().hex[:8]}", QemuMachine(), tmp_path / "unit")
+    unit = QemuUnit(
+        load_board("qemu_cortex_m0"),
+        f"qemu-{uuid.uuid4().hex[:8]}",
+        QemuMachine(),
+        tmp_path / "unit",
+    )
     yield unit
     unit.release()
 
@@ -363,9 +369,10 @@ def test_flash_outlives_the_wires_and_nothing_outlives_the_unit(
 _PYTEST_TO_BE_KILLED = """
 import sys, time
 from pathlib import Path
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.providers.qemu import QemuMachine, QemuUnit
-unit = QemuUnit(sys.argv[1], QemuMachine(), Path(sys.argv[2]))
+unit = QemuUnit(load_board("qemu_cortex_m0"), sys.argv[1], QemuMachine(), Path(sys.argv[2]))
 wires = unit.open_wires(FlightRecorder())
 print("open", flush=True)
 time.sleep(1000)
@@ -396,7 +403,9 @@ def test_sigkill_of_pytest_leaves_no_qemu(firmware: QemuCortexM0Firmware, tmp_pa
 
 
 def test_a_missing_qemu_names_the_package(tmp_path: Path) -> None:
-    unit = QemuUnit("missing", QemuMachine(executable="no-such-qemu"), tmp_path)
+    unit = QemuUnit(
+        load_board("qemu_cortex_m0"), "missing", QemuMachine(executable="no-such-qemu"), tmp_path
+    )
     with pytest.raises(RigError, match="qemu-system-arm"):
         unit.open_wires(FlightRecorder())
 
@@ -404,7 +413,9 @@ def test_a_missing_qemu_names_the_package(tmp_path: Path) -> None:
 def test_a_qemu_that_does_not_start_tells_its_own_words(
     firmware: QemuCortexM0Firmware, tmp_path: Path
 ) -> None:
-    unit = QemuUnit("wrong", QemuMachine(machine="no-such-machine"), tmp_path)
+    unit = QemuUnit(
+        load_board("qemu_cortex_m0"), "wrong", QemuMachine(machine="no-such-machine"), tmp_path
+    )
     with pytest.raises(RigError, match="unsupported machine type"):
         unit.open_wires(FlightRecorder())
     assert _processes_of("no-such-machine") == []
