@@ -9,7 +9,7 @@ from rich.console import Console as Screen
 from rich.table import Table
 
 from pytest_nrf_fota.boards.board_file import load_board
-from pytest_nrf_fota.console.log import ConsoleLog, LogMark
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.dut.boots import BootsOfConsole
 
 _BOOT = """*** Booting Zephyr OS build v3.2.99-ncs2 ***
@@ -51,7 +51,7 @@ def _measure(count: int, boots_apart: int) -> tuple[float, float]:
     read_s = time.process_time() - begin_s
     begin_s = time.process_time()
     for _ in range(2):
-        assert boots.since(LogMark(0))[-1].identity_address
+        assert boots.since(LogPosition(0))[-1].identity_address
     return read_s / count * 1e6, (time.process_time() - begin_s) * 1e3
 
 

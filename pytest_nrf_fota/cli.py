@@ -1,5 +1,7 @@
 """The nrf-fota command: registers the commands of `commands/`."""
 
+from typing import Annotated
+
 import typer
 
 from pytest_nrf_fota.commands.board_file import board_file
@@ -13,14 +15,21 @@ from pytest_nrf_fota.commands.preflight import preflight
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
+from pytest_nrf_fota.commands.version import print_version
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Firmware upgrades on Nordic kits."
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.callback()
-def _main() -> None:
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="and exit")
+    ] = False,
+) -> None:
     """Firmware upgrades on Nordic kits."""
 
 

@@ -1,7 +1,10 @@
 """One deadline object, handed down through every call that waits."""
 
+import math
 import time
 from dataclasses import dataclass
+
+from pytest_nrf_fota.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,12 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout_s: float) -> "Deadline":
-        """A deadline `timeout_s` seconds from now."""
+        """A deadline `timeout_s` seconds from now. Raises `InputError` for what is no time."""
+        if not isinstance(timeout_s, int | float) or not 0 <= timeout_s < math.inf:
+            raise InputError(
+                f"{timeout_s!r} is no time in seconds.",
+                next_step="Give a number, such as within_s=30.",
+            )
         return cls(expires_at_s=time.monotonic() + timeout_s, allowed_s=timeout_s)
 
     def within(self, timeout_s: float) -> "Deadline":

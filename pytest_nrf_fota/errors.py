@@ -35,8 +35,16 @@ class BoardFileError(InputError):
     """A board file cannot be used: unknown board, bad TOML, wrong key or value."""
 
 
+class ExtensionError(InputError):
+    """What another package registers cannot be used: its import, a hook, what the hook returned."""
+
+
 class PackageError(InputError):
     """A firmware artifact (hex, bin, DFU zip) cannot be used."""
+
+
+class FaultNotStruckError(FotaError):
+    """A test passed although a fault that it armed never struck; reported as an ERROR."""
 
 
 class RigError(FotaError):

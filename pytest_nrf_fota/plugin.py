@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 import pytest
 
+from pytest_nrf_fota import hookspecs
 from pytest_nrf_fota.run_settings import (
     BOARD_KEY,
     GIVEN_KEY,
@@ -53,6 +54,11 @@ def pytest_load_initial_conftests(
         early_config.stash[LEFT_TO_OTHERS_KEY] = add_shared_options(parser, args)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """The doors for other packages."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Check what the user gave, before anything is collected or flashed."""
     from pytest_nrf_fota.boards.capabilities import Capability
@@ -79,19 +85,22 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_nrf_fota.boards.board_file import load_board, own_settings
     from pytest_nrf_fota.builds.given import read_given_firmware
     from pytest_nrf_fota.errors import InputError
+    from pytest_nrf_fota.probe.choose import given_tool
     from pytest_nrf_fota.report.session import require_writable, worker_path
+    from pytest_nrf_fota.session_extensions import register_session_plugins
 
     baselines: list[Path] = config.getoption("nrf_fota_baseline")
     updates: list[Path] = config.getoption("nrf_fota_update")
     folder = worker_path(config) / "firmware"
     try:
+        register_session_plugins(config)
         board = load_board(name, _board_folders(config)).with_timeouts(
             probe_s=config.getoption("nrf_fota_flash_timeout"),
             boot_s=config.getoption("nrf_fota_base_timeout"),
         )
-        board = board.with_runner(config.getoption("nrf_fota_runner"))
+        board = board.with_runner(given_tool(config.getoption("nrf_fota_runner")))
         for option, value in (("--device-id", "device_id"), ("--runner", "runner")):
-            if config.getoption(f"nrf_fota_{value}") and board.provider != "usb":
+            if config.getoption(f"nrf_fota_{value}") and not board.provided_by.has_probe_tool:
                 raise pytest.UsageError(f"{option} is for a kit on USB; {board.name} has none")
         if host_radio_of(config) is not None and board.radio.kind != "ble":
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
@@ -119,14 +128,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     board = config.stash.get(BOARD_KEY, None)
     if board is None:
         return []
+    from pytest_nrf_fota.session_extensions import extension_lines
+
     lines = [f"nrf-fota: board {board.name} ({board.title})"]
-    if board.provider == "usb":
+    if board.provided_by.has_probe_tool:
         from pytest_nrf_fota.probe.choose import describe_tool
 
         lines.append(f"nrf-fota: probe tool {describe_tool(board.probe.runner)}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
-    return [*lines, *(f"nrf-fota: {line}" for line in config.stash[GIVEN_KEY].lines)]
+    said = [*extension_lines(), *config.stash[GIVEN_KEY].lines]
+    return [*lines, *(f"nrf-fota: {line}" for line in said)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -226,9 +238,10 @@ def pytest_runtest_makereport(
         short = failure.short_report(call.excinfo, item.path)
         if short is not None and not item.config.getoption("fulltrace"):
             report.longrepr = short
-        if failure.is_rig_error(call.excinfo):
+        if failure.is_no_result(call.excinfo):
             # pytest counts a failure outside the call phase as an error in every format.
             report.when = "setup"
+        if failure.is_rig_error(call.excinfo):
             told.add(call.excinfo.value)
             board_name = item.config.stash[BOARD_KEY].name
             radios: list[str] = item.config.getoption("nrf_fota_radio")
@@ -255,12 +268,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect results for the summary."""
     if BOARD_KEY not in session.config.stash:
         return
-    from pytest_nrf_fota import missing_firmware
+    from pytest_nrf_fota import missing_firmware, proof
     from pytest_nrf_fota.report.session import VerdictCollector
 
     session.config.stash[_collector_key] = VerdictCollector()
     session.config.pluginmanager.register(session.config.stash[_collector_key])
     session.config.pluginmanager.register(missing_firmware, "nrf_fota_missing_firmware")
+    session.config.pluginmanager.register(proof, "nrf_fota_proof")
 
 
 def pytest_terminal_summary(

@@ -86,8 +86,9 @@ SHARED_OPTIONS = (
     SharedOption(
         names=("--runner",),
         dest="nrf_fota_runner",
-        choices=("auto", "nrfutil", "nrfjprog", "pynrfjprog"),
-        help="tool for a kit's probe (default: the board file's; auto takes the first that works)",
+        metavar="TOOL",
+        help="tool for a kit's probe: nrfutil, nrfjprog, pynrfjprog, or one of another package "
+        "(default: the board file's; auto takes the first that works)",
     ),
     SharedOption(
         names=("--flash-timeout",),

@@ -16,7 +16,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 
 
 def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
-    """All files to send, in the order in which they are marked; `main_file` says what they are for.
+    """All files to send, in the order in which they become pending; see `main_file`.
 
     Of an application package all images, the network core's first: activated after the
     application, MCUboot may skip it. Of a MCUboot package the bootloader for
@@ -60,7 +60,7 @@ def require_slots_for(package: DfuPackage, board: BoardType) -> None:
 
 
 def main_file(files: Sequence[UpdateFile]) -> UpdateFile:
-    """Of several files the application, also where the network core's is marked before it."""
+    """Of several files the application, also where the network core's is set pending before it."""
     return files[-1]
 
 

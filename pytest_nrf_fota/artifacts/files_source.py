@@ -21,7 +21,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.firmware.hex_file import memory_reader, read_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
-from pytest_nrf_fota.firmware.keys_at_hand import keys_at_hand
+from pytest_nrf_fota.firmware.keys_at_hand import keys_at_hand, require_fitting
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     ImageHeader,
@@ -65,6 +65,7 @@ class FilesSource:
 
     Raises:
         PackageError: a file is missing or wrong, or two packages update the same thing.
+        InputError: a key is not one that they are signed with.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class FilesSource:
         own = [self._read(path) for path in own_build.packages]
         self._own_packages = {package.kind: package.path for package in own}
         given = [read_package(path, package_target(board)) for path in updates]
+        require_fitting(keys or SigningKeys(), [*given, *own])
         self._keys = keys_at_hand(keys or SigningKeys(), [*given, *own], own_build.key_files)
         self._updates: dict[PackageKind, Path] = {}
         for path, kind in ((package.path, package.kind) for package in given):

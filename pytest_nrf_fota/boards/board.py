@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     PlainSerializer,
     PlainValidator,
     ValidationError,
@@ -16,6 +17,16 @@ from pydantic import (
 
 from pytest_nrf_fota.boards.ncs import RELEASES, Release
 from pytest_nrf_fota.boards.soc import SOCS, UNKNOWN_SOC, Soc
+from pytest_nrf_fota.boards.traits import (
+    ANY_TOOL,
+    ProviderTraits,
+    TransportTraits,
+    known_probe_tool,
+    known_provider,
+    known_transport,
+    provider_traits,
+    transports,
+)
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
@@ -101,15 +112,12 @@ class Slots(_Section):
         return self
 
 
-ProbeRunner: TypeAlias = Literal["auto", "nrfutil", "nrfjprog", "pynrfjprog"]
-
-
 class ProbeSettings(_Section):
     """What the SWD wire needs to know. `runner` is the tool that drives a kit's probe."""
 
     recover: tuple[Core, ...] = Field(min_length=1)
     reset: ResetKind = ResetKind.SYSTEM
-    runner: ProbeRunner = "auto"
+    runner: Annotated[str, AfterValidator(known_probe_tool)] = ANY_TOOL
 
 
 class ExternalFlash(_Section):
@@ -146,7 +154,6 @@ class ConsoleSettings(_Section):
         return self.has_shell and self.flash_shell
 
 
-RadioKind: TypeAlias = Literal["ble", "serial_over_console", "serial", "udp"]
 Pairing: TypeAlias = Literal["none", "just_works", "passkey"]
 
 
@@ -160,7 +167,7 @@ class RadioSettings(_Section):
     own HCI socket.
     """
 
-    kind: RadioKind
+    kind: Annotated[str, AfterValidator(known_transport)]
     name: str | None = None
     vcom: int | None = Field(default=None, ge=0)
     host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
@@ -213,7 +220,7 @@ class BootSettings(_Section):
 
     @property
     def resets_until_new_mcuboot_runs(self) -> int:
-        """Resets that a MCUboot update takes, the one after marking included."""
+        """Resets that a MCUboot update takes, the one that follows `set_pending` included."""
         if self.mcuboot_update_resets is not None:
             return self.mcuboot_update_resets
         overwrites = self.bootloader_mode == "overwrite_only"
@@ -225,11 +232,11 @@ class BootSettings(_Section):
         return self.bootloader_mode != "swap_move" or self.release.resumes_cut_swap_of_first_sector
 
     @property
-    def takes_marks(self) -> bool:
-        """Whether an image must be marked before MCUboot takes it.
+    def takes_pending_images(self) -> bool:
+        """Whether an image must be pending before MCUboot takes it.
 
-        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses marks
-        over SMP with ENOTSUP.
+        MCUboot in RAM_LOAD mode takes the valid image of the highest version, and refuses to
+        set one pending over SMP with ENOTSUP.
         """
         return self.bootloader_mode not in ("none", "ram_load")
 
@@ -319,6 +326,8 @@ class BoardType(_Section):
     """One board type, complete and checked.
 
     A board file that names its `soc` need not name `memory` and `manifest_socs` (board_file.py).
+    `extension` is for the packages that register providers, probe tools and transports: whatever
+    they read from it.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
@@ -327,7 +336,7 @@ class BoardType(_Section):
     platforms: tuple[str, ...] = ()
     manifest_boards: tuple[str, ...] = ()
     manifest_socs: tuple[str, ...] = ()
-    provider: Literal["usb", "sim", "qemu", "native_sim"]
+    provider: Annotated[str, AfterValidator(known_provider)]
     soc: Annotated[Soc, PlainValidator(_soc_named), PlainSerializer(_name_of_soc)] = UNKNOWN_SOC
     simulated_twin: str | None = None
     probe: ProbeSettings
@@ -341,6 +350,21 @@ class BoardType(_Section):
     firmware: FirmwareSettings
     sim: SimSettings | None = None
     qemu: QemuSettings | None = None
+    extension: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        # Of equal boards the names are equal; what an extension reads may be lists and tables.
+        return hash(self.name)
+
+    @property
+    def provided_by(self) -> ProviderTraits:
+        """What its provider's boards are."""
+        return provider_traits(self.provider)
+
+    @property
+    def reached_by(self) -> TransportTraits:
+        """What its SMP transport needs."""
+        return transports()[self.radio.kind]
 
     def region_of(self, address: int, size_bytes: int) -> MemoryRegion | None:
         """The memory that holds the whole range, or None."""
@@ -372,7 +396,7 @@ class BoardType(_Section):
         default = firmware.address - layout.provisioning_bytes
         return self.slots.network_provisioning_address or default
 
-    def with_runner(self, runner: ProbeRunner | None) -> "BoardType":
+    def with_runner(self, runner: str | None) -> "BoardType":
         """The same board with another tool for its probe, where one is given."""
         if runner is None:
             return self

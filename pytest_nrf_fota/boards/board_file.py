@@ -16,7 +16,9 @@ from pytest_nrf_fota.boards.board import BoardType, DistBuild
 from pytest_nrf_fota.boards.checks import contradictions
 from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.boards.soc import KIT_SOC, SOCS, Soc
-from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.boards.traits import PROVIDERS_HOOK, ProviderTraits
+from pytest_nrf_fota.errors import BoardFileError, ExtensionError
+from pytest_nrf_fota.extensions import registered, registered_values
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,6 +47,31 @@ def packaged_boards() -> Path:
     return installed if has_files else installed.parents[1] / "boards"
 
 
+def board_folders(extra_folders: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """Folders of board files: these first, then those of other packages, the packaged one last.
+
+    Raises `ExtensionError` where two packages have a board of one name, or have no such folder.
+    """
+    folders = registered_values("pytest_nrf_fota_board_folders", Path)[::-1]
+    owners: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ExtensionError(
+                "A registered folder of board files does not exist.",
+                where=str(folder),
+                next_step="Was the package built without its board files? They must be in it.",
+            )
+        for name in board_names([folder]):
+            if name in owners:
+                raise ExtensionError(
+                    f"Two packages have a board named {name!r}.",
+                    where=f"{owners[name]}, {folder}",
+                    next_step="Rename one of them. Only --board-dir may replace a board.",
+                )
+            owners[name] = folder
+    return (*extra_folders, *folders)
+
+
 def board_names(folders: Sequence[Path]) -> tuple[str, ...]:
     """Names of all boards in these folders, sorted."""
     return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.toml")}))
@@ -53,21 +80,22 @@ def board_names(folders: Sequence[Path]) -> tuple[str, ...]:
 def load_board(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> BoardType:
     """Find and check a board by name, or by a west platform such as `nrf5340dk/nrf5340/cpuapp`.
 
-    Folders of the user come before the packaged one.
+    Folders of the user come first, the packaged one last.
 
     Raises:
         BoardFileError: no such board, or its file is wrong; names file, key and allowed values.
     """
-    folders = [*extra_folders, packaged_boards()]
-    return read_board_file(find_board_file(name_or_platform, extra_folders), folders)
+    path = find_board_file(name_or_platform, extra_folders)
+    return read_board_file(path, board_folders(extra_folders))
 
 
 def own_settings(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> OwnSettings:
-    """Which settings of a board come from files in the user's folders. Raises `BoardFileError`."""
+    """Which settings of a board come from files that are not packaged. Raises `BoardFileError`."""
     path = find_board_file(name_or_platform, extra_folders)
     if path.parent == packaged_boards():
         return OwnSettings()
-    table = _with_base(path, list(extra_folders), seen=(), ends_at_other_folders=True)
+    own = [folder for folder in board_folders(extra_folders) if folder != packaged_boards()]
+    table = _with_base(path, own, seen=(), ends_at_other_folders=True)
 
     def keys_of(section: str) -> frozenset[str]:
         value = table.get(section)
@@ -80,7 +108,7 @@ def own_settings(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> O
 
 def find_board_file(name_or_platform: str, extra_folders: Sequence[Path] = ()) -> Path:
     """The file of a board, by name or west platform. Raises `BoardFileError`."""
-    folders = [*extra_folders, packaged_boards()]
+    folders = board_folders(extra_folders)
     for folder in extra_folders:
         if not folder.is_dir():
             raise BoardFileError(
@@ -98,7 +126,7 @@ def find_board_file(name_or_platform: str, extra_folders: Sequence[Path] = ()) -
         platforms = _read_toml(path).get("platforms", [])
         if _names_one_of(name_or_platform, platforms):
             return path
-    _refuse_name_in_another_file(name_or_platform, extra_folders)
+    _refuse_name_in_another_file(name_or_platform, folders)
     close = get_close_matches(name_or_platform, names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise BoardFileError(
@@ -156,12 +184,12 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
             where=str(path),
             next_step="Make them equal.",
         )
-    needed = {"sim": board.sim, "qemu": board.qemu}
-    if board.provider in needed and needed[board.provider] is None:
+    needed = board.provided_by.needs_section
+    if needed is not None and needed not in table:
         raise BoardFileError(
-            f"provider = {board.provider!r} needs a section [{board.provider}].",
+            f"provider = {board.provider!r} needs a section [{needed}].",
             where=str(path),
-            next_step=f"Add [{board.provider}].",
+            next_step=f"Add [{needed}].",
         )
     if board.firmware.source == "smpclient_dist" and board.firmware.build is None:
         raise BoardFileError(
@@ -226,7 +254,8 @@ def _with_base(
 
 def _with_soc(table: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """The table with what its SoC decides, where the file itself does not say it."""
-    default = KIT_SOC.name if table.get("provider") in ("usb", "sim") else None
+    provider = registered(PROVIDERS_HOOK, ProviderTraits).get(str(table.get("provider")))
+    default = KIT_SOC.name if provider is not None and provider.is_kit else None
     name = table.get("soc", default)
     soc = SOCS.get(name) if isinstance(name, str) else None
     if soc is None:

@@ -18,7 +18,7 @@ class Capability(Enum):
     EXTERNAL_FLASH = "external_flash"
     SIGNATURE = "signature"
     IMAGE_GROUP = "image_group"
-    IMAGE_MARKING = "image_marking"
+    SET_PENDING = "set_pending"
     HIGHEST_VERSION = "highest_version"
     REVERT = "revert"
     SERIAL_RECOVERY = "serial_recovery"
@@ -50,10 +50,10 @@ class Capability(Enum):
                 return "MCUboot refuses images that are signed with a wrong key, or not at all."
             case Capability.IMAGE_GROUP:
                 return "The application has SMP's image group, so it can be updated."
-            case Capability.IMAGE_MARKING:
-                return "An image is marked over SMP before the bootloader takes it."
+            case Capability.SET_PENDING:
+                return "MCUboot takes an image that was set pending over SMP, as test or permanent."
             case Capability.HIGHEST_VERSION:
-                return "MCUboot takes the valid image of the highest version, without marks."
+                return "MCUboot takes the valid image of the highest version; none is set pending."
             case Capability.SERIAL_RECOVERY:
                 return "MCUboot takes images itself, in serial recovery, where SMP asks for it."
             case Capability.REVERT:
@@ -100,6 +100,7 @@ def capability_named(name: str) -> Capability:
 
 def _has(board: "BoardType", capability: Capability) -> bool:
     mode = board.boot.bootloader_mode
+    given = capability in board.provided_by.capabilities
     match capability:
         case Capability.NSIB:
             return board.slots.s0 is not None and board.slots.s1 is not None
@@ -113,8 +114,8 @@ def _has(board: "BoardType", capability: Capability) -> bool:
             return mode != "none" and board.boot.checks_signature
         case Capability.IMAGE_GROUP:
             return mode != "none"
-        case Capability.IMAGE_MARKING:
-            return board.boot.takes_marks
+        case Capability.SET_PENDING:
+            return board.boot.takes_pending_images
         case Capability.HIGHEST_VERSION:
             return mode == "ram_load"
         case Capability.SERIAL_RECOVERY:
@@ -137,12 +138,12 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.FLASH_SHELL:
             return board.external_flash is not None and board.console.can_erase_flash
         case Capability.PROBE_ERASE:
-            return board.external_flash is not None and board.provider in ("usb", "sim")
+            return board.external_flash is not None and given
         case Capability.SWAP_RESET:
-            return board.provider == "sim" or (board.qemu is not None and mode == "swap_offset")
+            return given and (board.qemu is None or mode == "swap_offset")
         case Capability.NETCORE_SLOTS:
             return board.slots.secondary_network is not None
         case Capability.FAULT_INJECTION | Capability.POWER:
-            return board.provider == "sim"
+            return given
         case _:
             assert_never(capability)

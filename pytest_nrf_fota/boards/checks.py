@@ -5,8 +5,9 @@ from itertools import combinations
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.boards.board import BoardType, MemoryRegion, RadioKind, Slot
+from pytest_nrf_fota.boards.board import BoardType, MemoryRegion, Slot
 from pytest_nrf_fota.boards.soc import EXTERNAL_MEMORY
+from pytest_nrf_fota.boards.traits import transports
 
 _NSIB_KEYS = ("s0", "s1", "provisioning_address")
 
@@ -107,21 +108,14 @@ def _wrong_external_flash(board: BoardType) -> Iterator[str]:
 
 def _impossible_radio(board: BoardType) -> Iterator[str]:
     kind = board.radio.kind
-    match board.provider:
-        case "usb" | "sim":
-            possible: tuple[RadioKind, ...] = ("ble", "serial_over_console", "serial")
-        case "qemu":
-            possible = ("serial", "serial_over_console")
-        case "native_sim":
-            possible = ("serial", "serial_over_console", "udp")
-        case _:
-            assert_never(board.provider)
+    interfaces = board.provided_by.interfaces
+    possible = [t.name for t in transports().values() if t.needs is None or t.needs in interfaces]
     if kind not in possible:
         yield (
             f"radio.kind: provider {board.provider!r} reaches no board by {kind!r}, but by "
             f"{' or '.join(map(repr, possible))}"
         )
-    is_kits_port = kind == "serial" and board.provider in ("usb", "sim")
+    is_kits_port = kind == "serial" and board.provided_by.is_kit
     if is_kits_port and board.radio.vcom is None:
         yield (
             "radio.vcom: missing; which of the kit's serial ports carries SMP, from 0 in the order "
@@ -157,14 +151,14 @@ def _firmware_of_other_provider(board: BoardType) -> Iterator[str]:
         case "files":
             return
         case "demo":
-            possible: tuple[str, ...] = ("sim",)
+            fits = board.provided_by.needs_section == "sim"
             what = "the demonstration firmware is no machine code; only the virtual kit boots it"
         case "smpclient_dist":
-            possible = ("qemu", "native_sim")
+            fits = board.provider in ("qemu", "native_sim")
             what = "smpclient's source distribution has firmware for QEMU and native_sim only"
         case _:
             assert_never(board.firmware.source)
-    if board.provider not in possible:
+    if not fits:
         yield f"firmware.source: {what}; provider is {board.provider!r}"
 
 

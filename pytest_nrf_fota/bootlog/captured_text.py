@@ -7,12 +7,10 @@ from pytest_nrf_fota.bootlog.text import TextCleaner
 class CapturedText:
     """The same lines as on a console, block by block, and their numbers those of the file.
 
-    SMP frames are counted in `smp_frames`. An empty line stands for each, behind the line that it
-    interrupts.
+    An empty line stands for each SMP frame, behind the line that it interrupts.
     """
 
     def __init__(self) -> None:
-        self.smp_frames = 0
         self._splitter = SmpFrameSplitter(self._take_text, self._take_frame)
         self._cleaner = TextCleaner()
         self._pieces: list[str] = []
@@ -52,7 +50,6 @@ class CapturedText:
         self._pieces.append(text)
 
     def _take_frame(self, frame: bytes) -> None:
-        self.smp_frames += 1
         if self._is_in_line:
             self._empty_lines_due += 1
         else:

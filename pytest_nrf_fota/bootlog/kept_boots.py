@@ -42,7 +42,6 @@ class KeptBoots:
         run = self._run
         if run is not None and run.kind == kind:
             run.count += 1
-            boot.repeats_previous = True
         else:
             self._end_run()
             self._run = BootRun(kind, boot)
@@ -54,10 +53,6 @@ class KeptBoots:
             self._last.append(boot)
         if len(self._kinds) < 10_000:
             self._kinds.add(kind)
-
-    def repeats(self, boot: RawBoot) -> bool:
-        """Whether a boot says what the last one said."""
-        return self._run is not None and self._run.kind == _kind(boot)
 
     @property
     def boots(self) -> list[RawBoot]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern, Stage
+from pytest_nrf_fota.bootlog.catalogue import LogPattern, Stage, log_patterns
 
 _LONGEST_MATCHED_CHARS = 1000
 _MOST_REMEMBERED = 20_000
@@ -80,12 +80,12 @@ NOTHING = LineFacts((), frozenset(), None, None)
 class LineMatcher:
     """Matches lines; remembers a bounded number of them, because boots repeat theirs."""
 
-    def __init__(self, patterns: tuple[LogPattern, ...] = CATALOGUE) -> None:
+    def __init__(self, patterns: tuple[LogPattern, ...] | None = None) -> None:
+        self.patterns = patterns = log_patterns() if patterns is None else patterns
         # Anchors side by side: most lines hold none of them.
         self._anchors = [
             (anchor, place) for place, p in enumerate(patterns) for anchor in p.anchors
         ]
-        self._patterns = patterns
         self.remembered: dict[str, LineFacts] = {}
 
     def facts(self, body: str) -> LineFacts:
@@ -101,9 +101,9 @@ class LineMatcher:
         text = body[:_LONGEST_MATCHED_CHARS]
         hits: list[Hit] = []
         for place in sorted({place for anchor, place in self._anchors if anchor in text}):
-            found = self._patterns[place].regex.search(text)
+            found = self.patterns[place].regex.search(text)
             if found is not None:
-                hits.append(Hit(self._patterns[place], found.groupdict()))
+                hits.append(Hit(self.patterns[place], found.groupdict()))
         if not hits:
             return NOTHING
         strong = [hit for hit in hits if hit.pattern.name not in _WEAK]
@@ -124,9 +124,9 @@ def _earliest(stages: list[Stage | None]) -> Stage | None:
 
 
 @cache
-def watch_words(more: tuple[str, ...] = ()) -> tuple[str, ...]:
+def watch_words(patterns: tuple[LogPattern, ...], more: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Texts of which every watched line holds one, and `more`; none of them holds another."""
-    words = {word for pattern in CATALOGUE if pattern.watched for word in pattern.anchors}
+    words = {word for pattern in patterns if pattern.watched for word in pattern.anchors}
     words |= {*_WATCHED_TEXTS, *_SHARED_TEXTS, *more}
     return tuple(sorted(word for word in words if not any(o in word for o in words if o != word)))
 

@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from itertools import groupby
-from pathlib import Path
 
 from pytest_nrf_fota.bootlog.captured_text import CapturedText
 from pytest_nrf_fota.bootlog.catalogue import Stage
@@ -20,13 +19,12 @@ from pytest_nrf_fota.bootlog.kept_boots import BootRun, KeptBoots
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineMatcher, WatchedLines, watch_words
 from pytest_nrf_fota.bootlog.repair import LineRepair
-from pytest_nrf_fota.bootlog.report import Boot, BootLoop, BootReport, Seen
-from pytest_nrf_fota.bootlog.segments import KEPT_LINES, RawBoot, RawLine, Segmenter
+from pytest_nrf_fota.bootlog.report import Boot, BootLoop, BootReport
+from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine, Segmenter
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.bootlog.two_boards import TwoBoardsWatch
 
 _READ_BYTES = 256 * 1024
-_MOST_GARBLED = 50
 _LEAST_CUT_CHARS = 10
 _MOST_TAKEN_AT_ONCE = 1000
 # Lines that are looked at one by one, whatever they hold: at the start of the log, behind a line
@@ -36,25 +34,6 @@ _CLOSE_LINES_BEHIND = 40
 _LINES_OF_TWO_BOARDS = 2000
 _BINARY_PART = 0.3
 _NOISE_BYTES = 1024 * 1024
-
-
-def read_log_file(path: Path) -> BootReport:
-    """Read a log file of any size.
-
-    Raises `OSError` where the file cannot be read.
-    """
-    reader = BootReader()
-    with path.open("rb") as file:
-        while data := file.read(_READ_BYTES):
-            reader.feed(data)
-    return reader.finish()
-
-
-def read_log_text(text: str) -> BootReport:
-    """Read a log that was pasted as text."""
-    reader = BootReader()
-    reader.feed(text.encode("utf-8", "surrogateescape"))
-    return reader.finish()
 
 
 class BootReader:
@@ -89,8 +68,6 @@ class BootReader:
         self._two_boards = TwoBoardsWatch()
         self._size_bytes = 0
         self._close_lines = _CLOSE_LINES_OF_LOG
-        self._garbled: list[Seen] = []
-        self._garbled_count = 0
         self._stage: Stage | None = None
         self.line_count = 0
 
@@ -120,7 +97,6 @@ class BootReader:
         kept = self._kept.boots
         going_on = self._segmenter.open_boot()
         if going_on is not None:
-            going_on.repeats_previous = self._kept.repeats(going_on)
             kept.append(going_on)
         return tuple(self._boot(raw) for raw in kept if raw.start_line >= since_line)
 
@@ -137,9 +113,6 @@ class BootReader:
             begins_in_boot=bool(boots) and boots[0].start_is_missing,
             loops=tuple(self._loop(run) for run in self._kept.close()),
             two_boards=self._two_boards.close(boots),
-            garbled=tuple(self._garbled),
-            garbled_count=self._garbled_count,
-            smp_frames=self._captured.smp_frames,
             client=client,
             upgrade=upgrade_sign(boots, client),
             unknown_count=sum(boot.unknown_count for boot in boots),
@@ -169,10 +142,16 @@ class BootReader:
         watched: WatchedLines | None = None
         while position < end:
             if self._close_lines <= 0 and self._may_pass_over():
-                watched = watched or WatchedLines(block, watch_words(self._words))
+                watched = watched or WatchedLines(
+                    block, watch_words(self._matcher.patterns, self._words)
+                )
                 following = watched.next_line_start(position)
                 if following > position:
-                    self._pass_over(block, position, following, time_s)
+                    passed = block[position:following]
+                    stage = self._segmenter.plain_stage
+                    if stage is not None:
+                        stage.pass_over(self.line_count, passed, time_s)
+                    self.line_count += passed.count("\n")
                     position = following
                     continue
                 self._close_lines = _CLOSE_LINES_BEHIND
@@ -235,30 +214,6 @@ class BootReader:
         self._close_lines -= count
         return position
 
-    def _pass_over(self, block: str, start: int, end: int, time_s: float | None) -> None:
-        """Lines of which none is known: those at the ends are kept like any other."""
-        count, number = block.count("\n", start, end), self.line_count
-        self.line_count += count
-        stage = self._segmenter.plain_stage
-        if stage is None:
-            return
-        first = min(count, KEPT_LINES - len(stage.first_lines))
-        last = min(count - first, KEPT_LINES)
-        first_end = start
-        for _ in range(first):
-            first_end = block.index("\n", first_end) + 1
-        last_start = end
-        for _ in range(last):
-            last_start = max(first_end, block.rfind("\n", first_end, last_start - 1) + 1)
-        for text in block[start:first_end].split("\n")[:-1]:
-            number += 1
-            stage.add(_unknown_line(number, text, time_s))
-        stage.pass_over(count - first - last)
-        number += count - first - last
-        for text in block[last_start:end].split("\n")[:-1]:
-            number += 1
-            stage.add(_unknown_line(number, text, time_s))
-
     def _take_line(self, text: str, time_s: float | None) -> None:
         stamped = split_stamps(text)
         facts = self._matcher.facts(stamped.body)
@@ -276,8 +231,6 @@ class BootReader:
             facts = self._repair.facts(stamped.body)
             repaired = facts is not NOTHING
         line = RawLine(self.line_count, stamped.text, stamped.body, time_s, facts, repaired)
-        if repaired or not text.isascii():
-            self._note_damage(line)
         self._segmenter.take(line)
         self._watch(line)
 
@@ -299,19 +252,6 @@ class BootReader:
         if body.count("\ufffd") * 4 > len(body):
             return False
         return stage is not Stage.APP or self._segmenter.awaits_next_stage or "*" in body
-
-    def _note_damage(self, line: RawLine) -> None:
-        if not line.repaired and "\ufffd" not in line.text:
-            return
-        self._garbled_count += 1
-        if len(self._garbled) < _MOST_GARBLED:
-            self._garbled.append(line.seen())
-
-
-def _unknown_line(number: int, text: str, time_s: float | None) -> RawLine:
-    stamped = split_stamps(text)
-    time_s = stamped.time_s if time_s is None else time_s
-    return RawLine(number, stamped.text, stamped.body, time_s, NOTHING, False)
 
 
 _new_line = tuple.__new__

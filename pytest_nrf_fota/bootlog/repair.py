@@ -3,9 +3,9 @@
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
-from pytest_nrf_fota.bootlog.catalogue import CATALOGUE, LogPattern, Stage
+from pytest_nrf_fota.bootlog.catalogue import LogPattern, Stage
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineFacts, LineMatcher
 
 _LEAST_CHARS = 9
@@ -57,12 +57,16 @@ class LineRepair:
                 return found
         return self._from_templates(text)
 
+    @cached_property
+    def _templates(self) -> tuple[_Template, ...]:
+        return _templates(self._matcher.patterns)
+
     def _from_templates(self, text: str) -> LineFacts:
         plain = _LEVEL.sub("", text)
         bigrams = _bigrams(plain)
         near = [
             template
-            for template in _templates()
+            for template in self._templates
             if len(bigrams & template.bigrams) >= 0.6 * min(len(bigrams), len(template.bigrams))
             and abs(len(plain) - len(template.text)) <= 12
         ]
@@ -83,10 +87,10 @@ class LineRepair:
 
 
 @cache
-def _templates() -> tuple[_Template, ...]:
+def _templates(patterns: tuple[LogPattern, ...]) -> tuple[_Template, ...]:
     return tuple(
         _template(pattern, example)
-        for pattern in CATALOGUE
+        for pattern in patterns
         if pattern.watched or pattern.stage in (Stage.NSIB, Stage.MCUBOOT)
         for example in pattern.examples
         if len(example) >= _LEAST_CHARS and _is_plain(example)

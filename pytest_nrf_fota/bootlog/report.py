@@ -201,7 +201,6 @@ class Swap:
             no line for it.
         decided: the swap type it follows from; None for a resumed swap.
         resumed: it goes on with one that a reset had cut.
-        copied_bytes: what an overwrite says it copied.
         duration_s: until MCUboot's next line, where the log has times.
     """
 
@@ -210,7 +209,6 @@ class Swap:
     decided: str | None
     resumed: bool
     result: SwapResult
-    copied_bytes: int | None
     duration_s: float | None
     seen: Seen
 
@@ -246,11 +244,9 @@ class McubootReport:
         marker: what stands behind it in a build that was changed to print its number.
         trailers, decisions: all such lines, in order; `rounds` groups them by image pair.
         refusals: lines with which an image or the upgrade was refused.
-        warnings: other lines of level W or E.
         chainload_address: offset of the image that it starts.
         image_version: `Image version: v...`, without the build number.
         jumped: `Jumping to the first image slot`. Often missing (seen in UART logs).
-        recovery: lines of serial recovery and USB DFU.
         gave_up: `Unable to find bootable image` and its like.
     """
 
@@ -264,11 +260,9 @@ class McubootReport:
     erased: tuple[Seen, ...]
     loaded: tuple[LoadedImage, ...]
     refusals: tuple[Refusal, ...]
-    warnings: tuple[Seen, ...]
     chainload_address: int | None
     image_version: str | None
     jumped: Seen | None
-    recovery: tuple[Seen, ...]
     gave_up: Seen | None
 
 
@@ -334,66 +328,6 @@ class ResetCause:
     seen: Seen
 
 
-class SmpEventKind(Enum):
-    """What the SMP server logged."""
-
-    ERASED_SLOT = "erased slot"
-    ERASED_TRAILER = "erased trailer"
-    SWAP_TYPE_QUERY = "swap type query"
-    ERROR = "error"
-    MARKED = "marked"
-    CONFIRMED = "confirmed"
-    UPLOAD = "upload"
-
-
-@dataclass(frozen=True)
-class SmpEvent:
-    """One line of the SMP server, or of the application's own update client.
-
-    Args:
-        pattern: its name in the catalogue.
-        size_bytes: of an erase.
-        swap_type: of a query.
-        code: of an error.
-    """
-
-    kind: SmpEventKind
-    pattern: str
-    size_bytes: int | None
-    swap_type: str | None
-    image: int | None
-    code: int | None
-    seen: Seen
-
-
-@dataclass(frozen=True)
-class ShellArea:
-    """One image area in the output of the shell command `mcuboot`."""
-
-    name: str
-    area_id: int
-    version: str | None
-    size_bytes: int | None
-    magic: str | None
-    swap_type: str | None
-    copy_done: str | None
-    image_ok: str | None
-    seen: Seen
-
-
-@dataclass(frozen=True)
-class ShellReport:
-    """What the Zephyr shell showed."""
-
-    prompt: Seen | None
-    commands: tuple[Seen, ...]
-    results: tuple[Seen, ...]
-    errors: tuple[Seen, ...]
-    areas: tuple[ShellArea, ...]
-    swap_type: str | None
-    confirmed: bool | None
-
-
 @dataclass(frozen=True)
 class AppReport:
     """What the application said.
@@ -401,10 +335,7 @@ class AppReport:
     Args:
         identity_address: its Bluetooth address, upper case.
         build_time: what follows `build time: `.
-        versions: lines in which it names its version.
         ready: the line that the board file calls ready.
-        flash_errors: an external flash that does not answer, and its like.
-        errors: lines of level err, at most 50.
         said: its first and last lines, at most 60.
         line_count: all its lines.
     """
@@ -412,10 +343,7 @@ class AppReport:
     identity_address: str | None
     identity_seen: Seen | None
     build_time: str | None
-    versions: tuple[Seen, ...]
     ready: Seen | None
-    flash_errors: tuple[Seen, ...]
-    errors: tuple[Seen, ...]
     said: tuple[Seen, ...]
     line_count: int
 
@@ -433,7 +361,6 @@ class Boot:
         firmware_version, bootloader_version: the numbers that the board file's patterns find in the
             lines of NSIB and of MCUboot; None where the reader was given no patterns.
         refusals: lines with which a bootloader rejected something, in order.
-        repeats_previous: it printed what the boot before it printed, times aside.
         unknown: lines of bootloader stages that the catalogue does not know, at most 30.
         unknown_count: all of them.
         dropped_lines: lines of which nothing was kept, to bound memory.
@@ -450,12 +377,9 @@ class Boot:
     app: AppReport | None = None
     faults: tuple[Fault, ...] = ()
     reset_causes: tuple[ResetCause, ...] = ()
-    smp_events: tuple[SmpEvent, ...] = ()
-    shell: ShellReport | None = None
     firmware_version: int | None = None
     bootloader_version: int | None = None
     refusals: tuple[str, ...] = ()
-    repeats_previous: bool = False
     unknown: tuple[Seen, ...] = ()
     unknown_count: int = 0
     dropped_lines: int = 0
@@ -507,11 +431,6 @@ class Boot:
     def image_version(self) -> str | None:
         """The version of the image that MCUboot starts, where it prints one."""
         return self.mcuboot.image_version if self.mcuboot is not None else None
-
-    @property
-    def chainload_address(self) -> int | None:
-        """Offset of the image that MCUboot starts."""
-        return self.mcuboot.chainload_address if self.mcuboot is not None else None
 
     @property
     def identity_address(self) -> str | None:
@@ -596,18 +515,6 @@ class Boot:
     def _swaps_of_app(self) -> list[Swap]:
         others = [swap for image, swap in self._overwrites if image != 0]
         return [swap for swap in self.swaps if swap not in others]
-
-    def seconds_between(self, earlier: Stage, later: Stage) -> float | None:
-        """Seconds from the first line of one stage to the first line of another, by capture time.
-
-        None where the capture has no times; boards count their uptime anew in every stage.
-        """
-        first, second = self.stage(earlier), self.stage(later)
-        if first is None or second is None:
-            return None
-        if first.first.time_s is None or second.first.time_s is None:
-            return None
-        return second.first.time_s - first.first.time_s
 
     def summary(self) -> str:
         """One line for people: slot, versions, swap."""
@@ -731,8 +638,6 @@ class BootReport:
         begins_in_boot: the log begins in the middle of a boot, or of a running application.
         loops: runs of three and more equal boots.
         two_boards: None where nothing speaks for a second board.
-        garbled: damaged lines, at most 50; `garbled_count` counts all.
-        smp_frames: SMP console frames that were taken out.
         client: None where the log holds no client's output.
         upgrade: whether an upgrade happened.
         unknown_count: lines of bootloader stages that the catalogue does not know.
@@ -746,9 +651,6 @@ class BootReport:
     begins_in_boot: bool
     loops: tuple[BootLoop, ...]
     two_boards: TwoBoards | None
-    garbled: tuple[Seen, ...]
-    garbled_count: int
-    smp_frames: int
     client: ClientReport | None
     upgrade: UpgradeSign
     unknown_count: int

@@ -1,6 +1,5 @@
 """Cut a log into boots and stages, line by line."""
 
-import re
 from collections import deque
 from collections.abc import Callable
 from copy import copy
@@ -8,18 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.catalogue.levels import APP_LOG, LEVEL_LINE
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineFacts
 from pytest_nrf_fota.bootlog.report import Boot, Seen
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 
-# `<inf> module: text`, as applications log; MCUboot's own module is left out.
-_APP_LOG = re.compile(r"<(?:err|wrn|inf|dbg)> (?!mcuboot: )\w+: ")
 # Nothing of an application that ran before: terminal programs, elisions, drivers that log before
 # the first stage's banner.
 _NO_SIGN_OF_AN_APP = frozenset({"flash_driver", "esp_rom", "esp_reset"})
 _CLIENT = frozenset({"client_image", "client_field", "client_split", "client_error"})
-# An application's shell, and what only applications print.
-_LEVEL_LINE = re.compile(r"^(?:<\w{3}> \w+: |[IWE]: )")
 _SAME_UPTIME_S = 30.0
 _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
 _MOST_LINES_BETWEEN = 3
@@ -63,15 +59,15 @@ class RawStage:
     known_lines: list[RawLine] = field(default_factory=list)
     last_lines: deque[RawLine] = field(default_factory=deque)
     line_count: int = 0
-    dropped: int = 0
     last: RawLine | None = None
     ready: RawLine | None = None
 
     def add(self, line: RawLine) -> None:
-        """Append a line."""
+        """Append a line. Empty ones, which also stand for SMP frames, are counted only."""
         self.line_count += 1
-        # An empty line may stand for an SMP frame.
-        self.last = line if line.body or self.last is None else self.last
+        if not line.body.strip():
+            return
+        self.last = line
         if len(self.first_lines) < KEPT_LINES:
             self.first_lines.append(line)
             return
@@ -80,25 +76,37 @@ class RawStage:
             left_out = self.last_lines.popleft()
             if left_out.facts.hits and len(self.known_lines) < KEPT_LINES:
                 self.known_lines.append(left_out)
-            else:
-                self.dropped += 1
 
     def extend(self, lines: list[RawLine]) -> None:
         """Append several lines."""
-        if not lines:
-            return
-        if len(self.first_lines) + len(lines) > KEPT_LINES:
+        told = [line for line in lines if line.body.strip()]
+        if len(self.first_lines) + len(told) > KEPT_LINES:
             for line in lines:
                 self.add(line)
             return
-        self.first_lines += lines
+        self.first_lines += told
+        self.last = told[-1] if told else self.last
         self.line_count += len(lines)
-        self.last = next((line for line in reversed(lines) if line.body), self.last)
 
-    def pass_over(self, count: int) -> None:
-        """Count lines between the first and the last ones, of which nothing is kept."""
-        self.dropped += count
-        self.line_count += count
+    def pass_over(self, lines_before: int, block: str, time_s: float | None) -> None:
+        """Append lines of which none is known; only what is kept is looked at."""
+        count, start = block.count("\n"), 0
+        before = self.line_count
+        while start < len(block) and len(self.first_lines) < KEPT_LINES:
+            end = block.index("\n", start)
+            number = lines_before + self.line_count - before + 1
+            self.add(_unknown_line(number, block[start:end], time_s))
+            start = end + 1
+        last: list[RawLine] = []
+        number, end = lines_before + count, len(block)
+        while end > start and len(last) < KEPT_LINES:
+            begin = max(start, block.rfind("\n", start, end - 1) + 1)
+            line = _unknown_line(number, block[begin : end - 1], time_s)
+            last += [line] if line.body.strip() else []
+            number, end = number - 1, begin
+        for line in reversed(last):
+            self.add(line)
+        self.line_count = before + count
 
     def give_back(self, is_wanted: Callable[[RawLine], bool], most: int) -> list[RawLine]:
         """Take the last lines of a kind out again, with up to `most` unknown ones behind them."""
@@ -111,7 +119,7 @@ class RawStage:
                 break
             else:
                 unknown += 1
-        if count in (0, self.line_count):  # nothing would be left
+        if count in (0, len(self.lines)):  # nothing would be left
             return []
         taken = [kept.pop() for _ in range(count)][::-1]
         self.line_count -= count
@@ -123,6 +131,17 @@ class RawStage:
     def lines(self) -> list[RawLine]:
         """The lines that are kept, in order."""
         return [*self.first_lines, *self.known_lines, *self.last_lines]
+
+    @property
+    def dropped(self) -> int:
+        """Lines of which nothing is kept."""
+        return self.line_count - len(self.lines)
+
+
+def _unknown_line(number: int, text: str, time_s: float | None) -> RawLine:
+    stamped = split_stamps(text)
+    time_s = stamped.time_s if time_s is None else time_s
+    return RawLine(number, stamped.text, stamped.body, time_s, NOTHING, False)
 
 
 @dataclass
@@ -137,7 +156,6 @@ class RawBoot:
     start_line: int
     start_is_missing: bool = False
     stages: list[RawStage] = field(default_factory=list)
-    repeats_previous: bool = False
     read: Boot | None = None
 
     @property
@@ -263,7 +281,7 @@ class Segmenter:
             return Stage.APP
         if facts.stage is Stage.APP and self._last_bootloader_is_over():
             return Stage.APP
-        if self._last_bootloader_is_over() and _APP_LOG.search(line.body):
+        if self._last_bootloader_is_over() and APP_LOG.search(line.body):
             return Stage.APP
         if "prompt" in facts.names and self.stage is Stage.MCUBOOT:
             return Stage.APP
@@ -446,5 +464,5 @@ def _is_app_sign(line: RawLine) -> bool:
     if names & (_NO_SIGN_OF_AN_APP | _CLIENT) or "\ufffd" in line.body:
         return False
     if line.facts is NOTHING:
-        return line.uptime_s is not None or _LEVEL_LINE.search(line.body) is not None
+        return line.uptime_s is not None or LEVEL_LINE.search(line.body) is not None
     return "banner_more" not in names

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_nrf_fota.boards.board_file import packaged_boards, read_board_file
+from pytest_nrf_fota.boards.board_file import board_folders, read_board_file
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.soc import KIT_SOC, SOCS, Soc
 from pytest_nrf_fota.builds.build import Build
@@ -59,4 +59,4 @@ def write_board_file(output: Path, text: str, folders: Sequence[Path]) -> None:
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
-    read_board_file(output, [output.parent, *folders, packaged_boards()])
+    read_board_file(output, board_folders((output.parent, *folders)))

@@ -24,7 +24,7 @@ def boards(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """List attached kits with serial numbers and ports, and the boards without hardware."""
-    from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
+    from pytest_nrf_fota.boards.board_file import board_folders, board_names, load_board
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.doctor.attached import look_at_boards
     from pytest_nrf_fota.doctor.attached_text import print_boards
@@ -32,7 +32,7 @@ def boards(
 
     with refusing():
         folders = tuple(board_dir or ())
-        known = [load_board(name, folders) for name in board_names((*folders, packaged_boards()))]
+        known = [load_board(name, folders) for name in board_names(board_folders(folders))]
         report = look_at_boards(
             known,
             this_host(),

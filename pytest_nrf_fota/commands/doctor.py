@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
-from pytest_nrf_fota.commands.runner_option import given_runner
 
 
 def doctor(
@@ -36,22 +35,22 @@ def doctor(
     Exit code: 0 every named board would start (with none named: at least one), 1 it would not, 2
     bad input.
     """
-    from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
+    from pytest_nrf_fota.boards.board_file import board_folders, board_names, load_board
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.doctor.host import this_host
     from pytest_nrf_fota.doctor.report import examine
     from pytest_nrf_fota.doctor.requirements import Options, require_fitting
     from pytest_nrf_fota.doctor.text import print_report
+    from pytest_nrf_fota.probe.choose import given_tool
     from pytest_nrf_fota.smp.host_radio import host_radio
 
-    tool = given_runner(runner)
     with refusing():
         folders = tuple(board_dir or ())
-        names = board or board_names((*folders, packaged_boards()))
+        names = board or board_names(board_folders(folders))
         boards = [load_board(name, folders) for name in names]
         options = Options(
             device_id,
-            tool,
+            given_tool(runner),
             host_radio(radio) if radio else None,
             ask_probe,
         )

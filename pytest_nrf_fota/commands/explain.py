@@ -1,8 +1,9 @@
 """nrf-fota explain."""
 
+import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from pytest_nrf_fota.commands.refusal import refusing
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.explain.case import Case
+    from pytest_nrf_fota.explain.explanation import Explanation
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 
 _BLOCK_BYTES = 256 * 1024
@@ -22,7 +24,8 @@ def explain(
     log: Annotated[
         Path,
         typer.Argument(
-            help="UART log of the board, a test's folder or recorder.jsonl, or - for stdin"
+            help="UART log of the board, the folder of a run or of one test, its recorder.jsonl, "
+            "or - for stdin"
         ),
     ],
     smp: Annotated[
@@ -45,22 +48,72 @@ def explain(
 
     Exit codes: 0 the upgrade happened or none was attempted, and nothing is
     wrong; 1 a cause was found, or the upgrade did not happen; 2 an input cannot
-    be used; 3 not enough evidence.
+    be used; 3 not enough evidence. Of a run: 1 where one of its tests has 1,
+    else 3 where one has 3.
     """
     from pytest_nrf_fota.explain.explanation import explain as explain_case
-    from pytest_nrf_fota.explain.text import explanation_text
+    from pytest_nrf_fota.explain.given_log import tests_in
 
     with refusing():
         opened = _package(package, board, tuple(board_dir or ())) if package else None
+        tests = tests_in(log)
+        if tests:
+            raise typer.Exit(_explain_run(tests, smp, opened, as_json=as_json))
         explanation = explain_case(_case(log, smp, opened))
     if as_json:
         typer.echo(explanation.to_json())
     else:
-        for line in explanation_text(
-            explanation, max(40, shutil.get_terminal_size((80, 24)).columns)
-        ):
-            typer.echo(line)
+        _print_text(explanation)
     raise typer.Exit(explanation.status.value)
+
+
+def _explain_run(
+    tests: "Sequence[Path]", smp: Path | None, package: "DfuPackage | None", *, as_json: bool
+) -> int:
+    """Explain one test after the other; returns the exit code of all."""
+    from pytest_nrf_fota.errors import InputError
+    from pytest_nrf_fota.explain.explanation import Status
+    from pytest_nrf_fota.explain.explanation import explain as explain_case
+
+    if smp is not None:
+        raise InputError(
+            "One client's log cannot belong to all tests of a run.",
+            where="--smp",
+            next_step=f"Give the folder of one test, such as {tests[0]}.",
+        )
+    seen: set[Status] = set()
+    values: list[dict[str, object]] = []
+    for test in tests:
+        try:
+            explanation = explain_case(_case(test, None, package))
+        except InputError as error:
+            # What is wrong with one folder says nothing about the others.
+            values.append({"test": test.name, "error": error.what})
+            if not as_json:
+                typer.echo(f"{test.name}: {error.what}\n")
+            continue
+        seen.add(explanation.status)
+        values.append({"test": test.name, **json.loads(explanation.to_json())})
+        if as_json:
+            continue
+        if explanation.status is Status.CAUSE_FOUND:
+            typer.echo(f"{test.name}:")
+            _print_text(explanation)
+            typer.echo()
+        else:
+            typer.echo(f"{test.name}: {explanation.answer}\n")
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+    worst_first = (Status.CAUSE_FOUND, Status.NOT_ENOUGH_EVIDENCE, Status.FINE)
+    return next((status.value for status in worst_first if status in seen), 2)
+
+
+def _print_text(explanation: "Explanation") -> None:
+    from pytest_nrf_fota.explain.text import explanation_text
+
+    width = max(40, shutil.get_terminal_size((80, 24)).columns)
+    for line in explanation_text(explanation, width):
+        typer.echo(line)
 
 
 def _package(path: Path, board: str, folders: tuple[Path, ...]) -> "DfuPackage":

@@ -3,17 +3,13 @@
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.commands.refusal import refusing
-from pytest_nrf_fota.commands.runner_option import given_runner
 from pytest_nrf_fota.probe.hci_dongle import HciTarget
-
-if TYPE_CHECKING:
-    from pytest_nrf_fota.boards.board import ProbeRunner
 
 _FLASH_TIMEOUT_S = 300.0
 
@@ -44,6 +40,8 @@ def hci_dongle(
 
     Everything that is on the kit is erased.
     """
+    from pytest_nrf_fota.boards.traits import ANY_TOOL
+    from pytest_nrf_fota.probe.choose import given_tool
     from pytest_nrf_fota.probe.hci_dongle import (
         HciFirmware,
         packaged_firmware,
@@ -51,8 +49,8 @@ def hci_dongle(
         require_runner,
     )
 
-    tool = given_runner(runner) or "auto"
     with refusing():
+        tool = given_tool(runner) or ANY_TOOL
         require_runner(target, tool)
         firmware = (
             HciFirmware(hex_file, "your own build")
@@ -72,7 +70,7 @@ def hci_dongle(
 def _flash(
     target: HciTarget,
     hex_file: Path,
-    runner: "ProbeRunner",
+    runner: str,
     device_id: str | None,
     port: str | None,
 ) -> None:
@@ -80,8 +78,9 @@ def _flash(
     from pytest_nrf_fota.deadline import Deadline
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.probe import hci_dongle
-    from pytest_nrf_fota.probe.choose import choose_tool, listed_probes, open_probe, pick_probe
+    from pytest_nrf_fota.probe.choose import choose_tool, open_probe, pick_probe
     from pytest_nrf_fota.probe.command import Tool
+    from pytest_nrf_fota.probe.nrfutil import listed_probes
 
     deadline = Deadline.after(_FLASH_TIMEOUT_S)
     with TemporaryDirectory(prefix="nrf_fota_hci_") as folder:
@@ -90,22 +89,22 @@ def _flash(
                 probe = open_probe(choose_tool(runner), device_id, Path(folder), NRF5340)
                 hci_dongle.flash_nrf5340(probe, hex_file, deadline)
             case HciTarget.NRF52840DK | HciTarget.NRF52DK:
-                chosen = hci_dongle.nrfutil_for_nrf52()
-                listed = listed_probes(chosen, deadline)
+                nrfutil = hci_dongle.nrfutil_for_nrf52(deadline)
+                listed = listed_probes(nrfutil, deadline)
                 serial_number = pick_probe(listed, device_id, where="J-Links that nrfutil lists")
-                hci_dongle.flash_nrf52(chosen.tool, serial_number, hex_file, deadline)
+                hci_dongle.flash_nrf52(nrfutil, serial_number, hex_file, deadline)
             case HciTarget.NRF52840DONGLE:
-                nrfutil = shutil.which("nrfutil")
-                if port is None or nrfutil is None:
+                program = shutil.which("nrfutil")
+                if port is None or program is None:
                     raise InputError(
                         "A dongle needs --port, and nrfutil with its command nrf5sdk-tools."
-                        if nrfutil
+                        if program
                         else "nrfutil is not on the PATH.",
                         where=target.value,
                         next_step="Press the dongle's reset button (its red LED pulses), give "
                         "--port /dev/ttyACM0, and run `nrfutil install nrf5sdk-tools` once.",
                     )
-                tool = Tool("nrfutil", (nrfutil, "nrf5sdk-tools"))
+                tool = Tool("nrfutil", (program, "nrf5sdk-tools"))
                 hci_dongle.flash_dongle(tool, port, hex_file, Path(folder), deadline)
             case _:
                 assert_never(target)

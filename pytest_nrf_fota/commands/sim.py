@@ -1,6 +1,8 @@
 """nrf-fota sim."""
 
 import asyncio
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +33,14 @@ def sim(
             help="where to offer HCI: tcp:127.0.0.1:0 or unix:PATH (default: Unix socket)"
         ),
     ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="max|N",
+            help="kit seconds per second: 1 is real time, max waits for nothing (default: the "
+            "board file's)",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
 ) -> None:
     """Run a virtual kit until Ctrl-C; print where its UART, HCI and control are."""
@@ -49,6 +59,8 @@ def sim(
         given = firmware or [DemoSource(board_type, folder).baseline]
         baseline = read_baseline(board_type, own, given, folder)
         settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(baseline.board))
+        if speed is not None:
+            settings = replace(settings, speed=_given_speed(speed))
         try:
             asyncio.run(
                 run_kit(
@@ -61,6 +73,22 @@ def sim(
         except KitError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from error
+
+
+def _given_speed(text: str) -> float | None:
+    from pytest_nrf_fota.errors import InputError
+
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < math.inf:
+        raise InputError(
+            f"{text!r} is no speed.", where="--speed", next_step="Give max, or a number such as 1."
+        )
+    return speed
 
 
 def _print_json(addresses: "Addresses") -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import serial
@@ -12,7 +12,8 @@ import serial
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.smp_frames import SmpFrameSplitter
 from pytest_nrf_fota.bootlog.text import TextCleaner
-from pytest_nrf_fota.console.log import ConsoleLog, LogMark
+from pytest_nrf_fota.console.expect import Seen, expect
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.console.port_holder import port_refused
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
@@ -89,38 +90,68 @@ class Console:
         with self._presence:
             return self._gaps
 
-    def wait_for_port(self, deadline: Deadline, *, present: bool) -> None:
+    def wait_for_port(self, within_s: float, *, present: bool) -> None:
         """Wait until the port has vanished, or is there again.
 
         Raises `NotSeenError` where it does not vanish, `ConsoleLostError` where it stays away.
         """
+        deadline = Deadline.after(within_s)
         with self._presence:
             if self._presence.wait_for(lambda: self._is_present == present, deadline.remaining_s):
                 return
         if not present:
             raise NotSeenError(
-                f"The console port did not vanish within {deadline.allowed_s:g} s.",
+                f"The console port did not vanish within {within_s:g} s.",
                 where=self.port,
                 next_step="Was anything done that makes it vanish?",
             )
         raise ConsoleLostError(
-            f"The console port did not come back within {deadline.allowed_s:g} s.",
+            f"The console port did not come back within {within_s:g} s.",
             where=self.port,
             next_step="Is the kit plugged in? console.reopen_s in the board file says how long its "
             "port may be away.",
         )
 
-    def mark(self) -> LogMark:
+    def position(self) -> LogPosition:
         """The end of the log as it is now."""
-        return self.log.mark()
+        return self.log.position()
 
-    def text_since(self, mark: LogMark) -> str:
-        """Everything the board printed after `mark`."""
-        return self.log.text_since(mark)
+    def expect(
+        self,
+        patterns: str | Sequence[str],
+        *,
+        since: LogPosition,
+        within_s: float,
+        what: str = "",
+        partial_lines: bool = False,
+    ) -> Seen:
+        """Wait until one of the patterns appears after `since`.
 
-    def lines_since(self, mark: LogMark) -> tuple[LogLine, ...]:
-        """The complete lines that the board printed after `mark`."""
-        return self.log.lines_since(mark)
+        Args:
+            patterns: regular expressions; `^` and `$` mean line begin and end.
+            since: text before this place is not looked at.
+            within_s: how long to wait; what arrived by then is looked at.
+            what: what is waited for in the reader's words, for the message.
+            partial_lines: also look at a line that has not ended yet. Needed for prompts only: a
+                number at the end of an unfinished line may still grow.
+
+        Raises:
+            LineNotSeenError: it did not come; shows pattern, what came instead, the log's path.
+            ConsoleLostError: the port vanished while waiting.
+            InputError: a pattern is no regular expression.
+        """
+        deadline = Deadline.after(within_s)
+        return expect(
+            self, patterns, since=since, deadline=deadline, what=what, partial_lines=partial_lines
+        )
+
+    def text_since(self, since: LogPosition) -> str:
+        """Everything the board printed after `since`."""
+        return self.log.text_since(since)
+
+    def lines_since(self, since: LogPosition) -> tuple[LogLine, ...]:
+        """The complete lines that the board printed after `since`."""
+        return self.log.lines_since(since)
 
     def write(self, data: bytes) -> None:
         """Send bytes to the board. Raises `ConsoleLostError` when the port is gone."""
@@ -194,7 +225,8 @@ class Console:
         return None
 
     def _reopen(self, deadline: Deadline) -> bool:
-        with contextlib.suppress(OSError):  # of a port that is gone
+        # Not while somebody writes, whom pyserial would take the port away from.
+        with contextlib.suppress(OSError), self._write_lock:  # of a port that is gone
             self._serial.close()
         while not deadline.expired and not self._stop.wait(_REOPEN_INTERVAL_S):
             identity = _identity(self.port)

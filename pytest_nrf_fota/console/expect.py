@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pexpect
 from pexpect.spawnbase import SpawnBase
 
-from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import ConsoleLostError, LineNotSeenError
+from pytest_nrf_fota.errors import ConsoleLostError, InputError, LineNotSeenError
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.console.console import Console
 
 # pexpect searches the last characters of each read only, which keeps a flood from being searched
 # again and again. So no read may give it more than that, except a single line that is longer.
@@ -27,17 +29,17 @@ _Expected: TypeAlias = (
 class Seen:
     """A pattern that matched.
 
-    `index` says which of the patterns; `end` marks the log behind the match, to go on from there.
+    `index` says which of the patterns; `end` is the place behind the match, to go on from there.
     """
 
     index: int
     match: re.Match[str]
-    end: LogMark
+    end: LogPosition
 
     @property
-    def start(self) -> LogMark:
-        """Marks the log before the match."""
-        return LogMark(self.end.offset_chars - len(self.match[0]))
+    def start(self) -> LogPosition:
+        """The place before the match."""
+        return LogPosition(self.end.offset_chars - len(self.match[0]))
 
     def __getitem__(self, group: str | int) -> str:
         """A group of the match."""
@@ -45,33 +47,17 @@ class Seen:
 
 
 def expect(
-    console: Console,
+    console: "Console",
     patterns: str | Sequence[str],
     *,
-    since: LogMark,
+    since: LogPosition,
     deadline: Deadline,
     what: str = "",
     partial_lines: bool = False,
 ) -> Seen:
-    """Wait until one of the patterns appears after `since`.
-
-    What arrived before the deadline is looked at even where the deadline is over by then.
-
-    Args:
-        console: where to look.
-        patterns: regular expressions; `^` and `$` mean line begin and end.
-        since: text before this mark is not looked at.
-        deadline: until when to wait.
-        what: what is waited for in the reader's words, for the message.
-        partial_lines: also look at a line that has not ended yet. Needed for prompts only: a number
-            at the end of an unfinished line may still grow.
-
-    Raises:
-        LineNotSeenError: the deadline expired; shows pattern, what came instead, the log's path.
-        ConsoleLostError: the port vanished while waiting.
-    """
+    """`Console.expect` for callers that share a deadline; the same arguments and errors."""
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
-    compiled: list[_Expected] = [re.compile(pattern, re.MULTILINE) for pattern in wanted]
+    compiled: list[_Expected] = [compiled_regex(pattern, re.MULTILINE) for pattern in wanted]
     reader = _LogReader(console, since, partial_lines, deadline)
     try:
         index = reader.expect(compiled, timeout=None, searchwindowsize=_SEARCH_WINDOW_CHARS)
@@ -90,17 +76,28 @@ def expect(
         ) from None
     match = reader.match
     assert isinstance(match, re.Match)
-    return Seen(index, match, LogMark(reader.consumed_chars - len(reader.buffer)))
+    return Seen(index, match, LogPosition(reader.consumed_chars - len(reader.buffer)))
+
+
+def compiled_regex(text: str, flags: int = 0) -> re.Pattern[str]:
+    """A regular expression that a test gave. Raises `InputError` where it is none."""
+    try:
+        return re.compile(text, flags)
+    except (re.error, TypeError) as error:
+        raise InputError(
+            f"{text!r} is no regular expression: {error}.",
+            next_step="Write \\( for a bracket that is meant literally, or use re.escape.",
+        ) from error
 
 
 class _LogReader(SpawnBase):  # type: ignore[type-arg]  # generic only in its stubs
-    """What pexpect reads from: the log from a mark on. pexpect's own extension point.
+    """What pexpect reads from: the log from a position on. pexpect's own extension point.
 
     Keeps the deadline itself, on the monotonic clock; pexpect's time-outs follow the wall clock.
     """
 
     def __init__(
-        self, console: Console, since: LogMark, partial_lines: bool, deadline: Deadline
+        self, console: "Console", since: LogPosition, partial_lines: bool, deadline: Deadline
     ) -> None:
         super().__init__(timeout=None, encoding="utf-8")
         self.delayafterread = None
@@ -127,11 +124,11 @@ class _LogReader(SpawnBase):  # type: ignore[type-arg]  # generic only in its st
         self._last_fetch_done = self._deadline.expired
         closed = self._log.closed
         size_chars = self._log.size_chars
-        mark = LogMark(self._fetched_chars)
+        since = LogPosition(self._fetched_chars)
         text = (
-            self._log.text_since(mark)
+            self._log.text_since(since)
             if self._partial_lines
-            else self._log.complete_text_since(mark)
+            else self._log.complete_text_since(since)
         )
         self._fetched_chars += len(text)
         self._pieces = _pieces(text)
@@ -158,7 +155,7 @@ def _listed(patterns: Sequence[str]) -> str:
 
 
 def _not_seen_message(
-    console: Console, patterns: Sequence[str], since: LogMark, deadline: Deadline, what: str
+    console: "Console", patterns: Sequence[str], since: LogPosition, deadline: Deadline, what: str
 ) -> str:
     lines = console.text_since(since).splitlines()
     shown = lines[-_SHOWN_LINES:]

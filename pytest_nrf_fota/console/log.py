@@ -11,7 +11,7 @@ from pytest_nrf_fota.deadline import Deadline
 
 
 @dataclass(frozen=True)
-class LogMark:
+class LogPosition:
     """A place in the log: everything before `offset_chars` had been seen when it was made."""
 
     offset_chars: int
@@ -74,29 +74,29 @@ class ConsoleLog:
         with self._arrived:
             return self._complete_chars() + self._open_line.tell()
 
-    def mark(self) -> LogMark:
+    def position(self) -> LogPosition:
         """The end of the log as it is now, in the middle of a line where need be."""
-        return LogMark(self.size_chars)
+        return LogPosition(self.size_chars)
 
-    def text_since(self, mark: LogMark) -> str:
-        """Everything after `mark`, the unfinished line included."""
+    def text_since(self, since: LogPosition) -> str:
+        """Everything after `since`, the unfinished line included."""
         with self._arrived:
-            return self._complete_text_after(mark) + self._open_text_after(mark)
+            return self._complete_text_after(since) + self._open_text_after(since)
 
-    def complete_text_since(self, mark: LogMark) -> str:
-        """Everything after `mark` up to the end of the last complete line."""
+    def complete_text_since(self, since: LogPosition) -> str:
+        """Everything after `since` up to the end of the last complete line."""
         with self._arrived:
-            return self._complete_text_after(mark)
+            return self._complete_text_after(since)
 
-    def lines_since(self, mark: LogMark) -> tuple[LogLine, ...]:
-        """The complete lines that ended after `mark`."""
+    def lines_since(self, since: LogPosition) -> tuple[LogLine, ...]:
+        """The complete lines that ended after `since`."""
         with self._arrived:
-            return tuple(self._lines[self.lines_before(mark) :])
+            return tuple(self._lines[self.lines_before(since) :])
 
-    def lines_before(self, mark: LogMark) -> int:
-        """How many lines had ended at `mark`."""
+    def lines_before(self, since: LogPosition) -> int:
+        """How many lines had ended at `since`."""
         with self._arrived:
-            return bisect_right(self._line_ends, mark.offset_chars)
+            return bisect_right(self._line_ends, since.offset_chars)
 
     def wait_for_more(self, seen_chars: int, deadline: Deadline) -> bool:
         """Wait until the log is longer than `seen_chars`.
@@ -112,14 +112,14 @@ class ConsoleLog:
     def _complete_chars(self) -> int:
         return self._line_ends[-1] if self._line_ends else 0
 
-    def _complete_text_after(self, mark: LogMark) -> str:
-        first = bisect_right(self._line_ends, mark.offset_chars)
+    def _complete_text_after(self, since: LogPosition) -> str:
+        first = bisect_right(self._line_ends, since.offset_chars)
         start = self._line_ends[first - 1] if first else 0
         text = "".join(line.text + "\n" for line in self._lines[first:])
-        return text[mark.offset_chars - start :]
+        return text[since.offset_chars - start :]
 
-    def _open_text_after(self, mark: LogMark) -> str:
+    def _open_text_after(self, since: LogPosition) -> str:
         # Only the wanted rest is copied: a board without line ends makes this line very long.
         # Reading leaves the position at the end, where `append` goes on.
-        self._open_line.seek(max(0, mark.offset_chars - self._complete_chars()))
+        self._open_line.seek(max(0, since.offset_chars - self._complete_chars()))
         return self._open_line.read()

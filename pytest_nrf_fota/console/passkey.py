@@ -16,7 +16,7 @@ def passkey_on_console(console: Console, pattern: str) -> Callable[[], Callable[
     """
 
     def begin() -> Callable[[Deadline], int]:
-        since = console.mark()
+        since = console.position()
 
         def wait(deadline: Deadline) -> int:
             seen = expect(

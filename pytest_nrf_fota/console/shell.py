@@ -2,20 +2,16 @@
 
 import re
 
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import Seen, expect
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, NotSeenError
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _ECHO_TIMEOUT_S = 5.0
-_REFUSALS = (
-    r"(?P<refusal>[^\n]*command not found)",
-    r"(?P<refusal>[^\n]*wrong parameter count)",
-    r"(?P<refusal>Please specify a subcommand\.)",
-    r"(?P<refusal>Too many arguments in the command\.)",
-)
+_REFUSED = LINES["shell_refused"].regex
 
 
 class ZephyrShell:
@@ -37,11 +33,12 @@ class ZephyrShell:
         self._typing_chunk_bytes = typing_chunk_bytes
         self._recorder = recorder
 
-    def run(self, command: str, deadline: Deadline) -> tuple[str, ...]:
+    def run(self, command: str, within_s: float) -> tuple[str, ...]:
         """Run a command and return its output lines.
 
         Raises `BoardError` when the shell refuses it, `NotSeenError` when no prompt comes back.
         """
+        deadline = Deadline.after(within_s)
         with self._recorder.step("shell", command):
             since = self._type(command, deadline)
             seen = expect(
@@ -56,20 +53,21 @@ class ZephyrShell:
             output = self._console.text_since(since)[:output_chars]
             lines = tuple(line for line in output.splitlines() if line)
             for line in lines:
-                if any(re.fullmatch(refusal, line) for refusal in _REFUSALS):
+                if _REFUSED.fullmatch(line):
                     raise self._refused(command, line)
             return lines
 
-    def run_until(self, command: str, success: str, failure: str, deadline: Deadline) -> Seen:
+    def run_until(self, command: str, success: str, failure: str, within_s: float) -> Seen:
         """Run a command that ends with a line matching `success`.
 
         Raises `BoardError` with the shell's words where `failure` or a refusal comes instead.
         """
+        deadline = Deadline.after(within_s)
         with self._recorder.step("shell", command):
             since = self._type(command, deadline)
             seen = expect(
                 self._console,
-                [success, failure, *_REFUSALS],
+                [success, failure, _REFUSED.pattern],
                 since=since,
                 deadline=deadline,
                 what=f"the end of {command!r}",
@@ -78,9 +76,9 @@ class ZephyrShell:
                 raise self._refused(command, seen[0])
             return seen
 
-    def _type(self, command: str, deadline: Deadline) -> LogMark:
-        """Type the command with its line end; returns the mark behind the echo of both."""
-        since = self._console.mark()
+    def _type(self, command: str, deadline: Deadline) -> LogPosition:
+        """Type the command with its line end; returns the place behind the echo of both."""
+        since = self._console.position()
         typed = ""
         for start in range(0, len(command), self._typing_chunk_bytes):
             chunk = command[start : start + self._typing_chunk_bytes]
@@ -93,7 +91,9 @@ class ZephyrShell:
         # A prompt that is drawn again between echo and line end is not the end of the command.
         return self._expect_echo(re.escape(command) + r" *\n", command, since, deadline).end
 
-    def _expect_echo(self, pattern: str, typed: str, since: LogMark, deadline: Deadline) -> Seen:
+    def _expect_echo(
+        self, pattern: str, typed: str, since: LogPosition, deadline: Deadline
+    ) -> Seen:
         try:
             return expect(
                 self._console,

@@ -6,27 +6,23 @@ remembered for each kit in the user's cache folder.
 """
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import serial
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pytest_nrf_fota.bootlog.text import TextCleaner
-from pytest_nrf_fota.console.port_holder import port_refused, require_free
+from pytest_nrf_fota.bootlog.catalogue import LINES
+from pytest_nrf_fota.console.listening import Heard, listen
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, RigError
 
 HowFound: TypeAlias = Literal["the only one", "remembered", "boot banner", "position"]
 
-_READ_TIMEOUT_S = 0.1
-_ANY_BANNER = r"\*\*\* Booting .* \*\*\*"
-"""Zephyr's boot banner, which the network core prints too (sdk-nrf bl_validation.c)."""
+# The network core prints one, too.
+_ANY_BANNER = LINES["banner"].regex
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,22 @@ def choose_vcom(
     remembered = memory.recall(kit)
     if remembered is not None:
         return _choice(kit, remembered, "remembered")
-    printed = _listen(kit.vcoms, own_lines, baudrate, reset, deadline)
+
+    def reset_unless_lost(heard: Mapping[str, Heard]) -> None:
+        _raise_lost(heard)
+        reset(deadline)
+
+    heard = listen(
+        [vcom.name for vcom in kit.vcoms],
+        baudrate,
+        deadline,
+        once_open=reset_unless_lost,
+        is_enough=lambda heard: any(
+            one.lost is not None or shows_own_boot(one.text, own_lines) for one in heard.values()
+        ),
+    )
+    _raise_lost(heard)
+    printed = {vcom: heard[vcom.name].text for vcom in kit.vcoms}
     found = _boot_port(kit, printed, own_lines)
     if found is None:
         return _choice(kit, kit.vcoms[-1], "position")
@@ -137,6 +148,12 @@ def shows_own_boot(text: str, own_lines: Sequence[str]) -> bool:
     return any(re.search(line, text, re.MULTILINE) for line in own_lines)
 
 
+def _raise_lost(heard: Mapping[str, Heard]) -> None:
+    for one in heard.values():
+        if one.lost is not None:
+            raise one.lost
+
+
 def _choice(kit: AttachedKit, application: Vcom, how: HowFound) -> VcomChoice:
     others = tuple(vcom for vcom in kit.vcoms if vcom != application)
     return VcomChoice(application, others, how)
@@ -146,7 +163,7 @@ def _boot_port(
     kit: AttachedKit, printed: Mapping[Vcom, str], own_lines: Sequence[str]
 ) -> Vcom | None:
     own = [vcom for vcom in kit.vcoms if shows_own_boot(printed[vcom], own_lines)]
-    booted = own or [vcom for vcom in kit.vcoms if re.search(_ANY_BANNER, printed[vcom])]
+    booted = own or [vcom for vcom in kit.vcoms if _ANY_BANNER.search(printed[vcom])]
     if len(booted) > 1:
         shown = "\n".join(
             f"    {vcom.device}: {printed[vcom].strip().splitlines()[-1:]}" for vcom in booted
@@ -158,61 +175,3 @@ def _boot_port(
             "core prints.",
         )
     return booted[0] if booted else None
-
-
-def _listen(
-    vcoms: Sequence[Vcom],
-    own_lines: Sequence[str],
-    baudrate: int,
-    reset: Callable[[Deadline], None],
-    deadline: Deadline,
-) -> dict[Vcom, str]:
-    """What each port printed after the reset, until one of the lines came or the deadline."""
-    printed = dict.fromkeys(vcoms, "")
-    arrived = threading.Condition()
-    stop = threading.Event()
-    opened: dict[Vcom, serial.Serial] = {}
-
-    def read(vcom: Vcom) -> None:
-        cleaner = TextCleaner()
-        while not stop.is_set():
-            data = opened[vcom].read(max(1, opened[vcom].in_waiting))
-            with arrived:
-                printed[vcom] += cleaner.clean(data)
-                arrived.notify_all()
-
-    def shown() -> bool:
-        ended = any(reader.done() for reader in readers)
-        return ended or any(shows_own_boot(text, own_lines) for text in printed.values())
-
-    try:
-        for vcom in vcoms:
-            opened[vcom] = _open(vcom, baudrate)
-        with ThreadPoolExecutor(len(vcoms), "vcom") as pool:
-            readers = [pool.submit(read, vcom) for vcom in vcoms]
-            try:
-                reset(deadline)
-                with arrived:
-                    arrived.wait_for(shown, deadline.remaining_s)
-            finally:
-                stop.set()
-        for reader in readers:
-            reader.result()
-    except (serial.SerialException, OSError) as error:
-        raise ConsoleLostError(
-            f"A serial port of the kit vanished while its boot was looked for: {error}",
-            where=", ".join(vcom.name for vcom in vcoms),
-            next_step="Does the kit's USB cable hold? Some hubs reset a port under load.",
-        ) from error
-    finally:
-        for port in opened.values():
-            port.close()
-    return printed
-
-
-def _open(vcom: Vcom, baudrate: int) -> serial.Serial:
-    require_free(vcom.name)
-    try:
-        return serial.Serial(vcom.name, baudrate, timeout=_READ_TIMEOUT_S, exclusive=True)
-    except OSError as error:
-        raise port_refused(vcom.name, error) from error

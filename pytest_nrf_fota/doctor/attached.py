@@ -6,24 +6,24 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.bootlog.catalogue import LINES
+from pytest_nrf_fota.console.listening import listen
 from pytest_nrf_fota.console.port_holder import other_holders
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.board_version import board_versions
 from pytest_nrf_fota.doctor.host import Host
 from pytest_nrf_fota.doctor.kit_checks import holder_words
-from pytest_nrf_fota.doctor.listening import listen, telling_lines
 from pytest_nrf_fota.doctor.report import BoardReport, examine
 from pytest_nrf_fota.doctor.requirements import Options
 from pytest_nrf_fota.doctor.usb import JLink, attached_jlinks
 
 # Zephyr runners/nrfjprog.py.
 _VERSIONS = {2: "like an nRF5340 DK v2.0.0", 3: "like an nRF5340 DK v1.0.0"}
-_BOOT_LINES = (
-    r"\*\*\* Booting ",
-    r"Firmware version \d",
-    r"Starting bootloader",
-    r"Image version: ",
+_BOOT_LINES = tuple(
+    LINES[name].regex
+    for name in ("banner", "nsib_firmware_version", "mcuboot_start", "image_version")
 )
 _LINES_SHOWN = 4
 
@@ -90,7 +90,7 @@ def look_at_boards(
         listen_s: how long to listen to the kits' ports; None leaves them alone.
         asks_probe: whether the probes' tool is asked which boards they are on.
     """
-    virtual = [board for board in boards if board.provider != "usb"]
+    virtual = [board for board in boards if not board.provided_by.has_probe_tool]
     jlinks = attached_jlinks(host)
     usable = [
         vcom.device for jlink in jlinks for vcom in jlink.kit.vcoms if not _problem(host, vcom)
@@ -98,8 +98,11 @@ def look_at_boards(
     heard = None
     if listen_s is not None:
         paths = {str(host.path(device)): device for device in usable}
-        texts = listen(tuple(paths), baudrate, listen_s)
-        heard = {paths[path]: text for path, text in texts.items()}
+        found = listen(tuple(paths), baudrate, Deadline.after(listen_s))
+        heard = {
+            paths[path]: one.text if one.lost is None else f"({one.lost.what})"
+            for path, one in found.items()
+        }
     versions = board_versions(host) if asks_probe and jlinks else {}
     memory = VcomMemory(host.cache_folder / "vcom")
     return BoardsReport(
@@ -147,7 +150,7 @@ def _port(
 ) -> PortReport:
     lines = None
     if heard is not None:
-        lines = telling_lines(heard.get(vcom.device, ""), _BOOT_LINES, _LINES_SHOWN)
+        lines = telling_lines(heard.get(vcom.device, ""))
     core, how = _core(vcom, kit, remembered)
     return PortReport(
         name=vcom.name,
@@ -158,6 +161,13 @@ def _port(
         problem=problem,
         heard=lines,
     )
+
+
+def telling_lines(text: str) -> tuple[str, ...]:
+    """The lines that say most about what runs: those of a boot, else the last ones."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if any(boot.search(line) for boot in _BOOT_LINES)]
+    return tuple((telling or lines)[-_LINES_SHOWN:])
 
 
 def _core(

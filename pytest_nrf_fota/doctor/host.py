@@ -73,6 +73,11 @@ class Host:
         """An installed Python package."""
         return next(iter(Distribution.discover(name=name, path=list(self.site_folders))), None)
 
+    def package_version(self, name: str) -> str | None:
+        """The version of an installed Python package; None where there is none."""
+        found = self.distribution(name)
+        return found.version if found else None
+
     def group_name(self, group_id: int) -> str:
         """The group's name, or its number where it has none."""
         for line in self.text("/etc/group").splitlines():

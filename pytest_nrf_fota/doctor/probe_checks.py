@@ -4,17 +4,14 @@ import re
 import shlex
 from pathlib import Path
 
-from typing_extensions import assert_never
-
-from pytest_nrf_fota.boards.board import ProbeRunner
 from pytest_nrf_fota.boards.soc import Soc
+from pytest_nrf_fota.boards.traits import ANY_TOOL
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
-from pytest_nrf_fota.probe import nrfjprog, nrfutil
-from pytest_nrf_fota.probe.choose import TOOL_NAMES, ToolName, choose_tool, open_probe
-from pytest_nrf_fota.probe.command import Tool
-from pytest_nrf_fota.probe.fault import ProbeFaultError
+from pytest_nrf_fota.errors import ProbeError
+from pytest_nrf_fota.probe.choose import choose_tool, open_probe, probe_tools
+from pytest_nrf_fota.probe.tool import ProbeTool
 
 _VERSION_S = 20.0
 _ASK_S = 30.0
@@ -34,77 +31,47 @@ _LIBRARIES = {
     ),
 }
 _COMMANDER = {"linux": "JLinkExe", "darwin": "JLinkExe", "win32": "JLink.exe"}
+_QUICKEST = "pynrfjprog"
+_ANY_REMEDY = (
+    "Quickest is Nordic's Python package. Or get nRF Util from Nordic's download page onto the "
+    "PATH and run `nrfutil install device`."
+)
 _LIBRARY_VERSION = re.compile(r"V\d+[a-z]?")
 
 
-def probe_tool(runner: ProbeRunner) -> Check:
-    """The check for the tool that drives the probe; `auto` is content with any of the three."""
-    wanted = TOOL_NAMES if runner == "auto" else (runner,)
+def probe_tool(runner: str) -> Check:
+    """The check for the tool that drives the probe; `auto` is content with any of them."""
+    tools = probe_tools()
+    wanted = tuple(tools.values()) if runner == ANY_TOOL else (tools[runner],)
 
     def look(host: Host) -> Look:
-        states = [_state(host, name) for name in wanted]
-        working = [words for works, words in states if works]
+        working: list[str] = []
+        errors: dict[ProbeTool, ProbeError] = {}
+        for tool in wanted:
+            try:
+                found = tool.find(host, Deadline.after(_VERSION_S))
+                working.append(f"{found.version} ({found.place})")
+            except ProbeError as error:
+                errors[tool] = error
         if working:
             return ok(", ".join(working))
+        said = "; ".join(f"{tool.name}: {error.what.rstrip()}" for tool, error in errors.items())
+        asked = wanted[0] if len(wanted) == 1 else None
+        # A program that is there and lacks something is nearer than one that is not there.
+        nearest = asked or next((t for t in wanted if host.which(t.name)), tools[_QUICKEST])
         return Look(
             Outcome.MISSING,
-            f"no tool for the probe works: {'; '.join(words for _, words in states)}",
-            remedy=_remedy(wanted),
-            command=_command(host, wanted),
+            f"no tool for the probe works: {said}",
+            remedy=asked.remedy if asked else _ANY_REMEDY,
+            command=re.sub(r"^pip ", f"{shlex.quote(str(host.python))} -m pip ", nearest.install),
         )
 
     return Check(
-        name="probe tool" if runner == "auto" else f"probe tool {runner}",
-        looks_at="nrfutil and its command `device`, nrfjprog, the package pynrfjprog",
+        name="probe tool" if runner == ANY_TOOL else f"probe tool {runner}",
+        looks_at=", ".join(tool.name for tool in wanted),
         prevents="flashing, resetting and reading a real kit",
         look=look,
     )
-
-
-def _state(host: Host, name: ToolName) -> tuple[bool, str]:
-    """Whether it works, and its version or why it does not."""
-    if name == "pynrfjprog":
-        package = host.distribution(name)
-        if package is None:
-            return False, "pynrfjprog is not installed"
-        return True, f"pynrfjprog {package.version}"
-    program = host.which(name)
-    if program is None:
-        return False, f"{name} is not on the PATH"
-    deadline = Deadline.after(_VERSION_S)
-    try:
-        match name:
-            case "nrfutil":
-                tool = Tool(name, (str(program), "--json", "device"))
-                return True, f"nrfutil device {nrfutil.tool_version(tool, deadline)} ({program})"
-            case "nrfjprog":
-                version = nrfjprog.tool_version(Tool(name, (str(program),)), deadline)
-                return True, f"{version or 'nrfjprog'} ({program})"
-            case _:
-                assert_never(name)
-    except ProbeFaultError as error:
-        return False, error.what.rstrip()
-
-
-def _remedy(wanted: tuple[ToolName, ...]) -> str:
-    if wanted == ("nrfjprog",):
-        return "Install nRF Command Line Tools, from Nordic's download page."
-    if wanted == ("pynrfjprog",):
-        return "Install the package."
-    if wanted == ("nrfutil",):
-        return "Get nRF Util from Nordic's download page onto the PATH, then its command `device`."
-    return (
-        "Quickest is Nordic's Python package. Or get nRF Util from Nordic's download page onto the "
-        "PATH and run `nrfutil install device`."
-    )
-
-
-def _command(host: Host, wanted: tuple[ToolName, ...]) -> str:
-    if "nrfutil" in wanted and (wanted == ("nrfutil",) or host.which("nrfutil") is not None):
-        return "nrfutil install device"
-    if wanted == ("nrfjprog",):
-        return "sudo apt install ./nrf-command-line-tools_*_amd64.deb"
-    return f"{shlex.quote(str(host.python))} -m pip install 'pynrfjprog>=10.24'"
 
 
 def _look_at_library(host: Host) -> Look:
@@ -137,7 +104,7 @@ def _libraries(host: Host) -> list[Path]:
     return found
 
 
-def asked_probe(runner: ProbeRunner, device_id: str | None, soc: Soc) -> Check:
+def asked_probe(runner: str, device_id: str | None, soc: Soc) -> Check:
     """The check that asks the kit's probe who it is; its tool reads the chip's identity by SWD."""
 
     def look(host: Host) -> Look:
@@ -146,7 +113,7 @@ def asked_probe(runner: ProbeRunner, device_id: str | None, soc: Soc) -> Check:
             # Asking writes no file.
             probe = open_probe(chosen, device_id, host.run_folder, soc)
             info = probe.info(Deadline.after(_ASK_S))
-        except ProbeFaultError as error:
+        except ProbeError as error:
             return Look(Outcome.MISSING, error.what, remedy=error.next_step)
         return ok(f"{info.serial_number}: {info.target}; {info.runner}, {info.version}")
 

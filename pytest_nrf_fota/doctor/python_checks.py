@@ -11,6 +11,7 @@ from packaging.version import Version
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
+from pytest_nrf_fota.extensions import ENTRY_POINTS, extension_names
 from pytest_nrf_fota.probe.command import run_command
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 
@@ -115,6 +116,12 @@ def _breaks_pyserial(names: list[str]) -> bool:
     return not {"pyserial-labgrid", "serial"}.isdisjoint(names)
 
 
+def _look_at_extensions(host: Host) -> Look:
+    # Of this process, in which they are at work or have ended it with an error.
+    del host
+    return ok(", ".join(extension_names()) or "none")
+
+
 def _look_at_start(host: Host) -> Look:
     command = (str(host.python), "-m", "pytest", "--markers", "-p", "no:cacheprovider")
     try:
@@ -172,4 +179,10 @@ CLASHES = Check(
     looks_at="installed packages that are known to disturb",
     prevents="a run that can be relied on",
     look=_look_at_clashes,
+)
+EXTENSIONS = Check(
+    name="extensions",
+    looks_at=f"entry points of the group {ENTRY_POINTS} in this environment",
+    prevents="boards, tools and rules of other packages",
+    look=_look_at_extensions,
 )

@@ -4,18 +4,19 @@ from dataclasses import dataclass
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.boards.board import BoardType, ProbeRunner
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.doctor.bluetooth_checks import BLUETOOTH, hci_controller
 from pytest_nrf_fota.doctor.check import Check
 from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, KERNEL, POSIX, RUN_FOLDER
 from pytest_nrf_fota.doctor.kit_checks import kit_checks
 from pytest_nrf_fota.doctor.probe_checks import JLINK_LIBRARY, asked_probe, probe_tool
-from pytest_nrf_fota.doctor.python_checks import CLASHES, PACKAGES, PYTEST, PYTHON
+from pytest_nrf_fota.doctor.python_checks import CLASHES, EXTENSIONS, PACKAGES, PYTEST, PYTHON
 from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, host_radio
 
-_ALWAYS = (PYTHON, PACKAGES, PYTEST, CLASHES, RUN_FOLDER, KERNEL)
+_ALWAYS = (PYTHON, PACKAGES, PYTEST, CLASHES, EXTENSIONS, RUN_FOLDER, KERNEL)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Options:
     """
 
     device_id: str | None = None
-    runner: ProbeRunner | None = None
+    runner: str | None = None
     radio: HostRadio | None = None
     asks_probe: bool = False
 
@@ -38,14 +39,23 @@ def checks_of(board: BoardType, options: Options, system: str) -> tuple[Check, .
         board: the board type.
         options: what pytest would be told.
         system: the operating system, as in `sys.platform`.
+
+    Raises:
+        ExtensionError: a hook failed.
     """
-    checks = (*_ALWAYS, *_of_provider(board, options), *_of_radio(board, options))
+    hook = "pytest_nrf_fota_doctor_checks"
+    checks = registered(hook, Check, board=board, options=options).values()
     return tuple(check for check in checks if system in check.systems)
+
+
+def packaged_checks(board: BoardType, options: Options) -> tuple[Check, ...]:
+    """Those of this package, for its own providers and transports."""
+    return (*_ALWAYS, *_of_provider(board, options), *_of_radio(board, options))
 
 
 def require_fitting(board: BoardType, options: Options) -> None:
     """Raise `InputError` for an option that pytest would refuse with this board."""
-    if board.provider != "usb":
+    if not board.provided_by.has_probe_tool:
         for option, value in (("--device-id", options.device_id), ("--runner", options.runner)):
             if value is not None:
                 raise InputError(
@@ -79,7 +89,8 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
                 *(*kit_checks(options.device_id), *asked),
             )
         case _:
-            assert_never(board.provider)
+            # Another package's, which has checks of its own.
+            return ()
 
 
 def _of_radio(board: BoardType, options: Options) -> tuple[Check, ...]:
@@ -88,7 +99,7 @@ def _of_radio(board: BoardType, options: Options) -> tuple[Check, ...]:
     radio = options.radio
     if radio is None and board.radio.host is not None:
         radio = host_radio(board.radio.host)
-    if radio is None and board.provider == "usb":
+    if radio is None and board.provided_by.has_probe_tool:
         radio = HostBluetooth()
     match radio:
         case None:

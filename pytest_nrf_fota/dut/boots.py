@@ -7,7 +7,7 @@ from pytest_nrf_fota.bootlog.facts.boot import BoardPatterns
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.console.log import ConsoleLog, LogMark
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 
 
 class BootsOfConsole:
@@ -28,9 +28,9 @@ class BootsOfConsole:
         with self._lock:
             return self._reader.line_count
 
-    def since(self, mark: LogMark) -> tuple[Boot, ...]:
-        """The boots that began after `mark`; not the one that was going on when the log began."""
-        first_line = self._log.lines_before(mark) + 1
+    def since(self, position: LogPosition) -> tuple[Boot, ...]:
+        """The boots that began after it; not the one that was going on when the log began."""
+        first_line = self._log.lines_before(position) + 1
         with self._lock:
             boots = self._reader.boots(since_line=first_line)
         return tuple(boot for boot in boots if not boot.start_is_missing)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.boots import BootsOfConsole
+from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
@@ -26,7 +28,7 @@ from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
 from pytest_nrf_fota.providers.provider import Wires
-from pytest_nrf_fota.record.events import Mark, Measurement
+from pytest_nrf_fota.record.events import Measurement, Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.verdict.evidence import Verdict
@@ -73,6 +75,7 @@ class Dut:
         self.runs_preflight = runs_preflight
         self.skips_flash = skips_flash
         self.reset_count = 0
+        self._given_verdicts: list[GivenVerdict] = []
         self._built_name: str | None = None
         self.mcumgr = Mcumgr(
             wires.radio,
@@ -81,8 +84,8 @@ class Dut:
         )
         self.wires = wires
         self._boots = BootsOfConsole(wires.console.log, board.boot)
-        self.opened_at = wires.console.mark()
-        self.network_opened_at = LogMark(0)
+        self.opened_at = wires.console.position()
+        self.network_opened_at = LogPosition(0)
 
     @property
     def faults(self) -> Faults:
@@ -145,11 +148,21 @@ class Dut:
         check_against_map(hex_file, read_hex(hex_file), self.board)
         self.mcumgr.disconnect()
         with self.step("flash", hex_file.name):
-            deadline = Deadline.after(self.board.timeouts.probe_s)
+            deadline = self._probe_deadline()
             for core in self.board.probe.recover:
                 self.probe.recover(core, deadline)
             self.probe.program(hex_file, deadline)
         self._built_name = advertised_name(hex_file)
+
+    def program(self, hex_file: PathLike) -> None:
+        """Write a hex file with the probe: the pages that it touches, nothing else.
+
+        The board is not started. Raises `PackageError` where the file does not fit the board.
+        """
+        hex_file = Path(hex_file)
+        check_against_map(hex_file, read_hex(hex_file), self.board)
+        with self.step("program", hex_file.name):
+            self.probe.program(hex_file, self._probe_deadline())
 
     def _flash_unless_there(self, hex_file: Path) -> None:
         """Flash, unless reading back shows that it would change nothing.
@@ -160,7 +173,7 @@ class Dut:
         segments = read_hex(hex_file)
         check_against_map(hex_file, segments, self.board)
         self.mcumgr.disconnect()
-        deadline = Deadline.after(self.board.timeouts.probe_s)
+        deadline = self._probe_deadline()
         with self.step("compare with the board", hex_file.name):
 
             def read(address: int, size_bytes: int) -> bytes:
@@ -175,24 +188,32 @@ class Dut:
                 reason = f"the board cannot be read: {error.what}"
             else:
                 reason = str(difference) if difference else ""
-            self.mark(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
+            self._note(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
         self._built_name = advertised_name(hex_file)
         if reason:
             self.flash(hex_file)
 
     def reset(self) -> Boot:
         """Reset the board with the probe and wait until its application is ready."""
-        self.mcumgr.disconnect()
-        since = self.mark("reset")
-        self.reset_count += 1
         with self.step("reset"):
-            self.probe.reset(self.board.probe.reset, Deadline.after(self.board.timeouts.probe_s))
-            return self.wait_for_boot(since, Deadline.after(self.board.timeouts.boot_s))
+            since = self.start_reset()
+            return self.wait_for_boot(since, self.board.timeouts.boot_s)
 
-    def mark(self, name: str) -> LogMark:
-        """Mark the end of the console log as it is now, in the recorder as well."""
-        self.recorder.record(Mark(name=name))
-        return self.console.mark()
+    def start_reset(self) -> LogPosition:
+        """Reset the board with the probe without waiting; returns where its log begins."""
+        self.mcumgr.disconnect()
+        since = self.position("reset")
+        self.reset_count += 1
+        self.probe.reset(self.board.probe.reset, self._probe_deadline())
+        return since
+
+    def position(self, name: str) -> LogPosition:
+        """The end of the console log as it is now; the name goes to the flight recorder."""
+        self._note(name)
+        return self.console.position()
+
+    def _note(self, moment: str) -> None:
+        self.recorder.record(Moment(name=moment))
 
     @contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[None]:
@@ -213,19 +234,22 @@ class Dut:
                     raise rig_error from error
                 raise
 
-    def wait_for_boot(self, since: LogMark, deadline: Deadline) -> Boot:
+    def wait_for_boot(self, since: LogPosition, within_s: float | None = None) -> Boot:
         """Wait until the application that boots after `since` is ready.
+
+        Without `within_s` it may take as long as the board file allows for a boot and a swap.
 
         Raises `NotSeenError` with what came instead, `BoardError` where it crashes in each boot, or
         where `faults` cut the power.
         """
         timeouts = self.board.timeouts
+        allowed_s = timeouts.boot_s + timeouts.swap_s if within_s is None else within_s
         try:
             wait_until_ready(
                 self.console,
                 self.board.boot.app_ready,
                 since=since,
-                deadline=deadline,
+                deadline=Deadline.after(allowed_s),
                 app_start_s=timeouts.app_start_s or timeouts.boot_s,
                 has_power=self._has_power,
             )
@@ -254,7 +278,7 @@ class Dut:
         self.recorder.record(Measurement(name="boot time", value=round(duration_s, 3), unit="s"))
         return boot
 
-    def boots_since(self, since: LogMark) -> tuple[Boot, ...]:
+    def boots_since(self, since: LogPosition) -> tuple[Boot, ...]:
         """The boots that the console saw begin after `since`.
 
         Of very many, the first, the last and all that differ are kept.
@@ -289,10 +313,9 @@ class Dut:
         with self.step("erase external flash"):
             self.shell.run_until(
                 f"flash erase {flash.shell_device} 0 {flash.size:x}",
-                success=r"Erase success\.",
-                failure=r"Erase Failed, code -?\d+\.|Given flash device was not found|"
-                r"Default flash driver not ready",
-                deadline=Deadline.after(flash.erase_timeout_s),
+                success=LINES["shell_done"].regex.pattern,
+                failure=LINES["shell_failed"].regex.pattern,
+                within_s=flash.erase_timeout_s,
             )
 
     def erase_external_flash_by_probe(self) -> None:
@@ -314,7 +337,7 @@ class Dut:
         """
         if not self.mcumgr.is_connected:
             with self.step("connect", self._peer()):
-                self.mcumgr.connect(self._peer(), Deadline.after(self.board.timeouts.connect_s))
+                self.mcumgr.connect(self._peer(), self.board.timeouts.connect_s)
 
     def start_upgrade(self, package: PathLike) -> Upgrade:
         """Open and check a DFU package, and note what the board runs before it.
@@ -324,24 +347,35 @@ class Dut:
         return Upgrade(self, read_package(Path(package), package_target(self.board)))
 
     def upgrade(self, package: PathLike) -> Verdict:
-        """Do the whole upgrade: upload, mark, reset as often as it takes, gather evidence.
+        """Do the whole upgrade: upload, set pending, reset as often as it takes, gather evidence.
 
-        An application is marked for a trial boot and confirmed once it is proven; a bootloader is
-        marked for good. Returns the verdict; `assert_upgraded` turns it into a failure.
+        An application is set pending for a test boot and confirmed once it is proven; a bootloader
+        is permanent. Returns the verdict; `assert_upgraded` turns it into a failure.
         """
         upgrade = self.start_upgrade(package)
         upgrade.upload()
-        upgrade.mark()
+        upgrade.set_pending()
         upgrade.reset()
         for _ in range(upgrade.expected_resets - 1):
             self.reset()
-        verdict = upgrade.verdict()
+        verdict = upgrade.judge()
         upgrade.confirm_if_proven(verdict)
-        return verdict
+        return self.hand_out(verdict)
+
+    def hand_out(self, verdict: Verdict) -> Verdict:
+        """Give a verdict to the test, which has to look at it."""
+        self._given_verdicts.append(given(verdict))
+        return self._given_verdicts[-1]
+
+    def take_ignored_verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts that no test looked at since the last call."""
+        ignored = tuple(one for one in self._given_verdicts if not one.was_looked_at)
+        self._given_verdicts.clear()
+        return ignored
 
     def read_memory(self, address: int, size_bytes: int) -> bytes:
         """Read memory over SWD."""
-        return self.probe.read(address, size_bytes, Deadline.after(self.board.timeouts.probe_s))
+        return self.probe.read(address, size_bytes, self._probe_deadline())
 
     def close(self) -> None:
         """Close all wires. Never raises."""
@@ -359,6 +393,9 @@ class Dut:
             where=error.where,
             next_step=FLASH_BOTH_CORES,
         )
+
+    def _probe_deadline(self) -> Deadline:
+        return Deadline.after(self.board.timeouts.probe_s)
 
     def _has_power(self) -> bool:
         return self.wires.faults is None or self.wires.faults.has_power()

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import Seen, expect
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, LineNotSeenError
 
 # A trial image that crashes once is reverted by the reset that follows; nothing ends a loop.
 CRASHES_OF_A_LOOP = 3
-# Zephyr's kernel/fatal.c.
-_FATAL_ERROR = r"ZEPHYR FATAL ERROR (?P<fatal>.*)"
-# MCUboot's last word before it starts the application (MCUboot boot/zephyr/main.c, loader.c).
-_APP_STARTS = r"Bootloader chainload address offset"
+_FATAL_ERROR = LINES["fatal_error"].regex.pattern
+# MCUboot's last line before it starts the application.
+_APP_STARTS = LINES["chainload"].regex.pattern
 _LOOK_FOR_POWER_S = 1.0
 
 
@@ -21,7 +21,7 @@ def wait_until_ready(
     console: Console,
     ready: str,
     *,
-    since: LogMark,
+    since: LogPosition,
     deadline: Deadline,
     app_start_s: float,
     has_power: Callable[[], bool] = lambda: True,
@@ -31,7 +31,7 @@ def wait_until_ready(
     Args:
         console: the board's.
         ready: the line, as a regular expression.
-        since: text before this mark is not looked at.
+        since: text before this place is not looked at.
         deadline: for bootloaders and application together, a swap included.
         app_start_s: how long an application may take from MCUboot's last line on.
         has_power: whether the board has; asked every second, because without it nothing comes.
@@ -57,7 +57,7 @@ def wait_until_ready(
                         f"{seen[0].strip()!r}",
                         where=f"{console.port}, full log: {console.raw_log_path}",
                         next_step="Look at the fault above that line; program another firmware, "
-                        "since nothing reverts an image that was marked for good.",
+                        "since nothing reverts an image that is permanent.",
                     )
                 until = deadline
             case _:
@@ -70,12 +70,16 @@ def power_is_cut(where: str) -> BoardError:
         "The board has no power: `faults` cut it.",
         where=where,
         next_step="faults.wait_for_power_loss(30) waits for that, faults.restore_power() lets the "
-        "board boot, dut.wait_for_boot(since, deadline) waits for its application.",
+        "board boot, dut.wait_for_boot(since) waits for its application.",
     )
 
 
 def _expect_with_power(
-    console: Console, ready: str, since: LogMark, deadline: Deadline, has_power: Callable[[], bool]
+    console: Console,
+    ready: str,
+    since: LogPosition,
+    deadline: Deadline,
+    has_power: Callable[[], bool],
 ) -> Seen:
     while True:
         look = deadline.within(_LOOK_FOR_POWER_S)

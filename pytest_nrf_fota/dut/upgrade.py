@@ -1,4 +1,4 @@
-"""One upgrade, step by step: choose the file, upload, mark, reset, gather evidence."""
+"""One upgrade, step by step: choose the file, upload, set pending, reset, gather evidence."""
 
 import contextlib
 import time
@@ -11,8 +11,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, require_slots_for
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.console.log import LogMark
-from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.dut.dut import Dut
     from pytest_nrf_fota.preflight.prediction import Prediction
 
-NO_COPY = "a copy can be made of a kit only, whose MCUboot takes marks"
+NO_COPY = "a copy can be made of a kit only, whose MCUboot takes pending images"
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
 
@@ -64,19 +63,20 @@ class Upgrade:
         self.images_before = dut.mcumgr.get_image_list()
         self._app_before = self._running_app()
         self._network_before = self._note_network()
-        self._network_marked_at: LogMark | None = None
-        self._marked_at: LogMark | None = None
-        self._mark_refusal: str | None = None
+        self._network_pending_since: LogPosition | None = None
+        self._sent_since = dut.console.position()
+        self._pending_since: LogPosition | None = None
+        self._pending_refusal: str | None = None
         self.resumed_at_bytes: int | None = None
         self.prediction: Prediction | None = None
         self._preflight: PreflightDone | None = None
         self._uploaded: UpdateFile | None = None
-        self._marked: UpdateFile | None = None
-        self._resets_at_mark = 0
+        self._pending: UpdateFile | None = None
+        self._resets_when_pending = 0
 
     @property
     def expected_resets(self) -> int:
-        """Resets until the new firmware runs, the one after marking included."""
+        """Resets until the new firmware runs, the one that follows `set_pending` included."""
         match self.package.kind:
             case PackageKind.APPLICATION:
                 return 1
@@ -106,6 +106,7 @@ class Upgrade:
         for sent in self.files if file is None else (file,):
             self._upload(sent, on_progress)
             self._uploaded = sent
+        self._sent_since = self._dut.console.position()
 
     def upload_until(self, offset_bytes: int) -> None:
         """Send the files until the board has so many bytes of the last one, then disconnect.
@@ -142,50 +143,50 @@ class Upgrade:
             self._dut.mcumgr.image_upload(
                 sent.data,
                 image_number=sent.image_index,
-                deadline=Deadline.after(max(_LEAST_UPLOAD_S, size_kb * _SECONDS_PER_UPLOADED_KB)),
+                within_s=max(_LEAST_UPLOAD_S, size_kb * _SECONDS_PER_UPLOADED_KB),
                 on_progress=note,
             )
 
-    def mark(self, file: UpdateFile | None = None, *, for_good: bool = False) -> None:
-        """Mark the uploaded image: an application for trial, a bootloader for good.
+    def set_pending(self, file: UpdateFile | None = None, *, permanent: bool = False) -> None:
+        """Set the uploaded image pending: an application for a test, a bootloader permanently.
 
-        `for_good` marks an application likewise, so that nothing would revert it. A network core's
-        image comes before the application and cannot be reverted. Where the bootloader takes no
-        marks, nothing is sent: it takes the highest version.
+        `permanent` is for an application that nothing shall revert. A network core's image comes
+        before the application and is always permanent. Where the bootloader takes the highest
+        version instead, nothing is sent.
 
         Raises `BoardError` when the board refuses, or agrees and does not show it as pending.
         """
-        if not self._dut.board.boot.takes_marks:
-            self._marked_at = self._dut.mark("nothing to mark: the highest version runs")
+        if not self._dut.board.boot.takes_pending_images:
+            self._pending_since = self._dut.position("nothing is pending: the highest version runs")
             return
-        self._marked_at, self._mark_refusal = self._dut.mark("image marked"), None
+        self._pending_since, self._pending_refusal = self._dut.position("set pending"), None
         if self._dut.network_console is not None:
-            self._network_marked_at = self._dut.network_console.mark()
-        for marked in self.files if file is None else (file,):
-            self._mark_one(marked, for_good=for_good or is_for_network_core(marked))
+            self._network_pending_since = self._dut.network_console.position()
+        for chosen in self.files if file is None else (file,):
+            self._set_one_pending(chosen, permanent=permanent or is_for_network_core(chosen))
 
-    def _mark_one(self, marked: UpdateFile, *, for_good: bool) -> None:
-        image_hash = marked.image.hash or b""
-        with self._dut.step("mark", image_hash.hex()[:8]):
+    def _set_one_pending(self, chosen: UpdateFile, *, permanent: bool) -> None:
+        image_hash = chosen.image.hash or b""
+        with self._dut.step("set pending", image_hash.hex()[:8]):
             try:
-                images = self._mark(image_hash, for_good=for_good)
+                images = self._ask_pending(image_hash, permanent=permanent)
             except BoardError as error:
-                self._mark_refusal = error.what + self._sent_instead(marked)
+                self._pending_refusal = error.what + self._sent_instead(chosen)
                 raise
             if not any(state.hash == image_hash and state.pending for state in images):
                 listed = "; ".join(str(state) for state in images) or "(empty)"
-                self._mark_refusal = "the image list shows it as not pending"
+                self._pending_refusal = "the image list shows it as not pending"
                 raise BoardError(
-                    "The board accepted the mark, but the image list does not show it as pending.",
+                    "The board agreed to set the image pending; its image list does not show it.",
                     where=f"image list: {listed}",
                     next_step="Erase the secondary slot (a stale trailer may lie in it) and retry.",
                 )
-        self._marked, self._resets_at_mark = marked, self._dut.reset_count
+        self._pending, self._resets_when_pending = chosen, self._dut.reset_count
 
-    def _sent_instead(self, marked: UpdateFile) -> str:
+    def _sent_instead(self, chosen: UpdateFile) -> str:
         # A server names the hash that it does not find by a code for anything (rc 3, "In Value").
         last = self._uploaded
-        if last is None or last is marked or last.image_index != marked.image_index:
+        if last is None or last is chosen or last.image_index != chosen.image_index:
             return ""
         its_hash = (last.image.hash or b"").hex()[:8]
         return f" The file uploaded last was another: {last.name}, {its_hash}..."
@@ -195,21 +196,30 @@ class Upgrade:
 
         Allows for the swap's time. Returns the last boot.
         """
-        since = self._dut.mark("reset over SMP")
+        since = self._dut.position("reset over SMP")
         self._dut.reset_count += 1
-        timeouts = self._dut.board.timeouts
         with self._dut.step("reset over SMP"):
             self._dut.connect()
             self._dut.mcumgr.reset_device()
-            return self._dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
+            return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
-        """Ask all three wires what runs now; the verdict goes to the recorder as well."""
-        boots = self._dut.boots_since(self._marked_at) if self._marked_at else ()
+        """Ask all three wires what runs now; the verdict goes to the recorder as well.
+
+        A test that never looks at it proves nothing, and is warned of.
+        """
+        return self._dut.hand_out(self.judge())
+
+    def judge(self) -> Verdict:
+        """`verdict` for the harness itself: nobody is warned where it is not looked at."""
+        # What nobody set pending can be judged all the same: by the boots since the upload.
+        boots = self._dut.boots_since(self._pending_since or self._sent_since)
         not_ready = not_ready_reason(boots)
         # An application that is not ready is not asked: it would be waited for in vain.
         images = None if not_ready else self._images_now()
-        seen = Seen(boots, images, self._marked_at is not None, self._mark_refusal, not_ready)
+        seen = Seen(
+            boots, images, self._pending_since is not None, self._pending_refusal, not_ready
+        )
         match self.package.kind:
             case PackageKind.APPLICATION:
                 verdict = self._app_package_verdict(seen)
@@ -228,7 +238,7 @@ class Upgrade:
         """
         if (
             self.package.kind is PackageKind.APPLICATION
-            and self._dut.board.boot.takes_marks
+            and self._dut.board.boot.takes_pending_images
             and verdict.outcome is Outcome.UPGRADED
         ):
             with self._dut.step("confirm"):
@@ -282,25 +292,25 @@ class Upgrade:
         return f"NO - {prediction.reason}; sent nevertheless"
 
     def _was_done_as_predicted(self) -> bool:
-        """Whether the test did what the preflight did: sent the file, marked it, reset as often.
+        """Whether the test did what the preflight did: upload, set pending, as many resets.
 
         A board that booted more often resets by itself: its new application crashes, of which no
         preflight knows.
         """
-        if self.prediction is None or self._marked_at is None:
+        if self.prediction is None or self._pending_since is None:
             return False
-        is_complete = self._uploaded is self.file and self._marked is self.file
-        resets = self._dut.reset_count - self._resets_at_mark
-        boots = self._dut.boots_since(self._marked_at)
+        is_complete = self._uploaded is self.file and self._pending is self.file
+        resets = self._dut.reset_count - self._resets_when_pending
+        boots = self._dut.boots_since(self._pending_since)
         _, *predicted_boots = self.prediction.boots
         return (
             is_complete and resets == self.prediction.resets and len(boots) <= len(predicted_boots)
         )
 
-    def _mark(self, image_hash: bytes, *, for_good: bool) -> tuple[ImageState, ...]:
+    def _ask_pending(self, image_hash: bytes, *, permanent: bool) -> tuple[ImageState, ...]:
         self._dut.connect()
         match self.package.kind:
-            case PackageKind.APPLICATION if not for_good:
+            case PackageKind.APPLICATION if not permanent:
                 return self._dut.mcumgr.image_test(image_hash)
             case PackageKind.APPLICATION:
                 return self._dut.mcumgr.image_confirm(image_hash)
@@ -319,7 +329,7 @@ class Upgrade:
     def _network_verdict(self, seen: Seen) -> Verdict:
         target = self._network_before
         assert target is not None, "noted before the upgrade"
-        console, since = self._dut.network_console, self._network_marked_at
+        console, since = self._dut.network_console, self._network_pending_since
         lines = console.lines_since(since) if console is not None and since is not None else ()
         held = self._dut.read_memory(target.address, len(target.firmware))
         return judge_network(seen, [line.text for line in lines], target, held)
@@ -343,13 +353,13 @@ class Upgrade:
             app_evidence.identity_of(self.file.image),
             self._app_before,
             self._running_app(),
-            swaps=self._dut.board.boot.takes_marks,
+            swaps=self._dut.board.boot.takes_pending_images,
         )
 
     def _running_app(self) -> AppIdentity | None:
         """What lies where the CPU runs the application: in the primary slot, or in RAM."""
         slots = self._dut.board.slots
-        if self._dut.board.boot.takes_marks:
+        if self._dut.board.boot.takes_pending_images:
             return app_evidence.read_identity(self._dut.read_memory, slots.primary)
         return app_evidence.read_loaded_identity(
             self._dut.read_memory, (slots.primary, slots.secondary)

@@ -20,12 +20,12 @@ from pytest_nrf_fota.explain.client_side import (
     steps_of_text,
 )
 from pytest_nrf_fota.explain.known_lines import (
-    WATCHED_ANCHORS,
     Known,
     KnownLines,
     KnownLinesCollector,
     Origin,
     merge,
+    watched_anchors,
 )
 from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
 from pytest_nrf_fota.explain.sent_package import signs_of_another_package
@@ -207,7 +207,7 @@ class _ReadLog:
 def _read(blocks: Iterable[bytes], origin: Origin) -> _ReadLog:
     """In one pass and in bounded memory; not further than it takes to see that it is noise."""
     known = KnownLinesCollector(origin)
-    reader = BootReader(on_line=known.take, words=WATCHED_ANCHORS)
+    reader = BootReader(on_line=known.take, words=watched_anchors())
     for block in blocks:
         reader.feed(block)
         if reader.is_noise:

@@ -12,7 +12,7 @@ from pytest_nrf_fota.explain.boot_line import boot_line
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Origin
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Shown, Weight, fill_in
-from pytest_nrf_fota.explain.rules import RULES
+from pytest_nrf_fota.explain.rules import all_rules
 from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Ending, Story, upgrade_story
 
 _FIRST_BOOTS = 4
@@ -86,10 +86,13 @@ class Explanation:
         return TypeAdapter(Explanation).dump_json(self, indent=2).decode()
 
 
-def explain(case: Case, rules: Sequence[Rule] = RULES) -> Explanation:
-    """What happened in a case, and why."""
+def explain(case: Case, rules: Sequence[Rule] | None = None) -> Explanation:
+    """What happened in a case, and why; by all registered rules where none are given.
+
+    Raises `ExtensionError`.
+    """
     story = upgrade_story(case)
-    hits = findings(case, rules, story)
+    hits = findings(case, all_rules() if rules is None else rules, story)
     causes = [e for e in hits if e.weight in (Weight.CAUSE, Weight.CONSEQUENCE)]
     status = _status(story, causes)
     return Explanation(

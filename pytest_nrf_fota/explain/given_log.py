@@ -1,4 +1,4 @@
-"""What a user gave as the log: a file, a test's folder, or by mistake a firmware file."""
+"""What a user gave as the log: a file, the folder of a test or a run, or firmware by mistake."""
 
 from pathlib import Path
 
@@ -7,6 +7,15 @@ from pytest_nrf_fota.firmware.file_kind import FIRST_BYTES, firmware_kind
 
 UART_LOG = "uart.log"
 RECORDING = "recorder.jsonl"
+
+
+def tests_in(folder: Path) -> tuple[Path, ...]:
+    """The folders of the tests in the folder of a run; none in that of one test."""
+    if (folder / UART_LOG).is_file() or (folder / RECORDING).is_file():
+        return ()
+    # Below a folder for each worker under xdist.
+    found = (*folder.glob(f"*/{RECORDING}"), *folder.glob(f"*/*/{RECORDING}"))
+    return tuple(sorted(recording.parent for recording in found))
 
 
 def logs_in(folder: Path) -> tuple[Path, Path | None]:
@@ -19,13 +28,10 @@ def logs_in(folder: Path) -> tuple[Path, Path | None]:
         return log, recording if recording.is_file() else None
     if recording.is_file():
         return recording, None
-    tests = sorted(path.parent for path in folder.glob(f"*/{RECORDING}"))
     raise InputError(
         f"The folder holds no {UART_LOG} and no {RECORDING}.",
         where=str(folder),
-        next_step=f"Give the folder of one test, such as {tests[0]}."
-        if tests
-        else "Give a UART log, or the folder of one test in nrf_fota_runs/.",
+        next_step="Give a UART log, or a folder in nrf_fota_runs/: of a run, or of one test.",
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_nrf_fota.bootlog.catalogue import CATALOGUE
+from pytest_nrf_fota.bootlog.catalogue import log_patterns
 from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
 from pytest_nrf_fota.bootlog.matching import Hit, LineMatcher
 from pytest_nrf_fota.bootlog.report import Seen
@@ -17,14 +17,6 @@ KEPT_LAST = 60
 _LEAST_ANCHOR_CHARS = 5
 # What a client printed is read as a whole; a board's long log is not.
 _MOST_TEXT_CHARS = 4 * 1024 * 1024
-
-WATCHED_ANCHORS = tuple(
-    anchor.strip()
-    for pattern in (*CATALOGUE, *HOST_LINES)
-    for anchor in pattern.anchors
-    if len(anchor.strip()) >= _LEAST_ANCHOR_CHARS
-)
-"""Lines of a long log that hold one of these are of interest here."""
 
 
 class Origin(Enum):
@@ -117,3 +109,13 @@ def merge(*parts: KnownLines) -> KnownLines:
 def _all_of(name: str, parts: Sequence[KnownLines]) -> Iterator[Known]:
     for part in parts:
         yield from part.by_name.get(name, ())
+
+
+def watched_anchors() -> tuple[str, ...]:
+    """Lines of a long log that hold one of these are of interest here."""
+    return tuple(
+        anchor.strip()
+        for pattern in (*log_patterns(), *HOST_LINES)
+        for anchor in pattern.anchors
+        if len(anchor.strip()) >= _LEAST_ANCHOR_CHARS
+    )

@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_nrf_fota.explain.rule import Rule, Weight
-from pytest_nrf_fota.explain.rules import RULES
+from pytest_nrf_fota.explain.rules import all_rules
 from pytest_nrf_fota.explain.upgrade_story import SENTENCES
 
 _INTRODUCTION = """\
@@ -47,9 +47,9 @@ The code of a cause stands in square brackets behind it, and in `--json` as `rul
 """
 
 
-def document(rules: Sequence[Rule] = RULES) -> str:
-    """The whole text of docs/diagnosis.md."""
-    return "\n".join(_lines(rules)) + "\n"
+def document(rules: Sequence[Rule] | None = None) -> str:
+    """The whole text of docs/diagnosis.md; of all registered rules where none are given."""
+    return "\n".join(_lines(all_rules() if rules is None else rules)) + "\n"
 
 
 def _lines(rules: Sequence[Rule]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 from pytest_nrf_fota.firmware.keys import SigningKey, read_signing_key
-from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, McubootImage
+from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, McubootImage, is_named
 from pytest_nrf_fota.firmware.published_keys import published_signing_key
 from pytest_nrf_fota.firmware.resign import SigningKeys
 from pytest_nrf_fota.firmware.validation_info import (
@@ -17,6 +17,9 @@ from pytest_nrf_fota.firmware.validation_info import (
     provisioned_key_hash,
     raw_public_key,
 )
+
+_MCUBOOT_SETTINGS = "CONFIG_BOOT_SIGNATURE_KEY_FILE or SB_CONFIG_BOOT_SIGNATURE_KEY_FILE"
+_NSIB_SETTINGS = "CONFIG_SB_SIGNING_KEY_FILE or SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE"
 
 
 def keys_at_hand(
@@ -43,6 +46,37 @@ def keys_at_hand(
     return found
 
 
+def require_fitting(given: SigningKeys, packages: Sequence[DfuPackage]) -> None:
+    """Raise `InputError` where a given key signed none of the images that are signed at all."""
+    files = [file for package in packages for file in package.files]
+    signed = [file.image for file in files if file.image.is_signed]
+    mcuboot, nsib = given.mcuboot, given.nsib
+    if mcuboot is not None and signed and not any(_is_signer(mcuboot, image) for image in signed):
+        raise _strange_key("--mcuboot-key", "MCUboot", _MCUBOOT_SETTINGS, packages)
+    named = [_nsib_key_hash(f.image, f.fw_info.firmware_size_bytes) for f in files if f.fw_info]
+    wanted = [hash_of_key for hash_of_key in named if hash_of_key is not None]
+    if nsib is not None and wanted and not any(_is_nsib_key(nsib, name) for name in wanted):
+        raise _strange_key("--nsib-key", "NSIB", _NSIB_SETTINGS, packages)
+
+
+def _is_signer(key: SigningKey, image: McubootImage) -> bool:
+    """Whether the image was signed for MCUboot with this key."""
+    named = image.signing_key_hash
+    public = key.public_key()
+    return is_named(public, named) if named else image.signed_by(public)
+
+
+def _strange_key(
+    option: str, who: str, settings: str, packages: Sequence[DfuPackage]
+) -> InputError:
+    return InputError(
+        f"{option} is not the key that your firmware is signed with for {who}.",
+        where=", ".join(str(package.path) for package in packages),
+        next_step=f"Give the private key of that build ({settings}); `nrf-fota inspect` names the "
+        "key of each image.",
+    )
+
+
 def _nsib_key_hash(image: McubootImage, firmware_size_bytes: int) -> bytes | None:
     payload = image.payload
     validation = find_validation_info(
@@ -57,8 +91,12 @@ def _nsib_key(hash_of_key: bytes, key_files: Sequence[Path]) -> SigningKey | Non
             key = read_signing_key(path)
         except InputError:
             continue
-        if isinstance(key, ec.EllipticCurvePrivateKey) and (
-            provisioned_key_hash(raw_public_key(key.public_key())) == hash_of_key
-        ):
+        if _is_nsib_key(key, hash_of_key):
             return key
     return published_signing_key(hash_of_key)
+
+
+def _is_nsib_key(key: SigningKey, hash_of_key: bytes) -> bool:
+    return isinstance(key, ec.EllipticCurvePrivateKey) and (
+        provisioned_key_hash(raw_public_key(key.public_key())) == hash_of_key
+    )

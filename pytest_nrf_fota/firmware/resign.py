@@ -259,7 +259,7 @@ def _raise_fw_info(
             "The firmware has fw_info, but no NSIB signature was found behind it.",
             where=where,
             next_step="Only firmware that NSIB checks can be signed again for it; for all others "
-            "leave --fw-version out.",
+            "leave out --fw-version.",
         )
     if not validation.signature_is_right(payload[: info.firmware_size_bytes]):
         raise PackageError(
@@ -291,7 +291,7 @@ def _nsib_key(
             next_step="Give the private key: --nsib-key FILE.pem (the build's "
             "CONFIG_SB_SIGNING_KEY_FILE; without it the build made "
             "zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem). Or leave fw_info as it is: "
-            "--fw-version keep",
+            "nrf-fota resign --fw-version keep",
         )
     if not isinstance(keys.nsib, ec.EllipticCurvePrivateKey):
         raise InputError(
@@ -313,7 +313,7 @@ def _other_key(
         f"    {option}: {_named(given)}",
         where=where,
         next_step=f"Give the old key; a kit refuses another one unless its {who} knows that key. "
-        "If it does: --new-key",
+        "If it does: nrf-fota resign --new-key",
     )
 
 

@@ -22,8 +22,8 @@ TRAILER_PAGES = 3
 
 
 def has_preflight(board: BoardType) -> bool:
-    """Whether boards of this type boot as the copy does: a kit's MCUboot, with marks."""
-    if board.provider not in ("usb", "sim") or not board.boot.takes_marks:
+    """Whether boards of this type boot as the copy does: a kit's MCUboot, with pending images."""
+    if not board.provided_by.is_kit or not board.boot.takes_pending_images:
         return False
     slots = board.slots
     named = (slots.primary, slots.secondary, slots.s0, slots.s1, slots.secondary_network)

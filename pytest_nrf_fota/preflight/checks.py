@@ -189,8 +189,8 @@ def _own_trailer(file: UpdateFile) -> list[Check]:
             "padding",
             Result.NOTE,
             f"{file.name} is padded to the whole slot (imgtool --pad"
-            f"{' --confirm' if is_confirmed else ''}) and brings its own mark: it takes long to "
-            f"send, and a reset takes it{' for good' if is_confirmed else ''}, marked or not",
+            f"{' --confirm' if is_confirmed else ''}) and is pending by itself: it takes long to "
+            f"send, and a reset takes it{' permanently' if is_confirmed else ''} unasked",
         )
     ]
 
@@ -243,7 +243,10 @@ def _upload(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
 
 
 def _marks(rehearsal: Rehearsal) -> list[Check]:
-    return [_mark(sent, _core("mark", sent.file, rehearsal), rehearsal) for sent in rehearsal.sent]
+    return [
+        _mark(sent, _core("set pending", sent.file, rehearsal), rehearsal)
+        for sent in rehearsal.sent
+    ]
 
 
 def _mark(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
@@ -251,10 +254,10 @@ def _mark(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
         return Check(name, Result.NOT_REACHED, "")
     if sent.mark.rc:
         said = describe_return_code(sent.mark.rc)
-        cause = f"the board refuses to mark {sent.file.name}: {said}"
+        cause = f"the board refuses to set {sent.file.name} pending: {said}"
         remedy = ""
         if _has_own_trailer(sent.file):
-            cause = f"{sent.file.name} brings its own mark, so the client's is refused: {said}"
+            cause = f"{sent.file.name} is pending by itself, so the client is refused: {said}"
             remedy = "Send the image as signed without imgtool --pad and --confirm."
         installed = rehearsal.installed.app
         of_file = sent.file.image.hash or b""
@@ -274,18 +277,18 @@ def _mark(sent: Sent, name: str, rehearsal: Rehearsal) -> Check:
         if len(rehearsal.sent) > 1 and not rehearsal.installed.network_slots:
             cause = (
                 "the board has one update slot, so the package's files overwrite each other, and "
-                f"{sent.file.name} is no longer there to be marked: {said}"
+                f"{sent.file.name} is no longer there to be set pending: {said}"
             )
             remedy = "Send one image at a time, or build for network core slots of its own."
         return Check(name, Result.NO, said, cause, remedy)
     if rehearsal.installed.overwrites:
-        return Check(name, Result.OK, "pending; MCUboot overwrites what runs, for good")
-    for_good = sent.file.s_slot is not None or is_for_network_core(sent.file)
-    return Check(name, Result.OK, "pending for good" if for_good else "pending for a trial boot")
+        return Check(name, Result.OK, "pending; MCUboot overwrites, with no way back")
+    is_permanent = sent.file.s_slot is not None or is_for_network_core(sent.file)
+    return Check(name, Result.OK, f"pending, {'permanent' if is_permanent else 'test'}")
 
 
 def _met_mcuboot(rehearsal: Rehearsal) -> bool:
-    """Whether MCUboot ran with the update marked."""
+    """Whether MCUboot ran with the update pending."""
     main = rehearsal.main
     was_marked = main is not None and main.mark is not None and not main.mark.rc
     return was_marked and any(boot.mcuboot is not None for boot in rehearsal.boots)

@@ -104,7 +104,7 @@ class Sent:
         if self.upload.result.rc:
             return f"upload of {self.file.name}: {describe_return_code(self.upload.result.rc)}"
         if self.mark is not None and self.mark.rc:
-            return f"mark of {self.file.name}: {describe_return_code(self.mark.rc)}"
+            return f"setting {self.file.name} pending: {describe_return_code(self.mark.rc)}"
         return None
 
 
@@ -290,7 +290,7 @@ def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
     mark = copy.mark(_hash(first), permanent=False)
     if not mark.rc:
         return ""
-    return f"mark of {first.name}: {describe_return_code(mark.rc)}"
+    return f"setting {first.name} pending: {describe_return_code(mark.rc)}"
 
 
 def _validate(bench: Bench, file: UpdateFile) -> SlotCheck | None:

@@ -1,87 +1,108 @@
 """Which tool drives the probe, and which of the attached probes is meant."""
 
-import importlib.util
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
 
-from typing_extensions import assert_never
-
-from pytest_nrf_fota.boards.board import BoardType, ProbeRunner
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.soc import Soc
+from pytest_nrf_fota.boards.traits import ANY_TOOL, PROBE_TOOLS_HOOK, known_probe_tool
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.probe import nrfjprog, nrfutil, pynrfjprog
-from pytest_nrf_fota.probe.command import Tool
+from pytest_nrf_fota.errors import ExtensionError, InputError, ProbeError
+from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
+from pytest_nrf_fota.probe.tool import FoundTool, ProbeTool, ThisMachine
 from pytest_nrf_fota.wires.probe import Probe
 
-ToolName: TypeAlias = Literal["nrfutil", "nrfjprog", "pynrfjprog"]
-# The order of `auto`: Nordic's present tool, its archived predecessor, then the package.
-TOOL_NAMES: tuple[ToolName, ...] = get_args(ToolName)
 _CHECK_S = 20.0
-_PYNRFJPROG_CALL = "pytest_nrf_fota.probe.pynrfjprog_call"
 
 
 @dataclass(frozen=True)
 class ChosenTool:
     """The tool that drives the probe, and why this one."""
 
-    name: ToolName
-    tool: Tool
+    name: str
+    found: FoundTool
     reason: str
 
 
-def choose_tool(runner: ProbeRunner) -> ChosenTool:
+def probe_tools() -> dict[str, ProbeTool]:
+    """All registered tools by name, in the order in which `auto` tries them.
+
+    Raises `ExtensionError`.
+    """
+    tools = registered(PROBE_TOOLS_HOOK, ProbeTool)
+    if ANY_TOOL in tools:
+        raise ExtensionError(
+            f"A probe tool cannot be named {ANY_TOOL!r}.",
+            where=PROBE_TOOLS_HOOK,
+            next_step=f"Rename it; --runner {ANY_TOOL} takes the first tool that works.",
+        )
+    return tools
+
+
+def given_tool(name: str | None) -> str | None:
+    """What was given as `--runner`. Raises `InputError` where no tool has this name."""
+    if name is None:
+        return None
+    try:
+        return known_probe_tool(name)
+    except ValueError as error:
+        raise InputError(
+            f"There is no probe tool named {name!r}.",
+            where="--runner",
+            next_step=f"Known tools: {', '.join((ANY_TOOL, *probe_tools()))}.",
+        ) from error
+
+
+def choose_tool(runner: str) -> ChosenTool:
     """The tool that was asked for; with `auto` the first one that works.
 
     A tool works when it tells its version; pynrfjprog, when it is installed.
 
     Raises:
-        ProbeFaultError: it does not work; with `auto`, none of the three does.
+        ProbeError: it does not work; with `auto`, none does.
     """
-    if runner != "auto":
-        return ChosenTool(runner, _working_tool(runner)[0], "asked for")
+    tools = probe_tools()
+    if runner != ANY_TOOL:
+        return ChosenTool(runner, _find(tools[runner]), "asked for")
     missed: list[str] = []
-    for name in TOOL_NAMES:
+    for name, tool in tools.items():
         try:
-            tool, version = _working_tool(name)
-        except ProbeFaultError as error:
+            found = _find(tool)
+        except ProbeError as error:
             missed.append(f"{name}: {error.what}")
             continue
-        because = "; ".join(missed)
-        return ChosenTool(name, tool, version + (f"; {because}" if because else ""))
+        return ChosenTool(name, found, "; ".join((found.version, *missed)))
     raise ProbeFaultError(
         ProbeFault.TOOL_MISSING, "No tool for the kit's probe works here.", where="; ".join(missed)
     )
 
 
-def describe_tool(runner: ProbeRunner) -> str:
+def _find(tool: ProbeTool) -> FoundTool:
+    try:
+        return tool.find(ThisMachine(), Deadline.after(_CHECK_S))
+    except ProbeFaultError as error:
+        if error.fault is not ProbeFault.TOOL_MISSING:
+            raise
+        # The fault's own remedy names all packaged tools, not the one that was asked for.
+        command = f" Command: {tool.install}" if tool.install else ""
+        raise ProbeFaultError(
+            error.fault,
+            error.what,
+            where=error.where,
+            next_step=f"Choose another tool with --runner, or: {tool.remedy}{command}",
+        ) from error
+
+
+def describe_tool(runner: str) -> str:
     """One line for the screen: which tool drives the probe and why, or that none works."""
     try:
         chosen = choose_tool(runner)
-    except ProbeFaultError as error:
-        reasons = error.where if runner == "auto" else f"{runner}: {error.what}"
+    except ProbeError as error:
+        reasons = error.where if runner == ANY_TOOL else f"{runner}: {error.what}"
         return f"none works ({reasons})"
     return f"{chosen.name} ({chosen.reason})"
-
-
-def listed_probes(chosen: ChosenTool, deadline: Deadline) -> tuple[str, ...]:
-    """Serial numbers of all attached J-Links, as this tool writes them.
-
-    Raises `ProbeFaultError`.
-    """
-    match chosen.name:
-        case "nrfutil":
-            return nrfutil.listed_probes(chosen.tool, deadline)
-        case "nrfjprog":
-            return nrfjprog.listed_probes(chosen.tool, deadline)
-        case "pynrfjprog":
-            return pynrfjprog.listed_probes(chosen.tool, deadline)
-        case _:
-            assert_never(chosen.name)
 
 
 def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:
@@ -129,44 +150,8 @@ def open_probe(chosen: ChosenTool, device_id: str | None, work_folder: Path, soc
         soc: of the kit.
 
     Raises:
-        ProbeFaultError: see `pick_probe`, or the tool cannot list.
+        ProbeError: see `pick_probe`, or the tool cannot list.
     """
-    listed = listed_probes(chosen, Deadline.after(_CHECK_S))
+    listed = chosen.found.list_probes(Deadline.after(_CHECK_S))
     serial_number = pick_probe(listed, device_id, where=f"J-Links that {chosen.name} lists")
-    match chosen.name:
-        case "nrfutil":
-            return nrfutil.NrfutilProbe(chosen.tool, serial_number, work_folder, soc)
-        case "nrfjprog":
-            return nrfjprog.NrfjprogProbe(chosen.tool, serial_number, work_folder, soc)
-        case "pynrfjprog":
-            return pynrfjprog.PynrfjprogProbe(chosen.tool, serial_number, work_folder, soc)
-        case _:
-            assert_never(chosen.name)
-
-
-def _working_tool(name: ToolName) -> tuple[Tool, str]:
-    deadline = Deadline.after(_CHECK_S)
-    match name:
-        case "nrfutil":
-            tool = Tool(name, (_program(name), "--json", "device"))
-            return tool, f"nrfutil device {nrfutil.tool_version(tool, deadline)}"
-        case "nrfjprog":
-            tool = Tool(name, (_program(name),))
-            return tool, nrfjprog.tool_version(tool, deadline)
-        case "pynrfjprog":
-            if importlib.util.find_spec(name) is None:
-                raise ProbeFaultError(
-                    ProbeFault.TOOL_MISSING,
-                    "the package is not installed",
-                    where=f"the environment of {sys.executable}",
-                )
-            return Tool(name, (sys.executable, "-m", _PYNRFJPROG_CALL)), "the package is installed"
-        case _:
-            assert_never(name)
-
-
-def _program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise ProbeFaultError(ProbeFault.TOOL_MISSING, "not on the PATH", where=name)
-    return path
+    return chosen.found.open_probe(serial_number, work_folder, soc)

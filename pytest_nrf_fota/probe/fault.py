@@ -39,11 +39,15 @@ class ProbeFault(Enum):
 
 
 class ProbeFaultError(ProbeError):
-    """The probe's tool failed; `fault` says how, the message what to do."""
+    """The probe's tool failed; `fault` says how, the message what to do.
 
-    def __init__(self, fault: ProbeFault, what: str, *, where: str) -> None:
+    Args:
+        next_step: where it is another than the fault's remedy.
+    """
+
+    def __init__(self, fault: ProbeFault, what: str, *, where: str, next_step: str = "") -> None:
         self.fault = fault
-        super().__init__(what, where=where, next_step=remedy(fault))
+        super().__init__(what, where=where, next_step=next_step or remedy(fault))
 
 
 def remedy(fault: ProbeFault) -> str:

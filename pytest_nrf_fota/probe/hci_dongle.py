@@ -7,18 +7,18 @@ Nordic's kits. Never run on hardware: docs/hardware.md.
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import get_args
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.boards.board import ProbeRunner
+from pytest_nrf_fota.boards.traits import ANY_TOOL
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import InputError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex
-from pytest_nrf_fota.probe.choose import ChosenTool, choose_tool
+from pytest_nrf_fota.probe.choose import probe_tools
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
-from pytest_nrf_fota.probe.nrfutil import read_answer
+from pytest_nrf_fota.probe.nrfutil import NRFUTIL, device_command, read_answer
+from pytest_nrf_fota.probe.tool import ThisMachine
 from pytest_nrf_fota.wires.probe import Core, Probe, ResetKind
 
 DONGLE_APPLICATION_START = 0x1000
@@ -48,13 +48,13 @@ class HciTarget(Enum):
                 assert_never(self)
 
     @property
-    def runners(self) -> tuple[ProbeRunner, ...]:
+    def runners(self) -> tuple[str, ...]:
         """Tools that can flash it here, as `--runner` names them."""
         match self:
             case HciTarget.NRF5340DK:
-                return get_args(ProbeRunner)
+                return (ANY_TOOL, *probe_tools())
             case HciTarget.NRF52840DK | HciTarget.NRF52DK | HciTarget.NRF52840DONGLE:
-                return ("auto", "nrfutil")
+                return (ANY_TOOL, "nrfutil")
             case _:
                 assert_never(self)
 
@@ -110,7 +110,7 @@ def packaged_firmware(target: HciTarget, variant: str) -> HciFirmware:
     return HciFirmware(module.HEX_PATH, title)
 
 
-def require_runner(target: HciTarget, runner: ProbeRunner) -> None:
+def require_runner(target: HciTarget, runner: str) -> None:
     """Raise `InputError` where this tool cannot flash that target here."""
     if runner not in target.runners:
         raise InputError(
@@ -120,14 +120,15 @@ def require_runner(target: HciTarget, runner: ProbeRunner) -> None:
         )
 
 
-def nrfutil_for_nrf52() -> ChosenTool:
+def nrfutil_for_nrf52(deadline: Deadline) -> Tool:
     """`nrfutil device`, the one tool that flashes an nRF52 kit here.
 
     Raises:
         ProbeError: it does not work; where it is missing, the message offers no other tool.
     """
     try:
-        return choose_tool("nrfutil")
+        NRFUTIL.find(ThisMachine(), deadline)
+        return device_command(ThisMachine())
     except ProbeFaultError as error:
         if error.fault is not ProbeFault.TOOL_MISSING:
             raise

@@ -7,6 +7,7 @@ codes", and nrfjprog.h of version 10.19. Never run on a kit: docs/hardware.md.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,6 +18,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.hex_parts import split_by_core
+from pytest_nrf_fota.probe.tool import FoundTool, Machine, ProbeTool, program
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 EXIT_CODES: Mapping[int, tuple[str, ProbeFault]] = MappingProxyType(
@@ -235,3 +237,23 @@ def tool_version(tool: Tool, deadline: Deadline) -> str:
     """The version of nrfjprog and of the J-Link library. Raises `ProbeFaultError`."""
     result = require_success(tool.run(("--version",), deadline))
     return ", ".join(line.strip() for line in result.stdout.splitlines() if "version" in line)
+
+
+def find(machine: Machine, deadline: Deadline) -> FoundTool:
+    """nrfjprog. Raises `ProbeFaultError`."""
+    path = str(program(machine, "nrfjprog"))
+    tool = Tool("nrfjprog", (path,))
+    return FoundTool(
+        version=tool_version(tool, deadline) or "nrfjprog",
+        place=path,
+        list_probes=partial(listed_probes, tool),
+        open_probe=partial(NrfjprogProbe, tool),
+    )
+
+
+NRFJPROG = ProbeTool(
+    "nrfjprog",
+    find,
+    remedy="Install nRF Command Line Tools, from Nordic's download page.",
+    install="sudo apt install ./nrf-command-line-tools_*_amd64.deb",
+)

@@ -10,6 +10,7 @@ docs/hardware.md.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.hex_parts import split_by_core
+from pytest_nrf_fota.probe.tool import FoundTool, Machine, ProbeTool, program
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 # Error codes in a failed task (sdk-zephyr scripts/west_commands/runners/nrf_common.py).
@@ -278,3 +280,27 @@ def tool_version(tool: Tool, deadline: Deadline) -> str:
         if isinstance(data, dict) and isinstance(data.get("data"), dict):
             return str(data["data"].get("version", "unknown version"))
     return "unknown version"
+
+
+def device_command(machine: Machine) -> Tool:
+    """`nrfutil device`, whether it works or not. Raises `ProbeFaultError` without nrfutil."""
+    return Tool("nrfutil", (str(program(machine, "nrfutil")), "--json", "device"))
+
+
+def find(machine: Machine, deadline: Deadline) -> FoundTool:
+    """nrfutil with its command `device`. Raises `ProbeFaultError`."""
+    tool = device_command(machine)
+    return FoundTool(
+        version=f"nrfutil device {tool_version(tool, deadline)}",
+        place=str(program(machine, "nrfutil")),
+        list_probes=partial(listed_probes, tool),
+        open_probe=partial(NrfutilProbe, tool),
+    )
+
+
+NRFUTIL = ProbeTool(
+    "nrfutil",
+    find,
+    remedy="Get nRF Util from Nordic's download page onto the PATH, then its command `device`.",
+    install="nrfutil install device",
+)

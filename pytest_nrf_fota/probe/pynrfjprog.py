@@ -4,7 +4,9 @@ The package is licensed for use with Nordic chips only: it is an extra (`[nrfjpr
 `pynrfjprog_call.py` alone, in that process. Never run on a kit: docs/hardware.md.
 """
 
+import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,10 +14,12 @@ from pydantic import ValidationError
 
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.probe import pynrfjprog_call
 from pytest_nrf_fota.probe.command import CommandResult, Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
 from pytest_nrf_fota.probe.hex_parts import split_by_core
 from pytest_nrf_fota.probe.pynrfjprog_call import ANSWER_MARK, Answer, Request
+from pytest_nrf_fota.probe.tool import FoundTool, Machine, ProbeTool
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
 
 # Names of NrfjprogdllErr (pynrfjprog 10.24.2, APIError.py).
@@ -188,3 +192,30 @@ class PynrfjprogProbe:
 
 def _ask(tool: Tool, request: Request, deadline: Deadline) -> Answer:
     return read_answer(tool.run((request.model_dump_json(exclude_defaults=True),), deadline))
+
+
+def find(machine: Machine, deadline: Deadline) -> FoundTool:
+    """The package, which is not started for that. Raises `ProbeFaultError`."""
+    del deadline
+    version = machine.package_version("pynrfjprog")
+    if version is None:
+        raise ProbeFaultError(
+            ProbeFault.TOOL_MISSING,
+            "the package is not installed",
+            where=f"the environment of {sys.executable}",
+        )
+    tool = Tool("pynrfjprog", (sys.executable, "-m", pynrfjprog_call.__name__))
+    return FoundTool(
+        version=f"pynrfjprog {version}",
+        place="Python package",
+        list_probes=partial(listed_probes, tool),
+        open_probe=partial(PynrfjprogProbe, tool),
+    )
+
+
+PYNRFJPROG = ProbeTool(
+    "pynrfjprog",
+    find,
+    remedy="Install the package.",
+    install="pip install 'pynrfjprog>=10.24'",
+)

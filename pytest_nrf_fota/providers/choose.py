@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from typing_extensions import assert_never
-
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.providers.provider import Unit
+from pytest_nrf_fota.boards.traits import PROVIDERS_HOOK
+from pytest_nrf_fota.extensions import registered_one
+from pytest_nrf_fota.providers.provider import Provider, Unit, Wanted
 from pytest_nrf_fota.smp.host_radio import HostRadio, host_radio
 
 
@@ -31,33 +31,5 @@ def take_unit(
     """
     if radio is None and board.radio.host is not None:
         radio = host_radio(board.radio.host)
-    match board.provider:
-        case "sim":
-            from pytest_nrf_fota.providers.sim import SimUnit
-
-            return SimUnit(board, f"{board.name}-{worker}", log_folder, radio)
-        case "qemu":
-            from pytest_nrf_fota.probe.qemu import QemuFlash
-            from pytest_nrf_fota.providers.qemu import QemuMachine, QemuUnit
-
-            assert board.qemu is not None
-            machine = QemuMachine(
-                machine=board.qemu.machine,
-                cpu=board.qemu.cpu,
-                flash=tuple(QemuFlash(r.start, r.size, r.page_size) for r in board.memory),
-                baudrate=board.console.baudrate,
-                log_uart=board.qemu.log_uart,
-                smp_uart=board.qemu.smp_uart,
-                smp_line_buffers=board.qemu.smp_line_buffers,
-            )
-            return QemuUnit(f"{board.name}-{worker}", machine, log_folder)
-        case "native_sim":
-            from pytest_nrf_fota.providers.native_sim import NativeSimUnit
-
-            return NativeSimUnit(board, f"{board.name}-{worker}", log_folder)
-        case "usb":
-            from pytest_nrf_fota.providers.usb import find_kit
-
-            return find_kit(board, log_folder, device_id, radio)
-        case _:
-            assert_never(board.provider)
+    provider = registered_one(PROVIDERS_HOOK, Provider, board.provider)
+    return provider.take(Wanted(board, f"{board.name}-{worker}", log_folder, device_id, radio))

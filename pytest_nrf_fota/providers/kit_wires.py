@@ -3,14 +3,16 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.console.port_holder import require_free
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom, plain_serial_number
@@ -24,11 +26,11 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.recorder import FlightRecorder
-from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, open_radio
+from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio
 from pytest_nrf_fota.smp.pairing import HostPairing
-from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
+from pytest_nrf_fota.smp.serial_over_console import SmpFrameRouter
+from pytest_nrf_fota.smp.transport import Reach, open_transport
 from pytest_nrf_fota.wires.probe import Probe
-from pytest_nrf_fota.wires.radio import Radio
 
 if TYPE_CHECKING:
     from bumble.keys import KeyStore
@@ -112,7 +114,7 @@ class KitWires:
             memory=self._memory,
         )
         frames = SmpFrameRouter()
-        shares_console = self._board.radio.kind == "serial_over_console"
+        shares_console = self._board.reached_by.needs is Interface.CONSOLE
         with contextlib.ExitStack() as opened:
             console = self._console(
                 choice.application,
@@ -130,22 +132,22 @@ class KitWires:
                     self._smp_vcom, "uart_smp.log", recorder, on_smp_frame=frames.deliver
                 )
                 opened.callback(smp_port.close)
-            smp_console = smp_port or console
-            radio: Radio
-            if shares_console or smp_port is not None:
-                radio = ConsoleSmpRadio(
-                    smp_console, frames, recorder=recorder, has_own_port=smp_port is not None
-                )
-            else:
-                radio = open_radio(
-                    self._radio, mtu=self._board.radio.mtu, pairing=self._pairing(console)
-                )
+            reach = Reach(
+                self._board,
+                console,
+                recorder,
+                frames,
+                smp_port=smp_port,
+                host_radio=self._radio,
+                pairing=partial(self._pairing, console),
+            )
+            transport = open_transport(reach)
             wires = Wires(
                 probe,
                 console,
-                radio,
+                transport.radio,
                 smp_port=smp_port,
-                smp_address=(lambda: smp_console.port) if shares_console or smp_port else None,
+                smp_address=transport.address,
                 network_console=network,
             )
             opened.pop_all()
@@ -218,4 +220,4 @@ def _divided(kit: AttachedKit, smp_vcom: int | None) -> tuple[AttachedKit, Vcom 
 
 
 def _text(console: Console) -> str:
-    return console.text_since(LogMark(0))
+    return console.text_since(LogPosition(0))

@@ -13,12 +13,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
 from pytest_nrf_fota import guard
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.traits import Interface
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import NotSeenError, ProbeError, RigError
@@ -29,21 +30,15 @@ from pytest_nrf_fota.providers.programs_32_bit import LOADER, PACKAGES, lack_for
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.pty_pair import PtyPair
 from pytest_nrf_fota.record.recorder import FlightRecorder
-from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
-from pytest_nrf_fota.wires.radio import Radio
-
-if TYPE_CHECKING:
-    from smpclient.transport import SMPTransport
-
-UDP_HOST = "127.0.0.1"
-UDP_PORT = 1337
-"""Fixed in the program: `udp_port` in manifest.json of smpclient's source distribution."""
+from pytest_nrf_fota.smp.packaged_transports import UDP_PORT
+from pytest_nrf_fota.smp.serial_over_console import SmpFrameRouter
+from pytest_nrf_fota.smp.transport import Reach, open_transport
 
 FLASH_FILE = "flash.bin"
 """The program's default, in the folder where it runs."""
 
 _SMP_PTY = re.compile(rb"uart connected to pseudotty: (\S+)\n")
-_BANNER = b"*** Booting "
+_BANNER = LINES["banner"].anchors[0].encode()
 _RESET_STATUS = 1
 _PTY_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = guard.TERMINATE_GRACE_S + 3.0
@@ -79,7 +74,9 @@ class NativeSimUnit:
         self._work_directory = work_directory
         self._program = native_sim_program(_variant_of(board))
         self._process: NativeSimProcess | None = None
-        self._udp_claim = _claim_udp_port(name) if board.radio.kind == "udp" else None
+        self._udp_claim = (
+            _claim_udp_port(name) if board.reached_by.needs is Interface.NETWORK else None
+        )
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open the wires; nothing runs before the probe's first `reset`.
@@ -87,6 +84,7 @@ class NativeSimUnit:
         Raises:
             ConsoleLostError: the console's pty cannot be opened.
         """
+        needs = self._board.reached_by.needs
         if self._process is not None and self._process.is_lost:
             self._process.close()
             self._process = None
@@ -96,7 +94,7 @@ class NativeSimUnit:
                 self.name,
                 self._program,
                 self._work_directory,
-                joins_uart=self._board.radio.kind == "serial_over_console",
+                joins_uart=needs is Interface.CONSOLE,
             )
         process = self._process
         frames = SmpFrameRouter()
@@ -109,22 +107,15 @@ class NativeSimUnit:
         )
         probe = NativeSimProbe(process, self.name, self._work_directory / FLASH_FILE)
         recording = RecordingProbe(probe, recorder)
-        match self._board.radio.kind:
-            case "serial_over_console":
-                radio: Radio = ConsoleSmpRadio(console, frames, recorder=recorder)
-                return Wires(recording, console, radio, smp_address=lambda: console.port)
-            case "serial":
-                return Wires(recording, console, PtyRadio(), smp_address=process.smp_port)
-            case "udp":
-                return Wires(recording, console, UdpRadio(), smp_address=lambda: UDP_HOST)
-            case "ble":
-                raise RigError(
-                    "A native_sim program has no Bluetooth.",
-                    where=f"radio.kind in the board file of {self._board.name}",
-                    next_step="Use serial, serial_over_console or udp.",
-                )
-            case _:
-                assert_never(self._board.radio.kind)
+        reach = Reach(
+            self._board,
+            console,
+            recorder,
+            frames,
+            smp_port_name=process.smp_port if needs is Interface.SMP_PORT else None,
+        )
+        transport = open_transport(reach)
+        return Wires(recording, console, transport.radio, smp_address=transport.address)
 
     def release(self) -> None:
         """End the program. Never raises."""
@@ -133,41 +124,6 @@ class NativeSimUnit:
             process.close()
         if self._udp_claim is not None:
             self._udp_claim.close()
-
-
-class PtyRadio:
-    """The `Radio` of a program whose SMP is on its own pty: smpclient's serial transport."""
-
-    @property
-    def description(self) -> str:
-        """What carries SMP to this unit."""
-        return "serial SMP on the program's pty"
-
-    def transport(self) -> "SMPTransport":
-        """A fresh, unconnected transport."""
-        from smpclient.transport.serial import BufferParams, SMPSerialTransport
-
-        from pytest_nrf_fota.smp.serial_over_console import (
-            DEFAULT_LINE_BUFFERS,
-            DEFAULT_LINE_LENGTH_BYTES,
-        )
-
-        return SMPSerialTransport(BufferParams(DEFAULT_LINE_LENGTH_BYTES, DEFAULT_LINE_BUFFERS))
-
-
-class UdpRadio:
-    """The `Radio` of a program that serves SMP over UDP."""
-
-    @property
-    def description(self) -> str:
-        """What carries SMP to this unit."""
-        return f"SMP over UDP, port {UDP_PORT}"
-
-    def transport(self) -> "SMPTransport":
-        """A fresh, unconnected transport."""
-        from smpclient.transport.udp import SMPUDPTransport
-
-        return SMPUDPTransport()
 
 
 class NativeSimProcess:

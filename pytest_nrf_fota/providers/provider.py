@@ -1,14 +1,21 @@
-"""What a provider gives: a unit, and the three wires to it."""
+"""A provider, and what it gives: a unit, and the three wires to it. See docs/extending.md."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.record.recorder import FlightRecorder
-from pytest_nrf_fota.wires.faults import Faults
-from pytest_nrf_fota.wires.probe import Probe
-from pytest_nrf_fota.wires.radio import Radio
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.traits import ProviderTraits
+
+if TYPE_CHECKING:
+    # Board files are checked against providers; a command that reads one opens no console.
+    from pytest_nrf_fota.console.console import Console
+    from pytest_nrf_fota.record.recorder import FlightRecorder
+    from pytest_nrf_fota.smp.host_radio import HostRadio
+    from pytest_nrf_fota.wires.faults import Faults
+    from pytest_nrf_fota.wires.probe import Probe
+    from pytest_nrf_fota.wires.radio import Radio
 
 
 @dataclass(frozen=True)
@@ -21,13 +28,13 @@ class Wires:
     network core's UART, on boards where it has one; `faults` is there where faults can be injected.
     """
 
-    probe: Probe
-    console: Console
-    radio: Radio
-    smp_port: Console | None = None
+    probe: "Probe"
+    console: "Console"
+    radio: "Radio"
+    smp_port: "Console | None" = None
     smp_address: Callable[[], str] | None = None
-    network_console: Console | None = None
-    faults: Faults | None = None
+    network_console: "Console | None" = None
+    faults: "Faults | None" = None
 
     def close(self) -> None:
         """Close all of them. Never raises."""
@@ -46,8 +53,38 @@ class Unit(Protocol):
     def name(self) -> str:
         """What people call it: a J-Link serial number, `nrf5340dk_sim-0`, ..."""
 
-    def open_wires(self, recorder: FlightRecorder) -> Wires:
+    def open_wires(self, recorder: "FlightRecorder") -> Wires:
         """Open the three wires. Raises `RigError` if one of them cannot be opened."""
 
     def release(self) -> None:
         """Give the unit back; what the provider started is gone afterwards. Never raises."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which unit is wanted.
+
+    Args:
+        board: the board type; `board.extension` has what a provider of another package reads.
+        unit_name: a name that no other xdist worker uses.
+        log_folder: gets the unit's logs.
+        device_id: what was given as `--device-id`.
+        radio: what was given as `--radio`, or in the board file.
+    """
+
+    board: BoardType
+    unit_name: str
+    log_folder: Path
+    device_id: str | None
+    radio: "HostRadio | None"
+
+
+@dataclass(frozen=True)
+class Provider(ProviderTraits):
+    """Who gives boards.
+
+    Args:
+        take: takes one for this session. Raises `RigError` where there is none.
+    """
+
+    take: Callable[[Wanted], Unit] = field(kw_only=True)

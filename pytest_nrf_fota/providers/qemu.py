@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_nrf_fota import guard
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ProbeError, RigError
@@ -28,6 +29,7 @@ from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.pty_pair import PtyPair
 from pytest_nrf_fota.providers.qemu_faults import QemuFaults
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.smp.transport import Reach, open_transport
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.probe.qmp import QmpMonitor
@@ -69,12 +71,16 @@ class QemuUnit:
     reset.
 
     Args:
+        board: the board type.
         name: what people call the unit.
         machine: what QEMU emulates.
         work_directory: gets `qemu.log` (QEMU's own output) and `uart.log` (the raw UART).
     """
 
-    def __init__(self, name: str, machine: QemuMachine, work_directory: Path) -> None:
+    def __init__(
+        self, board: BoardType, name: str, machine: QemuMachine, work_directory: Path
+    ) -> None:
+        self._board = board
         self._name = name
         self._machine = machine
         self._work_directory = work_directory
@@ -93,7 +99,7 @@ class QemuUnit:
             ConsoleLostError: the UART's pty cannot be opened.
         """
         from pytest_nrf_fota.probe.qemu import QemuProbe
-        from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
+        from pytest_nrf_fota.smp.serial_over_console import SmpFrameRouter
 
         if self._process is not None and not self._process.alive:
             self.release()
@@ -131,21 +137,22 @@ class QemuUnit:
             flash=self._machine.flash,
             discard_unsent_input=process.discard_unsent_uart_input,
         )
-        radio = ConsoleSmpRadio(
-            smp_port or console,
+        reach = Reach(
+            self._board,
+            console,
+            recorder,
             frames,
+            smp_port=smp_port,
             line_length_bytes=self._machine.smp_line_length_bytes,
             line_buffers=self._machine.smp_line_buffers,
-            recorder=recorder,
-            has_own_port=smp_port is not None,
         )
-        smp_console = smp_port or console
+        transport = open_transport(reach)
         return Wires(
             probe=RecordingProbe(probe, recorder),
             console=console,
-            radio=radio,
+            radio=transport.radio,
             smp_port=smp_port,
-            smp_address=lambda: smp_console.port,
+            smp_address=transport.address,
             faults=QemuFaults(probe, recorder),
         )
 

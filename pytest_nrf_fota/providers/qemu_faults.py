@@ -3,7 +3,7 @@
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.probe.qemu import QemuProbe
-from pytest_nrf_fota.record.events import Mark
+from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 # NVMC.ERASEPAGE of the micro:bit's nRF51.
@@ -16,7 +16,7 @@ class QemuFaults:
 
     Args:
         probe: the machine's.
-        recorder: gets a mark for each fault.
+        recorder: gets each fault.
     """
 
     def __init__(self, probe: QemuProbe, recorder: FlightRecorder) -> None:
@@ -28,7 +28,7 @@ class QemuFaults:
 
         Raises `NotSeenError` where it erases fewer.
         """
-        self._recorder.record(Mark(name=f"fault: reset again at erase {number}"))
+        self._recorder.record(Moment(name=f"fault: reset again at erase {number}"))
         deadline = Deadline.after(_TIME_LIMIT_S)
         self._probe.reset_again_at_write(ERASE_REGISTER, number, deadline)
 
@@ -75,6 +75,10 @@ class QemuFaults:
     def plug_in_console(self) -> None:
         """Not here."""
         raise _not_on_qemu("lose its console")
+
+    def waiting(self) -> tuple[str, ...]:
+        """None waits: `reset_again_at_erase` returns when it has struck."""
+        return ()
 
     def end(self) -> None:
         """Nothing lasts here."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.soc import Soc
+from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.deadline import Deadline
@@ -27,11 +29,11 @@ from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl, KitRefusedError, KitUnreachableError
 from pytest_nrf_fota.sim.control import Addresses
 from pytest_nrf_fota.sim.slot_map import slot_map_of
-from pytest_nrf_fota.smp.host_radio import HciController, HostRadio, open_radio
+from pytest_nrf_fota.smp.host_radio import HciController, HostRadio
 from pytest_nrf_fota.smp.pairing import HostPairing
-from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
+from pytest_nrf_fota.smp.serial_over_console import SmpFrameRouter
+from pytest_nrf_fota.smp.transport import Reach, open_transport
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
-from pytest_nrf_fota.wires.radio import Radio
 
 if TYPE_CHECKING:
     from bumble.keys import KeyStore
@@ -178,7 +180,7 @@ class SimUnit:
             ) from error
         probe = RecordingProbe(SimProbe(control, self.name, self._board.soc), recorder)
         frames = SmpFrameRouter()
-        shares_console = self._board.radio.kind == "serial_over_console"
+        needs = self._board.reached_by.needs
         try:
             console = Console(
                 self._running.app_uart,
@@ -186,7 +188,7 @@ class SimUnit:
                 raw_log_path=self._log_folder / "uart.log",
                 recorder=recorder,
                 reopen_timeout_s=self._board.console.reopen_s,
-                on_smp_frame=frames.deliver if shares_console else None,
+                on_smp_frame=frames.deliver if needs is Interface.CONSOLE else None,
             )
         except BaseException:
             probe.close()
@@ -198,7 +200,7 @@ class SimUnit:
             probe.close()
             raise
         smp_port: Console | None = None
-        if self._board.radio.kind == "serial":
+        if needs is Interface.SMP_PORT:
             try:
                 smp_port = self._open_smp_port(frames, recorder)
             except BaseException:
@@ -207,24 +209,22 @@ class SimUnit:
                 console.close()
                 probe.close()
                 raise
-        smp_console = smp_port or console
-        radio: Radio
-        if shares_console or smp_port is not None:
-            radio = ConsoleSmpRadio(
-                smp_console, frames, recorder=recorder, has_own_port=smp_port is not None
-            )
-        else:
-            radio = open_radio(
-                self._radio or HciController(self._running.hci),
-                mtu=self._board.radio.mtu,
-                pairing=self._pairing(console),
-            )
+        reach = Reach(
+            self._board,
+            console,
+            recorder,
+            frames,
+            smp_port=smp_port,
+            host_radio=self._radio or HciController(self._running.hci),
+            pairing=partial(self._pairing, console),
+        )
+        transport = open_transport(reach)
         return Wires(
             probe,
             console,
-            radio,
+            transport.radio,
             smp_port=smp_port,
-            smp_address=(lambda: smp_console.port) if shares_console or smp_port else None,
+            smp_address=transport.address,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
         )

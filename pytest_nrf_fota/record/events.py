@@ -109,10 +109,10 @@ class SmpMessage(_Event):
     payload: dict[str, JsonValue]
 
 
-class Mark(_Event):
-    """A moment that something else refers to."""
+class Moment(_Event):
+    """A moment with a name: what a test or a fault does next."""
 
-    kind: Literal["mark"] = "mark"
+    kind: Literal["moment"] = "moment"
     name: str
 
 
@@ -154,7 +154,7 @@ class PreflightDone(_Event):
     Args:
         answer: `none` where there was no preflight, `failed` where it broke: `reason` says why.
         reason, remedy: why the update would not run, and what to do.
-        boots: one line for each: the board as it was, then those after the mark.
+        boots: one line for each: the board as it was, then those with the image pending.
         duration_s: what it cost.
     """
 
@@ -198,7 +198,7 @@ Event = Annotated[
     | ConsoleState
     | RadioState
     | SmpMessage
-    | Mark
+    | Moment
     | VerdictReached
     | PreflightDone
     | FailureExplained

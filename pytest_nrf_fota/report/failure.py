@@ -9,7 +9,13 @@ import pytest
 from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
 
 import pytest_nrf_fota
-from pytest_nrf_fota.errors import FotaError, InputError, LineNotSeenError, RigError
+from pytest_nrf_fota.errors import (
+    FaultNotStruckError,
+    FotaError,
+    InputError,
+    LineNotSeenError,
+    RigError,
+)
 from pytest_nrf_fota.record.events import ConsoleState, FailureExplained, UartLine
 from pytest_nrf_fota.record.recorder import read_recording
 from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError
@@ -19,8 +25,13 @@ _PACKAGE = Path(pytest_nrf_fota.__file__).parent
 _FUNCTOOLS = Path(functools.__file__)
 
 
+def is_no_result(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether the test says nothing about the firmware: an ERROR, neither passed nor failed."""
+    return isinstance(excinfo.value, RigError | FaultNotStruckError)
+
+
 def is_rig_error(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Whether the rig broke, so that the test's outcome says nothing about the firmware."""
+    """Whether the rig broke."""
     return isinstance(excinfo.value, RigError)
 
 

@@ -1,6 +1,7 @@
 """The application is replaced over the air; runs on any board, whatever its wires are made of.
 
-Each upgrade is judged by what the UART says after the mark, by the image list, and by the flash.
+Each upgrade is judged by what the UART says once the image is pending, by the image list, and by
+the flash.
 """
 
 import re
@@ -8,15 +9,18 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.log import LogMark
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError
+from pytest_nrf_fota import (
+    BoardError,
+    Dut,
+    FirmwareSource,
+    ImageState,
+    LogPosition,
+    Outcome,
+    Upgrade,
+    Variant,
+    assert_upgraded,
+)
 from pytest_nrf_fota.firmware.damage import lose_magic
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 pytestmark = pytest.mark.needs("image_group")
 
@@ -36,7 +40,7 @@ def test_app_upgrade_confirm(dut: Dut, firmware: FirmwareSource) -> None:
     all three wires after another reset, which would have reverted it.
     """
     dut.prepare(firmware.baseline)
-    since = dut.mark("a trial that is confirmed")
+    since = dut.position("a trial that is confirmed")
     upgrade = dut.start_upgrade(firmware.app_update)
     _send(dut, upgrade)
     verdict = upgrade.verdict()
@@ -56,7 +60,7 @@ def test_app_upgrade_revert(dut: Dut, firmware: FirmwareSource) -> None:
     Evidence: it ran on the trial boot; then MCUboot's swap back, and the old one on all wires.
     """
     dut.prepare(firmware.baseline)
-    since = dut.mark("a trial that nobody confirms")
+    since = dut.position("a trial that nobody confirms")
     upgrade = dut.start_upgrade(firmware.app_update)
     _send(dut, upgrade)
     assert_upgraded(upgrade.verdict())
@@ -69,16 +73,16 @@ def test_app_upgrade_revert(dut: Dut, firmware: FirmwareSource) -> None:
 
 @pytest.mark.needs("revert")
 def test_app_upgrade_permanent(dut: Dut, firmware: FirmwareSource) -> None:
-    """An application that is marked for good needs no confirmation.
+    """An application that is set pending permanently needs no confirmation.
 
     Evidence: MCUboot's own `Swap type: perm`, `confirmed` in the image list though nobody confirmed
     it, and the new application on all three wires after another reset.
     """
     dut.prepare(firmware.baseline)
-    since = dut.mark("no trial")
+    since = dut.position("no trial")
     upgrade = dut.start_upgrade(firmware.app_update)
     upgrade.upload()
-    upgrade.mark(for_good=True)
+    upgrade.set_pending(permanent=True)
     upgrade.reset()
     assert _running(dut).confirmed
     dut.reset()
@@ -87,7 +91,7 @@ def test_app_upgrade_permanent(dut: Dut, firmware: FirmwareSource) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.needs("image_marking")
+@pytest.mark.needs("set_pending")
 def test_app_upgrade_repeated_10_times(dut: Dut, firmware: FirmwareSource) -> None:
     """Ten upgrades one after the other, to and fro between two applications, without a recover.
 
@@ -99,7 +103,7 @@ def test_app_upgrade_repeated_10_times(dut: Dut, firmware: FirmwareSource) -> No
         assert_upgraded(dut.upgrade(packages[number % 2]))
 
 
-@pytest.mark.needs("image_marking")
+@pytest.mark.needs("set_pending")
 def test_app_upgrade_same_version(dut: Dut, firmware: FirmwareSource) -> None:
     """Another build of the same version replaces the old one: the version is not what counts.
 
@@ -125,9 +129,9 @@ def test_app_upgrade_same_version(dut: Dut, firmware: FirmwareSource) -> None:
     ],
 )
 def test_app_upgrade_bad_signature(dut: Dut, firmware: FirmwareSource, variant: Variant) -> None:
-    """An image that is not what its builder signed is uploaded, marked, and refused by MCUboot.
+    """An image that is not what its builder signed becomes pending, and MCUboot refuses it.
 
-    Evidence: MCUboot's refusal after the mark, and the old application on all three wires.
+    Evidence: MCUboot's refusal since it was pending, and the old application on all three wires.
     """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.variant(variant))
@@ -140,8 +144,8 @@ def test_app_upgrade_bad_signature(dut: Dut, firmware: FirmwareSource, variant: 
 def test_app_upgrade_downgrade_rejected(dut: Dut, firmware: FirmwareSource) -> None:
     """A MCUboot that knows no way back to lower versions refuses one that is signed rightly.
 
-    Evidence: MCUboot's line on it after the mark, or, where it runs the highest version whatever
-    is sent, the version that it took; the newer application on the wires.
+    Evidence: MCUboot's line on it since it was pending, or, where it runs the highest version
+    whatever is sent, the version that it took; the newer application on the wires.
     """
     dut.prepare(firmware.variant(Variant.BASELINE_NO_DOWNGRADE))
     assert_upgraded(dut.upgrade(firmware.app_update))
@@ -149,7 +153,7 @@ def test_app_upgrade_downgrade_rejected(dut: Dut, firmware: FirmwareSource) -> N
     _send(dut, upgrade)
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
-    why = OLDER_REFUSED if dut.board.boot.takes_marks else "takes the highest version"
+    why = OLDER_REFUSED if dut.board.boot.takes_pending_images else "takes the highest version"
     assert re.search(why, verdict.reason), str(verdict)
 
 
@@ -179,9 +183,9 @@ def test_app_upgrade_without_magic_rejected(dut: Dut, firmware: FirmwareSource) 
     _expect_unchanged(dut, upgrade)
 
 
-@pytest.mark.needs("image_marking")
-def test_app_upgrade_half_a_file_not_marked(dut: Dut, firmware: FirmwareSource) -> None:
-    """A file that ends in the middle of its payload is no image: the board cannot mark it.
+@pytest.mark.needs("set_pending")
+def test_app_upgrade_half_a_file_not_pending(dut: Dut, firmware: FirmwareSource) -> None:
+    """A file that ends in the middle of its payload is no image: the board cannot set it pending.
 
     Evidence: the half lies in the secondary slot (SWD), the server refuses its hash, MCUboot sees
     nothing to do.
@@ -194,26 +198,26 @@ def test_app_upgrade_half_a_file_not_marked(dut: Dut, firmware: FirmwareSource) 
     is_there = half in dut.read_memory(slot.address, slot.size)
     assert is_there, "the half does not lie in the secondary slot"
     with pytest.raises(BoardError, match="refused to test image"):
-        upgrade.mark(upgrade.file)
-    since = dut.mark("reset")
+        upgrade.set_pending(upgrade.file)
+    since = dut.position("reset")
     dut.reset()
     assert _swaps(dut, since) == [None]
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
-    assert "the image was not marked" in verdict.reason
+    assert "the image was not set pending" in verdict.reason
 
 
 def test_app_upgrade_without_reset_not_proven(dut: Dut, firmware: FirmwareSource) -> None:
-    """An image that is marked and never booted is no upgrade.
+    """An image that is set pending and never booted is no upgrade.
 
-    Evidence: no boot on the UART since the mark, every image of the package pending in the list,
+    Evidence: no boot on the UART since, every image of the package pending in the list,
     the old application in image list and flash.
     """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.app_update)
     _upload(dut, upgrade)
-    upgrade.mark()
-    if dut.board.boot.takes_marks:
+    upgrade.set_pending()
+    if dut.board.boot.takes_pending_images:
         waiting = {state.hash for state in dut.mcumgr.get_image_list() if state.pending}
         assert waiting == {file.image.hash for file in upgrade.files}
     verdict = upgrade.verdict()
@@ -233,25 +237,25 @@ def test_app_upgrade_build_time_changes(dut: Dut, firmware: FirmwareSource) -> N
     before = dut.last_boot().build_time
     if before is None:
         pytest.skip("the log of its boot shows no build time")
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     assert_upgraded(upgrade.verdict())
     assert dut.last_boot().build_time not in (None, before)
 
 
 def _upload(dut: Dut, upgrade: Upgrade) -> None:
-    """Where nothing is marked, only the list tells that the image is there."""
+    """Where nothing is set pending, only the list tells that the image is there."""
     upgrade.upload()
     assert upgrade.file.image.hash in [state.hash for state in dut.mcumgr.get_image_list()]
 
 
 def _send(dut: Dut, upgrade: Upgrade) -> None:
     _upload(dut, upgrade)
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
 
 
-def _swaps(dut: Dut, since: LogMark) -> list[str | None]:
+def _swaps(dut: Dut, since: LogPosition) -> list[str | None]:
     """What MCUboot did on each boot since then."""
     return [boot.swap_type for boot in dut.boots_since(since)]
 

@@ -2,11 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError
-from pytest_nrf_fota.verdict.evidence import assert_upgraded
+from pytest_nrf_fota import BoardError, Dut, FirmwareSource, Upgrade, assert_upgraded
 
 pytestmark = pytest.mark.needs("external_flash", "image_group")
 
@@ -20,7 +16,7 @@ def test_clean_up_by_shell(dut: Dut, firmware: FirmwareSource) -> None:
     Evidence: the memory itself, read over SWD before and after, and no boot in between.
     """
     upgrade = _with_dirty_flash(dut, firmware)
-    since = dut.mark("clean-up")
+    since = dut.position("clean-up")
     dut.erase_external_flash()
     _assert_erased(dut, upgrade)
     assert dut.boots_since(since) == ()
@@ -35,14 +31,14 @@ def test_clean_up_by_probe(dut: Dut, firmware: FirmwareSource) -> None:
     upgrade = _with_dirty_flash(dut, firmware)
     dut.erase_external_flash_by_probe()
     _assert_erased(dut, upgrade)
-    since = dut.mark("boot beside an erased flash")
+    since = dut.position("boot beside an erased flash")
     dut.reset()
     (boot,) = dut.boots_since(since)
     assert boot.reached_app
     assert not boot.wanted_swap
 
 
-@pytest.mark.needs("flash_shell", "image_marking")
+@pytest.mark.needs("flash_shell", "set_pending")
 def test_clean_up_refused_while_upload_runs(dut: Dut, firmware: FirmwareSource) -> None:
     """Erasing under an upload is refused with that reason, and the upload is none the worse.
 
@@ -61,7 +57,7 @@ def test_clean_up_refused_while_upload_runs(dut: Dut, firmware: FirmwareSource) 
 
     upgrade.upload(on_progress=erase)
     assert ["while an upload writes to it" in refusal for refusal in refusals] == [True]
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     assert_upgraded(upgrade.verdict())
     dut.erase_external_flash()

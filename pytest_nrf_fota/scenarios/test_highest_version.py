@@ -1,4 +1,4 @@
-"""Boards whose MCUboot runs the valid image of the highest version, and takes no marks.
+"""Boards whose MCUboot runs the valid image of the highest version, and takes no pending image.
 
 The update is put into the idle slot by the probe, where an upload is not what a test is about.
 """
@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
+from pytest_nrf_fota import BoardError, Dut, FirmwareSource, Outcome, Upgrade, assert_upgraded
 from pytest_nrf_fota.boards.board import Slot
-from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.firmware.damage import change_payload, lose_end_of_payload, lose_magic
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
-from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 pytestmark = pytest.mark.needs("highest_version")
 
@@ -30,7 +25,7 @@ def test_higher_version_in_the_idle_slot_runs(
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, upgrade.file.data, tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     assert_upgraded(upgrade.verdict())
     dut.reset()
@@ -49,7 +44,7 @@ def test_lower_version_in_the_idle_slot_does_not_run(
     baseline = dut.read_memory(slots.primary.address, slots.primary.size)
     _put(dut, slots.secondary, baseline, tmp_path)
     _put(dut, slots.primary, upgrade.file.data, tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     assert_upgraded(upgrade.verdict())
 
@@ -65,7 +60,7 @@ def test_damaged_higher_version_is_removed(
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, damage(upgrade.file.data), tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -82,14 +77,14 @@ def test_idle_slot_without_magic_is_not_even_tried(
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, lose_magic(upgrade.file.data), tmp_path)
-    upgrade.mark()
+    upgrade.set_pending()
     dut.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "it takes the highest version that is valid" in verdict.reason
 
 
-def test_marks_are_refused(dut: Dut, firmware: FirmwareSource) -> None:
+def test_set_pending_is_refused(dut: Dut, firmware: FirmwareSource) -> None:
     """Neither test nor confirm means anything to such a bootloader.
 
     Evidence: the SMP server's refusal of both, with its code.
@@ -110,4 +105,4 @@ def _prepared(dut: Dut, firmware: FirmwareSource) -> Upgrade:
 def _put(dut: Dut, slot: Slot, image: bytes, folder: Path) -> None:
     hex_file = folder / "image.hex"
     write_hex(hex_file, [Segment(slot.address, image)])
-    dut.probe.program(hex_file, Deadline.after(dut.board.timeouts.probe_s))
+    dut.program(hex_file)

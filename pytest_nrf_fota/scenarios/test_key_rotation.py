@@ -6,13 +6,8 @@ MCUboot brings a new key; NSIB holds its keys in OTP and gives up the lower ones
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota import Dut, FirmwareSource, Outcome, Variant, assert_upgraded
 from pytest_nrf_fota.firmware.provisioning import ProvisionedKey, parse_provisioning
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, assert_upgraded
 
 pytestmark = pytest.mark.needs("nsib", "mcuboot_update", "image_group", "signature")
 
@@ -45,11 +40,11 @@ def test_key_rotation_app_key_between_two_resets(dut: Dut, firmware: FirmwareSou
     dut.prepare(firmware.baseline)
     bootloader = dut.start_upgrade(firmware.variant(Variant.MCUBOOT_NEXT_APP_KEY))
     bootloader.upload()
-    bootloader.mark()
+    bootloader.set_pending()
     bootloader.reset()
     application = dut.start_upgrade(firmware.variant(Variant.APP_NEXT_KEY))
     application.upload()
-    application.mark()
+    application.set_pending()
     boot = application.reset()
     assert boot.nsib_slot == 1
     assert boot.swapped, boot.summary()
@@ -68,17 +63,16 @@ def test_key_rotation_app_key_in_one_step_stops_board(dut: Dut, firmware: Firmwa
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.variant(Variant.MCUBOOT_NEXT_APP_KEY))
     upgrade.upload()
-    upgrade.mark()
-    since = dut.mark("reset into a MCUboot with another key")
+    upgrade.set_pending()
+    since = dut.position("reset into a MCUboot with another key")
     if upgrade.expected_resets > 1:
         upgrade.reset()
-        since = dut.mark("second reset")
-        dut.probe.reset(dut.board.probe.reset, Deadline.after(dut.board.timeouts.probe_s))
+        since = dut.start_reset()
     else:
         dut.connect()
         dut.mcumgr.reset_device()
-    boot_s = Deadline.after(dut.board.timeouts.boot_s)
-    expect(dut.console, "Unable to find bootable image", since=since, deadline=boot_s)
+    boot_s = dut.board.timeouts.boot_s
+    dut.console.expect("Unable to find bootable image", since=since, within_s=boot_s)
     boot = dut.last_boot()
     assert boot.nsib_slot == 1
     assert any("Image in the primary slot is not valid!" in line for line in boot.refusals)
@@ -93,11 +87,11 @@ def test_key_rotation_nsib_key_revoked(dut: Dut, firmware: FirmwareSource) -> No
     """
     dut.prepare(firmware.variant(Variant.BASELINE_TWO_NSIB_KEYS))
     assert [key.invalidated for key in _nsib_keys(dut)] == [False, False]
-    since = dut.mark("MCUboot of the second key")
+    since = dut.position("MCUboot of the second key")
     assert_upgraded(dut.upgrade(firmware.variant(Variant.MCUBOOT_NEXT_NSIB_KEY)))
     assert "Invalidating key 0." in dut.console.text_since(since)
     assert [key.invalidated for key in _nsib_keys(dut)] == [True, False]
-    since = dut.mark("MCUboot of the first key")
+    since = dut.position("MCUboot of the first key")
     verdict = dut.upgrade(firmware.mcuboot_raised(2))
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "Public key didn't match" in verdict.reason
@@ -109,7 +103,7 @@ def _expect_refusal(dut: Dut, firmware: FirmwareSource, variant: Variant | None)
     """None stands for the update that is signed with today's key."""
     upgrade = dut.start_upgrade(firmware.variant(variant) if variant else firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)

@@ -1,7 +1,7 @@
 """MCUboot itself is replaced over the air, on boards where NSIB chooses between S0 and S1.
 
-Each upgrade is judged by NSIB's and MCUboot's lines after the mark, by the image list, and by the
-fw_info in both S slots, read over SWD.
+Each upgrade is judged by NSIB's and MCUboot's lines once the image is pending, by the image list,
+and by the fw_info in both S slots, read over SWD.
 """
 
 import re
@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.errors import BoardError
+from pytest_nrf_fota import (
+    BoardError,
+    Dut,
+    FirmwareSource,
+    Outcome,
+    UpgradeNotProvenError,
+    Variant,
+    assert_upgraded,
+)
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.provisioning import CounterArea, CounterKind, parse_provisioning
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, UpgradeNotProvenError, assert_upgraded
 
 pytestmark = pytest.mark.needs("nsib", "mcuboot_update")
 
@@ -71,7 +73,7 @@ def test_mcuboot_upgrade_needs_second_reset(dut: Dut, firmware: FirmwareSource) 
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -81,14 +83,14 @@ def test_mcuboot_upgrade_needs_second_reset(dut: Dut, firmware: FirmwareSource) 
 
 
 def test_mcuboot_upgrade_without_reset_not_proven(dut: Dut, firmware: FirmwareSource) -> None:
-    """An image that is marked and never booted is no upgrade.
+    """An image that is set pending and never booted is no upgrade.
 
-    Evidence: no boot on the UART since the mark, the update pending in the image list.
+    Evidence: no boot on the UART since, the update pending in the image list.
     """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     waiting = [state.hash for state in dut.mcumgr.get_image_list() if state.pending]
     assert waiting == [upgrade.file.image.hash]
     verdict = upgrade.verdict()
@@ -106,7 +108,7 @@ def test_mcuboot_upgrade_wrong_variant_cleaned(dut: Dut, firmware: FirmwareSourc
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     (file_for_running_slot,) = upgrade.other_files
     upgrade.upload(file_for_running_slot)
-    upgrade.mark(file_for_running_slot)
+    upgrade.set_pending(file_for_running_slot)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -126,7 +128,7 @@ def test_mcuboot_upgrade_wrong_variant_stays(dut: Dut, firmware: FirmwareSource)
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     (file_for_running_slot,) = upgrade.other_files
     upgrade.upload(file_for_running_slot)
-    upgrade.mark(file_for_running_slot)
+    upgrade.set_pending(file_for_running_slot)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -153,8 +155,8 @@ def test_mcuboot_upgrade_both_variants_sent(dut: Dut, firmware: FirmwareSource) 
         uploaded = [state.hash for state in dut.mcumgr.get_image_list() if state.slot == 1]
         assert uploaded == [file.image.hash]
     with pytest.raises(BoardError, match=r"EINVAL|HASH_NOT_FOUND"):
-        upgrade.mark(file_for_running_slot)
-    since = dut.mark("reset")
+        upgrade.set_pending(file_for_running_slot)
+    since = dut.position("reset")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
     verdict = upgrade.verdict()
@@ -201,7 +203,7 @@ def test_mcuboot_upgrade_package_version_not_newer(dut: Dut, firmware: FirmwareS
 def test_mcuboot_upgrade_unprovisioned_key_rejected(dut: Dut, firmware: FirmwareSource) -> None:
     """MCUboot copies what NSIB has no key for; NSIB refuses it for ever and starts the old one.
 
-    Evidence: NSIB's line on the key after the mark, the burnt fw_info in S1 over SWD.
+    Evidence: NSIB's line on the key, the burnt fw_info in S1 over SWD.
     """
     dut.prepare(firmware.baseline)
     verdict = dut.upgrade(firmware.variant(Variant.MCUBOOT_UNPROVISIONED_KEY))
@@ -214,10 +216,10 @@ def test_mcuboot_upgrade_unprovisioned_key_rejected(dut: Dut, firmware: Firmware
 def test_mcuboot_upgrade_tampered_burnt_by_nsib(dut: Dut, firmware: FirmwareSource) -> None:
     """A changed bit that MCUboot cannot see is seen by NSIB, which refuses the image for ever.
 
-    Evidence: NSIB's error of a wrong signature after the mark, the burnt fw_info in S1 over SWD.
+    Evidence: NSIB's error of a wrong signature, the burnt fw_info in S1 over SWD.
     """
     dut.prepare(firmware.baseline)
-    since = dut.mark("tampered MCUboot")
+    since = dut.position("tampered MCUboot")
     verdict = dut.upgrade(firmware.variant(Variant.MCUBOOT_TAMPERED))
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "permanently invalidating" in verdict.reason
@@ -235,7 +237,7 @@ def test_mcuboot_upgrade_then_app_upgrade(dut: Dut, firmware: FirmwareSource) ->
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))
     upgrade = dut.start_upgrade(firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     boot = upgrade.reset()
     assert_upgraded(upgrade.verdict())
     assert boot.nsib_slot == 1
@@ -249,7 +251,7 @@ def test_mcuboot_upgrade_counter_advances(dut: Dut, firmware: FirmwareSource) ->
     """
     boot = dut.prepare(firmware.baseline)
     assert _counter(dut).value >> 1 == boot.firmware_version
-    since = dut.mark("before the upgrade")
+    since = dut.position("before the upgrade")
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))
     new_version = dut.last_boot().firmware_version
     set_to = [boot.counter_set_to for boot in dut.boots_since(since)]
@@ -274,11 +276,10 @@ def test_mcuboot_upgrade_counter_blocks_downgrade(
     assert s1 is not None
     blank = tmp_path / "blank_s1.hex"
     write_hex(blank, [Segment(s1.address, b"\xff" * s1.size)])
-    dut.probe.program(blank, Deadline.after(dut.board.timeouts.probe_s))
-    since = dut.mark("only the old MCUboot is left")
-    dut.probe.reset(dut.board.probe.reset, Deadline.after(dut.board.timeouts.probe_s))
-    boot_s = Deadline.after(dut.board.timeouts.boot_s)
-    expect(dut.console, "No bootable image found", since=since, deadline=boot_s)
+    dut.program(blank)
+    since = dut.start_reset()
+    boot_s = dut.board.timeouts.boot_s
+    dut.console.expect("No bootable image found", since=since, within_s=boot_s)
     assert (
         f"Firmware version ({old_version}) is smaller than monotonic counter ({new_version})."
     ) in dut.console.text_since(since)

@@ -2,16 +2,13 @@
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, Says, assert_upgraded
+from pytest_nrf_fota import Dut, FirmwareSource, Outcome, Says, Variant, assert_upgraded
 
-pytestmark = pytest.mark.needs("netcore_slots", "image_marking")
+pytestmark = pytest.mark.needs("netcore_slots", "set_pending")
 
 
 def test_multi_image(dut: Dut, firmware: FirmwareSource) -> None:
-    """One package replaces both cores' firmware by one reset, the network core marked first.
+    """One package replaces both cores' firmware by one reset, the network core pending first.
 
     Evidence: both UARTs, the image list, the primary slot and the network core's flash over SWD.
     """
@@ -19,7 +16,7 @@ def test_multi_image(dut: Dut, firmware: FirmwareSource) -> None:
     upgrade = dut.start_upgrade(firmware.variant(Variant.APP_AND_NETWORK))
     assert [file.image_index for file in upgrade.files] == [1, 0]
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     boot = upgrade.reset()
     assert_upgraded(upgrade.verdict())
     assert sorted(boot.overwritten) == [0, 1]
@@ -57,8 +54,8 @@ def test_netcore_failure_reported(dut: Dut, firmware: FirmwareSource) -> None:
         )
 
 
-def test_netcore_uploaded_and_never_marked_stays_old(dut: Dut, firmware: FirmwareSource) -> None:
-    """An image for the network core that nobody marked is not taken at a reset.
+def test_netcore_uploaded_and_not_pending_stays_old(dut: Dut, firmware: FirmwareSource) -> None:
+    """An image for the network core that nobody set pending is not taken at a reset.
 
     Evidence: both images in the list after the upload; after the reset MCUboot saw one of them
     pending, and the network core's flash holds the old firmware.
@@ -68,7 +65,7 @@ def test_netcore_uploaded_and_never_marked_stays_old(dut: Dut, firmware: Firmwar
     upgrade.upload()
     uploaded = [state.hash for state in dut.mcumgr.get_image_list() if state.slot == 1]
     assert sorted(uploaded) == sorted(file.image.hash or b"" for file in upgrade.files)
-    upgrade.mark(upgrade.file)
+    upgrade.set_pending(upgrade.file)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)

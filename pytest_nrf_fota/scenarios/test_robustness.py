@@ -4,18 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.dut.upgrade import Upgrade
-from pytest_nrf_fota.errors import BoardError, NotSeenError
+from pytest_nrf_fota import (
+    BoardError,
+    Dut,
+    Faults,
+    FirmwareSource,
+    NotSeenError,
+    Outcome,
+    Says,
+    Source,
+    Upgrade,
+    Variant,
+    Verdict,
+    assert_upgraded,
+)
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
-from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.verdict.evidence import Outcome, Says, Source, Verdict, assert_upgraded
-from pytest_nrf_fota.wires.faults import Faults
 
-pytestmark = pytest.mark.needs("image_group", "image_marking")
+pytestmark = pytest.mark.needs("image_group", "set_pending")
 
 CONNECTION_BROKE = "The connection broke"
 POWER_LOSS_TIMEOUT_S = 30.0
@@ -55,7 +60,7 @@ def test_upload_interrupted_by_lost_link_then_resumed(
 
 @pytest.mark.needs("ble", "fault_injection")
 def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
-    """The link drops before, during and after the upload, after the mark and after the reset.
+    """The link drops before, in and after the upload, once the image is pending, after the reset.
 
     Evidence: each time the harness reports the broken connection; in the end all three wires.
     """
@@ -68,7 +73,7 @@ def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: F
             upgrade.upload()
     upgrade.upload()
     _disconnect(dut, faults)
-    upgrade.mark()
+    upgrade.set_pending()
     _disconnect(dut, faults)
     upgrade.reset()
     _disconnect(dut, faults)
@@ -78,8 +83,8 @@ def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: F
 def test_reset_during_upload(dut: Dut, firmware: FirmwareSource) -> None:
     """A reset half-way leaves the old application running; the upload begins anew and succeeds.
 
-    Evidence: the begin of the image lies in the secondary slot, the mark of the half image is
-    refused, the next upload starts at its beginning.
+    Evidence: the begin of the image lies in the secondary slot, setting the half image
+    pending is refused, the next upload starts at its beginning.
     """
     upgrade = _start(dut, firmware)
     half_bytes = len(upgrade.file.data) // 2
@@ -99,15 +104,15 @@ def test_reset_during_upload_in_a_flash_write(
 ) -> None:
     """The same where the reset strikes in the middle of a flash write.
 
-    Evidence: the board boots once more; the mark is refused; the next upload starts at its begin.
+    Evidence: the board boots once more; setting it pending is refused; the next upload starts anew.
     """
     upgrade = _start(dut, firmware)
     half_bytes = len(upgrade.file.data) // 2
-    since = dut.mark("upload that a reset ends")
+    since = dut.position("upload that a reset ends")
     faults.reset_at_upload_byte(half_bytes)
     with pytest.raises(NotSeenError, match=CONNECTION_BROKE):
         upgrade.upload()
-    dut.wait_for_boot(since, Deadline.after(dut.board.timeouts.boot_s))
+    dut.wait_for_boot(since, dut.board.timeouts.boot_s)
     _assert_half_image_is_refused(upgrade)
     _finish_from_the_beginning(upgrade, half_bytes)
 
@@ -121,11 +126,10 @@ def test_reset_during_swap_recovers(
 
     Evidence: a boot that ends in the bootloader, one that resumes or begins anew; three wires.
     """
-    upgrade = _marked(dut, firmware)
-    since = dut.mark("interrupted swap")
+    upgrade = _pending(dut, firmware)
+    since = dut.position("interrupted swap")
     faults.reset_again_at_erase(erase)
-    timeouts = dut.board.timeouts
-    dut.wait_for_boot(since, Deadline.after(timeouts.boot_s + timeouts.swap_s))
+    dut.wait_for_boot(since)
     interrupted, finished = dut.boots_since(since)
     assert not interrupted.reached_app
     assert finished.swapped
@@ -180,8 +184,8 @@ def test_dirty_external_flash_then_upgrade(
     garbage = bytes(offset * 0x9D % 251 for offset in range(slot.size))
     hex_file = tmp_path / "garbage.hex"
     write_hex(hex_file, [Segment(slot.address, garbage)])
-    dut.probe.program(hex_file, Deadline.after(dut.board.timeouts.probe_s))
-    since = dut.mark("boot beside garbage")
+    dut.program(hex_file)
+    since = dut.position("boot beside garbage")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
     is_dirty = dut.read_memory(slot.address, slot.size // 2) == garbage[: slot.size // 2]
@@ -189,7 +193,7 @@ def test_dirty_external_flash_then_upgrade(
     upgrade = dut.start_upgrade(firmware.app_update)
     assert [state.slot for state in upgrade.images_before] == [0]
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     assert_upgraded(upgrade.verdict())
 
@@ -201,15 +205,15 @@ def test_stale_pending_slot(dut: Dut, firmware: FirmwareSource) -> None:
     Evidence: MCUboot takes it right after the baseline was flashed; after `prepare` the baseline
     runs and the image list holds nothing else.
     """
-    upgrade = _marked(dut, firmware)
+    upgrade = _pending(dut, firmware)
     baseline = upgrade.images_before
     dut.flash(firmware.baseline)
     assert dut.reset().swapped
     dut.connect()
     assert dut.mcumgr.get_image_list()[0].hash == upgrade.file.image.hash
     # Now for the harness: once more pending, with the baseline just flashed.
-    upgrade = _marked(dut, firmware)
-    since = dut.mark("prepare with a stale update")
+    upgrade = _pending(dut, firmware)
+    since = dut.position("prepare with a stale update")
     dut.prepare(firmware.baseline)
     assert [boot.swapped for boot in dut.boots_since(since)] == [True, False]
     dut.connect()
@@ -222,7 +226,7 @@ def test_erased_external_flash_boots(dut: Dut, firmware: FirmwareSource) -> None
 
     Evidence: an image lay there before and nothing does after; MCUboot sees nothing to swap.
     """
-    upgrade = _marked(dut, firmware)
+    upgrade = _pending(dut, firmware)
     slot = dut.board.slots.secondary
     # An upload may begin at the slot's second sector (swap using offset).
     size_bytes = min(len(upgrade.file.data) + 0x2000, slot.size)
@@ -245,12 +249,12 @@ def test_app_never_advertises(dut: Dut, firmware: FirmwareSource) -> None:
 
     Evidence: no ready line although the shell answers; then MCUboot's revert.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_NEVER_ADVERTISES)
+    upgrade = _pending(dut, firmware, Variant.APP_NEVER_ADVERTISES)
     with pytest.raises(NotSeenError, match="ready line was not seen"):
         upgrade.reset()
     _assert_not_ready(upgrade.verdict())
     if dut.board.console.has_shell:
-        answer = dut.shell.run("kernel version", Deadline.after(dut.board.timeouts.smp_s))
+        answer = dut.shell.run("kernel version", dut.board.timeouts.smp_s)
         assert any("Zephyr version" in line for line in answer)
     _assert_reverts(dut, upgrade, "never became ready")
 
@@ -261,14 +265,14 @@ def test_app_hangs_in_boot(dut: Dut, firmware: FirmwareSource) -> None:
 
     Evidence: the line it stopped at, a shell that does not answer; then MCUboot's revert.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_HANGS_IN_BOOT)
+    upgrade = _pending(dut, firmware, Variant.APP_HANGS_IN_BOOT)
     with pytest.raises(NotSeenError, match="ready line was not seen"):
         upgrade.reset()
     verdict = upgrade.verdict()
     _assert_not_ready(verdict)
     assert "HCI: version" in verdict.reason
     with pytest.raises(NotSeenError):
-        dut.shell.run("kernel version", Deadline.after(1))
+        dut.shell.run("kernel version", 1)
     _assert_reverts(dut, upgrade, "never became ready")
 
 
@@ -278,7 +282,7 @@ def test_crash_of_a_trial_reverts(dut: Dut, firmware: FirmwareSource) -> None:
 
     Evidence: the fault in the log, MCUboot's revert, the old application on all three wires.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
+    upgrade = _pending(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
@@ -294,7 +298,7 @@ def test_crash_loop_reported(dut: Dut, firmware: FirmwareSource) -> None:
     """
     upgrade = _start(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
     upgrade.upload()
-    upgrade.mark(for_good=True)
+    upgrade.set_pending(permanent=True)
     with pytest.raises(BoardError, match="crashes in each boot, 3 times"):
         upgrade.reset()
     verdict = upgrade.verdict()
@@ -311,7 +315,7 @@ def test_pairing_required(dut: Dut, firmware: FirmwareSource) -> None:
     Evidence: UART and SWD say new; SMP is refused with the reason and the setting that helps. Where
     the board file says how to pair, SMP answers.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_NEEDS_PAIRING)
+    upgrade = _pending(dut, firmware, Variant.APP_NEEDS_PAIRING)
     upgrade.reset()
     verdict = upgrade.verdict()
     assert_upgraded(verdict)
@@ -330,7 +334,7 @@ def test_address_changes_after_upgrade(dut: Dut, firmware: FirmwareSource) -> No
 
     Evidence: two different addresses, and the new application answers SMP.
     """
-    upgrade = _marked(dut, firmware, Variant.APP_CHANGES_ADDRESS)
+    upgrade = _pending(dut, firmware, Variant.APP_CHANGES_ADDRESS)
     boot = upgrade.reset()
     assert boot.identity_address is not None
     assert boot.identity_address != upgrade.boot_before.identity_address
@@ -346,8 +350,8 @@ def test_uart_noise(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
 
     Evidence: the noise stands in the log, and the upgrade is proven all the same.
     """
-    upgrade = _marked(dut, firmware)
-    since = dut.mark("noise")
+    upgrade = _pending(dut, firmware)
+    since = dut.position("noise")
     for number, line in enumerate(("Starting bootloader", "chainload address", "HCI: version")):
         faults.noise_at_log_line(line, b"\x00\xfe\xffnoise %d\x80\x1b[3" % number)
     upgrade.reset()
@@ -365,14 +369,14 @@ def test_usb_serial_vanishes_and_returns(
     Evidence: the log holds what was printed before, not what was printed meanwhile, and the boot
     after it; all three wires.
     """
-    upgrade = _marked(dut, firmware)
+    upgrade = _pending(dut, firmware)
     before = dut.console.text_since(dut.opened_at)
     faults.unplug_console()
-    dut.console.wait_for_port(Deadline.after(dut.board.console.reopen_s), present=False)
+    dut.console.wait_for_port(dut.board.console.reopen_s, present=False)
     dut.connect()
     dut.mcumgr.get_image_list()  # of which the application logs a line that nobody hears
     faults.plug_in_console()
-    dut.console.wait_for_port(Deadline.after(dut.board.console.reopen_s), present=True)
+    dut.console.wait_for_port(dut.board.console.reopen_s, present=True)
     upgrade.reset()
     assert dut.console.text_since(dut.opened_at).startswith(before)
     assert dut.console.gaps == 1
@@ -387,7 +391,7 @@ class _Swap:
         # A trial whose last flag is written is over: the boot after it would revert.
         self._upgrade = _start(dut, firmware)
         self._upgrade.upload()
-        self._upgrade.mark(for_good=True)
+        self._upgrade.set_pending(permanent=True)
         slots = dut.board.slots
         self._before = folder / "before_the_swap.hex"
         # What a swap touches: the images with a sector for moving, and the trailers.
@@ -413,18 +417,16 @@ class _Swap:
         """Whether the next boot finished the swap; else MCUboot lost the primary slot's begin."""
         dut = self._dut
         dut.mcumgr.disconnect()
-        dut.probe.program(self._before, Deadline.after(dut.board.timeouts.probe_s))
-        since = dut.mark(f"cut at operation {operation}")
+        dut.program(self._before)
         self._faults.cut_power_at_operation(operation)
-        dut.probe.reset(dut.board.probe.reset, Deadline.after(dut.board.timeouts.probe_s))
+        since = dut.start_reset()
         self._faults.wait_for_power_loss(POWER_LOSS_TIMEOUT_S)
         self._faults.restore_power()
         timeouts = dut.board.timeouts
-        ended = expect(
-            dut.console,
+        ended = dut.console.expect(
             f"{NOTHING_TO_BOOT}|{dut.board.boot.app_ready}",
             since=since,
-            deadline=Deadline.after(timeouts.boot_s + timeouts.swap_s),
+            within_s=timeouts.boot_s + timeouts.swap_s,
             what=f"the end of the boot after a cut at operation {operation}",
         )
         update = self._upgrade.file.data
@@ -444,10 +446,10 @@ def _start(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -
     return dut.start_upgrade(firmware.variant(variant) if variant else firmware.app_update)
 
 
-def _marked(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -> Upgrade:
+def _pending(dut: Dut, firmware: FirmwareSource, variant: Variant | None = None) -> Upgrade:
     upgrade = _start(dut, firmware, variant)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     return upgrade
 
 
@@ -474,17 +476,17 @@ def _finish_from_the_beginning(upgrade: Upgrade, most_bytes: int) -> None:
 
 
 def _finish(upgrade: Upgrade) -> None:
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     assert_upgraded(upgrade.verdict())
 
 
 def _assert_half_image_is_refused(upgrade: Upgrade) -> None:
     with pytest.raises(BoardError, match="refused to test image"):
-        upgrade.mark(upgrade.file)
+        upgrade.set_pending(upgrade.file)
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
-    assert "the image was not marked" in verdict.reason
+    assert "the image was not set pending" in verdict.reason
 
 
 def _assert_not_ready(verdict: Verdict) -> None:

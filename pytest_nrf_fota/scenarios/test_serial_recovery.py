@@ -2,11 +2,7 @@
 
 import pytest
 
-from pytest_nrf_fota.artifacts.source import FirmwareSource
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.console.log import LogMark
-from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.dut.dut import Dut
+from pytest_nrf_fota import Dut, FirmwareSource, LogPosition
 
 pytestmark = pytest.mark.needs("serial_recovery", "image_group")
 
@@ -25,9 +21,9 @@ def test_recovery_is_entered_and_left(dut: Dut, firmware: FirmwareSource) -> Non
     (listed,) = dut.mcumgr.get_image_list()
     assert listed.hash == running[0].hash
     assert not listed.active
-    since = dut.mark("out of recovery")
+    since = dut.position("out of recovery")
     dut.mcumgr.reset_device()
-    dut.wait_for_boot(since, Deadline.after(dut.board.timeouts.boot_s))
+    dut.wait_for_boot(since, dut.board.timeouts.boot_s)
 
 
 def test_recovery_writes_what_it_is_sent(dut: Dut, firmware: FirmwareSource) -> None:
@@ -39,28 +35,27 @@ def test_recovery_writes_what_it_is_sent(dut: Dut, firmware: FirmwareSource) -> 
     update = dut.start_upgrade(firmware.app_update).file
     _enter_recovery(dut)
     begin = update.data[:BEGIN_BYTES]
-    dut.mcumgr.image_upload(begin, deadline=Deadline.after(60))
+    dut.mcumgr.image_upload(begin, within_s=60)
     is_written = dut.read_memory(dut.board.slots.primary.address, len(begin)) == begin
     assert is_written, "the primary slot does not begin with what was sent"
-    since = dut.mark("out of recovery")
+    since = dut.position("out of recovery")
     dut.mcumgr.reset_device()
     _wait_for_recovery(dut, since)
     assert not dut.boots_since(since)[-1].reached_app
 
 
 def _enter_recovery(dut: Dut) -> None:
-    since = dut.mark("into recovery")
+    since = dut.position("into recovery")
     dut.mcumgr.reset_device(to_bootloader=True)
     _wait_for_recovery(dut, since)
     dut.connect()
 
 
-def _wait_for_recovery(dut: Dut, since: LogMark) -> None:
+def _wait_for_recovery(dut: Dut, since: LogPosition) -> None:
     assert dut.board.boot.recovery_ready is not None
-    expect(
-        dut.console,
+    dut.console.expect(
         dut.board.boot.recovery_ready,
         since=since,
-        deadline=Deadline.after(dut.board.timeouts.boot_s),
+        within_s=dut.board.timeouts.boot_s,
         what="MCUboot's serial recovery",
     )

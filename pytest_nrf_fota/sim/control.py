@@ -3,9 +3,10 @@
 It stands for the debug port (SWD) and for the hands of a person at the kit.
 """
 
+import re
 from typing import Annotated, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 
 class _Message(BaseModel):
@@ -111,6 +112,15 @@ class AtLogLine(_Message):
     at: Literal["log_line"] = "log_line"
     regex: str
 
+    @field_validator("regex")
+    @classmethod
+    def _is_a_regex(cls, regex: str) -> str:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        return regex
+
 
 class Now(_Message):
     """At once."""
@@ -130,10 +140,12 @@ class InjectFault(_Message):
     `cut_power` waits for `power`; `lose_connection` drops the BLE link while the application goes
     on; `noise` puts `noise_hex` on the application core's UART. `moment` counts for cut_power
     only: the other faults strike before the operation. A reset in a bootloader lets the operation
-    or the line that it struck at come to its end.
+    or the line that it struck at come to its end. `name` is what `state` calls it as long as it
+    waits.
     """
 
     command: Literal["fault"] = "fault"
+    name: str = ""
     fault: Literal["cut_power", "reset", "lose_connection", "noise"]
     when: Moment = Now()
     noise_hex: str = ""
@@ -196,7 +208,8 @@ class Reply(_Message):
     """Answer to any request: `error` is empty where it succeeded.
 
     `data` is hex, for `read`. `state` is `held`, `running`, `halted: reason` or `no power`.
-    `operations` counts all changes of flash so far; `log` holds those that were asked for.
+    `operations` counts all changes of flash so far; `log` holds those that were asked for;
+    `waiting` names the faults that have not struck.
     """
 
     error: str = ""
@@ -205,3 +218,4 @@ class Reply(_Message):
     uptime_s: float = 0.0
     operations: int = 0
     log: tuple[FlashOperation, ...] = ()
+    waiting: tuple[str, ...] = ()

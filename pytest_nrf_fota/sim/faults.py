@@ -41,9 +41,18 @@ class FaultInjector:
         self._lose_connection = lose_connection
         self._print_noise = print_noise
         self._waiting: list[InjectFault] = []
+        self._power_cut: InjectFault | None = None
         self._open_line = b""
         self._erases = 0
         flash.on_operation = self._see_operation
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The faults that have not struck, by name."""
+        armed = list(self._waiting)
+        if self._power_cut is not None and self._flash.power_cut is not None:
+            armed.append(self._power_cut)
+        return tuple(fault.name or fault.fault for fault in armed)
 
     async def inject(self, fault: InjectFault) -> None:
         """Arm a fault, or let it strike now."""
@@ -55,6 +64,7 @@ class FaultInjector:
             case AtOperation(number=number, address=address, moment=moment):
                 if fault.fault == "cut_power":
                     self._flash.power_cut = PowerCut(number, CutMoment(moment), address)
+                    self._power_cut = fault
                 else:
                     self._waiting.append(fault)
             case AtErase(number=number):

@@ -97,6 +97,7 @@ class ControlServer:
                     state=self._kit.state,
                     uptime_s=self._kit.clock.now_s,
                     operations=len(self._kit.flash.operations),
+                    waiting=self._kit.faults.waiting,
                 )
             case Recover(core=core):
                 await self._kit.recover(network=core == "network")

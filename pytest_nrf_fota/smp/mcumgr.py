@@ -1,4 +1,4 @@
-"""A synchronous SMP session with one board: connect, list, upload, mark, reset."""
+"""A synchronous SMP session with one board: connect, list, upload, test, confirm, reset."""
 
 import asyncio
 import contextlib
@@ -98,7 +98,7 @@ class Mcumgr:
         """Whether an upload is under way."""
         return self._is_uploading
 
-    def connect(self, peer: str, deadline: Deadline) -> None:
+    def connect(self, peer: str, within_s: float) -> None:
         """Find the peer and connect to its SMP server.
 
         A connection that drops at once is tried again, three times in all. Where this host's radio
@@ -106,8 +106,9 @@ class Mcumgr:
 
         Args:
             peer: address or advertised name; serial radios ignore it.
-            deadline: for everything together.
+            within_s: for everything together.
         """
+        deadline = Deadline.after(within_s)
         self.disconnect()
         self._recorder.record(RadioState(state="connecting", detail=f"to {peer}"))
         try:
@@ -148,7 +149,7 @@ class Mcumgr:
         image: bytes,
         *,
         image_number: int = 0,
-        deadline: Deadline,
+        within_s: float,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         """Upload an update file to the secondary slot of an image.
@@ -156,10 +157,10 @@ class Mcumgr:
         Args:
             image: content of the file.
             image_number: which image of the application's image numbering.
-            deadline: for the whole upload.
+            within_s: for the whole upload.
             on_progress: called with the number of bytes that the server has.
         """
-        started_at_s = time.monotonic()
+        started_at_s, deadline = time.monotonic(), Deadline.after(within_s)
         upload = self._upload(self._connected(), image, image_number, on_progress)
         self._is_uploading = True
         try:
@@ -176,16 +177,16 @@ class Mcumgr:
         )
 
     def image_test(self, image_hash: bytes) -> tuple[ImageState, ...]:
-        """Mark the image with this hash for one trial boot. Returns the new image list."""
+        """Set the image with this hash pending for one test boot. Returns the new image list."""
         return self._set_state(image_hash, confirm=False)
 
     def image_confirm(self, image_hash: bytes | None = None) -> tuple[ImageState, ...]:
-        """Mark an image for good, or confirm the running one. Returns the new image list."""
+        """Set an image pending as permanent, or confirm the running one. Returns the new list."""
         return self._set_state(image_hash, confirm=True)
 
-    def image_erase(self, deadline: Deadline) -> None:
+    def image_erase(self, within_s: float) -> None:
         """Erase the secondary slot of image 0."""
-        self._ask(ImageErase(slot=1), "erase slot 1", deadline)
+        self._ask(ImageErase(slot=1), "erase slot 1", Deadline.after(within_s))
 
     def reset_device(self, *, to_bootloader: bool = False) -> None:
         """Ask the server to reset the board, then disconnect.

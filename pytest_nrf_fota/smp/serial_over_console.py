@@ -21,20 +21,9 @@ from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.record.events import RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
+from pytest_nrf_fota.smp.transport import DEFAULT_LINE_BUFFERS, DEFAULT_LINE_LENGTH_BYTES
 
 _LOGGER = logging.getLogger(__name__)
-
-DEFAULT_LINE_LENGTH_BYTES = 128
-"""Longest line, delimiters and line feed included (Zephyr documentation, SMP over console)."""
-
-DEFAULT_LINE_BUFFERS = 2
-"""Lines that a board can hold while its SMP server is busy.
-
-Zephyr's default (CONFIG_UART_MCUMGR_RX_BUF_COUNT). A pty has no baud rate, so nothing slows the
-host down, and a line that finds no buffer is dropped without a word. Measured with
-`qemu_cortex_m0` and uploads of 49,692 bytes: with requests of up to 2 lines 125 of 125 uploads went
-well, with 3 lines 32 of 40, with 5 lines (the whole SMP buffer) 52 of 70.
-"""
 
 DEFAULT_REPEAT_AFTER_S = 1.0
 """How long an answer may take before its request is sent again.
@@ -168,9 +157,8 @@ class ConsoleSmpTransport(SMPTransport):
 
         Raises:
             SMPTransportDisconnected: not connected, the console's port is gone, or the board has
-                forgotten the upload whose packet was sent again.
+                forgotten the upload whose packet was sent.
         """
-        is_repeated = False
         answer = asyncio.ensure_future(self._receive_answer())
         try:
             while self._repeats_left > 0:
@@ -178,15 +166,12 @@ class ConsoleSmpTransport(SMPTransport):
                 if answer.done():
                     break
                 self._repeats_left -= 1
-                is_repeated = True
                 self._record_repeat()
                 await self._write()
             message = await answer
             # smpclient would begin the upload anew, and nobody would hear of the reset.
-            if is_repeated and has_forgotten_upload(self._sent, message):
-                raise SMPTransportDisconnected(
-                    "The board did not answer and has forgotten the upload since."
-                )
+            if has_forgotten_upload(self._sent, message):
+                raise SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
             return message
         finally:
             answer.cancel()

@@ -80,7 +80,7 @@ def uart_evidence(
     *,
     swaps: bool = True,
 ) -> Evidence:
-    """What the boots since the marking say, read from bootloader lines.
+    """What the boots since the image was set pending say, read from bootloader lines.
 
     The image's version decides where the bootloader prints it and where it differs between the two;
     otherwise the swaps do, on a board whose bootloader swaps images.

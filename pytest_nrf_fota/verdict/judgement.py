@@ -21,27 +21,27 @@ from pytest_nrf_fota.verdict.reason import (
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen since the image was marked.
+    """What was seen since the image was set pending.
 
     Args:
         boots: read from the UART.
         images: the image list; None where the board did not answer.
-        marked: whether marking was tried.
-        mark_refusal: why the mark did not hold; None where it did.
+        was_set_pending: whether that was tried.
+        pending_refusal: why the image did not become pending; None where it did.
         not_ready: why the application that the last boot started cannot be used; empty where it
             can.
     """
 
     boots: Sequence[Boot]
     images: Sequence[ImageState] | None
-    marked: bool
-    mark_refusal: str | None
+    was_set_pending: bool
+    pending_refusal: str | None
     not_ready: str = ""
 
     @property
     def common_reason(self) -> str:
         """What went wrong with any image; empty where nothing did."""
-        return common_reason(self.boots, self.mark_refusal, self.marked)
+        return common_reason(self.boots, self.pending_refusal, self.was_set_pending)
 
 
 def judge_app(
@@ -95,8 +95,8 @@ def judge_network(
 ) -> Verdict:
     """Whether the network core was upgraded.
 
-    `network_lines` were printed on its UART since the marking, none where it has none; `held` was
-    read over SWD from where its firmware runs.
+    `network_lines` were printed on its UART since the image was set pending, none where it has
+    none; `held` was read over SWD from where its firmware runs.
     """
     before = "unknown" if target.version_before is None else target.version_before
     same = " (the same version)" if target.version_before == target.version else ""

@@ -54,7 +54,7 @@ def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
 
 
 def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidence, ...]:
-    """What NSIB and MCUboot printed on the last boot since the marking."""
+    """What NSIB and MCUboot printed on the last boot since the image was set pending."""
     if not boots:
         return (Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the upload"),)
     last = boots[-1]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
@@ -10,11 +11,7 @@ from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 ABOUT = "network core"
-# PCD's words, in pcd.c and loader.c; the second one where several images are updated.
-_TAKEN = ("Done updating network core", "Turned off network core")
-_REFUSED = ("Network core update failed",)
-# b0n's own words on the network core's UART.
-_GAVE_UP = ("Unable to find valid firmware inside", "Failed to transfer image")
+_GAVE_UP = LINES["b0n_failed"].regex
 _LEAST_LINE_CHARS = 6
 
 
@@ -71,7 +68,7 @@ def fw_info_of(image: McubootImage) -> FwInfo | None:
 def uart_evidence(
     boots: Sequence[Boot], network_lines: Sequence[str], target: NetworkTarget
 ) -> Evidence:
-    """What both cores printed since the marking.
+    """What both cores printed since the image was set pending.
 
     A line of the network core proves which firmware runs where only one of the two contains it.
     Otherwise MCUboot's word counts, that the network core took the image.
@@ -84,17 +81,20 @@ def uart_evidence(
         is_in_update, was_there = encoded in target.firmware, encoded in target.before
         if is_in_update != was_there:
             return _uart(Says.NEW if is_in_update else Says.OLD, f"it prints {line!r}")
-    gave_up = [line for line in said if line.startswith(_GAVE_UP)]
+    gave_up = [line for line in said if _GAVE_UP.match(line)]
     if gave_up:
         return _uart(Says.OLD, f"it prints {gave_up[-1]!r}")
-    words = [line.text.strip() for boot in boots for line in boot.lines]
-    refused = [word for word in words if word.endswith(_REFUSED)]
+    updates = [boot.network_core for boot in boots if boot.network_core is not None]
+    refused = [seen for update in updates for seen in update.failed]
     if refused:
-        return _uart(Says.OLD, f"MCUboot prints {refused[-1]!r}")
-    was_overwritten = any(target.image_index in boot.overwritten for boot in boots)
-    taken = [word for word in words if word.endswith(_TAKEN)]
-    if taken and (was_overwritten or taken[-1].endswith(_TAKEN[0])):
-        return _uart(Says.NEW, f"MCUboot prints {taken[-1]!r}")
+        return _uart(Says.OLD, f"MCUboot prints {refused[-1].text.strip()!r}")
+    taken = [update.done for update in updates]
+    if any(target.image_index in boot.overwritten for boot in boots):
+        # All that is printed where several images are updated.
+        taken += [update.turned_off for update in updates if update.done is None]
+    said_last = [seen.text.strip() for seen in taken if seen is not None]
+    if said_last:
+        return _uart(Says.NEW, f"MCUboot prints {said_last[-1]!r}")
     return _uart(Says.UNKNOWN, "no line of either core tells")
 
 

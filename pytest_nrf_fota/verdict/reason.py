@@ -1,6 +1,5 @@
 """Why an upgrade did not happen, in one sentence, from what the board itself said."""
 
-import re
 from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.report import Boot
@@ -9,16 +8,13 @@ from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, n
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 from pytest_nrf_fota.verdict.silent_controller import silent_controller_line
 
-# arch/arm/core/cortex_m/fault.c, kernel/fatal.c.
-_FAULT = re.compile(r"\*{5} [A-Z ]*FAULT \*{5}|ZEPHYR FATAL ERROR")
 
-
-def common_reason(boots: Sequence[Boot], mark_refusal: str | None, marked: bool) -> str:
+def common_reason(boots: Sequence[Boot], pending_refusal: str | None, was_set_pending: bool) -> str:
     """What can go wrong with any image; empty where nothing of it did."""
-    if mark_refusal is not None:
-        return f"nothing was pending at the reset, because the image was not marked: {mark_refusal}"
-    if not marked:
-        return "the image was never marked, so nothing was pending"
+    if pending_refusal is not None:
+        return f"nothing was pending at the reset: the image was not set pending: {pending_refusal}"
+    if not was_set_pending:
+        return "the image was never set pending, so MCUboot had nothing to do"
     if not boots:
         return "the image waits, but the board was not reset since"
     for boot in boots:
@@ -56,7 +52,8 @@ def _app_failure(boot: Boot) -> str:
 
 def _fault(boot: Boot) -> str | None:
     """The line that names a fault, as Zephyr's fault handlers print it."""
-    return next((line.text.strip() for line in boot.lines if _FAULT.search(line.text)), None)
+    faults = (one for one in boot.faults if one.fatal_error is not None or "FAULT" in one.kind)
+    return next((fault.seen.text.strip() for fault in faults), None)
 
 
 def app_reason(boots: Sequence[Boot]) -> str:

@@ -1,15 +1,13 @@
 """A Bluetooth controller that does not answer: the network core is empty, or of another build."""
 
-import re
 from collections.abc import Callable
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
 
-# Zephyr drivers/bluetooth/hci/ipc.c and subsys/bluetooth/host/hci_core.c with -EAGAIN.
-_NO_CONTACT = re.compile(
-    r"(?:Endpoint binding failed with|HCI driver open failed \(|network core EP \(err) ?-11\b"
-)
+_UNBOUND = LINES["controller_unbound"].regex
+_EAGAIN = "-11"
 _ERASED = 0xFF
 _LOOKED_AT_BYTES = 0x800
 
@@ -22,7 +20,11 @@ FLASH_BOTH_CORES = (
 def silent_controller_line(boot: Boot) -> str | None:
     """The line that says so; None where the controller answered, or nothing was said."""
     lines = (line.text.strip() for line in boot.lines)
-    return next((text for text in lines if _NO_CONTACT.search(text)), None)
+    found = ((text, _UNBOUND.search(text)) for text in lines)
+    return next(
+        (text for text, match in found if match and match["driver"] and match["code"] == _EAGAIN),
+        None,
+    )
 
 
 def network_core_is_empty(board: BoardType, read: Callable[[int, int], bytes]) -> bool:

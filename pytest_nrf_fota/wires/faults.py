@@ -10,7 +10,10 @@ class Faults(Protocol):
     (`needs("swap_reset")`). Where a board lacks one, it raises `BoardFileError`.
 
     Flash operations (page erases and writes) and page erases are counted from 1 at the moment in
-    which the fault is armed.
+    which the fault is armed. Where no such moment can come (operation 0, an offset behind the
+    slot's end, a pattern that is no regular expression), the verb raises `InputError`. A test that
+    passes while a fault of its own still waits proves nothing: it ends as an ERROR, unless it has
+    called `end`.
     """
 
     def reset_again_at_erase(self, number: int) -> None:
@@ -51,6 +54,9 @@ class Faults(Protocol):
 
     def plug_in_console(self) -> None:
         """Put it in again, under the same name."""
+
+    def waiting(self) -> tuple[str, ...]:
+        """The faults that were armed and have not struck, as the test asked for them."""
 
     def end(self) -> None:
         """Take back what still waits or lasts: the board has power and all its plugs are in."""

@@ -12,7 +12,7 @@ def test_20_connects_in_a_row(dut: Dut, firmware: FirmwareSource) -> None:
     Evidence: the board's own count of connections.
     """
     dut.prepare(firmware.baseline)
-    since = dut.mark("connects")
+    since = dut.position("connects")
     for number in range(CONNECTS):
         dut.connect()
         assert dut.mcumgr.echo(f"connect {number}") == f"connect {number}"

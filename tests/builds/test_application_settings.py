@@ -82,7 +82,7 @@ import pytest
 from pytest_nrf_fota.errors import BoardFileError
 
 def test_what_the_harness_does(dut, firmware):
-    since = dut.mark("prepare")
+    since = dut.position("prepare")
     dut.prepare(firmware.baseline)
     assert "flash erase" not in dut.console.text_since(since)
     with pytest.raises(BoardFileError, match="no flash commands"):

@@ -9,21 +9,19 @@ import pytest
 
 from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.console.log import LogMark
-from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
 from pytest_nrf_fota.providers.provider import Unit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 
-def _boot_count(dut: Dut, since: LogMark) -> int:
+def _boot_count(dut: Dut, since: LogPosition) -> int:
     return len(re.findall(dut.board.boot.app_ready, dut.console.text_since(since)))
 
 
 def test_boot_is_in_the_log_from_its_first_line(running: Dut) -> None:
-    since = running.mark("reset")
+    since = running.position("reset")
     boot = running.reset()
     texts = [line.text for line in running.console.lines_since(since)]
     ready = [n for n, text in enumerate(texts) if re.search(running.board.boot.app_ready, text)]
@@ -32,17 +30,17 @@ def test_boot_is_in_the_log_from_its_first_line(running: Dut) -> None:
 
 def test_log_goes_on_over_resets_and_nothing_before_is_lost(running: Dut) -> None:
     """A port that vanishes while the kit resets is the same console afterwards."""
-    since = running.mark("first")
-    before = running.console.text_since(LogMark(0))
+    since = running.position("first")
+    before = running.console.text_since(LogPosition(0))
     for _ in range(3):
         running.reset()
-    assert running.console.text_since(LogMark(0)).startswith(before)
+    assert running.console.text_since(LogPosition(0)).startswith(before)
     assert _boot_count(running, since) == 3
     assert not running.console.log.closed
 
 
 def test_lines_carry_times_that_never_go_back(running: Dut) -> None:
-    times_s = [line.time_s for line in running.console.lines_since(LogMark(0))]
+    times_s = [line.time_s for line in running.console.lines_since(LogPosition(0))]
     assert times_s == sorted(times_s)
     assert len(times_s) > 1
 
@@ -54,17 +52,17 @@ def test_raw_bytes_are_kept(running: Dut) -> None:
 
 
 def test_what_never_comes_is_missed_in_time_and_shows_what_came(running: Dut) -> None:
-    since = running.mark("reset")
+    since = running.position("reset")
     boot = running.reset()
     with pytest.raises(NotSeenError, match=r"was not seen within 0\.3 s") as refusal:
-        expect(running.console, "this is never printed", since=since, deadline=Deadline.after(0.3))
+        running.console.expect("this is never printed", since=since, within_s=0.3)
     assert boot.lines[-1].text in refusal.value.what
 
 
 @pytest.mark.needs("shell")
 def test_typed_commands_arrive_whole_one_after_another(running: Dut) -> None:
-    deadline = Deadline.after(running.board.timeouts.boot_s)
-    answers = {running.shell.run("kernel version", deadline) for _ in range(10)}
+    boot_s = running.board.timeouts.boot_s
+    answers = {running.shell.run("kernel version", boot_s) for _ in range(10)}
     (answer,) = answers
     assert "Zephyr version" in " ".join(answer)
 

@@ -16,7 +16,7 @@ from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import PackageError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader, read_hex, write_hex
 from pytest_nrf_fota.probe.same_firmware import difference_from_flashing
-from pytest_nrf_fota.record.events import Mark, ProbeOperation
+from pytest_nrf_fota.record.events import Moment, ProbeOperation
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
@@ -102,7 +102,7 @@ def test_reads_of_any_size_and_alignment(
 
 def test_reading_does_not_disturb_the_firmware(flashed: Dut, segments: tuple[Segment, ...]) -> None:
     """No boot, and the application still answers to a reset."""
-    since = flashed.mark("reads")
+    since = flashed.position("reads")
     for segment in segments[:3]:
         flashed.read_memory(segment.address, _SAMPLE_BYTES)
     assert not flashed.boots_since(since)
@@ -112,9 +112,9 @@ def test_reading_does_not_disturb_the_firmware(flashed: Dut, segments: tuple[Seg
 def test_reset_boots_the_firmware(flashed: Dut, kind: ResetKind) -> None:
     """Each kind starts it from the reset vector."""
     board = flashed.board
-    since = flashed.mark(f"{kind.value} reset")
+    since = flashed.position(f"{kind.value} reset")
     flashed.probe.reset(kind, _deadline(board))
-    flashed.wait_for_boot(since, Deadline.after(board.timeouts.boot_s))
+    flashed.wait_for_boot(since, board.timeouts.boot_s)
     assert len(flashed.boots_since(since)) == 1
 
 
@@ -195,12 +195,12 @@ def test_one_wrong_byte_makes_it_flash(
     assert {"recover", "program"} <= set(_operations_since(flashed.recorder, first))
     assert flashed.read_memory(largest.end - 1, 1) == largest.data[-1:]
     assert flashed.recorder.path is not None
-    marks = [
+    moments = [
         line.event.name
         for line in read_recording(flashed.recorder.path)
-        if isinstance(line.event, Mark)
+        if isinstance(line.event, Moment)
     ]
-    assert any(f"flash: 0x{largest.end - 1:08x} holds" in name for name in marks)
+    assert any(f"flash: 0x{largest.end - 1:08x} holds" in name for name in moments)
 
 
 def test_leftovers_beside_the_baseline(

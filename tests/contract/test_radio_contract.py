@@ -63,9 +63,9 @@ def test_verbs_without_a_connection_say_so(running: Dut) -> None:
 
 def test_reset_over_smp_and_connection_to_the_next_boot(running: Dut) -> None:
     running.connect()
-    since = running.mark("reset")
+    since = running.position("reset")
     running.mcumgr.reset_device()
-    running.wait_for_boot(since, Deadline.after(running.board.timeouts.boot_s))
+    running.wait_for_boot(since, running.board.timeouts.boot_s)
     running.connect()
     assert running.mcumgr.echo("there again") == "there again"
 
@@ -78,14 +78,14 @@ def test_board_that_is_reset_meanwhile_is_noticed_and_reached_again(running: Dut
     .
     """
     running.connect()
-    since = running.mark("reset")
+    since = running.position("reset")
     deadline = Deadline.after(running.board.timeouts.probe_s)
     running.probe.reset(running.board.probe.reset, deadline)
     try:
         running.mcumgr.echo("anybody?")
     except (NotSeenError, ProbeError):
         assert not running.mcumgr.is_connected
-    running.wait_for_boot(since, Deadline.after(running.board.timeouts.boot_s))
+    running.wait_for_boot(since, running.board.timeouts.boot_s)
     running.mcumgr.disconnect()
     running.connect()
     assert running.mcumgr.echo("there again") == "there again"
@@ -95,15 +95,15 @@ def test_board_that_is_reset_meanwhile_is_noticed_and_reached_again(running: Dut
 def test_absent_board_is_not_seen_in_time(running: Dut) -> None:
     """And the next connection works."""
     with pytest.raises(NotSeenError, match=NOBODY) as refusal:
-        running.mcumgr.connect(NOBODY, Deadline.after(3.0))
+        running.mcumgr.connect(NOBODY, 3.0)
     assert "advertising:" in refusal.value.what
     running.connect()
 
 
-@pytest.mark.needs("image_marking")
+@pytest.mark.needs("set_pending")
 def test_whole_image_is_uploaded_and_listed(running: Dut, firmware: FirmwareSource) -> None:
     upgrade = running.start_upgrade(firmware.app_update)
     upgrade.upload()
     assert 1 in {state.slot for state in running.mcumgr.get_image_list()}
-    running.mcumgr.image_erase(Deadline.after(running.board.timeouts.first_upload_packet_s))
+    running.mcumgr.image_erase(running.board.timeouts.first_upload_packet_s)
     assert 1 not in {state.slot for state in running.mcumgr.get_image_list()}

@@ -26,7 +26,7 @@ def test_application_scenarios_on_mps2(user_folder: pytest.Pytester) -> None:
         ]
     )
     result.stdout.fnmatch_lines(["*why: MCUboot took version 1.2.3: it takes the highest version*"])
-    for missing in ("revert", "image_marking", "nsib"):
+    for missing in ("revert", "set_pending", "nsib"):
         result.stdout.fnmatch_lines([f"SKIPPED * mps2_an385 has no {missing}: *"])
 
 

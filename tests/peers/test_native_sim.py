@@ -29,6 +29,7 @@ BOARDS = ("native_sim", "native_sim_udp", "native_sim_shell")
 FILE_SYSTEM_ADDRESS = 0xFC000
 FILE_SYSTEM_BYTES = 0x4000
 FILE_SYSTEM_NAME = b"littlefs"
+_LIMIT_S = 10.0
 
 MakeDut = Callable[[str], Dut]
 
@@ -57,13 +58,13 @@ def make_dut(tmp_path: Path) -> Iterator[MakeDut]:
 
 
 def _deadline() -> Deadline:
-    return Deadline.after(10)
+    return Deadline.after(_LIMIT_S)
 
 
 def _reset_over_smp(dut: Dut) -> None:
-    since = dut.mark("reset over SMP")
+    since = dut.position("reset over SMP")
     dut.mcumgr.reset_device()
-    boot = dut.wait_for_boot(since, _deadline())
+    boot = dut.wait_for_boot(since, _LIMIT_S)
     assert any("sys_arch_reboot called" in line.text for line in dut.console.lines_since(since))
     assert boot.reached_app
 
@@ -102,9 +103,9 @@ def test_a_board_that_vanished_under_a_connection_is_noticed(make_dut: MakeDut) 
     """The pty is gone with the program; the next connection is made to the new one."""
     dut = make_dut("native_sim")
     dut.connect()
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.probe.reset(dut.board.probe.reset, _deadline())
-    dut.wait_for_boot(since, _deadline())
+    dut.wait_for_boot(since, _LIMIT_S)
     with pytest.raises(NotSeenError):
         dut.mcumgr.echo("nobody")
     dut.connect()
@@ -114,16 +115,16 @@ def test_a_board_that_vanished_under_a_connection_is_noticed(make_dut: MakeDut) 
 def test_shell_answers_and_refuses(make_dut: MakeDut) -> None:
     """Prompt, echo, colours and errors of a real Zephyr shell."""
     dut = make_dut("native_sim_shell")
-    assert dut.shell.run("kernel version", _deadline()) == ("Zephyr version 4.4.0",)
-    threads = dut.shell.run("kernel thread list", _deadline())
+    assert dut.shell.run("kernel version", _LIMIT_S) == ("Zephyr version 4.4.0",)
+    threads = dut.shell.run("kernel thread list", _LIMIT_S)
     assert any("mcumgr smp" in line for line in threads)
     for command, refusal in (
         ("nosuch", "nosuch: command not found"),
         ("kernel sleep", "sleep: wrong parameter count"),
     ):
         with pytest.raises(BoardError, match=refusal):
-            dut.shell.run(command, _deadline())
-    assert dut.shell.run("kernel version", _deadline()) == ("Zephyr version 4.4.0",)
+            dut.shell.run(command, _LIMIT_S)
+    assert dut.shell.run("kernel version", _LIMIT_S) == ("Zephyr version 4.4.0",)
 
 
 def test_shell_and_smp_share_the_uart(make_dut: MakeDut) -> None:
@@ -132,18 +133,18 @@ def test_shell_and_smp_share_the_uart(make_dut: MakeDut) -> None:
     dut.connect()
     for number in range(10):
         assert dut.mcumgr.echo(f"smp {number}") == f"smp {number}"
-        assert dut.shell.run(f"rem shell {number}", _deadline()) == ()
-        assert dut.shell.run("kernel version", _deadline()) == ("Zephyr version 4.4.0",)
+        assert dut.shell.run(f"rem shell {number}", _LIMIT_S) == ()
+        assert dut.shell.run("kernel version", _LIMIT_S) == ("Zephyr version 4.4.0",)
     assert "\x06" not in dut.console.text_since(dut.opened_at)
 
 
 def test_reboot_from_the_shell_is_a_boot(make_dut: MakeDut) -> None:
     """The program ends, and is back with the same console."""
     dut = make_dut("native_sim_shell")
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.console.type_text("kernel reboot cold\r")
-    dut.wait_for_boot(since, _deadline())
-    assert dut.shell.run("kernel version", _deadline()) == ("Zephyr version 4.4.0",)
+    dut.wait_for_boot(since, _LIMIT_S)
+    assert dut.shell.run("kernel version", _LIMIT_S) == ("Zephyr version 4.4.0",)
 
 
 def test_flash_outlives_resets_and_not_a_recover(make_dut: MakeDut) -> None:
@@ -151,13 +152,13 @@ def test_flash_outlives_resets_and_not_a_recover(make_dut: MakeDut) -> None:
     dut = make_dut("native_sim")
     made = dut.read_memory(FILE_SYSTEM_ADDRESS, FILE_SYSTEM_BYTES)
     assert FILE_SYSTEM_NAME in made
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.reset()
     assert "formatting" not in dut.console.text_since(since)
     dut.probe.recover(Core.APPLICATION, _deadline())
     with pytest.raises(ProbeError, match="cannot be read"):
         dut.read_memory(FILE_SYSTEM_ADDRESS, FILE_SYSTEM_BYTES)
-    since = dut.console.mark()
+    since = dut.console.position()
     dut.reset()
     assert "formatting" in dut.console.text_since(since)
 

@@ -20,7 +20,8 @@ from smpclient.requests.image_management import ImageStatesRead, ImageStatesWrit
 from smpclient.requests.os_management import EchoWrite, ResetWrite
 from smpclient.transport import SMPTransportDisconnected
 
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import PackageError, ProbeError, RigError
 from pytest_nrf_fota.firmware.smpclient_dist import (
@@ -47,7 +48,12 @@ def firmware(qemu_firmware: QemuCortexM0Firmware) -> QemuCortexM0Firmware:
 
 @pytest.fixture
 def unit(firmware: QemuCortexM0Firmware, tmp_path: Path) -> Iterator[QemuUnit]:
-    unit = QemuUnit(f"qemu-{uuid.uuid4().hex[:8]}", QemuMachine(), tmp_path / "unit")
+    unit = QemuUnit(
+        load_board("qemu_cortex_m0"),
+        f"qemu-{uuid.uuid4().hex[:8]}",
+        QemuMachine(),
+        tmp_path / "unit",
+    )
     yield unit
     unit.release()
 
@@ -80,21 +86,21 @@ def _deadline() -> Deadline:
     return Deadline.after(_TIME_LIMIT_S)
 
 
-def _wait_for(wires: Wires, pattern: str, mark: LogMark) -> re.Match[str]:
+def _wait_for(wires: Wires, pattern: str, since: LogPosition) -> re.Match[str]:
     deadline = _deadline()
     while True:
         seen_chars = wires.console.log.size_chars
-        text = wires.console.text_since(mark)
+        text = wires.console.text_since(since)
         if found := re.search(pattern, text, re.MULTILINE):
             return found
         assert wires.console.log.wait_for_more(seen_chars, deadline), f"no {pattern} in:\n{text}"
 
 
-def _reset_and_wait(wires: Wires) -> LogMark:
-    mark = wires.console.mark()
+def _reset_and_wait(wires: Wires) -> LogPosition:
+    since = wires.console.position()
     wires.probe.reset(ResetKind.SYSTEM, _deadline())
-    _wait_for(wires, _READY, mark)
-    return mark
+    _wait_for(wires, _READY, since)
+    return since
 
 
 def _make_update(firmware: QemuCortexM0Firmware, folder: Path, build_time: str) -> bytes:
@@ -155,8 +161,8 @@ def test_imgtool_reproduces_the_shipped_image(
 def test_programmed_firmware_boots_and_reads_back(
     booted: Wires, firmware: QemuCortexM0Firmware
 ) -> None:
-    mark = _reset_and_wait(booted)
-    lines = [line.text for line in booted.console.lines_since(mark)]
+    since = _reset_and_wait(booted)
+    lines = [line.text for line in booted.console.lines_since(since)]
     assert "I: Starting bootloader" in lines
     assert "I: Image version: v0.0.0" in lines
     assert "I: Jumping to the first image slot" in lines
@@ -228,7 +234,7 @@ def test_an_update_over_smp_runs_after_the_reset(
 ) -> None:
     update = _make_update(firmware, tmp_path, "UPDATE 1.2.3")
 
-    async def upload_and_test() -> LogMark:
+    async def upload_and_test() -> LogPosition:
         async with SMPClient(booted.radio.transport(), "") as client:
             baseline = await client.request(ImageStatesRead())
             assert success(baseline)
@@ -244,14 +250,14 @@ def test_an_update_over_smp_runs_after_the_reset(
             marked = await client.request(ImageStatesWrite(hash=uploaded.images[1].hash))
             assert success(marked)
             assert marked.images[1].pending
-            mark = booted.console.mark()
+            since = booted.console.position()
             assert success(await client.request(ResetWrite()))
-            return mark
+            return since
 
-    mark = asyncio.run(upload_and_test())
-    ready = _wait_for(booted, _READY, mark)
+    since = asyncio.run(upload_and_test())
+    ready = _wait_for(booted, _READY, since)
     assert ready["build_time"].strip() == "UPDATE 1.2.3"
-    log = booted.console.text_since(mark)
+    log = booted.console.text_since(since)
     boot = log[log.index("I: Starting bootloader") :]
     assert "I: Image index: 0, Swap type: test\n" in boot
     assert "I: Starting swap using offset algorithm.\n" in boot
@@ -266,8 +272,8 @@ def test_an_update_over_smp_runs_after_the_reset(
 
     assert asyncio.run(image_list()) == [(0, "1.2.3", False), (1, "0.0.0", True)]
 
-    mark = _reset_and_wait(booted)
-    reverted = booted.console.text_since(mark)
+    since = _reset_and_wait(booted)
+    reverted = booted.console.text_since(since)
     assert "I: Image index: 0, Swap type: revert\n" in reverted
     assert "I: Image version: v0.0.0\n" in reverted
 
@@ -308,11 +314,11 @@ def test_frames_that_are_no_answer_are_dropped(booted: Wires) -> None:
 
 def test_bytes_of_the_old_life_do_not_reach_the_next_boot(booted: Wires) -> None:
     """Six bytes before the app's boot line kill the receiver; a reset must bring it back."""
-    mark = booted.console.mark()
+    since = booted.console.position()
     booted.probe.reset(ResetKind.SYSTEM, _deadline())
-    _wait_for(booted, "I: Starting bootloader", mark)
+    _wait_for(booted, "I: Starting bootloader", since)
     booted.console.write(b"x" * 100)
-    _wait_for(booted, _READY, mark)
+    _wait_for(booted, _READY, since)
     _reset_and_wait(booted)
     assert asyncio.run(_echo(booted, "heard")) == "heard"
 
@@ -363,9 +369,10 @@ def test_flash_outlives_the_wires_and_nothing_outlives_the_unit(
 _PYTEST_TO_BE_KILLED = """
 import sys, time
 from pathlib import Path
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.providers.qemu import QemuMachine, QemuUnit
-unit = QemuUnit(sys.argv[1], QemuMachine(), Path(sys.argv[2]))
+unit = QemuUnit(load_board("qemu_cortex_m0"), sys.argv[1], QemuMachine(), Path(sys.argv[2]))
 wires = unit.open_wires(FlightRecorder())
 print("open", flush=True)
 time.sleep(1000)
@@ -396,7 +403,9 @@ def test_sigkill_of_pytest_leaves_no_qemu(firmware: QemuCortexM0Firmware, tmp_pa
 
 
 def test_a_missing_qemu_names_the_package(tmp_path: Path) -> None:
-    unit = QemuUnit("missing", QemuMachine(executable="no-such-qemu"), tmp_path)
+    unit = QemuUnit(
+        load_board("qemu_cortex_m0"), "missing", QemuMachine(executable="no-such-qemu"), tmp_path
+    )
     with pytest.raises(RigError, match="qemu-system-arm"):
         unit.open_wires(FlightRecorder())
 
@@ -404,7 +413,9 @@ def test_a_missing_qemu_names_the_package(tmp_path: Path) -> None:
 def test_a_qemu_that_does_not_start_tells_its_own_words(
     firmware: QemuCortexM0Firmware, tmp_path: Path
 ) -> None:
-    unit = QemuUnit("wrong", QemuMachine(machine="no-such-machine"), tmp_path)
+    unit = QemuUnit(
+        load_board("qemu_cortex_m0"), "wrong", QemuMachine(machine="no-such-machine"), tmp_path
+    )
     with pytest.raises(RigError, match="unsupported machine type"):
         unit.open_wires(FlightRecorder())
     assert _processes_of("no-such-machine") == []

@@ -110,7 +110,7 @@ def kit(tmp_path: Path, permission: Permission) -> Iterator[Kit]:
             (tmp_path / "firmware").mkdir()
             baseline = DemoSource(BOARD, tmp_path / "firmware", app).baseline
             deadline = Deadline.after(TIME_LIMIT_S)
-            since = wires.console.mark()
+            since = wires.console.position()
             wires.probe.program(baseline, deadline)
             wires.probe.reset(ResetKind.PIN, deadline)
             identity = expect(
@@ -217,7 +217,7 @@ def test_command_line_pairs_with_the_passkey_on_the_uart(
     assert refused.returncode != 0
     assert "INSUFFICIENT_AUTHENTICATION" in refused.stderr
 
-    since = kit.console.mark()
+    since = kit.console.position()
     with subprocess.Popen(
         [sys.executable, *BUMBLE, "pair", kit.address, "--hci", kit.hci],
         stdin=subprocess.PIPE,

@@ -75,7 +75,7 @@ def test_session_a_with_a_silent_mcuboot(rig: Rig) -> None:
     with closing(KitControl(rig.unit.control_address)) as control:
         counter_word = AtOperation(address=_free_counter_address(rig))
         control.inject(InjectFault(fault="reset", when=counter_word), Deadline.after(10))
-    begin = dut.console.mark()
+    begin = dut.console.position()
     dut.reset()
 
     _send_both_files(dut, firmware)
@@ -92,7 +92,7 @@ def test_session_b_with_both_files_sent(rig: Rig) -> None:
     dut = rig.dut
     # The thread's log begins after the first boot, which sets NSIB's counter.
     dut.prepare(firmware.baseline)
-    begin = dut.console.mark()
+    begin = dut.console.position()
     dut.reset()
 
     _send_both_files(dut, firmware)
@@ -110,11 +110,11 @@ def _send_both_files(dut: Dut, firmware: DemoSource) -> None:
     upgrade.upload(file_for_running_slot)
     upgrade.upload()
     with pytest.raises(BoardError, match="EINVAL"):
-        upgrade.mark(file_for_running_slot)
+        upgrade.set_pending(file_for_running_slot)
     # The reset button, with the phone still connected.
-    reset_at = dut.console.mark()
+    reset_at = dut.console.position()
     dut.probe.reset(ResetKind.PIN, Deadline.after(30))
-    dut.wait_for_boot(reset_at, Deadline.after(30))
+    dut.wait_for_boot(reset_at, 30)
     # The application's last line, behind the one with which it is ready.
     expect(dut.console, "build time: ", since=reset_at, deadline=Deadline.after(30))
 

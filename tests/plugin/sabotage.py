@@ -27,43 +27,45 @@ Sabotage: TypeAlias = Callable[[pytest.FixtureRequest, pytest.MonkeyPatch], None
 
 
 def nothing_is_sent(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
-    """Every upload and every mark succeeds, and the board has seen none of it."""
+    """Every upload succeeds, every image becomes pending, and the board has seen none of it."""
 
     def upload(
         self: Mcumgr,
         image: bytes,
         *,
         image_number: int = 0,
-        deadline: Deadline,
+        within_s: float,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         for done_bytes in (0, len(image)):
             if on_progress is not None:
                 on_progress(done_bytes)
 
-    def mark(self: Mcumgr, image_hash: bytes | None = None) -> tuple[ImageState, ...]:
+    def agree(self: Mcumgr, image_hash: bytes | None = None) -> tuple[ImageState, ...]:
         states = self.get_image_list()
         return (*states, replace(states[0], slot=1, hash=image_hash or b"", pending=True))
 
     patch.setattr(Mcumgr, "image_upload", upload)
-    patch.setattr(Mcumgr, "image_test", mark)
-    patch.setattr(Mcumgr, "image_confirm", mark)
+    patch.setattr(Mcumgr, "image_test", agree)
+    patch.setattr(Mcumgr, "image_confirm", agree)
 
 
 def right_file(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
-    """What is sent and marked is always the package's own file, whole."""
-    upload, mark = Upgrade.upload, Upgrade.mark
+    """What is sent and set pending is always the package's own file, whole."""
+    upload, set_pending = Upgrade.upload, Upgrade.set_pending
 
     def upload_right_file(
         self: Upgrade, file: object = None, *, on_progress: Callable[[int], None] | None = None
     ) -> None:
         upload(self, on_progress=on_progress)
 
-    def mark_right_file(self: Upgrade, file: object = None, *, for_good: bool = False) -> None:
-        mark(self, for_good=for_good)
+    def set_right_file_pending(
+        self: Upgrade, file: object = None, *, permanent: bool = False
+    ) -> None:
+        set_pending(self, permanent=permanent)
 
     patch.setattr(Upgrade, "upload", upload_right_file)
-    patch.setattr(Upgrade, "mark", mark_right_file)
+    patch.setattr(Upgrade, "set_pending", set_right_file_pending)
 
 
 def broken_off_at_once(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
@@ -84,47 +86,47 @@ def never_broken_off(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) 
     patch.setattr(Upgrade, "upload_until", upload_until)
 
 
-def marked_for_good(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
+def set_pending_permanently(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
     """There is no trial."""
-    mark = Upgrade.mark
+    set_pending = Upgrade.set_pending
 
-    def mark_for_good(self: Upgrade, *, for_good: bool = False) -> None:
-        mark(self, for_good=True)
+    def set_permanent(self: Upgrade, *, permanent: bool = False) -> None:
+        set_pending(self, permanent=True)
 
-    patch.setattr(Upgrade, "mark", mark_for_good)
+    patch.setattr(Upgrade, "set_pending", set_permanent)
 
 
-def marked_for_trial(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
+def set_pending_for_test(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
     """There is only a trial."""
-    mark = Upgrade.mark
+    set_pending = Upgrade.set_pending
 
-    def mark_for_trial(self: Upgrade, *, for_good: bool = False) -> None:
-        mark(self)
+    def set_for_test(self: Upgrade, *, permanent: bool = False) -> None:
+        set_pending(self)
 
-    patch.setattr(Upgrade, "mark", mark_for_trial)
+    patch.setattr(Upgrade, "set_pending", set_for_test)
 
 
-def never_marked(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
+def never_set_pending(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
     """The image is uploaded, and the board never hears which one it is to take."""
 
-    def mark(self: Mcumgr, image_hash: bytes | None = None) -> tuple[ImageState, ...]:
+    def agree(self: Mcumgr, image_hash: bytes | None = None) -> tuple[ImageState, ...]:
         return tuple(
             replace(state, pending=state.hash == image_hash) for state in self.get_image_list()
         )
 
-    patch.setattr(Mcumgr, "image_test", mark)
-    patch.setattr(Mcumgr, "image_confirm", mark)
+    patch.setattr(Mcumgr, "image_test", agree)
+    patch.setattr(Mcumgr, "image_confirm", agree)
 
 
-def reset_after_mark(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
+def reset_once_pending(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
     """The board is reset, which is what must not happen."""
-    mark = Upgrade.mark
+    set_pending = Upgrade.set_pending
 
-    def mark_with_reset(self: Upgrade) -> None:
-        mark(self)
+    def set_pending_with_reset(self: Upgrade) -> None:
+        set_pending(self)
         self.reset()
 
-    patch.setattr(Upgrade, "mark", mark_with_reset)
+    patch.setattr(Upgrade, "set_pending", set_pending_with_reset)
 
 
 def never_confirmed(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
@@ -315,7 +317,13 @@ SABOTAGES: Mapping[str, Sabotage] = {
     sabotage.__name__: sabotage
     for sabotage in (
         *(nothing_is_sent, right_file, broken_off_at_once, never_broken_off),
-        *(marked_for_good, marked_for_trial, never_marked, reset_after_mark, never_confirmed),
+        *(
+            set_pending_permanently,
+            set_pending_for_test,
+            never_set_pending,
+            reset_once_pending,
+            never_confirmed,
+        ),
         *(no_reset_over_smp, no_reset_by_probe, no_erase_by_shell, no_erase_by_probe),
         *(no_flash_by_test, prepare_that_only_flashes),
         *(good_app, good_mcuboot, good_baseline),

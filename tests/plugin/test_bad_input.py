@@ -5,9 +5,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 
 
 def _refusal(user_folder: pytest.Pytester, *arguments: str) -> str:
@@ -234,3 +236,21 @@ def test_fixture_that_asks_for_missing_firmware_skips(user_folder: pytest.Pytest
     result.stdout.fnmatch_lines(
         ["SKIPPED *test_first: No update package with application images was given*"]
     )
+
+
+def test_key_that_signed_nothing(user_folder: pytest.Pytester) -> None:
+    """Found before collection; what is suggested exists in pytest."""
+    made = DemoSource(load_board("nrf5340dk_sim"), user_folder.path / "made")
+    pem = user_folder.path / "another.pem"
+    pem.write_bytes(
+        signing_key_for_tests("another").private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    text = _refusal(
+        user_folder,
+        *("--board", "nrf5340dk_sim", f"--baseline={made.baseline}"),
+        *(f"--update={made.mcuboot_update}", f"--mcuboot-key={pem}"),
+    )
+    assert "--mcuboot-key is not the key that your firmware is signed with for MCUboot" in text
+    assert "--new-key" not in text

@@ -93,10 +93,12 @@ def test_script_that_closes_nothing_ends(tmp_path: Path) -> None:
 
 
 def test_run_without_board_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
-    """A project that only has the plugin installed pays nothing for it."""
+    """A project that only has the plugin installed pays nothing, nor for what its tests import."""
     pytester.makepyfile(
         """
         import sys
+
+        from pytest_nrf_fota import FirmwareSource, Outcome, Variant, assert_upgraded
 
         HEAVY = ("bleak", "bumble", "smpclient", "pydantic", "serial", "imgtool", "pynrfjprog")
 

@@ -7,7 +7,7 @@ def test_reset(dut, firmware, faults):
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     faults.cut_power_at_operation(20)
     upgrade.reset()
 

@@ -42,19 +42,19 @@ TABLE: Mapping[str, Mapping[str, str]] = {
     "kit_2_3": {
         # test_app_upgrade.py
         "test_app_upgrade_confirm": (
-            "nothing_is_sent never_confirmed marked_for_good no_reset_by_probe"
+            "nothing_is_sent never_confirmed set_pending_permanently no_reset_by_probe"
         ),
-        "test_app_upgrade_revert": "nothing_is_sent marked_for_good no_reset_by_probe",
-        "test_app_upgrade_permanent": "nothing_is_sent marked_for_trial no_reset_by_probe",
+        "test_app_upgrade_revert": "nothing_is_sent set_pending_permanently no_reset_by_probe",
+        "test_app_upgrade_permanent": "nothing_is_sent set_pending_for_test no_reset_by_probe",
         "test_app_upgrade_repeated_10_times": "nothing_is_sent good_app",
         "test_app_upgrade_same_version": "nothing_is_sent good_app",
         "test_app_upgrade_bad_signature": "nothing_is_sent good_app no_reset_over_smp",
         "test_app_upgrade_downgrade_rejected": "nothing_is_sent good_app good_baseline",
         "test_app_upgrade_too_large_rejected": "nothing_is_sent good_app",
         "test_app_upgrade_without_magic_rejected": "nothing_is_sent right_file",
-        "test_app_upgrade_half_a_file_not_marked": "nothing_is_sent right_file no_reset_by_probe",
+        "test_app_upgrade_half_a_file_not_pending": "nothing_is_sent right_file no_reset_by_probe",
         "test_app_upgrade_without_reset_not_proven": (
-            "nothing_is_sent never_marked reset_after_mark"
+            "nothing_is_sent never_set_pending reset_once_pending"
         ),
         "test_app_upgrade_build_time_changes": "nothing_is_sent no_reset_over_smp",
         # test_clean_up.py
@@ -67,12 +67,12 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_key_rotation_app_key_in_one_step_stops_board": "nothing_is_sent good_mcuboot",
         "test_key_rotation_nsib_key_revoked": "nothing_is_sent good_mcuboot good_baseline",
         # test_mcuboot_upgrade.py
-        "test_mcuboot_upgrade_s0_to_s1": "nothing_is_sent never_marked no_reset_by_probe",
+        "test_mcuboot_upgrade_s0_to_s1": "nothing_is_sent never_set_pending no_reset_by_probe",
         "test_mcuboot_upgrade_s1_to_s0": "nothing_is_sent",
         "test_mcuboot_upgrade_back_and_forth": "nothing_is_sent",
         "test_mcuboot_upgrade_needs_second_reset": "nothing_is_sent no_reset_by_probe",
         "test_mcuboot_upgrade_without_reset_not_proven": (
-            "nothing_is_sent never_marked reset_after_mark"
+            "nothing_is_sent never_set_pending reset_once_pending"
         ),
         "test_mcuboot_upgrade_wrong_variant_stays": (
             "nothing_is_sent right_file no_erase_by_shell no_reset_over_smp"
@@ -105,12 +105,12 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         ),
         "test_stale_pending_slot": "nothing_is_sent prepare_that_only_flashes",
         "test_erased_external_flash_boots": "nothing_is_sent no_erase_by_shell no_reset_by_probe",
-        "test_app_never_advertises": "nothing_is_sent good_app marked_for_good",
-        "test_app_hangs_in_boot": "nothing_is_sent good_app marked_for_good",
+        "test_app_never_advertises": "nothing_is_sent good_app set_pending_permanently",
+        "test_app_hangs_in_boot": "nothing_is_sent good_app set_pending_permanently",
         "test_crash_of_a_trial_reverts": (
-            "nothing_is_sent good_app marked_for_good no_reset_over_smp"
+            "nothing_is_sent good_app set_pending_permanently no_reset_over_smp"
         ),
-        "test_crash_loop_reported": "nothing_is_sent good_app marked_for_trial",
+        "test_crash_loop_reported": "nothing_is_sent good_app set_pending_for_test",
         "test_pairing_required": "nothing_is_sent good_app",
         "test_address_changes_after_upgrade": "nothing_is_sent good_app",
         "test_uart_noise": "nothing_is_sent no_noise",
@@ -125,7 +125,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_multi_image": "nothing_is_sent good_app",
         "test_netcore_only": "nothing_is_sent good_app",
         "test_netcore_failure_reported": "nothing_is_sent good_app no_reset_over_smp",
-        "test_netcore_uploaded_and_never_marked_stays_old": (
+        "test_netcore_uploaded_and_not_pending_stays_old": (
             "nothing_is_sent right_file no_reset_over_smp"
         ),
     },
@@ -135,8 +135,8 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_app_upgrade_same_version": "nothing_is_sent good_app",
         "test_app_upgrade_bad_signature": "good_app no_reset_over_smp",
         "test_app_upgrade_downgrade_rejected": "good_app good_baseline",
-        "test_app_upgrade_half_a_file_not_marked": "right_file no_reset_by_probe",
-        "test_app_upgrade_without_reset_not_proven": "never_marked reset_after_mark",
+        "test_app_upgrade_half_a_file_not_pending": "right_file no_reset_by_probe",
+        "test_app_upgrade_without_reset_not_proven": "never_set_pending reset_once_pending",
         "test_dirty_external_flash_then_upgrade": "no_flash_by_test no_reset_by_probe",
         "test_stale_pending_slot": "nothing_is_sent prepare_that_only_flashes",
         "test_erased_external_flash_boots": "no_erase_by_shell no_reset_by_probe",
@@ -149,7 +149,7 @@ NO_VIRTUAL_KIT: Mapping[str, str] = {
     "test_lower_version_in_the_idle_slot_does_not_run": "highest_version",
     "test_damaged_higher_version_is_removed": "highest_version",
     "test_idle_slot_without_magic_is_not_even_tried": "highest_version",
-    "test_marks_are_refused": "highest_version",
+    "test_set_pending_is_refused": "highest_version",
     "test_recovery_is_entered_and_left": "serial_recovery",
     "test_recovery_writes_what_it_is_sent": "serial_recovery",
 }

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.console.log import ConsoleLog, LogMark
+from pytest_nrf_fota.bootlog.reader import BootReader
+from pytest_nrf_fota.bootlog.report import Boot, BootReport
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.dut.boots import BootsOfConsole
 
 
@@ -25,7 +26,14 @@ def boots_of(text: str, patterns: Patterns = PATTERNS) -> tuple[Boot, ...]:
     log = ConsoleLog()
     boots = BootsOfConsole(log, patterns)
     log.append("".join(f"{line}\n" for line in text.splitlines()), 0.0)
-    return boots.since(LogMark(0))
+    return boots.since(LogPosition(0))
+
+
+def report_of(log: str | bytes) -> BootReport:
+    """All that a log in a file says."""
+    reader = BootReader()
+    reader.feed(log if isinstance(log, bytes) else log.encode("utf-8", "surrogateescape"))
+    return reader.finish()
 
 
 def boot_of(*lines: str, patterns: Patterns = PATTERNS) -> Boot:

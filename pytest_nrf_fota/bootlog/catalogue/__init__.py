@@ -1,5 +1,7 @@
 """The catalogue of log lines, one module per family."""
 
+from collections.abc import Mapping
+
 from pytest_nrf_fota.bootlog.catalogue import (
     app,
     client,
@@ -14,10 +16,14 @@ from pytest_nrf_fota.bootlog.catalogue import (
     swap,
     zephyr,
 )
+from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
 from pytest_nrf_fota.bootlog.catalogue.pattern import Family, LogPattern, Stage
+from pytest_nrf_fota.errors import ExtensionError
+from pytest_nrf_fota.extensions import registered
 
-__all__ = ["CATALOGUE", "Family", "LogPattern", "Stage"]
+__all__ = ["CATALOGUE", "LINES", "Family", "LogPattern", "Stage", "log_patterns"]
 
+_HOOK = "pytest_nrf_fota_log_patterns"
 CATALOGUE: tuple[LogPattern, ...] = (
     *zephyr.PATTERNS,
     *nsib.PATTERNS,
@@ -32,3 +38,21 @@ CATALOGUE: tuple[LogPattern, ...] = (
     *client.PATTERNS,
     *other_soc.PATTERNS,
 )
+"""This package's own lines."""
+
+LINES: Mapping[str, LogPattern] = {pattern.name: pattern for pattern in CATALOGUE}
+"""The same by name."""
+
+
+def log_patterns() -> tuple[LogPattern, ...]:
+    """All registered lines, this package's first. Raises `ExtensionError`."""
+    known = registered(_HOOK, LogPattern)
+    # Rules find lines of both by name.
+    for pattern in HOST_LINES:
+        if pattern.name in known:
+            raise ExtensionError(
+                f"The name {pattern.name!r} is that of a line which programs on the host print.",
+                where=f"{_HOOK}: {known[pattern.name].source}",
+                next_step="Rename the line.",
+            )
+    return tuple(known.values())

@@ -33,9 +33,7 @@ PATTERNS = (
         r"|Verification (?:read )?ERROR!|Missing data to be written\.|Missing address\."
         r"|Given flash device was not found|Default flash driver not ready"
         r"|No flash device specified \(required\)|Could not determine page size, code -?\d+\."
-        r"|<size> must be at most 0x[0-9a-f]+\.|\S+: command not found"
-        r"|\S+: wrong parameter count|Please specify a subcommand\."
-        r"|Too many arguments in the command\.|flash:unknown parameter: )",
+        r"|<size> must be at most 0x[0-9a-f]+\.|flash:unknown parameter: )",
         "A shell command failed.",
         "Erase Failed, code -22.",
         "Read ERROR!",
@@ -45,9 +43,6 @@ PATTERNS = (
         "Default flash driver not ready",
         "No flash device specified (required)",
         "Could not determine page size, code -22.",
-        "foo: command not found",
-        "flash: wrong parameter count",
-        "Please specify a subcommand.",
         anchor=(
             "ailed, code",
             "ERROR",
@@ -57,11 +52,19 @@ PATTERNS = (
             "page size",
             "must be at most",
             "not found",
-            "parameter count",
-            "subcommand",
-            "many arguments",
             "unknown parameter",
         ),
+    ),
+    _SHELL.line(
+        "shell_refused",
+        r"(?P<what>[^\n]*(?:command not found|wrong parameter count)"
+        r"|Please specify a subcommand\.|Too many arguments in the command\.)",
+        "The shell knows no such command, or wants other arguments.",
+        "foo: command not found",
+        "flash: wrong parameter count",
+        "Please specify a subcommand.",
+        "Too many arguments in the command.",
+        anchor=("command not found", "parameter count", "subcommand", "many arguments"),
     ),
     _SHELL.line(
         "shell_area_unreadable",

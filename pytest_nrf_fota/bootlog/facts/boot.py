@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.facts.app import read_app, read_shell, read_smp_events
+from pytest_nrf_fota.bootlog.facts.app import read_app
 from pytest_nrf_fota.bootlog.facts.banners import read_banners
 from pytest_nrf_fota.bootlog.facts.faults import read_faults, read_reset_causes
 from pytest_nrf_fota.bootlog.facts.mcuboot import read_mcuboot, read_network_core
@@ -68,12 +68,9 @@ def read_boot(raw: RawBoot, patterns: BoardPatterns | None, *, is_last: bool) ->
         app=read_app(app) if app is not None else None,
         faults=read_faults(raw, followed_by_boot=not is_last),
         reset_causes=read_reset_causes(raw),
-        smp_events=read_smp_events(app) if app is not None else (),
-        shell=read_shell(app) if app is not None else None,
         firmware_version=_number(of_nsib, nsib),
         bootloader_version=_number(of_mcuboot, mcuboot),
         refusals=tuple(_refusals(raw, said.swaps if said is not None else ())),
-        repeats_previous=raw.repeats_previous,
         unknown=tuple(line.seen() for line in unknown[:_MOST_UNKNOWN]),
         unknown_count=len(unknown),
         dropped_lines=sum(stage.dropped for stage in raw.stages),

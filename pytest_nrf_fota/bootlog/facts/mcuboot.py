@@ -1,7 +1,6 @@
 """What MCUboot said: trailers, decisions, swaps, refusals, and the network core's update."""
 
 import difflib
-import re
 from dataclasses import dataclass, field
 
 from pytest_nrf_fota.bootlog.facts.banners import announces_swaps, read_banners
@@ -27,8 +26,6 @@ _GAVE_UP = frozenset(
     }
 )
 _DONE = frozenset({"chainload", "image_version", "jump", "esp_loads"})
-_WARNING = re.compile(r"^(?:[WE]: |.{0,40}<(?:wrn|err)> mcuboot: |.{0,12}\[(?:WRN|ERR) ?\])")
-_RECOVERY = frozenset({"recovery_entered", "recovery_failed", "recovery_write", "usb_dfu"})
 _ERASED = frozenset({"erases_secondary", "overwrite_erase", "stuck_revert_cleared", "ram_removed"})
 _NO_SWAP = frozenset({"none", "fail", "panic"})
 _SWAP_TYPES = ("none", "test", "perm", "revert", "fail", "panic")
@@ -58,11 +55,9 @@ def read_mcuboot(stage: RawStage, *, went_on: bool) -> McubootReport:
         erased=tuple(reader.erased),
         loaded=tuple(reader.loaded),
         refusals=tuple(reader.refusals),
-        warnings=tuple(reader.warnings),
         chainload_address=reader.chainload_address,
         image_version=reader.image_version,
         jumped=reader.jumped,
-        recovery=tuple(reader.recovery),
         gave_up=reader.gave_up,
     )
 
@@ -106,7 +101,7 @@ class _OpenSwap:
     decided: str | None
     resumed: bool
     line: RawLine
-    copied_bytes: int | None = None
+    is_copied: bool = False
     next_line: RawLine | None = None
 
 
@@ -122,11 +117,9 @@ class _McubootReader:
         self.erased: list[Seen] = []
         self.loaded: list[LoadedImage] = []
         self.refusals: list[Refusal] = []
-        self.warnings: list[Seen] = []
         self.chainload_address: int | None = None
         self.image_version: str | None = None
         self.jumped: Seen | None = None
-        self.recovery: list[Seen] = []
         self.gave_up: Seen | None = None
         self.is_done = False
         self.waiting: list[SwapTypeLine] = []
@@ -138,9 +131,6 @@ class _McubootReader:
         self.is_done = self.is_done or not _DONE.isdisjoint(names)
         for hit in line.facts.hits:
             self._take_hit(hit, line)
-        refused = any(hit.pattern.refuses for hit in line.facts.hits)
-        if not refused and _WARNING.search(line.text) is not None:
-            self.warnings.append(line.seen())
 
     def _take_hit(self, hit: Hit, line: RawLine) -> None:
         name, seen = hit.pattern.name, line.seen()
@@ -150,8 +140,6 @@ class _McubootReader:
             )
         if name in _GAVE_UP:
             self.gave_up = seen
-        if name in _RECOVERY:
-            self.recovery.append(seen)
         # An overwrite ends with these; ports without Zephyr name no chainload address.
         if name == "flash_debug" and "secondary" in (hit.text("what") or ""):
             self.is_done = self.is_done or any(s.algorithm == "overwrite" for s in self.swaps)
@@ -249,9 +237,9 @@ class _McubootReader:
         )
 
     def _take_copy(self, hit: Hit, line: RawLine) -> None:
-        if not self.swaps or self.swaps[-1].copied_bytes is not None:
+        if not self.swaps or self.swaps[-1].is_copied:
             self._take_swap(hit, "overwrite", line)
-        self.swaps[-1].copied_bytes = hit.number("size", 16)
+        self.swaps[-1].is_copied = True
 
     def _take_loaded(self, hit: Hit, seen: Seen) -> None:
         slot = (hit.text("slot") or "").lower()
@@ -292,7 +280,6 @@ def _close_swap(swap: _OpenSwap, is_done: bool, reader: _McubootReader) -> Swap:
         swap.decided,
         swap.resumed,
         result,
-        swap.copied_bytes,
         _seconds(swap.line, swap.next_line),
         swap.line.seen(),
     )
@@ -314,7 +301,7 @@ def _silent_swap(
     else:
         reverts = decided.swap_type == "revert"
         result = SwapResult.REVERTED if reverts else SwapResult.SWAPPED
-    return Swap(decided.image, None, decided.swap_type, False, result, None, None, decided.seen)
+    return Swap(decided.image, None, decided.swap_type, False, result, None, decided.seen)
 
 
 def _seconds(first: RawLine, second: RawLine | None) -> float | None:

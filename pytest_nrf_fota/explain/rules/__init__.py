@@ -11,6 +11,7 @@ from pytest_nrf_fota.explain.rules import (
     s_slots,
     upload,
 )
+from pytest_nrf_fota.extensions import registered
 
 RULES: tuple[Rule, ...] = (
     *nsib.RULES,
@@ -23,4 +24,10 @@ RULES: tuple[Rule, ...] = (
     *host.RULES,
 )
 
-__all__ = ["RULES"]
+
+def all_rules() -> tuple[Rule, ...]:
+    """All registered rules, this package's first. Raises `ExtensionError`."""
+    return tuple(registered("pytest_nrf_fota_rules", Rule).values())
+
+
+__all__ = ["RULES", "all_rules"]

@@ -1,4 +1,4 @@
-"""Which files of a package are sent, and in which order they are marked."""
+"""Which files of a package are sent, and in which order they are set pending."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ def _package(folder: Path, variant: Variant) -> DfuPackage:
     return read_package(DemoSource(BOARD, folder).variant(variant), package_target(BOARD))
 
 
-def test_all_images_are_sent_and_the_network_cores_is_marked_first(tmp_path: Path) -> None:
+def test_all_images_are_sent_and_the_network_cores_is_set_pending_first(tmp_path: Path) -> None:
     package = _package(tmp_path, Variant.APP_AND_NETWORK)
     assert [is_for_network_core(file) for file in package.files] == [False, True]
     files = files_to_send(package, Boot())

@@ -11,37 +11,37 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
     [
         (
             "nrf5340dk",
-            "nsib ble netcore external_flash signature image_group image_marking revert "
+            "nsib ble netcore external_flash signature image_group set_pending revert "
             "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase",
         ),
         (
             "nrf5340dk_sim",
-            "nsib ble netcore external_flash signature image_group image_marking revert "
+            "nsib ble netcore external_flash signature image_group set_pending revert "
             "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase "
             "fault_injection power swap_reset",
         ),
         (
             "nrf5340dk_sim_netcore",
-            "nsib ble netcore external_flash signature image_group image_marking second_reset "
+            "nsib ble netcore external_flash signature image_group set_pending second_reset "
             "wrong_file_stays shell flash_shell probe_erase fault_injection power "
             "swap_reset netcore_slots",
         ),
         (
             "nrf5340dk_mcuboot",
-            "ble netcore external_flash signature image_group image_marking revert shell "
+            "ble netcore external_flash signature image_group set_pending revert shell "
             "flash_shell probe_erase",
         ),
         (
             "nrf5340dk_mcuboot_sim",
-            "ble netcore external_flash signature image_group image_marking revert shell "
+            "ble netcore external_flash signature image_group set_pending revert shell "
             "flash_shell probe_erase fault_injection power swap_reset",
         ),
-        ("nrf52840dk", "ble signature image_group image_marking revert shell"),
+        ("nrf52840dk", "ble signature image_group set_pending revert shell"),
         (
             "nrf52840dk_sim",
-            "ble signature image_group image_marking revert shell fault_injection power swap_reset",
+            "ble signature image_group set_pending revert shell fault_injection power swap_reset",
         ),
-        ("qemu_cortex_m0", "image_group image_marking revert swap_reset"),
+        ("qemu_cortex_m0", "image_group set_pending revert swap_reset"),
         ("mps2_an385", "image_group highest_version serial_recovery"),
         ("native_sim", ""),
         ("native_sim_udp", ""),

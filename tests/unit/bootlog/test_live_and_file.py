@@ -17,7 +17,7 @@ from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.console.log import ConsoleLog, LogMark
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.boots import BootsOfConsole
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -115,8 +115,8 @@ def test_a_console_and_a_file_of_the_same_bytes(stream: bytes, cuts: list[int]) 
             rest = chunk
             while rest:
                 rest = rest[os.write(far_end, rest) :]
-        expect(console, _END, since=LogMark(0), deadline=Deadline.after(30.0))
-        assert _said(live.since(LogMark(0))) == _said(_in_file(stream))
+        expect(console, _END, since=LogPosition(0), deadline=Deadline.after(30.0))
+        assert _said(live.since(LogPosition(0))) == _said(_in_file(stream))
 
 
 @settings(max_examples=60, deadline=None)
@@ -141,9 +141,9 @@ def test_asking_again_reads_nothing_again() -> None:
     log, boots = _filled(3, 20)
     written = 3 * (len(_BOOT) + 20)
     assert boots.lines_read == written
-    assert len(boots.since(LogMark(0))) == len(boots.since(LogMark(0))) == 3
+    assert len(boots.since(LogPosition(0))) == len(boots.since(LogPosition(0))) == 3
     assert boots.lines_read == written
-    mark = log.mark()
+    mark = log.position()
     log.append("".join(f"{line}\n" for line in _BOOT), 1.0)
     (new,) = boots.since(mark)
     assert new.number == 4
@@ -161,9 +161,9 @@ def test_asking_in_the_middle_of_a_boot_changes_nothing() -> None:
     boots = BootsOfConsole(log, PATTERNS)
     for line in _BOOT * 2:
         log.append(f"{line}\n", 0.0)
-        asked.append(boots.since(LogMark(0)))
+        asked.append(boots.since(LogPosition(0)))
     _, unasked = _filled(2, 0)
-    assert asked[-1] == unasked.since(LogMark(0))
+    assert asked[-1] == unasked.since(LogPosition(0))
     assert [len(boots) for boots in asked][-len(_BOOT) - 1] == 1
 
 

@@ -81,7 +81,6 @@ def test_a_full_boot_is_read() -> None:
     assert boot.bootloader_version == 14
     assert _decisions(boot) == [(None, "none")]
     assert not boot.swapped
-    assert boot.chainload_address == 0x28000
     assert boot.image_version is None
     assert boot.identity_address == "F2:7C:B6:5D:C3:74"
     assert boot.build_time == "May  7 2024 a 09:26:26"

@@ -1,6 +1,6 @@
 """smpmgr's image list, as it comes out of a pipe: it breaks the line inside the hash."""
 
-from pytest_nrf_fota.bootlog.reader import read_log_text
+from tests.unit.boot_lines import report_of
 
 FIRST = "8B552FB523AD2C297708F557CBC503DC2EAEE0157EE1CFAC2D77A7CEBF85581D"
 SECOND = "25999F63B5EC01F1C0E8FA6EED3D57B4228FCA52A8950235E3BEA84F885DA11F"
@@ -26,7 +26,7 @@ def _state(slot: int, image_hash: str, *, active: bool) -> str:
 def test_each_slot_has_its_own_hash() -> None:
     listing = _state(0, FIRST, active=True) + _state(1, SECOND, active=False) + "splitStatus: 0\n"
 
-    client = read_log_text(listing).client
+    client = report_of(listing).client
 
     assert client is not None
     assert [(image.slot, image.version, image.hash) for image in client.images] == [

@@ -14,15 +14,15 @@ import pytest
 
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import Seen, expect
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
+from pytest_nrf_fota.errors import ConsoleLostError, InputError, NotSeenError
 from pytest_nrf_fota.record.events import ConsoleState, Recorded, UartLine, UartWrite
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are POSIX only")
 
-_START = LogMark(0)
+_START = LogPosition(0)
 _LONG_S = 30.0
 _SHORT_S = 0.2
 _VERSION = r"^Firmware version (?P<version>\d+)$"
@@ -125,7 +125,7 @@ def _open(
 def _seen(
     console: Console,
     patterns: str | list[str],
-    since: LogMark = _START,
+    since: LogPosition = _START,
     *,
     partial_lines: bool = False,
 ) -> Seen:
@@ -133,7 +133,7 @@ def _seen(
     return expect(console, patterns, since=since, deadline=deadline, partial_lines=partial_lines)
 
 
-def _not_seen(console: Console, pattern: str, since: LogMark = _START) -> NotSeenError:
+def _not_seen(console: Console, pattern: str, since: LogPosition = _START) -> NotSeenError:
     with pytest.raises(NotSeenError) as caught:
         expect(console, pattern, since=since, deadline=Deadline.after(_SHORT_S))
     return caught.value
@@ -160,11 +160,11 @@ def test_the_first_byte_after_opening_is_there(
 def test_everything_since_opening_is_kept_whoever_looks(board: Board, console: Console) -> None:
     board.print(b"one\r\ntwo\r\n")
     _wait_for_size(console, 8)
-    mark = console.mark()
+    since = console.position()
     board.print(b"\x1b[1;32mthree\x1b[m\r\nfour")
     _wait_for_size(console, 18)
-    assert console.text_since(mark) == "three\nfour"
-    assert [line.text for line in console.lines_since(mark)] == ["three"]
+    assert console.text_since(since) == "three\nfour"
+    assert [line.text for line in console.lines_since(since)] == ["three"]
     assert console.text_since(_START) == "one\ntwo\nthree\nfour"
 
 
@@ -208,7 +208,7 @@ def test_a_number_is_whole_however_the_port_cuts_it(board: Board, console: Conso
 def test_a_prompt_is_found_though_its_line_never_ends(board: Board, console: Console) -> None:
     board.print(b"\x1b[1;32muart:~$ \x1b[m")
     seen = _seen(console, r"uart:~\$ ", partial_lines=True)
-    assert (seen.start, seen.end) == (LogMark(0), LogMark(8))
+    assert (seen.start, seen.end) == (LogPosition(0), LogPosition(8))
 
 
 def test_the_first_of_several_patterns_wins(board: Board, console: Console) -> None:
@@ -229,11 +229,11 @@ def test_expectations_go_on_behind_the_last_match(board: Board, console: Console
 def test_text_before_the_mark_is_not_looked_at(board: Board, console: Console) -> None:
     board.print(b"Advertising successfully started\r\n")
     _seen(console, "Advertising")
-    mark = console.mark()
-    error = _not_seen(console, "Advertising", since=mark)
+    since = console.position()
+    error = _not_seen(console, "Advertising", since=since)
     assert "(nothing at all)" in error.what
     board.print(b"Advertising again\r\n")
-    assert _seen(console, "Advertising .*", since=mark)[0] == "Advertising again"
+    assert _seen(console, "Advertising .*", since=since)[0] == "Advertising again"
 
 
 def test_what_came_before_the_deadline_counts_though_the_deadline_is_over(
@@ -252,7 +252,7 @@ def test_a_long_log_is_searched_from_its_begin(
     _wait_for_size(console, 8 * lines_before + 20 + 8 * 5000)
     seen = _seen(console, _VERSION)
     assert seen["version"] == "15"
-    assert seen.start == LogMark(8 * lines_before)
+    assert seen.start == LogPosition(8 * lines_before)
 
 
 def test_a_miss_tells_what_was_wanted_what_came_and_where_the_log_is(
@@ -431,3 +431,24 @@ def test_reader_that_cannot_go_on_wakes_who_waits(
     with pytest.raises(ConsoleLostError):
         expect(console, "never", since=_START, deadline=Deadline.after(_LONG_S))
     console.close()
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "5", None])
+def test_seconds_that_are_none_are_refused_at_once(console: Console, seconds: float) -> None:
+    """A test without a type checker may pass anything."""
+    with pytest.raises(InputError, match="is no time in seconds"):
+        console.expect("ready", since=_START, within_s=seconds)
+
+
+def test_pattern_that_is_no_regular_expression_is_refused_at_once(console: Console) -> None:
+    with pytest.raises(InputError, match=r"'\(' is no regular expression"):
+        console.expect(["ready", "("], since=_START, within_s=_LONG_S)
+
+
+def test_console_finds_a_line_within_the_seconds_that_a_test_allows(
+    board: Board, console: Console
+) -> None:
+    since = console.position()
+    board.print(b"Firmware version 15\r\n")
+
+    assert console.expect(_VERSION, since=since, within_s=_LONG_S)["version"] == "15"

@@ -1,4 +1,4 @@
-"""The append-only log: nothing is lost, marks hold, waiters wake."""
+"""The append-only log: nothing is lost, positions hold, waiters wake."""
 
 import threading
 import time
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_nrf_fota.bootlog.line import LogLine
-from pytest_nrf_fota.console.log import ConsoleLog, LogMark
+from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.deadline import Deadline
 
-_START = LogMark(0)
+_START = LogPosition(0)
 _LONG_S = 20.0
 _PARTS = st.lists(st.text(st.sampled_from("ab\n"), max_size=6), max_size=12)
 
@@ -29,16 +29,16 @@ def test_every_view_agrees_with_the_text_that_was_appended(
     whole = "".join(parts)
     complete = whole[: whole.rfind("\n") + 1]
     offset = data.draw(st.integers(0, len(whole)))
-    mark = LogMark(offset)
+    since = LogPosition(offset)
 
     assert log.size_chars == len(whole)
-    assert log.mark() == LogMark(len(whole))
-    assert log.text_since(mark) == whole[offset:]
-    assert log.complete_text_since(mark) == complete[offset:]
+    assert log.position() == LogPosition(len(whole))
+    assert log.text_since(since) == whole[offset:]
+    assert log.complete_text_since(since) == complete[offset:]
     assert log.lines_since(_START) == tuple(completed)
     assert [line.text for line in completed] == complete.split("\n")[:-1]
     begun_before = complete[:offset].count("\n")
-    assert log.lines_since(mark) == tuple(completed[begun_before:])
+    assert log.lines_since(since) == tuple(completed[begun_before:])
 
 
 def test_a_line_has_the_time_at_which_its_end_arrived() -> None:
@@ -51,20 +51,20 @@ def test_a_line_has_the_time_at_which_its_end_arrived() -> None:
 def test_a_mark_in_the_middle_of_a_line_keeps_the_whole_line() -> None:
     log = ConsoleLog()
     log.append("old\nFirmware ver", 0.0)
-    mark = log.mark()
+    since = log.position()
     log.append("sion 11\nrest", 0.0)
-    assert log.text_since(mark) == "sion 11\nrest"
-    assert log.complete_text_since(mark) == "sion 11\n"
-    assert [line.text for line in log.lines_since(mark)] == ["Firmware version 11"]
+    assert log.text_since(since) == "sion 11\nrest"
+    assert log.complete_text_since(since) == "sion 11\n"
+    assert [line.text for line in log.lines_since(since)] == ["Firmware version 11"]
 
 
 def test_a_mark_survives_everything_that_comes_after_it() -> None:
     log = ConsoleLog()
     log.append("before\n", 0.0)
-    mark = log.mark()
+    since = log.position()
     for number in range(1000):
         log.append(f"line {number}\n", 0.0)
-    assert [line.text for line in log.lines_since(mark)][::999] == ["line 0", "line 999"]
+    assert [line.text for line in log.lines_since(since)][::999] == ["line 0", "line 999"]
 
 
 def test_waiting_ends_at_once_where_more_is_there_already() -> None:
@@ -161,5 +161,5 @@ def test_a_flood_is_kept_whole(chunk: str) -> None:
     read_chars = 0
     for _ in range(20_000_000 // len(piece)):
         log.append(piece, 0.0)
-        read_chars += len(log.text_since(LogMark(read_chars)))
+        read_chars += len(log.text_since(LogPosition(read_chars)))
     assert read_chars == log.size_chars == 20_000_000 // len(piece) * len(piece)

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.record.events import ConsoleState
@@ -17,7 +17,7 @@ from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are POSIX only")
 
-START = LogMark(0)
+START = LogPosition(0)
 LONG_S = 20.0
 
 
@@ -85,11 +85,11 @@ def test_the_log_goes_on_in_a_new_line_where_the_port_comes_back(
         port.print(b"Firmware version 14\r\nStarting boot")
         console.log.wait_for_more(20, Deadline.after(LONG_S))
         port.unplug()
-        console.wait_for_port(Deadline.after(LONG_S), present=False)
+        console.wait_for_port(LONG_S, present=False)
         with pytest.raises(ConsoleLostError):
             console.write(b"x")
         port.plug_in()
-        console.wait_for_port(Deadline.after(LONG_S), present=True)
+        console.wait_for_port(LONG_S, present=True)
         port.print(b"Attempting to boot slot 1.\r\n")
         _wait_for(console, "Attempting to boot slot 1")
         assert console.text_since(START).splitlines() == [

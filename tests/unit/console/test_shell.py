@@ -16,7 +16,6 @@ import pytest
 
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.shell import ZephyrShell
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, NotSeenError
 from pytest_nrf_fota.record.events import StepEnded, StepStarted
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
@@ -152,10 +151,6 @@ def bench(tmp_path: Path) -> Iterator[Callable[[Script], Bench]]:
     recorder.close()
 
 
-def _long() -> Deadline:
-    return Deadline.after(_LONG_S)
-
-
 _ERASE = "flash erase mx25r6435f@0 0 800000"
 _SUCCESS = r"Erase success\."
 _FAILURE = r"Erase Failed, code (?P<code>-\d+)\."
@@ -164,7 +159,7 @@ _FAILURE = r"Erase Failed, code (?P<code>-\d+)\."
 def test_a_command_gives_its_output_lines(bench: Callable[[Script], Bench]) -> None:
     output = "devices:\r\n- mx25r6435f@0 (READY)\r\n\r\n- rtc@15000 (READY)\r\n"
     made = bench(Script({"device list": output}))
-    assert made.shell().run("device list", _long()) == (
+    assert made.shell().run("device list", _LONG_S) == (
         "devices:",
         "- mx25r6435f@0 (READY)",
         "- rtc@15000 (READY)",
@@ -175,21 +170,21 @@ def test_commands_follow_each_other(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({"one": "1\r\n", "two": "2\r\n", "nothing": ""}))
     shell = made.shell()
     for command, lines in [("one", ("1",)), ("two", ("2",)), ("nothing", ()), ("one", ("1",))]:
-        assert shell.run(command, _long()) == lines
+        assert shell.run(command, _LONG_S) == lines
     assert made.board.executed == ["one", "two", "nothing", "one"]
 
 
 def test_long_output_is_complete(bench: Callable[[Script], Bench]) -> None:
     lines = [f"{offset:08X}: {'ff ' * 16}|................|" for offset in range(0, 16000, 16)]
     made = bench(Script({"flash read": "\r\n".join([*lines, ""])}))
-    assert list(made.shell().run("flash read", _long())) == lines
+    assert list(made.shell().run("flash read", _LONG_S)) == lines
 
 
 def test_typing_in_chunks_survives_the_receive_ring(bench: Callable[[Script], Bench]) -> None:
     command = "flash write mx25r6435f@0 0 " + " ".join(f"{word:08x}" for word in range(10))
     made = bench(Script({command: "Write OK.\r\n"}))
     assert len(command) > _RING_BYTES
-    assert made.shell().run(command, _long()) == ("Write OK.",)
+    assert made.shell().run(command, _LONG_S) == ("Write OK.",)
     assert made.board.executed == [command]
 
 
@@ -197,14 +192,14 @@ def test_a_command_that_the_ring_cuts_is_not_entered(bench: Callable[[Script], B
     command = "flash write " + "0" * 100
     made = bench(Script({command: "Write OK.\r\n"}))
     with pytest.raises(NotSeenError, match="echo of 'flash write 000"):
-        made.shell(typing_chunk_bytes=200).run(command, Deadline.after(_SHORT_S))
+        made.shell(typing_chunk_bytes=200).run(command, _SHORT_S)
     assert made.board.executed == []
 
 
 @pytest.mark.parametrize("typed", ["f", _ERASE[:24], _ERASE[:30], _ERASE])
 def test_log_lines_may_interrupt_the_typing(typed: str, bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({_ERASE: "Erase success.\r\n"}, logs_after=frozenset({typed})))
-    assert made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _long())[0] == "Erase success."
+    assert made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _LONG_S)[0] == "Erase success."
     assert made.board.executed == [_ERASE]
 
 
@@ -220,27 +215,27 @@ def test_a_prompt_that_is_drawn_again_does_not_end_the_command(
             log_before_enter=log_before_enter,
         )
     )
-    assert made.shell().run("device list", _long()) == ("devices:",)
+    assert made.shell().run("device list", _LONG_S) == ("devices:",)
 
 
 def test_a_success_line_may_come_late(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({_ERASE: "Erase success.\r\n"}, answer_s=0.3))
-    seen = made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _long())
+    seen = made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _LONG_S)
     assert seen[0] == "Erase success."
     assert made.console.text_since(seen.end).startswith("\n")
 
 
 def test_the_success_of_an_earlier_command_does_not_count(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({_ERASE: "Erase success.\r\n", "again": "Erase Failed, code -5.\r\n"}))
-    made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _long())
+    made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _LONG_S)
     with pytest.raises(BoardError, match=r"code -5\."):
-        made.shell().run_until("again", _SUCCESS, _FAILURE, _long())
+        made.shell().run_until("again", _SUCCESS, _FAILURE, _LONG_S)
 
 
 def test_a_failure_line_is_the_boards_no(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({_ERASE: "\x1b[1;31mErase Failed, code -22.\x1b[m\r\n"}))
     with pytest.raises(BoardError) as caught:
-        made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _long())
+        made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _LONG_S)
     assert caught.value.what == f"The shell refused {_ERASE!r}: Erase Failed, code -22."
     assert str(made.console.raw_log_path) in caught.value.where
     assert "device list" in caught.value.next_step
@@ -258,21 +253,21 @@ def test_a_failure_line_is_the_boards_no(bench: Callable[[Script], Bench]) -> No
 def test_a_refusal_of_the_shell_is_an_error(refusal: str, bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({"flash erase": f"\x1b[1;31m{refusal}\x1b[m\r\n"}))
     with pytest.raises(BoardError, match=refusal):
-        made.shell().run("flash erase", _long())
+        made.shell().run("flash erase", _LONG_S)
     with pytest.raises(BoardError, match=refusal):
-        made.shell().run_until("flash erase", _SUCCESS, _FAILURE, _long())
+        made.shell().run_until("flash erase", _SUCCESS, _FAILURE, _LONG_S)
 
 
 def test_an_unknown_command_is_named(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script())
     with pytest.raises(BoardError, match="'mcuboot': mcuboot: command not found"):
-        made.shell().run("mcuboot", _long())
+        made.shell().run("mcuboot", _LONG_S)
 
 
 def test_a_shell_that_never_answers_is_reported_as_such(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script(is_silent=True))
     with pytest.raises(NotSeenError) as caught:
-        made.shell().run("device list", Deadline.after(_SHORT_S))
+        made.shell().run("device list", _SHORT_S)
     assert "the shell's echo of 'device list'" in caught.value.what
     assert "CONFIG_SHELL=y" in caught.value.next_step
 
@@ -280,15 +275,15 @@ def test_a_shell_that_never_answers_is_reported_as_such(bench: Callable[[Script]
 def test_a_prompt_that_does_not_come_back_is_reported(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({"device list": "devices:\r\n"}, keeps_prompt=True))
     with pytest.raises(NotSeenError, match="the prompt after 'device list'") as caught:
-        made.shell().run("device list", Deadline.after(_SHORT_S))
+        made.shell().run("device list", _SHORT_S)
     assert "| devices:" in caught.value.what
 
 
 def test_every_command_is_a_step_in_the_recorder(bench: Callable[[Script], Bench]) -> None:
     made = bench(Script({_ERASE: "Erase success.\r\n"}))
-    made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _long())
+    made.shell().run_until(_ERASE, _SUCCESS, _FAILURE, _LONG_S)
     with pytest.raises(BoardError):
-        made.shell().run("nonsense", _long())
+        made.shell().run("nonsense", _LONG_S)
     assert made.recorder.path is not None
     events = [recorded.event for recorded in read_recording(made.recorder.path)]
     assert [e.detail for e in events if isinstance(e, StepStarted)] == [_ERASE, "nonsense"]

@@ -10,11 +10,12 @@ import pytest
 
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.commands.printer import print_through_rich
+from pytest_nrf_fota.console.listening import listen
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
-from pytest_nrf_fota.doctor.attached import BoardsReport, look_at_boards
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.doctor.attached import BoardsReport, look_at_boards, telling_lines
 from pytest_nrf_fota.doctor.attached_text import print_boards
-from pytest_nrf_fota.doctor.listening import listen, telling_lines
 
 from .machine import Machine, Port, open_port
 
@@ -154,15 +155,18 @@ def test_listening(machine: Machine, port: Port, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_listening_to_a_port_that_somebody_took(port: Port, hold: Callable[[str], int]) -> None:
-    """The reason stands in the place of the text; so it does for a port that is gone."""
+    """The reason is told for each; so it is for a port that is gone."""
     hold(port.name)
-    heard = listen((port.name, "/dev/nothing"), 115200, 0.1)
-    assert "in use by minicom" in heard[port.name]
-    assert "cannot be opened" in heard["/dev/nothing"]
+    heard = listen((port.name, "/dev/nothing"), 115200, Deadline.after(30.0))
+    taken, gone = heard[port.name].lost, heard["/dev/nothing"].lost
+    assert taken is not None
+    assert "in use by minicom" in taken.what
+    assert gone is not None
+    assert "cannot be opened" in gone.what
 
 
 def test_telling_lines() -> None:
     """Lines of a boot before others, the last ones where there are none."""
     text = "one\n*** Booting Zephyr ***\ntwo\n\nthree\n"
-    assert telling_lines(text, [r"\*\*\* Booting"], 2) == ("*** Booting Zephyr ***",)
-    assert telling_lines(text, ["nothing"], 2) == ("two", "three")
+    assert telling_lines(text) == ("*** Booting Zephyr ***",)
+    assert telling_lines("1\n2\n\n3\n4\n5\n") == ("2", "3", "4", "5")

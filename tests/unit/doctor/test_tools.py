@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.boards.board import ProbeRunner
 from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.doctor.check import Look, Outcome
 from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
@@ -35,7 +34,7 @@ esac
 """
 
 
-def tool(machine: Machine, runner: ProbeRunner = "auto") -> Look:
+def tool(machine: Machine, runner: str = "auto") -> Look:
     return probe_tool(runner).look(machine.host())
 
 
@@ -50,7 +49,7 @@ def test_no_tool(bare: Machine) -> None:
     """All three are named, and the quickest way to one."""
     look = tool(bare)
     assert look.outcome is Outcome.MISSING
-    assert "nrfutil is not on the PATH; nrfjprog is not on the PATH; pynrfjprog" in look.found
+    assert "nrfutil: not on the PATH; nrfjprog: not on the PATH; pynrfjprog: " in look.found
     assert look.command.endswith("-m pip install 'pynrfjprog>=10.24'")
 
 
@@ -82,7 +81,7 @@ def test_nrfjprog_and_the_tool_that_was_asked_for(bare: Machine) -> None:
 def test_pynrfjprog(bare: Machine) -> None:
     """A Python package."""
     bare.add_package("pynrfjprog", "10.24.2")
-    assert tool(bare, "pynrfjprog").found == "pynrfjprog 10.24.2"
+    assert tool(bare, "pynrfjprog").found == "pynrfjprog 10.24.2 (Python package)"
 
 
 def test_asked_probe(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.readiness import wait_until_ready
 from pytest_nrf_fota.errors import BoardError, NotSeenError
@@ -46,7 +46,7 @@ def _wait(console: Console, *, app_start_s: float = 20.0) -> None:
     wait_until_ready(
         console,
         "Advertising successfully started",
-        since=LogMark(0),
+        since=LogPosition(0),
         deadline=Deadline.after(20),
         app_start_s=app_start_s,
     )

@@ -184,14 +184,47 @@ def test_folder_of_a_test(tmp_path: Path) -> None:
     assert _run(test).stdout == _run(log).stdout
 
 
-def test_folder_of_a_run_names_the_folder_of_a_test(tmp_path: Path) -> None:
-    """It holds those of all tests."""
-    test = tmp_path / "run" / "test_upload"
-    test.mkdir(parents=True)
-    _log(test, _UPLOAD_THAT_BROKE, "recorder.jsonl")
-    done = _run(test.parent)
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """As a run on two workers prints it: a test that failed, one that is fine, a broken one."""
+    for name, recording, log in (
+        ("gw0/test_upload", _UPLOAD_THAT_BROKE, None),
+        ("gw0/test_nothing", "", _NOTHING),
+        ("gw1/test_broken", "", b"PK\x03\x04" + bytes(200)),
+    ):
+        folder = tmp_path / "run" / name
+        folder.mkdir(parents=True)
+        _log(folder, recording, "recorder.jsonl")
+        if log is not None:
+            _log(folder, log)
+    return tmp_path / "run"
+
+
+def test_folder_of_a_run_explains_each_test(run_folder: Path) -> None:
+    """The path that pytest prints at the end; in full where something is wrong."""
+    done = _run(run_folder)
+    text = done.stdout.decode()
+    assert done.returncode == 1
+    assert "test_nothing: No upgrade was attempted" in text
+    assert "test_upload:\n" in text
+    assert "[connection_lost_during_upload, certain" in text
+    assert "test_broken: This is a zip" in text
+    # Of a test that is fine the answer is enough.
+    assert "*** Booting" not in text
+
+
+def test_folder_of_a_run_as_json(run_folder: Path) -> None:
+    """One value for each test, with its folder's name."""
+    values = {value.pop("test"): value for value in json.loads(_run(run_folder, "--json").stdout)}
+    assert "no log" in values["test_broken"]["error"]
+    assert [values[name]["status"] for name in ("test_nothing", "test_upload")] == [0, 1]
+
+
+def test_one_clients_log_is_not_for_a_run(run_folder: Path, tmp_path: Path) -> None:
+    """The folder of one test is named."""
+    done = _run(run_folder, "--smp", _log(tmp_path, "Error: 6\n", "smp.log"))
     assert done.returncode == 2
-    assert "test_upload" in "".join(done.stderr.decode().split())
+    assert "test_nothing" in "".join(done.stderr.decode().split())
 
 
 def test_text_that_is_no_log_is_no_evidence(tmp_path: Path) -> None:
@@ -274,7 +307,7 @@ def _without_breaks(text: str) -> str:
 def test_exit_codes_are_documented_alike() -> None:
     """In the help, the README and the document of the rules."""
     helped = _without_breaks(_run("--help").stdout.decode())
-    readme = _without_breaks((_ROOT / "README.md").read_text(encoding="utf-8"))
+    readme = _without_breaks((_ROOT / "docs/commands.md").read_text(encoding="utf-8"))
     table = (_ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
     for code, meaning in enumerate(_EXIT_CODES):
         assert f"{code} {meaning}" in helped

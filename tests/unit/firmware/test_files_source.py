@@ -112,6 +112,29 @@ def test_given_files_come_before_the_boards_source(
     assert by_both.app_update == demo.app_update
 
 
+@pytest.mark.parametrize(
+    ("nsib", "mcuboot", "option"),
+    [("another", "mcuboot", "--nsib-key"), ("nsib", "another", "--mcuboot-key")],
+)
+def test_key_that_signed_nothing_is_refused_at_once(
+    nsib: str, mcuboot: str, option: str, board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    """Not in the test that first wants a variant."""
+    keys = SigningKeys(signing_key_for_tests(nsib), signing_key_for_tests(mcuboot))
+    updates = (demo.app_update, demo.mcuboot_update)
+    with pytest.raises(InputError, match=f"{option} is not the key"):
+        FilesSource(demo.baseline, updates, board, tmp_path, keys)
+
+
+def test_key_is_no_concern_of_firmware_without_signature(
+    board: BoardType, demo: DemoSource, tmp_path: Path
+) -> None:
+    """Nor NSIB's of an application."""
+    keys = SigningKeys(signing_key_for_tests("another"), signing_key_for_tests("another"))
+    updates = (demo.variant(Variant.APP_UNSIGNED),)
+    assert FilesSource(demo.baseline, updates, board, tmp_path, keys).app_update == updates[0]
+
+
 @pytest.mark.parametrize("variant", Variant)
 def test_what_it_says_that_it_makes(
     variant: Variant, board: BoardType, demo: DemoSource, tmp_path: Path

@@ -160,6 +160,18 @@ def test_both_cores_in_one_file_beside(board: BoardType, build: Path, demo: Demo
     assert f"{both} has what both cores need" in texts
 
 
+def test_network_core_of_files_without_their_build(
+    board: BoardType, build: Path, demo: DemoSource, tmp_path: Path
+) -> None:
+    """As an archive of a release has them: nothing but the hex files."""
+    release = tmp_path / "release"
+    release.mkdir()
+    for path in (build / "merged.hex", with_network_core(build, demo)):
+        path.rename(release / path.name)
+    texts = said(inspect_path(release / "merged.hex", board))
+    assert f"Not in this file; {release / 'merged_CPUNET.hex'} has it." in texts
+
+
 def test_bluetooth_without_its_controller(board: BoardType, build: Path) -> None:
     """No note then, but a warning: nothing would advertise."""
     config = build / "myapp/zephyr/.config"

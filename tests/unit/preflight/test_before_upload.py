@@ -121,7 +121,7 @@ def test_only_the_first_upload_is_looked_at(
     preflight_in(recording)
     dut.reset()
     verdict = upgrade.verdict()
-    # Never marked: that it did not upgrade says nothing against the preflight.
+    # Never set pending: that it did not upgrade says nothing against the preflight.
     assert (verdict.outcome, verdict.preflight) == (Outcome.NOT_UPGRADED, "")
 
 
@@ -146,7 +146,7 @@ def test_board_of_which_there_is_no_copy(
     upgrade.upload()
     event = preflight_in(recording)
     assert (event.answer, event.reason) == ("none", NO_COPY)
-    upgrade.mark()
+    upgrade.set_pending()
     upgrade.reset()
     verdict = upgrade.verdict()
     assert (verdict.outcome, verdict.preflight) == (Outcome.UPGRADED, "")

@@ -90,9 +90,9 @@ def carry_out(dut: Dut, upgrade: Upgrade) -> list[str]:
         upgrade.upload()
     except BoardError:
         return []
-    since = dut.mark("before the mark")
+    since = dut.position("before the mark")
     try:
-        upgrade.mark()
+        upgrade.set_pending()
     except BoardError:
         dut.reset()
     else:
@@ -146,7 +146,7 @@ def test_a_trial_that_is_not_confirmed_is_left_as_it_is(dut: Dut, tmp_path: Path
     trial = dut.start_upgrade(workshop.app_package(workshop.app()))
     carry_out(dut, trial)
     assert trial.verdict().outcome is Outcome.UPGRADED
-    running_since = dut.mark("the trial runs")
+    running_since = dut.position("the trial runs")
     path = workshop.app_package(workshop.app(ImageVersion(1, 2, 0)))
     upgrade = dut.start_upgrade(path)
 

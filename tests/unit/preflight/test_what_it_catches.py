@@ -345,7 +345,7 @@ class TestSize:
             "is too large: 0x",
             "Make the application smaller",
         )
-        assert result_of(prediction, "mark") == "-"
+        assert result_of(prediction, "set pending") == "-"
         assert len(prediction.boots) == 1
 
     def test_no_room_for_the_trailer(self, workshop: Workshop) -> None:
@@ -372,7 +372,7 @@ class TestSize:
         prediction = two_images.predict(two_images.app_package(two_images.app()))
         assert_yes(prediction)
         said = " ".join(f"{check.name}: {check.detail}" for check in prediction.checks)
-        assert "mark: pending; MCUboot overwrites what runs, for good" in said
+        assert "set pending: pending; MCUboot overwrites, with no way back" in said
         assert "room in the slot: 0x" in said
         assert "swap" not in said
         assert "trial" not in said
@@ -478,9 +478,9 @@ class TestNetworkCoreOrder:
         prediction = workshop.predict(package)
         assert_no(
             prediction,
-            "mark, network core",
+            "set pending, network core",
             "rc 3",
-            f"app{0 if is_first else 1}.bin is no longer there to be marked",
+            f"app{0 if is_first else 1}.bin is no longer there to be set pending",
             "Send one image at a time",
         )
         assert result_of(prediction, "network core") == "NO"
@@ -572,7 +572,9 @@ class TestPadding:
         if workshop.board.boot.ncs == "2.3":
             assert_yes(prediction)
         else:
-            assert_no(prediction, "mark", "rc 6", "brings its own mark", "without imgtool --pad")
+            assert_no(
+                prediction, "set pending", "rc 6", "is pending by itself", "without imgtool --pad"
+            )
 
     def test_not_padded(self, workshop: Workshop) -> None:
         prediction = workshop.predict(workshop.app_package(workshop.app()))

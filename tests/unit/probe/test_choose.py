@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,8 @@ def test_auto_takes_the_package_last(path: Path, package: InstallTools) -> None:
     package(True)
     said = describe_tool("auto")
     assert said == (
-        "pynrfjprog (the package is installed; nrfutil: not on the PATH; nrfjprog: not on the PATH)"
+        f"pynrfjprog (pynrfjprog {version('pynrfjprog')}; nrfutil: not on the PATH; "
+        "nrfjprog: not on the PATH)"
     )
     assert not list(path.iterdir())
 
@@ -110,8 +112,9 @@ def test_no_tool_at_all(path: Path, package: InstallTools) -> None:
 def test_tool_that_was_asked_for(path: Path, board: BoardType) -> None:
     """It is taken though another comes first, and not replaced where it does not work."""
     FakeTool(path, "nrfutil", *_NRFUTIL)
-    with pytest.raises(ProbeFaultError, match="not on the PATH"):
+    with pytest.raises(ProbeFaultError, match="not on the PATH") as missing:
         choose_tool("nrfjprog")
+    assert "Install nRF Command Line Tools" in missing.value.next_step
     FakeTool(path, "nrfjprog", *_NRFJPROG)
     assert choose_tool(board.with_runner("nrfjprog").probe.runner).name == "nrfjprog"
     assert board.with_runner(None).probe.runner == "auto"

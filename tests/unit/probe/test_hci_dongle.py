@@ -173,7 +173,7 @@ def test_nrf5340_is_flashed_by_the_tool_that_was_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert "where: nrfjprog" in result.stderr
-    assert "Choose with --runner" in result.stderr
+    assert "Choose another tool with --runner" in result.stderr
 
 
 @pytest.mark.usefixtures("empty_path")

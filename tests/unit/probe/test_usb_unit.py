@@ -126,9 +126,9 @@ def test_external_flash_and_resets(dut: Dut, baseline: Path, tmp_path: Path) -> 
     dut.erase_external_flash_by_probe()
     assert dut.read_memory(0x1000_0000, 17) == b"\xff" * 17
     for kind in ResetKind:
-        since = dut.mark("reset")
+        since = dut.position("reset")
         dut.probe.reset(kind, Deadline.after(60))
-        dut.wait_for_boot(since, Deadline.after(60))
+        dut.wait_for_boot(since, 60)
     dut.probe.recover(Core.NETWORK, Deadline.after(60))
     assert dut.read_memory(0x0100_0000, 4) == b"\xff" * 4
 

@@ -12,7 +12,7 @@ from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.expect import expect
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
 from pytest_nrf_fota.deadline import Deadline
@@ -176,7 +176,7 @@ def test_wrong_memory_is_forgotten_once_the_other_port_shows_the_boot(
     network = dut.wires.network_console
     assert network is not None
     dut.probe.reset(made.board.probe.reset, Deadline.after(10))
-    expect(network, made.board.boot.app_ready, since=LogMark(0), deadline=Deadline.after(10))
+    expect(network, made.board.boot.app_ready, since=LogPosition(0), deadline=Deadline.after(10))
     dut.close()
     dut = made.open_dut()
     assert dut.console.port == made.application_port

@@ -16,8 +16,8 @@ from pytest_nrf_fota.record.events import (
     ConsoleState,
     Event,
     EvidenceItem,
-    Mark,
     Measurement,
+    Moment,
     ProbeOperation,
     RadioState,
     RunStarted,
@@ -47,7 +47,7 @@ _ONE_OF_EACH: tuple[Event, ...] = (
         size_bytes=120,
         payload={"images": [{"slot": 0, "hash": "ab", "active": True}]},
     ),
-    Mark(name="image marked"),
+    Moment(name="set pending"),
     VerdictReached(
         outcome="upgraded",
         subject="application",
@@ -78,8 +78,8 @@ def _events(path: Path) -> list[Event]:
     return [recorded.event for recorded in read_recording(path)]
 
 
-def _marks(path: Path) -> list[str]:
-    return [event.name for event in _events(path) if isinstance(event, Mark)]
+def _moments(path: Path) -> list[str]:
+    return [event.name for event in _events(path) if isinstance(event, Moment)]
 
 
 def test_every_kind_of_event_comes_back_as_it_was(recorder: FlightRecorder, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_times_never_go_back_and_begin_with_the_file(
     path = tmp_path / "recorder.jsonl"
     recorder.open(path, "test_a")
     for number in range(50):
-        recorder.record(Mark(name=str(number)))
+        recorder.record(Moment(name=str(number)))
     times = [recorded.t_s for recorded in read_recording(path)]
     assert times[0] == 0.0
     assert times == sorted(times)
@@ -108,13 +108,13 @@ def test_times_never_go_back_and_begin_with_the_file(
 def test_events_before_the_first_file_become_its_first_events(
     recorder: FlightRecorder, tmp_path: Path
 ) -> None:
-    recorder.record(Mark(name="early"))
-    recorder.record(Mark(name="later"))
+    recorder.record(Moment(name="early"))
+    recorder.record(Moment(name="later"))
     path = tmp_path / "recorder.jsonl"
     recorder.open(path, "test_a")
-    recorder.record(Mark(name="inside"))
+    recorder.record(Moment(name="inside"))
     assert isinstance(_events(path)[0], RunStarted)
-    assert _marks(path) == ["early", "later", "inside"]
+    assert _moments(path) == ["early", "later", "inside"]
     early = read_recording(path)[1]
     assert early.t_s <= 0.0, "it happened before the file was opened"
 
@@ -124,14 +124,14 @@ def test_events_between_two_files_belong_to_the_second(
 ) -> None:
     first, second = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     recorder.open(first, "test_a")
-    recorder.record(Mark(name="a"))
+    recorder.record(Moment(name="a"))
     recorder.close()
-    recorder.record(Mark(name="between"))
+    recorder.record(Moment(name="between"))
     assert recorder.path == first
     recorder.open(second, "test_b")
-    recorder.record(Mark(name="b"))
-    assert _marks(first) == ["a"]
-    assert _marks(second) == ["between", "b"]
+    recorder.record(Moment(name="b"))
+    assert _moments(first) == ["a"]
+    assert _moments(second) == ["between", "b"]
     assert recorder.path == second
 
 
@@ -140,9 +140,9 @@ def test_opening_the_next_file_closes_the_one_before(
 ) -> None:
     recorder.open(tmp_path / "1.jsonl", "test_a")
     recorder.open(tmp_path / "2.jsonl", "test_b")
-    recorder.record(Mark(name="b"))
-    assert _marks(tmp_path / "1.jsonl") == []
-    assert _marks(tmp_path / "2.jsonl") == ["b"]
+    recorder.record(Moment(name="b"))
+    assert _moments(tmp_path / "1.jsonl") == []
+    assert _moments(tmp_path / "2.jsonl") == ["b"]
 
 
 @pytest.mark.usefixtures("eager_threads")
@@ -154,13 +154,13 @@ def test_events_of_several_threads_are_whole_lines(
 
     def record(name: str) -> None:
         for number in range(300):
-            recorder.record(Mark(name=f"{name}{number}"))
+            recorder.record(Moment(name=f"{name}{number}"))
 
     with ThreadPoolExecutor(4) as pool:
         for finished in [pool.submit(record, name) for name in "abcd"]:
             finished.result()
     for name in "abcd":
-        own = [mark for mark in _marks(path) if mark.startswith(name)]
+        own = [moment for moment in _moments(path) if moment.startswith(name)]
         assert own == [f"{name}{number}" for number in range(300)]
 
 
@@ -168,7 +168,7 @@ def test_events_of_several_threads_are_whole_lines(
 def test_threads_lose_nothing_while_files_change(recorder: FlightRecorder, tmp_path: Path) -> None:
     def record(name: str) -> None:
         for number in range(300):
-            recorder.record(Mark(name=f"{name}{number}"))
+            recorder.record(Moment(name=f"{name}{number}"))
 
     paths = [tmp_path / f"{number}.jsonl" for number in range(20)]
     with ThreadPoolExecutor(2) as pool:
@@ -178,9 +178,9 @@ def test_threads_lose_nothing_while_files_change(recorder: FlightRecorder, tmp_p
         for writer in writers:
             writer.result()
     recorder.open(tmp_path / "last.jsonl", "a test")
-    marks = [mark for path in [*paths, tmp_path / "last.jsonl"] for mark in _marks(path)]
+    moments = [moment for path in [*paths, tmp_path / "last.jsonl"] for moment in _moments(path)]
     for name in "ab":
-        own = [mark for mark in marks if mark.startswith(name)]
+        own = [moment for moment in moments if moment.startswith(name)]
         assert own == [f"{name}{number}" for number in range(300)]
 
 
@@ -188,11 +188,11 @@ def test_a_step_records_begin_and_end(recorder: FlightRecorder, tmp_path: Path) 
     path = tmp_path / "recorder.jsonl"
     recorder.open(path, "test_a")
     with recorder.step("flash", "merged.hex"), recorder.step("recover"):
-        recorder.record(Mark(name="inside"))
+        recorder.record(Moment(name="inside"))
     _, flash, recover, inside, recovered, flashed = _events(path)
     assert flash == StepStarted(step="flash", detail="merged.hex")
     assert recover == StepStarted(step="recover")
-    assert inside == Mark(name="inside")
+    assert inside == Moment(name="inside")
     assert isinstance(recovered, StepEnded)
     assert isinstance(flashed, StepEnded)
     assert (recovered.step, flashed.step) == ("recover", "flash")
@@ -206,7 +206,7 @@ def test_a_step_records_its_error_and_passes_it_on(
 ) -> None:
     path = tmp_path / "recorder.jsonl"
     recorder.open(path, "test_a")
-    with pytest.raises(type(error)), recorder.step("mark"):
+    with pytest.raises(type(error)), recorder.step("set pending"):
         raise error
     ended = _events(path)[-1]
     assert isinstance(ended, StepEnded)
@@ -234,12 +234,12 @@ def test_observers_surround_each_step(recorder: FlightRecorder, tmp_path: Path) 
 _WRITER = """
 import sys, time
 from pathlib import Path
-from pytest_nrf_fota.record.events import Mark
+from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 recorder = FlightRecorder()
 recorder.open(Path(sys.argv[1]), "killed")
 for number in range(100):
-    recorder.record(Mark(name=str(number)))
+    recorder.record(Moment(name=str(number)))
 print("written", flush=True)
 time.sleep(1000)
 """
@@ -258,7 +258,7 @@ def test_a_killed_process_has_written_every_event(tmp_path: Path) -> None:
             assert process.stdout.readline() == b"written\n"
         finally:
             process.kill()
-    assert _marks(path) == [str(number) for number in range(100)]
+    assert _moments(path) == [str(number) for number in range(100)]
 
 
 def test_a_last_line_that_was_cut_off_anywhere_is_left_out(
@@ -266,7 +266,7 @@ def test_a_last_line_that_was_cut_off_anywhere_is_left_out(
 ) -> None:
     path = tmp_path / "recorder.jsonl"
     recorder.open(path, "test_a")
-    recorder.record(Mark(name="whole"))
+    recorder.record(Moment(name="whole"))
     recorder.close()
     whole = path.read_bytes()
     recorder.record(UartLine(port="p", text="é 漢"))
@@ -275,7 +275,7 @@ def test_a_last_line_that_was_cut_off_anywhere_is_left_out(
     assert "漢".encode() in line
     for cut in range(len(line) + 1):
         path.write_bytes(whole + line[:cut])
-        assert _marks(path) == ["whole"]
+        assert _moments(path) == ["whole"]
         assert len(read_recording(path)) == 2
 
 

@@ -16,7 +16,7 @@ from smpclient.requests.os_management import EchoWrite
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.log import LogMark
+from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -157,20 +157,20 @@ def test_smp_and_shell_share_the_uart(port: str, tmp_path: Path) -> None:
             assert success(images) and images.images[0].version == "1.0.0"
 
     try:
-        mark = console.mark()
+        since = console.position()
         asyncio.run(talk())
-        wait_for_text(console, mark, "00000040: ff")
-        assert "Swap type: none" in console.text_since(mark)
+        wait_for_text(console, since, "00000040: ff")
+        assert "Swap type: none" in console.text_since(since)
     finally:
         console.close()
 
 
-def wait_for_text(console: Console, mark: LogMark, text: str) -> None:
+def wait_for_text(console: Console, since: LogPosition, text: str) -> None:
     deadline = Deadline.after(20)
-    while text not in console.text_since(mark):
+    while text not in console.text_since(since):
         assert console.log.wait_for_more(console.log.size_chars, deadline) or text in (
-            console.text_since(mark)
-        ), console.text_since(mark)
+            console.text_since(since)
+        ), console.text_since(since)
 
 
 class TestBuffers:

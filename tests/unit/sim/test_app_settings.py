@@ -270,7 +270,7 @@ def test_a_trial_stays_only_where_the_application_confirms_itself(
             dut.prepare(firmware.baseline)
             upgrade = dut.start_upgrade(firmware.app_update)
             upgrade.upload()
-            upgrade.mark()
+            upgrade.set_pending()
             upgrade.reset()
             assert_upgraded(upgrade.verdict())
             dut.reset()

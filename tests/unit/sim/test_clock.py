@@ -8,7 +8,6 @@ import pytest
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -96,7 +95,7 @@ def _lines_of_an_upgrade(folder: Path, speed: str | float) -> list[str]:
             firmware = DemoSource(board, folder / "firmware")
             dut.prepare(firmware.baseline)
             assert dut.upgrade(firmware.mcuboot_update)
-            dut.shell.run("device list", Deadline.after(10))
+            dut.shell.run("device list", 10)
             lines = [line.text for line in dut.console.lines_since(dut.opened_at)]
         finally:
             dut.close()

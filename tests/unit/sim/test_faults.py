@@ -1,25 +1,28 @@
 """Power, radio and UART fail at a given moment; the kit's control socket says when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.errors import BoardError, NotSeenError, ProbeError
+from pytest_nrf_fota.errors import BoardError, InputError, NotSeenError, ProbeError
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.control import AtLogLine, AtOperation, InjectFault
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
+from pytest_nrf_fota.wires.faults import Faults
 
 SECONDARY = 0x10000000
+LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,13 @@ class Rig:
         return self.control.state(soon()).state
 
     def power_on(self) -> None:
-        since = self.dut.console.mark()
+        since = self.dut.console.position()
         self.control.power(soon(), on=True)
-        self.dut.wait_for_boot(since, soon())
+        self.dut.wait_for_boot(since, LIMIT_S)
 
 
 def soon() -> Deadline:
-    return Deadline.after(20)
+    return Deadline.after(LIMIT_S)
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +84,14 @@ def test_without_power_nothing_answers_and_flash_survives(rig: Rig) -> None:
 def test_power_cut_in_the_middle_of_a_swap_is_survived(rig: Rig, moment: str) -> None:
     upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     done = rig.control.state(soon()).operations
     when = AtOperation.model_validate({"number": done + 100, "moment": moment})
     rig.control.inject(InjectFault(fault="cut_power", when=when), soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.mcumgr.reset_device()
     with pytest.raises(BoardError, match="has no power"):
-        rig.dut.wait_for_boot(since, soon())
+        rig.dut.wait_for_boot(since, LIMIT_S)
     assert rig.state() == "no power"
     last = rig.control.operations(done, soon())[-1]
     assert (last.number, last.memory) == (done + 100, "application flash")
@@ -100,7 +103,7 @@ def test_power_cut_in_the_middle_of_a_swap_is_survived(rig: Rig, moment: str) ->
 def test_power_cut_at_a_log_line_ends_the_boot_there(rig: Rig) -> None:
     line = InjectFault(fault="cut_power", when=AtLogLine(regex="Starting bootloader"))
     rig.control.inject(line, soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
     assert rig.state() == "no power"
     seen = expect(rig.dut.console, "Starting bootloader 14\n", since=since, deadline=soon())
@@ -131,13 +134,13 @@ def test_lost_connection_leaves_the_application_running(rig: Rig) -> None:
         upgrade.upload()
     assert rig.state() == "running"
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
 
 
 def test_reset_at_a_log_line(rig: Rig) -> None:
     when = AtLogLine(regex="Advertising successfully started")
     rig.control.inject(InjectFault(fault="reset", when=when), soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
     twice = r"Advertising successfully started[\s\S]*?Advertising successfully started"
     expect(rig.dut.console, twice, since=since, deadline=soon())
@@ -147,11 +150,11 @@ def test_reset_at_a_log_line(rig: Rig) -> None:
 def test_reset_in_the_middle_of_a_swap_ends_the_stage(rig: Rig) -> None:
     upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     done = rig.control.state(soon()).operations
     fault = InjectFault(fault="reset", when=AtOperation(number=done + 100))
     rig.control.inject(fault, soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.mcumgr.reset_device()
     expect(rig.dut.console, "Advertising successfully started", since=since, deadline=soon())
 
@@ -169,7 +172,7 @@ def test_reset_in_the_middle_of_a_swap_ends_the_stage(rig: Rig) -> None:
 def test_reset_at_a_bootloader_s_line(rig: Rig) -> None:
     when = AtLogLine(regex="Firmware signature verified")
     rig.control.inject(InjectFault(fault="reset", when=when), soon())
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     rig.dut.probe.reset(rig.dut.board.probe.reset, soon())
     expect(rig.dut.console, "Advertising successfully started", since=since, deadline=soon())
 
@@ -183,3 +186,43 @@ def test_noise_on_the_uart_does_not_hide_the_next_boot(rig: Rig) -> None:
     noise = InjectFault(fault="noise", noise_hex=(bytes(range(256)) * 4).hex())
     rig.control.inject(noise, soon())
     assert rig.dut.reset().firmware_version == 14
+
+
+@pytest.mark.parametrize(
+    ("arm", "why"),
+    [
+        (lambda faults: faults.cut_power_at_operation(0), "counted from 1"),
+        (lambda faults: faults.cut_power_at_operation("20"), "counted from 1"),
+        (lambda faults: faults.reset_again_at_erase(-1), "counted from 1"),
+        (lambda faults: faults.reset_at_upload_byte(10**9), "bytes are 0 to 884735"),
+        (lambda faults: faults.lose_connection_at_upload_byte(-1), "bytes are 0 to"),
+        (lambda faults: faults.noise_at_log_line("(", b"x"), "no regular expression"),
+        (lambda faults: faults.noise_at_log_line("boot", "x"), "noise is bytes"),
+    ],
+)
+def test_fault_that_could_never_strike_is_refused_where_it_is_armed(
+    rig: Rig, arm: Callable[[Faults], None], why: str
+) -> None:
+    faults = rig.dut.faults
+    with pytest.raises(InputError, match=why):
+        arm(faults)
+    assert faults.waiting() == ()
+
+
+def test_kit_takes_no_line_that_is_no_regular_expression() -> None:
+    with pytest.raises(ValidationError, match="no regular expression"):
+        AtLogLine(regex="(")
+
+
+def test_faults_wait_by_name_until_they_strike(rig: Rig) -> None:
+    faults = rig.dut.faults
+    faults.cut_power_at_operation(1)
+    faults.noise_at_log_line("Starting bootloader", b"x")
+    assert set(faults.waiting()) == {
+        "cut_power_at_operation(1)",
+        "noise_at_log_line('Starting bootloader', b'x')",
+    }
+    rig.dut.reset()
+    assert faults.waiting() == ("cut_power_at_operation(1)",)
+    faults.end()
+    assert faults.waiting() == ()

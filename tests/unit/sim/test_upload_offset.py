@@ -140,12 +140,12 @@ class TestWholeUpgrade:
     def test_trial_and_confirmation(self, tmp_path: Path) -> None:
         with kit(tmp_path, AppDescription(bootloader_mode="swap_using_offset")) as (dut, firmware):
             upgrade = dut.start_upgrade(firmware.app_update)
-            begin = dut.console.mark()
+            begin = dut.console.position()
             upgrade.upload()
             assert set(dut.read_memory(SECONDARY, PAGE)) == {0xFF}
             stored = dut.read_memory(SECONDARY + PAGE, len(upgrade.file.data))
             assert stored == upgrade.file.data
-            upgrade.mark()
+            upgrade.set_pending()
             upgrade.reset()
             verdict = upgrade.verdict()
             assert_upgraded(verdict)
@@ -165,14 +165,14 @@ class TestWholeUpgrade:
         with kit(tmp_path, AppDescription(bootloader_mode="swap_using_offset")) as (dut, firmware):
             upgrade = dut.start_upgrade(firmware.app_update)
             upgrade.upload()
-            upgrade.mark()
+            upgrade.set_pending()
             upgrade.reset()
             assert_upgraded(upgrade.verdict())
             dut.reset()
             verdict = upgrade.verdict()
             # The new one lies where an upload would have put it, and can be marked again.
             assert dut.read_memory(SECONDARY + PAGE, 4) == upgrade.file.data[:4]
-            upgrade.mark()
+            upgrade.set_pending()
 
         assert verdict.outcome is Outcome.NOT_UPGRADED
         assert "reverted to the old application" in verdict.reason
@@ -180,9 +180,9 @@ class TestWholeUpgrade:
     def test_an_application_that_knows_of_no_offset(self, tmp_path: Path) -> None:
         with kit(tmp_path, AppDescription()) as (dut, firmware):
             upgrade = dut.start_upgrade(firmware.app_update)
-            begin = dut.console.mark()
+            begin = dut.console.position()
             upgrade.upload()
-            upgrade.mark()
+            upgrade.set_pending()
             upgrade.reset()
             verdict = upgrade.verdict()
             text = dut.console.text_since(begin)

@@ -34,7 +34,7 @@ recorder = FlightRecorder()
 recorder.open(Path(sys.argv[1]), "bleak")
 try:
     with Mcumgr(BleakRadio(), recorder, SmpTimeouts(2.0, 2.0)) as mcumgr:
-        mcumgr.connect(sys.argv[2], Deadline.after(float(sys.argv[3])))
+        mcumgr.connect(sys.argv[2], float(sys.argv[3]))
 except FotaError as error:
     print(type(error).__name__, error)
 recorder.close()

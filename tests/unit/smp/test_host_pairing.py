@@ -11,7 +11,6 @@ from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.passkey import passkey_on_console
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError, BoardFileError, NotSeenError
 from pytest_nrf_fota.firmware.description import AppDescription
@@ -185,7 +184,7 @@ def test_host_that_forgot_the_bond_is_refused(start: Callable[..., Rig]) -> None
         pytest.raises(BoardError, match="lost its own half") as refusal,
     ):
         assert address is not None
-        mcumgr.connect(address, Deadline.after(10.0))
+        mcumgr.connect(address, 10.0)
     assert "Recover the board" in refusal.value.next_step
     rig.dut.connect()
     assert rig.dut.mcumgr.echo("hello") == "hello"
@@ -203,7 +202,7 @@ def test_board_that_paired_anew_with_a_host_of_the_same_address(
     passkey_source = passkey_on_console(rig.dut.console, PASSKEY_LINE)
     other = BumbleRadio(hci, 498, HostPairing("passkey", passkey_source))
     with closing(Mcumgr(other, FlightRecorder(), SmpTimeouts(2.0, 2.0))) as mcumgr:
-        mcumgr.connect(address, Deadline.after(10.0))
+        mcumgr.connect(address, 10.0)
     with pytest.raises(BoardError, match="another key"):
         rig.dut.connect()
     rig.dut.connect()
@@ -219,7 +218,7 @@ def test_upgrade_of_a_board_with_another_address_at_each_boot(
     rig = start(app, "just_works")
     upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     after = upgrade.reset()
     assert after.identity_address != upgrade.boot_before.identity_address
     verdict = upgrade.verdict()

@@ -81,7 +81,7 @@ async def _kits(names: list[str]) -> AsyncIterator[str]:
 
 def _who_answers(hci: str, peer: str, timeout_s: float = LONG_S) -> str:
     with Mcumgr(BumbleRadio(hci, 498), FlightRecorder(), TIMEOUTS) as mcumgr:
-        mcumgr.connect(peer, Deadline.after(timeout_s))
+        mcumgr.connect(peer, timeout_s)
         return mcumgr.echo("who are you?")
 
 

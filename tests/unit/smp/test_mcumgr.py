@@ -77,7 +77,7 @@ def test_reads_parameters_image_list_and_echo(rig: Rig) -> None:
 def test_found_by_name_as_well_as_by_address(rig: Rig) -> None:
     """A board whose log shows no address is found by what it advertises."""
     rig.start(AppDescription(advertised_name="kit on the desk"))
-    rig.dut.mcumgr.connect("kit on the desk", Deadline.after(5))
+    rig.dut.mcumgr.connect("kit on the desk", 5)
     assert rig.dut.mcumgr.echo("found") == "found"
 
 
@@ -86,7 +86,7 @@ def test_absent_peer_is_not_seen(rig: Rig, peer: str) -> None:
     """Neither a name nor an address that nobody has keeps the test waiting."""
     rig.start()
     with pytest.raises(NotSeenError, match=peer):
-        rig.dut.mcumgr.connect(peer, Deadline.after(1))
+        rig.dut.mcumgr.connect(peer, 1)
     rig.dut.connect()
     assert rig.dut.mcumgr.echo("still works") == "still works"
 
@@ -103,7 +103,7 @@ def test_missing_radio_is_a_broken_rig(rig: Rig) -> None:
     """An HCI socket that nobody serves is not the board's fault."""
     radio = BumbleRadio(f"unix:{rig.folder}/nowhere", 247)
     with Mcumgr(radio, rig.dut.recorder, TIMEOUTS) as mcumgr, pytest.raises(RadioLostError):
-        mcumgr.connect(NOBODY, Deadline.after(5))
+        mcumgr.connect(NOBODY, 5)
 
 
 def test_adapter_in_use_is_a_broken_rig(rig: Rig) -> None:
@@ -112,7 +112,7 @@ def test_adapter_in_use_is_a_broken_rig(rig: Rig) -> None:
     rig.dut.connect()
     radio = rig.dut.wires.radio
     with Mcumgr(radio, rig.dut.recorder, TIMEOUTS) as second, pytest.raises(RadioLostError):
-        second.connect(NOBODY, Deadline.after(5))
+        second.connect(NOBODY, 5)
     assert rig.dut.mcumgr.echo("not disturbed") == "not disturbed"
 
 
@@ -123,7 +123,7 @@ def test_refusals_carry_name_and_number(rig: Rig) -> None:
     with pytest.raises(BoardError, match=r"rc 3 \(EINVAL\)"):
         rig.dut.mcumgr.image_test(bytes(32))
     with pytest.raises(BoardError, match=r"refused to upload 64 bytes.*rc 3"):
-        rig.dut.mcumgr.image_upload(bytes(64), deadline=Deadline.after(5))
+        rig.dut.mcumgr.image_upload(bytes(64), within_s=5)
     assert rig.dut.mcumgr.is_connected
 
 
@@ -133,12 +133,12 @@ def test_erase_is_accepted_and_refused_by_state(rig: Rig) -> None:
     upgrade = rig.dut.start_upgrade(firmware.app_update)
     upgrade.upload()
     assert len(rig.dut.mcumgr.get_image_list()) == 2
-    rig.dut.mcumgr.image_erase(Deadline.after(5))
+    rig.dut.mcumgr.image_erase(5)
     assert len(rig.dut.mcumgr.get_image_list()) == 1
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
     with pytest.raises(BoardError, match=r"rc 6 \(EBADSTATE\)"):
-        rig.dut.mcumgr.image_erase(Deadline.after(5))
+        rig.dut.mcumgr.image_erase(5)
 
 
 def test_board_reset_during_upload_is_reported_and_the_upload_can_be_repeated(rig: Rig) -> None:
@@ -153,19 +153,19 @@ def test_board_reset_during_upload_is_reported_and_the_upload_can_be_repeated(ri
 
     resetter = threading.Thread(target=reset_in_the_middle)
     resetter.start()
-    since = rig.dut.console.mark()
+    since = rig.dut.console.position()
     with pytest.raises(NotSeenError, match="connection broke while trying to upload"):
         # Every progress report gives the reset time to strike before the upload is over.
         rig.dut.mcumgr.image_upload(
             upgrade.file.data,
-            deadline=Deadline.after(30),
+            within_s=30,
             on_progress=lambda offset: _pause_at_half(offset, upgrade.file.data, reached, resetter),
         )
     resetter.join(30)
     assert not rig.dut.mcumgr.is_connected
-    rig.dut.wait_for_boot(since, Deadline.after(10))
+    rig.dut.wait_for_boot(since, 10)
     upgrade.upload()
-    upgrade.mark()
+    upgrade.set_pending()
 
 
 def test_upload_that_gets_no_answer_tells_how_long_one_was_waited_for(
@@ -180,9 +180,7 @@ def test_upload_that_gets_no_answer_tells_how_long_one_was_waited_for(
 
     try:
         with pytest.raises(NotSeenError, match=r"No answer within \d(\.\d+)? s while"):
-            rig.dut.mcumgr.image_upload(
-                upgrade.file.data, deadline=Deadline.after(30), on_progress=stop_the_board
-            )
+            rig.dut.mcumgr.image_upload(upgrade.file.data, within_s=30, on_progress=stop_the_board)
     finally:
         os.kill(unit.pid, signal.SIGCONT)
 

@@ -8,7 +8,6 @@ import pytest
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import NotSeenError
 from pytest_nrf_fota.firmware.description import AppDescription
@@ -32,7 +31,7 @@ def test_silence_from_the_beginning_says_what_to_build(tmp_path: Path, has_smp: 
         app = AppDescription(console_smp=has_smp)
         dut.prepare(DemoSource(board, tmp_path / "firmware", app).baseline)
         with Mcumgr(dut.wires.radio, recorder, TIMEOUTS) as mcumgr:
-            mcumgr.connect("", Deadline.after(20))
+            mcumgr.connect("", 20)
             if has_smp:
                 mcumgr.get_image_list()
                 os.kill(unit.pid, signal.SIGSTOP)

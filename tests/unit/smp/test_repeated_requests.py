@@ -16,6 +16,7 @@ from smpclient.requests.image_management import (
     ImageUploadWrite,
 )
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
+from smpclient.transport import SMPTransportDisconnected
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
@@ -250,6 +251,20 @@ def test_request_is_given_up_after_two_repetitions(wire: LossyWire) -> None:
             assert len(wire.console.written) - sent_before == 3
 
     asyncio.run(ask())
+
+
+def test_packet_that_waits_while_the_board_is_reset(wire: LossyWire) -> None:
+    """It lies unread in the UART, and an application that knows of no upload answers it at once."""
+
+    async def upload() -> None:
+        client = wire.client()
+        async with client:
+            sent_before = len(wire.console.written)
+            with pytest.raises(SMPTransportDisconnected, match="forgotten the upload"):
+                await client.request(ImageUploadWrite(off=512, data=bytes(16)), timeout_s=5)
+            assert len(wire.console.written) - sent_before == 1
+
+    asyncio.run(upload())
 
 
 def test_request_that_may_do_harm_twice_is_sent_once(wire: LossyWire) -> None:

@@ -34,29 +34,29 @@ def _slot(version: int, *, holds_update: bool) -> SlotState:
     return SlotState(FwInfo(0x18200, 60, 1, version, 0x18200, 0x18200, VALID), holds_update)
 
 
-def test_a_refused_mark_is_named_first() -> None:
+def test_a_refusal_to_set_it_pending_is_named_first() -> None:
     reason = common_reason(
         [_boot(refusals=("E: Image in the secondary slot is not valid!",))],
         "rc 3 (EINVAL)",
-        marked=True,
+        was_set_pending=True,
     )
     assert reason == (
-        "nothing was pending at the reset, because the image was not marked: rc 3 (EINVAL)"
+        "nothing was pending at the reset: the image was not set pending: rc 3 (EINVAL)"
     )
 
 
-def test_an_image_that_was_never_marked() -> None:
-    assert "never marked" in common_reason([_boot()], None, marked=False)
+def test_an_image_that_was_never_set_pending() -> None:
+    assert "never set pending" in common_reason([_boot()], None, was_set_pending=False)
 
 
 def test_a_board_that_was_not_reset() -> None:
-    assert "not reset since" in common_reason([], None, marked=True)
+    assert "not reset since" in common_reason([], None, was_set_pending=True)
 
 
 def test_the_bootloaders_own_words_come_before_a_missing_application() -> None:
     refusals = ("E: Image in the secondary slot is not valid!", "E: Unable to find bootable image")
     refused = _boot(refusals=refusals)
-    reason = common_reason([refused, _boot(reached_app=False)], None, marked=True)
+    reason = common_reason([refused, _boot(reached_app=False)], None, was_set_pending=True)
     assert reason == (
         "the bootloader refused the image: "
         "'E: Image in the secondary slot is not valid!', 'E: Unable to find bootable image'"
@@ -64,9 +64,9 @@ def test_the_bootloaders_own_words_come_before_a_missing_application() -> None:
 
 
 def test_a_last_boot_without_application() -> None:
-    reason = common_reason([_boot(), _boot(reached_app=False)], None, marked=True)
+    reason = common_reason([_boot(), _boot(reached_app=False)], None, was_set_pending=True)
     assert reason == "the last boot did not reach the application"
-    assert common_reason([_boot(reached_app=False), _boot()], None, marked=True) == ""
+    assert common_reason([_boot(reached_app=False), _boot()], None, was_set_pending=True) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Acme's extension of pytest-nrf-fota."""
