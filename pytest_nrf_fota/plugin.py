@@ -107,6 +107,8 @@ def pytest_configure(config: pytest.Config) -> None:
         require_writable(config)
         own = own_settings(name, _board_folders(config))
         variants: list[str] = config.getoption("nrf_fota_variant")
+        if not baselines:
+            read_given_variants(variants, board)  # A misspelt name is the first thing to say.
         given = read_given_firmware(board, own, baselines, updates, folder, variants)
         config.stash[BOARD_KEY] = given.board
         config.stash[GIVEN_KEY] = given

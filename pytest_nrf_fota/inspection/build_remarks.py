@@ -155,8 +155,7 @@ def _on_board(build: Build, board: BoardType, takes_its_slots: bool) -> Iterator
     names = ", ".join(dict.fromkeys(image.text("BOARD") for image in strangers))
     what = f"CONFIG_BOARD is {names}: this is a build for another board than {board.name}"
     place = ", ".join(image_name(one, "CONFIG_BOARD", build.files.folder) for one in strangers)
-    is_nrf5340 = any("nrf5340" in soc.lower() for soc in board.manifest_socs)
-    if is_nrf5340 and not chip_has_network_core(build):
+    if board.soc.network is not None and not chip_has_network_core(build):
         chip = strangers[0].text("SOC") or "another chip"
         yield warning(
             place,

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.soc import SOCS
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -33,8 +34,6 @@ _CONTAINER_WORDS = {
     Container.BUILD: "build folder",
 }
 _SHORT_HASH_CHARS = 8
-# Where the network core boots from (nRF5340 Product Specification, memory map).
-_NETWORK_FLASH_ADDRESS = 0x0100_0000
 _TLV_NAMES_SHOWN = 12
 
 
@@ -109,7 +108,8 @@ def _firmware_words(firmware: FoundFirmware) -> str:
 
 def _is_b0n(firmware: FoundFirmware) -> bool:
     """Whether it is the network core's bootloader, which nothing checks."""
-    starts_core = firmware.firmware_address == _NETWORK_FLASH_ADDRESS
+    starts = [soc.network.flash.start for soc in SOCS.values() if soc.network is not None]
+    starts_core = firmware.firmware_address in starts
     return firmware.role is Role.NETWORK_CORE and starts_core and firmware.key is None
 
 

@@ -16,7 +16,13 @@ from tests.unit.boot_lines import Patterns, stages_of
 
 _LOGS = Path(__file__).parents[4] / "shared" / "logs"
 _PATTERNS = Patterns(app_ready="Advertising successfully started|smp_sample: build time: ")
-_STAGE_NAMES = {"nsib": Stage.NSIB, "mcuboot": Stage.MCUBOOT, "app": Stage.APP}
+_STAGE_NAMES = {
+    "nsib": Stage.NSIB,
+    "mcuboot": Stage.MCUBOOT,
+    "mcuboot-banner-only": Stage.MCUBOOT,
+    "tf-m": Stage.TFM,
+    "app": Stage.APP,
+}
 # Listings of a client, and crash dumps without any boot before them.
 _NO_BOOT_IN_THE_LOG = {
     *("17-nrfutil-list-uploaded-not-pending", "31-smpclient-list-pending"),

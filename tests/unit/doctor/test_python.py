@@ -75,15 +75,15 @@ def test_pytest_starts_here(machine: Machine) -> None:
 def test_pytest_that_a_plugin_keeps_from_starting(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A plugin that has one of our options: what pytest says."""
+    """A plugin that takes one of pytest's own options: what pytest says."""
     (tmp_path / "other_harness.py").write_text(
-        "def pytest_addoption(parser):\n    parser.addoption('--baseline')\n"
+        "def pytest_addoption(parser):\n    parser.addoption('--maxfail')\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("PYTEST_PLUGINS", "other_harness")
     look = PYTEST.look(replace(machine.host(), python=Path(sys.executable)))
     assert look.outcome is Outcome.MISSING
-    assert "--baseline" in look.found
+    assert "maxfail" in look.found
 
 
 def test_pytest_without_this_plugin(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
