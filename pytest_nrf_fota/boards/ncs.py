@@ -8,6 +8,7 @@ Sources, where a field names none: the log calls of Nordic's sdk-nrf (samples/bo
 subsys/bootloader) and sdk-mcuboot (boot/bootutil, boot/zephyr) at the tags of each release.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -343,8 +344,10 @@ _NCS_3_2 = replace(
 )
 
 _ALL = (_NCS_2_3, _NCS_2_6, _NCS_2_7, _NCS_2_8, _NCS_2_9, _NCS_3_0, _NCS_3_2)
+_SDK_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+\S*)?")
 RELEASES: Mapping[str, Release] = MappingProxyType({release.ncs: release for release in _ALL})
 """All of them by name, oldest first."""
+RELEASES_LIST = ", ".join(RELEASES)
 
 
 def release_of_sdk(major: int, minor: int) -> Release | None:
@@ -354,6 +357,12 @@ def release_of_sdk(major: int, minor: int) -> Release | None:
         key=lambda release: release.first_sdk,
         default=None,
     )
+
+
+def release_named(name: str) -> Release | None:
+    """The release that a version of the SDK as people write it behaves like: `3.1`, `v2.9.0`."""
+    version = _SDK_VERSION.fullmatch(name)
+    return None if version is None else release_of_sdk(int(version[1]), int(version[2]))
 
 
 def release_of_zephyr(version: str) -> Release | None:

@@ -46,6 +46,8 @@ def image(version: int, size_bytes: int) -> bytes:
 
 RUNNING = image(5, 0x1800)
 OLDER = image(4, 0x2900)
+
+
 def garbage(*, is_flagged: bool) -> bytes:
     """Anything, with or without the header's flag NON_BOOTABLE (byte 16, bit 4)."""
     data = bytes((7 * n + (3 if is_flagged else 16)) % 251 for n in range(SLOT_BYTES - SECTOR))

@@ -192,8 +192,8 @@ class TestSlotChoice:
         board.put(1, 15)
 
         assert board.boot() == Jump(0x18200)
-        # NSIB compares versions through a null pointer and reads a vector of its own for S0's, which
-        # is larger than any version (sdk-nrf samples/bootloader/src/main.c, v2.3.0 to v3.2.1).
+        # NSIB compares versions through a null pointer and takes a vector of its own for S0's,
+        # larger than any version (sdk-nrf samples/bootloader/src/main.c, v2.3.0 to v3.2.1).
         assert board.lines == [
             BANNER,
             "Attempting to boot slot 0.",
@@ -564,9 +564,7 @@ BANNERS = {
     ],
 }
 WITHOUT_LEVELS = {"2.3", "2.6", "2.7"}
-LEVELS = {
-    ncs: ("", "", "") if ncs in WITHOUT_LEVELS else ("I: ", "W: ", "E: ") for ncs in BANNERS
-}
+LEVELS = {ncs: ("", "", "") if ncs in WITHOUT_LEVELS else ("I: ", "W: ", "E: ") for ncs in BANNERS}
 # Releases whose NSIB looks at the counter of a firmware's version with a line for it.
 SAYS_THAT_IT_READS = {"2.9", "3.0", "3.2"}
 
