@@ -1,8 +1,17 @@
 """What differs between releases of NSIB."""
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 _ERASED_WORD = 0xFFFFFFFF
+
+
+class KeyState(Enum):
+    """What the word in front of a provisioned key's hash says to NSIB."""
+
+    VALID = "valid"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,17 @@ class KeyWords:
     def revoked(self, index: int) -> int:
         """The word of a key that was revoked."""
         return self.revoked_word | self._part(index)
+
+    def state(self, index: int, word: int) -> KeyState:
+        """What a key's word says."""
+        if word == self.revoked(index):
+            return KeyState.REVOKED
+        valid = self.valid(index)
+        return KeyState.VALID if valid is None or word == valid else KeyState.UNKNOWN
+
+    def is_provisioned(self, index: int, word: int) -> bool:
+        """Whether provision.py of that SDK writes this word."""
+        return word == self.provisioned(index)
 
     def _part(self, index: int) -> int:
         return 0 if self.index_shift is None else index << self.index_shift
@@ -95,5 +115,7 @@ NSIB_2_9 = replace(
 )
 NSIB_3_0 = replace(NSIB_2_9, b0n_says_why=False)
 NSIB_3_2 = replace(NSIB_3_0, counter_errors_are_fatal=True)
+KEY_WORDS_BY_SDK = (("up to NCS 2.6", _KEY_WORDS_2_3), ("of NCS 2.7 and later", _KEY_WORDS_2_7))
+"""Whose NSIB provisions which words."""
 NSIB_RELEASES = (NSIB_2_3, NSIB_2_7, NSIB_2_8, NSIB_2_9, NSIB_3_0, NSIB_3_2)
 """All that differ, oldest first."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.nsib_release import KeyState
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.firmware.dfu_package import (
@@ -55,6 +57,8 @@ class Installed:
         lacks_network_core: whether it is, on a board whose Bluetooth needs it.
         network_slots: how many image pairs the application knows beside its own.
         ncs: the profile of the virtual kit that its release was taken for.
+        foreign_key_word: a sentence on a provisioned key whose word NSIB of that release does not
+            know, empty where there is none.
     """
 
     boot: Boot
@@ -72,6 +76,7 @@ class Installed:
     lacks_network_core: bool
     network_slots: int
     ncs: str
+    foreign_key_word: str
 
     def update_slot_bytes(self, image: int) -> int:
         """Size of the secondary slot that an upload for this image goes to.
@@ -235,15 +240,16 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
     build = bench.running_mcuboot()
     nsib = slots.nsib
     network_core_is_empty = running is None and bench.network_core_is_empty()
+    provisioning = (
+        None if nsib is None else parse_provisioning(bench.read, nsib.provisioning_address)
+    )
     return Installed(
         boot=boot,
         halted=bench.halted,
         app=app_evidence.read_identity(bench.read, bench.board.slots.primary),
         images=bench.images(),
         fw_infos=bench.fw_infos(),
-        provisioning=None
-        if nsib is None
-        else parse_provisioning(bench.read, nsib.provisioning_address),
+        provisioning=provisioning,
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,
         overwrites=build is not None and build.description.swap == "overwrite",
@@ -255,7 +261,20 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         lacks_network_core=network_core_is_empty and bench.board.radio.kind == "ble",
         network_slots=bench.network_slots,
         ncs=bench.profile.ncs,
+        foreign_key_word=_foreign_key_word(provisioning, bench.profile),
     )
+
+
+def _foreign_key_word(provisioning: ProvisioningData | None, release: Release) -> str:
+    words = release.nsib.key_words
+    for index, key in enumerate(provisioning.keys if provisioning else ()):
+        if words.state(index, key.word) is KeyState.UNKNOWN:
+            return (
+                f"the provisioning data are of another SDK: key {index} has the word "
+                f"0x{key.word:08x}, and NSIB of NCS {release.ncs} panics at all but "
+                f"0x{words.provisioned(index):08x} and 0x{words.revoked(index):08x} (revoked)"
+            )
+    return ""
 
 
 def _upload_name(file: UpdateFile) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_nrf_fota.boards.ncs import Release
-from pytest_nrf_fota.boards.nsib_release import NsibRelease
+from pytest_nrf_fota.boards.nsib_release import KeyState, NsibRelease
 from pytest_nrf_fota.firmware.fw_info import (
     INVALIDATION_WORD,
     VALID,
@@ -23,7 +23,7 @@ from pytest_nrf_fota.firmware.validation_info import (
     ValidationInfo,
     find_validation_info,
 )
-from pytest_nrf_fota.sim.boot.nsib_storage import KeyState, NsibStorage
+from pytest_nrf_fota.sim.boot.nsib_storage import NsibStorage
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, StageEnd
 from pytest_nrf_fota.sim.flash import FlashError
 

@@ -6,9 +6,8 @@ It takes the words as they are: no address, number or key is checked before it i
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
-from pytest_nrf_fota.boards.nsib_release import KeyWords
+from pytest_nrf_fota.boards.nsib_release import KeyState, KeyWords
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.provisioning import (
     ADDRESSES_OFFSET_BYTES,
@@ -20,14 +19,6 @@ from pytest_nrf_fota.firmware.provisioning import (
 )
 
 _ADDRESSES_BYTES = 12
-
-
-class KeyState(Enum):
-    """What the word in front of a provisioned key's hash says."""
-
-    VALID = "valid"
-    REVOKED = "revoked"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -69,11 +60,7 @@ class NsibStorage:
 
     def key_state(self, index: int) -> KeyState:
         """What NSIB makes of a key's word."""
-        word = self._word(self._key_offset_bytes(index))
-        if word == self.key_words.revoked(index):
-            return KeyState.REVOKED
-        valid = self.key_words.valid(index)
-        return KeyState.VALID if valid is None or word == valid else KeyState.UNKNOWN
+        return self.key_words.state(index, self._word(self._key_offset_bytes(index)))
 
     def key_word_address(self, index: int) -> int:
         """Where a key's word lies."""
