@@ -117,6 +117,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_usb_serial_vanishes_and_returns": "nothing_is_sent no_unplugging",
     },
     "kit_2_9": {
+        "test_older_provisioning_stops_board": "good_baseline",
         "test_mcuboot_upgrade_wrong_variant_cleaned": (
             "nothing_is_sent right_file no_reset_over_smp"
         ),
