@@ -18,7 +18,8 @@ from pytest_nrf_fota.explain.rule import (
     says,
     shown_of,
 )
-from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import upgrade_story
+from pytest_nrf_fota.verdict.ending import Ending
 
 
 def _is_primary(line: Known) -> bool:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import case_of_text
-from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Ending, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import SENTENCES, upgrade_story
+from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 
 _NSIB = """\
 *** Booting Zephyr OS build v3.2.99-ncs2 ***
