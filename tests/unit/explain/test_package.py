@@ -68,6 +68,8 @@ def test_version_that_nsib_has_already(mcuboot_package: DfuPackage) -> None:
     assert Origin.PACKAGE in {shown.origin for shown in explanation.causes[0].shown}
     newer = explain(case_of_text(_BOOT.format(key=_DEMO_KEY, version=14), package=mcuboot_package))
     assert _rules(newer) == []
+    in_s1 = log.replace("slot 0", "slot 1")
+    assert _rules(explain(case_of_text(in_s1, package=mcuboot_package))) == [], "S0 wins a tie"
     both = _BOOT.format(key=_DEMO_KEY, version=14) + _BOOT.format(key=_DEMO_KEY, version=15)
     upgraded = explain(case_of_text(both, package=mcuboot_package))
     assert (_rules(upgraded), upgraded.happened) == ([], Upgraded.YES)

@@ -111,6 +111,21 @@ def test_upgrade_behind_a_refusal_counts() -> None:
     assert upgrade_story(case_of_text(_REFUSED + _REST + _SWAP + _REST)).happened is Upgraded.YES
 
 
+def test_refusal_behind_a_revert_counts() -> None:
+    """The revert was of the attempt before."""
+    revert = _SWAP.replace("Swap type: test", "Swap type: revert")
+    assert upgrade_story(case_of_text(_SWAP + _REST + revert + _REST)).ending is Ending.REVERTED
+    log = _SWAP + _REST + revert + _REST + _REFUSED + _REST
+    assert upgrade_story(case_of_text(log)).ending is Ending.REFUSED
+
+
+def test_resumed_swap_that_began_before_the_log_proves_nothing() -> None:
+    """It may be the old image that comes back."""
+    resumed = _SWAP.replace("I: Boot source: none\nI: Image index: 0, Swap type: test\n", "")
+    story = upgrade_story(case_of_text(resumed + _REST))
+    assert (story.ending, story.happened) == (Ending.UNKNOWN, Upgraded.UNKNOWN)
+
+
 _LIST = """\
 Image
    slot: 0

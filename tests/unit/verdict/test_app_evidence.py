@@ -257,3 +257,9 @@ def test_image_with_a_longer_hash_is_known_by_it() -> None:
     assert found == identity_of(McubootImage.parse(data))
     assert found is not None
     assert len(found.hash) == 64
+
+
+def test_bootloader_without_a_log_says_nothing() -> None:
+    """It may have swapped; only its lines could tell. NSIB's lines are not its own."""
+    assert _uart(boot_of(*APP_LINES)) is Says.UNKNOWN
+    assert _uart(boot_of(*nsib_lines(0, 14), *APP_LINES)) is Says.UNKNOWN

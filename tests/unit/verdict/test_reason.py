@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.firmware.fw_info import VALID, FwInfo
+from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, VALID, FwInfo
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.ending import Ending
@@ -51,8 +51,10 @@ def _boot(
     return boot_of(*lines, *(APP_LINES if reached_app else []))
 
 
-def _slot(version: int, *, holds_update: bool) -> SlotState:
-    return SlotState(FwInfo(0x18200, 60, 1, version, 0x18200, 0x18200, VALID), holds_update)
+def _slot(version: int, *, holds_update: bool, burnt: bool = False) -> SlotState:
+    valid_word = VALID & INVALIDATION_WORD if burnt else VALID
+    info = FwInfo(0x18200, 60, 1, version, 0x18200, 0x18200, valid_word)
+    return SlotState(info, holds_update)
 
 
 def test_a_refusal_to_set_it_pending_is_named_first() -> None:
@@ -149,8 +151,15 @@ def test_an_application_that_was_swapped_in_has_no_reason_of_its_own() -> None:
             "NSIB did not choose S1 though its version is higher",
             Ending.UNKNOWN,
         ),
+        (
+            _slot(15, holds_update=True, burnt=True),
+            _slot(14, holds_update=False),
+            [_boot("perm"), _boot()],
+            "NSIB refused the update in S1 and burnt it",
+            Ending.REFUSED,
+        ),
     ],
-    ids=["not copied", "tie", "one reset", "unexplained"],
+    ids=["not copied", "tie", "one reset", "unexplained", "burnt"],
 )
 def test_reasons_of_a_bootloader(
     target_slot: SlotState, other_slot: SlotState, boots: list[Boot], words: str, ending: Ending
