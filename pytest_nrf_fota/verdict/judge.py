@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending
@@ -18,7 +17,6 @@ from pytest_nrf_fota.verdict.facts import (
     Update,
 )
 from pytest_nrf_fota.verdict.log_signs import sign_of_log
-from pytest_nrf_fota.verdict.mcuboot_evidence import nsib_prefers
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
 
 
@@ -40,11 +38,6 @@ class Judgement:
     def outcome(self) -> Outcome:
         """What is proven; without evidence nothing is."""
         return outcome_of(self.evidence)
-
-    @property
-    def seen(self) -> tuple[Seen, ...]:
-        """The lines that show it."""
-        return self.sign.seen
 
 
 def judge(facts: Facts) -> Judgement:
@@ -125,13 +118,9 @@ def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
                 return Ending.NOT_CHOSEN
             return Ending.NOT_PENDING if sign.ending is Ending.NOT_ATTEMPTED else sign.ending
         case McubootUpdate(target, in_slot, in_other):
-            if not in_slot.holds_update:
-                return Ending.NOT_PENDING
-            if in_slot.is_burnt:
-                return Ending.REFUSED
-            if not nsib_prefers(in_slot, in_other, target.s_slot):
-                return Ending.NOT_CHOSEN
-            return Ending.NEEDS_RESET if facts.boots[-1].swapped else Ending.UNKNOWN
+            in_slots = mcuboot_evidence.ending_in_slots(in_slot, in_other, facts.boots, target)
+            # Memory says so, and the boots say otherwise.
+            return Ending.UNKNOWN if in_slots is Ending.UPGRADED else in_slots
         case NetworkUpdate(target):
             was_taken = any(target.image_index in boot.overwritten for boot in facts.boots)
             return Ending.UNKNOWN if was_taken else Ending.NOT_PENDING

@@ -19,6 +19,7 @@ from pytest_nrf_fota.firmware.validation_info import (
     find_validation_info,
 )
 from pytest_nrf_fota.firmware.validation_info import STRUCT as VALIDATION_INFO
+from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 if TYPE_CHECKING:
@@ -126,13 +127,31 @@ def swd_evidence(
     """What the two S slots hold, and so what NSIB starts."""
     name, other_name = f"S{target.s_slot}", f"S{1 - target.s_slot}"
     held = f"{name}: {_held(target_slot)}, {other_name}: {_held(other_slot)}"
+    match ending_in_slots(target_slot, other_slot, boots, target):
+        case Ending.UPGRADED:
+            return Evidence(Source.SWD, Says.NEW, f"{held}; NSIB starts {name}")
+        case Ending.NEEDS_RESET:
+            return Evidence(
+                Source.SWD, Says.UNKNOWN, f"{held}; NSIB starts {name} at the next reset"
+            )
+        case Ending.NOT_PENDING:
+            return Evidence(Source.SWD, Says.OLD, held)
+        case _:
+            return Evidence(Source.SWD, Says.OLD, f"{held}; NSIB starts {other_name}")
+
+
+def ending_in_slots(
+    target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
+) -> Ending:
+    """What became of a MCUboot, by what both S slots hold and NSIB's own rule."""
     if not target_slot.holds_update:
-        return Evidence(Source.SWD, Says.OLD, held)
+        return Ending.NOT_PENDING
+    if target_slot.is_burnt:
+        return Ending.REFUSED
     if not nsib_prefers(target_slot, other_slot, target.s_slot):
-        return Evidence(Source.SWD, Says.OLD, f"{held}; NSIB starts {other_name}")
-    if boots and boots[-1].swapped and boots[-1].nsib_slot != target.s_slot:
-        return Evidence(Source.SWD, Says.UNKNOWN, f"{held}; NSIB starts {name} at the next reset")
-    return Evidence(Source.SWD, Says.NEW, f"{held}; NSIB starts {name}")
+        return Ending.NOT_CHOSEN
+    copied_last = boots and boots[-1].swapped and boots[-1].nsib_slot != target.s_slot
+    return Ending.NEEDS_RESET if copied_last else Ending.UPGRADED
 
 
 def nsib_prefers(slot_state: SlotState, other: SlotState, slot: int) -> bool:
