@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.console.expect import Seen as Seen
     from pytest_nrf_fota.console.log import LogPosition as LogPosition
     from pytest_nrf_fota.console.shell import ZephyrShell as ZephyrShell
+    from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning as SwapUnderWayWarning
     from pytest_nrf_fota.dut.dut import Dut as Dut
     from pytest_nrf_fota.dut.upgrade import Upgrade as Upgrade
     from pytest_nrf_fota.errors import BoardError as BoardError
@@ -61,6 +62,7 @@ _NAMES_OF = {
     "console.expect": "Seen",
     "console.log": "LogPosition",
     "console.shell": "ZephyrShell",
+    "dut.cut_swap": "SwapUnderWayWarning",
     "dut.dut": "Dut",
     "dut.upgrade": "Upgrade",
     "errors": "BoardError BoardFileError ConsoleLostError FaultNotStruckError FotaError InputError "

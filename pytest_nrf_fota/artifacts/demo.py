@@ -135,6 +135,7 @@ class DemoSource:
     ) -> None:
         self._board_name = board.name
         self._nsib = _nsib_places(board)
+        self._key_words = board.boot.release.nsib.key_words
         self._primary = board.slots.primary
         self._network = _network_places(board)
         self._folder = folder
@@ -360,7 +361,7 @@ class DemoSource:
             Segment(s0.address + MCUBOOT_PAD_BYTES, bootloader),
             Segment(
                 self._nsib.provisioning_address + ADDRESSES_OFFSET_BYTES,
-                build_provisioning(s0.address, s1.address, hashes),
+                build_provisioning(s0.address, s1.address, hashes, key_words=self._key_words),
             ),
         )
 

@@ -30,7 +30,9 @@ def preflight(
     ] = None,
     ncs: Annotated[
         str | None,
-        typer.Option(help="2.3, 2.6, 2.9 or 3.0 (default: read from the bootloader's banner)"),
+        typer.Option(
+            help="release of the nRF Connect SDK, such as 2.9 (default: read from the bootloader)"
+        ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="show the predicted UART log too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
@@ -43,7 +45,7 @@ def preflight(
     board); 2 an input cannot be used.
     """
     from pytest_nrf_fota.boards.board_file import load_board, own_settings
-    from pytest_nrf_fota.boards.ncs import RELEASES
+    from pytest_nrf_fota.boards.ncs import RELEASES_LIST, release_named
     from pytest_nrf_fota.builds.given import read_baseline, read_updates
     from pytest_nrf_fota.builds.network_core import file_for_network_core
     from pytest_nrf_fota.commands.printer import print_through_rich
@@ -57,8 +59,12 @@ def preflight(
     from pytest_nrf_fota.preflight.text import print_prediction
     from pytest_nrf_fota.sim.process import temporary_folder
 
-    if ncs is not None and ncs not in RELEASES:
-        raise typer.BadParameter(f"known releases: {', '.join(RELEASES)}", param_hint="--ncs")
+    release = None if ncs is None else release_named(ncs)
+    if ncs is not None and release is None:
+        raise typer.BadParameter(
+            f"is no release of the nRF Connect SDK from 2.0 on, such as {RELEASES_LIST}",
+            param_hint="--ncs",
+        )
     with refusing(), temporary_folder() as folder:
         folders = tuple(board_dir or ())
         board_type, own = load_board(board, folders), own_settings(board, folders)
@@ -75,7 +81,7 @@ def preflight(
                         baseline.board,
                         memories,
                         read_update(path, baseline.board, given),
-                        ncs,
+                        None if release is None else release.ncs,
                         network_core_file=file_for_network_core(
                             baseline.build, hex_files, "--installed"
                         ),

@@ -1,6 +1,7 @@
 """The board under test: its three wires and the verbs that tests use."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.boots import BootsOfConsole
+from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning, swap_is_under_way
 from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.dut.upgrade import Upgrade
@@ -321,12 +323,25 @@ class Dut:
     def erase_external_flash_by_probe(self) -> None:
         """Erase the external flash over SWD; the cores are held afterwards, until a reset.
 
-        Raises `ProbeError` where the probe cannot, `BoardError` while an upload is under way.
+        Warns with `SwapUnderWayWarning` where MCUboot was interrupted in a swap. Raises
+        `ProbeError` where the probe cannot, `BoardError` while an upload is under way.
         """
         flash = self._external_flash()
         with self.step("erase external flash by probe"):
             self.mcumgr.disconnect()
+            self._warn_of_cut_swap()
             self.probe.erase_external(Deadline.after(flash.erase_timeout_s))
+
+    def _warn_of_cut_swap(self) -> None:
+        """The shell needs no such look: before an application runs MCUboot has ended its swap."""
+        if swap_is_under_way(self.read_memory, self.board):
+            warning = (
+                f"{self.board.name}: MCUboot was interrupted in a swap, and with the external "
+                "flash erased it finds no bootable image any more. Reset the board first and let "
+                "the swap end, or flash it anew afterwards: dut.prepare(firmware.baseline)."
+            )
+            self.recorder.record(Moment(name=warning))
+            warnings.warn(SwapUnderWayWarning(warning), stacklevel=3)
 
     def connect(self) -> None:
         """Connect over SMP, unless connected.

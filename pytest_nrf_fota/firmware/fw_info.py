@@ -80,9 +80,11 @@ class FwInfo:
         return replace(self, address=address)
 
 
-def find_fw_info(read: ReadMemory, slot_address: int) -> FwInfo | None:
+def find_fw_info(
+    read: ReadMemory, slot_address: int, offsets_bytes: Sequence[int] = SEARCH_OFFSETS_BYTES
+) -> FwInfo | None:
     """The struct that NSIB finds in the slot at `slot_address`: the first magic wins."""
-    for offset_bytes in SEARCH_OFFSETS_BYTES:
+    for offset_bytes in offsets_bytes:
         address = slot_address + offset_bytes
         info = FwInfo.unpack(read(address, STRUCT.size), address)
         if info is not None:

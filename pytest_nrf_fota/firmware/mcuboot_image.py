@@ -270,7 +270,7 @@ class McubootImage:
         """
         message = self._signed_content if self.signs_content else self.computed_hash
         return any(
-            tlv.kind in SIGNATURE_TLVS and _signature_fits(tlv, key, message) for tlv in self.tlvs
+            tlv.kind in SIGNATURE_TLVS and signature_fits(tlv, key, message) for tlv in self.tlvs
         )
 
     @property
@@ -393,7 +393,7 @@ _ECDSA_OF_DIGEST = {
 }
 
 
-def _signature_fits(tlv: Tlv, key: PublicKey, message: bytes) -> bool:
+def signature_fits(tlv: Tlv, key: PublicKey, message: bytes) -> bool:
     try:
         match key:
             case ec.EllipticCurvePublicKey():

@@ -141,10 +141,11 @@ class FoundImage(_Value):
 
 
 class FoundProvisionedKey(_Value):
-    """One key of the provisioning data."""
+    """One key of the provisioning data. `word` stands in front of its hash."""
 
     key: FoundKey
     invalidated: bool
+    word: int
 
 
 class FoundCounter(_Value):

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.nsib_release import KEY_WORDS_BY_SDK
 from pytest_nrf_fota.boards.soc import SOCS
 from pytest_nrf_fota.inspection.contents import (
     Container,
@@ -16,6 +17,7 @@ from pytest_nrf_fota.inspection.contents import (
     FoundImage,
     FoundKey,
     FoundPartition,
+    FoundProvisionedKey,
     FoundProvisioning,
     FoundSegment,
     FoundSetting,
@@ -299,11 +301,20 @@ def _key_words(key: FoundKey) -> str:
     return f"{words}, in the MCUboot of {key.found_in}" if key.found_in else words
 
 
+def _state_of_key(index: int, key: FoundProvisionedKey) -> str:
+    if key.invalidated:
+        return " REVOKED"
+    for sdk, words in KEY_WORDS_BY_SDK:
+        if words.is_provisioned(index, key.word):
+            return f", for NSIB {sdk}"
+    return f", WRONG WORD 0x{key.word:08x}"
+
+
 def _provisioning_lines(provisioning: FoundProvisioning) -> list[tuple[str, str]]:
     lines = [("slots", f"S0 0x{provisioning.s0_address:x}, S1 0x{provisioning.s1_address:x}")]
     lines += [
-        ("key", f"{_key_words(one.key)}{' INVALIDATED' if one.invalidated else ''}")
-        for one in provisioning.keys
+        ("key", f"{_key_words(one.key)}{_state_of_key(index, one)}")
+        for index, one in enumerate(provisioning.keys)
     ]
     lines += [
         (

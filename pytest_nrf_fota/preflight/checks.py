@@ -28,6 +28,10 @@ from pytest_nrf_fota.preflight.rehearsal import Rehearsal, Sent
 from pytest_nrf_fota.sim.boot.image_check import SlotContent
 from pytest_nrf_fota.smp.messages import describe_return_code
 
+FLASH_PROVISIONING = (
+    "Recover the board, which erases its OTP as well, and flash the whole build: provisioning data "
+    "and NSIB of one release."
+)
 RAISE_FW_INFO = "Raise CONFIG_FW_INFO_FIRMWARE_VERSION of MCUboot above {version}, and build again."
 
 
@@ -103,6 +107,10 @@ def _installed(rehearsal: Rehearsal) -> Check:
     installed = rehearsal.installed
     if installed.halted:
         said = "; ".join(dict.fromkeys([*installed.boot.refusals, installed.halted]))
+        if installed.foreign_key_word:
+            return Check(
+                "board boots", Result.NO, said, installed.foreign_key_word, FLASH_PROVISIONING
+            )
         return Check(
             "board boots",
             Result.NO,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.nsib_release import KeyState
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.firmware.dfu_package import (
@@ -14,11 +16,12 @@ from pytest_nrf_fota.firmware.dfu_package import (
     is_for_network_core,
 )
 from pytest_nrf_fota.firmware.fw_info import FwInfo
-from pytest_nrf_fota.firmware.mcuboot_image import key_hash
+from pytest_nrf_fota.firmware.mcuboot_image import HEADER, key_hash
 from pytest_nrf_fota.firmware.provisioning import ProvisioningData, parse_provisioning
 from pytest_nrf_fota.preflight.bench import Bench, Upload
 from pytest_nrf_fota.sim.app.image_result import ImageResult
-from pytest_nrf_fota.sim.boot.image_check import SlotCheck, check_slot
+from pytest_nrf_fota.sim.boot.held_header import HeldHeader
+from pytest_nrf_fota.sim.boot.image_check import Acceptance, SlotCheck, check_slot
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.smp.messages import ImageState, describe_return_code
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity, read_identity
@@ -51,6 +54,8 @@ class Installed:
         lacks_network_core: whether it is, on a board whose Bluetooth needs it.
         network_slots: how many image pairs the application knows beside its own.
         ncs: the profile of the virtual kit that its release was taken for.
+        foreign_key_word: a sentence on a provisioned key whose word NSIB of that release does not
+            know, empty where there is none.
     """
 
     boot: Boot
@@ -68,6 +73,7 @@ class Installed:
     lacks_network_core: bool
     network_slots: int
     ncs: str
+    foreign_key_word: str
 
     def update_slot_bytes(self, image: int) -> int:
         """Size of the secondary slot that an upload for this image goes to.
@@ -256,15 +262,16 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
     build = bench.running_mcuboot()
     nsib = slots.nsib
     network_core_is_empty = running is None and bench.network_core_is_empty()
+    provisioning = (
+        None if nsib is None else parse_provisioning(bench.read, nsib.provisioning_address)
+    )
     return Installed(
         boot=boot,
         halted=bench.halted,
         app=read_identity(bench.read, bench.board.slots.primary),
         images=bench.images(),
         fw_infos=bench.fw_infos(),
-        provisioning=None
-        if nsib is None
-        else parse_provisioning(bench.read, nsib.provisioning_address),
+        provisioning=provisioning,
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,
         overwrites=build is not None and build.description.swap == "overwrite",
@@ -276,7 +283,20 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         lacks_network_core=network_core_is_empty and bench.board.radio.kind == "ble",
         network_slots=bench.network_slots,
         ncs=bench.profile.ncs,
+        foreign_key_word=_foreign_key_word(provisioning, bench.profile),
     )
+
+
+def _foreign_key_word(provisioning: ProvisioningData | None, release: Release) -> str:
+    words = release.nsib.key_words
+    for index, key in enumerate(provisioning.keys if provisioning else ()):
+        if words.state(index, key.word) is KeyState.UNKNOWN:
+            return (
+                f"the provisioning data are of another SDK: key {index} has the word "
+                f"0x{key.word:08x}, and NSIB of NCS {release.ncs} panics at all but "
+                f"0x{words.provisioned(index):08x} and 0x{words.revoked(index):08x} (revoked)"
+            )
+    return ""
 
 
 def _upload_name(file: UpdateFile) -> bytes:
@@ -323,7 +343,13 @@ def _validate(bench: Bench, file: UpdateFile) -> SlotCheck | None:
     uses_offset = build.description.swap == "offset"
     start = area.page_size_bytes if uses_offset else 0
     update = FlashArea(area.flash, area.name, area.address + start, area.size_bytes - start)
-    return check_slot(update, build.keys, update.size_bytes)
+    acceptance = Acceptance(
+        build.keys,
+        update.size_bytes,
+        refuses_flags=bench.chain.profile.refuses_by_flags,
+        refuses_rogue_tlvs=bench.chain.profile.refuses_rogue_tlvs,
+    )
+    return check_slot(update, HeldHeader.unpack(update.read(0, HEADER.size)), acceptance)
 
 
 def _became(bench: Bench, rehearsal: Rehearsal, file: UpdateFile, before: Before) -> Became:

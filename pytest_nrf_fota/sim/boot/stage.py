@@ -22,9 +22,10 @@ class Jump:
 
 @dataclass(frozen=True)
 class Halt:
-    """The stage gave up; the core stands still until the next reset."""
+    """The stage gave up, or panicked; the core stands still until the next reset."""
 
     reason: str
+    panicked: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from imgtool.image import Image
 from imgtool.version import decode_version
+from rich.console import Console
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
@@ -30,6 +32,7 @@ from pytest_nrf_fota.firmware.trailer import MAGIC
 from pytest_nrf_fota.inspection.contents import Container, Contents, Role
 from pytest_nrf_fota.inspection.inspect_path import inspect_path
 from pytest_nrf_fota.inspection.known_keys import read_given_keys
+from pytest_nrf_fota.inspection.table import print_contents
 from tests.unit.imgtool_specimens import imgtool_sign, write_private_key
 
 Write = Callable[[str, bytes], Path]
@@ -164,6 +167,30 @@ def test_key_that_is_not_provisioned(demo: DemoSource, board: BoardType, tmp_pat
     contents = inspect_path(other, board)
     assert contents.firmwares[0].provisioned is False
     assert "CONFIG_SB_SIGNING_KEY_FILE" in _texts(contents)
+
+
+@pytest.mark.parametrize(
+    ("word", "is_revoked", "words"),
+    [
+        (0xFFFFFFFF, False, "for NSIB up to NCS 2.6"),
+        (0x50FAFFFF, False, "for NSIB of NCS 2.7 and later"),
+        (0xFFFF0000, True, "REVOKED"),
+        (0x50FA0000, True, "REVOKED"),
+        (0x12345678, False, "WRONG WORD 0x12345678"),
+    ],
+)
+def test_words_of_provisioned_keys(
+    demo: DemoSource, board: BoardType, tmp_path: Path, word: int, is_revoked: bool, words: str
+) -> None:
+    """sdk-nrf bl_storage.c: one word for all keys up to 2.6, then one with the key's index."""
+    path = _changed_hex(demo.baseline, tmp_path / "w.hex", 0xFF8128 + 12, struct.pack("<I", word))
+    contents = inspect_path(path, board)
+    assert contents.provisioning is not None
+    (key,) = contents.provisioning.keys
+    assert (key.word, key.invalidated) == (word, is_revoked)
+    printed = StringIO()
+    print_contents(contents, Console(file=printed, width=200))
+    assert words in printed.getvalue()
 
 
 def test_no_provisioning_data(demo: DemoSource, board: BoardType, tmp_path: Path) -> None:

@@ -172,8 +172,9 @@ def test_broken_one_ends_no_test(open_dut: OpenDut, workshop: Workshop, recordin
     assert "0x50000000" in event.reason
 
 
-def test_wrong_yes_is_said(open_dut: OpenDut, workshop: Workshop) -> None:
-    """The board file says 2.9, where one reset is enough."""
+def test_wrong_yes_is_said(open_dut: OpenDut, workshop: Workshop, tmp_path: Path) -> None:
+    """The board file says 2.9, where one reset is enough; so does the provisioning data."""
+    workshop.install(Workshop(board_of("2.9"), tmp_path / "later").provisioning())
     dut = open_dut(board_of("2.9"))
     dut.prepare(workshop.installed_hex())
     verdict = dut.upgrade(workshop.mcuboot_package())

@@ -247,6 +247,29 @@ class TestNsibKey:
         assert not workshop.predict(workshop.mcuboot_package(McubootBuild(1))).will_upgrade
 
 
+class TestProvisioningOfAnotherRelease:
+    """A board that was not recovered on its way to a newer SDK: its OTP stays as it was."""
+
+    @pytest.mark.parametrize(
+        ("provisioned_by", "booted_by", "boots"),
+        [("2.6", "2.7", False), ("2.3", "3.2", False), ("2.9", "3.0", True), ("2.9", "2.6", True)],
+    )
+    def test_nsib_from_2_7_on_panics_at_older_key_words(
+        self, provisioned_by: str, booted_by: str, boots: bool, tmp_path: Path
+    ) -> None:
+        older = Workshop(board_of(provisioned_by), tmp_path / "older")
+        workshop = Workshop(board_of(booted_by), tmp_path / "newer")
+        workshop.install(older.provisioning())
+
+        prediction = workshop.predict(workshop.mcuboot_package())
+
+        assert prediction.will_upgrade == boots
+        if not boots:
+            assert "key 0 has the word 0xffffffff" in prediction.reason
+            assert f"NSIB of NCS {booted_by} panics at all but 0x50faffff" in prediction.reason
+            assert "Recover the board" in prediction.remedy
+
+
 class TestMcubootKey:
     def test_bootloader_signed_with_another(self, workshop: Workshop) -> None:
         prediction = workshop.predict(workshop.mcuboot_package(McubootBuild(1, mcuboot_key="x")))
