@@ -15,8 +15,9 @@ from pytest_nrf_fota.bootlog.report import (
 )
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.client_side import Operation
-from pytest_nrf_fota.explain.known_lines import Known, Origin
-from pytest_nrf_fota.explain.rule import Shown, shown_of
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import shown_of
+from pytest_nrf_fota.findings.finding import Origin, Shown
 
 
 class Ending(Enum):

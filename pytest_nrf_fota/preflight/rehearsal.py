@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.firmware.dfu_package import (
@@ -37,6 +38,7 @@ class Installed:
     """What the board holds before the update.
 
     Args:
+        board: its type.
         boot: its last boot.
         halted: why it runs no application; empty where it does.
         app: the application in the primary slot.
@@ -56,6 +58,7 @@ class Installed:
         ncs: the profile of the virtual kit that its release was taken for.
     """
 
+    board: BoardType
     boot: Boot
     halted: str
     app: AppIdentity | None
@@ -235,6 +238,7 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
     nsib = slots.nsib
     network_core_is_empty = running is None and bench.network_core_is_empty()
     return Installed(
+        board=bench.board,
         boot=boot,
         halted=bench.halted,
         app=app_evidence.read_identity(bench.read, bench.board.slots.primary),

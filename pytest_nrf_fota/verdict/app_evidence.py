@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HASH_TLVS,
@@ -17,7 +18,6 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     parse_tlvs,
 )
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
-from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, Verdict
+from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 from pytest_nrf_fota.verdict.reason import (

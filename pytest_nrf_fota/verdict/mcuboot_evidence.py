@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 
 @dataclass(frozen=True)
