@@ -9,6 +9,7 @@ from pytest_nrf_fota.explain.rule import Rule
 from pytest_nrf_fota.explain.rules import all_rules
 from pytest_nrf_fota.explain.upgrade_story import SENTENCES
 from pytest_nrf_fota.findings.cause import Cause
+from pytest_nrf_fota.findings.file_causes import FILE_CAUSES
 from pytest_nrf_fota.findings.finding import Weight
 from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
 
@@ -57,6 +58,12 @@ In `--json` and in a test's flight recorder the gate that is not passed has a `f
 `code`. One that stands above as well is the same cause; where the remedy is empty, that one holds.
 """
 
+_FILES = """
+## What `nrf-fota inspect` warns of and notes
+
+Its `--json` has them in `remarks[]`, with the place as `shown[]`.
+"""
+
 
 def document(rules: Sequence[Rule] | None = None) -> str:
     """The whole text of docs/diagnosis.md; of all registered rules where none are given."""
@@ -73,6 +80,8 @@ def _lines(rules: Sequence[Rule]) -> Iterator[str]:
     yield from _table([rule.told for rule in rules])
     yield _GATES
     yield from _table(GATE_CAUSES.values())
+    yield _FILES
+    yield from _table(FILE_CAUSES.values())
 
 
 def _table(causes: Iterable[Cause]) -> Iterator[str]:

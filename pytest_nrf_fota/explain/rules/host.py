@@ -7,10 +7,6 @@ from pytest_nrf_fota.explain.sent_package import signs_of_another_package
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
 
 
-def _recover_failed(case: Case) -> Match | None:
-    return found(case.known("probe_recover_failed"), Confidence.LIKELY)
-
-
 def _verify_failed(case: Case) -> Match | None:
     signature = {k.seen.line_number for k in case.known("nsib_signature_invalid", "crypto_failed")}
     lines: list[Known] = [
@@ -52,7 +48,7 @@ RULES = (
         "recover_failed",
         "The probe could not recover a core (-102): its access port is locked or hangs.",
         "Switch the kit off and on, then recover it: {recover}.",
-        _recover_failed,
+        says("probe_recover_failed", confidence=Confidence.LIKELY),
     ),
     Rule(
         "verify_failed",

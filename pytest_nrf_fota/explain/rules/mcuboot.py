@@ -151,11 +151,6 @@ def _slots_do_not_fit(case: Case) -> Match | None:
     return found(lines, what=lines[0].text("what") if lines else "")
 
 
-def _downgrade(case: Case) -> Match | None:
-    lines = case.known("downgrade", "insufficient_version")
-    return found(lines)
-
-
 def _in_recovery(case: Case) -> Match | None:
     lines = case.known("recovery_entered")
     last = case.boots.last_boot
@@ -296,7 +291,7 @@ RULES = (
         "Raise `CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION` (or the security counter, "
         "`imgtool sign --security-counter`) above the running one, or build MCUboot without "
         "`CONFIG_MCUBOOT_DOWNGRADE_PREVENTION`.",
-        _downgrade,
+        says("downgrade", "insufficient_version"),
     ),
     Rule(
         "security_counter_failed",

@@ -128,16 +128,6 @@ def _key_of(file: UpdateFile) -> str | None:
     return f"{text[:2]}...{text[-2:]}"
 
 
-def _rollback(case: Case) -> Match | None:
-    lines = case.known("nsib_below_counter")
-    if not lines:
-        return None
-    beside = [k for k in case.known("nsib_invalidated") if case.same_boot(k, lines[0])]
-    return found(
-        [*lines, *beside], version=lines[0].text("version"), counter=lines[0].text("counter")
-    )
-
-
 def _counter_full(case: Case) -> Match | None:
     lines = [k for k in case.known("nsib_counter_failed") if k.number("code") == -12]
     return found(lines)
@@ -290,7 +280,7 @@ RULES = (
         "slot is burnt.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again. To go back on a "
         "development kit clear the counter in OTP with `west flash --recover`.",
-        _rollback,
+        says("nsib_below_counter", also=("nsib_invalidated",)),
     ),
     Rule(
         "nsib_version_not_raised",

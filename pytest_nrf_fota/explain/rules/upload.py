@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
-from pytest_nrf_fota.explain.rule import Match, Rule, found
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says
 from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
 from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
 from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
@@ -187,11 +187,6 @@ def _write_failed(case: Case) -> Match | None:
     if lines:
         return found(lines, code=lines[0].text("code"))
     return _by_steps(case, steps, Confidence.LIKELY)
-
-
-def _mark_failed(case: Case) -> Match | None:
-    lines = case.known("mark_failed")
-    return found(lines, code=lines[0].text("code") if lines else "")
 
 
 def _mark_refused(case: Case) -> Match | None:
@@ -382,7 +377,7 @@ RULES = (
         "external flash is not set up as MCUboot has it.",
         "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = {flash_node}; };` "
         "in the application's and MCUboot's overlay; erase the slot and upload again.",
-        _mark_failed,
+        says("mark_failed"),
     ),
     Rule(
         "mark_refused",
