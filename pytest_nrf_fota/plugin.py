@@ -254,7 +254,8 @@ def pytest_runtest_makereport(
             report.sections.append(tail)
         # Behind the teardown the recorder's file is closed.
         is_open = recording is not None and call.when != "teardown"
-        explained = failure.explain_failure(recording) if recording and is_open else None
+        board = item.config.stash.get(BOARD_KEY, None)
+        explained = failure.explain_failure(recording, board) if recording and is_open else None
         if explained is not None:
             run_folder(item.config).recorder.record(explained)
             report.sections.append(failure.explanation_section(explained))

@@ -290,6 +290,7 @@ class Fault:
         in_interrupt: it happened in an interrupt handler.
         assertion: the expression, place and message of an assert.
         secure: it happened in the secure state.
+        stack_overflowed: the dump says that a stack overflowed.
         then: `halt`, `reset`, `boot` (the next boot follows at once) or `unknown`.
         stage: what ran.
     """
@@ -303,6 +304,7 @@ class Fault:
     in_interrupt: bool
     assertion: str | None
     secure: bool
+    stack_overflowed: bool
     then: str
     stage: Stage
     seen: Seen

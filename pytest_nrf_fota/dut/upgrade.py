@@ -20,7 +20,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 )
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
-from pytest_nrf_fota.record.events import CheckItem, EvidenceItem, PreflightDone, VerdictReached
+from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
@@ -349,10 +349,7 @@ def _preflight_event(prediction: "Prediction") -> PreflightDone:
         package=prediction.package,
         reason=prediction.reason,
         remedy=prediction.remedy,
-        checks=tuple(
-            CheckItem(name=check.name, result=check.result, detail=check.detail)
-            for check in prediction.checks
-        ),
+        checks=prediction.checks,
         boots=tuple(boot.summary for boot in prediction.boots),
     )
 
@@ -363,8 +360,5 @@ def _event(verdict: Verdict) -> VerdictReached:
         subject=verdict.subject,
         reason=verdict.reason,
         preflight=verdict.preflight,
-        evidence=tuple(
-            EvidenceItem(source=item.source.value, says=item.says.value, detail=item.detail)
-            for item in verdict.evidence
-        ),
+        evidence=verdict.evidence,
     )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from pytest_nrf_fota.bootlog.report import Boot, Seen, SwapTypeLine
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.known_lines import Known, Origin
-from pytest_nrf_fota.explain.rule import Shown, shown_of
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import shown_of
+from pytest_nrf_fota.findings.finding import Origin, Shown
 from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 from pytest_nrf_fota.verdict.facts import AppLines, Facts
 from pytest_nrf_fota.verdict.judge import judge

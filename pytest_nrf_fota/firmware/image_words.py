@@ -1,12 +1,8 @@
-"""Words on an image that more than one part says, or reads again from a flight recorder."""
+"""Words on an image that more than one part says."""
 
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 
-MCUBOOT_ACCEPTS = "MCUboot accepts"
-CARRIES_KEY = "carries the whole key"
 HASH_DIFFERS = "the hash differs from the content"
-NOT_SIGNED = "not signed"
-SIGNED_WITH_KEY = "signed with key"
 GIVE_ANOTHER_BUILD = (
     "Give another build as the update; `nrf-fota resign` makes the next version of this one."
 )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.nsib_release import KeyState
 from pytest_nrf_fota.bootlog.report import Boot
@@ -33,10 +34,21 @@ from pytest_nrf_fota.verdict.wording import verdict_of
 
 
 @dataclass(frozen=True)
+class ForeignKey:
+    """A key that another SDK provisioned: its word, and the two that this NSIB knows for it."""
+
+    index: int
+    word: int
+    valid_word: int
+    revoked_word: int
+
+
+@dataclass(frozen=True)
 class Installed:
     """What the board holds before the update.
 
     Args:
+        board: its type.
         boot: its last boot.
         halted: why it runs no application; empty where it does.
         app: the application in the primary slot.
@@ -54,10 +66,10 @@ class Installed:
         lacks_network_core: whether it is, on a board whose Bluetooth needs it.
         network_slots: how many image pairs the application knows beside its own.
         ncs: the profile of the virtual kit that its release was taken for.
-        foreign_key_word: a sentence on a provisioned key whose word NSIB of that release does not
-            know, empty where there is none.
+        foreign_key: a provisioned key whose word NSIB of that release does not know; None without.
     """
 
+    board: BoardType
     boot: Boot
     halted: str
     app: AppIdentity | None
@@ -73,7 +85,7 @@ class Installed:
     lacks_network_core: bool
     network_slots: int
     ncs: str
-    foreign_key_word: str
+    foreign_key: ForeignKey | None
 
     def update_slot_bytes(self, image: int) -> int:
         """Size of the secondary slot that an upload for this image goes to.
@@ -266,6 +278,7 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         None if nsib is None else parse_provisioning(bench.read, nsib.provisioning_address)
     )
     return Installed(
+        board=bench.board,
         boot=boot,
         halted=bench.halted,
         app=read_identity(bench.read, bench.board.slots.primary),
@@ -283,20 +296,16 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
         lacks_network_core=network_core_is_empty and bench.board.radio.kind == "ble",
         network_slots=bench.network_slots,
         ncs=bench.profile.ncs,
-        foreign_key_word=_foreign_key_word(provisioning, bench.profile),
+        foreign_key=_foreign_key(provisioning, bench.profile),
     )
 
 
-def _foreign_key_word(provisioning: ProvisioningData | None, release: Release) -> str:
+def _foreign_key(provisioning: ProvisioningData | None, release: Release) -> ForeignKey | None:
     words = release.nsib.key_words
     for index, key in enumerate(provisioning.keys if provisioning else ()):
         if words.state(index, key.word) is KeyState.UNKNOWN:
-            return (
-                f"the provisioning data are of another SDK: key {index} has the word "
-                f"0x{key.word:08x}, and NSIB of NCS {release.ncs} panics at all but "
-                f"0x{words.provisioned(index):08x} and 0x{words.revoked(index):08x} (revoked)"
-            )
-    return ""
+            return ForeignKey(index, key.word, words.provisioned(index), words.revoked(index))
+    return None
 
 
 def _upload_name(file: UpdateFile) -> bytes:

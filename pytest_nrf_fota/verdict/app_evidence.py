@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HASH_TLVS,
@@ -19,7 +20,6 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
 )
 from pytest_nrf_fota.verdict.boots import sign_of_boots
 from pytest_nrf_fota.verdict.ending import Upgraded
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState

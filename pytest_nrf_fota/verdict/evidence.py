@@ -1,26 +1,11 @@
-"""What each wire says about an upgrade, and the verdict that follows."""
+"""The verdict that follows from what each wire says about an upgrade."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.verdict.ending import Ending
-
-
-class Says(Enum):
-    """A source's word on which firmware is there."""
-
-    NEW = "new"
-    OLD = "old"
-    UNKNOWN = "unknown"
-
-
-class Source(Enum):
-    """Where evidence comes from."""
-
-    UART = "UART"
-    SMP = "SMP"
-    SWD = "SWD"
 
 
 class Outcome(Enum):
@@ -30,19 +15,6 @@ class Outcome(Enum):
     NOT_UPGRADED = "not upgraded"
     CONTRADICTION = "contradiction"
     UNPROVEN = "unproven"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One source's statement; `detail` is what was seen, in the source's own words.
-
-    `about` tells images apart where one upgrade replaces several; each needs its own proof.
-    """
-
-    source: Source
-    says: Says
-    detail: str
-    about: str = ""
 
 
 @dataclass(frozen=True, repr=False)

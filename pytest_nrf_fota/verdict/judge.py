@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.findings.evidence import Evidence, Says
 from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending
-from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, outcome_of
+from pytest_nrf_fota.verdict.evidence import Outcome, outcome_of
 from pytest_nrf_fota.verdict.facts import (
     AppUpdate,
     Facts,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import (
     VALID_OFFSET_BYTES,
     FwInfo,
@@ -20,7 +21,6 @@ from pytest_nrf_fota.firmware.validation_info import (
 )
 from pytest_nrf_fota.firmware.validation_info import STRUCT as VALIDATION_INFO
 from pytest_nrf_fota.verdict.ending import Ending
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState

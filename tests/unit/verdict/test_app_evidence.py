@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Says, Source
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     IMAGE_MAGIC,
@@ -27,7 +28,6 @@ from pytest_nrf_fota.verdict.app_evidence import (
     swd_evidence,
     uart_evidence,
 )
-from pytest_nrf_fota.verdict.evidence import Says, Source
 from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 from tests.unit.imgtool_specimens import imgtool_sign
 

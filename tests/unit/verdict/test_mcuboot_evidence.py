@@ -6,10 +6,11 @@ import pytest
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Says, Source
 from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, VALID, FwInfo
 from pytest_nrf_fota.firmware.validation_info import ValidationInfo
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Outcome, Says, Source, Verdict
+from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.mcuboot_evidence import (
     McubootTarget,
     SlotState,

@@ -3,8 +3,9 @@
 import pytest
 
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, Source, Verdict
+from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.network_evidence import (
     NetworkTarget,
     smp_evidence,
