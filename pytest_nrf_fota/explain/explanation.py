@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pydantic import TypeAdapter
-
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.boot_line import boot_line
@@ -83,6 +81,8 @@ class Explanation:
 
     def to_json(self) -> str:
         """As JSON text; enums by their value."""
+        from pydantic import TypeAdapter
+
         return TypeAdapter(Explanation).dump_json(self, indent=2).decode()
 
 

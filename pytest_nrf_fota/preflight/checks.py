@@ -10,7 +10,7 @@ from enum import Enum
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.report import NsibAttempt
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.image_words import (
     CARRIES_KEY,
     GIVE_ANOTHER_BUILD,
@@ -20,6 +20,7 @@ from pytest_nrf_fota.firmware.image_words import (
     installed_already,
 )
 from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, key_hash
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.provisioning import CounterKind
 from pytest_nrf_fota.firmware.trailer import FLAG_SET_BYTE, IMAGE_OK_FROM_END_BYTES, MAGIC
 from pytest_nrf_fota.firmware.validation_info import ValidationInfo, find_validation_info

@@ -9,16 +9,12 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import FotaError
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    UpdateFile,
-    is_for_network_core,
-)
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import key_hash
 from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.provisioning import ProvisioningData, parse_provisioning
 from pytest_nrf_fota.preflight.bench import Bench, Upload
 from pytest_nrf_fota.sim.app.image_result import ImageResult

@@ -1,5 +1,7 @@
 """What NSIB refuses, and what its choice between S0 and S1 leads to."""
 
+from typing import TYPE_CHECKING
+
 from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen, Swap, SwapResult
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known, Origin
@@ -14,9 +16,11 @@ from pytest_nrf_fota.explain.rule import (
     shown_of,
 )
 from pytest_nrf_fota.explain.upgrade_story import is_copy_for_nsib
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
-from pytest_nrf_fota.firmware.fw_info import FwInfo
-from pytest_nrf_fota.firmware.validation_info import find_validation_info
+from pytest_nrf_fota.firmware.package_kind import PackageKind
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import UpdateFile
+    from pytest_nrf_fota.firmware.fw_info import FwInfo
 
 _REPROVISION = (
     "recover both cores, `west flash --recover` (clears OTP), and program merged.hex anew"
@@ -120,7 +124,9 @@ def _key_of_package_is_another(case: Case) -> Finding | None:
     return None
 
 
-def _key_of(file: UpdateFile) -> str | None:
+def _key_of(file: "UpdateFile") -> str | None:
+    from pytest_nrf_fota.firmware.validation_info import find_validation_info
+
     info = file.fw_info
     if info is None:
         return None

@@ -14,7 +14,7 @@ from pytest_nrf_fota.explain.upgrade_story import (
     signs_of_an_attempt,
     upgrade_story,
 )
-from pytest_nrf_fota.firmware.dfu_package import PackageKind
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 # An S slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
 # Applications with an SMP server over Bluetooth are larger.
