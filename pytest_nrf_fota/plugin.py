@@ -284,12 +284,12 @@ def pytest_terminal_summary(
     terminalreporter: "pytest.TerminalReporter", config: pytest.Config
 ) -> None:
     """Say what was proven, by which evidence, and where the logs are."""
-    from pytest_nrf_fota.report.session import session_path
-    from pytest_nrf_fota.report.summary import summary_lines
-
     collector = config.stash.get(_collector_key, None)
     if collector is None:
         return
+    from pytest_nrf_fota.report.session import session_path
+    from pytest_nrf_fota.report.summary import summary_lines
+
     if collector.tests or collector.missing:
         terminalreporter.section("nRF FOTA: what was proven")
     for line in summary_lines(collector.tests, collector.missing):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 
 _BLOCK_BYTES = 256 * 1024
+_NRF5340DK = "nrf5340dk"
 
 
 def explain(
@@ -44,7 +45,7 @@ def explain(
         typer.Option(
             help="whose flash and addresses remedies name, whose slots the package is for"
         ),
-    ] = "nrf5340dk",
+    ] = _NRF5340DK,
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
@@ -57,14 +58,11 @@ def explain(
     be used; 3 not enough evidence. Of a run: 1 where one of its tests has 1,
     else 3 where one has 3.
     """
-    from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.explain.explanation import explain as explain_case
     from pytest_nrf_fota.explain.given_log import tests_in
-    from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 
     with refusing():
-        board_type = load_board(board, tuple(board_dir or ()))
-        opened = read_package(package, package_target(board_type)) if package else None
+        board_type, opened = _board_and_package(board, board_dir or (), package)
         tests = tests_in(log)
         if tests:
             raise typer.Exit(_explain_run(tests, smp, opened, board_type, as_json=as_json))
@@ -76,11 +74,24 @@ def explain(
     raise typer.Exit(explanation.status.value)
 
 
+def _board_and_package(
+    board: str, board_dir: "Sequence[Path]", package: Path | None
+) -> "tuple[BoardType | None, DfuPackage | None]":
+    if board == _NRF5340DK and not board_dir and package is None:
+        # Remedies name its values without a board, and a log alone is read without pydantic.
+        return None, None
+    from pytest_nrf_fota.boards.board_file import load_board
+    from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
+
+    board_type = load_board(board, tuple(board_dir))
+    return board_type, read_package(package, package_target(board_type)) if package else None
+
+
 def _explain_run(
     tests: "Sequence[Path]",
     smp: Path | None,
     package: "DfuPackage | None",
-    board: "BoardType",
+    board: "BoardType | None",
     *,
     as_json: bool,
 ) -> int:

@@ -12,12 +12,8 @@ from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, requ
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    UpdateFile,
-    is_for_network_core,
-)
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.record.events import PreflightDone, VerdictReached

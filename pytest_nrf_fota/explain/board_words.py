@@ -1,6 +1,9 @@
 """What remedies name of a board: the commands for its flash and its cores, its UART, addresses."""
 
-from pytest_nrf_fota.boards.board import BoardType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
 
 # Without a board, as on the nRF5340 DK (boards/nrf5340dk.toml; Zephyr
 # boards/nordic/nrf5340dk/nrf5340_cpuapp_common.dtsi: `mx25r64: mx25r6435f@0`).
@@ -21,7 +24,7 @@ _OTHER_FLASH = {
 }
 
 
-def board_words(board: BoardType | None) -> dict[str, str]:
+def board_words(board: "BoardType | None") -> dict[str, str]:
     """Values by their name in the texts of rules and gates; those of the nRF5340 DK for None."""
     if board is None:
         return _DK

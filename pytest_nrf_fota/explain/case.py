@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.client_side import NO_CLIENT, ClientSide, joined, listings_of
@@ -15,17 +14,12 @@ from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.explain.client_side import steps_of_text
 from pytest_nrf_fota.explain.known_lines import Known, KnownLines, merge
 from pytest_nrf_fota.explain.read_log import ReadLog, read_log
-from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
 from pytest_nrf_fota.explain.sent_package import signs_of_another_package
 from pytest_nrf_fota.findings.finding import Origin
-from pytest_nrf_fota.firmware.dfu_package import DfuPackage
-from pytest_nrf_fota.record.events import (
-    RECORDED_LINE,
-    Event,
-    PreflightDone,
-    SmpMessage,
-    UartLine,
-)
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import DfuPackage
+    from pytest_nrf_fota.record.events import Event, PreflightDone
 
 _BLOCK_BYTES = 256 * 1024
 # A client's log is read as text; what is larger is no client's log.
@@ -38,7 +32,7 @@ class RecordedPreflight:
     """The last preflight in a flight recorder, and its line."""
 
     line_number: int
-    done: PreflightDone
+    done: "PreflightDone"
 
 
 @dataclass(frozen=True)
@@ -59,14 +53,14 @@ class Case:
     boots: BootReport
     lines: KnownLines
     client: ClientSide = NO_CLIENT
-    package: DfuPackage | None = None
+    package: "DfuPackage | None" = None
     client_origin: Origin = Origin.LOG
     has_client: bool = False
     has_text: bool = True
     preflight: RecordedPreflight | None = None
 
     @cached_property
-    def sent_package(self) -> DfuPackage | None:
+    def sent_package(self) -> "DfuPackage | None":
         """The package, unless the client's hashes show that another one was sent."""
         if self.package is None or signs_of_another_package(self.client, self.package):
             return None
@@ -123,7 +117,7 @@ def case_of(
     log: Iterable[bytes],
     *,
     client: Path | None = None,
-    package: DfuPackage | None = None,
+    package: "DfuPackage | None" = None,
 ) -> Case:
     """A case from a log's blocks, a client's log or a flight recorder, and a package.
 
@@ -155,6 +149,8 @@ def case_of(
 
 def case_of_recording(path: Path) -> Case:
     """A case from a flight recorder alone: it holds the console and the SMP messages."""
+    from pytest_nrf_fota.record.events import SmpMessage, UartLine
+
     events = list(_events(path))
     uart = "".join(f"{event.text}\n" for _, event in events if isinstance(event, UartLine))
     board = read_log([uart.encode("utf-8", "replace")], Origin.LOG)
@@ -168,7 +164,7 @@ def case_of_recording(path: Path) -> Case:
     )
 
 
-def case_of_text(log: str, client: str = "", package: DfuPackage | None = None) -> Case:
+def case_of_text(log: str, client: str = "", package: "DfuPackage | None" = None) -> Case:
     """A case from texts, as pasted."""
     board = read_log([log.encode("utf-8", "replace")], Origin.LOG)
     if not client:
@@ -215,7 +211,12 @@ def is_recording(path: Path) -> bool:
     return isinstance(value, dict) and {"t_s", "event"} <= set(value)
 
 
-def _events(path: Path) -> Iterator[tuple[int, Event]]:
+def _events(path: Path) -> "Iterator[tuple[int, Event]]":
+    # Imported late, as below: a UART log alone is read without pydantic.
+    from pydantic import ValidationError
+
+    from pytest_nrf_fota.record.events import RECORDED_LINE
+
     if path.stat().st_size > _LARGEST_RECORDING_BYTES:
         raise InputError(
             f"The flight recorder has {path.stat().st_size} bytes; no test writes so much.",
@@ -237,11 +238,15 @@ def _events(path: Path) -> Iterator[tuple[int, Event]]:
                 ) from error
 
 
-def _client_of_recording(events: Iterable[tuple[int, Event]]) -> ClientSide:
+def _client_of_recording(events: "Iterable[tuple[int, Event]]") -> ClientSide:
+    from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
+
     return client_of_recording((n, e) for n, e in events if is_of_client(e))
 
 
-def _preflight_in(events: Iterable[tuple[int, Event]]) -> RecordedPreflight | None:
+def _preflight_in(events: "Iterable[tuple[int, Event]]") -> RecordedPreflight | None:
+    from pytest_nrf_fota.record.events import PreflightDone
+
     done = [RecordedPreflight(n, e) for n, e in events if isinstance(e, PreflightDone)]
     return done[-1] if done else None
 

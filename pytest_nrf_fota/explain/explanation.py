@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
-from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.explain.board_words import board_words
 from pytest_nrf_fota.explain.boot_line import boot_line
@@ -17,6 +15,9 @@ from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Story, upgrade_stor
 from pytest_nrf_fota.findings.cause import fill_in
 from pytest_nrf_fota.findings.finding import Confidence, Finding, Origin, Shown, Weight
 from pytest_nrf_fota.verdict.ending import Ending, Upgraded
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
 
 _FIRST_BOOTS = 4
 _LAST_BOOTS = 6
@@ -73,11 +74,13 @@ class Explanation:
 
     def to_json(self) -> str:
         """As JSON text; enums by their value."""
+        from pydantic import TypeAdapter
+
         return TypeAdapter(Explanation).dump_json(self, indent=2).decode()
 
 
 def explain(
-    case: Case, rules: Sequence[Rule] | None = None, board: BoardType | None = None
+    case: Case, rules: Sequence[Rule] | None = None, board: "BoardType | None" = None
 ) -> Explanation:
     """What happened in a case, and why. Raises `ExtensionError`.
 
@@ -108,7 +111,7 @@ def explain(
 
 
 def findings(
-    case: Case, rules: Sequence[Rule], story: Story, board: BoardType | None = None
+    case: Case, rules: Sequence[Rule], story: Story, board: "BoardType | None" = None
 ) -> list[Finding]:
     """What the rules find, the most telling first; `board` is for the values in their texts."""
     words = board_words(board)

@@ -4,15 +4,16 @@ MCUboot's own line does not say (boot/bootutil/src/loader.c: `Image in the %s sl
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.sent_package import sent_files
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown
 from pytest_nrf_fota.findings.gate import Result
-from pytest_nrf_fota.firmware.dfu_package import UpdateFile
 from pytest_nrf_fota.firmware.image_words import HASH_DIFFERS
-from pytest_nrf_fota.firmware.known_keys import public_knowledge
-from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import UpdateFile
 
 _KEY_DIGITS = 16
 _FAULTS = {
@@ -39,7 +40,9 @@ def fault_of_refused_image(case: Case) -> FaultyImage | None:
     return next(iter((*certain, *told)), None)
 
 
-def _fault_of_file(file: UpdateFile) -> FaultyImage | None:
+def _fault_of_file(file: "UpdateFile") -> FaultyImage | None:
+    from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH
+
     image = file.image
     if image.is_encrypted:
         # Its hash is over the plain text: nothing can be said without the key.
@@ -80,8 +83,13 @@ def _fault_by_preflight(case: Case) -> FaultyImage | None:
     return FaultyImage(gate.finding.code, Confidence.CERTAIN, done.package, shown)
 
 
-def _other_key(files: tuple[UpdateFile, ...]) -> FaultyImage | None:
+def _other_key(files: "tuple[UpdateFile, ...]") -> FaultyImage | None:
     """What is left where hash and signature are there: only MCUboot knows its keys."""
+    if not files:
+        return None
+    from pytest_nrf_fota.firmware.known_keys import public_knowledge
+    from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH
+
     texts, keys = [], []
     for file in files:
         key = file.image.tlv(TLV_KEYHASH)

@@ -1,6 +1,9 @@
 """Words on an image that more than one part says."""
 
-from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 
 HASH_DIFFERS = "the hash differs from the content"
 GIVE_ANOTHER_BUILD = (
@@ -8,7 +11,7 @@ GIVE_ANOTHER_BUILD = (
 )
 
 
-def installed_already(name: str, version: ImageVersion, image_hash: bytes) -> str:
+def installed_already(name: str, version: "ImageVersion", image_hash: bytes) -> str:
     """That the image in the file `name` is the one that the board is flashed with."""
     return (
         f"The update is what the baseline installs already: {name} and what is installed are "

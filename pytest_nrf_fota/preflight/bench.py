@@ -16,11 +16,11 @@ from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.description import AppDescription, find_description
-from pytest_nrf_fota.firmware.dfu_package import PackageKind
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info, preferred_s_slot
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
 from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager

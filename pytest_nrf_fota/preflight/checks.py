@@ -13,10 +13,11 @@ from pytest_nrf_fota.explain.board_words import board_words
 from pytest_nrf_fota.explain.rules import RULES
 from pytest_nrf_fota.findings.gate import Gate, Result
 from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.fw_info import preferred_s_slot
 from pytest_nrf_fota.firmware.image_words import GIVE_ANOTHER_BUILD, installed_already
 from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, key_hash
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.provisioning import CounterKind
 from pytest_nrf_fota.firmware.trailer import FLAG_SET_BYTE, IMAGE_OK_FROM_END_BYTES, MAGIC
 from pytest_nrf_fota.firmware.validation_info import ValidationInfo, find_validation_info

@@ -10,14 +10,10 @@ from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.nsib_release import KeyState
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import FotaError
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    UpdateFile,
-    is_for_network_core,
-)
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.mcuboot_image import HEADER, key_hash
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.provisioning import ProvisioningData, parse_provisioning
 from pytest_nrf_fota.preflight.bench import Bench, Upload
 from pytest_nrf_fota.sim.app.image_result import ImageResult

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_nrf_fota.bootlog.client_side import NO_CLIENT, ClientSide
 from pytest_nrf_fota.bootlog.report import Boot, Seen, SwapTypeLine
-from pytest_nrf_fota.verdict.app_evidence import AppIdentity
-from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
-from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 
+# A log alone is judged without the code that reads images, which needs cryptography.
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
+    from pytest_nrf_fota.verdict.app_evidence import AppIdentity
+    from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
+    from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class AppUpdate:
         swaps: whether the bootloader takes pending images; else it takes the highest version.
     """
 
-    update: AppIdentity
-    before: AppIdentity | None
-    running: AppIdentity | None
+    update: "AppIdentity"
+    before: "AppIdentity | None"
+    running: "AppIdentity | None"
     swaps: bool = True
 
     @property
@@ -41,9 +42,9 @@ class AppUpdate:
 class McubootUpdate:
     """A MCUboot that was sent for one S slot, and what both slots hold now."""
 
-    target: McubootTarget
-    in_slot: SlotState
-    in_other: SlotState
+    target: "McubootTarget"
+    in_slot: "SlotState"
+    in_other: "SlotState"
 
     @property
     def is_in_place(self) -> bool:
@@ -59,7 +60,7 @@ class NetworkUpdate:
     UART.
     """
 
-    target: NetworkTarget
+    target: "NetworkTarget"
     held: bytes
     lines: Sequence[str] = ()
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.findings.evidence import Evidence, Says
-from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, outcome_of
@@ -63,6 +62,9 @@ def runs_on_copy(update: Update, outcome: Outcome) -> bool:
 
 
 def _evidence(facts: Facts, update: Update) -> tuple[Evidence, ...]:
+    # Imported here: a log alone is judged without the code that reads images.
+    from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
+
     boots, images = facts.boots, facts.images
     match update:
         case AppUpdate(new, before, running, swaps):
@@ -119,7 +121,9 @@ def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
                 return Ending.NOT_CHOSEN
             return Ending.NOT_PENDING if sign.ending is Ending.NOT_ATTEMPTED else sign.ending
         case McubootUpdate(target, in_slot, in_other):
-            in_slots = mcuboot_evidence.ending_in_slots(in_slot, in_other, facts.boots, target)
+            from pytest_nrf_fota.verdict.mcuboot_evidence import ending_in_slots
+
+            in_slots = ending_in_slots(in_slot, in_other, facts.boots, target)
             # Memory says so, and the boots say otherwise.
             return Ending.UNKNOWN if in_slots is Ending.UPGRADED else in_slots
         case NetworkUpdate(target):

@@ -1,14 +1,19 @@
 """What NSIB refuses, and what its choice between S0 and S1 leads to."""
 
+from typing import TYPE_CHECKING
+
 from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Match, Rule, found, says, shown_of
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
-from pytest_nrf_fota.firmware.fw_info import FwInfo, preferred_s_slot
-from pytest_nrf_fota.firmware.validation_info import find_validation_info
+from pytest_nrf_fota.firmware.fw_info import preferred_s_slot
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.verdict.boots import copies_for_nsib
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import UpdateFile
+    from pytest_nrf_fota.firmware.fw_info import FwInfo
 
 _REPROVISION = (
     "recover both cores, `west flash --recover` (clears OTP), and program merged.hex anew"
@@ -112,7 +117,9 @@ def _key_of_package_is_another(case: Case) -> Match | None:
     return None
 
 
-def _key_of(file: UpdateFile) -> str | None:
+def _key_of(file: "UpdateFile") -> str | None:
+    from pytest_nrf_fota.firmware.validation_info import find_validation_info
+
     info = file.fw_info
     if info is None:
         return None
@@ -189,7 +196,7 @@ def _package_not_newer(case: Case) -> Match | None:
     )
 
 
-def _is_preferred(file: UpdateFile, info: FwInfo, running: NsibAttempt) -> bool:
+def _is_preferred(file: "UpdateFile", info: "FwInfo", running: NsibAttempt) -> bool:
     """Whether NSIB would start a file's MCUboot and not the one that runs."""
     if file.s_slot is None or file.s_slot == running.slot:
         return info.version > (running.firmware_version or 0)

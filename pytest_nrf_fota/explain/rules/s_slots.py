@@ -13,7 +13,7 @@ from pytest_nrf_fota.explain.upgrade_story import (
     upgrade_story,
 )
 from pytest_nrf_fota.findings.finding import Confidence, Weight
-from pytest_nrf_fota.firmware.dfu_package import PackageKind
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.verdict.boots import copies_for_nsib
 from pytest_nrf_fota.verdict.ending import Ending
 
