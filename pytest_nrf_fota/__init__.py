@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.errors import ProbeError as ProbeError
     from pytest_nrf_fota.errors import RadioLostError as RadioLostError
     from pytest_nrf_fota.errors import RigError as RigError
+    from pytest_nrf_fota.findings.evidence import Evidence as Evidence
+    from pytest_nrf_fota.findings.evidence import Says as Says
+    from pytest_nrf_fota.findings.evidence import Source as Source
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage as DfuPackage
     from pytest_nrf_fota.firmware.dfu_package import UpdateFile as UpdateFile
     from pytest_nrf_fota.firmware.variant import Variant as Variant
@@ -43,10 +46,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.smp.mcumgr import Mcumgr as Mcumgr
     from pytest_nrf_fota.smp.messages import ImageState as ImageState
     from pytest_nrf_fota.smp.messages import ServerParameters as ServerParameters
-    from pytest_nrf_fota.verdict.evidence import Evidence as Evidence
     from pytest_nrf_fota.verdict.evidence import Outcome as Outcome
-    from pytest_nrf_fota.verdict.evidence import Says as Says
-    from pytest_nrf_fota.verdict.evidence import Source as Source
     from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError as UpgradeNotProvenError
     from pytest_nrf_fota.verdict.evidence import Verdict as Verdict
     from pytest_nrf_fota.verdict.evidence import assert_upgraded as assert_upgraded

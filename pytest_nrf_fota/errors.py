@@ -73,3 +73,7 @@ class NotSeenError(FotaError):
 
 class LineNotSeenError(NotSeenError):
     """A console line did not appear; the message shows what came instead."""
+
+
+class ConnectionBrokeError(NotSeenError):
+    """The SMP connection broke before the answer came."""

@@ -254,7 +254,8 @@ def pytest_runtest_makereport(
             report.sections.append(tail)
         # Behind the teardown the recorder's file is closed.
         is_open = recording is not None and call.when != "teardown"
-        explained = failure.explain_failure(recording) if recording and is_open else None
+        board = item.config.stash.get(BOARD_KEY, None)
+        explained = failure.explain_failure(recording, board) if recording and is_open else None
         if explained is not None:
             run_folder(item.config).recorder.record(explained)
             report.sections.append(failure.explanation_section(explained))
@@ -283,12 +284,12 @@ def pytest_terminal_summary(
     terminalreporter: "pytest.TerminalReporter", config: pytest.Config
 ) -> None:
     """Say what was proven, by which evidence, and where the logs are."""
-    from pytest_nrf_fota.report.session import session_path
-    from pytest_nrf_fota.report.summary import summary_lines
-
     collector = config.stash.get(_collector_key, None)
     if collector is None:
         return
+    from pytest_nrf_fota.report.session import session_path
+    from pytest_nrf_fota.report.summary import summary_lines
+
     if collector.tests or collector.missing:
         terminalreporter.section("nRF FOTA: what was proven")
     for line in summary_lines(collector.tests, collector.missing):

@@ -7,12 +7,8 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import BoardError, PackageError
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    UpdateFile,
-    is_for_network_core,
-)
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 
 def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:

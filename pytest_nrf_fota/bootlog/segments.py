@@ -20,6 +20,8 @@ _SAME_UPTIME_S = 30.0
 _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
 _MOST_LINES_BETWEEN = 3
 _BANNERS = frozenset({"banner", "banner_more", "mcuboot_banner"})
+BOOT_LINES = _BANNERS | _STARTS_MCUBOOT
+"""Lines that no program prints but at its start."""
 _LONGEST_SHOWN_CHARS = 500
 # Of each stage so many of the first lines are kept, of the last, and of known ones between.
 KEPT_LINES = 400

@@ -1,6 +1,5 @@
 """nrf-fota sim."""
 
-import asyncio
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +43,8 @@ def sim(
     as_json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
 ) -> None:
     """Run a virtual kit until Ctrl-C; print where its UART, HCI and control are."""
+    import asyncio
+
     from pydantic import TypeAdapter
 
     from pytest_nrf_fota.artifacts.demo import DemoSource

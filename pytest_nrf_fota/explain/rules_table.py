@@ -3,14 +3,18 @@
 `python -m pytest_nrf_fota.explain.rules_table > docs/diagnosis.md`
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_nrf_fota.explain.rule import Rule, Weight
+from pytest_nrf_fota.explain.rule import Rule
 from pytest_nrf_fota.explain.rules import all_rules
 from pytest_nrf_fota.explain.upgrade_story import SENTENCES
+from pytest_nrf_fota.findings.cause import Cause
+from pytest_nrf_fota.findings.file_causes import FILE_CAUSES
+from pytest_nrf_fota.findings.finding import Weight
+from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
 
 _INTRODUCTION = """\
-# What `nrf-fota explain` knows
+# What `nrf-fota` knows of causes
 
 Made from the rules in `pytest_nrf_fota/explain/rules/`; a test keeps it up to date:
 `python -m pytest_nrf_fota.explain.rules_table > docs/diagnosis.md`.
@@ -42,8 +46,22 @@ Times: a log of 1 GB takes a few minutes and less than 200 MB of memory.
 _RULES = """
 ## Causes
 
-The code of a cause stands in square brackets behind it, and in `--json` as `rule`. What stands in
-`{}` is filled in from the log.
+The code of a cause stands in square brackets behind it, and in `--json` as `code`. It stays from
+release to release; the words may change. What stands in `{}` is filled in from the log, or from the
+board (`--board`; in a test run its own): `{erase_flash}`, `{flash_node}`, `{baudrate}`,
+`{s0_fw_info}`, `{recover}`.
+"""
+_GATES = """
+## Why a preflight says NO
+
+In `--json` and in a test's flight recorder the gate that is not passed has a `finding` with this
+`code`. One that stands above as well is the same cause; where the remedy is empty, that one holds.
+"""
+
+_FILES = """
+## What `nrf-fota inspect` warns of and notes
+
+Its `--json` has them in `remarks[]`, with the place as `shown[]`.
 """
 
 
@@ -59,11 +77,19 @@ def _lines(rules: Sequence[Rule]) -> Iterator[str]:
     for ending, sentence in SENTENCES.items():
         yield f"| {ending.value} | {sentence} |"
     yield _RULES
+    yield from _table([rule.told for rule in rules])
+    yield _GATES
+    yield from _table(GATE_CAUSES.values())
+    yield _FILES
+    yield from _table(FILE_CAUSES.values())
+
+
+def _table(causes: Iterable[Cause]) -> Iterator[str]:
     yield "| code | cause | remedy |"
     yield "|---|---|---|"
-    for rule in rules:
-        kind = "" if rule.weight is Weight.CAUSE else f" *({rule.weight.value})*"
-        yield f"| `{rule.name}`{kind} | {_cell(rule.cause)} | {_cell(rule.remedy)} |"
+    for cause in causes:
+        kind = "" if cause.weight is Weight.CAUSE else f" *({cause.weight.value})*"
+        yield f"| `{cause.code}`{kind} | {_cell(cause.cause)} | {_cell(cause.remedy)} |"
 
 
 def _cell(text: str) -> str:

@@ -5,7 +5,6 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.nrf5_sdk_package import NEXT_STEP, WHAT_IT_IS, is_nrf5_sdk_manifest
 from pytest_nrf_fota.firmware.other_soc import sign_of_other_soc
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.s_slot import (
     fw_info_of,
     s_slot_of,
@@ -43,13 +43,6 @@ _NETWORK_IMAGE = 1
 
 class ForeignPackageError(PackageError):
     """A package, or the build that it comes from, is for another board."""
-
-
-class PackageKind(Enum):
-    """What a package updates."""
-
-    APPLICATION = "application"
-    MCUBOOT = "mcuboot"
 
 
 def _integer(value: object) -> object:

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from typing_extensions import assert_never
 
-IMAGE_MAGIC = 0x96F3B83D
+# Apart from this module, so that who only asks for the kind of a file loads no cryptography.
+from pytest_nrf_fota.firmware.image_magic import IMAGE_MAGIC as IMAGE_MAGIC
+
 HEADER = struct.Struct("<IIHHIIBBHI4x")
 TLV_INFO = struct.Struct("<HH")
 TLV_ENTRY = struct.Struct("<HH")

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pytest_nrf_fota.findings.finding import Finding
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,6 +110,7 @@ class FoundImage(_Value):
     likewise, and where no key at hand could have made it. `signs_content`: whether the signature is
     over the image itself and not over its hash. `carries_public_key`: whether the whole key is in
     it instead of the key's hash. `role_reason`: what speaks against a role, or for `unknown`.
+    `other_chip`: for which the fw_info in it was made, where that is another one.
     `room_bytes`: what its slot leaves for it beside trailer and swap; None where that is not known.
     """
 
@@ -138,6 +141,7 @@ class FoundImage(_Value):
     unchecked: str = ""
     signs_content: bool = False
     carries_public_key: bool = False
+    other_chip: str = ""
 
 
 class FoundProvisionedKey(_Value):
@@ -210,24 +214,6 @@ class FoundPartition(_Value):
     region: str
 
 
-class Remark(_Value):
-    """Something worth knowing. A warning is likely to make an upgrade fail, or a risk."""
-
-    level: Literal["warning", "note"]
-    place: str
-    text: str
-
-
-def warning(place: str, text: str) -> Remark:
-    """Something that is likely to make an upgrade fail, or a risk."""
-    return Remark(level="warning", place=place, text=text)
-
-
-def note(place: str, text: str) -> Remark:
-    """Something worth knowing."""
-    return Remark(level="note", place=place, text=text)
-
-
 class Contents(_Value):
     """Everything that was found in one file or build folder.
 
@@ -237,7 +223,7 @@ class Contents(_Value):
     file has MCUboot at address 0 and no NSIB.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     path: str
     container: Container
     size_bytes: int
@@ -255,4 +241,4 @@ class Contents(_Value):
     settings: tuple[FoundSetting, ...] = ()
     partitions: tuple[FoundPartition, ...] = ()
     files: tuple["Contents", ...] = ()
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[Finding, ...] = ()

@@ -10,6 +10,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.nsib_release import KEY_WORDS_BY_SDK
 from pytest_nrf_fota.boards.soc import SOCS
+from pytest_nrf_fota.findings.finding import Finding, Weight
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -22,7 +23,6 @@ from pytest_nrf_fota.inspection.contents import (
     FoundSegment,
     FoundSetting,
     FoundTrailer,
-    Remark,
     Role,
 )
 from pytest_nrf_fota.inspection.printable_contents import printable_contents
@@ -387,17 +387,19 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: str)
     return table
 
 
-def _print_remarks(console: Console, remarks: Sequence[Remark]) -> None:
+def _print_remarks(console: Console, remarks: Sequence[Finding]) -> None:
     if not remarks:
         return
-    places: dict[tuple[str, str], list[str]] = {}
-    for remark in remarks:
-        places.setdefault((remark.level, remark.text), []).append(remark.place)
+    places: dict[tuple[bool, str], list[str]] = {}
+    for one in remarks:
+        text = f"{one.cause} {one.remedy}".strip()
+        where = places.setdefault((one.weight is Weight.NOTE, text), [])
+        where += [shown.text for shown in one.shown]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for (level, text), where in places.items():
-        style = "bold yellow" if level == "warning" else "dim"
+    for (is_note, text), where in places.items():
+        level, style = ("note", "dim") if is_note else ("warning", "bold yellow")
         cell = Text(f"{', '.join(dict.fromkeys(where))}:", style="italic")
         cell.append(f"\n{text}", style="not italic")
         grid.add_row(Text(level, style=style), cell)

@@ -4,14 +4,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_nrf_fota.preflight.checks import Result
+from pytest_nrf_fota.findings.gate import Result
 from pytest_nrf_fota.preflight.prediction import Prediction
 
 _STYLES = {
-    Result.OK.value: "green",
-    Result.NO.value: "bold red",
-    Result.NOTE.value: "yellow",
-    Result.NOT_REACHED.value: "dim",
+    Result.OK: "green",
+    Result.NO: "bold red",
+    Result.NOTE: "yellow",
+    Result.NOT_REACHED: "dim",
 }
 
 MOST_CAUSES = 3
@@ -33,7 +33,7 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
     table.add_column()
     for check in prediction.checks:
         table.add_row(
-            Text(check.result, _STYLES[check.result]), Text(check.name), Text(check.detail)
+            Text(check.result.value, _STYLES[check.result]), Text(check.name), Text(check.detail)
         )
     console.print(table)
     console.print()
@@ -47,7 +47,7 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
         console.print()
         console.print(Text("What the board's log would say (nrf-fota explain):"))
     for cause in prediction.causes[:MOST_CAUSES]:
-        console.print(_hanging("- ", f"{cause.cause} ({cause.confidence})"))
+        console.print(_hanging("- ", f"{cause.cause} ({cause.confidence.value})"))
         console.print(_hanging("  remedy: ", cause.remedy))
     if not prediction.ncs:
         return

@@ -9,6 +9,7 @@ import pytest
 from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
 
 import pytest_nrf_fota
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import (
     FaultNotStruckError,
     FotaError,
@@ -120,15 +121,18 @@ def explanation_section(explained: FailureExplained) -> tuple[str, str]:
     return title, explained.text
 
 
-def explain_failure(recording: Path) -> FailureExplained | None:
-    """What the recorded lines tell about a failing test; None where they show nothing wrong."""
+def explain_failure(recording: Path, board: BoardType | None) -> FailureExplained | None:
+    """What the recorded lines tell about a failing test; None where they show nothing wrong.
+
+    `board` is the one that remedies are for.
+    """
     # Imported here: a session without a failure needs none of it.
     from pytest_nrf_fota.explain.case import case_of_recording
     from pytest_nrf_fota.explain.explanation import explain
     from pytest_nrf_fota.explain.text import short_text
 
     try:
-        explanation = explain(case_of_recording(recording))
+        explanation = explain(case_of_recording(recording), board=board)
     except FotaError:
         # Too large or damaged: the test's own failure is what must be seen.
         return None
@@ -136,6 +140,6 @@ def explain_failure(recording: Path) -> FailureExplained | None:
         return None
     return FailureExplained(
         ending=explanation.ending,
-        causes=tuple(cause.rule for cause in explanation.causes),
+        causes=explanation.causes,
         text="\n".join(short_text(explanation)),
     )

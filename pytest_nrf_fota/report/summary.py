@@ -38,7 +38,7 @@ def summary_lines(
             if verdict.preflight:
                 lines.append(f"      preflight: {verdict.preflight}")
             lines += [
-                f"      {item.source:4} says {item.says:7} {item.detail}"
+                f"      {item.source.value:4} says {item.says.value:7} {item.detail}"
                 for item in verdict.evidence
             ]
     return tuple(lines)

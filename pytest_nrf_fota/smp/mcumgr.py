@@ -22,7 +22,13 @@ from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, Re
 from smpclient.transport import SMPTransportDisconnected
 
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
+from pytest_nrf_fota.errors import (
+    BoardError,
+    ConnectionBrokeError,
+    FotaError,
+    NotSeenError,
+    RadioLostError,
+)
 from pytest_nrf_fota.portal import start_portal
 from pytest_nrf_fota.record.events import Measurement, RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -356,10 +362,9 @@ class Mcumgr:
             waited_s = self._waited_s(deadline)
             self._recorder.record(RadioState(state="failed", detail=f"{what}: {error}"))
             self.disconnect()
-            raise NotSeenError(
-                f"The connection broke while trying to {what}."
-                if lost
-                else f"No answer within {waited_s:.3g} s while trying to {what}.",
+            silence = f"No answer within {waited_s:.3g} s"
+            raise (ConnectionBrokeError if lost else NotSeenError)(
+                f"{'The connection broke' if lost else silence} while trying to {what}.",
                 where=self._radio.description,
                 next_step=self._hint_of_silence()
                 or "Look at the UART log: did the board reset, hang, or run out of buffers?",

@@ -263,6 +263,31 @@ def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None
         assert (user_folder.path / "results" / attachment["source"]).stat().st_size > 0
 
 
+def test_explanation_names_the_flash_of_the_user_s_board(user_folder: pytest.Pytester) -> None:
+    """Not that of the nRF5340 DK, on which the board is based."""
+    (user_folder.path / "mine_sim.toml").write_text(
+        'name = "mine_sim"\ntitle = "Mine"\nbase = "nrf5340dk_sim"\nplatforms = []\n'
+        '[external_flash]\nshell_device = "gd25@0"\n'
+    )
+    user_folder.makepyfile(
+        test_mine="""
+        from pytest_nrf_fota.record.events import UartLine
+
+        def test_no_room(dut):
+            for line in (
+                "I: Starting bootloader",
+                "I: Image index: 0, Swap type: test",
+                "W: Not enough free space to run swap upgrade",
+            ):
+                dut.recorder.record(UartLine(port="app", text=line))
+            assert False
+        """
+    )
+    result = user_folder.runpytest_subprocess("--board=mine_sim", f"--board-dir={user_folder.path}")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*or `flash erase gd25@0 0 800000`."])
+
+
 def test_failed_upgrade_is_explained(user_folder: pytest.Pytester) -> None:
     """The causes that the logs show, with their lines: in the report, the recorder and Allure."""
     user_folder.makepyfile(
@@ -289,7 +314,7 @@ def test_failed_upgrade_is_explained(user_folder: pytest.Pytester) -> None:
     (test_folder,) = _run_folder(user_folder).glob("*test_upgrade*")
     events = [line.event for line in read_recording(test_folder / "recorder.jsonl")]
     (explained,) = [event for event in events if isinstance(event, FailureExplained)]
-    assert explained.causes[0] == "nsib_version_not_raised"
+    assert explained.causes[0].code == "nsib_version_not_raised"
     uart = (test_folder / "uart.log").read_text().splitlines()
     for number, text in re.findall(r"\| line (\d+): (.*)", explained.text):
         assert text.split()[0] in uart[int(number) - 1]

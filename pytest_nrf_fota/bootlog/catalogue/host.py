@@ -89,6 +89,13 @@ HOST_LINES: tuple[LogPattern, ...] = (
         anchor="",
     ),
     _PHONE.line(
+        "client_hash_not_found",
+        r"(?i:hash not found)",
+        "No image with the hash of the request lies in a slot.",
+        'rc=3 rsn="hash not found"',
+        anchor="",
+    ),
+    _PHONE.line(
         "client_needs_pairing",
         r"(?i:insufficient[ _](?:authentication|encryption)"
         r"|(?:authentication|encryption) is insufficient|GATT_INSUF\w+"

@@ -106,7 +106,7 @@ PATTERNS = (
     ),
     _IMAGES.line(
         "smp_transport_error",
-        r"<(?:err|wrn)> (?:mcumgr_\w+|smp_?\w*): (?P<text>.*)",
+        r"<(?:err|wrn)> (?:mcumgr_\w+|smp_?\w*): (?=(?P<buffers>(?i:.*buf))?)(?P<text>.*)",
         "The SMP server's transport reports an error.",
         "<err> mcumgr_smp: Failed to allocate SMP buffer",
         anchor="> ",

@@ -1,22 +1,19 @@
 """What NSIB refuses, and what its choice between S0 and S1 leads to."""
 
-from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen, Swap, SwapResult
+from typing import TYPE_CHECKING
+
+from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.known_lines import Known, Origin
-from pytest_nrf_fota.explain.rule import (
-    Confidence,
-    Finding,
-    Rule,
-    Shown,
-    Weight,
-    found,
-    says,
-    shown_of,
-)
-from pytest_nrf_fota.explain.upgrade_story import is_copy_for_nsib
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
-from pytest_nrf_fota.firmware.fw_info import FwInfo
-from pytest_nrf_fota.firmware.validation_info import find_validation_info
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says, shown_of
+from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
+from pytest_nrf_fota.firmware.fw_info import preferred_s_slot
+from pytest_nrf_fota.firmware.package_kind import PackageKind
+from pytest_nrf_fota.verdict.boots import copies_for_nsib
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import UpdateFile
+    from pytest_nrf_fota.firmware.fw_info import FwInfo
 
 _REPROVISION = (
     "recover both cores, `west flash --recover` (clears OTP), and program merged.hex anew"
@@ -42,7 +39,7 @@ def _signature_failed(case: Case, attempt: NsibAttempt) -> list[Seen]:
     return refused
 
 
-def _wrong_key(case: Case) -> Finding | None:
+def _wrong_key(case: Case) -> Match | None:
     for _, attempt in attempts(case):
         refused = _signature_failed(case, attempt)
         if refused and not any(key.result == "revoked" for key in attempt.keys):
@@ -61,7 +58,7 @@ def _wrong_key(case: Case) -> Finding | None:
     return None
 
 
-def _revoked_key(case: Case) -> Finding | None:
+def _revoked_key(case: Case) -> Match | None:
     for _, attempt in attempts(case):
         refused = _signature_failed(case, attempt)
         revoked = [key for key in attempt.keys if key.result == "revoked"]
@@ -79,11 +76,11 @@ def _name(attempt: NsibAttempt) -> str:
     return "an S slot" if attempt.slot is None else f"S{attempt.slot}"
 
 
-def _key_changed(case: Case) -> Finding | None:
+def _key_changed(case: Case) -> Match | None:
     return _key_changed_between_boots(case) or _key_of_package_is_another(case)
 
 
-def _key_changed_between_boots(case: Case) -> Finding | None:
+def _key_changed_between_boots(case: Case) -> Match | None:
     first: dict[int, tuple[str, Seen]] = {}
     for _, attempt in attempts(case):
         for key in attempt.keys:
@@ -101,7 +98,7 @@ def _key_changed_between_boots(case: Case) -> Finding | None:
     return None
 
 
-def _key_of_package_is_another(case: Case) -> Finding | None:
+def _key_of_package_is_another(case: Case) -> Match | None:
     tried = {k.hash_ends: k for _, a in attempts(case) for k in a.keys if k.hash_ends}
     if case.sent_package is None or not tried:
         return None
@@ -112,7 +109,7 @@ def _key_of_package_is_another(case: Case) -> Finding | None:
             shown = Shown(
                 Origin.PACKAGE, None, f"{file.name}: signed for NSIB with key {ends} (hash ends)"
             )
-            return Finding(
+            return Match(
                 (*shown_of([last.seen]), shown),
                 Confidence.CERTAIN,
                 {"number": str(last.number), "old": last.hash_ends or "", "new": ends},
@@ -120,7 +117,9 @@ def _key_of_package_is_another(case: Case) -> Finding | None:
     return None
 
 
-def _key_of(file: UpdateFile) -> str | None:
+def _key_of(file: "UpdateFile") -> str | None:
+    from pytest_nrf_fota.firmware.validation_info import find_validation_info
+
     info = file.fw_info
     if info is None:
         return None
@@ -136,41 +135,19 @@ def _key_of(file: UpdateFile) -> str | None:
     return f"{text[:2]}...{text[-2:]}"
 
 
-def _rollback(case: Case) -> Finding | None:
-    lines = case.known("nsib_below_counter")
-    if not lines:
-        return None
-    beside = [k for k in case.known("nsib_invalidated") if case.same_boot(k, lines[0])]
-    return found(
-        [*lines, *beside], version=lines[0].text("version"), counter=lines[0].text("counter")
-    )
-
-
-def _counter_full(case: Case) -> Finding | None:
+def _counter_full(case: Case) -> Match | None:
     lines = [k for k in case.known("nsib_counter_failed") if k.number("code") == -12]
     return found(lines)
 
 
-def _counter_failed(case: Case) -> Finding | None:
+def _counter_failed(case: Case) -> Match | None:
     lines = [k for k in case.known("nsib_counter_failed") if k.number("code") != -12]
     lines += case.known("nsib_counter_slots_unreadable")
     return found(lines, code=lines[0].text("code") if lines else "")
 
 
-def copies_for_nsib(case: Case) -> list[tuple[Boot, Swap]]:
-    """Boots in which MCUboot put an image into an S slot."""
-    return [
-        (boot, swap)
-        for boot in case.boots.boots
-        if boot.nsib is not None and boot.mcuboot is not None
-        for swap in boot.mcuboot.swaps
-        if swap.result in (SwapResult.SWAPPED, SwapResult.OVERWRITTEN)
-        and is_copy_for_nsib(boot, swap)
-    ]
-
-
-def _version_not_raised(case: Case) -> Finding | None:
-    for boot, swap in copies_for_nsib(case):
+def _version_not_raised(case: Case) -> Match | None:
+    for boot, swap in copies_for_nsib(case.boots.boots):
         before = boot.nsib.booted if boot.nsib else None
         after = [b for b in case.boots.boots if b.number > boot.number and b.nsib is not None]
         if before is None or not after or after[0].nsib is None:
@@ -193,7 +170,7 @@ def _version_not_raised(case: Case) -> Finding | None:
     return _package_not_newer(case)
 
 
-def _package_not_newer(case: Case) -> Finding | None:
+def _package_not_newer(case: Case) -> Match | None:
     if case.sent_package is None or case.sent_package.kind is not PackageKind.MCUBOOT:
         return None
     booted = [a for _, a in attempts(case) if a.verified and a.firmware_version is not None]
@@ -204,7 +181,7 @@ def _package_not_newer(case: Case) -> Finding | None:
     infos: list[tuple[UpdateFile, FwInfo]] = [
         (f, f.fw_info) for f in case.sent_package.files if f.fw_info is not None
     ]
-    old = [(f, info) for f, info in infos if info.version <= running.firmware_version]
+    old = [(f, info) for f, info in infos if not _is_preferred(f, info, running)]
     # The upgrade may have happened already: then the package's version is the one that runs.
     was = {a.firmware_version for a in booted}
     if not old or len(old) != len(infos) or len(was) > 1:
@@ -212,15 +189,23 @@ def _package_not_newer(case: Case) -> Finding | None:
     shown = [
         Shown(Origin.PACKAGE, None, f"{f.name}: FW_INFO version {info.version}") for f, info in old
     ]
-    return Finding(
+    return Match(
         (*shown_of([running.seen]), *shown),
         Confidence.CERTAIN,
         {"version": str(running.firmware_version), "slot": _name(running)},
     )
 
 
-def _second_reset(case: Case) -> Finding | None:
-    copies = copies_for_nsib(case)
+def _is_preferred(file: "UpdateFile", info: "FwInfo", running: NsibAttempt) -> bool:
+    """Whether NSIB would start a file's MCUboot and not the one that runs."""
+    if file.s_slot is None or file.s_slot == running.slot:
+        return info.version > (running.firmware_version or 0)
+    versions = (info.version, running.firmware_version)
+    return preferred_s_slot(versions if file.s_slot == 0 else versions[::-1]) == file.s_slot
+
+
+def _second_reset(case: Case) -> Match | None:
+    copies = copies_for_nsib(case.boots.boots)
     last = case.boots.last_boot
     if not copies or last is None or copies[-1][0].number != last.number:
         return None
@@ -229,7 +214,7 @@ def _second_reset(case: Case) -> Finding | None:
     return found([*started[-1:], swap.seen], Confidence.LIKELY)
 
 
-def _fault_before_first_line(case: Case) -> Finding | None:
+def _fault_before_first_line(case: Case) -> Match | None:
     """A fault directly behind a banner, before NSIB tried a slot."""
     for boot in case.boots.boots:
         for fault in boot.faults:
@@ -270,8 +255,7 @@ RULES = (
     Rule(
         "nsib_revoked_key",
         "NSIB refused the firmware in {slot}: it is signed with a key that was revoked (key "
-        "{keys}) "
-        "or that was never provisioned, and NSIB burnt the slot.",
+        "{keys}) or that was never provisioned, and NSIB burnt the slot.",
         "Sign with a key that is still valid: `CONFIG_SB_SIGNING_KEY_FILE`, and raise "
         "`CONFIG_FW_INFO_FIRMWARE_VERSION`. Firmware signed with a later key revokes the earlier "
         "ones for ever; only a recover clears that.",
@@ -290,8 +274,7 @@ RULES = (
         "NSIB's signing key is another one: key {number} was {old}, now {new}. A pristine build "
         "makes a new key, and every update signed with it is refused by boards that hold the old.",
         'Fix the key: `CONFIG_SB_SIGNING_KEY_FILE="<absolute path>/nsib_key.pem"` (keep a copy of '
-        "build/zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem); then "
-        f"{_REPROVISION}.",
+        f"build/zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem); then {_REPROVISION}.",
         _key_changed,
     ),
     Rule(
@@ -300,16 +283,15 @@ RULES = (
         "slot is burnt.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again. To go back on a "
         "development kit clear the counter in OTP with `west flash --recover`.",
-        _rollback,
+        says("nsib_below_counter", also=("nsib_invalidated",)),
     ),
     Rule(
         "nsib_version_not_raised",
         "The new MCUboot was copied, or waits to be, but NSIB keeps {slot} with version {version}: "
         "the update's FW_INFO version is not higher, and a tie goes to S0.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` (NSIB compares only that) together with "
-        "`CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or: "
-        "`nrf-fota resign dfu_mcuboot.zip --fw-version +1 --nsib-key PEM --mcuboot-key PEM "
-        "--output next.zip`, with the keys that signed it.",
+        "`CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or: `nrf-fota resign dfu_mcuboot.zip --fw-version "
+        "+1 --nsib-key PEM --mcuboot-key PEM --output next.zip`, with the keys that signed it.",
         _version_not_raised,
     ),
     Rule(
@@ -371,9 +353,8 @@ RULES = (
     Rule(
         "ext_api_missing",
         "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
-        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where "
-        "it is "
-        "provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex.",
+        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where it "
+        "is provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex.",
         says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
     ),
     Rule(
@@ -389,7 +370,7 @@ RULES = (
         "firmware information (fixed in NCS of February 2026).",
         "Program S0 too: flash merged.hex, not the S1 file alone.",
         _fault_before_first_line,
-        asks_for="`nrfjprog --memrd 0x8400 --n 64`: S0's fw_info begins with 281EE6DE there",
+        asks_for="`nrfjprog --memrd {s0_fw_info} --n 64`: S0's fw_info begins with 281EE6DE there",
     ),
     Rule(
         "nsib_nothing_to_start",

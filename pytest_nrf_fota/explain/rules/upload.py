@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says
 from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
 from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
-from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import upgrade_story
+from pytest_nrf_fota.findings.finding import Confidence, Weight
+from pytest_nrf_fota.verdict.ending import Ending
 
 _MARKS = (Operation.TEST, Operation.CONFIRM)
 
@@ -27,11 +29,11 @@ def _lines(steps: Sequence[ClientStep]) -> list[Seen]:
     return list(dict.fromkeys(lines))
 
 
-def _by_steps(case: Case, steps: Sequence[ClientStep], confidence: Confidence) -> Finding | None:
+def _by_steps(case: Case, steps: Sequence[ClientStep], confidence: Confidence) -> Match | None:
     return found(_lines(steps), confidence, origin=case.client_origin)
 
 
-def _hash_not_found(case: Case) -> Finding | None:
+def _hash_not_found(case: Case) -> Match | None:
     named = _failed(case, Problem.HASH_NOT_FOUND)
     if named:
         return _by_steps(case, named, Confidence.CERTAIN)
@@ -41,11 +43,11 @@ def _hash_not_found(case: Case) -> Finding | None:
     return _by_steps(case, _failed(case, Problem.INVALID, Operation.UNKNOWN), Confidence.POSSIBLE)
 
 
-def _header_refused(case: Case) -> Finding | None:
+def _header_refused(case: Case) -> Match | None:
     return _by_steps(case, _failed(case, Problem.INVALID, Operation.UPLOAD), Confidence.LIKELY)
 
 
-def _needs_pairing(case: Case) -> Finding | None:
+def _needs_pairing(case: Case) -> Match | None:
     steps = case.client.failed(Problem.NEEDS_PAIRING)
     if steps:
         return _by_steps(case, steps, Confidence.LIKELY)
@@ -71,7 +73,7 @@ def _succeeded_later(case: Case, failed: ClientStep) -> bool:
     )
 
 
-def _zip_not_supported(case: Case) -> Finding | None:
+def _zip_not_supported(case: Case) -> Match | None:
     steps = [
         s
         for s in case.client.failed(Problem.NOT_SUPPORTED)
@@ -83,12 +85,12 @@ def _zip_not_supported(case: Case) -> Finding | None:
     return _by_steps(case, steps, Confidence.LIKELY if about_zip else Confidence.POSSIBLE)
 
 
-def _parameters_not_supported(case: Case) -> Finding | None:
+def _parameters_not_supported(case: Case) -> Match | None:
     steps = _failed(case, Problem.NOT_SUPPORTED, Operation.PARAMETERS)
     return _by_steps(case, steps, Confidence.CERTAIN)
 
 
-def _slot_in_use(case: Case) -> Finding | None:
+def _slot_in_use(case: Case) -> Match | None:
     steps = [
         *_failed(case, Problem.BAD_STATE),
         *_failed(case, Problem.ALREADY_PENDING),
@@ -101,7 +103,7 @@ def _slot_in_use(case: Case) -> Finding | None:
     )
 
 
-def _no_free_slot(case: Case) -> Finding | None:
+def _no_free_slot(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") in (5, 9)]
     steps = [
         *_failed(case, Problem.NO_FREE_SLOT),
@@ -112,18 +114,18 @@ def _no_free_slot(case: Case) -> Finding | None:
     return _by_steps(case, steps, Confidence.CERTAIN)
 
 
-def _upload_refused(case: Case) -> Finding | None:
+def _upload_refused(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") not in (5, 9, 6, 27)]
     return found(lines, code=lines[0].text("code") if lines else "")
 
 
-def _not_newer(case: Case) -> Finding | None:
+def _not_newer(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") in (6, 27)]
     steps = _failed(case, Problem.CURRENT_IS_NEWER)
     return found(lines) or _by_steps(case, steps, Confidence.CERTAIN)
 
 
-def _stalls_at_end(case: Case) -> Finding | None:
+def _stalls_at_end(case: Case) -> Match | None:
     bad_offsets = case.known("slot_bad_offset")
     if bad_offsets:
         return found(bad_offsets)
@@ -140,7 +142,7 @@ def _stalls_at_end(case: Case) -> Finding | None:
     return _by_steps(case, stalled, Confidence.POSSIBLE if lost else Confidence.LIKELY)
 
 
-def _stalls_at_start(case: Case) -> Finding | None:
+def _stalls_at_start(case: Case) -> Match | None:
     """The server erases the whole slot before it answers the first packet."""
     stalled = [
         s
@@ -159,12 +161,12 @@ def _stalls_at_start(case: Case) -> Finding | None:
     )
 
 
-def _fragment_dropped(case: Case) -> Finding | None:
+def _fragment_dropped(case: Case) -> Match | None:
     lines = case.known("smp_fragment_dropped")
     return found(lines, kind=lines[0].text("kind").lower() if lines else "")
 
 
-def _resumed_wrongly(case: Case) -> Finding | None:
+def _resumed_wrongly(case: Case) -> Match | None:
     said = case.client.failed(Problem.OFFSET)
     if said:
         return _by_steps(case, said, Confidence.LIKELY)
@@ -180,7 +182,7 @@ def _resumed_wrongly(case: Case) -> Finding | None:
     return None
 
 
-def _write_failed(case: Case) -> Finding | None:
+def _write_failed(case: Case) -> Match | None:
     lines = case.known("upload_write_failed")
     steps = _failed(case, Problem.FLASH_FAILED)
     if lines:
@@ -188,12 +190,7 @@ def _write_failed(case: Case) -> Finding | None:
     return _by_steps(case, steps, Confidence.LIKELY)
 
 
-def _mark_failed(case: Case) -> Finding | None:
-    lines = case.known("mark_failed")
-    return found(lines, code=lines[0].text("code") if lines else "")
-
-
-def _mark_refused(case: Case) -> Finding | None:
+def _mark_refused(case: Case) -> Match | None:
     steps = _failed(case, Problem.OTHER, *_MARKS)
     if not steps or case.known("mark_failed"):
         return None
@@ -201,7 +198,7 @@ def _mark_refused(case: Case) -> Finding | None:
     return found(_lines(steps), Confidence.LIKELY, origin=case.client_origin, code=code)
 
 
-def _confirm_ignored(case: Case) -> Finding | None:
+def _confirm_ignored(case: Case) -> Match | None:
     """A confirm while another image was pending: the server says yes and writes nothing."""
     pending: ClientStep | None = None
     for step in case.client.steps:
@@ -232,7 +229,7 @@ def _stays_unconfirmed(case: Case, confirm: ClientStep) -> bool:
     )
 
 
-def _uploaded_not_pending(case: Case) -> Finding | None:
+def _uploaded_not_pending(case: Case) -> Match | None:
     story = upgrade_story(case)
     if story.ending is not Ending.NOT_MARKED or not case.listed:
         return None
@@ -247,14 +244,14 @@ def _uploaded_not_pending(case: Case) -> Finding | None:
     )
 
 
-def _pending_not_reset(case: Case) -> Finding | None:
+def _pending_not_reset(case: Case) -> Match | None:
     if upgrade_story(case).ending is not Ending.NOT_RESET:
         return None
     pending = [i for i in case.listed if i.pending]
     return found([i.seen for i in pending], origin=case.client_origin)
 
 
-def _same_image(case: Case) -> Finding | None:
+def _same_image(case: Case) -> Match | None:
     hashes: dict[str, Seen] = {}
     for image in case.listed:
         if image.hash and image.hash in hashes:
@@ -264,11 +261,9 @@ def _same_image(case: Case) -> Finding | None:
     return None
 
 
-def _transport_error(case: Case) -> Finding | None:
-    return found(
-        [k for k in case.known("smp_transport_error") if "buf" in k.seen.text.lower()],
-        Confidence.POSSIBLE,
-    )
+def _transport_error(case: Case) -> Match | None:
+    lines = [k for k in case.known("smp_transport_error") if k.text("buffers")]
+    return found(lines, Confidence.POSSIBLE)
 
 
 RULES = (
@@ -286,18 +281,16 @@ RULES = (
         "The server refused the first packet (rc 3): the file does not begin with an MCUboot "
         "header.",
         "Send the signed update file (app_update.bin, zephyr.signed.bin), not zephyr.bin, a .hex "
-        "or "
-        "the whole zip; `nrf-fota inspect FILE` shows what it is.",
+        "or the whole zip; `nrf-fota inspect FILE` shows what it is.",
         _header_refused,
     ),
     Rule(
         "pairing_required",
         'The SMP characteristic demands a paired link, so the client hangs on "Connecting" or is '
         "refused.",
-        "Build with `CONFIG_MCUMGR_SMP_BT_AUTHEN=n` (NCS 2.3; later `CONFIG_MCUMGR_TRANSPORT_BT_"
-        "AUTHEN=n`, from Zephyr 4.0 on `CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW=y`), or pair first; "
-        "remove "
-        "a stale bond on the phone.",
+        "Build with `CONFIG_MCUMGR_SMP_BT_AUTHEN=n` (NCS 2.3; later "
+        "`CONFIG_MCUMGR_TRANSPORT_BT_AUTHEN=n`, from Zephyr 4.0 on "
+        "`CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW=y`), or pair first; remove a stale bond on the phone.",
         _needs_pairing,
     ),
     Rule(
@@ -320,7 +313,7 @@ RULES = (
         "The slot is in use (rc 6): an image in it is pending or confirmed, so it cannot be erased "
         "or overwritten.",
         "Reset to finish the swap: `smpmgr ... os reset`. If rc 6 stays, erase the slot from "
-        "outside: `flash erase mx25r6435f@0 0 800000` or `nrfjprog --qspieraseall`.",
+        "outside: `{erase_flash}` or `nrfjprog --qspieraseall`.",
         _slot_in_use,
     ),
     Rule(
@@ -374,8 +367,7 @@ RULES = (
     Rule(
         "upload_write_failed",
         "The upload could not be written to flash (code {code}): the flash was busy, not erased, "
-        "or "
-        "the write was not aligned.",
+        "or the write was not aligned.",
         "Erase the slot before the upload (`CONFIG_IMG_ERASE_PROGRESSIVELY=n` or "
         "`smpmgr ... image erase 1`), and keep other writers off the same flash.",
         _write_failed,
@@ -384,10 +376,9 @@ RULES = (
         "mark_failed",
         "The board could not mark the image (boot_set_next code {code}): the secondary slot in "
         "external flash is not set up as MCUboot has it.",
-        "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = &mx25r64; };` in "
-        "the "
-        "application's and MCUboot's overlay; erase the slot and upload again.",
-        _mark_failed,
+        "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = {flash_node}; };` "
+        "in the application's and MCUboot's overlay; erase the slot and upload again.",
+        says("mark_failed"),
     ),
     Rule(
         "mark_refused",
@@ -401,8 +392,7 @@ RULES = (
     Rule(
         "confirm_ignored",
         "The confirm was ignored: another image was pending, and the server then answers ok "
-        "without "
-        "writing anything.",
+        "without writing anything.",
         "Reset between test and confirm: test, reset, connect, check the list, confirm.",
         _confirm_ignored,
     ),

@@ -88,7 +88,7 @@ def test_no_is_recorded_and_sent_nevertheless(
     assert event.answer == "no"
     assert event.reason == "NSIB keeps S0: FW_INFO version 14 is not higher than 14"
     assert "CONFIG_FW_INFO_FIRMWARE_VERSION" in event.remedy
-    assert ("FW_INFO version", "NO") in [(check.name, check.result) for check in event.checks]
+    assert ("FW_INFO version", "NO") in [(check.name, check.result.value) for check in event.checks]
     assert len(event.boots) == 3
     assert 0 < event.duration_s < 60
     reached = [e.event for e in read_recording(recording) if isinstance(e.event, VerdictReached)]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.findings.gate import Result
 from pytest_nrf_fota.firmware.damage import change_payload, lose_end_of_payload
 from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
@@ -68,20 +69,20 @@ def assert_no(prediction: Prediction, row: str, detail: str, reason: str, remedy
     assert "\n" not in prediction.reason
     later = list(prediction.checks)[list(prediction.checks).index(failed) + 1 :]
     gates = [check for check in later if check.name not in ("update runs", "network core")]
-    assert {check.result for check in gates} <= {"-", "ok", "note"}
+    assert Result.NO not in {check.result for check in gates}
 
 
 def assert_yes(prediction: Prediction) -> None:
     """Nothing stops it, and the last boot runs the application."""
     assert prediction.will_upgrade, prediction.reason
     assert (prediction.reason, prediction.remedy) == ("", "")
-    assert {check.result for check in prediction.checks} <= {"ok", "note"}
+    assert {check.result for check in prediction.checks} <= {Result.OK, Result.NOTE}
     assert prediction.checks[-1].name == "update runs"
     assert prediction.boots[-1].summary.endswith("application runs")
 
 
 def result_of(prediction: Prediction, name: str) -> str:
-    return next(check.result for check in prediction.checks if check.name == name)
+    return next(check.result.value for check in prediction.checks if check.name == name)
 
 
 class TestFwInfoVersion:
@@ -164,7 +165,7 @@ class TestMonotonicCounter:
         prediction = workshop.predict(workshop.mcuboot_package())
         assert_yes(prediction)
         (counter,) = [c for c in prediction.checks if c.name == "monotonic counter"]
-        assert counter.result == "note"
+        assert counter.result is Result.NOTE
         assert "15 against 14; 0 of 2 slots free" in counter.detail
 
     def test_one_slot_left(self, workshop: Workshop) -> None:
@@ -191,7 +192,7 @@ class TestVariant:
         prediction = workshop.predict(workshop.mcuboot_package())
         assert_yes(prediction)
         (phone,) = [check for check in prediction.checks if check.name == "phone app"]
-        assert phone.result == "note"
+        assert phone.result is Result.NOTE
         assert "rc 3" in phone.detail
         name = read_update(workshop.mcuboot_package(), workshop.board).files[1].name
         assert phone.detail.endswith(f"Give it only {name}.")
@@ -386,7 +387,7 @@ class TestSize:
             "room to swap",
             "Not enough free space to run swap upgrade",
             "no room to swap",
-            "one sector and the trailer must stay free",
+            "one page (4 KiB) plus the trailer",
         )
 
     def test_nobody_speaks_of_swaps_and_trials_where_mcuboot_overwrites(
@@ -402,6 +403,21 @@ class TestSize:
 
     def test_just_fits(self, workshop: Workshop) -> None:
         assert_yes(workshop.predict(workshop.app_package(self.app_ending_before(workshop, 2))))
+
+
+class TestBoardOfTheUser:
+    def test_its_flash_is_named(self, tmp_path: Path) -> None:
+        flash = ExternalFlash(shell_device="gd25@0", size=0x800000, erase_timeout_s=60.0)
+        board = board_of("2.3").model_copy(update={"external_flash": flash})
+        workshop = Workshop(board, tmp_path)
+        image = TestSize.app_ending_before(workshop, 1)
+        prediction = workshop.predict(workshop.app_package(image))
+        failed = prediction.first_failure
+        assert failed is not None
+        assert failed.finding is not None
+        assert failed.finding.code == "no_room_to_swap"
+        for remedy in (prediction.remedy, failed.finding.remedy, prediction.causes[0].remedy):
+            assert "`flash erase gd25@0 0 800000`" in remedy
 
 
 class TestImageIndex:
@@ -675,7 +691,7 @@ class TestBoardState:
             "Confirm the running application",
         )
         (note,) = [check for check in prediction.checks if check.name == "running image"]
-        assert note.result == "note"
+        assert note.result is Result.NOTE
         assert "1.1.0 is on trial, not confirmed" in note.detail
 
     def test_trial_that_was_confirmed(self, workshop: Workshop) -> None:
@@ -702,7 +718,7 @@ class TestExplained:
     )
     def test_first_cause(self, workshop: Workshop, build: McubootBuild, rule: str) -> None:
         prediction = workshop.predict(workshop.mcuboot_package(build))
-        assert prediction.causes[0].rule == rule
+        assert prediction.causes[0].code == rule
         assert prediction.causes[0].remedy
 
     def test_none_where_it_will_upgrade(self, workshop: Workshop) -> None:

@@ -1,6 +1,7 @@
 """What the end of a session says about each test's verdicts."""
 
-from pytest_nrf_fota.record.events import EvidenceItem, VerdictReached
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
+from pytest_nrf_fota.record.events import VerdictReached
 from pytest_nrf_fota.report.summary import TestVerdicts, summary_lines
 
 _UPGRADED = VerdictReached(
@@ -8,8 +9,8 @@ _UPGRADED = VerdictReached(
     subject="application 1.0.0 -> 1.1.0",
     reason="",
     evidence=(
-        EvidenceItem(source="UART", says="new", detail="image v1.1.0"),
-        EvidenceItem(source="SMP", says="unknown", detail="no image list could be read"),
+        Evidence(Source.UART, Says.NEW, "image v1.1.0"),
+        Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read"),
     ),
 )
 _REFUSED = VerdictReached(

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Says, Source
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     IMAGE_MAGIC,
@@ -27,7 +28,6 @@ from pytest_nrf_fota.verdict.app_evidence import (
     swd_evidence,
     uart_evidence,
 )
-from pytest_nrf_fota.verdict.evidence import Says, Source
 from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 from tests.unit.imgtool_specimens import imgtool_sign
 
@@ -257,3 +257,9 @@ def test_image_with_a_longer_hash_is_known_by_it() -> None:
     assert found == identity_of(McubootImage.parse(data))
     assert found is not None
     assert len(found.hash) == 64
+
+
+def test_bootloader_without_a_log_says_nothing() -> None:
+    """It may have swapped; only its lines could tell. NSIB's lines are not its own."""
+    assert _uart(boot_of(*APP_LINES)) is Says.UNKNOWN
+    assert _uart(boot_of(*nsib_lines(0, 14), *APP_LINES)) is Says.UNKNOWN

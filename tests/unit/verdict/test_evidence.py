@@ -2,11 +2,9 @@
 
 import pytest
 
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.verdict.evidence import (
-    Evidence,
     Outcome,
-    Says,
-    Source,
     UpgradeNotProvenError,
     Verdict,
     assert_upgraded,
