@@ -13,11 +13,14 @@ _DK = {
     "flash_node": "&mx25r64",
     "baudrate": "115200",
     "s0_fw_info": "0x8400",
+    "first_key": "0xff8134",
     "recover": "`nrfjprog --recover --coprocessor CP_NETWORK`, then `nrfjprog --recover`",
 }
 # Behind the 0x200 bytes that S0's vector table is aligned to, and the table (sdk-nrf
 # include/fw_info_bare.h).
 _FW_INFO_OFFSET_BYTES = 0x400
+# Behind addresses and number of keys (sdk-nrf include/bl_storage.h).
+_FIRST_KEY_OFFSET_BYTES = 0x34
 _OTHER_FLASH = {
     "erase_flash": "flash erase <device> 0 <size>",
     "flash_node": "&<label of the flash>",
@@ -38,4 +41,6 @@ def board_words(board: "BoardType | None") -> dict[str, str]:
         words["recover"] = "`nrfjprog --recover`"
     if board.slots.s0 is not None:
         words["s0_fw_info"] = f"{board.slots.s0.address + _FW_INFO_OFFSET_BYTES:#x}"
+    if board.slots.provisioning_address is not None:
+        words["first_key"] = f"{board.slots.provisioning_address + _FIRST_KEY_OFFSET_BYTES:#x}"
     return words

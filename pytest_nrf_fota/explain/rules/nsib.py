@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.firmware.dfu_package import UpdateFile
     from pytest_nrf_fota.firmware.fw_info import FwInfo
 
+# K_ERR_KERNEL_PANIC of Zephyr (fatal_types.h). What k_panic() prints depends on the build.
+_KERNEL_PANIC = 4
 _REPROVISION = (
     "recover both cores, `west flash --recover` (clears OTP), and program merged.hex anew"
 )
@@ -232,6 +235,40 @@ def _fault_before_first_line(case: Case) -> Match | None:
     return None
 
 
+def _stops_before_verifying(case: Case) -> Match | None:
+    """The last line of a boot is NSIB's choice, in a release that can panic at a key's word."""
+    stopped = [boot for boot in case.boots.boots if _ends_with_choice(boot)]
+    if not stopped:
+        return None
+    first, *others = stopped
+    # A capture that was ended there looks the same.
+    is_followed = first is not case.boots.boots[-1]
+    confidence = Confidence.LIKELY if others or is_followed else Confidence.POSSIBLE
+    return found([*_banner_lines(first), first.last], confidence)
+
+
+def _ends_with_choice(boot: Boot) -> bool:
+    if boot.nsib is None or not boot.nsib.attempts:
+        return False
+    if any(fault.fatal_error and fault.fatal_error[0] != _KERNEL_PANIC for fault in boot.faults):
+        return False
+    last = boot.nsib.attempts[-1]
+    was_verified = last.keys or last.errors or last.verified or last.firmware_version is not None
+    if was_verified or last.address is None or any(s.stage is not Stage.NSIB for s in boot.stages):
+        return False
+    return _panics_at_unknown_words(boot)
+
+
+def _panics_at_unknown_words(boot: Boot) -> bool:
+    """Since NCS 2.7 (key_is_valid in bl_storage.c), when banners began to name Zephyr beside it."""
+    products = [banner.product for span in boot.stages for banner in span.banners]
+    return len(products) > 1 and products[0].startswith("nRF Connect SDK")
+
+
+def _banner_lines(boot: Boot) -> list[Seen]:
+    return [banner.seen for span in boot.stages for banner in span.banners]
+
+
 def _is_nordic(boot: Boot) -> bool:
     """Whether a banner names Nordic's SDK; no other has NSIB."""
     return any(
@@ -371,6 +408,16 @@ RULES = (
         "Program S0 too: flash merged.hex, not the S1 file alone.",
         _fault_before_first_line,
         asks_for="`nrfjprog --memrd {s0_fw_info} --n 64`: S0's fw_info begins with 281EE6DE there",
+    ),
+    Rule(
+        "provisioned_by_another_sdk",
+        "NSIB stops between its choice of a slot and verifying it: it panics at a provisioned key "
+        "whose word is of another release, as in OTP of a build for NCS 2.6 or before.",
+        "Clear OTP and program this build's provisioning data: {recover}, then merged.hex. OTP "
+        "outlives every new NSIB that is programmed without a recover.",
+        _stops_before_verifying,
+        asks_for="`nrfjprog --memrd {first_key} --n 4`: NSIB of NCS 2.7 and later wants 50FAFFFF "
+        "there, or 50FA0000 for a revoked key",
     ),
     Rule(
         "nsib_nothing_to_start",
