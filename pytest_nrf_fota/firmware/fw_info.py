@@ -100,3 +100,17 @@ def preferred_s_slot(versions: Sequence[int | None]) -> int | None:
     """
     known = [(version, -slot) for slot, version in enumerate(versions) if version is not None]
     return -max(known)[1] if known else None
+
+
+def is_preferred_to_running(
+    version: int | None, s_slot: int | None, running_version: int | None, running_slot: int | None
+) -> bool:
+    """Whether NSIB would start what is put into `s_slot`, and not the firmware that runs.
+
+    The versions are None for a slot without a struct or with a burnt one. A firmware whose slot is
+    not known, or that runs from this one already, has to be newer.
+    """
+    if s_slot is None or s_slot == running_slot:
+        return (version or 0) > (running_version or 0)
+    versions = (version, running_version)
+    return preferred_s_slot(versions if s_slot == 0 else versions[::-1]) == s_slot

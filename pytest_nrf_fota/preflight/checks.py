@@ -14,7 +14,7 @@ from pytest_nrf_fota.explain.rules import RULES
 from pytest_nrf_fota.findings.gate import Gate, Result
 from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
-from pytest_nrf_fota.firmware.fw_info import preferred_s_slot
+from pytest_nrf_fota.firmware.fw_info import is_preferred_to_running
 from pytest_nrf_fota.firmware.image_words import GIVE_ANOTHER_BUILD, installed_already
 from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, key_hash
 from pytest_nrf_fota.firmware.package_kind import PackageKind
@@ -385,10 +385,10 @@ def _fw_info(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
     detail = f"{info.version} over {old} in S{running}"
     if not rehearsal.is_in_place:
         return gate.not_reached(detail)
-    versions = (info.version, None if held is None else held.version)
     # NSIB's own rule; the last row says what became of it.
-    is_kept = preferred_s_slot(versions if file.s_slot == 0 else versions[::-1]) == running
-    if is_kept and held is not None:
+    if held is not None and not is_preferred_to_running(
+        info.version, file.s_slot, held.version, running
+    ):
         below = _below_counter(rehearsal, info.version)
         values = {"slot": f"S{running}", "new": info.version, "version": held.version}
         return gate.no(f"{detail}: not higher", "nsib_version_not_raised", **values, below=below)

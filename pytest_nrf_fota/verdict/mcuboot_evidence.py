@@ -12,7 +12,7 @@ from pytest_nrf_fota.firmware.fw_info import (
     FwInfo,
     ReadMemory,
     find_fw_info,
-    preferred_s_slot,
+    is_preferred_to_running,
 )
 from pytest_nrf_fota.firmware.validation_info import (
     SEARCH_BYTES,
@@ -156,8 +156,7 @@ def ending_in_slots(
 
 def nsib_prefers(slot_state: SlotState, other: SlotState, slot: int) -> bool:
     """Whether NSIB starts this slot and not the other one."""
-    versions = (slot_state.version, other.version)
-    return preferred_s_slot(versions if slot == 0 else versions[::-1]) == slot
+    return is_preferred_to_running(slot_state.version, slot, other.version, 1 - slot)
 
 
 def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:

@@ -8,7 +8,7 @@ from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Match, Rule, found, says, shown_of
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
-from pytest_nrf_fota.firmware.fw_info import preferred_s_slot
+from pytest_nrf_fota.firmware.fw_info import is_preferred_to_running
 from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.verdict.boots import copies_for_nsib
 
@@ -184,7 +184,13 @@ def _package_not_newer(case: Case) -> Match | None:
     infos: list[tuple[UpdateFile, FwInfo]] = [
         (f, f.fw_info) for f in case.sent_package.files if f.fw_info is not None
     ]
-    old = [(f, info) for f, info in infos if not _is_preferred(f, info, running)]
+    old = [
+        (f, info)
+        for f, info in infos
+        if not is_preferred_to_running(
+            info.version, f.s_slot, running.firmware_version, running.slot
+        )
+    ]
     # The upgrade may have happened already: then the package's version is the one that runs.
     was = {a.firmware_version for a in booted}
     if not old or len(old) != len(infos) or len(was) > 1:
@@ -197,14 +203,6 @@ def _package_not_newer(case: Case) -> Match | None:
         Confidence.CERTAIN,
         {"version": str(running.firmware_version), "slot": _name(running)},
     )
-
-
-def _is_preferred(file: "UpdateFile", info: "FwInfo", running: NsibAttempt) -> bool:
-    """Whether NSIB would start a file's MCUboot and not the one that runs."""
-    if file.s_slot is None or file.s_slot == running.slot:
-        return info.version > (running.firmware_version or 0)
-    versions = (info.version, running.firmware_version)
-    return preferred_s_slot(versions if file.s_slot == 0 else versions[::-1]) == file.s_slot
 
 
 def _second_reset(case: Case) -> Match | None:

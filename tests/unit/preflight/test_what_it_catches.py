@@ -266,6 +266,9 @@ class TestProvisioningOfAnotherRelease:
 
         assert prediction.will_upgrade == boots
         if not boots:
+            gate = prediction.first_failure
+            assert gate is not None and gate.finding is not None
+            assert gate.finding.code == "provisioned_by_another_sdk"
             assert "key 0 has the word 0xffffffff" in prediction.reason
             assert f"NSIB of NCS {booted_by} panics at all but 0x50faffff" in prediction.reason
             assert "Recover the board" in prediction.remedy
