@@ -36,9 +36,9 @@ def builds(user_folder: pytest.Pytester) -> Path:
     return user_folder.path
 
 
-def refusal(user_folder: pytest.Pytester, *arguments: str) -> str:
+def refusal(user_folder: pytest.Pytester, *arguments: str, board: str = "nrf5340dk_sim") -> str:
     """Run, see that nothing was collected, and return the message."""
-    result = user_folder.runpytest_subprocess("--board=nrf5340dk_sim", *arguments)
+    result = user_folder.runpytest_subprocess(f"--board={board}", *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
     assert "collected" not in result.stdout.str()
     text = result.stderr.str()
@@ -324,12 +324,26 @@ class TestLoneHexFile:
         text = refusal(user_folder, "--baseline=lone.hex")
         assert "The hex file is for another SoC: its fw_info is for nRF91" in text
 
-    def test_device_of_nrf52(self, lone: Path, user_folder: pytest.Pytester) -> None:
-        first, *rest = read_hex(lone)
-        name = b"clock@40000000\x00"
-        write_hex(lone, [Segment(first.address, first.data[: -len(name)] + name), *rest])
-        text = refusal(user_folder, "--baseline=lone.hex")
-        assert "its device clock@40000000 is an nRF52's" in text
+    @pytest.mark.parametrize(
+        ("board", "name", "family"),
+        [
+            ("nrf5340dk_sim", "clock@40000000", "nRF52"),
+            ("nrf5340dk_sim", "nrf91_socket", "nRF9x"),
+            ("nrf52840dk_sim", "nrf9x_socket", "nRF9x"),
+            ("nrf52840dk_sim", "clock@5000", "nRF53 or nRF91"),
+        ],
+    )
+    def test_device_of_another_chip(
+        self, board: str, name: str, family: str, lone: Path, user_folder: pytest.Pytester
+    ) -> None:
+        """Built without fw_info, as MCUboot alone and its application may be."""
+        data = read_hex(lone)[0].data
+        in_words = name.encode() + b"\x00"
+        write_hex(lone, [Segment(0, data.replace(MAGIC, bytes(len(MAGIC))) + in_words)])
+        text = refusal(user_folder, "--baseline=lone.hex", board=board)
+        assert (
+            f"The hex file is for another SoC: its device {name} is of an {family}, {board}" in text
+        )
 
 
 @pytest.mark.parametrize(
