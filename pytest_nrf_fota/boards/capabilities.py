@@ -45,7 +45,7 @@ class Capability(Enum):
             case Capability.NETCORE:
                 return "The board has a network core with flash of its own."
             case Capability.EXTERNAL_FLASH:
-                return "The board has external flash."
+                return "MCUboot's update slot lies in external flash."
             case Capability.SIGNATURE:
                 return "MCUboot refuses images that are signed with a wrong key, or not at all."
             case Capability.IMAGE_GROUP:
@@ -109,7 +109,8 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.NETCORE:
             return any(core.value == "network" for core in board.probe.recover)
         case Capability.EXTERNAL_FLASH:
-            return board.external_flash is not None
+            is_external = board.soc.is_external(board.slots.secondary.address)
+            return board.external_flash is not None and is_external
         case Capability.SIGNATURE:
             return mode != "none" and board.boot.checks_signature
         case Capability.IMAGE_GROUP:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def preflight(
-    package: Annotated[
-        Path, typer.Argument(help="west build folder, DFU .zip, or one signed .bin")
+    update: Annotated[
+        list[Path], typer.Argument(help="west build folder, DFU .zip, or signed .bin files")
     ],
     installed: Annotated[
         list[Path],
@@ -72,9 +72,9 @@ def preflight(
         memories = with_board_state(baseline.segments, baseline.board, board_state)
         hex_files = [file.path for file in baseline.picked]
         predictions: list[Prediction] = []
-        given = package
+        given = update[0]
         try:
-            updates = read_updates(baseline.board, [package], folder / "given")
+            updates = read_updates(baseline.board, update, folder / "given")
             for path, given in updates.given.items():
                 predictions.append(
                     predict(

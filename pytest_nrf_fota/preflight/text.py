@@ -30,7 +30,7 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for check in prediction.checks:
         table.add_row(
             Text(check.result.value, _STYLES[check.result]), Text(check.name), Text(check.detail)

@@ -117,7 +117,7 @@ def test_mcuboot_upgrade_wrong_variant_cleaned(dut: Dut, firmware: FirmwareSourc
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))
 
 
-@pytest.mark.needs("wrong_file_stays")
+@pytest.mark.needs("wrong_file_stays", "external_flash", "flash_shell")
 def test_mcuboot_upgrade_wrong_variant_stays(dut: Dut, firmware: FirmwareSource) -> None:
     """Releases without that clean-up pass over the file in silence, and it blocks the next one.
 
