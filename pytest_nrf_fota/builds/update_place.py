@@ -7,10 +7,10 @@ from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
     ManifestFile,
-    PackageKind,
     UpdateFile,
     is_for_network_core,
 )
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 
 def require_same_place(package: DfuPackage, board: BoardType, given: Path) -> None:
