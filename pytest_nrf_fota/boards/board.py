@@ -202,6 +202,8 @@ class BootSettings(_Section):
     thread's two lines; a board without NSIB leaves them out. `bootloader_mode` is how MCUboot was
     built, named as in MCUboot's Kconfig (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, ...); `none` is a
     board without it. `checks_signature` is false for an MCUboot that takes hash-only images.
+    `rollback_protection` is whether NSIB counts versions and refuses lower ones; left out, it does so
+    up to NCS 3.1, and later where the build has CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION.
     `recovery_ready` is what MCUboot prints when it waits in serial recovery; left out where it has
     none.
     """
@@ -209,6 +211,7 @@ class BootSettings(_Section):
     ncs: NcsRelease = "2.3"
     bootloader_mode: BootloaderMode = "swap_move"
     checks_signature: bool = True
+    rollback_protection: bool | None = None
     recovery_ready: Regex | None = None
 
     firmware_version: VersionRegex | None = None
@@ -218,8 +221,8 @@ class BootSettings(_Section):
 
     @property
     def release(self) -> Release:
-        """What that release does."""
-        return RELEASES[self.ncs]
+        """What that release does, in builds with these settings."""
+        return RELEASES[self.ncs].with_rollback_protection(self.rollback_protection)
 
     @property
     def resets_until_new_mcuboot_runs(self) -> int:

@@ -165,6 +165,12 @@ class Release:
         """Zephyr's version without the tag's `v` and `-ncs1`."""
         return self.zephyr_release.removeprefix("v").partition("-")[0]
 
+    def with_rollback_protection(self, counts_versions: bool | None) -> "Release":
+        """This release in a build that has NSIB's rollback protection or not; None for its default."""
+        if counts_versions is None or counts_versions == self.nsib.counts_versions:
+            return self
+        return replace(self, nsib=replace(self.nsib, counts_versions=counts_versions))
+
     @property
     def knows_s_slots(self) -> bool:
         """Whether MCUboot tells an update of itself from one of the application."""

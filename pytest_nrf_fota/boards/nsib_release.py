@@ -73,7 +73,7 @@ class NsibRelease:
         fw_info_offsets_bytes: where in a slot the struct is looked for (fw_info_bare.h).
         counter_errors_are_fatal: whether a slot is refused whose version cannot be counted
             (main.c).
-        counts_versions: whether the build has rollback protection; an option from 3.2 on.
+        counts_versions: whether builds have rollback protection unless they say otherwise.
         b0n_says_why: whether b0n prints its validation lines (`external`).
     """
 
@@ -114,7 +114,8 @@ NSIB_2_9 = replace(
     fw_info_offsets_bytes=(0, 0x200, 0x400, 0x600, 0x800, 0xE00, 0x1000),
 )
 NSIB_3_0 = replace(NSIB_2_9, b0n_says_why=False)
-NSIB_3_2 = replace(NSIB_3_0, counter_errors_are_fatal=True)
+# CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION is off unless a build asks for it.
+NSIB_3_2 = replace(NSIB_3_0, counter_errors_are_fatal=True, counts_versions=False)
 KEY_WORDS_BY_SDK = (("up to NCS 2.6", _KEY_WORDS_2_3), ("of NCS 2.7 and later", _KEY_WORDS_2_7))
 """Whose NSIB provisions which words."""
 NSIB_RELEASES = (NSIB_2_3, NSIB_2_7, NSIB_2_8, NSIB_2_9, NSIB_3_0, NSIB_3_2)

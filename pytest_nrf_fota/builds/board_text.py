@@ -160,6 +160,11 @@ def _boot_lines(build: Build, base: BoardType, release: Release | None) -> Itera
         )
     if build.mcuboot is not None and build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE"):
         yield _Line("checks_signature = false", "CONFIG_BOOT_SIGNATURE_TYPE_NONE")
+    if build.rollback_protection is not None:
+        yield _Line(
+            f"rollback_protection = {str(build.rollback_protection).lower()}",
+            "CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION",
+        )
     yield _Line(
         f"app_ready = '{base.boot.app_ready}'",
         "a guess: a line that your application prints at the end of each boot",

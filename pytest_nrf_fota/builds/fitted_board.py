@@ -98,6 +98,7 @@ def _boot(
         "bootloader_mode": mode,
         "ncs": None if release is None else release.ncs,
         "checks_signature": None if takes_hashes is None else not takes_hashes,
+        "rollback_protection": build.rollback_protection,
     }
     return _with(board.boot, found, own.boot)
 

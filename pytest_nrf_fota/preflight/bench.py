@@ -68,7 +68,8 @@ class Bench:
         self._clock = clock
         self._pcd_command = PcdCommand()
         self._load(segments)
-        self.profile = RELEASES[ncs] if ncs else self._release_on_board() or board.boot.release
+        release = RELEASES[ncs] if ncs else self._release_on_board() or board.boot.release
+        self.profile = release.with_rollback_protection(board.boot.rollback_protection)
         self.halted = ""
         self._boots = BootReader(board.boot)
         self.chain = self._make_chain()

@@ -244,6 +244,7 @@ def test_mcuboot_upgrade_then_app_upgrade(dut: Dut, firmware: FirmwareSource) ->
     assert boot.swapped, boot.summary()
 
 
+@pytest.mark.needs("rollback_protection")
 def test_mcuboot_upgrade_counter_advances(dut: Dut, firmware: FirmwareSource) -> None:
     """NSIB writes the new version into its monotonic counter, once.
 
@@ -260,6 +261,7 @@ def test_mcuboot_upgrade_counter_advances(dut: Dut, firmware: FirmwareSource) ->
     assert dut.reset().counter_set_to is None
 
 
+@pytest.mark.needs("rollback_protection")
 def test_mcuboot_upgrade_counter_blocks_downgrade(
     dut: Dut, firmware: FirmwareSource, tmp_path: Path
 ) -> None:

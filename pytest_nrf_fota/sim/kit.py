@@ -61,6 +61,7 @@ class KitSettings:
     soc: str = KIT_SOC.name
     external_flash_bytes: int | None = 8 * 1024 * 1024
     ncs: str = "2.3"
+    rollback_protection: bool | None = None
     identity_address: str = "F2:7C:B6:5D:C3:74"
     flash_device: str | None = "mx25r6435f@0"
     keep_last_line: bool = False
@@ -86,7 +87,8 @@ class Kit:
         self.smp_uart = Uart(self.clock)
         self.radio = Radio(hci_address, self.clock, settings.link)
         self.state = "held"
-        self._profile = RELEASES[settings.ncs]
+        release = RELEASES[settings.ncs]
+        self._profile = release.with_rollback_protection(settings.rollback_protection)
         self._pcd_command = PcdCommand()
         self._application: Application | None = None
         # The application's own resets and the debug port's commands must not overlap.
