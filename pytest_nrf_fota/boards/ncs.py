@@ -68,6 +68,18 @@ class Release:
             drivers/bluetooth/hci: rpmsg.c, later ipc.c; inferred that it is later in 3.5).
         smp_version: SMP protocol version of the application, 1 or 2 (6.2: 1 in 2.3, "later" 2;
             inferred that 2.6 and all after it speak 2).
+        refuses_operations_first: whether its SMP server answers what is neither read nor write with
+            MGMT_ERR_ENOTSUP, whatever the command (Zephyr's mcumgr smp.c since it knows clients, in
+            3.4; before, MGMT_ERR_EINVAL from commands that exist).
+        forgets_refused_upload: whether a refused upload request ends the upload that was under way
+            (img_mgmt_upload() of img_mgmt.c since version 2 of the protocol; before, it returned
+            at once).
+        unknown_query_is_group_error: whether `bootloader info` answers a query that it does not
+            know with an error of its group (os_mgmt.c with the hook of zephyr pull request 78285,
+            September 2024; that NCS 2.9 has it not is inferred), not with the bare number 3.
+        att_error_tells_missing_key: whether a central without encryption is told by ATT error 0x05
+            that the board has no key of it, and by 0x0F that it has one (gatt.c since zephyr pull
+            request 56213, March 2023). Before, 0x05 asked for authentication, 0x0F for encryption.
         asks_for_next_boot: see `sim.app.images.ImageGroupBuild`.
         nsib: what is NSIB's own.
         swap_type_names_image: `Image index: %d, Swap type: %s` instead of `Swap type: %s`.
@@ -127,6 +139,10 @@ class Release:
     image_group_module: str
     hci_driver_open: str
     smp_version: int
+    refuses_operations_first: bool
+    forgets_refused_upload: bool
+    unknown_query_is_group_error: bool
+    att_error_tells_missing_key: bool
     asks_for_next_boot: bool
     nsib: NsibRelease
     swap_type_names_image: bool
@@ -236,6 +252,10 @@ _NCS_2_3 = Release(
     image_group_module="mcumgr_img_mgmt",
     hci_driver_open="bt_rpmsg_open",
     smp_version=1,
+    refuses_operations_first=False,
+    forgets_refused_upload=False,
+    unknown_query_is_group_error=False,
+    att_error_tells_missing_key=False,
     asks_for_next_boot=False,
     nsib=NSIB_2_3,
     swap_type_names_image=False,
@@ -276,6 +296,9 @@ _NCS_2_6 = replace(
     image_group_module="mcumgr_img_grp",
     hci_driver_open="bt_ipc_open",
     smp_version=2,
+    refuses_operations_first=True,
+    forgets_refused_upload=True,
+    att_error_tells_missing_key=True,
     asks_for_next_boot=True,
     swap_type_names_image=True,
     downgrade_names_image=True,
@@ -330,6 +353,7 @@ _NCS_3_0 = replace(
     packages=PackageStyle.SYSBUILD_WITH_SLOTS,
     zephyr_release="v4.0.99-ncs1",
     **_banners("v3.0.0-3bfc46578e42", "v4.0.99-a0e545cb437a", "v2.1.0-dev-ae1ee57f3906"),
+    unknown_query_is_group_error=True,
     nsib=NSIB_3_0,
     wrong_variant_is_cleaned_up_at_once=True,
     clears_stuck_revert=True,

@@ -79,11 +79,13 @@ class ImageGroupBuild:
             request 60905).
         reverts_over_any_magic: see `firmware.trailer.decide_swap`; bootutil is linked into the
             application as well.
+        forgets_refused_upload: see `boards.ncs.Release`.
     """
 
     swap_using_offset: bool = False
     asks_for_next_boot: bool = False
     reverts_over_any_magic: bool = False
+    forgets_refused_upload: bool = False
 
 
 @dataclass(frozen=True)
@@ -279,7 +281,9 @@ class ImageManager:
         return self._store(self._upload, data)
 
     def refuse_upload(self, result: ImageResult) -> ImageResult:
-        """Say that the first packet of an upload was refused; returns `result`."""
+        """Say that a packet of an upload was refused; returns `result`."""
+        if self._build.forgets_refused_upload:
+            self._upload = None
         if self._build.asks_for_next_boot:
             self._log_error("img_mgmt_upload", f"Image upload inspect failed: {result.group_rc}")
         return result
@@ -332,7 +336,8 @@ class ImageManager:
 
     def _store(self, upload: _Upload, data: bytes) -> tuple[ImageResult, int]:
         area = self._slots[1]
-        last = upload.offset_bytes + len(data) >= upload.size_bytes
+        # An upload of which more came than was announced never ends.
+        last = upload.offset_bytes + len(data) == upload.size_bytes
         pending = upload.unaligned + data
         start = upload.offset_bytes - len(upload.unaligned)
         if self._build.swap_using_offset:
