@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 
 _BLOCK_BYTES = 256 * 1024
-_NRF5340DK = "nrf5340dk"
+_DEFAULT_BOARD = "nrf5340dk"
 
 
 def explain(
@@ -45,7 +45,7 @@ def explain(
         typer.Option(
             help="whose flash and addresses remedies name, whose slots the package is for"
         ),
-    ] = _NRF5340DK,
+    ] = _DEFAULT_BOARD,
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
@@ -77,7 +77,7 @@ def explain(
 def _board_and_package(
     board: str, board_dir: "Sequence[Path]", package: Path | None
 ) -> "tuple[BoardType | None, DfuPackage | None]":
-    if board == _NRF5340DK and not board_dir and package is None:
+    if board == _DEFAULT_BOARD and not board_dir and package is None:
         # Remedies name its values without a board, and a log alone is read without pydantic.
         return None, None
     from pytest_nrf_fota.boards.board_file import load_board
