@@ -202,8 +202,8 @@ class BootSettings(_Section):
     thread's two lines; a board without NSIB leaves them out. `bootloader_mode` is how MCUboot was
     built, named as in MCUboot's Kconfig (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, ...); `none` is a
     board without it. `checks_signature` is false for an MCUboot that takes hash-only images.
-    `rollback_protection` is whether NSIB counts versions and refuses lower ones; left out, it does so
-    up to NCS 3.1, and later where the build has CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION.
+    `rollback_protection` is whether NSIB counts versions and refuses lower ones; left out, it does
+    up to NCS 3.1, and not from 3.2 on (CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION).
     `recovery_ready` is what MCUboot prints when it waits in serial recovery; left out where it has
     none.
     """

@@ -182,7 +182,7 @@ class Release:
         return self.zephyr_release.removeprefix("v").partition("-")[0]
 
     def with_rollback_protection(self, counts_versions: bool | None) -> "Release":
-        """This release in a build that has NSIB's rollback protection or not; None for its default."""
+        """This release built with NSIB's rollback protection or without; None for its default."""
         if counts_versions is None or counts_versions == self.nsib.counts_versions:
             return self
         return replace(self, nsib=replace(self.nsib, counts_versions=counts_versions))
