@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.firmware.trailer import Flag, Magic, decode_trailer
+from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType, decode_trailer
 
 Read: TypeAlias = Callable[[int, int], bytes]
 """Reads a board's memory: address, size in bytes."""
@@ -30,5 +30,8 @@ def swap_is_under_way(read: Read, board: BoardType) -> bool:
 
 def _is_begun(read: Read, end_address: int) -> bool:
     state = decode_trailer(lambda from_end, size_bytes: read(end_address - from_end, size_bytes))
-    names_swap = state.swap_type not in (0, 1)
-    return state.magic is Magic.GOOD and names_swap and state.copy_done is Flag.UNSET
+    names_swap = state.swap_type not in (0, SwapType.NONE)
+    # MCUboot confirms the old image so where it gives up a trial that it could not begin.
+    is_given_up = state.swap_type == SwapType.TEST and state.image_ok is Flag.SET
+    is_under_way = state.copy_done is Flag.UNSET and not is_given_up
+    return state.magic is Magic.GOOD and names_swap and is_under_way

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from pytest_nrf_fota.record.events import CheckItem, EvidenceItem, PreflightDone
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
+from pytest_nrf_fota.verdict.cut_swap import stands_still
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.judgement import Seen, join, judge_app, judge_mcuboot, judge_network
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget
@@ -216,7 +217,7 @@ class Upgrade:
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
         not_ready = not_ready_reason(boots)
         # An application that is not ready is not asked: it would be waited for in vain.
-        images = None if not_ready else self._images_now()
+        images = None if not_ready or self._stands_still(boots) else self._images_now()
         seen = Seen(
             boots, images, self._pending_since is not None, self._pending_refusal, not_ready
         )
@@ -387,6 +388,11 @@ class Upgrade:
             marker=marker_number(self.file.image.payload),
             marker_before=self.boot_before.bootloader_version,
         )
+
+    def _stands_still(self, boots: Sequence[Boot]) -> bool:
+        """Whether the last boot started nothing, and no serial recovery that would answer."""
+        has_recovery = self._dut.board.boot.recovery_ready is not None
+        return bool(boots and stands_still(boots[-1])) and not has_recovery
 
     def _images_now(self) -> tuple[ImageState, ...] | None:
         # A connection from before a reset that nobody asked for is found dead by its first request.

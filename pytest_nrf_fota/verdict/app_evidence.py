@@ -17,6 +17,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     parse_tlvs,
 )
 from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.cut_swap import is_swap_given_up
 from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
 
 
@@ -122,6 +123,13 @@ def swd_evidence(
     """What lies where the application runs; None stands for no image."""
     if found is None:
         return Evidence(Source.SWD, Says.UNKNOWN, f"the {place} holds no image")
+    for known in (update, before):
+        # Half a swap: one image's header, and the other one's TLVs.
+        if known is not None and found.hash == known.hash and found.version != known.version:
+            detail = (
+                f"{place} holds parts of two images: header of {found.version}, hash of {known}"
+            )
+            return Evidence(Source.SWD, Says.UNKNOWN, detail)
     says = _by_hash(found.hash, update, before)
     return Evidence(Source.SWD, says, f"{place} holds {found}")
 
@@ -156,6 +164,9 @@ def _by_swaps(boots: Sequence[Boot]) -> Says:
         # Some swap algorithms print no line of their own.
         silent = any(boot.wanted_swap and not boot.refusals for boot in boots)
         return Says.UNKNOWN if silent else Says.OLD
+    if is_swap_given_up(boots):
+        # Whether it was as good as done, or nothing of it is left, no line tells.
+        return Says.UNKNOWN
     # A resumed swap goes on with what the one before it began.
     known = [boot for boot in swapped if boot.swap_type is not None or 0 in boot.overwritten]
     if not known:

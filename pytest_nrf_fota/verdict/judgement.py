@@ -7,6 +7,7 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
+from pytest_nrf_fota.verdict.cut_swap import cut_swap_reason
 from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, Verdict
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
@@ -69,6 +70,7 @@ def judge_app(
             app_evidence.swd_evidence(running, update, before, place=place),
         ),
         seen.not_ready
+        or cut_swap_reason(seen.boots)
         or seen.common_reason
         or (app_reason(seen.boots) if swaps else highest_version_reason(seen.boots, before)),
     )

@@ -87,7 +87,10 @@ class _Judge:
     def _by_resume(self, boot: Boot) -> UpgradeSign | None:
         """Releases before 2022 resume a swap in silence: trailers, no decision, the jump."""
         cut, mcuboot = self._cut, boot.mcuboot
-        if cut is None or mcuboot is None or mcuboot.decisions or mcuboot.chainload_address is None:
+        # A release with a line for the swap has it for the resumed one, too.
+        if cut is None or cut.algorithm is not None or mcuboot is None:
+            return None
+        if mcuboot.decisions or mcuboot.chainload_address is None:
             return None
         resumed = [opened for opened in mcuboot.rounds if opened.is_resume]
         if not resumed:

@@ -71,8 +71,8 @@ RULES = (
         "external_flash_failed",
         "The flash that holds the secondary slot fails or is not set up.",
         'Check that its node is `status = "okay"` and its driver enabled '
-        "(`CONFIG_NORDIC_QSPI_NOR=y` or `CONFIG_SPI_NOR=y`), then "
-        "`flash erase mx25r6435f@0 0 800000`.",
+        "(`CONFIG_NORDIC_QSPI_NOR=y` or `CONFIG_SPI_NOR=y`), then, once the application runs, "
+        "`flash erase mx25r6435f@0 0 800000` in its shell.",
         _driver_failed,
     ),
 )

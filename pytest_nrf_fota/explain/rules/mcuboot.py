@@ -18,6 +18,7 @@ from pytest_nrf_fota.explain.rule import (
     says,
     shown_of,
 )
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
 
 
@@ -238,7 +239,7 @@ RULES = (
         "damaged or cut.",
         f"Look for WRONG in `nrf-fota inspect dfu_application.zip`: such a file is damaged. "
         f"{_SIGN_WITH_ITS_KEY}",
-        _secondary_invalid,
+        unless_cut_in_a_swap(_secondary_invalid),
         asks_for="the package: `--package dfu_application.zip`",
     ),
     Rule(
@@ -248,7 +249,7 @@ RULES = (
         "Flash build/merged.hex (or zephyr/app_signed.hex, never zephyr.hex), built with the key "
         "of "
         "the MCUboot on the board: `west flash --recover`.",
-        _primary_invalid,
+        unless_cut_in_a_swap(_primary_invalid),
     ),
     Rule(
         "too_few_sectors",
@@ -273,7 +274,7 @@ RULES = (
         "Make the image smaller by at least one page (4 KiB) plus the trailer, and erase the "
         "secondary slot from outside: `nrfjprog --qspieraseall` or "
         "`flash erase mx25r6435f@0 0 800000`.",
-        says("no_room", also=("no_room_bytes",)),
+        unless_cut_in_a_swap(says("no_room", also=("no_room_bytes",))),
     ),
     Rule(
         "secondary_flash_missing",
@@ -297,7 +298,7 @@ RULES = (
         "Confirm before the next reset: `boot_write_img_confirmed()` in the application once it "
         "works, or `smpmgr ... image state-write --confirm` / `mcumgr image confirm` / the phone's "
         'mode "Confirm only".',
-        _reverted,
+        unless_cut_in_a_swap(_reverted),
     ),
     Rule(
         "downgrade_prevented",

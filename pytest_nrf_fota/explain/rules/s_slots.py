@@ -7,6 +7,7 @@ from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found, says
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.rules.nsib import copies_for_nsib
 from pytest_nrf_fota.explain.upgrade_story import (
     Ending,
@@ -316,7 +317,7 @@ RULES = (
         "marked, so it does nothing.",
         "Normal while a MCUboot update waits for its mark. Otherwise erase the external flash: "
         "`flash erase mx25r6435f@0 0 800000` in the shell.",
-        _s_image_waits,
+        unless_cut_in_a_swap(_s_image_waits),
         weight=Weight.CONSEQUENCE,
     ),
     Rule(
@@ -340,7 +341,7 @@ RULES = (
         "can disturb the next update.",
         "Erase it: `flash erase mx25r6435f@0 0 800000` in the shell (a chip erase takes 52 s and "
         "more), or `nrfjprog --qspieraseall`.",
-        _stale_external_flash,
+        unless_cut_in_a_swap(_stale_external_flash),
         weight=Weight.ADVICE,
     ),
 )

@@ -1,0 +1,339 @@
+"""Upgrades, power cuts and what people do on a bench, in any order: what holds whatever happened.
+
+Each example is a board with its baseline, to which some steps are done. Steps that need an
+application (an upload, a mark) are left out where none runs; those by the probe always work.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.dut.cut_swap import swap_is_under_way
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
+from pytest_nrf_fota.firmware.variant import Variant
+from pytest_nrf_fota.preflight.bench import Bench
+from pytest_nrf_fota.preflight.prediction import read_update
+from pytest_nrf_fota.sim.flash import CutMoment, Flash, MemoryLayout, PowerCut, PowerLostError
+from pytest_nrf_fota.sim.memories import program
+
+EXAMPLES = 12
+MOST_BOOTS_UNTIL_REST = 6
+ERASE_S = 1.0
+
+_SCRATCH = (
+    "[slots]\nprimary = { address = 0x10000, size = 0xE0000 }\n"
+    "secondary = { address = 0x10000000, size = 0xE0000 }\n"
+    "scratch = { address = 0xF0000, size = 0xE000 }\n"
+)
+_OFFSET = "[slots]\nsecondary = { address = 0x106E0000, size = 0xF2000 }\n"
+KITS = {
+    **{f"move, NSIB, {ncs}": ("nrf5340dk_sim", "", ncs, "swap_move") for ncs in ("2.3", "2.6")},
+    **{f"move, NSIB, {ncs}": ("nrf5340dk_sim", "", ncs, "swap_move") for ncs in ("2.9", "3.2")},
+    **{
+        f"{mode}, {ncs}": ("nrf5340dk_mcuboot_sim", slots, ncs, mode)
+        for mode, slots, releases in (
+            ("swap_move", "", ("3.0",)),
+            ("swap_offset", _OFFSET, ("3.0",)),
+            ("swap_scratch", _SCRATCH, ("2.3", "2.9", "3.0")),
+            ("overwrite_only", "", ("2.6", "2.9")),
+        )
+        for ncs in releases
+    },
+    "move, one core, 2.9": ("nrf52840dk_sim", "", "2.9", "swap_move"),
+}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An update is uploaded."""
+
+    is_good: bool
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What was uploaded last is set pending."""
+
+    permanent: bool
+
+
+@dataclass(frozen=True)
+class Reset:
+    """A reset, and a power cut so far into the flash operations of the boot; None without."""
+
+    cut: float | None
+
+
+@dataclass(frozen=True)
+class EraseExternal:
+    """The external flash is erased by the probe, or from the shell."""
+
+
+@dataclass(frozen=True)
+class ReflashApplication:
+    """The baseline's application is programmed."""
+
+
+@dataclass(frozen=True)
+class Recover:
+    """The cores are recovered and the baseline is programmed."""
+
+
+@dataclass(frozen=True)
+class PutIn:
+    """The update is programmed into the primary slot."""
+
+
+Step: TypeAlias = Upload | Mark | Reset | EraseExternal | ReflashApplication | Recover | PutIn
+on_a_bench = st.sampled_from((EraseExternal(), ReflashApplication(), Recover(), PutIn()))
+cut_resets = st.builds(Reset, st.floats(0, 1))
+any_steps = st.one_of(
+    st.builds(Upload, st.sampled_from((True, True, False))),
+    st.builds(Mark, st.booleans()),
+    cut_resets,
+    st.just(Reset(None)),
+    on_a_bench,
+)
+# Most of all an upgrade that is cut, and what follows.
+sequences = st.builds(
+    lambda permanent, cut, action, others: (Upload(True), Mark(permanent), cut, action, *others),
+    st.booleans(),
+    cut_resets,
+    on_a_bench,
+    st.lists(any_steps, max_size=5),
+)
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """What the steps put on a board; `images` are those that may run."""
+
+    baseline: tuple[Segment, ...]
+    application: tuple[Segment, ...]
+    update: bytes
+    damaged: bytes
+
+    @property
+    def images(self) -> tuple[bytes, bytes]:
+        """The baseline's application and the update."""
+        return self.application[0].data, self.update
+
+
+class Board:
+    """A copy of a board to which steps are done."""
+
+    def __init__(self, board: BoardType, firmware: Firmware, state: Bench | None = None) -> None:
+        self._type, self._firmware = board, firmware
+        self._bench = state or Bench(board, firmware.baseline, None)
+        self._runs = False
+
+    def do(self, step: Step) -> None:
+        match step:
+            case Upload(is_good):
+                if self._runs:
+                    data = self._firmware.update if is_good else self._firmware.damaged
+                    self._bench.upload(0, data, b"")
+            case Mark(permanent):
+                waiting = [state.hash for state in self._bench.images() if not state.active]
+                if self._runs and waiting and waiting[-1] is not None:
+                    self._bench.mark(waiting[-1], permanent=permanent)
+            case Reset(None):
+                self.reset()
+            case Reset(cut):
+                self._cut(cut)
+            case EraseExternal():
+                self.erase_external()
+            case ReflashApplication():
+                self._program(self._firmware.application)
+            case Recover():
+                self.recover()
+            case PutIn():
+                address = self._firmware.application[0].address
+                data = self._firmware.update
+                self._program((Segment(address, data + b"\xff" * (-len(data) % 4)),))
+            case _:
+                assert_never(step)
+
+    def reset(self) -> tuple[Boot, ...]:
+        """Boot undisturbed; what holds of each such boot is checked."""
+        boots = self._bench.boot()
+        self._runs = not self._bench.halted
+        assert boots
+        assert boots[-1].reached_app == self._runs, [line.text for line in boots[-1].lines]
+        if self._runs:
+            held = self.primary(max(map(len, self._firmware.images)))
+            is_whole = held.startswith(self._firmware.images)
+            assert is_whole, "an image runs that is not whole"
+        else:
+            assert boots[-1].refusals, [line.text for line in boots[-1].lines]
+        return boots
+
+    def rest(self) -> None:
+        """Reset until a boot writes nothing; then the next one says and does the same."""
+        for _ in range(MOST_BOOTS_UNTIL_REST):
+            before = self.operations
+            boots = self.reset()
+            if self.operations == before:
+                again = self.reset()
+                assert self.operations == before
+                assert _texts(again) == _texts(boots)
+                return
+        raise AssertionError(f"each boot changes the flash: {_texts(boots)}")
+
+    def erase_external(self) -> None:
+        external = self._external()
+        if external is not None:
+            self._flash.erase_memory(external.name, ERASE_S)
+            self._runs = False
+
+    def recover(self) -> None:
+        for layout in self._flash.layouts:
+            if layout != self._external():
+                self._flash.erase_memory(layout.name, ERASE_S)
+        self._program(self._firmware.baseline)
+
+    def snapshot(self) -> "Board":
+        """Another board in the same state, held."""
+        return Board(self._type, self._firmware, self._bench.snapshot())
+
+    @property
+    def runs(self) -> bool:
+        """Whether an application runs."""
+        return self._runs
+
+    @property
+    def operations(self) -> int:
+        return len(self._flash.operations)
+
+    def primary(self, size_bytes: int) -> bytes:
+        return self._bench.read(self._type.slots.primary.address, size_bytes)
+
+    def holds_baseline(self) -> bool:
+        """Whether the baseline's application lies in the primary slot."""
+        application = self._firmware.application[0].data
+        return self.primary(len(application)) == application
+
+    def is_in_a_swap(self) -> bool:
+        """What the harness takes it for."""
+        return swap_is_under_way(self._bench.read, self._type)
+
+    def _cut(self, part: float | None) -> None:
+        """Cut the next boot, at a part of the operations that it would do."""
+        assert part is not None
+        whole = self._bench.snapshot()
+        flash = whole.chain.hardware.flash
+        before = len(flash.operations)
+        whole.boot()
+        operations = len(flash.operations) - before
+        if not operations:
+            return
+        number = self.operations + 1 + int(part * (operations - 1))
+        self._flash.power_cut = PowerCut(number, CutMoment.DURING)
+        self._runs = False
+        with pytest.raises(PowerLostError):
+            self._bench.boot()
+        self._flash.power_cut, self._flash.has_power = None, True
+
+    def _program(self, segments: Sequence[Segment]) -> None:
+        assert program(self._flash, tuple(segments)) is None
+        self._runs = False
+
+    @property
+    def _flash(self) -> Flash:
+        return self._bench.chain.hardware.flash
+
+    def _external(self) -> MemoryLayout | None:
+        soc = self._type.soc
+        return next((one for one in self._flash.layouts if soc.is_external(one.start)), None)
+
+
+def _texts(boots: Sequence[Boot]) -> list[str]:
+    return [line.text for boot in boots for line in boot.lines]
+
+
+Make: TypeAlias = Callable[[], Board]
+
+
+@pytest.fixture(scope="module", params=KITS)
+def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Makes boards of one kind, with the baseline's application running."""
+    base, slots, ncs, mode = KITS[request.param]
+    folder = tmp_path_factory.mktemp("kit")
+    (folder / "kit.toml").write_text(
+        f'name = "kit"\ntitle = "A kit"\nbase = "{base}"\nplatforms = []\n{slots}'
+        f'[boot]\nncs = "{ncs}"\nbootloader_mode = "{mode}"\n'
+    )
+    board = load_board("kit", [folder])
+    firmware = _firmware(board, folder)
+
+    def make_board() -> Board:
+        made = Board(board, firmware)
+        assert made.reset()[-1].reached_app
+        return made
+
+    return make_board
+
+
+def _firmware(board: BoardType, folder: Path) -> Firmware:
+    source = DemoSource(board, folder / "firmware")
+    baseline = read_hex(source.baseline)
+    primary = board.slots.primary
+    application = tuple(
+        segment
+        for segment in baseline
+        if primary.address <= segment.address < primary.address + primary.size
+    )
+    assert len(application) == 1
+    update, damaged = (
+        read_update(path, board).files[0].data
+        for path in (source.app_update, source.variant(Variant.APP_WRONG_KEY))
+    )
+    return Firmware(baseline, application, update, damaged)
+
+
+def test_whatever_was_done_a_board_runs_a_whole_image_or_stands_still(make: Make) -> None:
+    @given(steps=sequences)
+    # The same examples in each run: a defect must not show up on somebody else's change.
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+    def check(steps: Sequence[Step]) -> None:
+        board = make()
+        for step in steps:
+            board.do(step)
+            if board.runs:
+                _assert_external_flash_may_be_erased(board)
+        _assert_a_recover_helps(board)
+        board.rest()
+
+    check()
+
+
+def _assert_external_flash_may_be_erased(board: Board) -> None:
+    """Before an application runs MCUboot has ended its swap: only a trial cannot be taken back."""
+    assert not board.is_in_a_swap()
+    copy = board.snapshot()
+    copy.erase_external()
+    copy.reset()
+    assert copy.runs, "the board ran, and does not without its external flash"
+
+
+def _assert_a_recover_helps(board: Board) -> None:
+    """With or without its external flash, the baseline boots after a recover, as it was."""
+    copy = board.snapshot()
+    copy.recover()
+    copy.reset()
+    assert copy.runs, "a recover did not help"
+    copy.recover()
+    copy.erase_external()
+    boots = copy.reset()
+    assert not any(boot.swapped or boot.wanted_swap for boot in boots)
+    assert copy.holds_baseline()
