@@ -141,8 +141,9 @@ def _not_seen(console: Console, pattern: str, since: LogPosition = _START) -> No
 
 def _wait_for_size(console: Console, size_chars: int) -> None:
     deadline = Deadline.after(_LONG_S)
-    while console.log.size_chars < size_chars:
-        assert console.log.wait_for_more(console.log.size_chars, deadline)
+    # Asked once per turn: text that comes between two questions would be waited for again.
+    while (seen_chars := console.log.size_chars) < size_chars:
+        assert console.log.wait_for_more(seen_chars, deadline)
 
 
 def test_the_first_byte_after_opening_is_there(
