@@ -4,7 +4,6 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
@@ -19,20 +18,16 @@ from pytest_nrf_fota.firmware.dfu_package import (
     UpdateFile,
     is_for_network_core,
 )
-from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.record.events import CheckItem, EvidenceItem, PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
-from pytest_nrf_fota.verdict.app_evidence import AppIdentity
-from pytest_nrf_fota.verdict.cut_swap import stands_still
+from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
-from pytest_nrf_fota.verdict.judgement import Seen, join, judge_app, judge_mcuboot, judge_network
-from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget
-from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
-from pytest_nrf_fota.verdict.network_evidence import target_of as network_target
-from pytest_nrf_fota.verdict.reason import not_ready_reason
+from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
+from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
+from pytest_nrf_fota.verdict.readiness import not_ready_reason
+from pytest_nrf_fota.verdict.wording import verdict_of
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.dut.dut import Dut
@@ -62,8 +57,7 @@ class Upgrade:
         self.file = main_file(self.files)
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
-        self._app_before = self._running_app()
-        self._network_before = self._note_network()
+        self._before = self._note_before()
         self._network_pending_since: LogPosition | None = None
         self._sent_since = dut.console.position()
         self._pending_since: LogPosition | None = None
@@ -215,19 +209,18 @@ class Upgrade:
         """`verdict` for the harness itself: nobody is warned where it is not looked at."""
         # What nobody set pending can be judged all the same: by the boots since the upload.
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
-        not_ready = not_ready_reason(boots)
         # An application that is not ready is not asked: it would be waited for in vain.
-        images = None if not_ready or self._stands_still(boots) else self._images_now()
-        seen = Seen(
-            boots, images, self._pending_since is not None, self._pending_refusal, not_ready
+        is_silent = bool(not_ready_reason(boots)) or self._stands_still(boots)
+        images = None if is_silent else self._images_now()
+        first, *more = reversed([self._read_update(file) for file in self.files])
+        facts = Facts(
+            boots=boots,
+            update=first,
+            marking=Marking(self._pending_since is not None, self._pending_refusal),
+            images=images,
+            must_be_ready=True,
         )
-        match self.package.kind:
-            case PackageKind.APPLICATION:
-                verdict = self._app_package_verdict(seen)
-            case PackageKind.MCUBOOT:
-                verdict = self._mcuboot_verdict(seen)
-            case _:
-                assert_never(self.package.kind)
+        verdict = verdict_of(facts, *more)
         verdict = replace(verdict, preflight=self._preflight_remark(verdict))
         self._dut.recorder.record(_event(verdict))
         return verdict
@@ -320,79 +313,29 @@ class Upgrade:
             case _:
                 assert_never(self.package.kind)
 
-    def _app_package_verdict(self, seen: Seen) -> Verdict:
-        verdicts = [
-            self._network_verdict(seen) if is_for_network_core(file) else self._app_verdict(seen)
-            for file in self.files
-        ]
-        return reduce(join, reversed(verdicts))
-
-    def _network_verdict(self, seen: Seen) -> Verdict:
-        target = self._network_before
-        assert target is not None, "noted before the upgrade"
-        console, since = self._dut.network_console, self._network_pending_since
-        lines = console.lines_since(since) if console is not None and since is not None else ()
-        held = self._dut.read_memory(target.address, len(target.firmware))
-        return judge_network(seen, [line.text for line in lines], target, held)
-
-    def _note_network(self) -> NetworkTarget | None:
+    def _note_before(self) -> Before:
+        noted = note_before(self._dut.read_memory, self._dut.board, self.files, self.boot_before)
         file = next((file for file in self.files if is_for_network_core(file)), None)
-        if file is None:
-            return None
-        target = network_target(file.image, file.image_index, self._dut.read_memory)
-        if target is None:
+        if file is not None and noted.network is None:
             raise PackageError(
                 f"{file.name!r} has no fw_info: the network core's b0n would never start it.",
                 where=str(self.package.path),
                 next_step="Build the network core with b0n (SB_CONFIG_SECURE_BOOT_NETCORE=y).",
             )
-        return target
+        return noted
 
-    def _app_verdict(self, seen: Seen) -> Verdict:
-        return judge_app(
-            seen,
-            app_evidence.identity_of(self.file.image),
-            self._app_before,
-            self._running_app(),
-            swaps=self._dut.board.boot.takes_pending_images,
-        )
-
-    def _running_app(self) -> AppIdentity | None:
-        """What lies where the CPU runs the application: in the primary slot, or in RAM."""
-        slots = self._dut.board.slots
-        if self._dut.board.boot.takes_pending_images:
-            return app_evidence.read_identity(self._dut.read_memory, slots.primary)
-        return app_evidence.read_loaded_identity(
-            self._dut.read_memory, (slots.primary, slots.secondary)
-        )
-
-    def _mcuboot_verdict(self, seen: Seen) -> Verdict:
-        target = self._mcuboot_target()
-        slots = (self._dut.board.slots.s0, self._dut.board.slots.s1)
-        states = [
-            mcuboot_evidence.read_slot(self._dut.read_memory, slot, target)
-            for slot in slots
-            if slot is not None
-        ]
-        return judge_mcuboot(seen, target, states[target.s_slot], states[1 - target.s_slot])
-
-    def _mcuboot_target(self) -> McubootTarget:
-        assert self.file.s_slot is not None
-        assert self.file.fw_info is not None
-        return McubootTarget(
-            s_slot=self.file.s_slot,
-            version=self.file.fw_info.version,
-            firmware=self.file.image.payload,
-            image_hash=self.file.image.hash or b"",
-            version_before=self.boot_before.firmware_version,
-            marker=marker_number(self.file.image.payload),
-            marker_before=self.boot_before.bootloader_version,
-        )
+    def _read_update(self, file: UpdateFile) -> Update:
+        console, since = self._dut.network_console, self._network_pending_since
+        lines = console.lines_since(since) if console is not None and since is not None else ()
+        texts = [line.text for line in lines]
+        update = read_update(self._dut.read_memory, self._dut.board, file, self._before, texts)
+        assert update is not None, "noted before the upgrade"
+        return update
 
     def _stands_still(self, boots: Sequence[Boot]) -> bool:
         """Whether the last boot started nothing, and no serial recovery that would answer."""
         has_recovery = self._dut.board.boot.recovery_ready is not None
-        return bool(boots and stands_still(boots[-1])) and not has_recovery
+        return bool(boots and gave_up_of(boots[-1])) and not has_recovery
 
     def _images_now(self) -> tuple[ImageState, ...] | None:
         # A connection from before a reset that nobody asked for is found dead by its first request.

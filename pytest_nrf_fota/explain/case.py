@@ -9,16 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.client_side import NO_CLIENT, ClientSide, joined, listings_of
 from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot, BootReport, ListedImage, Seen
 from pytest_nrf_fota.errors import InputError
-from pytest_nrf_fota.explain.client_side import (
-    NO_CLIENT,
-    ClientSide,
-    joined,
-    listings_of,
-    steps_of_text,
-)
+from pytest_nrf_fota.explain.client_side import steps_of_text
 from pytest_nrf_fota.explain.known_lines import (
     Known,
     KnownLines,

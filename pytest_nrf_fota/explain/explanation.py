@@ -7,13 +7,13 @@ from enum import Enum
 from pydantic import TypeAdapter
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.boot_line import boot_line
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Origin
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Shown, Weight, fill_in
 from pytest_nrf_fota.explain.rules import all_rules
-from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Ending, Story, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Story, upgrade_story
+from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 
 _FIRST_BOOTS = 4
 _LAST_BOOTS = 6
@@ -236,6 +236,8 @@ def _capture_next(
     wanted: list[str] = []
     if story.ending is Ending.CUT:
         wanted.append(_CAPTURE_SWAP)
+    if not explained and story.ending is Ending.GIVEN_UP:
+        wanted.append(_CAPTURE_LIST)
     if not explained and story.ending is Ending.UNKNOWN:
         wanted += _for_unknown(case)
     if story.ending is Ending.NOT_MARKED and not case.has_client and not case.listed:

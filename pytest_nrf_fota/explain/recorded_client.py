@@ -8,20 +8,18 @@ from pydantic import JsonValue
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
-from pytest_nrf_fota.bootlog.matching import LineMatcher
-from pytest_nrf_fota.bootlog.report import ListedImage, Seen
-from pytest_nrf_fota.bootlog.stamps import split_stamps
-from pytest_nrf_fota.errors import BoardError, NotSeenError, RadioLostError
-from pytest_nrf_fota.explain.client_side import (
-    MOST_STEPS,
+from pytest_nrf_fota.bootlog.client_side import (
     ClientSide,
     ClientStep,
     Listing,
     Operation,
     Problem,
-    problem_of_code,
-    problem_of_image_code,
 )
+from pytest_nrf_fota.bootlog.matching import LineMatcher
+from pytest_nrf_fota.bootlog.report import ListedImage, Seen
+from pytest_nrf_fota.bootlog.stamps import split_stamps
+from pytest_nrf_fota.errors import BoardError, NotSeenError, RadioLostError
+from pytest_nrf_fota.explain.client_side import MOST_STEPS, problem_of_code, problem_of_image_code
 from pytest_nrf_fota.record.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
 
 ClientEvent: TypeAlias = SmpMessage | StepStarted | StepEnded | UartLine

@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
+from pytest_nrf_fota.bootlog.client_side import ClientSide, ClientStep, Operation
 from pytest_nrf_fota.bootlog.report import Seen
-from pytest_nrf_fota.explain.client_side import ClientSide, ClientStep, Operation
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, UpdateFile
 
 # Some clients print a hash shortened; what is not whole may be another number altogether.

@@ -90,3 +90,13 @@ def find_fw_info(
         if info is not None:
             return info
     return None
+
+
+def preferred_s_slot(versions: Sequence[int | None]) -> int | None:
+    """Which S slot NSIB starts: that of the higher version, S0 where they are equal.
+
+    `versions` are those of S0 and S1, None for a slot without a struct or with a burnt one; None
+    where neither has one. Source: sdk-nrf samples/bootloader/src/main.c.
+    """
+    known = [(version, -slot) for slot, version in enumerate(versions) if version is not None]
+    return -max(known)[1] if known else None

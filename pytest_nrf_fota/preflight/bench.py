@@ -17,7 +17,7 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.description import AppDescription, find_description
 from pytest_nrf_fota.firmware.dfu_package import PackageKind
-from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info, preferred_s_slot
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
 from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
@@ -105,13 +105,7 @@ class Bench:
     def running_s_slot(self) -> int | None:
         """The S slot from which MCUboot runs: the one that NSIB prefers; None without any."""
         infos = self.fw_infos()
-        if not infos:
-            return None
-        versions = [info.version if info and info.is_valid else -1 for info in infos]
-        if max(versions) < 0:
-            return None
-        # Ties go to S0 (sdk-nrf samples/bootloader/src/main.c).
-        return 0 if versions[0] >= versions[1] else 1
+        return preferred_s_slot([i.version if i and i.is_valid else None for i in infos])
 
     def fw_infos(self) -> tuple[FwInfo | None, ...]:
         """NSIB's struct in S0 and S1; none of them without NSIB."""
@@ -138,11 +132,6 @@ class Bench:
             self._flash.is_erased(address, core.flash.page_size_bytes)
             for address in (network.b0n_address, network.app_address)
         )
-
-    def network_core_holds(self, firmware: bytes) -> bool:
-        """Whether the network core's flash holds this firmware."""
-        network = self.slots.network
-        return network is not None and self.read(network.app_address, len(firmware)) == firmware
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read memory, as over SWD."""

@@ -11,6 +11,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.report import NsibAttempt
 from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.fw_info import preferred_s_slot
 from pytest_nrf_fota.firmware.image_words import (
     CARRIES_KEY,
     GIVE_ANOTHER_BUILD,
@@ -538,11 +539,10 @@ def _fw_info(rehearsal: Rehearsal, file: UpdateFile) -> Check:
     detail = f"{info.version} over {old} in S{running}"
     if not rehearsal.is_in_place:
         return Check(name, Result.NOT_REACHED, detail)
-    is_tie = held is not None and info.version == held.version
-    if is_tie and file.s_slot == 0:
-        return Check(name, Result.OK, f"{detail}: a tie goes to S0")
-    # NSIB's own rule; the last row says what became of it (sdk-nrf samples/bootloader/src/main.c).
-    if held is not None and info.version <= held.version:
+    versions = (info.version, None if held is None else held.version)
+    # NSIB's own rule; the last row says what became of it.
+    is_kept = preferred_s_slot(versions if file.s_slot == 0 else versions[::-1]) == running
+    if is_kept and held is not None:
         return Check(
             name,
             Result.NO,
@@ -551,7 +551,8 @@ def _fw_info(rehearsal: Rehearsal, file: UpdateFile) -> Check:
             f"{_below_counter(rehearsal, info.version)}",
             RAISE_FW_INFO.format(version=held.version),
         )
-    return Check(name, Result.OK, detail)
+    is_tie = held is not None and info.version == held.version
+    return Check(name, Result.OK, f"{detail}: a tie goes to S0" if is_tie else detail)
 
 
 def _below_counter(rehearsal: Rehearsal, version: int) -> str:

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from typing_extensions import assert_never
-
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.nsib_release import KeyState
@@ -17,10 +15,8 @@ from pytest_nrf_fota.firmware.dfu_package import (
     UpdateFile,
     is_for_network_core,
 )
-from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
-from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.mcuboot_image import HEADER, key_hash
-from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
 from pytest_nrf_fota.firmware.provisioning import ProvisioningData, parse_provisioning
 from pytest_nrf_fota.preflight.bench import Bench, Upload
 from pytest_nrf_fota.sim.app.image_result import ImageResult
@@ -28,11 +24,12 @@ from pytest_nrf_fota.sim.boot.held_header import HeldHeader
 from pytest_nrf_fota.sim.boot.image_check import Acceptance, SlotCheck, check_slot
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.smp.messages import ImageState, describe_return_code
-from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
-from pytest_nrf_fota.verdict.app_evidence import AppIdentity
-from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
-from pytest_nrf_fota.verdict.judgement import Seen, judge_app, judge_mcuboot
-from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget
+from pytest_nrf_fota.verdict.app_evidence import AppIdentity, read_identity
+from pytest_nrf_fota.verdict.evidence import Verdict
+from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
+from pytest_nrf_fota.verdict.judge import runs_on_copy
+from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
+from pytest_nrf_fota.verdict.wording import verdict_of
 
 
 @dataclass(frozen=True)
@@ -114,6 +111,27 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Became:
+    """What a file became on the copy; `update` is None where nothing would ever start it."""
+
+    file: UpdateFile
+    update: Update | None
+    verdict: Verdict | None
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it lies where it is to run from."""
+        return self.update is not None and self.update.is_in_place
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs."""
+        if self.update is None or self.verdict is None:
+            return False
+        return runs_on_copy(self.update, self.verdict.outcome)
+
+
+@dataclass(frozen=True)
 class Rehearsal:
     """What happened on the copy; steps that were not reached are None or empty.
 
@@ -127,11 +145,7 @@ class Rehearsal:
         resets: how often the board was reset.
         boots: the boots since the mark; more than resets where the bootloader resets the board.
         halted: why the last of them runs no application.
-        is_in_place: whether MCUboot brought the update to where it is to run from: the application
-            into the primary slot, the bootloader into its S slot.
-        network_updated: whether the network core holds its new firmware; None where the package
-            has none.
-        verdict: as a test would reach it; None where only the network core is updated.
+        became: what each file became, in the order of `sent`.
         phone_refusal: what a phone that sends both bootloaders of the package is told; empty where
             it succeeds or the package has one file.
     """
@@ -144,9 +158,7 @@ class Rehearsal:
     resets: int = 0
     boots: tuple[Boot, ...] = ()
     halted: str = ""
-    is_in_place: bool = False
-    network_updated: bool | None = None
-    verdict: Verdict | None = None
+    became: tuple[Became, ...] = ()
     phone_refusal: str = ""
 
     @property
@@ -160,17 +172,27 @@ class Rehearsal:
         return next((sent.refusal for sent in self.sent if sent.refusal is not None), None)
 
     @property
+    def verdict(self) -> Verdict | None:
+        """On `file`, as a test would reach it."""
+        return next((one.verdict for one in self.became if one.file is self.file), None)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether MCUboot brought `file` to where it is to run from."""
+        return any(one.is_in_place for one in self.became if one.file is self.file)
+
+    @property
+    def network_updated(self) -> bool | None:
+        """Whether the network core holds its new firmware; None where the package has none."""
+        held = [one.is_in_place for one in self.became if is_for_network_core(one.file)]
+        return all(held) if held else None
+
+    @property
     def will_upgrade(self) -> bool:
         """Whether everything in the package that is for this board runs in the end."""
         if self.choice_problem or self.refusal is not None or not self.boots or self.halted:
             return False
-        if self.network_updated is False:
-            return False
-        if self.verdict is None:
-            return self.network_updated is True
-        # While overwriting MCUboot prints nothing that proves it; the copy's memory does.
-        is_silent = self.verdict.outcome is Outcome.UNPROVEN
-        return self.verdict.outcome is Outcome.UPGRADED or (is_silent and self.is_in_place)
+        return all(one.runs for one in self.became)
 
 
 def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> Rehearsal:
@@ -188,6 +210,7 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
     file = main_file(files)
     phone_refusal = _as_a_phone(bench, package)
     rehearsal = Rehearsal(installed, package, file, problem, phone_refusal=phone_refusal)
+    before = note_before(bench.read, bench.board, files, installed.boot)
     sent = [Sent(one, bench.upload(one.image_index, one.data, _upload_name(one))) for one in files]
     if any(one.upload.result.rc for one in sent):
         return replace(rehearsal, sent=tuple(sent))
@@ -213,9 +236,8 @@ def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> 
         resets=resets,
         boots=tuple(boots),
         halted=bench.halted,
-        network_updated=_network_updated(bench, files),
     )
-    return _with_verdict(bench, rehearsal, file)
+    return replace(rehearsal, became=tuple(_became(bench, rehearsal, one, before) for one in files))
 
 
 def _reset(bench: Bench, times: int) -> tuple[list[Boot], int]:
@@ -246,7 +268,7 @@ def look_at(bench: Bench, running: Boot | None) -> Installed:
     return Installed(
         boot=boot,
         halted=bench.halted,
-        app=app_evidence.read_identity(bench.read, bench.board.slots.primary),
+        app=read_identity(bench.read, bench.board.slots.primary),
         images=bench.images(),
         fw_infos=bench.fw_infos(),
         provisioning=provisioning,
@@ -330,69 +352,11 @@ def _validate(bench: Bench, file: UpdateFile) -> SlotCheck | None:
     return check_slot(update, HeldHeader.unpack(update.read(0, HEADER.size)), acceptance)
 
 
-def _network_updated(bench: Bench, files: tuple[UpdateFile, ...]) -> bool | None:
-    images = [file.image for file in files if is_for_network_core(file)]
-    if not images:
-        return None
-    return all(bench.network_core_holds(image.payload) for image in images)
-
-
-def _with_verdict(bench: Bench, rehearsal: Rehearsal, file: UpdateFile) -> Rehearsal:
-    if is_for_network_core(file):
-        return rehearsal
+def _became(bench: Bench, rehearsal: Rehearsal, file: UpdateFile, before: Before) -> Became:
+    update = read_update(bench.read, bench.board, file, before)
+    if update is None:
+        return Became(file, None, None)
     images = None if bench.halted else bench.images()
-    seen = Seen(rehearsal.boots, images, True, rehearsal.refusal)
-    installed = rehearsal.installed
-    match rehearsal.package.kind:
-        case PackageKind.APPLICATION:
-            running = app_evidence.read_identity(bench.read, bench.board.slots.primary)
-            update = app_evidence.identity_of(file.image)
-            verdict = judge_app(seen, update, installed.app, running, swaps=True)
-            is_in_place = running is not None and running.hash == update.hash
-            return replace(rehearsal, is_in_place=is_in_place, verdict=verdict)
-        case PackageKind.MCUBOOT:
-            return _with_mcuboot_verdict(bench, rehearsal, file, seen)
-        case _:
-            assert_never(rehearsal.package.kind)
-
-
-def _with_mcuboot_verdict(
-    bench: Bench, rehearsal: Rehearsal, file: UpdateFile, seen: Seen
-) -> Rehearsal:
-    assert file.s_slot is not None
-    installed = rehearsal.installed
-    target = McubootTarget(
-        s_slot=file.s_slot,
-        version=file.fw_info.version if file.fw_info else 0,
-        firmware=file.image.payload,
-        image_hash=file.image.hash or b"",
-        version_before=installed.boot.firmware_version,
-        marker=marker_number(file.image.payload),
-        marker_before=installed.boot.bootloader_version,
-    )
-    slots = bench.board.slots
-    assert slots.s0 is not None
-    assert slots.s1 is not None
-    slots_of = (slots.s0, slots.s1)
-    states = [mcuboot_evidence.read_slot(bench.read, slot, target) for slot in slots_of]
-    in_slot, in_other = states[target.s_slot], states[1 - target.s_slot]
-    return replace(
-        rehearsal,
-        is_in_place=_holds_update(bench, file, slots_of[target.s_slot].address),
-        verdict=judge_mcuboot(seen, target, in_slot, in_other),
-    )
-
-
-def _holds_update(bench: Bench, file: UpdateFile, slot_address: int) -> bool:
-    """Whether the S slot holds the file's firmware, burnt by NSIB or not."""
-    info, update = find_fw_info(bench.read, slot_address), file.fw_info
-    if info is None or update is None:
-        return False
-    found = replace(info, address=0, valid_word=0)
-    if found != replace(update, address=0, valid_word=0):
-        return False
-    # Behind the struct: the code, then the hash and the signature over all of it.
-    start = info.address + FW_INFO_STRUCT.size
-    offset = start - info.firmware_address
-    behind = file.image.payload[offset:]
-    return bench.read(start, len(behind)) == behind
+    marking = Marking(refusal=rehearsal.refusal)
+    facts = Facts(boots=rehearsal.boots, update=update, marking=marking, images=images)
+    return Became(file, update, verdict_of(facts))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
@@ -16,9 +17,12 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     NotAnImageError,
     parse_tlvs,
 )
-from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.cut_swap import is_swap_given_up
+from pytest_nrf_fota.verdict.boots import sign_of_boots
+from pytest_nrf_fota.verdict.ending import Upgraded
 from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.smp.messages import ImageState
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,19 @@ def uart_evidence(
         )
     if last.image_version is not None and not _same_version(last.image_version, update, before):
         return Evidence(Source.UART, _by_version(last.image_version, update, before), detail)
-    return Evidence(Source.UART, _by_swaps(boots) if swaps else Says.UNKNOWN, detail)
+    if not swaps:
+        return Evidence(Source.UART, Says.UNKNOWN, detail)
+    match sign_of_boots(boots, of_app=True).ending.upgraded:
+        case Upgraded.YES:
+            return Evidence(Source.UART, Says.NEW, detail)
+        case Upgraded.NO:
+            return Evidence(Source.UART, Says.OLD, detail)
+        case Upgraded.UNKNOWN:
+            return Evidence(Source.UART, Says.UNKNOWN, detail)
 
 
 def smp_evidence(
-    images: Sequence[ImageState] | None, update: AppIdentity, before: AppIdentity | None
+    images: "Sequence[ImageState] | None", update: AppIdentity, before: AppIdentity | None
 ) -> Evidence:
     """What the image list says about the active slot; None stands for no answer."""
     if images is None:
@@ -156,20 +168,3 @@ def _same_version(logged: str, update: AppIdentity, before: AppIdentity | None) 
         before is not None
         and before.version.as_mcuboot_logs == logged == update.version.as_mcuboot_logs
     )
-
-
-def _by_swaps(boots: Sequence[Boot]) -> Says:
-    swapped = [boot for boot in boots if boot.replaced_app]
-    if not swapped:
-        # Some swap algorithms print no line of their own.
-        silent = any(boot.wanted_swap and not boot.refusals for boot in boots)
-        return Says.UNKNOWN if silent else Says.OLD
-    if is_swap_given_up(boots):
-        # Whether it was as good as done, or nothing of it is left, no line tells.
-        return Says.UNKNOWN
-    # A resumed swap goes on with what the one before it began.
-    known = [boot for boot in swapped if boot.swap_type is not None or 0 in boot.overwritten]
-    if not known:
-        return Says.UNKNOWN
-    # What was overwritten is gone, so that nothing can be reverted to it.
-    return Says.OLD if known[-1].swap_type == "revert" else Says.NEW

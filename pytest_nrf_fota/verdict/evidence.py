@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.verdict.ending import Ending
+
 
 class Says(Enum):
     """A source's word on which firmware is there."""
@@ -52,26 +54,22 @@ class Verdict:
         evidence: one item per source at least.
         reason: why it is not upgraded, in a sentence; empty where it is.
         preflight: what was predicted before the upload, where that is worth a word.
+        ending: what became of it, beside what is proven.
     """
 
     subject: str
     evidence: tuple[Evidence, ...]
     reason: str = ""
     preflight: str = ""
+    ending: Ending = Ending.UNKNOWN
 
     @property
     def outcome(self) -> Outcome:
         """UPGRADED needs the UART's word and no contradiction.
 
-        A source that knows nothing neither proves nor contradicts. Where several images are
-        replaced, the one for which least is proven decides.
+        A source that knows nothing neither proves nor contradicts.
         """
-        subjects = {item.about for item in self.evidence} or {""}
-        outcomes = {
-            _outcome([item for item in self.evidence if item.about == subject])
-            for subject in subjects
-        }
-        return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
+        return outcome_of(self.evidence)
 
     def __bool__(self) -> bool:
         """Whether it is proven: `assert dut.upgrade(package)` means what it says."""
@@ -101,6 +99,13 @@ _WORST_FIRST = (
     Outcome.UNPROVEN,
     Outcome.UPGRADED,
 )
+
+
+def outcome_of(evidence: Sequence[Evidence]) -> Outcome:
+    """What evidence proves; of several images, the one for which least is proven decides."""
+    subjects = {item.about for item in evidence} or {""}
+    outcomes = {_outcome([i for i in evidence if i.about == subject]) for subject in subjects}
+    return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
 
 
 def _outcome(evidence: Sequence[Evidence]) -> Outcome:

@@ -1,11 +1,12 @@
 """Swaps that were interrupted, and what was done to the flash before they could go on."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from pytest_nrf_fota.bootlog.report import Boot, Seen, SwapResult
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.rule import Confidence, Find, Finding, Rule, Weight, found
+from pytest_nrf_fota.verdict.boots import sign_of_boots
+from pytest_nrf_fota.verdict.ending import Ending
 
 _COPY_DONE_UNSET = 3
 _NO_SWAP = (0, 1)
@@ -51,17 +52,8 @@ def _spoilt(case: Case) -> Finding | None:
 
 def _given_up(case: Case) -> Finding | None:
     """The boot after the cut decides for no swap and starts what it finds."""
-    boots = case.boots.boots
-    for before, after in pairwise(boots):
-        mcuboot = after.mcuboot
-        if mcuboot is None or not after.reached_app or after.swapped:
-            continue
-        cut = list(_cut_swaps(before))
-        # Where the primary slot's trailer names a swap, some releases print no `Swap type: none`.
-        if cut and all(decision.swap_type == "none" for decision in mcuboot.decisions):
-            starts = [d.seen for d in mcuboot.decisions[:1]] or [after.stages[-1].first]
-            return found([*cut, *starts], Confidence.LIKELY)
-    return None
+    sign = sign_of_boots(case.boots.boots)
+    return found(sign.seen, Confidence.LIKELY) if sign.ending is Ending.GIVEN_UP else None
 
 
 def _boots_without_app(boots: Sequence[Boot]) -> list[Boot]:

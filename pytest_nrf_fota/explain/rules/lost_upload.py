@@ -1,8 +1,8 @@
 """Uploads that ended with their connection."""
 
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found
 
 _ENDED = (Problem.DISCONNECTED, Problem.TIMEOUT, Problem.BROKEN_OFF)

@@ -19,7 +19,8 @@ from pytest_nrf_fota.explain.rule import (
     shown_of,
 )
 from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
-from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import upgrade_story
+from pytest_nrf_fota.verdict.ending import Ending
 
 
 def _is_primary(line: Known) -> bool:

@@ -1,6 +1,6 @@
 """What NSIB refuses, and what its choice between S0 and S1 leads to."""
 
-from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen, Swap, SwapResult
+from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known, Origin
 from pytest_nrf_fota.explain.rule import (
@@ -13,10 +13,10 @@ from pytest_nrf_fota.explain.rule import (
     says,
     shown_of,
 )
-from pytest_nrf_fota.explain.upgrade_story import is_copy_for_nsib
 from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
-from pytest_nrf_fota.firmware.fw_info import FwInfo
+from pytest_nrf_fota.firmware.fw_info import FwInfo, preferred_s_slot
 from pytest_nrf_fota.firmware.validation_info import find_validation_info
+from pytest_nrf_fota.verdict.boots import copies_for_nsib
 
 _REPROVISION = (
     "recover both cores, `west flash --recover` (clears OTP), and program merged.hex anew"
@@ -157,20 +157,8 @@ def _counter_failed(case: Case) -> Finding | None:
     return found(lines, code=lines[0].text("code") if lines else "")
 
 
-def copies_for_nsib(case: Case) -> list[tuple[Boot, Swap]]:
-    """Boots in which MCUboot put an image into an S slot."""
-    return [
-        (boot, swap)
-        for boot in case.boots.boots
-        if boot.nsib is not None and boot.mcuboot is not None
-        for swap in boot.mcuboot.swaps
-        if swap.result in (SwapResult.SWAPPED, SwapResult.OVERWRITTEN)
-        and is_copy_for_nsib(boot, swap)
-    ]
-
-
 def _version_not_raised(case: Case) -> Finding | None:
-    for boot, swap in copies_for_nsib(case):
+    for boot, swap in copies_for_nsib(case.boots.boots):
         before = boot.nsib.booted if boot.nsib else None
         after = [b for b in case.boots.boots if b.number > boot.number and b.nsib is not None]
         if before is None or not after or after[0].nsib is None:
@@ -204,7 +192,7 @@ def _package_not_newer(case: Case) -> Finding | None:
     infos: list[tuple[UpdateFile, FwInfo]] = [
         (f, f.fw_info) for f in case.sent_package.files if f.fw_info is not None
     ]
-    old = [(f, info) for f, info in infos if info.version <= running.firmware_version]
+    old = [(f, info) for f, info in infos if not _is_preferred(f, info, running)]
     # The upgrade may have happened already: then the package's version is the one that runs.
     was = {a.firmware_version for a in booted}
     if not old or len(old) != len(infos) or len(was) > 1:
@@ -219,8 +207,16 @@ def _package_not_newer(case: Case) -> Finding | None:
     )
 
 
+def _is_preferred(file: UpdateFile, info: FwInfo, running: NsibAttempt) -> bool:
+    """Whether NSIB would start a file's MCUboot and not the one that runs."""
+    if file.s_slot is None or file.s_slot == running.slot:
+        return info.version > (running.firmware_version or 0)
+    versions = (info.version, running.firmware_version)
+    return preferred_s_slot(versions if file.s_slot == 0 else versions[::-1]) == file.s_slot
+
+
 def _second_reset(case: Case) -> Finding | None:
-    copies = copies_for_nsib(case)
+    copies = copies_for_nsib(case.boots.boots)
     last = case.boots.last_boot
     if not copies or last is None or copies[-1][0].number != last.number:
         return None

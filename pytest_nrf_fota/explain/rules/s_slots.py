@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Boot, ImageRound, Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found, says
 from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
-from pytest_nrf_fota.explain.rules.nsib import copies_for_nsib
 from pytest_nrf_fota.explain.upgrade_story import (
-    Ending,
     last_query_before,
     signs_of_an_attempt,
     upgrade_story,
 )
 from pytest_nrf_fota.firmware.dfu_package import PackageKind
+from pytest_nrf_fota.verdict.boots import copies_for_nsib
+from pytest_nrf_fota.verdict.ending import Ending
 
 # An S slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
 # Applications with an SMP server over Bluetooth are larger.
@@ -250,7 +250,7 @@ def _stale_external_flash(case: Case) -> Finding | None:
 def _bricked_after_clean_up(case: Case) -> Finding | None:
     """The secondary slot was cleaned up behind an S update, and no boot reaches MCUboot since."""
     cleaned = case.known("cleaned_up")
-    copies = copies_for_nsib(case)
+    copies = copies_for_nsib(case.boots.boots)
     if not cleaned or not copies:
         return None
     after = case.boots_after(cleaned[-1])
@@ -260,6 +260,12 @@ def _bricked_after_clean_up(case: Case) -> Finding | None:
     return found(
         [copies[-1][1].seen, cleaned[-1], dead[-1].first, dead[-1].last], Confidence.LIKELY
     )
+
+
+def _cleaned_up(case: Case) -> Finding | None:
+    if copies_for_nsib(case.boots.boots):
+        return None
+    return says("cleaned_up", "clean_up_failed")(case)
 
 
 def _wrong_s_file(case: Case) -> Finding | None:
@@ -325,7 +331,7 @@ RULES = (
         "MCUboot erased the image in the secondary slot: it fits neither slot of this board.",
         "Send the file for the S slot that does not run, or the application built for this "
         "partition layout.",
-        lambda case: None if copies_for_nsib(case) else says("cleaned_up", "clean_up_failed")(case),
+        _cleaned_up,
     ),
     Rule(
         "bricked_by_clean_up",

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found
 from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
 from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
-from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import upgrade_story
+from pytest_nrf_fota.verdict.ending import Ending
 
 _MARKS = (Operation.TEST, Operation.CONFIRM)
 

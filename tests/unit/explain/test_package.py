@@ -7,7 +7,6 @@ import pytest
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
-from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import Explanation, explain
 from pytest_nrf_fota.explain.known_lines import Origin
@@ -22,6 +21,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.variant import Variant
+from pytest_nrf_fota.verdict.ending import Upgraded
 from tests.unit.imgtool_specimens import imgtool_sign
 
 _BOOT = """\
@@ -68,6 +68,8 @@ def test_version_that_nsib_has_already(mcuboot_package: DfuPackage) -> None:
     assert Origin.PACKAGE in {shown.origin for shown in explanation.causes[0].shown}
     newer = explain(case_of_text(_BOOT.format(key=_DEMO_KEY, version=14), package=mcuboot_package))
     assert _rules(newer) == []
+    in_s1 = log.replace("slot 0", "slot 1")
+    assert _rules(explain(case_of_text(in_s1, package=mcuboot_package))) == [], "S0 wins a tie"
     both = _BOOT.format(key=_DEMO_KEY, version=14) + _BOOT.format(key=_DEMO_KEY, version=15)
     upgraded = explain(case_of_text(both, package=mcuboot_package))
     assert (_rules(upgraded), upgraded.happened) == ([], Upgraded.YES)

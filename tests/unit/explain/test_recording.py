@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from pytest_nrf_fota.bootlog.client_side import Operation, Problem
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.explain.case import Case, case_of_recording, is_recording
-from pytest_nrf_fota.explain.client_side import Operation, Problem
 from pytest_nrf_fota.explain.explanation import explain
 from pytest_nrf_fota.explain.known_lines import Origin
 from pytest_nrf_fota.explain.rule import Confidence

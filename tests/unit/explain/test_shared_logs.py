@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import blocks_of, case_of
 from pytest_nrf_fota.explain.explanation import Explanation, Status, explain
 from pytest_nrf_fota.explain.rule import Confidence
 from pytest_nrf_fota.explain.text import explanation_text
+from pytest_nrf_fota.verdict.ending import Upgraded
 from tests.unit.explain.width import fits
 
 _LOGS = Path(__file__).parents[4] / "shared" / "logs"

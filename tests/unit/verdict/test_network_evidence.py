@@ -59,6 +59,8 @@ def test_uart_without_a_boot_knows_nothing() -> None:
 def test_an_update_that_still_waits_is_not_taken() -> None:
     waiting = ImageState(1, 1, "2.0.0", TARGET.image_hash, True, True, False, False, True)
     assert smp_evidence((waiting,), TARGET).says is Says.OLD
+    taken = ImageState(1, 0, "2.0.0", TARGET.image_hash, True, False, True, True, False)
+    assert smp_evidence((taken,), TARGET).says is Says.UNKNOWN
     assert smp_evidence((), TARGET).says is Says.UNKNOWN
     assert smp_evidence(None, TARGET).says is Says.UNKNOWN
 
