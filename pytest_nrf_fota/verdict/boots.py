@@ -12,7 +12,8 @@ _NOTHING_THERE = ("mcuboot_nothing", "bad_image_magic")
 _IN_BETWEEN = "the external flash was erased, or a slot was programmed, in between"
 # MCUboot of NCS 2.3 and 2.4 may lose the primary slot's header: `boards.ncs`.
 _OR_BY_ITSELF = "; up to NCS 2.4 a power cut may do that alone"
-_COPY_DONE_SET = 1
+_COPY_DONE_SET, _COPY_DONE_UNSET = 1, 3
+_SWAP_TYPES = {2: "test", 3: "perm", 4: "revert"}
 _WENT_BACK = "MCUboot went back to the old image: the new one had not been confirmed"
 
 
@@ -61,7 +62,7 @@ def sign_of_boots(boots: Sequence[Boot], *, of_app: bool = False) -> Sign:
     if gave_up:
         return Sign(Ending.NO_BOOT, sign.why, tuple(gave_up))
     refused = tuple(seen for boot in boots for seen in refusals_of(boot))
-    if refused and not of_app:
+    if refused and not of_app and sign.ending is not Ending.GIVEN_UP:
         return Sign(Ending.REFUSED, sign.why, refused)
     return replace(sign, ending=Ending.NOT_ATTEMPTED) if sign.ending is Ending.NO_BOOT else sign
 
@@ -78,6 +79,7 @@ class _Signs:
         sign = (
             self._before_mcuboot(boot)
             or self._spoilt(boot)
+            or self._refused_the_rest(boot)
             or _stopped_after_swap(boot)
             or self._by_network_core_refusal(boot)
             or self._by_swaps(boot)
@@ -106,13 +108,14 @@ class _Signs:
     def _by_swaps(self, boot: Boot) -> Sign | None:
         sign = None
         for swap in boot.swaps_of_app if self._of_app else _swaps(boot):
-            sign = self._by_swap(swap) or sign
+            sign = self._by_swap(swap, boot) or sign
         return sign
 
-    def _by_swap(self, swap: Swap) -> Sign | None:
+    def _by_swap(self, swap: Swap, boot: Boot) -> Sign | None:
         cut, self._cut = self._cut, None
         # A resumed swap goes on with what the one before it began.
-        self._decided = decided = swap.decided or self._decided
+        begun = swap.decided or _type_under_way(boot) or self._decided
+        self._decided = decided = begun
         # Some swap algorithms print no line of their own, which is no proof.
         is_guess = self._of_app and swap.algorithm is None and swap.result is not SwapResult.REFUSED
         match SwapResult.UNKNOWN if is_guess else swap.result:
@@ -188,6 +191,16 @@ class _Signs:
         why = f"MCUboot was interrupted in a swap{went_on}: {said}; {_IN_BETWEEN}{_OR_BY_ITSELF}"
         return Sign(Ending.SPOILT, why, (self._cut.seen, gave_up))
 
+    def _refused_the_rest(self, boot: Boot) -> Sign | None:
+        """The first boot behind a cut swap refuses what it left in the secondary slot."""
+        refused = refusals_of(boot)
+        is_first = self.sign.ending is not Ending.GIVEN_UP
+        if self._cut is None or not refused or not is_first or not boot.reached_app:
+            return None
+        said = repr(refused[0].text.strip())
+        why = f"MCUboot was interrupted in a swap and refused what it left: {said}; {_IN_BETWEEN}"
+        return Sign(Ending.GIVEN_UP, why, (self._cut.seen, *refused))
+
     def _ran_through(self, boot: Boot) -> Sign | None:
         """Behind a cut swap that proves nothing: it may have been as good as done."""
         sign = _ran_through(boot, of_app=self._of_app)
@@ -230,6 +243,21 @@ _BROUGHT = "MCUboot brought the new image into its slot"
 
 def _swaps(boot: Boot) -> tuple[Swap, ...]:
     return boot.mcuboot.swaps if boot.mcuboot is not None else ()
+
+
+def _type_under_way(boot: Boot) -> str | None:
+    """Swap type of a swap that a boot finds begun, by its trailers; None where they do not tell.
+
+    Numbers: sdk-mcuboot, boot/bootutil/include/bootutil/bootutil_public.h.
+    """
+    types = {
+        _SWAP_TYPES.get(trailer.swap_type or 0)
+        for trailer in (boot.mcuboot.trailers if boot.mcuboot is not None else ())
+        if trailer.area in ("primary", "scratch")
+        and trailer.magic == "good"
+        and trailer.copy_done == _COPY_DONE_UNSET
+    }
+    return types.pop() if len(types) == 1 else None
 
 
 def _refused_by_nsib(boot: Boot) -> tuple[Seen, ...]:

@@ -16,7 +16,8 @@ def unless_cut_in_a_swap(find: Find) -> Find:
     """A rule that holds no more, or whose remedy does harm, where half a swap lies in the slots."""
 
     def find_elsewhere(case: Case) -> Finding | None:
-        return None if _under_way(case) or _spoilt(case) else find(case)
+        is_cut = _under_way(case) or _spoilt(case) or _given_up(case)
+        return None if is_cut else find(case)
 
     return find_elsewhere
 
