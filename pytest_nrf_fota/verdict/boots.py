@@ -206,7 +206,7 @@ class _Signs:
         sign = _ran_through(boot, of_app=self._of_app)
         if sign is None or self._cut is None:
             return sign
-        if self.sign.ending is Ending.GIVEN_UP:
+        if self.sign.ending is Ending.GIVEN_UP or boot.mcuboot is None:
             return None
         why = f"MCUboot was interrupted in a swap and knew nothing of it afterwards; {_IN_BETWEEN}"
         return Sign(Ending.GIVEN_UP, why, (self._cut.seen, *sign.seen))

@@ -109,7 +109,8 @@ RULES = (
     ),
     Rule(
         "swap_under_way",
-        "The log ends in the middle of a swap: each image lies in parts in both slots.",
+        "The log ends while MCUboot brings an image into the primary slot: what lies there may be "
+        "no whole image.",
         "Reset the board and let the swap end. Do not erase the external flash and do not program "
         "a slot before; if it does not end, `west flash --recover` with build/merged.hex.",
         _under_way,
