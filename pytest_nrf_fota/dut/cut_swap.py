@@ -29,7 +29,10 @@ def swap_is_under_way(read: Read, board: BoardType) -> bool:
     if board.boot.bootloader_mode not in ("swap_move", "swap_offset", "swap_scratch"):
         return False
     areas = (board.slots.primary, board.slots.scratch)
-    return any(_is_begun(read, area.address + area.size) for area in areas if area is not None)
+    begun = any(_is_begun(read, area.address + area.size) for area in areas if area is not None)
+    # A status outlives the swap where the external flash was erased in it: nothing is left to lose.
+    secondary = board.slots.secondary
+    return begun and not _is_erased(read(secondary.address, secondary.size))
 
 
 def _is_pending(read: Read, board: BoardType) -> bool:
@@ -42,6 +45,10 @@ def _holds_whole_image(read: Read, slot: Slot) -> bool:
         return McubootImage.parse(read(slot.address, slot.size)).hash_is_right
     except NotAnImageError:
         return False
+
+
+def _is_erased(data: bytes) -> bool:
+    return data.count(0xFF) == len(data)
 
 
 def _is_begun(read: Read, end_address: int) -> bool:
