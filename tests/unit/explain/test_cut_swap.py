@@ -1,12 +1,17 @@
 """No cause advises to erase the external flash while half a swap lies in it."""
 
+import sys
 from pathlib import Path
 
 import pytest
-import tomli as tomllib
 
 from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import explain
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 _PAIRS = Path(__file__).parent / "pairs"
 _ERASES = ("flash erase", "qspieraseall")
