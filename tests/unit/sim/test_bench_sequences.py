@@ -305,6 +305,8 @@ class Board:
         whole.boot()
         operations = len(flash.operations) - before
         if not operations:
+            # There is nothing to cut: the board boots.
+            self.reset()
             return
         number = self.operations + 1 + int(part * (operations - 1))
         self._flash.power_cut = PowerCut(number, CutMoment.DURING)
