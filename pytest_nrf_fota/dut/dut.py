@@ -186,10 +186,13 @@ class Dut:
                     difference = difference_from_file(read, segments, self.board)
                 else:
                     difference = difference_from_flashing(read, segments, self.board)
+                # With `skips_flash` the trailer is not compared, which would go on with the swap.
+                cut = difference is None and swap_is_under_way(read, self.board)
             except ProbeError as error:
                 reason = f"the board cannot be read: {error.what}"
             else:
                 reason = str(difference) if difference else ""
+                reason = "MCUboot was interrupted in a swap" if cut else reason
             self._note(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
         self._built_name = advertised_name(hex_file)
         if reason:

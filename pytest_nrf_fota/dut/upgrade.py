@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_stat
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
 from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
@@ -205,7 +206,8 @@ class Upgrade:
         # What nobody set pending can be judged all the same: by the boots since the upload.
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
         # An application that is not ready is not asked: it would be waited for in vain.
-        images = None if not_ready_reason(boots) else self._images_now()
+        is_silent = bool(not_ready_reason(boots)) or self._stands_still(boots)
+        images = None if is_silent else self._images_now()
         first, *more = reversed([self._read_update(file) for file in self.files])
         facts = Facts(
             boots=boots,
@@ -325,6 +327,11 @@ class Upgrade:
         update = read_update(self._dut.read_memory, self._dut.board, file, self._before, texts)
         assert update is not None, "noted before the upgrade"
         return update
+
+    def _stands_still(self, boots: Sequence[Boot]) -> bool:
+        """Whether the last boot started nothing, and no serial recovery that would answer."""
+        has_recovery = self._dut.board.boot.recovery_ready is not None
+        return bool(boots and gave_up_of(boots[-1])) and not has_recovery
 
     def _images_now(self) -> tuple[ImageState, ...] | None:
         # A connection from before a reset that nobody asked for is found dead by its first request.

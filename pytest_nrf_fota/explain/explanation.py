@@ -229,6 +229,8 @@ def _capture_next(
     wanted: list[str] = []
     if story.ending is Ending.CUT:
         wanted.append(_CAPTURE_SWAP)
+    if not explained and story.ending is Ending.GIVEN_UP:
+        wanted.append(_CAPTURE_LIST)
     if not explained and story.ending is Ending.UNKNOWN:
         wanted += _for_unknown(case)
     if story.ending is Ending.NOT_MARKED and not case.has_client and not case.listed:

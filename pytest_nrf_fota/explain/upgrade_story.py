@@ -26,6 +26,8 @@ SENTENCES = {
     Ending.NOT_READY: "No upgrade: the application was started and cannot be used",
     Ending.NOT_ATTEMPTED: "No upgrade was attempted",
     Ending.CUT: "Unknown: the log ends while images are being swapped",
+    Ending.GIVEN_UP: "Unknown: a swap was cut, and MCUboot did not go on with it",
+    Ending.SPOILT: "No upgrade: a swap was cut, and nothing is left that can be started",
     Ending.UNKNOWN: "Cannot tell whether an upgrade happened",
 }
 

@@ -96,6 +96,15 @@ class Bench:
             self._images = self._make_image_group(swap_using_offset=end.swap_using_offset)
         return self._boots.boots(since_line=start + 1)
 
+    @property
+    def line_count(self) -> int:
+        """Lines that its UART has printed."""
+        return self._boots.line_count
+
+    def boots_since(self, line_count: int) -> tuple[Boot, ...]:
+        """The boots since its UART had printed so many lines, those whose power was cut, too."""
+        return self._boots.boots(since_line=line_count + 1)
+
     def take_as_running(self) -> None:
         """Let the application in the primary slot run, without a boot."""
         area = self.chain.hardware.primary_area()

@@ -149,17 +149,21 @@ class Kit:
             await self._hold()
             await self._start_cores()
 
-    async def set_power(self, *, on: bool) -> None:
-        """Switch the power; switched on, the kit boots. Flash keeps its content."""
+    async def set_power(self, *, on: bool, starts: bool = True) -> None:
+        """Switch the power. Flash keeps its content.
+
+        Switched on, the kit boots; without `starts` its cores are held until the next reset.
+        """
         async with self._one_at_a_time:
             if on and self.flash.has_power:
                 return
             await self._hold()
             self.flash.power_cut = None
             self.flash.has_power = on
-            self.state = NO_POWER
             self._pcd_command = PcdCommand()
-            if on:
+            if not on:
+                self.state = NO_POWER
+            elif starts:
                 await self._start_cores()
 
     def operations_since(self, number: int) -> tuple[FlashOperation, ...]:

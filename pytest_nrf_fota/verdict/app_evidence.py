@@ -135,6 +135,13 @@ def swd_evidence(
     """What lies where the application runs; None stands for no image."""
     if found is None:
         return Evidence(Source.SWD, Says.UNKNOWN, f"the {place} holds no image")
+    for known in (update, before):
+        # Half a swap: one image's header, and the other one's TLVs.
+        if known is not None and found.hash == known.hash and found.version != known.version:
+            detail = (
+                f"{place} holds parts of two images: header of {found.version}, hash of {known}"
+            )
+            return Evidence(Source.SWD, Says.UNKNOWN, detail)
     says = _by_hash(found.hash, update, before)
     return Evidence(Source.SWD, says, f"{place} holds {found}")
 

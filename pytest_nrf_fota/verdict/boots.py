@@ -9,6 +9,11 @@ from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 
 # They say that there is nothing to start, which refuses no update.
 _NOTHING_THERE = ("mcuboot_nothing", "bad_image_magic")
+_IN_BETWEEN = "the external flash was erased, or a slot was programmed, in between"
+# MCUboot of NCS 2.3 and 2.4 may lose the primary slot's header: `boards.ncs`.
+_OR_BY_ITSELF = "; up to NCS 2.4 a power cut may do that alone"
+_COPY_DONE_SET, _COPY_DONE_UNSET = 1, 3
+_SWAP_TYPES = {2: "test", 3: "perm", 4: "revert"}
 _WENT_BACK = "MCUboot went back to the old image: the new one had not been confirmed"
 
 
@@ -51,13 +56,13 @@ def sign_of_boots(boots: Sequence[Boot], *, of_app: bool = False) -> Sign:
         cut = [swap for boot in last for swap in _swaps(boot) if swap.result is SwapResult.CUT]
         seen = sign.seen or tuple(swap.seen for swap in cut[-1:])
         return Sign(Ending.CUT, sign.why, seen) if cut else sign
-    if sign.ending is Ending.REVERTED:
+    if sign.ending in (Ending.REVERTED, Ending.SPOILT):
         return sign
-    gave_up = [seen for boot in last for seen in _gave_up(boot)]
+    gave_up = [seen for boot in last for seen in gave_up_of(boot)]
     if gave_up:
         return Sign(Ending.NO_BOOT, sign.why, tuple(gave_up))
     refused = tuple(seen for boot in boots for seen in refusals_of(boot))
-    if refused and not of_app:
+    if refused and not of_app and sign.ending is not Ending.GIVEN_UP:
         return Sign(Ending.REFUSED, sign.why, refused)
     return replace(sign, ending=Ending.NOT_ATTEMPTED) if sign.ending is Ending.NO_BOOT else sign
 
@@ -73,18 +78,21 @@ class _Signs:
     def take(self, boot: Boot) -> None:
         sign = (
             self._before_mcuboot(boot)
+            or self._spoilt(boot)
+            or self._refused_the_rest(boot)
             or _stopped_after_swap(boot)
             or self._by_network_core_refusal(boot)
             or self._by_swaps(boot)
             or self._by_resume(boot)
+            or self._ended_before_cut(boot)
             or self._by_network_core(boot)
             or _refused_by_mcuboot(boot)
             or self._by_versions(boot)
         )
         if sign is not None:
             self.sign = sign
-        elif self.sign.ending.upgraded is Upgraded.UNKNOWN:
-            self.sign = _ran_through(boot, of_app=self._of_app) or self.sign
+        elif self.sign.ending.upgraded is Upgraded.UNKNOWN or self.sign.ending is Ending.SPOILT:
+            self.sign = self._ran_through(boot) or self.sign
         self._before = boot
 
     def _before_mcuboot(self, boot: Boot) -> Sign | None:
@@ -100,13 +108,14 @@ class _Signs:
     def _by_swaps(self, boot: Boot) -> Sign | None:
         sign = None
         for swap in boot.swaps_of_app if self._of_app else _swaps(boot):
-            sign = self._by_swap(swap) or sign
+            sign = self._by_swap(swap, boot) or sign
         return sign
 
-    def _by_swap(self, swap: Swap) -> Sign | None:
+    def _by_swap(self, swap: Swap, boot: Boot) -> Sign | None:
         cut, self._cut = self._cut, None
         # A resumed swap goes on with what the one before it began.
-        self._decided = decided = swap.decided or self._decided
+        begun = swap.decided or _type_under_way(boot) or self._decided
+        self._decided = decided = begun
         # Some swap algorithms print no line of their own, which is no proof.
         is_guess = self._of_app and swap.algorithm is None and swap.result is not SwapResult.REFUSED
         match SwapResult.UNKNOWN if is_guess else swap.result:
@@ -136,7 +145,10 @@ class _Signs:
     def _by_resume(self, boot: Boot) -> Sign | None:
         """Releases before 2022 resume a swap in silence: trailers, no decision, the jump."""
         cut, mcuboot = self._cut, boot.mcuboot
-        if cut is None or mcuboot is None or mcuboot.decisions or mcuboot.chainload_address is None:
+        # A release with a line for the swap has it for the resumed one, too.
+        if cut is None or cut.algorithm is not None or mcuboot is None:
+            return None
+        if mcuboot.decisions or mcuboot.chainload_address is None:
             return None
         resumed = [opened for opened in mcuboot.rounds if opened.is_resume]
         if not resumed:
@@ -146,6 +158,58 @@ class _Signs:
         if cut.decided == "revert":
             return Sign(Ending.REVERTED, _WENT_BACK, seen)
         return Sign(Ending.UPGRADED, "MCUboot ended the swap that a reset had cut", seen)
+
+    def _ended_before_cut(self, boot: Boot) -> Sign | None:
+        """Only what MCUboot does behind the exchange itself was cut: the trailer is complete.
+
+        A swap begins with a trailer without `copy_done` (sdk-mcuboot, swap_misc.c:
+        swap_status_init, swap_set_copy_done). Where the next boot takes it back, it says so.
+        """
+        trailers = boot.mcuboot.trailers if boot.mcuboot is not None else ()
+        ended = [
+            trailer.seen
+            for trailer in trailers
+            if trailer.area == "primary"
+            and trailer.magic == "good"
+            and trailer.copy_done == _COPY_DONE_SET
+        ]
+        if self._cut is None or not ended or not boot.reached_app:
+            return None
+        seen = (self._cut.seen, ended[0])
+        self._cut = None
+        if self._decided == "revert":
+            return Sign(Ending.REVERTED, _WENT_BACK, seen)
+        return Sign(Ending.UPGRADED, "MCUboot had exchanged the images when it was cut", seen)
+
+    def _spoilt(self, boot: Boot) -> Sign | None:
+        """A boot behind a cut swap that finds nothing to start, whether it went on or not."""
+        gave_up = boot.mcuboot.gave_up if boot.mcuboot is not None else None
+        if self._cut is None or gave_up is None:
+            return None
+        went_on = ", went on, and found no whole image" if boot.swaps else " and cannot go on"
+        said = repr(gave_up.text.strip())
+        why = f"MCUboot was interrupted in a swap{went_on}: {said}; {_IN_BETWEEN}{_OR_BY_ITSELF}"
+        return Sign(Ending.SPOILT, why, (self._cut.seen, gave_up))
+
+    def _refused_the_rest(self, boot: Boot) -> Sign | None:
+        """The first boot behind a cut swap refuses what it left in the secondary slot."""
+        refused = refusals_of(boot)
+        is_first = self.sign.ending is not Ending.GIVEN_UP
+        if self._cut is None or not refused or not is_first or not boot.reached_app:
+            return None
+        said = repr(refused[0].text.strip())
+        why = f"MCUboot was interrupted in a swap and refused what it left: {said}; {_IN_BETWEEN}"
+        return Sign(Ending.GIVEN_UP, why, (self._cut.seen, *refused))
+
+    def _ran_through(self, boot: Boot) -> Sign | None:
+        """Behind a cut swap that proves nothing: it may have been as good as done."""
+        sign = _ran_through(boot, of_app=self._of_app)
+        if sign is None or self._cut is None:
+            return sign
+        if self.sign.ending is Ending.GIVEN_UP or boot.mcuboot is None:
+            return None
+        why = f"MCUboot was interrupted in a swap and knew nothing of it afterwards; {_IN_BETWEEN}"
+        return Sign(Ending.GIVEN_UP, why, (self._cut.seen, *sign.seen))
 
     def _by_network_core(self, boot: Boot) -> Sign | None:
         update = boot.network_core
@@ -181,6 +245,21 @@ def _swaps(boot: Boot) -> tuple[Swap, ...]:
     return boot.mcuboot.swaps if boot.mcuboot is not None else ()
 
 
+def _type_under_way(boot: Boot) -> str | None:
+    """Swap type of a swap that a boot finds begun, by its trailers; None where they do not tell.
+
+    Numbers: sdk-mcuboot, boot/bootutil/include/bootutil/bootutil_public.h.
+    """
+    types = {
+        _SWAP_TYPES.get(trailer.swap_type or 0)
+        for trailer in (boot.mcuboot.trailers if boot.mcuboot is not None else ())
+        if trailer.area in ("primary", "scratch")
+        and trailer.magic == "good"
+        and trailer.copy_done == _COPY_DONE_UNSET
+    }
+    return types.pop() if len(types) == 1 else None
+
+
 def _refused_by_nsib(boot: Boot) -> tuple[Seen, ...]:
     return tuple(
         seen
@@ -214,7 +293,8 @@ def _refused_by_mcuboot(boot: Boot) -> Sign | None:
     return None
 
 
-def _gave_up(boot: Boot) -> list[Seen]:
+def gave_up_of(boot: Boot) -> list[Seen]:
+    """Lines with which a boot's bootloaders said that they start nothing."""
     stages = (boot.nsib, boot.mcuboot)
     return [stage.gave_up for stage in stages if stage is not None and stage.gave_up is not None]
 

@@ -28,6 +28,8 @@ class Ending(Enum):
     NOT_READY = "started, cannot be used"
     NOT_ATTEMPTED = "not attempted"
     CUT = "cut in the middle"
+    GIVEN_UP = "cut in the middle, and not gone on with"
+    SPOILT = "cut in the middle, and nothing left to start"
     UNKNOWN = "unknown"
 
     @property
@@ -36,7 +38,7 @@ class Ending(Enum):
         match self:
             case Ending.UPGRADED | Ending.TESTED:
                 return Upgraded.YES
-            case Ending.CUT | Ending.UNKNOWN:
+            case Ending.CUT | Ending.GIVEN_UP | Ending.UNKNOWN:
                 return Upgraded.UNKNOWN
             case _:
                 return Upgraded.NO

@@ -35,7 +35,7 @@ class AppUpdate:
     @property
     def is_in_place(self) -> bool:
         """Whether it lies where it runs."""
-        return self.running is not None and self.running.hash == self.update.hash
+        return self.running == self.update
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,8 @@ def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
         return Ending.NOT_MARKED
     if not facts.boots:
         return Ending.NOT_RESET
+    if sign.ending in (Ending.GIVEN_UP, Ending.SPOILT):
+        return sign.ending
     if any(boot.refusals for boot in facts.boots) and sign.ending is not Ending.REVERTED:
         return Ending.REFUSED
     return None if facts.boots[-1].reached_app else Ending.NO_BOOT

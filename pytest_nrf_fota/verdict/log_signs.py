@@ -21,7 +21,7 @@ def sign_of_log(facts: Facts) -> Sign:
     match sign.ending:
         case Ending.UPGRADED if _is_unconfirmed(facts):
             return replace(sign, ending=Ending.TESTED)
-        case Ending.UNKNOWN | Ending.CUT:
+        case Ending.UNKNOWN | Ending.CUT | Ending.GIVEN_UP:
             return _where_boots_do_not_tell(facts) or sign
         case Ending.NOT_ATTEMPTED:
             return _where_nothing_was_done(facts) or sign

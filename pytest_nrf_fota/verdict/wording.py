@@ -71,6 +71,8 @@ def reason_of(facts: Facts, found: Judgement) -> str:
             return f"the bootloader refused the image: {', '.join(map(repr, said))}"
         case Ending.NO_BOOT:
             return "the last boot did not reach the application"
+        case Ending.GIVEN_UP | Ending.SPOILT:
+            return found.sign.why
         case Ending.NOT_READY:
             return not_ready_reason(boots)
         case Ending.REVERTED:

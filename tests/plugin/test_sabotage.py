@@ -61,6 +61,24 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_clean_up_by_shell": "nothing_is_sent no_erase_by_shell",
         "test_clean_up_by_probe": "nothing_is_sent no_erase_by_probe no_reset_by_probe",
         "test_clean_up_refused_while_upload_runs": "nothing_is_sent no_erase_by_shell",
+        # test_cut_upgrades.py
+        "test_cut_upgrade_then_external_flash_erased": (
+            "nothing_is_sent no_power_cut no_erase_by_probe power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_application_reflashed": (
+            "nothing_is_sent no_power_cut no_flash_by_test power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_recovered": (
+            "nothing_is_sent no_power_cut no_flash_by_test power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_update_put_in_by_probe": (
+            "nothing_is_sent no_power_cut no_flash_by_test power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_sent_again": "nothing_is_sent no_power_cut no_reset_by_probe",
+        "test_cut_upgrade_at_many_moments": "nothing_is_sent no_power_cut no_flash_by_test",
+        "test_cut_upgrade_then_external_flash_erased_at_many_moments": (
+            "nothing_is_sent no_power_cut no_erase_by_probe"
+        ),
         # test_key_rotation.py
         "test_key_rotation_app_key": "nothing_is_sent good_app good_mcuboot",
         "test_key_rotation_app_key_between_two_resets": "nothing_is_sent good_app good_mcuboot",

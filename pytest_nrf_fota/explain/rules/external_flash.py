@@ -67,7 +67,8 @@ RULES = (
         "external_flash_failed",
         "The flash that holds the secondary slot fails or is not set up.",
         'Check that its node is `status = "okay"` and its driver enabled '
-        "(`CONFIG_NORDIC_QSPI_NOR=y` or `CONFIG_SPI_NOR=y`), then `{erase_flash}`.",
+        "(`CONFIG_NORDIC_QSPI_NOR=y` or `CONFIG_SPI_NOR=y`), then, once the application runs, "
+        "`{erase_flash}` in its shell.",
         _driver_failed,
     ),
 )

@@ -8,6 +8,7 @@ from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.image_fault import fault_of_refused_image
 from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Find, Match, Rule, found, says, shown_of
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.upgrade_story import upgrade_story
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
 from pytest_nrf_fota.verdict.ending import Ending
@@ -225,7 +226,7 @@ RULES = (
         "damaged or cut.",
         f"Look for WRONG in `nrf-fota inspect dfu_application.zip`: such a file is damaged. "
         f"{_SIGN_WITH_ITS_KEY}",
-        _secondary_invalid,
+        unless_cut_in_a_swap(_secondary_invalid),
         asks_for="the package: `--package dfu_application.zip`",
     ),
     Rule(
@@ -234,7 +235,7 @@ RULES = (
         "damaged.",
         "Flash build/merged.hex (or zephyr/app_signed.hex, never zephyr.hex), built with the key "
         "of the MCUboot on the board: `west flash --recover`.",
-        _primary_invalid,
+        unless_cut_in_a_swap(_primary_invalid),
     ),
     Rule(
         "too_few_sectors",
@@ -258,7 +259,7 @@ RULES = (
         "is answered with rc 6 for ever.",
         "Make the image smaller by at least one page (4 KiB) plus the trailer, and erase the "
         "secondary slot from outside: `nrfjprog --qspieraseall` or `{erase_flash}`.",
-        says("no_room", also=("no_room_bytes",)),
+        unless_cut_in_a_swap(says("no_room", also=("no_room_bytes",))),
     ),
     Rule(
         "secondary_flash_missing",
@@ -283,7 +284,7 @@ RULES = (
         "Confirm before the next reset: `boot_write_img_confirmed()` in the application once it "
         "works, or `smpmgr ... image state-write --confirm` / `mcumgr image confirm` / the phone's "
         'mode "Confirm only".',
-        _reverted,
+        unless_cut_in_a_swap(_reverted),
     ),
     Rule(
         "downgrade_prevented",

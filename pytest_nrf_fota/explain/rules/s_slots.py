@@ -7,6 +7,7 @@ from pytest_nrf_fota.bootlog.report import Boot, ImageRound, Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.upgrade_story import (
     last_query_before,
     signs_of_an_attempt,
@@ -322,7 +323,7 @@ RULES = (
         "marked, so it does nothing.",
         "Normal while a MCUboot update waits for its mark. Otherwise erase the external flash: "
         "`{erase_flash}` in the shell.",
-        _s_image_waits,
+        unless_cut_in_a_swap(_s_image_waits),
         weight=Weight.CONSEQUENCE,
     ),
     Rule(
@@ -346,7 +347,7 @@ RULES = (
         "can disturb the next update.",
         "Erase it: `{erase_flash}` in the shell (a chip erase takes 52 s and "
         "more), or `nrfjprog --qspieraseall`.",
-        _stale_external_flash,
+        unless_cut_in_a_swap(_stale_external_flash),
         weight=Weight.ADVICE,
     ),
 )

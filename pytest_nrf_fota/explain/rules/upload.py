@@ -6,6 +6,7 @@ from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
 from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
 from pytest_nrf_fota.explain.upgrade_story import upgrade_story
@@ -314,7 +315,7 @@ RULES = (
         "or overwritten.",
         "Reset to finish the swap: `smpmgr ... os reset`. If rc 6 stays, erase the slot from "
         "outside: `{erase_flash}` or `nrfjprog --qspieraseall`.",
-        _slot_in_use,
+        unless_cut_in_a_swap(_slot_in_use),
     ),
     Rule(
         "no_free_slot",

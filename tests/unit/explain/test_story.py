@@ -63,6 +63,8 @@ _LOGS = {
     Ending.NEEDS_RESET: _NSIB.format(slot=0, version=14) + _COPY,
     Ending.NOT_CHOSEN: _NSIB.format(slot=0, version=14) + _COPY + _NSIB.format(slot=0, version=14),
     Ending.NO_BOOT: _NOTHING + "E: Unable to find bootable image\n",
+    Ending.GIVEN_UP: _SWAP + _NOTHING + _REST,
+    Ending.SPOILT: _SWAP + _NOTHING + "E: Unable to find bootable image\n",
     Ending.UNKNOWN: "[00:00:00.030,273] <inf> app: running\n",
 }
 

@@ -28,6 +28,7 @@ from pytest_nrf_fota.verdict.app_evidence import (
     swd_evidence,
     uart_evidence,
 )
+from pytest_nrf_fota.verdict.facts import AppUpdate
 from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 from tests.unit.imgtool_specimens import imgtool_sign
 
@@ -164,10 +165,21 @@ def test_the_active_slots_hash_decides(active_hash: bytes, says: Says) -> None:
     evidence = smp_evidence([waiting, _state(active_hash)], _UPDATE, _BEFORE)
     assert (evidence.source, evidence.says) == (Source.SMP, says)
     assert active_hash.hex()[:8] in evidence.detail
-    primary = AppIdentity(_UPDATE.version, active_hash)
-    evidence = swd_evidence(primary, _UPDATE, _BEFORE)
+    version = _BEFORE.version if says is Says.OLD else _UPDATE.version
+    evidence = swd_evidence(AppIdentity(version, active_hash), _UPDATE, _BEFORE)
     assert (evidence.source, evidence.says) == (Source.SWD, says)
     assert active_hash.hex()[:8] in evidence.detail
+
+
+@pytest.mark.parametrize(
+    ("header", "tlvs"), [(_UPDATE, _BEFORE), (_BEFORE, _UPDATE)], ids=["new header", "new hash"]
+)
+def test_half_a_swap_is_neither_image(header: AppIdentity, tlvs: AppIdentity) -> None:
+    half = AppIdentity(header.version, tlvs.hash)
+    evidence = swd_evidence(half, _UPDATE, _BEFORE)
+    assert evidence.says is Says.UNKNOWN
+    assert "parts of two images" in evidence.detail
+    assert not AppUpdate(_UPDATE, _BEFORE, half).is_in_place
 
 
 def test_without_a_hash_from_before_only_the_new_one_is_known() -> None:

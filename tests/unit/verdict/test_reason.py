@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Says, Source
 from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, VALID, FwInfo
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
@@ -11,7 +12,7 @@ from pytest_nrf_fota.verdict.evidence import Outcome
 from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, Marking, McubootUpdate
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
 from pytest_nrf_fota.verdict.wording import verdict_of
-from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines
+from tests.unit.boot_lines import APP_LINES, boot_of, boots_of, mcuboot_lines, nsib_lines
 
 _TARGET = McubootTarget(
     s_slot=1,
@@ -167,3 +168,73 @@ def test_reasons_of_a_bootloader(
     found, reason = _why(boots, McubootUpdate(_TARGET, target_slot, other_slot))
     assert found is ending
     assert words in reason
+
+
+_BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
+_CUT = [
+    _BANNER,
+    "I: Starting bootloader",
+    "I: Primary image: magic=unset, swap_type=0x1, copy_done=0x3, image_ok=0x3",
+    "I: Secondary image: magic=good, swap_type=0x3, copy_done=0x3, image_ok=0x1",
+    "I: Image index: 0, Swap type: perm",
+    "I: Starting swap using move algorithm.",
+]
+_NO_IMAGE = "E: Unable to find bootable image"
+_ENDED = "I: Primary image: magic=good, swap_type=0x3, copy_done=0x1, image_ok=0x1"
+_BEGUN = "I: Primary image: magic=good, swap_type=0x{}, copy_done=0x3, image_ok=0x3"
+_JUMP = "I: Bootloader chainload address offset: 0x28000"
+
+
+def _mcuboot(*says: str, starts: bool = True) -> Boot:
+    end = [_JUMP, *APP_LINES] if starts else []
+    return boot_of(_BANNER, "I: Starting bootloader", *says, *end)
+
+
+def _log(*boots: Boot) -> list[Boot]:
+    """Boots of one log: their lines numbered through."""
+    return [*boots_of("\n".join(line.text for boot in boots for line in boot.lines))]
+
+
+@pytest.mark.parametrize(
+    ("after", "ending", "words"),
+    [
+        (_mcuboot("I: Swap type: none"), Ending.GIVEN_UP, "knew nothing of it afterwards"),
+        (
+            _mcuboot("I: Swap type: perm", "E: Image in the secondary slot is not valid!"),
+            Ending.GIVEN_UP,
+            "refused what it left",
+        ),
+        (_mcuboot(_NO_IMAGE, starts=False), Ending.SPOILT, "cannot go on: 'E: Unable to find"),
+        (
+            _mcuboot("I: Starting swap using move algorithm.", _NO_IMAGE, starts=False),
+            Ending.SPOILT,
+            "went on, and found no whole image: 'E: Unable to find",
+        ),
+    ],
+)
+def test_a_cut_swap_that_nothing_came_of(after: Boot, ending: Ending, words: str) -> None:
+    found = _why(_log(boot_of(*_CUT), after))
+    assert found[0] is ending
+    assert found[1].startswith("MCUboot was interrupted in a swap")
+    assert words in found[1]
+    assert "in between" in found[1]
+
+
+def test_a_boot_that_ends_in_front_of_mcuboot_gives_no_swap_up() -> None:
+    nsib = boot_of(_BANNER, *nsib_lines(0, 14), "Setting monotonic counter (version: 14, slot: 0)")
+    assert _why(_log(boot_of(*_CUT), nsib))[0] is Ending.NO_BOOT
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        # Cut behind the exchange: the trailer is complete.
+        ([_ENDED, "I: Image index: 0, Swap type: none"], Says.NEW),
+        ([_BEGUN.format(2), "I: Starting swap using move algorithm."], Says.NEW),
+        ([_BEGUN.format(4), "I: Starting swap using move algorithm."], Says.OLD),
+    ],
+)
+def test_trailers_tell_what_a_cut_swap_was(lines: list[str], says: Says) -> None:
+    boots = [_mcuboot(*lines)] if lines[0] != _ENDED else _log(boot_of(*_CUT), _mcuboot(*lines))
+    verdict = verdict_of(Facts(boots=boots, update=_APP))
+    assert [item.says for item in verdict.evidence if item.source is Source.UART] == [says]
