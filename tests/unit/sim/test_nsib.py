@@ -75,8 +75,9 @@ class Board:
         counter_slots: int = 240,
         keep_last_line: bool = False,
         ncs: str = "2.3",
+        rollback_protection: bool | None = True,
     ) -> None:
-        self._profile = RELEASES[ncs]
+        self._profile = RELEASES[ncs].with_rollback_protection(rollback_protection)
         self.flash = Flash(memories_of(NSIB_SOC, None), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(
@@ -592,6 +593,14 @@ def test_in_each_release_a_good_boot(ncs: str) -> None:
         f"{info}Setting monotonic counter (version: 14, slot: 0)",
         *([""] if ncs == "2.8" else []),
     ]
+
+
+@pytest.mark.parametrize("ncs", RELEASES)
+def test_in_each_release_versions_are_counted_unless_it_is_an_option(ncs: str) -> None:
+    board = Board("nsib", ncs=ncs, rollback_protection=None)
+    board.put(0, 14)
+    assert board.boot() == Jump(0x8200)
+    assert any("monotonic counter" in line for line in board.lines) == (ncs != "3.2")
 
 
 @pytest.mark.parametrize("ncs", RELEASES)
