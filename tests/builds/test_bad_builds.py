@@ -40,7 +40,7 @@ def builds(user_folder: pytest.Pytester) -> Path:
 
 def refusal(user_folder: pytest.Pytester, *arguments: str, board: str = "nrf5340dk_sim") -> str:
     """Run, see that nothing was collected, and return the message."""
-    result = user_folder.runpytest_subprocess(f"--board={board}", *arguments)
+    result = user_folder.runpytest_inprocess(f"--board={board}", *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
     assert "collected" not in result.stdout.str()
     text = result.stderr.str()
@@ -177,7 +177,7 @@ def test_network_core_that_was_built_alone(user_folder: pytest.Pytester, builds:
     shutil.copy(builds / "build_v1" / "ipc_radio/zephyr/.config", alone / "zephyr" / ".config")
     given = ["--baseline=build_v1/merged.hex", "--baseline=hci_ipc/zephyr/zephyr.hex"]
     for baselines in (given, given[::-1]):
-        result = user_folder.runpytest_subprocess(
+        result = user_folder.runpytest_inprocess(
             "--board=nrf5340dk_sim", *baselines, "--update=build_v2", "--collect-only"
         )
         assert result.ret == pytest.ExitCode.OK, result.stderr.str()
@@ -242,7 +242,7 @@ class TestUpdateOutOfItsBuild:
     ) -> None:
         """With TF-M it is the non-secure application's, behind the image's reset vector."""
         self._package(builds, load_address)
-        result = user_folder.runpytest_subprocess(
+        result = user_folder.runpytest_inprocess(
             "--board=nrf5340dk_sim", "--baseline=build_v1", "--update=lone.zip", "--collect-only"
         )
         assert result.ret == pytest.ExitCode.OK, result.stderr.str()
@@ -311,7 +311,7 @@ def test_application_without_smp_server_is_told(user_folder: pytest.Pytester, bu
     """The virtual kit's stand-in has one, the kit's application has not."""
     config = builds / "build_v1" / "fota" / "zephyr" / ".config"
     config.write_text(config.read_text().replace("CONFIG_MCUMGR=y\n", ""))
-    result = user_folder.runpytest_subprocess(
+    result = user_folder.runpytest_inprocess(
         "--board=nrf5340dk_sim", "--baseline=build_v1", "--collect-only"
     )
     result.stdout.fnmatch_lines(["*the application has no SMP server (CONFIG_MCUMGR is off)*"])
@@ -338,7 +338,7 @@ def test_network_cores_image_alone_is_no_application(
     west = WestBuild(slots, builds / "made" / "network")
     first, second = west.first(), west.second()
     image = second / "signed_by_mcuboot_and_b0_ipc_radio.bin"
-    result = user_folder.runpytest_subprocess(
+    result = user_folder.runpytest_inprocess(
         "--board=nrf5340dk_sim", f"--baseline={first}", f"--update={image}", "--collect-only"
     )
     assert result.ret == 0, result.stdout.str()
@@ -455,9 +455,9 @@ def test_release_that_nothing_tells_is_called_a_guess(
     for path in (builds / "build_v1").rglob("*.hex"):
         _without_banner(path)
     arguments = ("--board=nrf5340dk_sim", "--baseline=build_v1", "--collect-only")
-    user_folder.runpytest_subprocess(*arguments).stdout.fnmatch_lines([guess])
+    user_folder.runpytest_inprocess(*arguments).stdout.fnmatch_lines([guess])
     _tell_release_in_ninja(builds / "build_v1", "3.0.2")
-    told = user_folder.runpytest_subprocess(*arguments)
+    told = user_folder.runpytest_inprocess(*arguments)
     told.stdout.no_fnmatch_line("*is a guess*")
 
 
@@ -525,7 +525,7 @@ def test_release_of_a_lone_hex_file_is_its_banners(
     shutil.copy(builds / "build_v1" / "merged.hex", builds / "lone.hex")
     shutil.copy(builds / "build_v1" / "merged_CPUNET.hex", builds / "lone_net.hex")
     user_folder.makepyfile(test_release="def test_ncs(board): assert board.boot.ncs == '3.0'")
-    result = user_folder.runpytest_subprocess(
+    result = user_folder.runpytest_inprocess(
         "--board=nrf5340dk_sim", "--baseline=lone.hex", "--baseline=lone_net.hex", "-k", "test_ncs"
     )
     result.assert_outcomes(passed=1, deselected=1)
