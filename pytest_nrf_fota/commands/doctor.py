@@ -30,7 +30,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say whether tests would start here: what is missing, what for, and how to get it.
+    """Show whether this machine is ready for tests: what is missing, what for, and how to get it.
 
     Exit code: 0 every named board would start (with none named: at least one), 1 it would not, 2
     bad input.

@@ -51,7 +51,7 @@ def explain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say whether an upgrade happened in a log, why not, and what to do.
+    """Show whether an upgrade happened in a log, why not, and what to do.
 
     Exit codes: 0 the upgrade happened or none was attempted, and nothing is
     wrong; 1 a cause was found, or the upgrade did not happen; 2 an input cannot

@@ -37,7 +37,7 @@ def preflight(
     log: Annotated[bool, typer.Option("--log", help="show the predicted UART log too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say what the board will do with an update, before it is sent.
+    """Predict what the board will do with an update, before it is sent.
 
     The virtual kit's boot code runs on a copy of the board.
 

@@ -53,7 +53,7 @@ class Explanation:
         ending: how it ended, in words that programs may rely on.
         why: what the answer rests on, with `shown`.
         boots: the boots, the middle of very many left out; `boot_count` counts all.
-        causes: what explains it, the most telling first.
+        causes: what explains it, most likely first.
         advice, notes: worth doing; harmless but seen.
         capture_next: what to capture where evidence lacks.
     """
@@ -113,7 +113,7 @@ def explain(
 def findings(
     case: Case, rules: Sequence[Rule], story: Story, board: "BoardType | None" = None
 ) -> list[Finding]:
-    """What the rules find, the most telling first; `board` is for the values in their texts."""
+    """What the rules find, most likely first; `board` is for the values in their texts."""
     words = board_words(board)
     hits: list[Finding] = []
     for rule in rules:

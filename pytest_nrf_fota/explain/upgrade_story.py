@@ -13,7 +13,7 @@ from pytest_nrf_fota.verdict.judge import judge
 
 SENTENCES = {
     Ending.UPGRADED: "The upgrade happened",
-    Ending.TESTED: "The upgrade happened; the new image is not confirmed, so a reset takes it back",
+    Ending.TESTED: "The upgrade happened; the new image is not confirmed, so a reset reverts it",
     Ending.REVERTED: "No upgrade: the new image ran once and was reverted",
     Ending.REFUSED: "No upgrade: the bootloader refused the image",
     Ending.NEEDS_RESET: "Not yet: the new image is in its slot and runs after the next reset",
@@ -26,7 +26,7 @@ SENTENCES = {
     Ending.NOT_READY: "No upgrade: the application was started and cannot be used",
     Ending.NOT_ATTEMPTED: "No upgrade was attempted",
     Ending.CUT: "Unknown: the log ends while images are being swapped",
-    Ending.UNKNOWN: "Cannot tell whether an upgrade happened",
+    Ending.UNKNOWN: "Unknown whether an upgrade happened",
 }
 
 

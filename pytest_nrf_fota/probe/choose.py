@@ -101,7 +101,7 @@ def describe_tool(runner: str) -> str:
         chosen = choose_tool(runner)
     except ProbeError as error:
         reasons = error.where if runner == ANY_TOOL else f"{runner}: {error.what}"
-        return f"none works ({reasons})"
+        return f"no working probe tool ({reasons})"
     return f"{chosen.name} ({chosen.reason})"
 
 

@@ -72,7 +72,7 @@ def remedy(fault: ProbeFault) -> str:
                 "number on its sticker, and check the udev rules of SEGGER's J-Link software."
             )
         case ProbeFault.SEVERAL:
-            return "Say which one: --device-id SERIAL."
+            return "Name the kit to use: --device-id SERIAL."
         case ProbeFault.BUSY:
             return (
                 "End what else holds the probe (J-Link GDB server, RTT viewer, nRF Connect, "
@@ -141,7 +141,7 @@ def remedy(fault: ProbeFault) -> str:
                 "version of the tool is not known here."
             )
         case ProbeFault.OTHER:
-            return "Run the command above by hand; its message says more than its exit code."
+            return "Run the command above by hand; its message is more exact than its exit code."
         case _:
             assert_never(fault)
 

@@ -323,7 +323,7 @@ def _claim_udp_port(name: str) -> socket.socket:
         except OSError as error:
             if deadline.expired:
                 claim.close()
-                raise _udp_port_taken(name, "another native_sim unit holds it") from error
+                raise _udp_port_taken(name, "another native_sim process holds it") from error
             threading.Event().wait(_UDP_POLL_S)
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:

@@ -62,7 +62,7 @@ def short_report(
 
 def repeated_report(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     """What to show where pytest raises a fixture's error again, for the next test that wants it."""
-    return f"{_headline(excinfo.value)} (told in full where it first happened)"
+    return f"{_headline(excinfo.value)} (shown in full where it first happened)"
 
 
 def _headline(error: BaseException) -> str:
@@ -95,7 +95,7 @@ def rig_section(board_name: str, radios: Sequence[str]) -> tuple[str, str]:
     command = " ".join(
         ["nrf-fota doctor --board", board_name, *(f"--radio={radio}" for radio in radios)]
     )
-    return "The rig is broken", f"What is missing on this machine, if anything: {command}"
+    return "Test setup problem", f"What is missing on this machine, if anything: {command}"
 
 
 def uart_tail(
@@ -117,7 +117,7 @@ def uart_tail(
 
 def explanation_section(explained: FailureExplained) -> tuple[str, str]:
     """Title and text of a report section with the explanation."""
-    title = "Why, as the logs tell (nrf-fota explain; lines of uart.log, smp log: recorder.jsonl)"
+    title = "Diagnosis (nrf-fota explain; line numbers: uart.log, smp log: recorder.jsonl)"
     return title, explained.text
 
 

@@ -9,7 +9,7 @@ from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 
 # They say that there is nothing to start, which refuses no update.
 _NOTHING_THERE = ("mcuboot_nothing", "bad_image_magic")
-_WENT_BACK = "MCUboot went back to the old image: the new one had not been confirmed"
+_WENT_BACK = "MCUboot reverted to the old image: the new one had not been confirmed"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Sign:
     from_client: bool = False
 
 
-_NO_LINE = Sign(Ending.UNKNOWN, "no line says what a bootloader did")
+_NO_LINE = Sign(Ending.UNKNOWN, "no line shows what a bootloader did")
 
 
 def sign_of_boots(boots: Sequence[Boot], *, of_app: bool = False) -> Sign:
@@ -113,14 +113,14 @@ class _Signs:
             case SwapResult.CUT:
                 self._cut = swap if swap.decided is not None else cut or swap
                 if decided == "revert":
-                    why = "MCUboot began to go back to the old image, which was not confirmed"
+                    why = "MCUboot began to revert to the old image: the new one was not confirmed"
                     return Sign(Ending.REVERTED, why, (swap.seen,))
                 why = "the swap was cut; the next boot resumes it"
                 return Sign(Ending.UNKNOWN, why, (swap.seen,))
             case SwapResult.REFUSED:
                 return None
             case SwapResult.UNKNOWN:
-                why = f"MCUboot had decided to swap ({swap.decided}) and says no more about it"
+                why = f"MCUboot had decided to swap ({swap.decided}) and prints no more about it"
                 return Sign(Ending.UNKNOWN, why, (swap.seen,))
             case SwapResult.OVERWRITTEN:
                 # Nothing is left that it could be reverted to.
@@ -129,7 +129,7 @@ class _Signs:
                 if swap.result is SwapResult.REVERTED or decided == "revert":
                     return Sign(Ending.REVERTED, _WENT_BACK, (swap.seen,))
                 if swap.resumed and decided is None:
-                    why = "MCUboot resumed a swap, and no line says how it began"
+                    why = "MCUboot resumed a swap, and no line shows how it began"
                     return Sign(Ending.UNKNOWN, why, (swap.seen,))
                 return Sign(Ending.UPGRADED, _BROUGHT, (swap.seen,))
 
@@ -265,7 +265,7 @@ def _ran_through(boot: Boot, *, of_app: bool) -> Sign | None:
         return Sign(Ending.UNKNOWN, why, tuple(counter))
     newer = _newer_slot(boot)
     if newer is not None:
-        why = "MCUboot starts the newer of two images; no line says whether it is new on this board"
+        why = "MCUboot starts the newer of two images; no line shows if it is new on this board"
         return Sign(Ending.UNKNOWN, why, newer)
     bootloaders = [span for span in boot.stages if span.stage is not Stage.APP]
     has_jumped = (

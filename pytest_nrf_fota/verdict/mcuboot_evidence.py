@@ -25,6 +25,7 @@ from pytest_nrf_fota.verdict.ending import Ending
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
 
+_NOT_LISTED = "the image list cannot show MCUboot"
 _SIGNED_BYTES = VALIDATION_INFO.size + SEARCH_BYTES
 
 
@@ -59,13 +60,13 @@ class SlotState:
         return self.fw_info.version if self.fw_info and self.fw_info.is_valid else None
 
     @property
-    def is_burnt(self) -> bool:
+    def is_invalidated(self) -> bool:
         """Whether NSIB refused it, and cleared its valid word."""
         return self.fw_info is not None and not self.fw_info.is_valid
 
 
 def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
-    """Read one S slot. It holds the update whether NSIB burnt its valid word since or not."""
+    """Read one S slot. It holds the update whether NSIB invalidated it since or not."""
     info = find_fw_info(read, slot.address)
     if info is None:
         return SlotState(None, False)
@@ -106,7 +107,7 @@ def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidenc
 
 
 def smp_evidence(images: "Sequence[ImageState] | None", target: McubootTarget) -> Evidence:
-    """What the image list says. It cannot name a bootloader, so it never says new."""
+    """What the image list shows. It cannot name a bootloader, so it is never for `new`."""
     if images is None:
         return Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read")
     waiting = next(
@@ -115,10 +116,8 @@ def smp_evidence(images: "Sequence[ImageState] | None", target: McubootTarget) -
     if waiting is not None:
         return Evidence(Source.SMP, Says.OLD, f"the update was not taken: {waiting}")
     if any(state.pending for state in images):
-        return Evidence(Source.SMP, Says.UNKNOWN, "another image is pending")
-    return Evidence(
-        Source.SMP, Says.UNKNOWN, "the update left the secondary slot, nothing is pending"
-    )
+        return Evidence(Source.SMP, Says.UNKNOWN, f"{_NOT_LISTED}; another image is pending")
+    return Evidence(Source.SMP, Says.UNKNOWN, f"{_NOT_LISTED}; the update left the secondary slot")
 
 
 def swd_evidence(
@@ -146,7 +145,7 @@ def ending_in_slots(
     """What became of a MCUboot, by what both S slots hold and NSIB's own rule."""
     if not target_slot.holds_update:
         return Ending.NOT_PENDING
-    if target_slot.is_burnt:
+    if target_slot.is_invalidated:
         return Ending.REFUSED
     if not nsib_prefers(target_slot, other_slot, target.s_slot):
         return Ending.NOT_CHOSEN
@@ -164,7 +163,7 @@ def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:
     if boot.nsib_slot is None:
         return Evidence(Source.UART, Says.UNKNOWN, "no line of NSIB on the last boot")
     if boot.firmware_version is None:
-        return Evidence(Source.UART, Says.UNKNOWN, f"NSIB tried slot {boot.nsib_slot} in vain")
+        return Evidence(Source.UART, Says.UNKNOWN, f"NSIB failed to start slot {boot.nsib_slot}")
     is_new = boot.nsib_slot == target.s_slot and boot.firmware_version == target.version
     return Evidence(Source.UART, Says.NEW if is_new else Says.OLD, detail)
 
@@ -181,6 +180,6 @@ def _by_marker(marker: int, target: McubootTarget) -> Says:
 def _held(state: SlotState) -> str:
     if state.fw_info is None:
         return "no fw_info"
-    if state.is_burnt:
-        return f"version {state.fw_info.version}, burnt by NSIB"
+    if state.is_invalidated:
+        return f"version {state.fw_info.version}, invalidated by NSIB"
     return f"version {state.fw_info.version}"

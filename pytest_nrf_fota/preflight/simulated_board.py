@@ -47,7 +47,7 @@ class Upload:
     taken_bytes: int
 
 
-class Bench:
+class SimulatedBoard:
     """One copy of a board.
 
     Args:
@@ -169,9 +169,9 @@ class Bench:
         """Mark an image over SMP."""
         return self._images.set_state(image_hash, confirm=permanent)
 
-    def snapshot(self) -> "Bench":
+    def snapshot(self) -> "SimulatedBoard":
         """A second copy in the same state, to try something out on."""
-        return Bench(self.board, self.memories(), self.profile.ncs)
+        return SimulatedBoard(self.board, self.memories(), self.profile.ncs)
 
     def memories(self) -> list[Segment]:
         """What all memories hold, page by page, where they are not erased."""
