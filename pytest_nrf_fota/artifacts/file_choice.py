@@ -16,7 +16,7 @@ def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
 
     Of an application package all images, the network core's first: activated after the
     application, MCUboot may skip it. Of a MCUboot package the bootloader for
-    the S slot that `boot` did not start.
+    the S0/S1 slot that `boot` did not start.
 
     Raises `PackageError` where the package holds no such file, `BoardError` where the boot does
     not show which slot it started.

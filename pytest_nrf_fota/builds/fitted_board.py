@@ -170,7 +170,8 @@ def _differences(
             continue
         wanted: Slot | int | None = getattr(of_board, name)
         actual: Slot | int | None = getattr(found, name)
-        # A layout file may be silent about the network core, and about the devicetree's S slots.
+        # A layout file may be silent about the network core, and about the devicetree's S0/S1
+        # slots.
         is_silent = actual is None and name.startswith("network")
         if wanted != actual and not is_silent:
             yield name, wanted, actual

@@ -55,7 +55,7 @@ class Dut:
         recorder: gets every step.
         runs_preflight: whether each upload is simulated on a copy of the board first.
         skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
-            whatever lies beside them.
+            regardless of the rest of the flash.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Did an upgrade happen: what a case tells the judge, and its answer in words."""
+"""Did an upgrade happen: what a case gives to the judge, and its answer in words."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Story:
-    """The answer, and the lines that it rests on."""
+    """The answer, and the lines that are its evidence."""
 
     ending: Ending
     why: str
@@ -52,7 +52,7 @@ def upgrade_story(case: Case) -> Story:
 
 
 def facts_of(case: Case) -> Facts:
-    """What the judge is told."""
+    """What the judge is given."""
     return Facts(
         boots=case.boots.boots,
         app_lines=AppLines(
@@ -85,7 +85,7 @@ def facts_of(case: Case) -> Facts:
 
 
 def signs_of_an_attempt(case: Case) -> tuple[Seen, ...]:
-    """Lines of the application that show an upload, a download or a mark."""
+    """Lines of the application that show an upload, a download or a request to swap."""
     names = ("erased_slot", "upload_refused", "upload_write_failed", "mark_failed", "download")
     return _seen(case, *names)
 

@@ -62,7 +62,7 @@ class NewNumbers:
 
 @dataclass(frozen=True)
 class SigningKeys:
-    """The keys at hand; `may_differ` allows others than those of the old signatures."""
+    """The available keys; `may_differ` allows others than those of the old signatures."""
 
     nsib: SigningKey | None = None
     mcuboot: SigningKey | None = None

@@ -273,7 +273,7 @@ def _trailers(
         state = decode_trailer(_reader_from(memory.read, end))
         if state.magic is Magic.UNSET and Flag.SET not in (state.copy_done, state.image_ok):
             continue
-        # S slots that hold code up to their end would show random flags.
+        # S0/S1 slots that hold code up to their end would show random flags.
         if state.magic is Magic.BAD:
             continue
         found.append(

@@ -46,8 +46,8 @@ class Prediction(BaseModel):
         reason: why not; empty where it will.
         remedy: what to do about it; empty where nothing more is known than the reason.
         checks: the gates it has to pass, in order.
-        resets: how many resets were done after the mark.
-        boots: the board as it is, then the boots after the mark.
+        resets: how many resets were done with the image pending.
+        boots: the board as it is, then the boots with the image pending.
         causes: where it will not, what `nrf-fota explain` makes of the predicted log.
         ncs: the release that the board was taken for.
         ncs_is_guess: whether that is the board file's default, which nothing confirms.

@@ -110,7 +110,7 @@ class Sent:
 
     @property
     def refusal(self) -> str | None:
-        """What the board refused, None where it took the file and the mark."""
+        """What the board refused, None where it took the file and set it pending."""
         if self.upload.result.rc:
             return f"upload of {self.file.name}: {describe_return_code(self.upload.result.rc)}"
         if self.mark is not None and self.mark.rc:
@@ -151,11 +151,12 @@ class Simulation:
         choice_problem: why no file of the package is for this board, as it stands.
         sent: all files that were sent, in their order.
         resets: how often the board was reset.
-        boots: the boots since the mark; more than resets where the bootloader resets the board.
+        boots: the boots since it was set pending; more than resets where the bootloader resets the
+            board.
         halted: why the last of them runs no application.
         became: what each file became, in the order of `sent`.
-        phone_refusal: what a phone that sends both bootloaders of the package is told; empty where
-            it succeeds or the package has one file.
+        phone_refusal: what a phone that sends both bootloaders of the package is answered; empty
+            where it succeeds or the package has one file.
     """
 
     installed: Installed
@@ -329,7 +330,7 @@ def _choose(package: DfuPackage, boot: Boot) -> tuple[tuple[UpdateFile, ...], st
 
 
 def _as_a_phone(simulated: SimulatedBoard, package: DfuPackage) -> str:
-    """Send every bootloader, then mark the first: what iOS does (sdk-nrf generate_zip.py)."""
+    """Send all bootloaders, set the first pending: what iOS does (sdk-nrf generate_zip.py)."""
     if package.kind is not PackageKind.MCUBOOT or len(package.files) < 2:
         return ""
     copy = simulated.snapshot()

@@ -96,7 +96,7 @@ def _find(tool: ProbeTool) -> FoundTool:
 
 
 def describe_tool(runner: str) -> str:
-    """One line for the screen: which tool drives the probe and why, or that none works."""
+    """One line for the screen: which tool drives the probe and why, or that no tool works."""
     try:
         chosen = choose_tool(runner)
     except ProbeError as error:

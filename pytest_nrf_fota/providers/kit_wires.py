@@ -1,4 +1,4 @@
-"""Open the wires of an attached kit: its consoles among its serial ports, and a radio."""
+"""Open the interfaces of an attached kit: its consoles among its serial ports, and a radio."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -70,7 +70,7 @@ def vcom_memory() -> VcomMemory:
 
 
 class KitWires:
-    """Opens an attached kit's wires for one test after another.
+    """Opens an attached kit's interfaces for one test after another.
 
     Args:
         board: the board type.
@@ -100,7 +100,7 @@ class KitWires:
         self._last: tuple[VcomChoice, Wires] | None = None
 
     def open(self, probe: Probe, recorder: FlightRecorder) -> Wires:
-        """Open the consoles and the radio; `probe` is open and part of the wires.
+        """Open the consoles and the radio; `probe` is open and part of what is returned.
 
         Raises `RigError` where a port cannot be had. The probe stays open then.
         """

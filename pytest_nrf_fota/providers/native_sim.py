@@ -79,7 +79,7 @@ class NativeSimUnit:
         )
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
-        """Open the wires; nothing runs before the probe's first `reset`.
+        """Open the interfaces; nothing runs before the probe's first `reset`.
 
         Raises:
             ConsoleLostError: the console's pty cannot be opened.

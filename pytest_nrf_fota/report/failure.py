@@ -27,12 +27,12 @@ _FUNCTOOLS = Path(functools.__file__)
 
 
 def is_no_result(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Whether the test says nothing about the firmware: an ERROR, neither passed nor failed."""
+    """Whether the test has no result for the firmware: an ERROR, neither passed nor failed."""
     return isinstance(excinfo.value, RigError | FaultNotStruckError)
 
 
 def is_rig_error(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Whether the rig broke."""
+    """Whether the test setup failed."""
     return isinstance(excinfo.value, RigError)
 
 
@@ -41,7 +41,7 @@ def short_report(
 ) -> TerminalRepr | str | None:
     """What to show of one of this package's own errors; None for any other exception.
 
-    The message says all there is to say. So the traceback holds the test's lines only, and an
+    The message is complete. So the traceback holds the test's lines only, and an
     error in a fixture is its message alone. `--full-trace` shows everything.
     """
     if not isinstance(excinfo.value, FotaError | UpgradeNotProvenError):
@@ -86,7 +86,7 @@ def _is_own(entry: TracebackEntry) -> bool:
 
 
 def rig_section(board_name: str, radios: Sequence[str]) -> tuple[str, str]:
-    """Title and text of a report section that says how to look into a broken rig.
+    """Title and text of a report section that shows how to look into a test setup problem.
 
     Args:
         board_name: the board of this session.
@@ -122,7 +122,7 @@ def explanation_section(explained: FailureExplained) -> tuple[str, str]:
 
 
 def explain_failure(recording: Path, board: BoardType | None) -> FailureExplained | None:
-    """What the recorded lines tell about a failing test; None where they show nothing wrong.
+    """What the recorded lines show about a failing test; None where they show nothing wrong.
 
     `board` is the one that remedies are for.
     """

@@ -21,7 +21,7 @@ class Sign:
 
     Args:
         ending: what became of it.
-        why: what that rests on, in a sentence's part.
+        why: its evidence, in a sentence's part.
         seen: the lines that show it.
         from_client: they are a client's lines, not the board's.
     """
@@ -291,7 +291,7 @@ def _newer_slot(boot: Boot) -> tuple[Seen, ...] | None:
 
 
 def copies_for_nsib(boots: Sequence[Boot]) -> list[tuple[Boot, Swap]]:
-    """Boots in which MCUboot put an image into an S slot."""
+    """Boots in which MCUboot put an image into an S0/S1 slot."""
     return [(boot, swap) for boot, swap in _done(boots) if _is_copy_for_nsib(boot, swap)]
 
 
@@ -305,7 +305,7 @@ def _done(boots: Sequence[Boot]) -> list[tuple[Boot, Swap]]:
 
 
 def _after_copy_for_nsib(boots: Sequence[Boot]) -> Sign | None:
-    """What NSIB made of the last image that MCUboot put into an S slot.
+    """What NSIB made of the last image that MCUboot put into an S0/S1 slot.
 
     None where it starts it, or where the application was swapped since.
     """
@@ -329,7 +329,7 @@ def _after_copy_for_nsib(boots: Sequence[Boot]) -> Sign | None:
 
 
 def _is_copy_for_nsib(boot: Boot, swap: Swap) -> bool:
-    """Whether a swap put an image into an S slot, behind NSIB's choice.
+    """Whether a swap put an image into an S0/S1 slot, behind NSIB's choice.
 
     Up to NCS 2.4 the lines name no image. There the application's pair comes first, and MCUboot
     decides nothing for it while an S image waits.

@@ -31,7 +31,7 @@ _SIGNED_BYTES = VALIDATION_INFO.size + SEARCH_BYTES
 
 @dataclass(frozen=True)
 class McubootTarget:
-    """The MCUboot that is to run: in which S slot, with which FW_INFO version.
+    """The MCUboot that is to run: in which S0/S1 slot, with which FW_INFO version.
 
     `version_before` is what the boot before the update said. `firmware` is what NSIB verifies,
     without MCUboot's header and TLVs. `marker` is the number that the update prints behind
@@ -49,7 +49,7 @@ class McubootTarget:
 
 @dataclass(frozen=True)
 class SlotState:
-    """What an S slot holds, read over SWD."""
+    """What an S0/S1 slot holds, read over SWD."""
 
     fw_info: FwInfo | None
     holds_update: bool
@@ -66,7 +66,7 @@ class SlotState:
 
 
 def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
-    """Read one S slot. It holds the update whether NSIB invalidated it since or not."""
+    """Read one S0/S1 slot. It holds the update whether NSIB invalidated it since or not."""
     info = find_fw_info(read, slot.address)
     if info is None:
         return SlotState(None, False)
@@ -123,7 +123,7 @@ def smp_evidence(images: "Sequence[ImageState] | None", target: McubootTarget) -
 def swd_evidence(
     target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
 ) -> Evidence:
-    """What the two S slots hold, and so what NSIB starts."""
+    """What the two S0/S1 slots hold, and so what NSIB starts."""
     name, other_name = f"S{target.s_slot}", f"S{1 - target.s_slot}"
     held = f"{name}: {_held(target_slot)}, {other_name}: {_held(other_slot)}"
     match ending_in_slots(target_slot, other_slot, boots, target):
@@ -142,7 +142,7 @@ def swd_evidence(
 def ending_in_slots(
     target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
 ) -> Ending:
-    """What became of a MCUboot, by what both S slots hold and NSIB's own rule."""
+    """What became of a MCUboot, by what both S0/S1 slots hold and NSIB's own rule."""
     if not target_slot.holds_update:
         return Ending.NOT_PENDING
     if target_slot.is_invalidated:

@@ -113,7 +113,7 @@ def _crash_before(case: Case, boot: Boot) -> list[Seen]:
 
 
 def _mark_not_seen(case: Case) -> Match | None:
-    """The application saw its mark; MCUboot, on the next boot, saw none."""
+    """The application saw its image pending; MCUboot, on the next boot, did not."""
     queries = [
         q
         for q in case.known("app_swap_type", "swap_type")

@@ -17,7 +17,7 @@ from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.verdict.boots import copies_for_nsib
 from pytest_nrf_fota.verdict.ending import Ending
 
-# An S slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
+# An S0/S1 slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
 # Applications with an SMP server over Bluetooth are larger.
 _LARGEST_S_IMAGE_BYTES = 0x14000
 # The first packet of an upload asks for the swap type twice (Zephyr img_mgmt.c).

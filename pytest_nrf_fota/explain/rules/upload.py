@@ -1,4 +1,4 @@
-"""What goes wrong between a client and the SMP server: uploads, marks, connections."""
+"""What goes wrong between a client and the SMP server: uploads, setting pending, connections."""
 
 from collections.abc import Sequence
 

@@ -52,7 +52,7 @@ class ImageGroup:
         )
 
     def set_state(self, image_hash: bytes | None, *, confirm: bool) -> ImageResult:
-        """Mark or confirm the image of that hash, wherever it lies; without one the application."""
+        """Set pending or confirm the image of that hash, in any slot; without one the running one."""
         application, *others = self._managers
         result = application.set_state(image_hash, confirm=confirm)
         if image_hash is None or len(image_hash) not in HASH_SIZES_BYTES:
