@@ -136,7 +136,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if board.provided_by.has_probe_tool:
         from pytest_nrf_fota.probe.choose import describe_tool
 
-        lines.append(f"nrf-fota: probe tool {describe_tool(board.probe.runner)}")
+        lines.append(f"nrf-fota: {describe_tool(board.probe.runner)}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
     said = [*extension_lines(), *config.stash[GIVEN_KEY].lines]

@@ -302,7 +302,7 @@ def _was_accepted(simulation: Simulation) -> bool:
 
 def _room(simulation: Simulation, file: UpdateFile) -> Gate:
     overwrites = simulation.installed.overwrites
-    gate = _Gate(simulation, "room", "space in the slot" if overwrites else "space to swap")
+    gate = _Gate(simulation, "room", "room in the slot" if overwrites else "room to swap")
     update_bytes = simulation.installed.update_slot_bytes(file.image_index)
     slot_bytes = simulation.installed.slot_size_bytes
     size = f"0x{len(file.data):x} of 0x{update_bytes:x} bytes"

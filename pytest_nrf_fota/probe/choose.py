@@ -102,7 +102,7 @@ def describe_tool(runner: str) -> str:
     except ProbeError as error:
         reasons = error.where if runner == ANY_TOOL else f"{runner}: {error.what}"
         return f"no working probe tool ({reasons})"
-    return f"{chosen.name} ({chosen.reason})"
+    return f"probe tool {chosen.name} ({chosen.reason})"
 
 
 def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:

@@ -107,8 +107,8 @@ def _strings(path: Path) -> Iterator[Text]:
     place = str(path.relative_to(_ROOT))
     for node in ast.walk(tree):
         match node:
-            case ast.Constant(value=str(text)) if id(node) not in private:
-                yield Text(place, node.lineno, text)
+            case ast.Constant(value=str(literal)) if id(node) not in private:
+                yield Text(place, node.lineno, literal)
             case _:
                 pass
 

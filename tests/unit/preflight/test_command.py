@@ -58,7 +58,7 @@ class TestAnswer:
             "  why:  NSIB keeps S0: FW_INFO version 14 is not higher than 14",
             "  next: Raise CONFIG_FW_INFO_FIRMWARE_VERSION of MCUboot above 14, and build again.",
         ]
-        assert "What the board's log would say (nrf-fota explain):" in result.output
+        assert "What nrf-fota explain would show for the board's log:" in result.output
 
     def test_package_of_another_board_is_a_no(self, workshop: Workshop) -> None:
         package = workshop.app_package(workshop.app(), board="nrf9160dk_nrf9160")

@@ -694,12 +694,12 @@ class TestBoardState:
             prediction,
             "upload",
             "after 0 of",
-            "the running application is on trial and not confirmed",
+            "the running application is a test image and not confirmed",
             "Confirm the running application",
         )
         (note,) = [check for check in prediction.checks if check.name == "running image"]
         assert note.result is Result.NOTE
-        assert "1.1.0 is on trial, not confirmed" in note.detail
+        assert "1.1.0 is a test image, not confirmed" in note.detail
 
     def test_trial_that_was_confirmed(self, workshop: Workshop) -> None:
         simulated = SimulatedBoard(workshop.board, workshop.installed, None)
