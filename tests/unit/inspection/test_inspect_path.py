@@ -92,7 +92,7 @@ def test_mcuboot_package(demo: DemoSource, board: BoardType) -> None:
         # Before NCS 3.0 it is the application's.
         assert image.manifest.version_b0 == "1"
     assert "NOT running" in said(contents)
-    assert "says version_B0 1, the image itself 15" in said(contents)
+    assert "has version_B0 1, the image itself 15" in said(contents)
 
 
 def test_package_with_the_network_core(demo: DemoSource, board: BoardType) -> None:
