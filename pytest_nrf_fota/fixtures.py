@@ -79,7 +79,7 @@ def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Itera
 
 @pytest.fixture
 def faults(dut: "Dut") -> "Iterator[Faults]":
-    """What a test can let go wrong on purpose; taken back when the test is over."""
+    """Fault injection: what a test makes fail; undone when the test is over."""
     yield dut.faults
     dut.faults.end()
 

@@ -42,9 +42,7 @@ def explain(
     ] = None,
     board: Annotated[
         str,
-        typer.Option(
-            help="whose flash and addresses remedies name, whose slots the package is for"
-        ),
+        typer.Option(help="board type: its flash, addresses and slots are used"),
     ] = _DEFAULT_BOARD,
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")

@@ -22,7 +22,9 @@ def preflight(
     ],
     board_state: Annotated[
         Path | None,
-        typer.Option(help="hex file of what was read back from the board since; it wins"),
+        typer.Option(
+            help="hex file of what was read back from the board since; it overrides --installed"
+        ),
     ] = None,
     board: Annotated[str, typer.Option(help="board type")] = "nrf5340dk",
     board_dir: Annotated[

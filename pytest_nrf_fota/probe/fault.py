@@ -122,7 +122,8 @@ def remedy(fault: ProbeFault) -> str:
         case ProbeFault.NO_EXTERNAL_FLASH:
             return (
                 "The tool's settings for the external flash do not fit this board: it needs a "
-                "configuration of its own (docs/hardware.md)."
+                "configuration of its own (nrfutil: --x-ext-mem-config-file; nrfjprog: "
+                "config.toml), which cannot be given here yet."
             )
         case ProbeFault.BAD_FILE:
             return "Give the build's merged.hex; the tool could not use this file."

@@ -209,8 +209,8 @@ def _divided(kit: AttachedKit, smp_vcom: int | None) -> tuple[AttachedKit, Vcom 
     listed = ", ".join(f"{number} {vcom.device}" for number, vcom in enumerate(kit.vcoms))
     if smp_vcom >= len(kit.vcoms) or len(kit.vcoms) < 2:
         raise ConsoleLostError(
-            f"The kit {kit.serial_number} has no serial port number {smp_vcom} for SMP beside its "
-            "console.",
+            f"The kit {kit.serial_number} has no serial port number {smp_vcom} for SMP besides "
+            "its console.",
             where=f"radio.vcom in the board file; the kit's ports: {listed or 'none'}",
             next_step="Name another port in radio.vcom, or send SMP over the console's UART: "
             'radio.kind = "serial_over_console".',

@@ -186,7 +186,7 @@ def test_dirty_external_flash_then_upgrade(
     hex_file = tmp_path / "garbage.hex"
     write_hex(hex_file, [Segment(slot.address, garbage)])
     dut.program(hex_file)
-    since = dut.position("boot beside garbage")
+    since = dut.position("boot with garbage in the external flash")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
     is_dirty = dut.read_memory(slot.address, slot.size // 2) == garbage[: slot.size // 2]

@@ -88,6 +88,6 @@ def test_forgotten_set_pending_is_judged_by_the_boot_that_was_seen(
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*why: the image was never set pending*", "*UART says old*NSIB boots slot 0*"]
+        ["*why: the image was never set pending*", "*UART: old*NSIB boots slot 0*"]
     )
     result.stdout.no_fnmatch_line("*no boot was seen*")
