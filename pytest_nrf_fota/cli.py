@@ -16,7 +16,7 @@ from pytest_nrf_fota.commands.preflight import preflight
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
-from pytest_nrf_fota.commands.version import print_version
+from pytest_nrf_fota.commands.version import VERSION_HELP, print_version
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "sim": sim,
@@ -44,7 +44,7 @@ app = typer.Typer(
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="and exit")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help=VERSION_HELP)
     ] = False,
 ) -> None:
     """Firmware upgrades on Nordic kits."""

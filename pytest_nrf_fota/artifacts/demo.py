@@ -48,7 +48,7 @@ from pytest_nrf_fota.firmware.variant import Variant
 
 MCUBOOT_PAD_BYTES = 0x200
 NSIB_SIZE_BYTES = 0x4000
-# Gives an update file of 0x9001 to 0xa000 bytes, as in the thread's `Erased 0xa000 bytes`.
+# Gives an update file of 0x9001 to 0xa000 bytes, as in the support case's `Erased 0xa000 bytes`.
 MCUBOOT_SIZE_BYTES = 0x9800
 APP_SIZE_BYTES = 0x18000
 B0N_SIZE_BYTES = 0x2000

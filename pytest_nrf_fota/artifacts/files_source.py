@@ -51,8 +51,8 @@ _MADE = frozenset(
 class FilesSource:
     """The user's own files; what a package updates is read from the package itself.
 
-    Variants of them are damaged copies, and, where the keys are at hand, copies with other numbers
-    that were signed again.
+    Variants of them are damaged copies, and, where the keys are available, copies with other
+    numbers that were signed again.
 
     Args:
         baseline: the hex file of --baseline.

@@ -290,7 +290,7 @@ class SimLinkSettings(_Section):
 class SimSettings(_Section):
     """Settings of the virtual kit.
 
-    `speed` is kit seconds per real second, or `max` for no waiting at all. With
+    `speed` is 1.0 for real time, 60 for a minute per second, or `max` for no waiting at all. With
     `refuses_partial_pages` a slot that ends within a page cannot be erased there, as Zephyr's
     sources have it; without it the whole page is erased.
     """

@@ -66,9 +66,11 @@ class Capability(Enum):
             case Capability.ROLLBACK_PROTECTION:
                 return "NSIB keeps the highest version in a counter, and refuses lower ones."
             case Capability.WRONG_FILE_CLEANUP:
-                return "MCUboot erases an update for the S slot that runs (NCS 2.8 and later)."
+                return (
+                    "MCUboot erases an update for the slot (S0/S1) that runs (NCS 2.8 and later)."
+                )
             case Capability.WRONG_FILE_STAYS:
-                return "MCUboot leaves an update for the S slot that runs (up to NCS 2.7)."
+                return "MCUboot keeps an update for the slot (S0/S1) that runs (up to NCS 2.7)."
             case Capability.SHELL:
                 return "The application has a Zephyr shell on the console."
             case Capability.FLASH_SHELL:

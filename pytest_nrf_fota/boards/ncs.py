@@ -27,7 +27,7 @@ from pytest_nrf_fota.boards.nsib_release import (
 
 
 class SSlotUpdate(Enum):
-    """How MCUboot brings an image into the S slot.
+    """How MCUboot brings an image into the S0/S1 slot.
 
     SWAP: as an application's image; NSIB picks it at the next reset, whenever that is (<= 2.7).
     NSIB_COPY: copied without a way back, then MCUboot resets the board itself (>= 2.8).
@@ -92,7 +92,7 @@ class Release:
             share one slot (sdk-mcuboot loader.c: an array per image since 2.8, per slot before).
         wrong_variant_is_cleaned_up_at_once: whether the clean-up line follows
             `Image in slot is for wrong s0/s1 image` in every build (sdk-mcuboot v2.1.0-ncs5).
-        s_slot_update: how the S slot is written.
+        s_slot_update: how the S0/S1 slot is written.
         clears_stuck_revert: whether a revert without an image in the secondary slot is given up.
         reverts_over_any_magic: see `firmware.trailer.decide_swap`.
         resumes_cut_swap_of_first_sector: whether swap using move looks for the old image's header
@@ -118,7 +118,7 @@ class Release:
         asks_own_version: whether downgrade prevention of builds that overwrite compares an update
             of MCUboot with the version that runs, too (v2.1.0-ncs3).
         network_pair_with_nsib: whether MCUboot under NSIB knows image slots of the network core
-            (sdk-mcuboot v2.0.99-ncs1, pm_sysflash.h; before, the second image is the S slot).
+            (sdk-mcuboot v2.0.99-ncs1, pm_sysflash.h; before, the second image is the S0/S1 slot).
         allows_s_slots_in_application_pair: whether the address check of builds for the network core
             lets MCUboot's images into the application's slot (sdk-mcuboot v2.0.99-ncs1).
         network_update_asks_version: whether downgrade prevention asks the network core for the
@@ -193,9 +193,9 @@ class Release:
         return self.s_slot_update is SSlotUpdate.NSIB_COPY
 
     def mcuboot_update_resets(self, *, overwrites: bool) -> int:
-        """Resets that an update of MCUboot takes, the one after marking included.
+        """Resets that an update of MCUboot takes, the one after setting it pending included.
 
-        NSIB sees a new MCUboot one reset after the copy. A MCUboot that knows S slots does this
+        NSIB sees a new MCUboot one reset after the copy. A MCUboot that knows S0/S1 slots does this
         reset by itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c:
         boot_swap_image does, boot_copy_image does not).
         """

@@ -252,7 +252,7 @@ SOCS: Mapping[str, Soc] = MappingProxyType({soc.name: soc for soc in (NRF5340, N
 MODEM_FAMILY = "nRF9x"
 MODEM_DEVICE_NAMES = re.compile(rb"nrf9[1x]_socket(?=\x00)")
 """The network device of Nordic's chips with a modem, which have no other name in common that the
-nRF5340 lacks (sdk-nrf lib/nrf_modem_lib/nrf91_sockets.c, of late nrf9x_sockets.c)."""
+nRF5340 lacks (sdk-nrf lib/nrf_modem_lib/nrf91_sockets.c, in recent releases nrf9x_sockets.c)."""
 
 UNKNOWN_SOC = Soc(
     name="",

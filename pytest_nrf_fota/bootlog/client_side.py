@@ -45,7 +45,7 @@ class ClientStep:
     """One request of a client, and how it ended.
 
     Args:
-        hash: hex, of an image that is marked or uploaded.
+        hash: hex, of an image that is set pending or uploaded.
         file: name of an uploaded file.
         image: number of the image pair.
         offset, size_bytes: of an upload: how far it got, and the whole.

@@ -103,7 +103,7 @@ class NsibAttempt:
         below_counter: version and counter of a rollback refusal.
         counter_set_to: version stored in the monotonic counter.
         revoked_keys: numbers of keys that it invalidated.
-        invalidated: the line that burnt the slot's `valid` word.
+        invalidated: the line that invalidated the slot's `valid` word.
         errors: every line with which something was refused or failed.
     """
 
@@ -165,7 +165,7 @@ class ImageRound:
     """One look of MCUboot at an image pair: its trailers, and what it decided.
 
     `decision` is None where the `Swap type` line is missing: MCUboot then found an image for the
-    other S slot (sdk-mcuboot loader.c), or it resumed a swap (`is_resume`).
+    other S0/S1 slot (sdk-mcuboot loader.c), or it resumed a swap (`is_resume`).
     """
 
     trailers: tuple[TrailerLine, ...]

@@ -169,7 +169,7 @@ class RawBoot:
 class Segmenter:
     """Assigns lines to boots and stages.
 
-    Banners look alike in all stages of NCS 2.3, so a banner only opens a stage; the next telling
+    Banners look alike in all stages of NCS 2.3, so a banner only opens a stage; the next specific
     line says which. A stage that is not later than the one before it begins a new boot.
 
     Args:
@@ -410,7 +410,7 @@ class Segmenter:
             stage.ready = line
 
     def _settle_banners(self) -> None:
-        """Behind a bootloader's last line, a banner that nothing telling follows is the app's."""
+        """Behind a bootloader's last line, a banner that no specific line follows is the app's."""
         if not self._pending or self._boot is None:
             return
         if not (self._stage_is_over and self.last_stage in (Stage.MCUBOOT, Stage.TFM)):

@@ -189,7 +189,7 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
     if not baseline.tells_release:
         lines.append(
             f"note     NCS {baseline.board.boot.ncs} is a guess: neither a banner in the firmware "
-            "nor the build tells the release; name it in a board file (boot.ncs)"
+            "nor the build shows the release; name it in a board file (boot.ncs)"
         )
     board = baseline.board
     if Core.NETWORK in board.probe.recover and not has_network_core(baseline.segments, board):
@@ -203,7 +203,7 @@ def _application_lines(board: BoardType, application: Kconfig, build: Build) -> 
     asked = asked_pairing(application)
     if asked is not None and board.radio.kind == "ble" and asked.pairing != board.radio.pairing:
         yield (
-            f"note     the board file says pairing = {board.radio.pairing}, the application asks "
+            f"note     the board file has pairing = {board.radio.pairing}, the application asks "
             f"for {asked.pairing} ({asked.option or 'no option that asks for it'}, {source})"
         )
     elif asked is not None and board.radio.kind == "ble" and asked.pairing != "none":

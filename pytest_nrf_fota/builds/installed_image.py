@@ -74,7 +74,7 @@ def _require_another_image(
                 f"{installed_already(file.name, installed.version, installed.hash)}.",
                 where=str(path),
                 next_step=f"{GIVE_ANOTHER_BUILD} pytest makes it by itself where no --update is "
-                "given and the keys are at hand.",
+                "given and the keys are available.",
             )
 
 

@@ -42,16 +42,14 @@ def explain(
     ] = None,
     board: Annotated[
         str,
-        typer.Option(
-            help="whose flash and addresses remedies name, whose slots the package is for"
-        ),
+        typer.Option(help="board type: its flash, addresses and slots are used"),
     ] = _DEFAULT_BOARD,
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say whether an upgrade happened in a log, why not, and what to do.
+    """Show whether an upgrade happened in a log, why not, and what to do.
 
     Exit codes: 0 the upgrade happened or none was attempted, and nothing is
     wrong; 1 a cause was found, or the upgrade did not happen; 2 an input cannot

@@ -32,7 +32,7 @@ def hci_dongle(
         str | None, typer.Option(help="serial port of the dongle's USB bootloader")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="say which firmware, and do not flash it")
+        bool, typer.Option("--dry-run", help="show which firmware, and do not flash it")
     ] = False,
 ) -> None:
     """Flash HCI firmware onto a second kit or a dongle, for --radio bumble:...

@@ -22,7 +22,9 @@ def preflight(
     ],
     board_state: Annotated[
         Path | None,
-        typer.Option(help="hex file of what was read back from the board since; it wins"),
+        typer.Option(
+            help="hex file of what was read back from the board since; it overrides --installed"
+        ),
     ] = None,
     board: Annotated[str, typer.Option(help="board type")] = "nrf5340dk",
     board_dir: Annotated[
@@ -37,7 +39,7 @@ def preflight(
     log: Annotated[bool, typer.Option("--log", help="show the predicted UART log too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say what the board will do with an update, before it is sent.
+    """Predict what the board will do with an update, before it is sent.
 
     The virtual kit's boot code runs on a copy of the board.
 

@@ -36,7 +36,7 @@ def sim(
         str | None,
         typer.Option(
             metavar="max|N",
-            help="kit seconds per second: 1 is real time, max waits for nothing (default: the "
+            help="speed of the kit: 1.0 = real time, max does not wait at all (default: the "
             "board file's)",
         ),
     ] = None,

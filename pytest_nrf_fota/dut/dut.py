@@ -1,4 +1,4 @@
-"""The board under test: its three wires and the verbs that tests use."""
+"""The board under test: its interfaces (UART, SMP, SWD) and the verbs that tests use."""
 
 import os
 import warnings
@@ -46,16 +46,16 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Dut:
-    """One board, reached by three wires.
+    """One board, reached by three interfaces: UART, SMP and SWD.
 
     Args:
         board: its type.
-        name: which individual it is.
-        wires: open wires; `close` closes them.
+        name: the kit, by its serial number.
+        wires: its open interfaces; `close` closes them.
         recorder: gets every step.
-        runs_preflight: whether each upload is rehearsed on a copy of the board first.
+        runs_preflight: whether each upload is simulated on a copy of the board first.
         skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
-            whatever lies beside them.
+            regardless of the rest of the flash.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Dut:
 
     @contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[None]:
-        """Record a step. Where it saw nothing in time, ask first whether the rig is still there.
+        """Record a step. Where it saw nothing in time, ask first whether the kit is still there.
 
         Raises `ProbeError` instead of `NotSeenError` where the probe has lost the board, and
         `BoardError` where `faults` cut its power.
@@ -396,7 +396,7 @@ class Dut:
         return self.probe.read(address, size_bytes, self._probe_deadline())
 
     def close(self) -> None:
-        """Close all wires. Never raises."""
+        """Close all interfaces. Never raises."""
         self.mcumgr.close()
         self.wires.close()
 
@@ -429,7 +429,7 @@ class Dut:
             return name
         raise BoardFileError(
             "The board's BLE address is not in its boot log, and neither its board file nor the "
-            "build that was flashed tells its name.",
+            "build that was flashed has its name.",
             where=f"radio.name in the board file of {self.board.name}",
             next_step="Set radio.name, or build with CONFIG_BT_LOG_LEVEL_INF=y so that the boot "
             "log shows `Identity: ...`.",

@@ -89,9 +89,9 @@ class Upgrade:
     ) -> None:
         """Send all files that fit, or another one of the package on purpose.
 
-        Before the first one, `prediction` says what the board will make of the package; whatever
-        it says, the file is sent. An upload that was interrupted is resumed where the board says;
-        `resumed_at_bytes` tells where. `on_progress` gets the number of bytes that the board has.
+        Before the first one, `prediction` is what the board will make of the package; whatever
+        it is, the file is sent. An upload that was interrupted is resumed where the board asks;
+        `resumed_at_bytes` is where. `on_progress` gets the number of bytes that the board has.
         """
         self._predict_once()
         for sent in self.files if file is None else (file,):
@@ -195,7 +195,7 @@ class Upgrade:
             return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
-        """Ask all three wires what runs now; the verdict goes to the recorder as well.
+        """Ask all three interfaces what runs now; the verdict goes to the recorder as well.
 
         A test that never looks at it proves nothing, and is warned of.
         """
@@ -279,7 +279,7 @@ class Upgrade:
             return ""
         if verdict.outcome is Outcome.UPGRADED:
             return f"NO - {prediction.reason}; yet the board was upgraded: the preflight was wrong"
-        return f"NO - {prediction.reason}; sent nevertheless"
+        return f"NO - {prediction.reason}; uploaded anyway"
 
     def _was_done_as_predicted(self) -> bool:
         """Whether the test did what the preflight did: upload, set pending, as many resets.

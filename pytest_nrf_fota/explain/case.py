@@ -47,7 +47,7 @@ class Case:
         client_origin: which input the client's lines come from.
         has_client: a client's log or recording was given.
         has_text: the log holds a line that is not blank.
-        preflight: what a rehearsal of the upgrade had shown.
+        preflight: what a simulation of the upgrade had shown.
     """
 
     boots: BootReport

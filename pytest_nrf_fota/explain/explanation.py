@@ -51,9 +51,9 @@ class Explanation:
         outcome: the first of them: what became of the upgrade, without the cause.
         happened: whether an upgrade happened.
         ending: how it ended, in words that programs may rely on.
-        why: what the answer rests on, with `shown`.
+        why: the evidence of the answer, with `shown`.
         boots: the boots, the middle of very many left out; `boot_count` counts all.
-        causes: what explains it, the most telling first.
+        causes: what explains it, most likely first.
         advice, notes: worth doing; harmless but seen.
         capture_next: what to capture where evidence lacks.
     """
@@ -85,7 +85,7 @@ def explain(
     """What happened in a case, and why. Raises `ExtensionError`.
 
     Args:
-        case: the log and what was given beside it.
+        case: the log and what was given with it.
         rules: all registered ones where none are given.
         board: whose flash, speed and addresses remedies name; None for the nRF5340 DK's.
     """
@@ -113,7 +113,7 @@ def explain(
 def findings(
     case: Case, rules: Sequence[Rule], story: Story, board: "BoardType | None" = None
 ) -> list[Finding]:
-    """What the rules find, the most telling first; `board` is for the values in their texts."""
+    """What the rules find, most likely first; `board` is for the values in their texts."""
     words = board_words(board)
     hits: list[Finding] = []
     for rule in rules:

@@ -14,7 +14,7 @@ from pytest_nrf_fota.findings.finding import Weight
 from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
 
 _INTRODUCTION = """\
-# What `nrf-fota` knows of causes
+# Causes that `nrf-fota` knows
 
 Made from the rules in `pytest_nrf_fota/explain/rules/`; a test keeps it up to date:
 `python -m pytest_nrf_fota.explain.rules_table > docs/diagnosis.md`.
@@ -31,10 +31,10 @@ sent. A client's or a probe tool's output may also be LOG itself.
 | 0 | the upgrade happened or none was attempted, and nothing is wrong |
 | 1 | a cause was found, or the upgrade did not happen |
 | 2 | an input cannot be used: no file, empty, no text, a firmware file, a broken package |
-| 3 | not enough evidence; the text says what to capture next |
+| 3 | not enough evidence; the text shows what to capture next |
 
-Every cause shows the lines it rests on. A line that is missing is never the only evidence.
-*certain*: the board or a tool said so; *likely*: several lines together leave little else;
+Every cause shows the lines that are its evidence; a missing line is never the only evidence.
+*certain*: the board or a tool reported it; *likely*: several lines together leave little else;
 *possible*: worth checking, and alone no reason for exit code 1 where no upgrade failed. What went
 wrong before an upgrade that happened is shown as "not the cause".
 
@@ -46,16 +46,16 @@ Times: a log of 1 GB takes a few minutes and less than 200 MB of memory.
 _RULES = """
 ## Causes
 
-The code of a cause stands in square brackets behind it, and in `--json` as `code`. It stays from
-release to release; the words may change. What stands in `{}` is filled in from the log, or from the
+The code of a cause is in square brackets behind it, and in `--json` as `code`. It stays from
+release to release; the words may change. What is in `{}` is filled in from the log, or from the
 board (`--board`; in a test run its own): `{erase_flash}`, `{flash_node}`, `{baudrate}`,
 `{s0_fw_info}`, `{recover}`.
 """
 _GATES = """
-## Why a preflight says NO
+## Why the answer of a preflight is NO
 
 In `--json` and in a test's flight recorder the gate that is not passed has a `finding` with this
-`code`. One that stands above as well is the same cause; where the remedy is empty, that one holds.
+`code`. One that is also listed above is the same cause; where the remedy is empty, use that one.
 """
 
 _FILES = """

@@ -22,7 +22,7 @@ def sent_files(client: ClientSide, package: "DfuPackage") -> "tuple[UpdateFile, 
 
 
 def signs_of_another_package(client: ClientSide, package: "DfuPackage") -> tuple[Seen, ...]:
-    """Where the client sent, marked or then saw images, and none of them is the package's.
+    """Where the client sent, set pending or then saw images, and none of them is the package's.
 
     Empty where one of its hashes occurs anywhere, or where nothing was sent: a list that was read
     before the upload holds other images with good reason.
@@ -42,7 +42,7 @@ def signs_of_another_package(client: ClientSide, package: "DfuPackage") -> tuple
 
 
 def _hashes_of(file: "UpdateFile") -> tuple[str, ...]:
-    """By which a client may name it: of the image in lists and marks, of the file in uploads."""
+    """By which a client may name it: of the image in lists and requests, of the file in uploads."""
     of_image = (file.image.hash.hex(),) if file.image.hash is not None else ()
     return (*of_image, sha256(file.data).hexdigest())
 
@@ -57,7 +57,7 @@ def _is_whole(hash_: str | None) -> bool:
 
 
 def _is_running_image(client: ClientSide, mark: ClientStep) -> bool:
-    """Whether what was marked ran already, as where a trial is confirmed."""
+    """Whether what was set pending ran already, as where a test image is confirmed."""
     until = _next_reset(client, mark)
     return any(
         image.active and image.hash == mark.hash

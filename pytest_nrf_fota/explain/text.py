@@ -31,12 +31,12 @@ def explanation_text(explanation: Explanation, width: int = 80) -> Iterator[str]
             )
     if explanation.shown:
         yield ""
-        yield from _wrapped(f"Rests on: {explanation.why}", width)
+        yield from _wrapped(f"Evidence: {explanation.why}", width)
         for shown in explanation.shown:
             yield from _line(shown, width, "  ")
     if explanation.causes:
         yield ""
-        yield "Causes, the most telling first:"
+        yield "Causes, most likely first:"
         for number, cause in enumerate(explanation.causes, start=1):
             yield from _cause(f"{number}. ", cause, width)
     if explanation.advice:

@@ -1,4 +1,4 @@
-"""Did an upgrade happen: what a case tells the judge, and its answer in words."""
+"""Did an upgrade happen: what a case gives to the judge, and its answer in words."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from pytest_nrf_fota.verdict.judge import judge
 
 SENTENCES = {
     Ending.UPGRADED: "The upgrade happened",
-    Ending.TESTED: "The upgrade happened; the new image is not confirmed, so a reset takes it back",
+    Ending.TESTED: "The upgrade happened; the new image is not confirmed, so a reset reverts it",
     Ending.REVERTED: "No upgrade: the new image ran once and was reverted",
     Ending.REFUSED: "No upgrade: the bootloader refused the image",
     Ending.NEEDS_RESET: "Not yet: the new image is in its slot and runs after the next reset",
@@ -28,13 +28,13 @@ SENTENCES = {
     Ending.CUT: "Unknown: the log ends while images are being swapped",
     Ending.GIVEN_UP: "Unknown: a swap was cut, and MCUboot did not go on with it",
     Ending.SPOILT: "No upgrade: a swap was cut, and nothing is left that can be started",
-    Ending.UNKNOWN: "Cannot tell whether an upgrade happened",
+    Ending.UNKNOWN: "Unknown whether an upgrade happened",
 }
 
 
 @dataclass(frozen=True)
 class Story:
-    """The answer, and the lines that it rests on."""
+    """The answer, and the lines that are its evidence."""
 
     ending: Ending
     why: str
@@ -54,7 +54,7 @@ def upgrade_story(case: Case) -> Story:
 
 
 def facts_of(case: Case) -> Facts:
-    """What the judge is told."""
+    """What the judge is given."""
     return Facts(
         boots=case.boots.boots,
         app_lines=AppLines(
@@ -87,7 +87,7 @@ def facts_of(case: Case) -> Facts:
 
 
 def signs_of_an_attempt(case: Case) -> tuple[Seen, ...]:
-    """Lines of the application that show an upload, a download or a mark."""
+    """Lines of the application that show an upload, a download or a request to swap."""
     names = ("erased_slot", "upload_refused", "upload_write_failed", "mark_failed", "download")
     return _seen(case, *names)
 

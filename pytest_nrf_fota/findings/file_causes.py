@@ -17,7 +17,7 @@ _WARNINGS = (
     Cause("fw_info_of_another_chip", "fw_info for {chip}: this firmware is for another chip."),
     Cause(
         "image_too_large",
-        "The image has {size} bytes; its slot leaves {room} beside what MCUboot keeps there.",
+        "The image has {size} bytes; its slot leaves {room} next to what MCUboot keeps there.",
     ),
     Cause(
         "key_is_public",
@@ -63,7 +63,7 @@ _WARNINGS = (
     Cause("firmware_damaged", "{who}'s hash does not fit the firmware: {who} refuses it."),
     Cause(
         "firmware_of_another_key",
-        "{who}'s signature is not of the key beside it: {who} refuses it.",
+        "{who}'s signature was not made with the key stored with it: {who} refuses it.",
     ),
     Cause(
         "nsib_wrong_key",
@@ -73,13 +73,13 @@ _WARNINGS = (
     ),
     Cause(
         "not_provisioned",
-        "It holds a MCUboot for an S slot and no provisioning data, without which NSIB knows no "
+        "It holds a MCUboot for S0 or S1 and no provisioning data, without which NSIB knows no "
         "key: a kit that was erased completely does not boot this.",
         "The build's merged.hex has both.",
     ),
     Cause("nsib_keys_unusable", "It holds no valid key: NSIB boots nothing."),
     Cause("nsib_counter_full", "All slots of a monotonic counter are used: no newer version fits."),
-    Cause("variants_differ", "The two S variants have different versions."),
+    Cause("variants_differ", "The variants for S0 and S1 have different versions."),
     Cause(
         "no_mcuboot",
         "There is no MCUboot in this build{sign}: its application cannot be updated over the air.",
@@ -91,7 +91,7 @@ _WARNINGS = (
         "build_without_update",
         "There is a hex file, and no update: no dfu_application.zip, no dfu_mcuboot.zip and no "
         "signed image.",
-        "Run `west build` to its end; its output says what stopped it.",
+        "Run `west build` to its end; its output shows what stopped it.",
     ),
     Cause(
         "nsib_key_generated",
@@ -106,8 +106,8 @@ _WARNINGS = (
     ),
     Cause(
         "build_for_another_chip",
-        "{what}, and for another chip ({chip}). What is said here of memories and roles is "
-        "{board}'s, and a test run on it refuses this build.",
+        "{what}, and for another chip ({chip}). Memories and roles shown here are "
+        "those of {board}, and a test run on it refuses this build.",
     ),
     Cause("build_for_another_board", "{what}. {slots}.", "{hint}"),
     Cause(
@@ -145,7 +145,7 @@ _NOTES = (
     ),
     (
         "manifest_version_differs",
-        "The manifest says version_B0 {manifest}, the image itself {image}: NSIB goes by the image "
+        "The manifest has version_B0 {manifest}, the image itself {image}: NSIB uses the image "
         "(before NCS 3.0 the manifest takes the application's number).",
     ),
     ("nsib_key_is_public", "{who} key is public: {key}."),
@@ -153,13 +153,13 @@ _NOTES = (
     ("one_variant", "Only the variant for {slot}: it fits a kit that runs the other slot."),
     (
         "both_variants",
-        "Both S variants are in it: send only the one for the slot that is NOT running "
-        "(`Attempting to boot slot 0.` -> the S1 file). Sent one after the other, the second "
-        "overwrites the first.",
+        "The variants for S0 and S1 are both in it: send only the one for the slot that is NOT "
+        "running (`Attempting to boot slot 0.` -> the S1 file). Sent one after the other, the "
+        "second overwrites the first.",
     ),
     (
         "both_s_slots",
-        "Both S slots hold a firmware, versions {s0} and {s1}: NSIB starts {starts}.",
+        "S0 and S1 both hold a firmware, versions {s0} and {s1}: NSIB starts {starts}.",
     ),
     ("no_nsib", "No NSIB: MCUboot lies at address 0."),
     ("many_segments", "The file has {segments} segments; the first {listed} are listed."),

@@ -49,9 +49,9 @@ GATE_CAUSES: dict[str, Cause] = {
         ),
         Cause(
             "running_image_on_trial",
-            "the running application is on trial and not confirmed, so the update slot keeps the "
-            "old one: {said}",
-            "Confirm the running application, or reset the board so that it goes back.",
+            "the running application is a test image and not confirmed, so the update slot keeps "
+            "the old one: {said}",
+            "Confirm the running application, or reset the board so that it reverts.",
         ),
         Cause(
             "slot_in_use",
@@ -116,8 +116,8 @@ GATE_CAUSES: dict[str, Cause] = {
         ),
         Cause(
             "dependency_not_met",
-            "a dependency of {file} is not met: it {needs}. MCUboot says no word of it, and the "
-            "update stays pending",
+            "a dependency of {file} is not met: it {needs}. MCUboot prints nothing "
+            "about it, and the update stays pending",
             "Update that image first, or send both in one package.",
         ),
         Cause(
@@ -149,8 +149,8 @@ GATE_CAUSES: dict[str, Cause] = {
         ),
         Cause(
             "nsib_rollback",
-            "FW_INFO version {version} is below the monotonic counter ({counter}): NSIB burns the "
-            "image and keeps the old one",
+            "FW_INFO version {version} is below the monotonic counter ({counter}): NSIB "
+            "invalidates the image and keeps the old one",
         ),
         Cause(
             "nsib_wrong_key",
@@ -161,7 +161,7 @@ GATE_CAUSES: dict[str, Cause] = {
         ),
         Cause(
             "nsib_refuses",
-            "NSIB refuses the image and burns it: {lines}",
+            "NSIB refuses the image and invalidates it: {lines}",
             "Build MCUboot again, with CONFIG_SB_SIGNING_KEY_FILE naming the provisioned key.",
         ),
         Cause("update_does_not_run", "{why}"),

@@ -172,7 +172,7 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
             f"{file.name} {why_no_bootloader(file.image, target.s_slot_ranges)}" for file in files
         )
         raise PackageError(
-            "The manifest says that the package updates MCUboot, but none of its images is a "
+            "By its manifest the package updates MCUboot, but none of its images is a "
             f"MCUboot for S0 or S1: {why_not}.",
             where=str(path),
             next_step="Compare slots.s0 and slots.s1 of the board file with partitions.yml; was "
@@ -374,7 +374,7 @@ def _read_file(
         )
     if entry.size is not None and entry.size != len(data):
         raise PackageError(
-            f"{entry.file!r} has {len(data)} bytes, the manifest says {entry.size}.",
+            f"{entry.file!r} has {len(data)} bytes, the manifest has {entry.size}.",
             where=str(path),
             next_step="The package was changed after the build; build it again.",
         )

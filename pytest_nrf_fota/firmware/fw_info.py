@@ -46,7 +46,7 @@ class FwInfo:
 
     @property
     def is_valid(self) -> bool:
-        """False once NSIB has burnt the valid word."""
+        """False once NSIB has invalidated the valid word."""
         return self.valid_word == VALID
 
     def pack(self) -> bytes:
@@ -93,10 +93,10 @@ def find_fw_info(
 
 
 def preferred_s_slot(versions: Sequence[int | None]) -> int | None:
-    """Which S slot NSIB starts: that of the higher version, S0 where they are equal.
+    """Which S0/S1 slot NSIB starts: that of the higher version, S0 where they are equal.
 
-    `versions` are those of S0 and S1, None for a slot without a struct or with a burnt one; None
-    where neither has one. Source: sdk-nrf samples/bootloader/src/main.c.
+    `versions` are those of S0 and S1, None for a slot without a struct or with an invalidated one;
+    None where neither has one. Source: sdk-nrf samples/bootloader/src/main.c.
     """
     known = [(version, -slot) for slot, version in enumerate(versions) if version is not None]
     return -max(known)[1] if known else None
@@ -107,8 +107,8 @@ def is_preferred_to_running(
 ) -> bool:
     """Whether NSIB would start what is put into `s_slot`, and not the firmware that runs.
 
-    The versions are None for a slot without a struct or with a burnt one. A firmware whose slot is
-    not known, or that runs from this one already, has to be newer.
+    The versions are None for a slot without a struct or with an invalidated one. A firmware whose
+    slot is not known, or that runs from this one already, has to be newer.
     """
     if s_slot is None or s_slot == running_slot:
         return (version or 0) > (running_version or 0)

@@ -107,11 +107,11 @@ class FoundImage(_Value):
     """An MCUboot image. `offset_bytes` is where it lies in the file (hex: its address).
 
     `hash_is_right`: None where it was not checked, and `unchecked` says why. `signature_is_right`:
-    likewise, and where no key at hand could have made it. `signs_content`: whether the signature is
-    over the image itself and not over its hash. `carries_public_key`: whether the whole key is in
-    it instead of the key's hash. `role_reason`: what speaks against a role, or for `unknown`.
-    `other_chip`: for which the fw_info in it was made, where that is another one.
-    `room_bytes`: what its slot leaves for it beside trailer and swap; None where that is not known.
+    likewise, and where no available key could have made it. `signs_content`: whether the signature
+    is over the image itself and not over its hash. `carries_public_key`: whether the whole key is
+    in it instead of the key's hash. `role_reason`: what speaks against a role, or for `unknown`.
+    `other_chip`: for which the fw_info in it was made, where that is another one. `room_bytes`:
+    what its slot leaves for it next to trailer and swap; None where that is not known.
     """
 
     name: str

@@ -146,7 +146,7 @@ def describe_image(
         board: whose slots it is measured against.
         firmware: NSIB's view of its payload.
         verifiers: keys of the same file that may have signed it, beside those of `keys`.
-        keys: all others at hand.
+        keys: all others that are available.
     """
     role, role_reason = role_of(image, board)
     named = image.signing_key_hash
@@ -198,7 +198,7 @@ def room_for(role: Role, board: BoardType) -> int | None:
     What MCUboot leaves of a primary slot depends on how it updates (mcu-tools/mcuboot v2.4.0,
     boot/bootutil/src/bootutil_misc.c, bootutil_max_image_size): all but the trailer's fixed fields
     where it overwrites; where it swaps by moving, what lies before the trailer's sectors, less the
-    one sector that it moves by. An S slot can be filled.
+    one sector that it moves by. An S0/S1 slot can be filled.
     """
     slots = board.slots
     if role is Role.MCUBOOT_S0 and slots.s0 is not None:

@@ -273,7 +273,7 @@ def _trailers(
         state = decode_trailer(_reader_from(memory.read, end))
         if state.magic is Magic.UNSET and Flag.SET not in (state.copy_done, state.image_ok):
             continue
-        # S slots that hold code up to their end would show random flags.
+        # S0/S1 slots that hold code up to their end would show random flags.
         if state.magic is Magic.BAD:
             continue
         found.append(
@@ -298,7 +298,7 @@ def _reader_from(read: ReadMemory, end: int) -> ReadMemory:
 
 def _meaning(slot: str, state: TrailerState) -> str:
     confirmed = state.image_ok is Flag.SET
-    as_secondary = "pending for good" if confirmed else "pending for one boot (test)"
+    as_secondary = "pending, permanent" if confirmed else "pending for one boot (test)"
     if state.magic is not Magic.GOOD:
         return "flags without a magic: MCUboot ignores them"
     if slot == "secondary":
@@ -306,9 +306,9 @@ def _meaning(slot: str, state: TrailerState) -> str:
     if confirmed:
         as_primary = "confirmed"
     elif state.copy_done is Flag.SET:
-        as_primary = "on trial, not confirmed: the next reset takes it back"
+        as_primary = "test boot, not confirmed: the next reset reverts it"
     else:
-        as_primary = "not confirmed, and not on trial"
+        as_primary = "not confirmed, and not a test boot"
     if slot == "end of the file":
         return f"{as_primary} (in a secondary slot: {as_secondary})"
     return as_primary

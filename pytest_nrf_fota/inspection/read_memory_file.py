@@ -67,7 +67,7 @@ def inspect_bin(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
             "fw_info, no image trailer.",
             where=str(path),
             next_step="Give a .bin that was signed (app_update.bin, signed_by_*.bin), a .hex, a "
-            "DFU .zip or a build folder; an unsigned zephyr.bin says nothing of its version.",
+            "DFU .zip or a build folder; an unsigned zephyr.bin does not hold its version.",
         )
     return _contents(path, Container.BIN, board, found)
 
@@ -85,7 +85,7 @@ def read_bin(path: Path) -> bytes:
         raise PackageError(
             "The file is an ELF file, which holds neither headers nor signatures.",
             where=str(path),
-            next_step="Give the .hex or the signed .bin that the build made beside it.",
+            next_step="Give the .hex or the signed .bin that the build made with it.",
         )
     return data
 

@@ -88,7 +88,7 @@ def _with_manifest(image: FoundImage, entry: FoundManifestEntry | None) -> Found
         role = _role_by_manifest(entry)
         found |= {"role": role, "role_reason": f"by the manifest alone: {image.role_reason}"}
     elif entry.type == "mcuboot" and image.role is Role.APPLICATION and image.role_reason:
-        # Neither says what it is: one at the address of an S slot, and no bootloader for it.
+        # Neither says what it is: one at the address of an S0/S1 slot, and no bootloader for it.
         found |= {
             "role": Role.UNKNOWN,
             "role_reason": f"MCUboot by the manifest, an application {image.role_reason}",

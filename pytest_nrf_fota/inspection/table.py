@@ -247,7 +247,7 @@ def _signature_words(image: FoundImage) -> str:
         case False:
             return f"{kind}, WRONG"
         case None:
-            why = image.unchecked or "the public key is not at hand (--key)"
+            why = image.unchecked or "the public key is not available (--key)"
             return f"{kind}, not checked: {why}"
 
 

@@ -1,6 +1,6 @@
-"""What a rehearsal showed, as a table: each gate that an update has to pass, in their order.
+"""What a simulation showed, as a table: each gate that an update has to pass, in their order.
 
-Nothing is decided here: a check fails where the rehearsal failed, and says what was read there.
+Nothing is decided here: a check fails where the simulation failed, and says what was read there.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.provisioning import CounterKind
 from pytest_nrf_fota.firmware.trailer import FLAG_SET_BYTE, IMAGE_OK_FROM_END_BYTES, MAGIC
 from pytest_nrf_fota.firmware.validation_info import ValidationInfo, find_validation_info
-from pytest_nrf_fota.preflight.rehearsal import Rehearsal, Sent
+from pytest_nrf_fota.preflight.simulation import Sent, Simulation
 from pytest_nrf_fota.sim.boot.image_check import SlotContent
 from pytest_nrf_fota.smp.messages import describe_return_code
 
@@ -36,7 +36,7 @@ _NO_NETWORK_FILE = (
 class _Gate:
     """A gate before the update has met it."""
 
-    rehearsal: Rehearsal
+    simulation: Simulation
     code: str
     name: str
 
@@ -57,50 +57,50 @@ class _Gate:
         told = GATE_CAUSES[cause]
         if not told.remedy:
             told = replace(told, remedy=_REMEDIES.get(cause, ""))
-        words = board_words(self.rehearsal.installed.board)
+        words = board_words(self.simulation.installed.board)
         return Gate(self.code, self.name, Result.NO, detail, told.found({**words, **values}))
 
 
-def checks_of(rehearsal: Rehearsal, network_core_file: str = "") -> tuple[Gate, ...]:
+def checks_of(simulation: Simulation, network_core_file: str = "") -> tuple[Gate, ...]:
     """All gates of this update, in the order in which it meets them.
 
     Args:
-        rehearsal: what happened.
+        simulation: what happened.
         network_core_file: what to do about a network core for which nothing was given.
     """
     rows = [
-        _installed(rehearsal),
-        *_no_controller(rehearsal, network_core_file),
-        *_trial(rehearsal),
-        _file(rehearsal),
-        *_phone(rehearsal),
+        _installed(simulation),
+        *_no_controller(simulation, network_core_file),
+        *_test_image(simulation),
+        _file(simulation),
+        *_phone(simulation),
     ]
-    file = rehearsal.file
+    file = simulation.file
     if file is None:
         return tuple(rows)
-    rows += _own_trailer(rehearsal, file)
+    rows += _own_trailer(simulation, file)
     for each in (_upload, _mark, _accepts):
-        rows += [each(sent, rehearsal) for sent in rehearsal.sent]
-    rows += [_room(rehearsal, file), _package_version(rehearsal, file)]
-    rows += _dependencies(rehearsal, file)
-    rows += _network_core(rehearsal, network_core_file)
-    match rehearsal.package.kind:
+        rows += [each(sent, simulation) for sent in simulation.sent]
+    rows += [_room(simulation, file), _package_version(simulation, file)]
+    rows += _dependencies(simulation, file)
+    rows += _network_core(simulation, network_core_file)
+    match simulation.package.kind:
         case PackageKind.APPLICATION:
             pass
         case PackageKind.MCUBOOT:
             rows += [
-                _fw_info(rehearsal, file),
-                _counter(rehearsal, file),
-                _nsib_accepts(rehearsal, file),
+                _fw_info(simulation, file),
+                _counter(simulation, file),
+                _nsib_accepts(simulation, file),
             ]
         case _:
-            assert_never(rehearsal.package.kind)
-    rows.append(_outcome(rehearsal))
+            assert_never(simulation.package.kind)
+    rows.append(_outcome(simulation))
     return tuple(rows)
 
 
-def _installed(rehearsal: Rehearsal) -> Gate:
-    gate, installed = _Gate(rehearsal, "board_boots", "board boots"), rehearsal.installed
+def _installed(simulation: Simulation) -> Gate:
+    gate, installed = _Gate(simulation, "board_boots", "board boots"), simulation.installed
     if installed.halted:
         said = "; ".join(dict.fromkeys([*installed.boot.refusals, installed.halted]))
         if installed.foreign_key is not None:
@@ -117,55 +117,55 @@ def _installed(rehearsal: Rehearsal) -> Gate:
     return gate.ok(f"{installed.boot.summary()} (NCS {installed.ncs})")
 
 
-def _no_controller(rehearsal: Rehearsal, network_core_file: str) -> list[Gate]:
-    if not rehearsal.installed.lacks_network_core:
+def _no_controller(simulation: Simulation, network_core_file: str) -> list[Gate]:
+    if not simulation.installed.lacks_network_core:
         return []
     what_to_do = f". {network_core_file}" if network_core_file else ""
     return [
-        _Gate(rehearsal, "network_core", "network core").note(
+        _Gate(simulation, "network_core", "network core").note(
             "none: its flash is erased in what was given, and without it Bluetooth does not start"
             f"{what_to_do}"
         )
     ]
 
 
-def _trial(rehearsal: Rehearsal) -> list[Gate]:
-    active = next((image for image in rehearsal.installed.images if image.active), None)
-    if rehearsal.installed.halted or active is None or active.confirmed:
+def _test_image(simulation: Simulation) -> list[Gate]:
+    active = next((image for image in simulation.installed.images if image.active), None)
+    if simulation.installed.halted or active is None or active.confirmed:
         return []
     return [
-        _Gate(rehearsal, "running_image", "running image").note(
-            f"{active.version} is on trial, not confirmed: the next reset reverts it unless an "
+        _Gate(simulation, "running_image", "running image").note(
+            f"{active.version} is a test image, not confirmed: the next reset reverts it unless an "
             "update is pending"
         )
     ]
 
 
-def _file(rehearsal: Rehearsal) -> Gate:
-    gate, problem = _Gate(rehearsal, "file", "file"), rehearsal.choice_problem
-    if rehearsal.installed.halted:
+def _file(simulation: Simulation) -> Gate:
+    gate, problem = _Gate(simulation, "file", "file"), simulation.choice_problem
+    if simulation.installed.halted:
         return gate.not_reached()
     if problem:
-        is_mcuboot = rehearsal.package.kind is PackageKind.MCUBOOT
+        is_mcuboot = simulation.package.kind is PackageKind.MCUBOOT
         code = "no_file_for_running_slot" if is_mcuboot else "files_do_not_fit_images"
         return gate.no(problem, code, why=problem.rstrip("."))
-    assert rehearsal.file is not None
-    running = rehearsal.installed.boot.nsib_slot
-    why = "" if rehearsal.file.s_slot is None else f", because S{running} runs"
-    return gate.ok(f"{rehearsal.file.name}{why}")
+    assert simulation.file is not None
+    running = simulation.installed.boot.nsib_slot
+    why = "" if simulation.file.s_slot is None else f", because S{running} runs"
+    return gate.ok(f"{simulation.file.name}{why}")
 
 
-def _phone(rehearsal: Rehearsal) -> list[Gate]:
-    if len(rehearsal.package.files) < 2 or rehearsal.package.kind is not PackageKind.MCUBOOT:
+def _phone(simulation: Simulation) -> list[Gate]:
+    if len(simulation.package.files) < 2 or simulation.package.kind is not PackageKind.MCUBOOT:
         return []
-    gate = _Gate(rehearsal, "phone_app", "phone app")
-    if not rehearsal.phone_refusal:
+    gate = _Gate(simulation, "phone_app", "phone app")
+    if not simulation.phone_refusal:
         return [gate.ok("sends all files; the board takes the first as well")]
-    name = rehearsal.file.name if rehearsal.file else "the file for the slot that does not run"
+    name = simulation.file.name if simulation.file else "the file for the slot that does not run"
     return [
         gate.note(
             "one that sends all files of this zip overwrites one with the other; "
-            f"{rehearsal.phone_refusal}. Give it only {name}."
+            f"{simulation.phone_refusal}. Give it only {name}."
         )
     ]
 
@@ -175,12 +175,12 @@ def _has_own_trailer(file: UpdateFile) -> bool:
     return file.data.endswith(MAGIC)
 
 
-def _own_trailer(rehearsal: Rehearsal, file: UpdateFile) -> list[Gate]:
+def _own_trailer(simulation: Simulation, file: UpdateFile) -> list[Gate]:
     if not _has_own_trailer(file):
         return []
     is_confirmed = file.data[-IMAGE_OK_FROM_END_BYTES] == FLAG_SET_BYTE
     return [
-        _Gate(rehearsal, "padding", "padding").note(
+        _Gate(simulation, "padding", "padding").note(
             f"{file.name} is padded to the whole slot (imgtool --pad"
             f"{' --confirm' if is_confirmed else ''}) and is pending by itself: it takes long to "
             f"send, and a reset takes it{' permanently' if is_confirmed else ''} unasked"
@@ -188,14 +188,14 @@ def _own_trailer(rehearsal: Rehearsal, file: UpdateFile) -> list[Gate]:
     ]
 
 
-def _gate_of(sent: Sent, rehearsal: Rehearsal, code: str, name: str) -> _Gate:
-    is_second = is_for_network_core(sent.file) and sent.file is not rehearsal.file
-    return _Gate(rehearsal, code, f"{name}, network core" if is_second else name)
+def _gate_of(sent: Sent, simulation: Simulation, code: str, name: str) -> _Gate:
+    is_second = is_for_network_core(sent.file) and sent.file is not simulation.file
+    return _Gate(simulation, code, f"{name}, network core" if is_second else name)
 
 
-def _upload(sent: Sent, rehearsal: Rehearsal) -> Gate:
-    gate = _gate_of(sent, rehearsal, "upload", "upload")
-    file, installed, size_bytes = sent.file, rehearsal.installed, len(sent.file.data)
+def _upload(sent: Sent, simulation: Simulation) -> Gate:
+    gate = _gate_of(sent, simulation, "upload", "upload")
+    file, installed, size_bytes = sent.file, simulation.installed, len(sent.file.data)
     if not sent.upload.result.rc:
         return gate.ok(f"{size_bytes} bytes")
     said = describe_return_code(sent.upload.result.rc)
@@ -216,24 +216,24 @@ def _upload(sent: Sent, rehearsal: Rehearsal) -> Gate:
     return gate.no(detail, "upload_refused", file=file.name, said=detail)
 
 
-def _mark(sent: Sent, rehearsal: Rehearsal) -> Gate:
-    gate = _gate_of(sent, rehearsal, "set_pending", "set pending")
+def _mark(sent: Sent, simulation: Simulation) -> Gate:
+    gate = _gate_of(sent, simulation, "set_pending", "set pending")
     if sent.mark is None:
         return gate.not_reached()
     if sent.mark.rc:
         said = describe_return_code(sent.mark.rc)
-        code, values = _why_mark_refused(sent, rehearsal)
+        code, values = _why_mark_refused(sent, simulation)
         return gate.no(said, code, **values, file=sent.file.name, said=said)
-    if rehearsal.installed.overwrites:
+    if simulation.installed.overwrites:
         return gate.ok("pending; MCUboot overwrites, with no way back")
     is_permanent = sent.file.s_slot is not None or is_for_network_core(sent.file)
     return gate.ok(f"pending, {'permanent' if is_permanent else 'test'}")
 
 
-def _why_mark_refused(sent: Sent, rehearsal: Rehearsal) -> tuple[str, dict[str, object]]:
-    installed, image = rehearsal.installed.app, sent.file.image
+def _why_mark_refused(sent: Sent, simulation: Simulation) -> tuple[str, dict[str, object]]:
+    installed, image = simulation.installed.app, sent.file.image
     of_file = image.hash or b""
-    if len(rehearsal.sent) > 1 and not rehearsal.installed.network_slots:
+    if len(simulation.sent) > 1 and not simulation.installed.network_slots:
         return "one_slot_for_several_images", {}
     if installed is not None and 0 < len(installed.hash) != len(of_file):
         return "other_hash_algorithm", {"algorithm": image.hash_algorithm.upper()}
@@ -243,24 +243,24 @@ def _why_mark_refused(sent: Sent, rehearsal: Rehearsal) -> tuple[str, dict[str, 
     return ("pending_by_itself" if _has_own_trailer(sent.file) else "mark_refused"), {}
 
 
-def _met_mcuboot(rehearsal: Rehearsal) -> bool:
+def _met_mcuboot(simulation: Simulation) -> bool:
     """Whether MCUboot ran with the update pending."""
-    main = rehearsal.main
+    main = simulation.main
     was_marked = main is not None and main.mark is not None and not main.mark.rc
-    return was_marked and any(boot.mcuboot is not None for boot in rehearsal.boots)
+    return was_marked and any(boot.mcuboot is not None for boot in simulation.boots)
 
 
-def _accepts(sent: Sent, rehearsal: Rehearsal) -> Gate:
-    gate = _gate_of(sent, rehearsal, "mcuboot_accepts", "MCUboot accepts")
+def _accepts(sent: Sent, simulation: Simulation) -> Gate:
+    gate = _gate_of(sent, simulation, "mcuboot_accepts", "MCUboot accepts")
     file, check, image = sent.file, sent.slot_check, sent.file.image
     key, carried = image.tlv(TLV_KEYHASH), image.carried_key
     signed = f"signed with key {key.hex()[:8]}..." if key else "not signed"
     if carried is not None:
         signed = f"carries the whole key {key_hash(carried).hex()[:8]}..."
-    known = rehearsal.installed.mcuboot_keys
+    known = simulation.installed.mcuboot_keys
     asks = f"known: {', '.join(k.hex()[:8] + '...' for k in known)}" if known else "asks for none"
     detail = f"{signed}; {asks}"
-    if check is None or not _met_mcuboot(rehearsal):
+    if check is None or not _met_mcuboot(simulation):
         return gate.not_reached(detail)
     if check.content is not SlotContent.VALID:
         if carried is not None and known:
@@ -274,59 +274,59 @@ def _accepts(sent: Sent, rehearsal: Rehearsal) -> Gate:
         code = "secondary_image_invalid" if image.is_signed else "image_not_signed"
         code = code if image.is_encrypted or image.hash_is_right else "image_damaged"
         return gate.no(f"{check.reason}; {detail}", code, why=check.reason)
-    if file is not rehearsal.file:
+    if file is not simulation.file:
         return gate.ok(detail)
-    wrong_variant = _refused_file(rehearsal, "wrong_s_image")
+    wrong_variant = _refused_file(simulation, "wrong_s_image")
     if wrong_variant:
         return gate.no(wrong_variant, "wrong_s_file", why=wrong_variant)
-    wrong_place = _refused_file(rehearsal, "wrong_reset_address")
+    wrong_place = _refused_file(simulation, "wrong_reset_address")
     if wrong_place:
         values = {"file": file.name, "image": file.image_index}
         return gate.no(wrong_place, "wrong_load_address", **values)
     is_other_refused = any(
         other.slot_check is not None and other.slot_check.content is not SlotContent.VALID
-        for other in rehearsal.sent
+        for other in simulation.sent
     )
-    if _refused_file(rehearsal, "image_invalid") and not is_other_refused:
+    if _refused_file(simulation, "image_invalid") and not is_other_refused:
         # The check above allows for the whole slot.
         why = "the image reaches into the trailer's sectors"
         return gate.no(f"{why}; {detail}", "image_reaches_into_trailer", why=why)
     return gate.ok(detail)
 
 
-def _was_accepted(rehearsal: Rehearsal) -> bool:
-    if rehearsal.main is None or rehearsal.choice_problem:
+def _was_accepted(simulation: Simulation) -> bool:
+    if simulation.main is None or simulation.choice_problem:
         return False
-    return _accepts(rehearsal.main, rehearsal).result is Result.OK
+    return _accepts(simulation.main, simulation).result is Result.OK
 
 
-def _room(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
-    overwrites = rehearsal.installed.overwrites
-    gate = _Gate(rehearsal, "room", "room in the slot" if overwrites else "room to swap")
-    update_bytes = rehearsal.installed.update_slot_bytes(file.image_index)
-    slot_bytes = rehearsal.installed.slot_size_bytes
+def _room(simulation: Simulation, file: UpdateFile) -> Gate:
+    overwrites = simulation.installed.overwrites
+    gate = _Gate(simulation, "room", "room in the slot" if overwrites else "room to swap")
+    update_bytes = simulation.installed.update_slot_bytes(file.image_index)
+    slot_bytes = simulation.installed.slot_size_bytes
     size = f"0x{len(file.data):x} of 0x{update_bytes:x} bytes"
-    unequal = _refused_file(rehearsal, "slots_incompatible")
+    unequal = _refused_file(simulation, "slots_incompatible")
     if unequal:
         sizes = f"the primary slot has 0x{slot_bytes:x} bytes, the secondary 0x{update_bytes:x}"
         return gate.no(f"{sizes}: {unequal!r}", "slots_do_not_fit", sizes=sizes)
-    refused = _refused_file(rehearsal, "no_room", "too_many_sectors")
+    refused = _refused_file(simulation, "no_room", "too_many_sectors")
     if refused:
         return gate.no(f"{size}: {refused!r}", "no_room_to_swap", size=size)
-    return gate.ok_if(_was_accepted(rehearsal), size)
+    return gate.ok_if(_was_accepted(simulation), size)
 
 
-def _package_version(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
-    gate = _Gate(rehearsal, "package_version", "package version")
-    installed, version = rehearsal.installed.app, file.image.version
-    is_known = rehearsal.package.kind is PackageKind.APPLICATION and installed is not None
+def _package_version(simulation: Simulation, file: UpdateFile) -> Gate:
+    gate = _Gate(simulation, "package_version", "package version")
+    installed, version = simulation.installed.app, file.image.version
+    is_known = simulation.package.kind is PackageKind.APPLICATION and installed is not None
     old = str(installed.version) if is_known and installed is not None else ""
-    guarded = rehearsal.installed.guards_downgrade
+    guarded = simulation.installed.guards_downgrade
     guard = "downgrade prevention is on" if guarded else "any version is taken"
     detail = f"{version}{f' over {old}' if old else ''}; {guard}"
-    refused = _refused_file(rehearsal, "downgrade", "insufficient_version")
+    refused = _refused_file(simulation, "downgrade", "insufficient_version")
     if not refused:
-        return gate.ok_if(_was_accepted(rehearsal), detail)
+        return gate.ok_if(_was_accepted(simulation), detail)
     detail = f"{detail}: {refused!r}"
     if file.s_slot is not None:
         slot = f"S{file.s_slot}"
@@ -335,79 +335,79 @@ def _package_version(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
     return gate.no(detail, "downgrade_prevented", version=version, before=before)
 
 
-def _dependencies(rehearsal: Rehearsal, file: UpdateFile) -> list[Gate]:
+def _dependencies(simulation: Simulation, file: UpdateFile) -> list[Gate]:
     wanted = ", ".join(
         f"image {item.image_index} in {item.lowest_version} or newer"
         for item in file.image.dependencies
     )
     if not wanted:
         return []
-    gate, detail = _Gate(rehearsal, "dependencies", "dependencies"), f"needs {wanted}"
-    if not _met_mcuboot(rehearsal):
+    gate, detail = _Gate(simulation, "dependencies", "dependencies"), f"needs {wanted}"
+    if not _met_mcuboot(simulation):
         return [gate.not_reached(detail)]
     # MCUboot prints no line for it: the update is dropped and stays pending.
-    is_refused = any(boot.refusals for boot in rehearsal.boots)
-    if not is_refused and not rehearsal.is_in_place:
+    is_refused = any(boot.refusals for boot in simulation.boots)
+    if not is_refused and not simulation.is_in_place:
         return [gate.no(detail, "dependency_not_met", file=file.name, needs=detail)]
     return [gate.ok_if(not is_refused, detail)]
 
 
-def _network_core(rehearsal: Rehearsal, network_core_file: str) -> list[Gate]:
-    if rehearsal.network_updated is None:
+def _network_core(simulation: Simulation, network_core_file: str) -> list[Gate]:
+    if simulation.network_updated is None:
         return []
-    gate = _Gate(rehearsal, "network_core", "network core")
-    if rehearsal.network_updated:
+    gate = _Gate(simulation, "network_core", "network core")
+    if simulation.network_updated:
         return [gate.ok("holds its new firmware")]
-    if rehearsal.installed.network_core_is_empty:
+    if simulation.installed.network_core_is_empty:
         detail = "was not given: neither b0n nor a firmware is there"
         file = network_core_file or _NO_NETWORK_FILE
         return [gate.no(detail, "network_core_not_given", network_core_file=file)]
     failed = [
         line.text.strip()
-        for boot in rehearsal.boots
+        for boot in simulation.boots
         if boot.network_core is not None
         for line in boot.network_core.failed
     ]
-    too_old = "" if failed else _refused(rehearsal, "insufficient_version")
+    too_old = "" if failed else _refused(simulation, "insufficient_version")
     seen = "".join(f": {line!r}" for line in (*failed[:1], too_old) if line)
     code = "network_core_not_newer" if too_old else "network_core_refused"
     return [gate.no(f"keeps its firmware{seen}", code, seen=seen)]
 
 
-def _fw_info(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
-    gate = _Gate(rehearsal, "fw_info_version", "FW_INFO version")
-    running = rehearsal.installed.boot.nsib_slot
+def _fw_info(simulation: Simulation, file: UpdateFile) -> Gate:
+    gate = _Gate(simulation, "fw_info_version", "FW_INFO version")
+    running = simulation.installed.boot.nsib_slot
     info = file.fw_info
     if info is None or running is None:
         return gate.no("the file has no fw_info", "no_fw_info", file=file.name)
-    held = rehearsal.installed.fw_infos[running]
+    held = simulation.installed.fw_infos[running]
     old = "unknown" if held is None else str(held.version)
     detail = f"{info.version} over {old} in S{running}"
-    if not rehearsal.is_in_place:
+    if not simulation.is_in_place:
         return gate.not_reached(detail)
     # NSIB's own rule; the last row says what became of it.
     if held is not None and not is_preferred_to_running(
         info.version, file.s_slot, held.version, running
     ):
-        below = _below_counter(rehearsal, info.version)
+        below = _below_counter(simulation, info.version)
         values = {"slot": f"S{running}", "new": info.version, "version": held.version}
         return gate.no(f"{detail}: not higher", "nsib_version_not_raised", **values, below=below)
     is_tie = held is not None and info.version == held.version
     return gate.ok(f"{detail}: a tie goes to S0" if is_tie else detail)
 
 
-def _below_counter(rehearsal: Rehearsal, version: int) -> str:
-    provisioning = rehearsal.installed.provisioning
+def _below_counter(simulation: Simulation, version: int) -> str:
+    provisioning = simulation.installed.provisioning
     counter = provisioning.counter(CounterKind.NSIB_FIRMWARE) if provisioning else None
     stored = counter.value >> 1 if counter else 0
     return f", and below the monotonic counter ({stored})" if version < stored else ""
 
 
-def _counter(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
-    gate = _Gate(rehearsal, "monotonic_counter", "monotonic counter")
-    provisioning = rehearsal.installed.provisioning
+def _counter(simulation: Simulation, file: UpdateFile) -> Gate:
+    gate = _Gate(simulation, "monotonic_counter", "monotonic counter")
+    provisioning = simulation.installed.provisioning
     counter = provisioning.counter(CounterKind.NSIB_FIRMWARE) if provisioning else None
-    tried = _attempts_at_update(rehearsal, file)
+    tried = _attempts_at_update(simulation, file)
     if counter is None:
         return gate.ok_if(tried, "none: NSIB accepts any version")
     free = sum(1 for slot in counter.slots if slot == 0xFFFF)
@@ -415,25 +415,25 @@ def _counter(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
     version = file.fw_info.version if file.fw_info else None
     detail = f"{version} against {stored}; {free} of {len(counter.slots)} slots free"
     if any(attempt.below_counter for attempt in tried):
-        below = f"{detail}: below the counter, and burnt by NSIB"
+        below = f"{detail}: below the counter, and invalidated by NSIB"
         return gate.no(below, "nsib_rollback", version=version, counter=stored)
     if tried and not free and version is not None and version > stored:
         return gate.note(
             f"{detail}: NSIB cannot store the new version (error -12), and starts the image "
-            "nevertheless; older ones are no longer refused"
+            "anyway; older ones are no longer refused"
         )
     return gate.ok_if(tried, detail)
 
 
-def _nsib_accepts(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
-    gate = _Gate(rehearsal, "nsib_accepts", "NSIB accepts")
-    provisioning = rehearsal.installed.provisioning
+def _nsib_accepts(simulation: Simulation, file: UpdateFile) -> Gate:
+    gate = _Gate(simulation, "nsib_accepts", "NSIB accepts")
+    provisioning = simulation.installed.provisioning
     keys = [key for key in provisioning.keys if not key.invalidated] if provisioning else []
     known = ", ".join(key.key_hash.hex()[:8] + "..." for key in keys) or "none"
     info = _validation_info(file)
     signed = "no validation info" if info is None else f"key {info.key_hash.hex()[:8]}..."
     detail = f"{signed}; provisioned: {known}"
-    tried = [a for a in _attempts_at_update(rehearsal, file) if not a.below_counter]
+    tried = [a for a in _attempts_at_update(simulation, file) if not a.below_counter]
     refused = [attempt for attempt in tried if attempt.invalidated is not None]
     if not refused:
         return gate.ok_if(tried, detail)
@@ -444,39 +444,39 @@ def _nsib_accepts(rehearsal: Rehearsal, file: UpdateFile) -> Gate:
     return gate.no(f"{detail}: {lines}", "nsib_refuses", lines=lines)
 
 
-def _outcome(rehearsal: Rehearsal) -> Gate:
-    gate = _Gate(rehearsal, "update_runs", "update runs")
-    if not rehearsal.boots:
+def _outcome(simulation: Simulation) -> Gate:
+    gate = _Gate(simulation, "update_runs", "update runs")
+    if not simulation.boots:
         return gate.not_reached()
-    if rehearsal.will_upgrade:
-        resets = rehearsal.resets
+    if simulation.will_upgrade:
+        resets = simulation.resets
         return gate.ok(f"after {resets} reset{'s'[: resets != 1]}")
-    if rehearsal.halted:
+    if simulation.halted:
         more = ""
-        if rehearsal.boots[-1].nsib_slot != rehearsal.installed.boot.nsib_slot:
+        if simulation.boots[-1].nsib_slot != simulation.installed.boot.nsib_slot:
             more = (
                 " A new MCUboot must know the key of the installed application: send one that "
                 "knows both keys first."
             )
-        return gate.no(rehearsal.halted, "board_would_not_boot", why=rehearsal.halted, more=more)
-    reason = rehearsal.verdict.reason if rehearsal.verdict is not None else ""
-    if not reason and rehearsal.is_in_place:
-        reason = f"not all of it: {rehearsal.refusal or 'the network core keeps its firmware'}"
+        return gate.no(simulation.halted, "board_would_not_boot", why=simulation.halted, more=more)
+    reason = simulation.verdict.reason if simulation.verdict is not None else ""
+    if not reason and simulation.is_in_place:
+        reason = f"not all of it: {simulation.refusal or 'the network core keeps its firmware'}"
     reason = reason or "the old firmware runs on"
     return gate.no(reason, "update_does_not_run", why=reason)
 
 
-def _refused_file(rehearsal: Rehearsal, *patterns: str) -> str:
+def _refused_file(simulation: Simulation, *patterns: str) -> str:
     """Likewise, unless it cannot have been the file that this is about, which is in place."""
-    return "" if rehearsal.is_in_place else _refused(rehearsal, *patterns)
+    return "" if simulation.is_in_place else _refused(simulation, *patterns)
 
 
-def _refused(rehearsal: Rehearsal, *patterns: str) -> str:
+def _refused(simulation: Simulation, *patterns: str) -> str:
     """The first line with which MCUboot refused for one of these reasons; empty without."""
     return next(
         (
             refusal.seen.text.strip()
-            for boot in rehearsal.boots
+            for boot in simulation.boots
             if boot.mcuboot is not None
             for refusal in boot.mcuboot.refusals
             # What it says of the primary slot is about the application that was installed.
@@ -486,16 +486,16 @@ def _refused(rehearsal: Rehearsal, *patterns: str) -> str:
     )
 
 
-def _attempts_at_update(rehearsal: Rehearsal, file: UpdateFile) -> Sequence[NsibAttempt]:
+def _attempts_at_update(simulation: Simulation, file: UpdateFile) -> Sequence[NsibAttempt]:
     """NSIB's attempts to start the update, after MCUboot has brought it into its slot.
 
     On the first boot NSIB still meets what was in the slot before.
     """
-    if not rehearsal.is_in_place:
+    if not simulation.is_in_place:
         return ()
     return [
         attempt
-        for boot in rehearsal.boots[1:]
+        for boot in simulation.boots[1:]
         if boot.nsib is not None
         for attempt in boot.nsib.attempts
         if attempt.slot == file.s_slot

@@ -1,4 +1,4 @@
-"""What a board will do with an update: the rehearsal in the form that is shown and stored."""
+"""What a board will do with an update: the simulation in the form that is shown and stored."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,10 +22,10 @@ from pytest_nrf_fota.firmware.dfu_package import (
     read_single_image,
 )
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex
-from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.checks import checks_of
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
-from pytest_nrf_fota.preflight.rehearsal import rehearse
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
+from pytest_nrf_fota.preflight.simulation import simulate
 
 
 class PredictedBoot(BaseModel):
@@ -46,8 +46,8 @@ class Prediction(BaseModel):
         reason: why not; empty where it will.
         remedy: what to do about it; empty where nothing more is known than the reason.
         checks: the gates it has to pass, in order.
-        resets: how many resets were done after the mark.
-        boots: the board as it is, then the boots after the mark.
+        resets: how many resets were done with the image pending.
+        boots: the board as it is, then the boots with the image pending.
         causes: where it will not, what `nrf-fota explain` makes of the predicted log.
         ncs: the release that the board was taken for.
         ncs_is_guess: whether that is the board file's default, which nothing confirms.
@@ -96,27 +96,27 @@ def predict(
     Raises `BoardFileError` for a board with a part of NSIB's slots, `PackageError` for data outside
     its memories.
     """
-    rehearsal = rehearse(Bench(board, memories, ncs), package, running)
-    checks = checks_of(rehearsal, network_core_file)
+    simulation = simulate(SimulatedBoard(board, memories, ncs), package, running)
+    checks = checks_of(simulation, network_core_file)
     boots = tuple(
         PredictedBoot(summary=boot.summary(), lines=tuple(line.text for line in boot.lines))
-        for boot in (rehearsal.installed.boot, *rehearsal.boots)
+        for boot in (simulation.installed.boot, *simulation.boots)
     )
     causes: tuple[Finding, ...] = ()
     reason = remedy = ""
-    if not rehearsal.will_upgrade:
+    if not simulation.will_upgrade:
         causes = _causes_in(boots, package, board)
         reason, remedy = _why_not(checks, causes)
     return Prediction(
         package=package.path.name,
-        will_upgrade=rehearsal.will_upgrade,
+        will_upgrade=simulation.will_upgrade,
         reason=reason,
         remedy=remedy,
         checks=checks,
-        resets=rehearsal.resets,
+        resets=simulation.resets,
         boots=boots,
         causes=causes,
-        ncs=rehearsal.installed.ncs,
+        ncs=simulation.installed.ncs,
         ncs_is_guess=ncs_is_guess,
     )
 
@@ -209,5 +209,5 @@ def _why_not(checks: Sequence[Gate], causes: Sequence[Finding]) -> tuple[str, st
     remedy = remedies[0] if remedies else ""
     finding = next((check.finding for check in checks if check.finding is not None), None)
     if finding is None:
-        return "the copy of the board does not tell", remedy
+        return "the copy of the board does not show why", remedy
     return finding.cause, finding.remedy or remedy

@@ -45,7 +45,7 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
                 console.print(Text(f"    {line}"))
     if prediction.causes:
         console.print()
-        console.print(Text("What the board's log would say (nrf-fota explain):"))
+        console.print(Text("What nrf-fota explain would show for the board's log:"))
     for cause in prediction.causes[:MOST_CAUSES]:
         console.print(_hanging("- ", f"{cause.cause} ({cause.confidence.value})"))
         console.print(_hanging("  remedy: ", cause.remedy))
@@ -53,12 +53,12 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
         return
     console.print()
     console.print(
-        Text(f"Rehearsed with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
+        Text(f"Simulated with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
     )
     if prediction.ncs_is_guess:
         console.print(
             Text(
-                "That release is a guess: neither the bootloader's banner nor the build tells one. "
+                "That release is a guess: neither the bootloader's banner nor the build has one. "
                 "Another: --ncs.",
                 "yellow",
             )

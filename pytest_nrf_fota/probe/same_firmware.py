@@ -32,7 +32,7 @@ def difference_from_file(
 ) -> Difference | None:
     """The first byte of the file that the board does not hold, or None.
 
-    What lies beside the file's data is not looked at, nor the monotonic counter that the file's
+    The rest of the flash is not looked at, nor the monotonic counter that the file's
     own first boot sets. Errors of `read` pass through.
     """
     ranges = [(segment.address, segment.end) for segment in segments]
@@ -44,8 +44,8 @@ def difference_from_flashing(
 ) -> Difference | None:
     """The first byte that recovering and programming would change, or None.
 
-    Beside the file's data every memory that a recovery erases has to be erased. External flash is
-    not recovered: of it only the file's data counts. A monotonic counter counts as erased where
+    Apart from the file's data every memory that a recovery erases has to be erased. External flash
+    is not recovered: of it only the file's data counts. A monotonic counter counts as erased where
     it holds what the file's own first boot writes there.
     """
     external = [(s.address, s.end) for s in segments if _survives_recovery(s.address, board)]

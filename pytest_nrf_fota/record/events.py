@@ -29,7 +29,7 @@ class RunStarted(_Event):
 
 
 class UnitTaken(_Event):
-    """Which individual board the following events belong to."""
+    """Which board, by its serial number or name, the following events belong to."""
 
     kind: Literal["unit"] = "unit"
     unit: str
@@ -125,7 +125,7 @@ class Moment(_Event):
 
 
 class VerdictReached(_Event):
-    """The outcome of an upgrade and what it rests on.
+    """The outcome of an upgrade and its evidence.
 
     `preflight` is what had been predicted, where that is worth a word.
     """
@@ -159,7 +159,7 @@ class PreflightDone(_Event):
 
 
 class FailureExplained(_Event):
-    """Why a test failed, as the board's and the client's lines tell; see explain/."""
+    """Why a test failed, from the board's and the client's lines; see explain/."""
 
     kind: Literal["explanation"] = "explanation"
     ending: str

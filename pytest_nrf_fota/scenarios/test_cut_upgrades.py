@@ -193,7 +193,7 @@ def test_cut_upgrade_then_application_reflashed(cut_swap: CutSwap, part: float) 
 def test_cut_upgrade_then_recovered(cut_swap: CutSwap, part: float) -> None:
     """A recover takes the swap's status along: the baseline runs, and takes the update again.
 
-    Evidence: all three wires say so, and the reason why; then the update, proven.
+    Evidence: UART, SMP and SWD agree, and the verdict names the reason; then the update, proven.
     """
     _act_and_judge(cut_swap(part), Action.RECOVER)
 
@@ -209,9 +209,9 @@ def test_cut_upgrade_then_update_put_in_by_probe(cut_swap: CutSwap, part: float)
 
 @pytest.mark.parametrize("part", [EARLY, MIDDLE], ids=["early", "middle"])
 def test_cut_upgrade_then_sent_again(cut_swap: CutSwap, part: float) -> None:
-    """Let go on, the swap is finished; the update that is sent again meets itself, on trial.
+    """Let go on, the swap is finished; the update that is sent again finds itself in its test boot.
 
-    Evidence: all three wires, the refusal of the second upload; the revert by a further reset,
+    Evidence: UART, SMP and SWD, the refusal of the second upload; the revert by a further reset,
     after which the update is taken.
     """
     cut = cut_swap(part)

@@ -282,7 +282,7 @@ class _App:
         self._air.break_links(self._controller)
 
     def die(self) -> None:
-        """Leave the air for good; the peripheral hears nothing more."""
+        """Leave the air permanently; the peripheral hears nothing more."""
         self._dead = True
         self._connection = None
         self._controller.leave()

@@ -49,7 +49,7 @@ _CONNECT_ATTEMPTS = 3
 _CONNECT_GRACE_S = 3.0
 _LOOK_AROUND = "See the image list and the last UART lines."
 _NO_PARAMETERS = (
-    "The server does not tell the size of its buffers, so uploads go in small pieces and take "
+    "The server does not report the size of its buffers, so uploads go in small pieces and take "
     "several times as long: build it with CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y (NCS 2.3: "
     "CONFIG_OS_MGMT_MCUMGR_PARAMS=y)."
 )

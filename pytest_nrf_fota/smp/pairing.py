@@ -65,8 +65,8 @@ def pairing_demanded(att_error: int | None, method: PairingMethod, where: str) -
                 f"The board asks for pairing: {demand} an encrypted connection{code}.",
                 where=where,
                 next_step='Set radio.pairing = "just_works" in the board file, or '
-                'radio.pairing = "passkey" where the board shows a passkey; which one, it does not '
-                "tell. " + _NO_AUTHENTICATION,
+                'radio.pairing = "passkey" where the board shows a passkey; its '
+                "answer does not show which one. " + _NO_AUTHENTICATION,
             )
         case "just_works":
             return BoardError(

@@ -14,7 +14,7 @@ _IN_BETWEEN = "the external flash was erased, or a slot was programmed, in betwe
 _OR_BY_ITSELF = "; up to NCS 2.4 a power cut may do that alone"
 _COPY_DONE_SET, _COPY_DONE_UNSET = 1, 3
 _SWAP_TYPES = {2: "test", 3: "perm", 4: "revert"}
-_WENT_BACK = "MCUboot went back to the old image: the new one had not been confirmed"
+_WENT_BACK = "MCUboot reverted to the old image: the new one had not been confirmed"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Sign:
 
     Args:
         ending: what became of it.
-        why: what that rests on, in a sentence's part.
+        why: its evidence, in a sentence's part.
         seen: the lines that show it.
         from_client: they are a client's lines, not the board's.
     """
@@ -37,7 +37,7 @@ class Sign:
     from_client: bool = False
 
 
-_NO_LINE = Sign(Ending.UNKNOWN, "no line says what a bootloader did")
+_NO_LINE = Sign(Ending.UNKNOWN, "no line shows what a bootloader did")
 
 
 def sign_of_boots(boots: Sequence[Boot], *, of_app: bool = False) -> Sign:
@@ -122,14 +122,14 @@ class _Signs:
             case SwapResult.CUT:
                 self._cut = swap if swap.decided is not None else cut or swap
                 if decided == "revert":
-                    why = "MCUboot began to go back to the old image, which was not confirmed"
+                    why = "MCUboot began to revert to the old image: the new one was not confirmed"
                     return Sign(Ending.REVERTED, why, (swap.seen,))
                 why = "the swap was cut; the next boot resumes it"
                 return Sign(Ending.UNKNOWN, why, (swap.seen,))
             case SwapResult.REFUSED:
                 return None
             case SwapResult.UNKNOWN:
-                why = f"MCUboot had decided to swap ({swap.decided}) and says no more about it"
+                why = f"MCUboot had decided to swap ({swap.decided}) and prints no more about it"
                 return Sign(Ending.UNKNOWN, why, (swap.seen,))
             case SwapResult.OVERWRITTEN:
                 # Nothing is left that it could be reverted to.
@@ -138,7 +138,7 @@ class _Signs:
                 if swap.result is SwapResult.REVERTED or decided == "revert":
                     return Sign(Ending.REVERTED, _WENT_BACK, (swap.seen,))
                 if swap.resumed and decided is None:
-                    why = "MCUboot resumed a swap, and no line says how it began"
+                    why = "MCUboot resumed a swap, and no line shows how it began"
                     return Sign(Ending.UNKNOWN, why, (swap.seen,))
                 return Sign(Ending.UPGRADED, _BROUGHT, (swap.seen,))
 
@@ -345,7 +345,7 @@ def _ran_through(boot: Boot, *, of_app: bool) -> Sign | None:
         return Sign(Ending.UNKNOWN, why, tuple(counter))
     newer = _newer_slot(boot)
     if newer is not None:
-        why = "MCUboot starts the newer of two images; no line says whether it is new on this board"
+        why = "MCUboot starts the newer of two images; no line shows if it is new on this board"
         return Sign(Ending.UNKNOWN, why, newer)
     bootloaders = [span for span in boot.stages if span.stage is not Stage.APP]
     has_jumped = (
@@ -371,7 +371,7 @@ def _newer_slot(boot: Boot) -> tuple[Seen, ...] | None:
 
 
 def copies_for_nsib(boots: Sequence[Boot]) -> list[tuple[Boot, Swap]]:
-    """Boots in which MCUboot put an image into an S slot."""
+    """Boots in which MCUboot put an image into an S0/S1 slot."""
     return [(boot, swap) for boot, swap in _done(boots) if _is_copy_for_nsib(boot, swap)]
 
 
@@ -385,7 +385,7 @@ def _done(boots: Sequence[Boot]) -> list[tuple[Boot, Swap]]:
 
 
 def _after_copy_for_nsib(boots: Sequence[Boot]) -> Sign | None:
-    """What NSIB made of the last image that MCUboot put into an S slot.
+    """What NSIB made of the last image that MCUboot put into an S0/S1 slot.
 
     None where it starts it, or where the application was swapped since.
     """
@@ -409,7 +409,7 @@ def _after_copy_for_nsib(boots: Sequence[Boot]) -> Sign | None:
 
 
 def _is_copy_for_nsib(boot: Boot, swap: Swap) -> bool:
-    """Whether a swap put an image into an S slot, behind NSIB's choice.
+    """Whether a swap put an image into an S0/S1 slot, behind NSIB's choice.
 
     Up to NCS 2.4 the lines name no image. There the application's pair comes first, and MCUboot
     decides nothing for it while an S image waits.

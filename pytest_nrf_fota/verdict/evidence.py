@@ -1,4 +1,4 @@
-"""The verdict that follows from what each wire says about an upgrade."""
+"""The verdict that follows from what each interface (UART, SMP, SWD) reports about an upgrade."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Verdict:
         evidence: one item per source at least.
         reason: why it is not upgraded, in a sentence; empty where it is.
         preflight: what was predicted before the upload, where that is worth a word.
-        ending: what became of it, beside what is proven.
+        ending: what became of it, in addition to what is proven.
     """
 
     subject: str
@@ -44,7 +44,7 @@ class Verdict:
         return outcome_of(self.evidence)
 
     def __bool__(self) -> bool:
-        """Whether it is proven: `assert dut.upgrade(package)` means what it says."""
+        """Whether it is proven: so `assert dut.upgrade(package)` is a test."""
         return self.outcome is Outcome.UPGRADED
 
     def __repr__(self) -> str:
@@ -58,10 +58,7 @@ class Verdict:
             lines.append(f"  why: {self.reason}")
         if self.preflight:
             lines.append(f"  preflight: {self.preflight}")
-        lines += [
-            f"  {item.source.value:4} says {item.says.value:7} {item.detail}"
-            for item in self.evidence
-        ]
+        lines += [f"  {item.line()}" for item in self.evidence]
         return "\n".join(lines)
 
 

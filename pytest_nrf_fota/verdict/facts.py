@@ -40,7 +40,7 @@ class AppUpdate:
 
 @dataclass(frozen=True)
 class McubootUpdate:
-    """A MCUboot that was sent for one S slot, and what both slots hold now."""
+    """A MCUboot that was sent for one S0/S1 slot, and what both slots hold now."""
 
     target: "McubootTarget"
     in_slot: "SlotState"
@@ -48,7 +48,7 @@ class McubootUpdate:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether its S slot holds it, burnt by NSIB or not."""
+        """Whether its S0/S1 slot holds it, invalidated by NSIB or not."""
         return self.in_slot.holds_update
 
 
@@ -86,9 +86,9 @@ class AppLines:
     """What the running application and its SMP server printed, each in the order of the log.
 
     Args:
-        attempts: an upload, a download or a mark began, or was refused.
+        attempts: an upload, a download or setting pending began, or was refused.
         refused: the server refused it.
-        scheduled: the application marked an update itself.
+        scheduled: the application set an update pending itself.
         asked: the swap type that was asked for, as an upload does.
         runs_test: the next boot would revert what runs.
         confirmed: what runs was confirmed.

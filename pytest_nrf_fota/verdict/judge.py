@@ -22,12 +22,12 @@ from pytest_nrf_fota.verdict.readiness import not_ready_reason
 
 @dataclass(frozen=True)
 class Judgement:
-    """The answer, and what it rests on.
+    """The answer, and its evidence.
 
     Args:
         ending: what became of the update.
-        sign: what the lines say.
-        evidence: each wire's statement, where it is known what was sent.
+        sign: what the lines show.
+        evidence: what each interface reports, where it is known what was sent.
     """
 
     ending: Ending

@@ -148,7 +148,8 @@ def _scheduled(facts: Facts) -> Sign | None:
     lines = facts.app_lines.scheduled[-1:]
     if not lines or facts.boots_after(lines[0]):
         return None
-    return Sign(Ending.NOT_RESET, "the application marked an update, and no boot follows", lines)
+    why = "the application set an update pending, and no boot follows"
+    return Sign(Ending.NOT_RESET, why, lines)
 
 
 # --- the client ---
@@ -181,9 +182,9 @@ def _by_list(facts: Facts) -> Sign | None:
         return _by_images(Ending.UNKNOWN, why, waiting)
     behind = _resets_since(facts, uploads[-1].seen) if uploads else []
     if any(number < waiting[0].seen.line_number for number in behind):
-        why = "after the reset the image still lies there without a mark"
+        why = "after the reset the image is still there and not pending"
         return _by_images(Ending.NOT_PENDING, why, waiting)
-    return _by_images(Ending.NOT_MARKED, "the client's list shows it without a mark", waiting)
+    return _by_images(Ending.NOT_MARKED, "the client's list shows it as not pending", waiting)
 
 
 def _by_images(ending: Ending, why: str, images: Sequence[ListedImage]) -> Sign:

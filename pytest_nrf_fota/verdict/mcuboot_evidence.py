@@ -25,12 +25,13 @@ from pytest_nrf_fota.verdict.ending import Ending
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
 
+_NOT_LISTED = "the image list cannot show MCUboot"
 _SIGNED_BYTES = VALIDATION_INFO.size + SEARCH_BYTES
 
 
 @dataclass(frozen=True)
 class McubootTarget:
-    """The MCUboot that is to run: in which S slot, with which FW_INFO version.
+    """The MCUboot that is to run: in which S0/S1 slot, with which FW_INFO version.
 
     `version_before` is what the boot before the update said. `firmware` is what NSIB verifies,
     without MCUboot's header and TLVs. `marker` is the number that the update prints behind
@@ -48,7 +49,7 @@ class McubootTarget:
 
 @dataclass(frozen=True)
 class SlotState:
-    """What an S slot holds, read over SWD."""
+    """What an S0/S1 slot holds, read over SWD."""
 
     fw_info: FwInfo | None
     holds_update: bool
@@ -59,13 +60,13 @@ class SlotState:
         return self.fw_info.version if self.fw_info and self.fw_info.is_valid else None
 
     @property
-    def is_burnt(self) -> bool:
+    def is_invalidated(self) -> bool:
         """Whether NSIB refused it, and cleared its valid word."""
         return self.fw_info is not None and not self.fw_info.is_valid
 
 
 def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
-    """Read one S slot. It holds the update whether NSIB burnt its valid word since or not."""
+    """Read one S0/S1 slot. It holds the update whether NSIB invalidated it since or not."""
     info = find_fw_info(read, slot.address)
     if info is None:
         return SlotState(None, False)
@@ -106,7 +107,7 @@ def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidenc
 
 
 def smp_evidence(images: "Sequence[ImageState] | None", target: McubootTarget) -> Evidence:
-    """What the image list says. It cannot name a bootloader, so it never says new."""
+    """What the image list shows. It cannot name a bootloader, so it is never for `new`."""
     if images is None:
         return Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read")
     waiting = next(
@@ -115,16 +116,14 @@ def smp_evidence(images: "Sequence[ImageState] | None", target: McubootTarget) -
     if waiting is not None:
         return Evidence(Source.SMP, Says.OLD, f"the update was not taken: {waiting}")
     if any(state.pending for state in images):
-        return Evidence(Source.SMP, Says.UNKNOWN, "another image is pending")
-    return Evidence(
-        Source.SMP, Says.UNKNOWN, "the update left the secondary slot, nothing is pending"
-    )
+        return Evidence(Source.SMP, Says.UNKNOWN, f"{_NOT_LISTED}; another image is pending")
+    return Evidence(Source.SMP, Says.UNKNOWN, f"{_NOT_LISTED}; the update left the secondary slot")
 
 
 def swd_evidence(
     target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
 ) -> Evidence:
-    """What the two S slots hold, and so what NSIB starts."""
+    """What the two S0/S1 slots hold, and so what NSIB starts."""
     name, other_name = f"S{target.s_slot}", f"S{1 - target.s_slot}"
     held = f"{name}: {_held(target_slot)}, {other_name}: {_held(other_slot)}"
     match ending_in_slots(target_slot, other_slot, boots, target):
@@ -143,10 +142,10 @@ def swd_evidence(
 def ending_in_slots(
     target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
 ) -> Ending:
-    """What became of a MCUboot, by what both S slots hold and NSIB's own rule."""
+    """What became of a MCUboot, by what both S0/S1 slots hold and NSIB's own rule."""
     if not target_slot.holds_update:
         return Ending.NOT_PENDING
-    if target_slot.is_burnt:
+    if target_slot.is_invalidated:
         return Ending.REFUSED
     if not nsib_prefers(target_slot, other_slot, target.s_slot):
         return Ending.NOT_CHOSEN
@@ -164,7 +163,7 @@ def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:
     if boot.nsib_slot is None:
         return Evidence(Source.UART, Says.UNKNOWN, "no line of NSIB on the last boot")
     if boot.firmware_version is None:
-        return Evidence(Source.UART, Says.UNKNOWN, f"NSIB tried slot {boot.nsib_slot} in vain")
+        return Evidence(Source.UART, Says.UNKNOWN, f"NSIB failed to start slot {boot.nsib_slot}")
     is_new = boot.nsib_slot == target.s_slot and boot.firmware_version == target.version
     return Evidence(Source.UART, Says.NEW if is_new else Says.OLD, detail)
 
@@ -181,6 +180,6 @@ def _by_marker(marker: int, target: McubootTarget) -> Says:
 def _held(state: SlotState) -> str:
     if state.fw_info is None:
         return "no fw_info"
-    if state.is_burnt:
-        return f"version {state.fw_info.version}, burnt by NSIB"
+    if state.is_invalidated:
+        return f"version {state.fw_info.version}, invalidated by NSIB"
     return f"version {state.fw_info.version}"

@@ -98,7 +98,7 @@ def uart_evidence(
     said_last = [seen.text.strip() for seen in taken if seen is not None]
     if said_last:
         return _uart(Says.NEW, f"MCUboot prints {said_last[-1]!r}")
-    return _uart(Says.UNKNOWN, "no line of either core tells")
+    return _uart(Says.UNKNOWN, "no line of either core shows it")
 
 
 def smp_evidence(images: "Sequence[ImageState] | None", target: NetworkTarget) -> Evidence:
@@ -109,7 +109,8 @@ def smp_evidence(images: "Sequence[ImageState] | None", target: NetworkTarget) -
     waiting = next((s for s in images if s.slot == 1 and s.hash == target.image_hash), None)
     if waiting is not None:
         return Evidence(Source.SMP, Says.OLD, _about(f"the update was not taken: {waiting}"), ABOUT)
-    return Evidence(Source.SMP, Says.UNKNOWN, _about("the update left the secondary slot"), ABOUT)
+    detail = "the image list cannot show it; the update left the secondary slot"
+    return Evidence(Source.SMP, Says.UNKNOWN, _about(detail), ABOUT)
 
 
 def swd_evidence(held: bytes, target: NetworkTarget) -> Evidence:

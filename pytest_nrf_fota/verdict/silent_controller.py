@@ -16,7 +16,7 @@ _LOOKED_AT_BYTES = 0x800
 
 FLASH_BOTH_CORES = (
     "Program the network core as well: merged_domains.hex holds both cores (NCS up to 2.6), "
-    "merged_CPUNET.hex beside merged.hex the network core (NCS 2.7 and later)."
+    "merged_CPUNET.hex with merged.hex the network core (NCS 2.7 and later)."
 )
 
 

@@ -126,7 +126,7 @@ def _mcuboot_reason(update: McubootUpdate, found: Judgement) -> str:
         case Ending.NOT_PENDING:
             return f"MCUboot copied nothing into {name}: it saw no pending image for it"
         case Ending.REFUSED:
-            return f"NSIB refused the update in {name} and burnt it; see the UART log"
+            return f"NSIB refused the update in {name} and invalidated it; see the UART log"
         case Ending.NOT_CHOSEN:
             return (
                 f"NSIB kept slot {other}: the update's FW_INFO version {target.version} is not "

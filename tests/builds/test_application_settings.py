@@ -68,7 +68,7 @@ def test_pairing_of_the_board_file_stays(user_folder: pytest.Pytester) -> None:
     result = run(user_folder, "mine")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        [f"*board file says pairing = just_works, the application asks for passkey ({PASSKEY}, *"]
+        [f"*board file has pairing = just_works, the application asks for passkey ({PASSKEY}, *"]
     )
 
 

@@ -22,7 +22,7 @@ def test_app_upgrade_scenarios_pass_on_qemu_cortex_m0(
     result.stdout.fnmatch_lines(
         [
             "*application 0.0.0 (*) -> 1.2.3+4 (*): UPGRADED",
-            "*UART says new * swap test, image v1.2.3, application runs",
+            "*UART: new * swap test, image v1.2.3, application runs",
             "*why: MCUboot reverted to the old application*",
             "*why: the bootloader refused the image: *Image in the secondary slot is not valid!*",
         ]

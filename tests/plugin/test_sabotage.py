@@ -99,7 +99,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_mcuboot_upgrade_same_fw_version_keeps_old": "nothing_is_sent good_mcuboot",
         "test_mcuboot_upgrade_package_version_not_newer": "nothing_is_sent good_mcuboot",
         "test_mcuboot_upgrade_unprovisioned_key_rejected": "nothing_is_sent good_mcuboot",
-        "test_mcuboot_upgrade_tampered_burnt_by_nsib": "nothing_is_sent good_mcuboot",
+        "test_mcuboot_upgrade_tampered_invalidated_by_nsib": "nothing_is_sent good_mcuboot",
         "test_mcuboot_upgrade_then_app_upgrade": "nothing_is_sent no_reset_over_smp",
         "test_mcuboot_upgrade_counter_advances": "nothing_is_sent",
         "test_mcuboot_upgrade_counter_blocks_downgrade": "nothing_is_sent no_flash_by_test",
@@ -125,7 +125,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_erased_external_flash_boots": "nothing_is_sent no_erase_by_shell no_reset_by_probe",
         "test_app_never_advertises": "nothing_is_sent good_app set_pending_permanently",
         "test_app_hangs_in_boot": "nothing_is_sent good_app set_pending_permanently",
-        "test_crash_of_a_trial_reverts": (
+        "test_crash_of_a_test_image_reverts": (
             "nothing_is_sent good_app set_pending_permanently no_reset_over_smp"
         ),
         "test_crash_loop_reported": "nothing_is_sent good_app set_pending_for_test",
@@ -167,7 +167,7 @@ NO_VIRTUAL_KIT: Mapping[str, str] = {
     "test_higher_version_in_the_idle_slot_runs": "highest_version",
     "test_lower_version_in_the_idle_slot_does_not_run": "highest_version",
     "test_damaged_higher_version_is_removed": "highest_version",
-    "test_idle_slot_without_magic_is_not_even_tried": "highest_version",
+    "test_idle_slot_without_magic_is_not_considered": "highest_version",
     "test_set_pending_is_refused": "highest_version",
     "test_recovery_is_entered_and_left": "serial_recovery",
     "test_recovery_writes_what_it_is_sent": "serial_recovery",

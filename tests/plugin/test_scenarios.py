@@ -53,7 +53,7 @@ def test_scenarios_pass_with_users_files(user_folder: pytest.Pytester) -> None:
 def test_without_keys_what_must_be_signed_again_is_skipped(user_folder: pytest.Pytester) -> None:
     """And the reason names the option; damage alone needs no key."""
     made = _given(user_folder.path)
-    wanted = "bad_signature or too_large or unprovisioned or tampered_burnt or s1_to_s0"
+    wanted = "bad_signature or too_large or unprovisioned or tampered_invalidated or s1_to_s0"
     result = user_folder.runpytest_subprocess(
         "--board=nrf5340dk_sim", "-rs", *made, *FILES, "-k", wanted
     )

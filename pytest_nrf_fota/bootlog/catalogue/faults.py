@@ -35,7 +35,7 @@ PATTERNS = (
         r"|Bus fault on vector table read|Invalid entry point|Invalid integrity signature"
         r"|Invalid exception return|Attribution unit violation|Invalid transition"
         r"|Lazy state (?:preservation|error)|Debug event|ARCH_EXCEPT with reason \w+)\s*$",
-        "What the processor says about the fault.",
+        "What the processor reports about the fault.",
         "[00:00:07.110,961] <err> os:   Fault escalation (see below)",
         "[00:00:07.122,833] <err> os:   Precise data bus error",
         "E:   Stacking error (context area might be not valid)",

@@ -77,7 +77,7 @@ PATTERNS = (
     _MCUBOOT.line(
         "shell_swap_type",
         r"^swap type: (?P<swap_type>\w+)",
-        "What the next boot will do, as the shell command `mcuboot` says.",
+        "What the next boot will do, as the shell command `mcuboot` shows.",
         "swap type: none",
         "swap type: test",
     ),

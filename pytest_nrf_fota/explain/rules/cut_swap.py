@@ -105,7 +105,7 @@ RULES = (
         "MCUboot was interrupted in a swap and knew nothing of it on the next boot: in between the "
         "board was recovered, or its external flash was erased. What lies in the primary slot "
         "runs.",
-        "Upload the update again, mark it and reset; do not cut the power while it swaps.",
+        "Upload the update again, set it pending and reset; do not cut the power while it swaps.",
         _given_up,
     ),
     Rule(

@@ -114,7 +114,7 @@ def _crash_before(case: Case, boot: Boot) -> list[Seen]:
 
 
 def _mark_not_seen(case: Case) -> Match | None:
-    """The application saw its mark; MCUboot, on the next boot, saw none."""
+    """The application saw its image pending; MCUboot, on the next boot, did not."""
     queries = [
         q
         for q in case.known("app_swap_type", "swap_type")
@@ -214,7 +214,8 @@ RULES = (
     ),
     Rule(
         "image_damaged_on_the_way",
-        f"{_REFUSED_AND_ERASED}{{what}} is right, this MCUboot took it in the preflight, so it was "
+        f"{_REFUSED_AND_ERASED}{{what}} is right, this MCUboot accepted it in the preflight, so it "
+        f"was "
         "damaged on its way or in the flash.",
         "Erase slot 1 (`smpmgr ... image erase 1`) and upload again; if it comes again, check the "
         "flash that holds the slot, and what else writes to it.",
@@ -256,7 +257,7 @@ RULES = (
     Rule(
         "no_room_to_swap",
         "The image leaves no free sector that swap using move needs; it stays pending, and erase "
-        "is answered with rc 6 for ever.",
+        "is always answered with rc 6.",
         "Make the image smaller by at least one page (4 KiB) plus the trailer, and erase the "
         "secondary slot from outside: `nrfjprog --qspieraseall` or `{erase_flash}`.",
         unless_cut_in_a_swap(says("no_room", also=("no_room_bytes",))),
@@ -271,8 +272,8 @@ RULES = (
     ),
     Rule(
         "mark_not_seen",
-        "The application marked the image, but MCUboot saw no mark: the two look for the secondary "
-        "slot in different places.",
+        "The application set the image pending, but MCUboot saw nothing pending: the two look for "
+        "the secondary slot in different places.",
         "Build both with the same partitions: pm_static.yml for the parent and MCUboot, and "
         "`chosen { nordic,pm-ext-flash = {flash_node}; };` in both overlays; compare "
         "partitions.yml.",
@@ -280,7 +281,7 @@ RULES = (
     ),
     Rule(
         "not_confirmed",
-        "The new image ran once as a test, was not confirmed, and the next reset took it back.",
+        "The new image ran once as a test, was not confirmed, and the next reset reverted it.",
         "Confirm before the next reset: `boot_write_img_confirmed()` in the application once it "
         "works, or `smpmgr ... image state-write --confirm` / `mcumgr image confirm` / the phone's "
         'mode "Confirm only".',
@@ -361,7 +362,7 @@ RULES = (
     ),
     Rule(
         "nothing_to_start",
-        "MCUboot found no image that it may start; the board stands still.",
+        "MCUboot found no image that it may start; the board stays in MCUboot.",
         "Flash a signed application: `west flash --recover` with build/merged.hex.",
         _nothing_to_start,
         weight=Weight.CONSEQUENCE,

@@ -57,7 +57,7 @@ def _wrong_key(case: Case) -> Match | None:
     # The attempt's other lines may be damaged.
     alone = case.known("nsib_signature_invalid")
     if alone and not attempts(case):
-        return found(alone, Confidence.LIKELY, slot="an S slot", hashes="the provisioned ones")
+        return found(alone, Confidence.LIKELY, slot="S0 or S1", hashes="the provisioned ones")
     return None
 
 
@@ -76,7 +76,7 @@ def _revoked_key(case: Case) -> Match | None:
 
 
 def _name(attempt: NsibAttempt) -> str:
-    return "an S slot" if attempt.slot is None else f"S{attempt.slot}"
+    return "S0 or S1" if attempt.slot is None else f"S{attempt.slot}"
 
 
 def _key_changed(case: Case) -> Match | None:
@@ -290,10 +290,10 @@ RULES = (
     Rule(
         "nsib_revoked_key",
         "NSIB refused the firmware in {slot}: it is signed with a key that was revoked (key "
-        "{keys}) or that was never provisioned, and NSIB burnt the slot.",
+        "{keys}) or that was never provisioned, and NSIB invalidated the slot.",
         "Sign with a key that is still valid: `CONFIG_SB_SIGNING_KEY_FILE`, and raise "
         "`CONFIG_FW_INFO_FIRMWARE_VERSION`. Firmware signed with a later key revokes the earlier "
-        "ones for ever; only a recover clears that.",
+        "ones permanently; only a recover clears that.",
         _revoked_key,
     ),
     Rule(
@@ -314,8 +314,8 @@ RULES = (
     ),
     Rule(
         "nsib_rollback",
-        "NSIB refused firmware version {version}: the monotonic counter stands at {counter}; the "
-        "slot is burnt.",
+        "NSIB refused firmware version {version}: the monotonic counter is {counter}; the "
+        "slot is invalidated.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again. To go back on a "
         "development kit clear the counter in OTP with `west flash --recover`.",
         says("nsib_below_counter", also=("nsib_invalidated",)),
@@ -331,7 +331,7 @@ RULES = (
     ),
     Rule(
         "nsib_second_reset",
-        "The new MCUboot lies in its S slot, but NSIB had chosen before it was copied.",
+        "The new MCUboot is in its slot (S0/S1), but NSIB had chosen before it was copied.",
         "Reset once more: `nrfjprog --pinreset` or `smpmgr ... os reset`. Up to NCS 2.7 a MCUboot "
         "update takes two resets.",
         _second_reset,
@@ -359,7 +359,8 @@ RULES = (
     ),
     Rule(
         "nsib_burnt_earlier",
-        "The slot's firmware was refused on an earlier boot and burnt; it can never boot again.",
+        "The slot's firmware was refused on an earlier boot and invalidated; it can never "
+        "boot again.",
         "Program or upload the slot anew, with a higher `CONFIG_FW_INFO_FIRMWARE_VERSION` and the "
         "provisioned key.",
         says("nsib_was_invalidated"),
@@ -419,15 +420,16 @@ RULES = (
     ),
     Rule(
         "nsib_nothing_to_start",
-        "NSIB found no firmware that it may start; the board stands still.",
-        f"Both S slots are empty or burnt: {_REPROVISION}.",
+        "NSIB found no firmware that it may start; the board stays in NSIB.",
+        f"S0 and S1 are both empty or invalidated: {_REPROVISION}.",
         says("nsib_nothing", also=("nsib_no_fw_info", "nsib_invalidated")),
         weight=Weight.CONSEQUENCE,
     ),
     Rule(
         "nsib_burnt_slot",
-        "NSIB burnt the slot it refused: this file can never boot from there again.",
-        "Upload or program a corrected file; the burnt one stays refused even with the right key.",
+        "NSIB invalidated the slot it refused: this file can never boot from there again.",
+        "Upload or program a corrected file; the invalidated one stays refused even with the right "
+        "key.",
         says("nsib_invalidated"),
         weight=Weight.CONSEQUENCE,
     ),

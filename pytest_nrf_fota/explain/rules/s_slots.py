@@ -18,7 +18,7 @@ from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.verdict.boots import copies_for_nsib
 from pytest_nrf_fota.verdict.ending import Ending
 
-# An S slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
+# An S0/S1 slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
 # Applications with an SMP server over Bluetooth are larger.
 _LARGEST_S_IMAGE_BYTES = 0x14000
 # The first packet of an upload asks for the swap type twice (Zephyr img_mgmt.c).
@@ -281,26 +281,27 @@ RULES = (
     Rule(
         "nothing_pending",
         "Nothing was pending at the reset: an upload went into the secondary slot, but no image "
-        "was marked, so MCUboot had nothing to do.",
-        "After the upload mark the image by the hash that the list shows, check `pending: true`, "
-        "and only then reset: `smpmgr ... image state-write HASH`, `mcumgr image test HASH`.",
+        "was set pending, so MCUboot had nothing to do.",
+        "After the upload set the image pending by the hash that the list shows, check "
+        "`pending: true`, and only then reset: `smpmgr ... image state-write HASH`, `mcumgr image "
+        "test HASH`.",
         _nothing_pending,
         weight=Weight.CONSEQUENCE,
         asks_for="the client's log from upload to reset (`--smp LOG`): its answer to test or "
-        "confirm says why nothing was marked",
+        "confirm shows why nothing was set pending",
     ),
     Rule(
         "both_s_files_uploaded",
         "Both files of dfu_mcuboot.zip went into the one secondary slot ({uploads} uploads): the "
-        "second erased the first, and a mark for the first one's hash is refused (rc 3).",
-        "Upload only the file for the S slot that does not run ({wanted}), then mark it by its own "
-        "hash.",
+        "second erased the first, and setting the first one's hash pending is refused (rc 3).",
+        "Upload only the file for the MCUboot slot (S0/S1) that does not run ({wanted}), then set "
+        "it pending by its own hash.",
         _both_files,
         asks_for="the client's log (`--smp LOG`) and the package (`--package dfu_mcuboot.zip`)",
     ),
     Rule(
         "wrong_s_file",
-        "The file for the S slot that is running was uploaded; MCUboot refuses it.",
+        "The file for the MCUboot slot (S0/S1) that is running was uploaded; MCUboot refuses it.",
         "Upload the other file of dfu_mcuboot.zip: NSIB's line `Attempting to boot slot N.` names "
         "the slot that runs.",
         _wrong_s_file,
@@ -310,7 +311,7 @@ RULES = (
         "The image in the secondary slot is linked for another address than the slot it is meant "
         "for, so MCUboot erased it.",
         "Build with the partitions of the bootloader that is on the board (partitions.yml, "
-        "pm_static.yml), and send the file for the right image index and S slot.",
+        "pm_static.yml), and send the file for the right image index and slot (S0/S1).",
         says(
             "wrong_reset_address",
             "image_wrong_offset",
@@ -319,9 +320,9 @@ RULES = (
     ),
     Rule(
         "s_image_in_secondary",
-        "An image for an S slot (MCUboot itself) lies in the secondary slot: {sign}. It is not "
-        "marked, so it does nothing.",
-        "Normal while a MCUboot update waits for its mark. Otherwise erase the external flash: "
+        "An image for S0 or S1 (MCUboot itself) is in the secondary slot: {sign}. It is not "
+        "pending, so it does nothing.",
+        "Normal until a MCUboot update is set pending. Otherwise erase the external flash: "
         "`{erase_flash}` in the shell.",
         unless_cut_in_a_swap(_s_image_waits),
         weight=Weight.CONSEQUENCE,
@@ -329,8 +330,8 @@ RULES = (
     Rule(
         "secondary_cleaned_up",
         "MCUboot erased the image in the secondary slot: it fits neither slot of this board.",
-        "Send the file for the S slot that does not run, or the application built for this "
-        "partition layout.",
+        "Send the file for the MCUboot slot (S0/S1) that does not run, or the application built "
+        "for this partition layout.",
         _cleaned_up,
     ),
     Rule(
@@ -343,7 +344,7 @@ RULES = (
     ),
     Rule(
         "stale_external_flash",
-        "Old content lies in the external flash: `west flash --recover` does not clear it, and it "
+        "The external flash holds old content: `west flash --recover` does not clear it, and it "
         "can disturb the next update.",
         "Erase it: `{erase_flash}` in the shell (a chip erase takes 52 s and "
         "more), or `nrfjprog --qspieraseall`.",

@@ -1,4 +1,4 @@
-"""What goes wrong between a client and the SMP server: uploads, marks, connections."""
+"""What goes wrong between a client and the SMP server: uploads, setting pending, connections."""
 
 from collections.abc import Sequence
 
@@ -271,10 +271,11 @@ RULES = (
     *LOST_UPLOAD_RULES,
     Rule(
         "hash_not_found",
-        'The server refused the mark ("In Value (3)"): no image with this hash lies in the slot.',
-        "Read the list and mark the hash that it shows: `smpmgr ... image state-read`. With "
-        "dfu_mcuboot.zip upload only the file for the S slot that does not run; its two files "
-        "overwrite each other.",
+        'The server refused to set the image pending ("In Value (3)"): no image with this hash is '
+        "in the slot.",
+        "Read the list and set the hash that it shows pending: `smpmgr ... image state-read`. With "
+        "dfu_mcuboot.zip upload only the file for the MCUboot slot (S0/S1) that does not run; its "
+        "two files overwrite each other.",
         _hash_not_found,
     ),
     Rule(
@@ -375,20 +376,20 @@ RULES = (
     ),
     Rule(
         "mark_failed",
-        "The board could not mark the image (boot_set_next code {code}): the secondary slot in "
-        "external flash is not set up as MCUboot has it.",
+        "The board could not set the image pending (boot_set_next code {code}): the secondary slot "
+        "in external flash is not set up as MCUboot has it.",
         "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = {flash_node}; };` "
         "in the application's and MCUboot's overlay; erase the slot and upload again.",
         says("mark_failed"),
     ),
     Rule(
         "mark_refused",
-        "The upload ended, but the server refused to mark the image ({code}): it could not write "
-        "the slot's trailer, or the application holds no boot utilities.",
-        "Read the board's UART while it is marked: `boot_set_next` names the reason. Build the "
-        "application with `CONFIG_BOOTLOADER_MCUBOOT=y` and the same slot layout as MCUboot.",
+        "The upload ended, but the server refused to set the image pending ({code}): it could "
+        "not write the slot's trailer, or the application holds no boot utilities.",
+        "Read the board's UART while it is set pending: `boot_set_next` names the reason. Build "
+        "the application with `CONFIG_BOOTLOADER_MCUBOOT=y` and the same slot layout as MCUboot.",
         _mark_refused,
-        asks_for="the board's UART log while the image is marked",
+        asks_for="the board's UART log while the image is set pending",
     ),
     Rule(
         "confirm_ignored",
@@ -400,7 +401,8 @@ RULES = (
     Rule(
         "uploaded_not_pending",
         "The image in slot {slot} is neither pending nor confirmed, so a reset does not apply it.",
-        "Mark it, then reset: `smpmgr ... image state-write {hash}` or `mcumgr image test {hash}`.",
+        "Set it pending, then reset: `smpmgr ... image state-write {hash}` or `mcumgr image test "
+        "{hash}`.",
         _uploaded_not_pending,
     ),
     Rule(

@@ -35,7 +35,7 @@ from pytest_nrf_fota.sim.pairing import Security, security_error
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
-# Time from reset to the first application line in the thread's logs.
+# Time from reset to the first application line in the support case's logs.
 STARTUP_S = 0.030
 BLUETOOTH_READY_S = 0.002
 # IPC_BOUND_TIMEOUT_IN_MS of Zephyr's drivers/bluetooth/hci/ipc.c, and what is returned then.

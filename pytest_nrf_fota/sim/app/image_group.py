@@ -52,7 +52,7 @@ class ImageGroup:
         )
 
     def set_state(self, image_hash: bytes | None, *, confirm: bool) -> ImageResult:
-        """Mark or confirm the image of that hash, wherever it lies; without one the application."""
+        """Set the image of that hash pending, or confirm it; without one the application."""
         application, *others = self._managers
         result = application.set_state(image_hash, confirm=confirm)
         if image_hash is None or len(image_hash) not in HASH_SIZES_BYTES:

@@ -1,4 +1,4 @@
-"""The application's view of its image slots: state, upload, marking.
+"""The application's view of its image slots: state, upload, setting pending.
 
 Semantics of Zephyr v3.2.99-ncs2 (img_mgmt_state.c), and of
 Zephyr since 3.5 for NCS 2.6 and later.
@@ -155,9 +155,9 @@ class ImageManager:
         return self._query_swap_type()
 
     def request_upgrade(self, *, permanent: bool) -> bool:
-        """Mark whatever lies in the secondary slot (mcuboot.c, boot_request_upgrade).
+        """Set pending whatever lies in the secondary slot (mcuboot.c, boot_request_upgrade).
 
-        False where the mark cannot be written.
+        False where that cannot be written.
         """
         return schedule_swap(self._slots[1], permanent=permanent)
 
@@ -186,7 +186,7 @@ class ImageManager:
         return tuple(entries)
 
     def set_state(self, image_hash: bytes | None, *, confirm: bool) -> ImageResult:
-        """Mark an image for test or for good, or confirm the running one."""
+        """Set an image pending for test or permanently, or confirm the running one."""
         if image_hash is None:
             if not confirm:
                 return BAD_HASH

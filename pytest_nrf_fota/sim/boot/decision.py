@@ -1,6 +1,6 @@
 """What MCUboot does with a pair that no swap is under way in (loader.c, boot_validated_swap_type).
 
-sdk-mcuboot v1.9.99-ncs4 to v2.1.0-ncs5 with NCS's additions for S slots and the network core.
+sdk-mcuboot v1.9.99-ncs4 to v2.1.0-ncs5 with NCS's additions for S0/S1 slots and the network core.
 """
 
 from typing_extensions import assert_never

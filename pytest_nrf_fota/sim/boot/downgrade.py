@@ -50,7 +50,7 @@ def swaps_with_older(setup: McubootSetup, pair: ImagePair) -> bool:
 def _compared(header: HeldHeader) -> tuple[int, int, int]:
     """Major, minor, revision of a header, whatever was read for one.
 
-    An S slot that was programmed over SWD has no MCUboot header: its erased bytes are a version
+    An S0/S1 slot that was programmed over SWD has no MCUboot header: its erased bytes are a version
     that nothing exceeds.
     """
     return _fields(header.version)

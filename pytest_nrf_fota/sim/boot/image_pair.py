@@ -23,12 +23,12 @@ class ImagePair:
         swap_type: what was decided so far.
         unfinished: how far an interrupted swap has come, as the algorithm that is built in counts.
         trailer_in_primary: whether the primary slot's trailer describes a swap under way.
-        is_nsib_update: whether the update is a MCUboot for this pair's S slot.
+        is_nsib_update: whether the update is a MCUboot for this pair's S0/S1 slot.
         held: headers of the image in the primary slot and of that in the secondary one, as they
             were read last.
         update_offset_bytes: where in the secondary slot the update begins.
-        copied_to: the S slot, where the application's pair holds a MCUboot (NCS 2.6 with a network
-            core pair).
+        copied_to: the S0/S1 slot, where the application's pair holds a MCUboot (NCS 2.6 with a
+            network core pair).
     """
 
     number: int

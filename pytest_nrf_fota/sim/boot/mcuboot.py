@@ -157,7 +157,7 @@ def _find_nothing(setup: McubootSetup, reason: str) -> Halt:
 def _jump(setup: McubootSetup, application: ImagePair) -> Jump:
     header = application.primary_header
     # With NCS 2.6 and a network core pair, a MCUboot that was just copied is started at once,
-    # and so is whatever the S slot holds where the update for it is not even marked.
+    # and so is whatever the S0/S1 slot holds where the update for it is not even marked.
     started = application.copied_to or application.primary
     setup.log(f"I: Bootloader chainload address offset: 0x{started.address:x}")
     if setup.profile.prints_image_version:

@@ -22,7 +22,7 @@ class McubootBuild:
     Args:
         description: what it prints, and its options.
         keys: public keys compiled in; none means that it checks hashes only.
-        other_s_slot: with NSIB, the S slot that it does not run from: primary slot of image 1.
+        other_s_slot: with NSIB, the S0/S1 slot that it does not run from: primary slot of image 1.
         max_sectors: CONFIG_BOOT_MAX_IMG_SECTORS; 256 is the least that a 0xD8000 slot needs.
         own_version: the version that it was built as, which cannot be read from it (loader.c,
             mcuboot_s0_s1_image_version).

@@ -68,7 +68,7 @@ def read_headers(
             pair.held[slot.value] = _read(setup, pair, slot, status, swap_type)
         except _NotFoundError:
             if slot is Slot.PRIMARY and pair.role is Role.BOOTLOADER:
-                # An S slot has no header before its first update.
+                # An S0/S1 slot has no header before its first update.
                 continue
             return slot is Slot.SECONDARY and not needs_both
     return True

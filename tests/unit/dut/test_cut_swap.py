@@ -19,8 +19,8 @@ from pytest_nrf_fota.firmware.trailer import (
     SWAP_INFO_FROM_END_BYTES,
     SwapType,
 )
-from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.prediction import read_update
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.app.image_result import DONE
@@ -46,18 +46,18 @@ def dut(tmp_path: Path) -> Iterator[Dut]:
 
 def cut_in_a_swap(board: BoardType, firmware: DemoSource) -> tuple[Segment, ...]:
     """What the flash holds after a power failure in the middle of a swap."""
-    bench = Bench(board, read_hex(firmware.baseline), None)
-    bench.boot()
+    simulated = SimulatedBoard(board, read_hex(firmware.baseline), None)
+    simulated.boot()
     file = read_update(firmware.app_update, board).files[0]
-    assert bench.upload(0, file.data, b"").result == DONE
+    assert simulated.upload(0, file.data, b"").result == DONE
     assert file.image.hash is not None
-    assert bench.mark(file.image.hash, permanent=False) == DONE
-    flash = bench.chain.hardware.flash
+    assert simulated.mark(file.image.hash, permanent=False) == DONE
+    flash = simulated.chain.hardware.flash
     flash.power_cut = PowerCut(len(flash.operations) + MIDDLE_OF_THE_SWAP, CutMoment.AFTER)
     with pytest.raises(PowerLostError):
-        bench.boot()
+        simulated.boot()
     flash.has_power = True
-    return tuple(bench.memories())
+    return tuple(simulated.memories())
 
 
 def trailer_of_a_swap(board: BoardType) -> tuple[Segment, ...]:

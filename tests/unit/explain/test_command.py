@@ -73,7 +73,7 @@ def _log(folder: Path, text: str | bytes, name: str = "uart.log") -> Path:
     [
         (_NOTHING, 0, "No upgrade was attempted, and nothing is wrong in this log."),
         (_REFUSED, 1, "No upgrade: the bootloader refused the image."),
-        (_APP_ONLY, 3, "Not enough evidence. Cannot tell whether an upgrade happened"),
+        (_APP_ONLY, 3, "Not enough evidence. Unknown whether an upgrade happened"),
     ],
 )
 def test_exit_codes_and_first_line(tmp_path: Path, text: str, code: int, first_line: str) -> None:

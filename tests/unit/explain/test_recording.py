@@ -249,7 +249,7 @@ E: Image in the secondary slot is not valid!""".splitlines()
 def test_refused_image_of_which_a_preflight_is_recorded(
     tmp_path: Path, result: Result, code: str, rule: str, confidence: Confidence
 ) -> None:
-    """Row 14: the rehearsal met the board's own MCUboot, so it knows the keys."""
+    """Row 14: the simulation met the board's own MCUboot, so it knows the keys."""
     finding = Finding(code, "in any words") if code else None
     gate = Gate("mcuboot_accepts", "MCUboot accepts", result, "in any words", finding)
     done = PreflightDone(answer="no", package="app.zip", checks=(gate,))

@@ -80,7 +80,7 @@ def test_merged_hex(demo: DemoSource, board: BoardType) -> None:
 
 
 def test_mcuboot_package(demo: DemoSource, board: BoardType) -> None:
-    """Both S variants, with the advice which to send."""
+    """The variants for S0 and S1, with the advice which to send."""
     contents = inspect_path(demo.mcuboot_update, board)
     assert [image.role for image in contents.images] == [Role.MCUBOOT_S0, Role.MCUBOOT_S1]
     for image in contents.images:
@@ -92,7 +92,7 @@ def test_mcuboot_package(demo: DemoSource, board: BoardType) -> None:
         # Before NCS 3.0 it is the application's.
         assert image.manifest.version_b0 == "1"
     assert "NOT running" in said(contents)
-    assert "says version_B0 1, the image itself 15" in said(contents)
+    assert "has version_B0 1, the image itself 15" in said(contents)
 
 
 def test_package_with_the_network_core(demo: DemoSource, board: BoardType) -> None:
@@ -136,7 +136,7 @@ def test_image_with_trailer(demo: DemoSource, board: BoardType, written: Write) 
     contents = inspect_path(written("slot.bin", slot), board)
     (found,) = contents.trailers
     assert "confirmed" in found.meaning
-    assert "pending for good" in found.meaning
+    assert "pending, permanent" in found.meaning
     assert found.image_ok == 1
 
 
@@ -144,7 +144,7 @@ def test_image_with_trailer(demo: DemoSource, board: BoardType, written: Write) 
     ("flags", "meaning"),
     [
         (b"\xff" * 8 + b"\xff" * 8, "pending for one boot (test)"),
-        (b"\xff" * 8 + b"\x01" + b"\xff" * 7, "pending for good"),
+        (b"\xff" * 8 + b"\x01" + b"\xff" * 7, "pending, permanent"),
     ],
 )
 def test_pending_secondary_slot_in_a_hex(
@@ -289,7 +289,9 @@ def test_image_too_large_for_swap(board: BoardType, written: Write) -> None:
     image = sign_for_mcuboot(
         payload, ImageVersion(1, 2, 3), SlotLayout(0xD8000), signing_key_for_tests("mcuboot")
     )
-    assert "beside what MCUboot keeps there" in said(inspect_path(written("app.bin", image), board))
+    assert "next to what MCUboot keeps there" in said(
+        inspect_path(written("app.bin", image), board)
+    )
 
 
 def test_bootloader_without_a_header_version(

@@ -80,7 +80,7 @@ def test_no_is_recorded_and_sent_nevertheless(
     dut = open_dut()
     dut.prepare(workshop.installed_hex())
     verdict = dut.upgrade(workshop.mcuboot_package(McubootBuild(1, 14)))
-    expected = "NO - NSIB keeps S0: FW_INFO version 14 is not higher than 14; sent nevertheless"
+    expected = "NO - NSIB keeps S0: FW_INFO version 14 is not higher than 14; uploaded anyway"
     assert verdict.preflight == expected
     with pytest.raises(UpgradeNotProvenError, match="preflight: NO - NSIB keeps S0"):
         assert_upgraded(verdict)

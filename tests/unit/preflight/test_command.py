@@ -12,9 +12,9 @@ from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
-from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.prediction import Prediction, read_update
-from pytest_nrf_fota.preflight.rehearsal import rehearse
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
+from pytest_nrf_fota.preflight.simulation import simulate
 
 from .workshop import McubootBuild, Workshop, board_of
 
@@ -58,7 +58,7 @@ class TestAnswer:
             "  why:  NSIB keeps S0: FW_INFO version 14 is not higher than 14",
             "  next: Raise CONFIG_FW_INFO_FIRMWARE_VERSION of MCUboot above 14, and build again.",
         ]
-        assert "What the board's log would say (nrf-fota explain):" in result.output
+        assert "What nrf-fota explain would show for the board's log:" in result.output
 
     def test_package_of_another_board_is_a_no(self, workshop: Workshop) -> None:
         package = workshop.app_package(workshop.app(), board="nrf9160dk_nrf9160")
@@ -106,10 +106,10 @@ class TestAnswer:
         """After the update the same one is refused: 15 over 15, and S1 runs."""
         installed = workshop.installed_hex()
         package = workshop.mcuboot_package()
-        bench = Bench(workshop.board, workshop.installed, None)
-        assert rehearse(bench, read_update(package, workshop.board)).will_upgrade
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        assert simulate(simulated, read_update(package, workshop.board)).will_upgrade
         state = tmp_path / "state.hex"
-        write_hex(state, bench.memories())
+        write_hex(state, simulated.memories())
         only_s1 = workshop.mcuboot_package(McubootBuild(1))
         assert run(str(only_s1), "--installed", str(installed)).exit_code == 0
         result = run(str(only_s1), "--installed", str(installed), "--board-state", str(state))

@@ -15,14 +15,14 @@ from pytest_nrf_fota.firmware.trailer import (
     IMAGE_OK_FROM_END_BYTES,
     MAGIC,
 )
-from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.prediction import (
     Prediction,
     predict,
     predict_foreign,
     read_update,
 )
-from pytest_nrf_fota.preflight.rehearsal import rehearse
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
+from pytest_nrf_fota.preflight.simulation import simulate
 
 from .workshop import McubootBuild, Workshop, board_of
 
@@ -115,10 +115,10 @@ class TestFwInfoVersion:
         assert "NSIB boots slot 1, Firmware version 15" in prediction.boots[-1].summary
 
     def test_back_to_s0_from_s1(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
         update = read_update(workshop.mcuboot_package(), workshop.board)
-        assert rehearse(bench, update).will_upgrade
-        workshop.installed = bench.memories()
+        assert simulate(simulated, update).will_upgrade
+        workshop.installed = simulated.memories()
         older = workshop.predict(workshop.mcuboot_package(McubootBuild(0, 14)))
         assert_no(older, "FW_INFO version", "14 over 15 in S1", "NSIB keeps S1", "above 15")
         same = workshop.predict(workshop.mcuboot_package())
@@ -143,7 +143,7 @@ class TestMonotonicCounter:
 
     def test_raised_while_the_board_runs(self, workshop: Workshop) -> None:
         package = read_update(workshop.mcuboot_package(), workshop.board)
-        running = Bench(workshop.board, workshop.installed, None).boot()[-1]
+        running = SimulatedBoard(workshop.board, workshop.installed, None).boot()[-1]
         workshop.install(workshop.provisioning(used=(20,)))
         prediction = predict(workshop.board, workshop.installed, package, running=running)
         assert_no(
@@ -225,10 +225,10 @@ class TestNsibKey:
         assert result_of(prediction, "FW_INFO version") == "ok"
 
     def test_the_slot_that_was_burnt_takes_the_next_update(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
         wrong = workshop.mcuboot_package(McubootBuild(1, nsib_key="new"))
-        assert not rehearse(bench, read_update(wrong, workshop.board)).will_upgrade
-        workshop.installed = bench.memories()
+        assert not simulate(simulated, read_update(wrong, workshop.board)).will_upgrade
+        workshop.installed = simulated.memories()
         again = workshop.predict(workshop.mcuboot_package(McubootBuild(1, nsib_key="new")))
         assert_no(again, "NSIB accepts", "Failed to validate", "not provisioned", "Sign with")
         assert_yes(workshop.predict(workshop.mcuboot_package()))
@@ -646,66 +646,70 @@ class TestOtherBoard:
 class TestBoardState:
     def test_stale_update_in_the_secondary_slot(self, workshop: Workshop) -> None:
         """It is pending: the first boot takes it, and the upload overwrites the old image."""
-        bench = Bench(workshop.board, workshop.installed, None)
-        bench.boot()
-        stale = read_update(workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), bench.board)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        simulated.boot()
+        stale = read_update(
+            workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), simulated.board
+        )
         image = stale.files[0].image
-        assert not bench.upload(0, image.data, image.hash or b"").result.rc
-        assert not bench.mark(image.hash or b"", permanent=True).rc
-        running = bench.boot()[-1]
-        bench.take_as_running()
-        workshop.installed = bench.memories()
+        assert not simulated.upload(0, image.data, image.hash or b"").result.rc
+        assert not simulated.mark(image.hash or b"", permanent=True).rc
+        running = simulated.boot()[-1]
+        simulated.take_as_running()
+        workshop.installed = simulated.memories()
         update = workshop.app_package(workshop.app())
         assert running.swapped
         assert_yes(workshop.predict(update))
 
     def test_stale_update_on_a_board_that_runs(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
-        running = bench.boot()[-1]
-        stale = read_update(workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), bench.board)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        running = simulated.boot()[-1]
+        stale = read_update(
+            workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), simulated.board
+        )
         image = stale.files[0].image
-        assert not bench.upload(0, image.data, image.hash or b"").result.rc
-        unmarked = bench.memories()
-        assert not bench.mark(image.hash or b"", permanent=True).rc
-        update = read_update(workshop.app_package(workshop.app()), bench.board)
+        assert not simulated.upload(0, image.data, image.hash or b"").result.rc
+        unmarked = simulated.memories()
+        assert not simulated.mark(image.hash or b"", permanent=True).rc
+        update = read_update(workshop.app_package(workshop.app()), simulated.board)
         assert_no(
-            predict(bench.board, bench.memories(), update, running=running),
+            predict(simulated.board, simulated.memories(), update, running=running),
             "upload",
             "after 0 of",
             "another update is pending in the secondary slot",
             "Reset the board",
         )
-        assert_yes(predict(bench.board, unmarked, update, running=running))
+        assert_yes(predict(simulated.board, unmarked, update, running=running))
 
     def test_trial_that_is_not_confirmed(self, workshop: Workshop) -> None:
         """The update slot holds the old image, for the way back: it takes no upload."""
-        bench = Bench(workshop.board, workshop.installed, None)
-        before = bench.snapshot().boot()[-1]
-        trial = read_update(workshop.app_package(workshop.app()), bench.board)
-        assert rehearse(bench, trial).will_upgrade
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        before = simulated.snapshot().boot()[-1]
+        trial = read_update(workshop.app_package(workshop.app()), simulated.board)
+        assert simulate(simulated, trial).will_upgrade
         path = workshop.app_package(workshop.app(ImageVersion(1, 2, 0)))
-        update = read_update(path, bench.board)
-        prediction = predict(bench.board, bench.memories(), update, running=before)
+        update = read_update(path, simulated.board)
+        prediction = predict(simulated.board, simulated.memories(), update, running=before)
         assert_no(
             prediction,
             "upload",
             "after 0 of",
-            "the running application is on trial and not confirmed",
+            "the running application is a test image and not confirmed",
             "Confirm the running application",
         )
         (note,) = [check for check in prediction.checks if check.name == "running image"]
         assert note.result is Result.NOTE
-        assert "1.1.0 is on trial, not confirmed" in note.detail
+        assert "1.1.0 is a test image, not confirmed" in note.detail
 
     def test_trial_that_was_confirmed(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
-        before = bench.snapshot().boot()[-1]
-        trial = read_update(workshop.app_package(workshop.app()), bench.board)
-        assert rehearse(bench, trial).will_upgrade
-        assert not bench.mark(trial.files[0].image.hash or b"", permanent=True).rc
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        before = simulated.snapshot().boot()[-1]
+        trial = read_update(workshop.app_package(workshop.app()), simulated.board)
+        assert simulate(simulated, trial).will_upgrade
+        assert not simulated.mark(trial.files[0].image.hash or b"", permanent=True).rc
         path = workshop.app_package(workshop.app(ImageVersion(1, 2, 0)))
-        update = read_update(path, bench.board)
-        assert_yes(predict(bench.board, bench.memories(), update, running=before))
+        update = read_update(path, simulated.board)
+        assert_yes(predict(simulated.board, simulated.memories(), update, running=before))
 
 
 class TestExplained:

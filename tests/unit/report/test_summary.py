@@ -22,8 +22,8 @@ def test_a_passed_test_shows_its_evidence() -> None:
     assert summary_lines([TestVerdicts("t.py::test_a", "passed", (_UPGRADED,))]) == (
         "PASSED t.py::test_a",
         "    application 1.0.0 -> 1.1.0: UPGRADED",
-        "      UART says new     image v1.1.0",
-        "      SMP  says unknown no image list could be read",
+        "      UART: new         image v1.1.0",
+        "      SMP:  no opinion  no image list could be read",
     )
 
 

@@ -27,8 +27,8 @@ from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.firmware.variant import Variant
-from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.prediction import read_update as read_package
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, MemoryLayout, PowerCut, PowerLostError
 from pytest_nrf_fota.sim.memories import program
 from pytest_nrf_fota.verdict.ending import Ending
@@ -173,9 +173,11 @@ class Said:
 class Board:
     """A copy of a board to which steps are done."""
 
-    def __init__(self, board: BoardType, firmware: Firmware, state: Bench | None = None) -> None:
+    def __init__(
+        self, board: BoardType, firmware: Firmware, state: SimulatedBoard | None = None
+    ) -> None:
         self._type, self._firmware = board, firmware
-        self._bench = state or Bench(board, firmware.baseline, None)
+        self._bench = state or SimulatedBoard(board, firmware.baseline, None)
         self._runs = False
         self._last_boot: Boot | None = None
         self.marked: Marked | None = None

@@ -184,7 +184,7 @@ _COPIED = _state(15, holds_update=True)
             _state(14),
             [_boot(0, 14)],
             Says.OLD,
-            "S1: version 15, burnt by NSIB",
+            "S1: version 15, invalidated by NSIB",
         ),
     ],
 )

@@ -156,11 +156,11 @@ def test_an_application_that_was_swapped_in_has_no_reason_of_its_own() -> None:
             _slot(15, holds_update=True, burnt=True),
             _slot(14, holds_update=False),
             [_boot("perm"), _boot()],
-            "NSIB refused the update in S1 and burnt it",
+            "NSIB refused the update in S1 and invalidated it",
             Ending.REFUSED,
         ),
     ],
-    ids=["not copied", "tie", "one reset", "unexplained", "burnt"],
+    ids=["not copied", "tie", "one reset", "unexplained", "invalidated"],
 )
 def test_reasons_of_a_bootloader(
     target_slot: SlotState, other_slot: SlotState, boots: list[Boot], words: str, ending: Ending

@@ -47,7 +47,7 @@ class Upload:
     taken_bytes: int
 
 
-class Bench:
+class SimulatedBoard:
     """One copy of a board.
 
     Args:
@@ -113,7 +113,7 @@ class Bench:
         self._images = self._make_image_group(swap_using_offset=app.swap_using_offset)
 
     def running_s_slot(self) -> int | None:
-        """The S slot from which MCUboot runs: the one that NSIB prefers; None without any."""
+        """The S0/S1 slot from which MCUboot runs: the one that NSIB prefers; None without any."""
         infos = self.fw_infos()
         return preferred_s_slot([i.version if i and i.is_valid else None for i in infos])
 
@@ -124,7 +124,7 @@ class Bench:
         return tuple(find_fw_info(self.read, place.address) for place in places)
 
     def running_mcuboot(self) -> McubootBuild | None:
-        """How the MCUboot was built that runs: from the S slot that NSIB prefers, or alone."""
+        """How the MCUboot was built that runs: from the S0/S1 slot that NSIB prefers, or alone."""
         if self.slots.nsib is None:
             return self.chain.mcuboot_build(None)
         slot = self.running_s_slot()
@@ -175,19 +175,19 @@ class Bench:
             offset = wanted
 
     def mark(self, image_hash: bytes, *, permanent: bool) -> ImageResult:
-        """Mark an image over SMP."""
+        """Set an image pending over SMP."""
         return self._images.set_state(image_hash, confirm=permanent)
 
-    def snapshot(self) -> "Bench":
+    def snapshot(self) -> "SimulatedBoard":
         """A second copy in the same state, to try something out on."""
-        return Bench(self.board, self.memories(), self.profile.ncs)
+        return SimulatedBoard(self.board, self.memories(), self.profile.ncs)
 
     def memories(self) -> list[Segment]:
         """What all memories hold, page by page, where they are not erased."""
         return [segment for layout in self._flash.layouts for segment in self._content(layout)]
 
     def resets_until_update_runs(self, kind: PackageKind) -> int:
-        """How many resets it takes this release from the mark until the update runs."""
+        """How many resets it takes this release from setting it pending until the update runs."""
         match kind:
             case PackageKind.APPLICATION:
                 return 1
@@ -274,7 +274,7 @@ class Bench:
 
 
 def _max_sectors(pages: int) -> int:
-    # The least power of two that holds the slot; smaller values do not boot (facts, section 1).
+    # The least power of two that holds the slot; smaller values do not boot.
     sectors = 128
     while sectors < pages:
         sectors *= 2

@@ -1,4 +1,4 @@
-"""An update on a copy of the board: upload, mark, reset as often as it takes, verdict."""
+"""An update on a copy of the board: upload, set pending, reset as often as it takes, verdict."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from pytest_nrf_fota.firmware.fw_info import FwInfo
 from pytest_nrf_fota.firmware.mcuboot_image import HEADER, key_hash
 from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.provisioning import ProvisioningData, parse_provisioning
-from pytest_nrf_fota.preflight.bench import Bench, Upload
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard, Upload
 from pytest_nrf_fota.sim.app.image_result import ImageResult
 from pytest_nrf_fota.sim.boot.held_header import HeldHeader
 from pytest_nrf_fota.sim.boot.image_check import Acceptance, SlotCheck, check_slot
@@ -54,7 +54,7 @@ class Installed:
         mcuboot_keys: hashes of the public keys in the running MCUboot; none for one that checks
             hashes only.
         guards_downgrade: whether the running MCUboot was built with downgrade prevention.
-        overwrites: whether it overwrites the old application, without a swap and without a trial.
+        overwrites: whether it overwrites the old application, without swap and test boot.
         slot_size_bytes: of the application's primary slot.
         update_slot_sizes_bytes: of the secondary slot of each image.
         network_core_is_empty: whether the network core's flash is known to be erased; of a board
@@ -110,7 +110,7 @@ class Sent:
 
     @property
     def refusal(self) -> str | None:
-        """What the board refused, None where it took the file and the mark."""
+        """What the board refused, None where it took the file and set it pending."""
         if self.upload.result.rc:
             return f"upload of {self.file.name}: {describe_return_code(self.upload.result.rc)}"
         if self.mark is not None and self.mark.rc:
@@ -140,7 +140,7 @@ class Became:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class Simulation:
     """What happened on the copy; steps that were not reached are None or empty.
 
     Args:
@@ -151,11 +151,12 @@ class Rehearsal:
         choice_problem: why no file of the package is for this board, as it stands.
         sent: all files that were sent, in their order.
         resets: how often the board was reset.
-        boots: the boots since the mark; more than resets where the bootloader resets the board.
+        boots: the boots since it was set pending; more than resets where the bootloader resets the
+            board.
         halted: why the last of them runs no application.
         became: what each file became, in the order of `sent`.
-        phone_refusal: what a phone that sends both bootloaders of the package is told; empty where
-            it succeeds or the package has one file.
+        phone_refusal: what a phone that sends both bootloaders of the package is answered; empty
+            where it succeeds or the package has one file.
     """
 
     installed: Installed
@@ -203,96 +204,102 @@ class Rehearsal:
         return all(one.runs for one in self.became)
 
 
-def rehearse(bench: Bench, package: DfuPackage, running: Boot | None = None) -> Rehearsal:
+def simulate(
+    simulated: SimulatedBoard, package: DfuPackage, running: Boot | None = None
+) -> Simulation:
     """Do the update on the copy, and reset it as often as the update takes.
 
     `running` is the last boot of a board that runs, which is then left as it is: a look must not
-    revert a trial image. Without it the copy is booted first.
+    revert a test image. Without it the copy is booted first.
     """
-    installed = look_at(bench, running)
+    installed = look_at(simulated, running)
     if installed.halted:
-        return Rehearsal(installed, package)
+        return Simulation(installed, package)
     files, problem = _choose(package, installed.boot)
     if not files:
-        return Rehearsal(installed, package, choice_problem=problem)
+        return Simulation(installed, package, choice_problem=problem)
     file = main_file(files)
-    phone_refusal = _as_a_phone(bench, package)
-    rehearsal = Rehearsal(installed, package, file, problem, phone_refusal=phone_refusal)
-    before = note_before(bench.read, bench.board, files, installed.boot)
-    sent = [Sent(one, bench.upload(one.image_index, one.data, _upload_name(one))) for one in files]
+    phone_refusal = _as_a_phone(simulated, package)
+    simulation = Simulation(installed, package, file, problem, phone_refusal=phone_refusal)
+    before = note_before(simulated.read, simulated.board, files, installed.boot)
+    sent = [
+        Sent(one, simulated.upload(one.image_index, one.data, _upload_name(one))) for one in files
+    ]
     if any(one.upload.result.rc for one in sent):
-        return replace(rehearsal, sent=tuple(sent))
-    sent = [replace(one, slot_check=_validate(bench, one.file)) for one in sent]
+        return replace(simulation, sent=tuple(sent))
+    sent = [replace(one, slot_check=_validate(simulated, one.file)) for one in sent]
     # A network core's image cannot be reverted (sdk-nrf generate_zip.py): marked for good.
     sent = [
         replace(
             one,
-            mark=bench.mark(
+            mark=simulated.mark(
                 _hash(one.file),
                 permanent=one.file.s_slot is not None or is_for_network_core(one.file),
             ),
         )
         for one in sent
     ]
-    boots, resets = _reset(bench, bench.resets_until_update_runs(package.kind))
-    if file.s_slot is not None and _waits_for_reset(bench, boots, file.s_slot):
-        more, _ = _reset(bench, 1)
+    boots, resets = _reset(simulated, simulated.resets_until_update_runs(package.kind))
+    if file.s_slot is not None and _waits_for_reset(simulated, boots, file.s_slot):
+        more, _ = _reset(simulated, 1)
         boots, resets = [*boots, *more], resets + 1
-    rehearsal = replace(
-        rehearsal,
+    simulation = replace(
+        simulation,
         sent=tuple(sent),
         resets=resets,
         boots=tuple(boots),
-        halted=bench.halted,
+        halted=simulated.halted,
     )
-    return replace(rehearsal, became=tuple(_became(bench, rehearsal, one, before) for one in files))
+    return replace(
+        simulation, became=tuple(_became(simulated, simulation, one, before) for one in files)
+    )
 
 
-def _reset(bench: Bench, times: int) -> tuple[list[Boot], int]:
-    return [boot for _ in range(times) for boot in bench.boot()], times
+def _reset(simulated: SimulatedBoard, times: int) -> tuple[list[Boot], int]:
+    return [boot for _ in range(times) for boot in simulated.boot()], times
 
 
-def _waits_for_reset(bench: Bench, boots: Sequence[Boot], s_slot: int) -> bool:
+def _waits_for_reset(simulated: SimulatedBoard, boots: Sequence[Boot], s_slot: int) -> bool:
     """Whether NSIB will start the slot at the next reset only."""
     runs_from = boots[-1].nsib_slot if boots else None
-    return not bench.halted and runs_from == 1 - s_slot and bench.running_s_slot() == s_slot
+    return not simulated.halted and runs_from == 1 - s_slot and simulated.running_s_slot() == s_slot
 
 
-def look_at(bench: Bench, running: Boot | None) -> Installed:
+def look_at(simulated: SimulatedBoard, running: Boot | None) -> Installed:
     """Read what the copy holds, after a boot unless it is `running`."""
     if running is None:
-        boots = bench.boot()
+        boots = simulated.boot()
         boot = boots[-1] if boots else Boot()
     else:
-        bench.take_as_running()
+        simulated.take_as_running()
         boot = running
-    slots = bench.slots
-    build = bench.running_mcuboot()
+    slots = simulated.slots
+    build = simulated.running_mcuboot()
     nsib = slots.nsib
-    network_core_is_empty = running is None and bench.network_core_is_empty()
+    network_core_is_empty = running is None and simulated.network_core_is_empty()
     provisioning = (
-        None if nsib is None else parse_provisioning(bench.read, nsib.provisioning_address)
+        None if nsib is None else parse_provisioning(simulated.read, nsib.provisioning_address)
     )
     return Installed(
-        board=bench.board,
+        board=simulated.board,
         boot=boot,
-        halted=bench.halted,
-        app=read_identity(bench.read, bench.board.slots.primary),
-        images=bench.images(),
-        fw_infos=bench.fw_infos(),
+        halted=simulated.halted,
+        app=read_identity(simulated.read, simulated.board.slots.primary),
+        images=simulated.images(),
+        fw_infos=simulated.fw_infos(),
         provisioning=provisioning,
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,
         overwrites=build is not None and build.description.swap == "overwrite",
         slot_size_bytes=slots.primary.size_bytes,
         update_slot_sizes_bytes=tuple(
-            secondary.size_bytes for _, secondary in bench.chain.hardware.image_pairs()
+            secondary.size_bytes for _, secondary in simulated.chain.hardware.image_pairs()
         ),
         network_core_is_empty=network_core_is_empty,
-        lacks_network_core=network_core_is_empty and bench.board.radio.kind == "ble",
-        network_slots=bench.network_slots,
-        ncs=bench.profile.ncs,
-        foreign_key=_foreign_key(provisioning, bench.profile),
+        lacks_network_core=network_core_is_empty and simulated.board.radio.kind == "ble",
+        network_slots=simulated.network_slots,
+        ncs=simulated.profile.ncs,
+        foreign_key=_foreign_key(provisioning, simulated.profile),
     )
 
 
@@ -322,11 +329,11 @@ def _choose(package: DfuPackage, boot: Boot) -> tuple[tuple[UpdateFile, ...], st
         return (package.files if len(package.files) == 1 else ()), error.what
 
 
-def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
-    """Send every bootloader, then mark the first: what iOS does (sdk-nrf generate_zip.py)."""
+def _as_a_phone(simulated: SimulatedBoard, package: DfuPackage) -> str:
+    """Send all bootloaders, set the first pending: what iOS does (sdk-nrf generate_zip.py)."""
     if package.kind is not PackageKind.MCUBOOT or len(package.files) < 2:
         return ""
-    copy = bench.snapshot()
+    copy = simulated.snapshot()
     copy.take_as_running()
     for file in package.files:
         upload = copy.upload(file.image_index, file.data, _upload_name(file))
@@ -339,29 +346,31 @@ def _as_a_phone(bench: Bench, package: DfuPackage) -> str:
     return f"setting {first.name} pending: {describe_return_code(mark.rc)}"
 
 
-def _validate(bench: Bench, file: UpdateFile) -> SlotCheck | None:
-    build = bench.running_mcuboot()
+def _validate(simulated: SimulatedBoard, file: UpdateFile) -> SlotCheck | None:
+    build = simulated.running_mcuboot()
     if build is None:
         return None
-    number = file.image_index if bench.network_slots else 0
-    area = bench.chain.hardware.image_pairs()[number][1]
+    number = file.image_index if simulated.network_slots else 0
+    area = simulated.chain.hardware.image_pairs()[number][1]
     uses_offset = build.description.swap == "offset"
     start = area.page_size_bytes if uses_offset else 0
     update = FlashArea(area.flash, area.name, area.address + start, area.size_bytes - start)
     acceptance = Acceptance(
         build.keys,
         update.size_bytes,
-        refuses_flags=bench.chain.profile.refuses_by_flags,
-        refuses_rogue_tlvs=bench.chain.profile.refuses_rogue_tlvs,
+        refuses_flags=simulated.chain.profile.refuses_by_flags,
+        refuses_rogue_tlvs=simulated.chain.profile.refuses_rogue_tlvs,
     )
     return check_slot(update, HeldHeader.unpack(update.read(0, HEADER.size)), acceptance)
 
 
-def _became(bench: Bench, rehearsal: Rehearsal, file: UpdateFile, before: Before) -> Became:
-    update = read_update(bench.read, bench.board, file, before)
+def _became(
+    simulated: SimulatedBoard, simulation: Simulation, file: UpdateFile, before: Before
+) -> Became:
+    update = read_update(simulated.read, simulated.board, file, before)
     if update is None:
         return Became(file, None, None)
-    images = None if bench.halted else bench.images()
-    marking = Marking(refusal=rehearsal.refusal)
-    facts = Facts(boots=rehearsal.boots, update=update, marking=marking, images=images)
+    images = None if simulated.halted else simulated.images()
+    marking = Marking(refusal=simulation.refusal)
+    facts = Facts(boots=simulation.boots, update=update, marking=marking, images=images)
     return Became(file, update, verdict_of(facts))
