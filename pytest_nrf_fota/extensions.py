@@ -14,6 +14,9 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from sysconfig import get_path
+from traceback import extract_tb
 from typing import Protocol, TypeVar
 
 import pluggy
@@ -144,7 +147,7 @@ def _manager() -> _Manager:
         except Exception as error:
             raise ExtensionError(
                 f"The extension {name} cannot be imported: {type(error).__name__}: {error}",
-                where=f"entry point {entry_point.name} = {entry_point.value}",
+                where=f"entry point {entry_point.name} = {entry_point.value}{_line_of(error)}",
                 next_step="Repair it, or uninstall its package; all of nrf-fota waits for it.",
             ) from error
         if not manager.is_registered(plugin):
@@ -195,7 +198,7 @@ def _values(
         except Exception as error:
             raise ExtensionError(
                 f"The extension {name} failed: {type(error).__name__}: {error}",
-                where=where,
+                where=f"{where}{_line_of(error)}",
                 next_step="Repair it, or uninstall its package; all of nrf-fota waits for it.",
             ) from error
         wanted = f"Return a list of {kind.__module__}.{kind.__name__} ({_GUIDE})."
@@ -214,6 +217,20 @@ def _values(
                     next_step=wanted,
                 )
             yield name, value
+
+
+def _line_of(error: Exception) -> str:
+    """The line of the extension that failed: the last one that is not Python's or this package's.
+
+    Empty where there is none, as with a syntax error, which names its own.
+    """
+    ours, python = Path(__file__).parent, Path(get_path("stdlib"))
+    for frame in reversed(extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        is_python = path.is_relative_to(python) and "site-packages" not in path.parts
+        if path.is_absolute() and not is_python and not path.is_relative_to(ours):
+            return f", {path}:{frame.lineno}"
+    return ""
 
 
 def _place(plugin: object) -> str:
