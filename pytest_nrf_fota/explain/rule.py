@@ -99,17 +99,29 @@ def found(
     return Match(shown, confidence, texts, weight)
 
 
-def says(
-    *names: str, confidence: Confidence = Confidence.CERTAIN, also: tuple[str, ...] = ()
-) -> Find:
-    """Finds any line of these patterns; `also` are shown beside it."""
+@dataclass(frozen=True)
+class FindLines:
+    """Finds any line of the patterns `names`; lines of `also` in the same boot are shown beside it.
 
-    def find(case: Case) -> Match | None:
-        hits = case.known(*names)
+    A value and no closure, so that its names can be compared with those that are registered.
+    """
+
+    names: tuple[str, ...]
+    confidence: Confidence
+    also: tuple[str, ...]
+
+    def __call__(self, case: Case) -> Match | None:
+        """The match, with the groups of the first line."""
+        hits = case.known(*self.names)
         if not hits:
             return None
         groups = {name: text for name, text in hits[0].hit.groups.items() if text is not None}
-        beside = [line for line in case.known(*also) if case.same_boot(line, hits[0])]
-        return found((*hits, *beside), confidence, values=groups)
+        beside = [line for line in case.known(*self.also) if case.same_boot(line, hits[0])]
+        return found((*hits, *beside), self.confidence, values=groups)
 
-    return find
+
+def says(
+    *names: str, confidence: Confidence = Confidence.CERTAIN, also: tuple[str, ...] = ()
+) -> FindLines:
+    """Finds any line of these patterns; `also` are shown beside it."""
+    return FindLines(names, confidence, also)

@@ -24,6 +24,12 @@ class Cause:
     weight: Weight = Weight.CAUSE
     asks_for: str = ""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The names of all values that its texts leave open."""
+        texts = (self.cause, self.remedy, self.asks_for)
+        return tuple(name for text in texts for name in _PLACE.findall(text))
+
     def found(
         self,
         values: Mapping[str, object],

@@ -59,6 +59,7 @@ def log_patterns() -> tuple[LogPattern, ...]:
     for name, pattern in known.items():
         if name not in LINES:
             _require_expression(pattern)
+            _require_examples(pattern)
     return tuple(known.values())
 
 
@@ -72,3 +73,14 @@ def _require_expression(pattern: LogPattern) -> None:
             where=f"{_HOOK}: {pattern.source}",
             next_step="Repair the regular expression.",
         ) from error
+
+
+def _require_examples(pattern: LogPattern) -> None:
+    """A line that does not match its own examples would be looked for and never found."""
+    for example in pattern.examples:
+        if pattern.regex.search(example) is None:
+            raise ExtensionError(
+                f"The line {pattern.name!r} does not match its example {example!r}.",
+                where=f"{_HOOK}: {pattern.source}",
+                next_step="Repair the regular expression, or the example.",
+            )

@@ -15,7 +15,10 @@ def pytest_nrf_fota_probe_tools():
     return [ProbeTool("{name}", None, remedy="")]
 """
 MISTAKES = {
-    "import": ("import no_such_module", ["cannot be imported: ModuleNotFoundError", "ours = acme"]),
+    "import": (
+        "import no_such_module",
+        ["cannot be imported: ModuleNotFoundError", "ours = acme", "acme.py:1"],
+    ),
     "syntax": ("def (:", ["cannot be imported: SyntaxError"]),
     "misspelt": (
         "def pytest_nrf_fota_rule(): return []",
@@ -28,7 +31,7 @@ MISTAKES = {
     "no function": ("pytest_nrf_fota_rules = []", ["pytest_nrf_fota_rules is no function"]),
     "raises": (
         "def pytest_nrf_fota_rules(): return 1 / 0",
-        ["failed: ZeroDivisionError", "pytest_nrf_fota_rules in "],
+        ["failed: ZeroDivisionError", "pytest_nrf_fota_rules in ", "acme.py:1"],
     ),
     "nothing": ("def pytest_nrf_fota_rules(): pass", ["returned None", "no list of Rule"]),
     "text": ("def pytest_nrf_fota_rules(): return 'rule'", ["returned 'rule'", "no list of Rule"]),
@@ -48,6 +51,24 @@ MISTAKES = {
         "LINE = Family(None, 'our tool').line('ours', 'gone (by', 'Gone.', 'gone (by')\n"
         "def pytest_nrf_fota_log_patterns(): return [LINE]",
         ["'ours' has an expression that cannot be used: missing )", "our tool"],
+    ),
+    "example": (
+        "from pytest_nrf_fota.bootlog.catalogue import Family\n"
+        "LINE = Family(None, 'our tool').line('ours', 'gone at', 'Gone.', 'gone (by')\n"
+        "def pytest_nrf_fota_log_patterns(): return [LINE]",
+        ["'ours' does not match its example 'gone (by'", "our tool"],
+    ),
+    "line of a rule": (
+        "from pytest_nrf_fota.explain.rule import Rule, says\n"
+        "RULE = Rule('ours', 'Gone.', 'Wait.', says('probe_recover_faild'))\n"
+        "def pytest_nrf_fota_rules(): return [RULE]",
+        ["asks for a line 'probe_recover_faild'", "Did you mean 'probe_recover_failed'?"],
+    ),
+    "value of a rule": (
+        "from pytest_nrf_fota.explain.rule import Rule, says\n"
+        "RULE = Rule('ours', 'Gone.', 'Wait {baudrate} {second}.', says('probe_recover_failed'))\n"
+        "def pytest_nrf_fota_rules(): return [RULE]",
+        ["'ours' has {second} in its text", "Known: baudrate, "],
     ),
     "reserved name": (
         TOOL.format(name="auto"),
