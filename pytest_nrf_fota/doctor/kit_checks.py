@@ -25,15 +25,18 @@ _COMMAND_CHARS = 50
 _PORTS = "reading the UART, so no proof of what boots"
 
 
-def kit_checks(device_id: str | None) -> tuple[Check, ...]:
-    """All checks of a kit on USB: of the one with this serial number, or of all."""
+def kit_checks(device_id: str | None, virtual_board: str | None = None) -> tuple[Check, ...]:
+    """All checks of a kit on USB: of the one with this serial number, or of all.
+
+    `virtual_board` is the board that does without it.
+    """
     name = "" if device_id is None else f" {device_id}"
     return (
         Check(
             name=f"kit{name}",
             looks_at="USB devices of SEGGER's vendor id 1366",
             prevents="every test on a real kit",
-            look=lambda host: _look_at_kits(host, device_id),
+            look=lambda host: _look_at_kits(host, device_id, virtual_board),
         ),
         Check(
             name=f"probe access{name}",
@@ -84,7 +87,7 @@ def listed(jlinks: Iterable[JLink]) -> str:
     return ", ".join(jlink.kit.serial_number or "(no serial number)" for jlink in jlinks)
 
 
-def _look_at_kits(host: Host, device_id: str | None) -> Look:
+def _look_at_kits(host: Host, device_id: str | None, virtual_board: str | None) -> Look:
     attached = attached_jlinks(host)
     chosen = chosen_jlinks(host, device_id)
     if not attached:
@@ -92,7 +95,8 @@ def _look_at_kits(host: Host, device_id: str | None) -> Look:
             Outcome.MISSING,
             "no kit on USB",
             remedy="Plug one in at its debugger's USB connector, with a cable that carries data, "
-            "and switch it on. Without hardware: the board nrf5340dk_sim.",
+            "and switch it on."
+            + (f" Without hardware: the board {virtual_board}." if virtual_board else ""),
         )
     if not chosen:
         return Look(

@@ -1,4 +1,4 @@
-"""The tools that drive a debug probe, and SEGGER's library that they all use."""
+"""The tools that drive a debug probe, and SEGGER's library that this package's tools use."""
 
 import re
 import shlex
@@ -74,6 +74,13 @@ def probe_tool(runner: str) -> Check:
     )
 
 
+def needs_jlink_library(runner: str) -> bool:
+    """Whether the tool works through SEGGER's library; with `auto`, whether any does."""
+    tools = probe_tools()
+    wanted = tools.values() if runner == ANY_TOOL else (tools[runner],)
+    return any(tool.needs_jlink_library for tool in wanted)
+
+
 def _look_at_library(host: Host) -> Look:
     libraries = _libraries(host)
     if not libraries:
@@ -128,6 +135,6 @@ def asked_probe(runner: str, device_id: str | None, soc: Soc) -> Check:
 JLINK_LIBRARY = Check(
     name="J-Link library",
     looks_at="SEGGER's folders, and the folder of JLinkExe on the PATH",
-    prevents="every tool for the probe",
+    prevents="nrfutil, nrfjprog and pynrfjprog",
     look=_look_at_library,
 )

@@ -10,7 +10,12 @@ from pytest_nrf_fota.doctor.check import Check
 from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, KERNEL, POSIX, RUN_FOLDER
 from pytest_nrf_fota.doctor.kit_checks import kit_checks
-from pytest_nrf_fota.doctor.probe_checks import JLINK_LIBRARY, asked_probe, probe_tool
+from pytest_nrf_fota.doctor.probe_checks import (
+    JLINK_LIBRARY,
+    asked_probe,
+    needs_jlink_library,
+    probe_tool,
+)
 from pytest_nrf_fota.doctor.python_checks import CLASHES, EXTENSIONS, PACKAGES, PYTEST, PYTHON
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.extensions import registered
@@ -84,13 +89,18 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
             asked = (
                 (asked_probe(runner, options.device_id, board.soc),) if options.asks_probe else ()
             )
+            library = (JLINK_LIBRARY,) if needs_jlink_library(runner) else ()
             return (
-                *(probe_tool(runner), JLINK_LIBRARY),
-                *(*kit_checks(options.device_id), *asked),
+                probe_tool(runner),
+                *library,
+                *kit_checks(options.device_id, board.simulated_twin),
+                *asked,
             )
         case _:
             # Another package's, which has checks of its own.
-            return ()
+            if not board.provided_by.has_probe_tool:
+                return ()
+            return (probe_tool(options.runner or board.probe.runner),)
 
 
 def _of_radio(board: BoardType, options: Options) -> tuple[Check, ...]:

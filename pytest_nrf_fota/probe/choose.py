@@ -65,11 +65,11 @@ def choose_tool(runner: str) -> ChosenTool:
     """
     tools = probe_tools()
     if runner != ANY_TOOL:
-        return ChosenTool(runner, _find(tools[runner]), "asked for")
+        return ChosenTool(runner, _asked_for(tools[runner]), "asked for")
     missed: list[str] = []
     for name, tool in tools.items():
         try:
-            found = _find(tool)
+            found = tool.find(ThisMachine(), Deadline.after(_CHECK_S))
         except ProbeError as error:
             missed.append(f"{name}: {error.what}")
             continue
@@ -79,7 +79,7 @@ def choose_tool(runner: str) -> ChosenTool:
     )
 
 
-def _find(tool: ProbeTool) -> FoundTool:
+def _asked_for(tool: ProbeTool) -> FoundTool:
     try:
         return tool.find(ThisMachine(), Deadline.after(_CHECK_S))
     except ProbeFaultError as error:
@@ -89,7 +89,7 @@ def _find(tool: ProbeTool) -> FoundTool:
         command = f" Command: {tool.install}" if tool.install else ""
         raise ProbeFaultError(
             error.fault,
-            error.what,
+            f"{tool.name}: {error.what}",
             where=error.where,
             next_step=f"Choose another tool with --runner, or: {tool.remedy}{command}",
         ) from error
@@ -100,7 +100,7 @@ def describe_tool(runner: str) -> str:
     try:
         chosen = choose_tool(runner)
     except ProbeError as error:
-        reasons = error.where if runner == ANY_TOOL else f"{runner}: {error.what}"
+        reasons = error.where if runner == ANY_TOOL else error.what
         return f"no working probe tool ({reasons})"
     return f"probe tool {chosen.name} ({chosen.reason})"
 

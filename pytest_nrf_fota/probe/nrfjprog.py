@@ -256,4 +256,5 @@ NRFJPROG = ProbeTool(
     find,
     remedy="Install nRF Command Line Tools, from Nordic's download page.",
     install="sudo apt install ./nrf-command-line-tools_*_amd64.deb",
+    needs_jlink_library=True,
 )

@@ -303,4 +303,5 @@ NRFUTIL = ProbeTool(
     find,
     remedy="Get nRF Util from Nordic's download page onto the PATH, then its command `device`.",
     install="nrfutil install device",
+    needs_jlink_library=True,
 )

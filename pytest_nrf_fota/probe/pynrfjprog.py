@@ -218,4 +218,5 @@ PYNRFJPROG = ProbeTool(
     find,
     remedy="Install the package.",
     install="pip install 'pynrfjprog>=10.24'",
+    needs_jlink_library=True,
 )

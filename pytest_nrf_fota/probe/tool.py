@@ -66,11 +66,14 @@ class ProbeTool(ProbeToolTraits):
         find: finds it on a machine. Raises `ProbeError` where it is missing or does not work.
         remedy: what to do where it is missing, in one sentence.
         install: the one command that installs it; `pip install ...` is run with the right Python.
+        needs_jlink_library: whether it works through SEGGER's library, which `nrf-fota doctor`
+            then looks for.
     """
 
     find: Callable[[Machine, Deadline], FoundTool]
     remedy: str
     install: str = ""
+    needs_jlink_library: bool = False
 
 
 def program(machine: Machine, name: str) -> Path:

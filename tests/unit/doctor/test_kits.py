@@ -16,7 +16,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="builds a Linux 
 
 def look(machine: Machine, name: str, device_id: str | None = None) -> Look:
     full_name = name if device_id is None else f"{name} {device_id}"
-    return next(one for one in kit_checks(device_id) if one.name == full_name).look(machine.host())
+    checks = kit_checks(device_id, "mykit_sim")
+    return next(one for one in checks if one.name == full_name).look(machine.host())
 
 
 def three_kits(machine: Machine) -> None:
@@ -34,7 +35,7 @@ def test_nothing_attached(machine: Machine) -> None:
     """Only the kit itself is missing; what depends on one is not looked at."""
     kit = look(machine, "kit")
     assert (kit.outcome, kit.found) == (Outcome.MISSING, "no kit on USB")
-    assert "nrf5340dk_sim" in kit.remedy
+    assert "Without hardware: the board mykit_sim." in kit.remedy
     for name in ("probe access", "serial ports", "ports in use"):
         assert look(machine, name).outcome is Outcome.NOT_LOOKED
 

@@ -114,7 +114,7 @@ def test_no_tool_at_all(path: Path, package: InstallTools) -> None:
 def test_tool_that_was_asked_for(path: Path, board: BoardType) -> None:
     """It is taken though another comes first, and not replaced where it does not work."""
     FakeTool(path, "nrfutil", *_NRFUTIL)
-    with pytest.raises(ProbeFaultError, match="not on the PATH") as missing:
+    with pytest.raises(ProbeFaultError, match=r"^nrfjprog: not on the PATH") as missing:
         choose_tool("nrfjprog")
     assert "Install nRF Command Line Tools" in missing.value.next_step
     FakeTool(path, "nrfjprog", *_NRFJPROG)
