@@ -325,7 +325,10 @@ def _name_of_soc(soc: Soc) -> str:
 def _soc_named(name: object) -> Soc:
     if isinstance(name, str) and name in SOCS:
         return SOCS[name]
-    raise ValueError(f"names no SoC; known: {', '.join(SOCS)}")
+    raise ValueError(
+        f"names no chip that is known here; known: {', '.join(SOCS)}. Another one takes a value in "
+        "pytest_nrf_fota/boards/soc.py, which shows how"
+    )
 
 
 class BoardType(_Section):

@@ -171,7 +171,11 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
         board = BoardType.model_validate_json(as_json, strict=True)
     except ValidationError as error:
         removed = _removed_keys(_read_toml(path).get("remove", []), path)
-        problems = [_explain(detail, removed) for detail in error.errors()]
+        details = error.errors()
+        if any(detail["loc"] == ("soc",) for detail in details):
+            # They follow from the chip, once it is a known one.
+            details = [detail for detail in details if detail["loc"] != ("memory",)]
+        problems = [_explain(detail, removed) for detail in details]
         raise BoardFileError(
             "The board file has mistakes:\n    " + "\n    ".join(problems),
             where=str(path),
@@ -367,7 +371,9 @@ def _explain(detail: ErrorDetails, removed: Sequence[str]) -> str:
         case "missing":
             return f"{key}: is missing"
         case _:
-            return f"{key}: {detail['msg']} (is {detail['input']!r})"
+            # pydantic's own word before the messages of this project's checks.
+            said = detail["msg"].removeprefix("Value error, ")
+            return f"{key}: {said} (is {detail['input']!r})"
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> tuple[str, ...]:

@@ -188,9 +188,11 @@ def test_kit_of_an_older_board_file_is_an_nrf5340(tmp_path: Path) -> None:
 
 
 def test_unknown_soc_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    """And with the key."""
+    """And with the key and the place of chips; not with the memories, which follow from it."""
     error = mistake(tmp_path, 'name = "kit"\nbase = "nrf52840dk"\nsoc = "nrf91"\n')
-    assert "soc: " in error.what
+    assert "soc: names no chip" in error.what
+    assert "boards/soc.py" in error.what
+    assert "memory" not in error.what
     assert "known: nrf5340, nrf52840" in error.what
 
 
