@@ -44,7 +44,7 @@ if arguments == ["list"]:
     print("0010500474"); sys.exit()
 assert arguments[:2] == ["--serial", "0010500474"], arguments
 verb, *rest = arguments[2:]
-kit, limit = KitControl({control!r}), Deadline.after(60)
+kit, limit = KitControl({control}), Deadline.after(60)
 if verb == "recover":
     kit.recover(rest[0], limit)
 elif verb == "program":
@@ -57,6 +57,18 @@ elif verb == "version":
     print("acmeprog 3.1")
 else:
     sys.exit(f"acmeprog: no such command: {{verb}}")
+"""
+RACK = """
+from pathlib import Path
+from pytest_nrf_fota.boards.traits import Interface
+from pytest_nrf_fota.providers.provider import Provider
+
+def pytest_nrf_fota_board_folders():
+    return [Path({folder!r})]
+
+def pytest_nrf_fota_providers():
+    interfaces = frozenset({{Interface.BLUETOOTH, Interface.CONSOLE}})
+    return [Provider("acme_rack", interfaces, is_kit=True, has_probe_tool=True, take=print)]
 """
 
 
@@ -76,7 +88,7 @@ def test_guide_quotes_the_package() -> None:
     files = [path for path in folder.rglob("*") if path.suffix in (".py", ".toml")]
     texts = [path.read_text(encoding="utf-8") for path in files]
     quoted = [*blocks(PACKAGE, "python"), *blocks(PACKAGE, "toml")]
-    assert len(quoted) == 5
+    assert len(quoted) == 7
     assert [q for q in quoted if not any(q in text for text in texts)] == []
 
 
@@ -111,6 +123,34 @@ def test_doctor_looks_for_its_probe_tool(
     monkeypatch.setenv("PATH", f"{example.path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     there = nrf_fota("doctor", "--board=nrf5340dk", "--runner=acmeprog").stdout
     assert "acmeprog 3.1" in there
+    assert "J-Link library" not in there
+
+
+def test_doctor_looks_for_the_tool_of_another_packages_provider(
+    user_folder: pytest.Pytester, nrf_fota: Command, install: Callable[[str, str], None]
+) -> None:
+    """Which takes `--runner`, so what is named there must work."""
+    install("acme_rack", RACK.format(folder=str(user_folder.path)))
+    (user_folder.path / "rack.toml").write_text(
+        'name = "rack"\nbase = "nrf5340dk"\nprovider = "acme_rack"\n'
+    )
+    looked = nrf_fota("doctor", "--board=rack", "--runner=nrfutil")
+    assert looked.returncode == 1, looked.stderr
+    assert "probe tool nrfutil: " in looked.stdout and "kit: " not in looked.stdout
+
+
+def test_its_probe_tool_on_a_virtual_kit(
+    example: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guide's way to try a tool: an upgrade whose SWD is the program."""
+    program = ACMEPROG.format(
+        python=sys.executable, control='__import__("os").environ["ACMEPROG_KIT"]'
+    )
+    put_program(example.path / "bin", program)
+    monkeypatch.setenv("PATH", f"{example.path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    result = example.runpytest_subprocess("--board=acme_tracker_bench")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*SWD: *new *"])
 
 
 def test_runner_takes_it_and_names_it(example: pytest.Pytester, nrf_fota: Command) -> None:
@@ -135,7 +175,7 @@ def dut(installed_example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     with session_plugins([("acme", hooks)]):
         kit = SimUnit(load_board("acme_tracker_sim"), "kit", tmp_path / "kit")
-        program = ACMEPROG.format(python=sys.executable, control=kit.control_address)
+        program = ACMEPROG.format(python=sys.executable, control=repr(kit.control_address))
         put_program(tmp_path / "bin", program)
         monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.bootlog.catalogue import LogPattern
     from pytest_nrf_fota.explain.rule import Rule
     from pytest_nrf_fota.probe.tool import ProbeTool
+    from pytest_nrf_fota.providers.provider import Provider
 
 
 def pytest_nrf_fota_board_folders() -> Sequence[Path]:
@@ -20,6 +21,13 @@ def pytest_nrf_fota_probe_tools() -> "Sequence[ProbeTool]":
     from acme_nrf.acmeprog import ACMEPROG
 
     return [ACMEPROG]
+
+
+def pytest_nrf_fota_providers() -> "Sequence[Provider]":
+    """A virtual kit behind Acme's own programmer."""
+    from acme_nrf.bench import BENCH
+
+    return [BENCH]
 
 
 def pytest_nrf_fota_log_patterns() -> "Sequence[LogPattern]":
