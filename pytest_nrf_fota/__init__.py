@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.console.expect import Seen as Seen
     from pytest_nrf_fota.console.log import LogPosition as LogPosition
     from pytest_nrf_fota.console.shell import ZephyrShell as ZephyrShell
+    from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning as SwapUnderWayWarning
     from pytest_nrf_fota.dut.dut import Dut as Dut
     from pytest_nrf_fota.dut.upgrade import Upgrade as Upgrade
     from pytest_nrf_fota.errors import BoardError as BoardError
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.errors import ProbeError as ProbeError
     from pytest_nrf_fota.errors import RadioLostError as RadioLostError
     from pytest_nrf_fota.errors import RigError as RigError
+    from pytest_nrf_fota.findings.evidence import Evidence as Evidence
+    from pytest_nrf_fota.findings.evidence import Says as Says
+    from pytest_nrf_fota.findings.evidence import Source as Source
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage as DfuPackage
     from pytest_nrf_fota.firmware.dfu_package import UpdateFile as UpdateFile
     from pytest_nrf_fota.firmware.variant import Variant as Variant
@@ -42,10 +46,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.smp.mcumgr import Mcumgr as Mcumgr
     from pytest_nrf_fota.smp.messages import ImageState as ImageState
     from pytest_nrf_fota.smp.messages import ServerParameters as ServerParameters
-    from pytest_nrf_fota.verdict.evidence import Evidence as Evidence
     from pytest_nrf_fota.verdict.evidence import Outcome as Outcome
-    from pytest_nrf_fota.verdict.evidence import Says as Says
-    from pytest_nrf_fota.verdict.evidence import Source as Source
     from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError as UpgradeNotProvenError
     from pytest_nrf_fota.verdict.evidence import Verdict as Verdict
     from pytest_nrf_fota.verdict.evidence import assert_upgraded as assert_upgraded
@@ -61,6 +62,7 @@ _NAMES_OF = {
     "console.expect": "Seen",
     "console.log": "LogPosition",
     "console.shell": "ZephyrShell",
+    "dut.cut_swap": "SwapUnderWayWarning",
     "dut.dut": "Dut",
     "dut.upgrade": "Upgrade",
     "errors": "BoardError BoardFileError ConsoleLostError FaultNotStruckError FotaError InputError "

@@ -1,5 +1,6 @@
 """The nrf-fota command: registers the commands of `commands/`."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -15,11 +16,27 @@ from pytest_nrf_fota.commands.preflight import preflight
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
-from pytest_nrf_fota.commands.version import print_version
+from pytest_nrf_fota.commands.version import VERSION_HELP, print_version
+
+_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "sim": sim,
+    "inspect": inspect,
+    "preflight": preflight,
+    "explain": explain,
+    "resign": resign,
+    "demo-firmware": demo_firmware,
+    "hci-dongle": hci_dongle,
+    "board-file": board_file,
+    "doctor": doctor,
+    "boards": boards,
+    "scenarios": scenarios,
+}
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    # rich's import and its boxes cost the help more than all the rest of it.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -27,20 +44,13 @@ app = typer.Typer(
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="and exit")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help=VERSION_HELP)
     ] = False,
 ) -> None:
     """Firmware upgrades on Nordic kits."""
 
 
-app.command()(sim)
-app.command()(inspect)
-app.command()(preflight)
-app.command()(explain)
-app.command()(resign)
-app.command()(demo_firmware)
-app.command("hci-dongle")(hci_dongle)
-app.command("board-file")(board_file)
-app.command()(doctor)
-app.command()(boards)
-app.command()(scenarios)
+for _name, _command in _COMMANDS.items():
+    # typer would cut it after 45 characters.
+    _first_line = (_command.__doc__ or "").partition("\n")[0]
+    app.command(_name, short_help=_first_line)(_command)

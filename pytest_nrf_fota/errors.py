@@ -1,6 +1,6 @@
-"""Errors of the harness: each says what happened, where, and what to do next.
+"""Errors of the harness: each has what happened, where, and what to do next.
 
-Two families matter to pytest. `RigError` means the rig is broken (no probe, no port, no
+Two families matter to pytest. `RigError` is a test setup problem (no probe, no port, no
 adapter, board lost): the plugin reports it as an ERROR. Everything else that escapes a test is
 the board's or the firmware's doing, and is a FAILED test.
 """
@@ -48,7 +48,7 @@ class FaultNotStruckError(FotaError):
 
 
 class RigError(FotaError):
-    """The rig is broken: no probe, no port, no adapter, board lost. Never a FAILED test."""
+    """A test setup problem: no probe, no port, no adapter, board lost. Never a FAILED test."""
 
 
 class ProbeError(RigError):
@@ -68,8 +68,12 @@ class BoardError(FotaError):
 
 
 class NotSeenError(FotaError):
-    """Something that had to appear on a wire did not appear before its deadline."""
+    """Something that had to appear on UART, SMP or SWD did not appear before its deadline."""
 
 
 class LineNotSeenError(NotSeenError):
     """A console line did not appear; the message shows what came instead."""
+
+
+class ConnectionBrokeError(NotSeenError):
+    """The SMP connection broke before the answer came."""

@@ -31,7 +31,7 @@ HOOKS = tuple(
 )
 _HOOKSPECS = "pytest_nrf_fota.hookspecs"
 _PACKAGED = "pytest_nrf_fota.packaged"
-_GUIDE = "docs/extending.md"
+_GUIDE = "pytest_nrf_fota/hookspecs.py"
 
 
 class Named(Protocol):

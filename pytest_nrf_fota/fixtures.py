@@ -41,7 +41,7 @@ def firmware(pytestconfig: pytest.Config, board: "BoardType") -> "FirmwareSource
 
 @pytest.fixture(scope="session")
 def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
-    """The individual board, taken for the whole session."""
+    """The kit (or virtual kit) of this session, taken until its end."""
     from pytest_nrf_fota.providers.choose import take_unit
     from pytest_nrf_fota.report.session import worker_name, worker_path
 
@@ -60,7 +60,7 @@ def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
 
 @pytest.fixture(scope=_dut_scope)
 def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Iterator[Dut]":
-    """The board under test, its wires open."""
+    """The board under test, with UART, SMP and SWD open."""
     from pytest_nrf_fota.dut.dut import Dut
     from pytest_nrf_fota.report.session import run_folder
 
@@ -79,7 +79,7 @@ def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Itera
 
 @pytest.fixture
 def faults(dut: "Dut") -> "Iterator[Faults]":
-    """What a test can let go wrong on purpose; taken back when the test is over."""
+    """Fault injection: what a test makes fail; undone when the test is over."""
     yield dut.faults
     dut.faults.end()
 

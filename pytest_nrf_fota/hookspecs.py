@@ -1,4 +1,4 @@
-"""The doors for other packages: what can be added without a change to this one.
+"""Hooks for other packages: what can be added without a change to this one.
 
 A function of one of these names is found in a module that an entry point of the group `nrf_fota`
 names (seen by pytest and by the commands of `nrf-fota`), in a pytest plugin, and in a conftest.py
@@ -70,6 +70,6 @@ def pytest_nrf_fota_doctor_checks(board: "BoardType", options: "Options") -> "Se
 
     Args:
         board: the board type.
-        options: what pytest would be told beside the board.
+        options: pytest's other options for the board: `--device-id`, `--runner`, `--radio`.
     """
     raise NotImplementedError

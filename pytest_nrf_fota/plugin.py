@@ -136,7 +136,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if board.provided_by.has_probe_tool:
         from pytest_nrf_fota.probe.choose import describe_tool
 
-        lines.append(f"nrf-fota: probe tool {describe_tool(board.probe.runner)}")
+        lines.append(f"nrf-fota: {describe_tool(board.probe.runner)}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
     said = [*extension_lines(), *config.stash[GIVEN_KEY].lines]
@@ -224,7 +224,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: "pytest.CallInfo[None]"
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A broken rig is an ERROR; verdicts and files travel with the report."""
+    """A test setup problem is an ERROR; verdicts and files travel with the report."""
     report = yield
     if not _uses_board(item):
         return report
@@ -254,7 +254,8 @@ def pytest_runtest_makereport(
             report.sections.append(tail)
         # Behind the teardown the recorder's file is closed.
         is_open = recording is not None and call.when != "teardown"
-        explained = failure.explain_failure(recording) if recording and is_open else None
+        board = item.config.stash.get(BOARD_KEY, None)
+        explained = failure.explain_failure(recording, board) if recording and is_open else None
         if explained is not None:
             run_folder(item.config).recorder.record(explained)
             report.sections.append(failure.explanation_section(explained))
@@ -282,15 +283,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: "pytest.TerminalReporter", config: pytest.Config
 ) -> None:
-    """Say what was proven, by which evidence, and where the logs are."""
-    from pytest_nrf_fota.report.session import session_path
-    from pytest_nrf_fota.report.summary import summary_lines
-
+    """Show the results, their evidence, and where the logs are."""
     collector = config.stash.get(_collector_key, None)
     if collector is None:
         return
+    from pytest_nrf_fota.report.session import session_path
+    from pytest_nrf_fota.report.summary import summary_lines
+
     if collector.tests or collector.missing:
-        terminalreporter.section("nRF FOTA: what was proven")
+        terminalreporter.section("nRF FOTA: results")
     for line in summary_lines(collector.tests, collector.missing):
         terminalreporter.write_line(line)
     if (interrupted := config.stash.get(_interrupted_key, None)) is not None:

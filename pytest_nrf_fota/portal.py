@@ -7,10 +7,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 
 def start_portal(owner: object) -> tuple[BlockingPortal, Callable[[], object]]:
-    """Start the thread; returns the way into it, and what ends it.
+    """Start the event loop's thread; returns the way into it, and what ends it.
 
     It also ends with its owner, and before the interpreter exits: where it still runs then, anyio
-    waits for ever, for a thread that Python has stopped.
+    waits endlessly, for a thread that Python has stopped.
     """
     manager = start_blocking_portal("asyncio")
     portal = manager.__enter__()

@@ -109,7 +109,7 @@ SHARED_OPTIONS = (
         dest="nrf_fota_dut_scope",
         choices=get_args(DutScope),
         default="function",
-        help="how long the wires to the board stay open (default: function)",
+        help="how long the connections to the board (UART, SMP, SWD) stay open (default: function)",
     ),
     SharedOption(
         names=("--board-dir",),
@@ -161,12 +161,13 @@ SHARED_OPTIONS = (
     SharedOption(
         names=("--nightly",),
         dest="nrf_fota_nightly",
-        help="run tests that are marked `nightly`, too (-m nightly: them alone)",
+        help="run tests with the marker `nightly`, too (-m nightly: them alone)",
     ),
     SharedOption(
         names=("--skip-flash",),
         dest="nrf_fota_skip_flash",
-        help="do not flash a board that holds the baseline's bytes, whatever lies beside them "
+        help="do not flash a board that holds the baseline's bytes, regardless of the rest of the "
+        "flash "
         "(without it, one that flashing would not change at all is not flashed either)",
     ),
     SharedOption(
@@ -188,7 +189,7 @@ SHARED_OPTIONS = (
     SharedOption(
         names=("--no-preflight",),
         dest="nrf_fota_no_preflight",
-        help="do not rehearse each update on a copy of the board before it is sent",
+        help="do not simulate each update on a copy of the board before it is sent",
     ),
 )
 

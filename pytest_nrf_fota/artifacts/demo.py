@@ -15,6 +15,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.source import ArtifactUnavailableError
 from pytest_nrf_fota.boards.board import BoardType, Slot
+from pytest_nrf_fota.boards.nsib_release import NSIB_2_3, KeyWords
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.damage import damaged_app
 from pytest_nrf_fota.firmware.description import (
@@ -24,12 +25,12 @@ from pytest_nrf_fota.firmware.description import (
     NetworkDescription,
     NsibDescription,
 )
-from pytest_nrf_fota.firmware.dfu_package import PackageKind
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
 from pytest_nrf_fota.firmware.mcuboot_mode import app_for, mcuboot_of
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.package_shape import package_shape_of
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import (
@@ -47,7 +48,7 @@ from pytest_nrf_fota.firmware.variant import Variant
 
 MCUBOOT_PAD_BYTES = 0x200
 NSIB_SIZE_BYTES = 0x4000
-# Gives an update file of 0x9001 to 0xa000 bytes, as in the thread's `Erased 0xa000 bytes`.
+# Gives an update file of 0x9001 to 0xa000 bytes, as in the support case's `Erased 0xa000 bytes`.
 MCUBOOT_SIZE_BYTES = 0x9800
 APP_SIZE_BYTES = 0x18000
 B0N_SIZE_BYTES = 0x2000
@@ -84,6 +85,7 @@ _NEED_NSIB = frozenset(
         Variant.MCUBOOT_NEXT_APP_KEY,
         Variant.MCUBOOT_NEXT_NSIB_KEY,
         Variant.BASELINE_TWO_NSIB_KEYS,
+        Variant.BASELINE_OLDER_PROVISIONING,
     }
 )
 _NEED_NETWORK_CORE = frozenset(
@@ -135,6 +137,7 @@ class DemoSource:
     ) -> None:
         self._board_name = board.name
         self._nsib = _nsib_places(board)
+        self._key_words = board.boot.release.nsib.key_words
         self._primary = board.slots.primary
         self._network = _network_places(board)
         self._folder = folder
@@ -210,7 +213,7 @@ class DemoSource:
         """Every variant is made that the board can have."""
         if wanted in _NEED_NETWORK_CORE:
             self._need_network()
-        if not self.makes(wanted):
+        if self._nsib is None and wanted in _NEED_NSIB:
             raise self._no_nsib()
         name = f"{wanted.value}.zip"
         update = self._app(UPDATE_APP, UPDATE_BUILD_TIME)
@@ -268,6 +271,15 @@ class DemoSource:
             case Variant.BASELINE_TWO_NSIB_KEYS:
                 keys = (self._nsib_key, self._next_nsib_key)
                 return self._baseline(f"{wanted.value}.hex", keys, self._mcuboot_description)
+            case Variant.BASELINE_OLDER_PROVISIONING:
+                if not self._has_key_words_by_index:
+                    raise self._no_older_provisioning()
+                return self._baseline(
+                    f"{wanted.value}.hex",
+                    (self._nsib_key,),
+                    self._mcuboot_description,
+                    key_words=NSIB_2_3.key_words,
+                )
             case (
                 Variant.APP_UNSIGNED
                 | Variant.APP_WRONG_KEY
@@ -280,8 +292,13 @@ class DemoSource:
                 assert_never(wanted)
 
     def makes(self, wanted: Variant) -> bool:
-        """Everything but what NSIB or a network core is needed for, where there is none."""
+        """Everything but what NSIB or a network core is needed for, where there is none.
+
+        Provisioning data has had one other form before, so only NCS 2.7 and later has an older one.
+        """
         if self._network is None and wanted in _NEED_NETWORK_CORE:
+            return False
+        if wanted is Variant.BASELINE_OLDER_PROVISIONING and not self._has_key_words_by_index:
             return False
         return self._nsib is not None or wanted not in _NEED_NSIB
 
@@ -334,10 +351,12 @@ class DemoSource:
         name: str,
         nsib_keys: tuple[ec.EllipticCurvePrivateKey, ...],
         mcuboot: McubootDescription,
+        *,
+        key_words: KeyWords | None = None,
     ) -> Path:
         """The first of NSIB's keys signs, all of them are provisioned."""
         segments = (
-            *self._bootloaders(nsib_keys, mcuboot),
+            *self._bootloaders(nsib_keys, mcuboot, key_words or self._key_words),
             Segment(self._primary.address, self._app(BASELINE_APP, self._baseline_build_time)),
             *self._network_core(),
         )
@@ -346,7 +365,10 @@ class DemoSource:
         return path
 
     def _bootloaders(
-        self, nsib_keys: tuple[ec.EllipticCurvePrivateKey, ...], mcuboot: McubootDescription
+        self,
+        nsib_keys: tuple[ec.EllipticCurvePrivateKey, ...],
+        mcuboot: McubootDescription,
+        key_words: KeyWords,
     ) -> tuple[Segment, ...]:
         if self._nsib is None:
             size_bytes = min(MCUBOOT_SIZE_BYTES, self._primary.address)
@@ -360,8 +382,19 @@ class DemoSource:
             Segment(s0.address + MCUBOOT_PAD_BYTES, bootloader),
             Segment(
                 self._nsib.provisioning_address + ADDRESSES_OFFSET_BYTES,
-                build_provisioning(s0.address, s1.address, hashes),
+                build_provisioning(s0.address, s1.address, hashes, key_words=key_words),
             ),
+        )
+
+    @property
+    def _has_key_words_by_index(self) -> bool:
+        return self._key_words != NSIB_2_3.key_words
+
+    def _no_older_provisioning(self) -> ArtifactUnavailableError:
+        return ArtifactUnavailableError(
+            f"{self._board_name} has a NSIB of NCS 2.6 or before, whose provisioning data has no "
+            "older form.",
+            next_step="Run it on a board of NCS 2.7 or later (boot.ncs in the board file).",
         )
 
     def _no_nsib(self) -> ArtifactUnavailableError:

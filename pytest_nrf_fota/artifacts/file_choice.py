@@ -7,12 +7,8 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import BoardError, PackageError
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    UpdateFile,
-    is_for_network_core,
-)
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 
 def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
@@ -20,7 +16,7 @@ def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
 
     Of an application package all images, the network core's first: activated after the
     application, MCUboot may skip it. Of a MCUboot package the bootloader for
-    the S slot that `boot` did not start.
+    the S0/S1 slot that `boot` did not start.
 
     Raises `PackageError` where the package holds no such file, `BoardError` where the boot does
     not show which slot it started.
@@ -51,7 +47,7 @@ def require_slots_for(package: DfuPackage, board: BoardType) -> None:
     for_network = [file.name for file in package.files if is_for_network_core(file)]
     if for_network and len(package.files) > 1 and board.slots.secondary_network is None:
         raise PackageError(
-            f"The package holds {for_network[0]!r} for the network core beside the application, "
+            f"The package holds {for_network[0]!r} for the network core next to the application, "
             f"and {board.name} has slots for one image.",
             where=str(package.path),
             next_step="Where your build has slots for the network core (mcuboot_secondary_1), name "
@@ -67,7 +63,7 @@ def main_file(files: Sequence[UpdateFile]) -> UpdateFile:
 def _file_for_idle_slot(package: DfuPackage, boot: Boot) -> UpdateFile:
     if boot.nsib_slot is None:
         raise BoardError(
-            "The boot log does not show which S slot runs, so the right file cannot be chosen.",
+            "The boot log does not show whether S0 or S1 runs, so the right file cannot be chosen.",
             where="last boot: " + boot.summary(),
             next_step="NSIB must log on this UART (`Attempting to boot slot N.`).",
         )

@@ -13,7 +13,6 @@ from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.damage import damaged_app
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
-    PackageKind,
     UpdateFile,
     package_target,
     read_package,
@@ -29,6 +28,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     McubootImage,
     NotAnImageError,
 )
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.renewal import NotRenewableError, renew_image
 from pytest_nrf_fota.firmware.repack import repack
 from pytest_nrf_fota.firmware.resign import NewNumbers, Raise, SigningKeys
@@ -51,8 +51,8 @@ _MADE = frozenset(
 class FilesSource:
     """The user's own files; what a package updates is read from the package itself.
 
-    Variants of them are damaged copies, and, where the keys are at hand, copies with other numbers
-    that were signed again.
+    Variants of them are damaged copies, and, where the keys are available, copies with other
+    numbers that were signed again.
 
     Args:
         baseline: the hex file of --baseline.

@@ -51,4 +51,4 @@ def _variant_named(name: str) -> Variant:
 
 
 def _form(name: str) -> str:
-    return f"{_WHERE}={name}=build/zephyr/dfu_application.zip; docs/firmware-variants.md has all."
+    return f"{_WHERE}={name}=build/zephyr/dfu_application.zip"

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from pytest_nrf_fota.boards.ncs import RELEASES, Release
+from pytest_nrf_fota.boards.ncs import RELEASES, RELEASES_LIST, Release, release_named
 from pytest_nrf_fota.boards.soc import SOCS, UNKNOWN_SOC, Soc
 from pytest_nrf_fota.boards.traits import (
     ANY_TOOL,
@@ -182,9 +182,12 @@ BootloaderMode: TypeAlias = Literal[
 
 
 def _known_release(name: str) -> str:
-    if name not in RELEASES:
-        raise ValueError(f"is no release of the nRF Connect SDK; known: {', '.join(RELEASES)}")
-    return name
+    release = release_named(name)
+    if release is None:
+        raise ValueError(
+            f"is no release of the nRF Connect SDK from 2.0 on, such as {RELEASES_LIST}"
+        )
+    return release.ncs
 
 
 NcsRelease = Annotated[str, AfterValidator(_known_release)]
@@ -193,12 +196,14 @@ NcsRelease = Annotated[str, AfterValidator(_known_release)]
 class BootSettings(_Section):
     """What boots, the log lines of this board's boot, and how many resets an update takes.
 
-    `ncs` is the nRF Connect SDK that Nordic's bootloaders were built with: the latest of these
-    releases that is not later, but "2.9" also for 2.8. `mcuboot_update_resets` is for builds that
-    differ from their release. `firmware_version` and `bootloader_version` are the thread's two
-    lines; a board without NSIB leaves them out. `bootloader_mode` is how MCUboot was built, named
-    as in MCUboot's Kconfig (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, BOOT_RAM_LOAD, ...); `none` is
-    a board without it. `checks_signature` is false for an MCUboot that takes hash-only images.
+    `ncs` is the nRF Connect SDK that Nordic's bootloaders were built with: any version, such as
+    "3.1"; kept is the one in `boards/ncs.py` that it behaves like. `mcuboot_update_resets` is for
+    builds that differ from their release. `firmware_version` and `bootloader_version` are the
+    thread's two lines; a board without NSIB leaves them out. `bootloader_mode` is how MCUboot was
+    built, named as in MCUboot's Kconfig (BOOT_SWAP_USING_MOVE, BOOT_UPGRADE_ONLY, ...); `none` is a
+    board without it. `checks_signature` is false for an MCUboot that takes hash-only images.
+    `rollback_protection` is whether NSIB counts versions and refuses lower ones; left out, it does
+    up to NCS 3.1, and not from 3.2 on (CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION).
     `recovery_ready` is what MCUboot prints when it waits in serial recovery; left out where it has
     none.
     """
@@ -206,6 +211,7 @@ class BootSettings(_Section):
     ncs: NcsRelease = "2.3"
     bootloader_mode: BootloaderMode = "swap_move"
     checks_signature: bool = True
+    rollback_protection: bool | None = None
     recovery_ready: Regex | None = None
 
     firmware_version: VersionRegex | None = None
@@ -215,8 +221,8 @@ class BootSettings(_Section):
 
     @property
     def release(self) -> Release:
-        """What that release does."""
-        return RELEASES[self.ncs]
+        """What that release does, in builds with these settings."""
+        return RELEASES[self.ncs].with_rollback_protection(self.rollback_protection)
 
     @property
     def resets_until_new_mcuboot_runs(self) -> int:
@@ -284,7 +290,7 @@ class SimLinkSettings(_Section):
 class SimSettings(_Section):
     """Settings of the virtual kit.
 
-    `speed` is kit seconds per real second, or `max` for no waiting at all. With
+    `speed` is 1.0 for real time, 60 for a minute per second, or `max` for no waiting at all. With
     `refuses_partial_pages` a slot that ends within a page cannot be erased there, as Zephyr's
     sources have it; without it the whole page is erased.
     """

@@ -150,7 +150,7 @@ def _refuse_name_in_another_file(name: str, folders: Sequence[Path]) -> None:
     for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
         if _read_toml(path).get("name") == name:
             raise BoardFileError(
-                f"The board file {path.name} says name = {name!r}; a board file's name and its "
+                f"The board file {path.name} has name = {name!r}; a board file's name and its "
                 "`name` must be the same.",
                 where=str(path),
                 next_step=f"Rename the file to {name}.toml, or write name = {path.stem!r} in it "
@@ -180,7 +180,7 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
         ) from error
     if board.name != path.stem:
         raise BoardFileError(
-            f"The board file says name = {board.name!r}, its file name says {path.stem!r}.",
+            f"The board file has name = {board.name!r}, its file name {path.stem!r}.",
             where=str(path),
             next_step="Make them equal.",
         )

@@ -26,6 +26,7 @@ class Capability(Enum):
     WRONG_FILE_CLEANUP = "wrong_file_cleanup"
     WRONG_FILE_STAYS = "wrong_file_stays"
     MCUBOOT_UPDATE = "mcuboot_update"
+    ROLLBACK_PROTECTION = "rollback_protection"
     SHELL = "shell"
     FLASH_SHELL = "flash_shell"
     PROBE_ERASE = "probe_erase"
@@ -45,7 +46,7 @@ class Capability(Enum):
             case Capability.NETCORE:
                 return "The board has a network core with flash of its own."
             case Capability.EXTERNAL_FLASH:
-                return "The board has external flash."
+                return "MCUboot's update slot lies in external flash."
             case Capability.SIGNATURE:
                 return "MCUboot refuses images that are signed with a wrong key, or not at all."
             case Capability.IMAGE_GROUP:
@@ -62,10 +63,14 @@ class Capability(Enum):
                 return "A new MCUboot runs only after a reset that the harness has to add."
             case Capability.MCUBOOT_UPDATE:
                 return "NSIB chooses each MCUboot that was sent, before it runs."
+            case Capability.ROLLBACK_PROTECTION:
+                return "NSIB keeps the highest version in a counter, and refuses lower ones."
             case Capability.WRONG_FILE_CLEANUP:
-                return "MCUboot erases an update for the S slot that runs, as NCS of late does."
+                return (
+                    "MCUboot erases an update for the slot (S0/S1) that runs (NCS 2.8 and later)."
+                )
             case Capability.WRONG_FILE_STAYS:
-                return "MCUboot leaves an update for the S slot that runs, as NCS once did."
+                return "MCUboot keeps an update for the slot (S0/S1) that runs (up to NCS 2.7)."
             case Capability.SHELL:
                 return "The application has a Zephyr shell on the console."
             case Capability.FLASH_SHELL:
@@ -109,7 +114,8 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.NETCORE:
             return any(core.value == "network" for core in board.probe.recover)
         case Capability.EXTERNAL_FLASH:
-            return board.external_flash is not None
+            is_external = board.soc.is_external(board.slots.secondary.address)
+            return board.external_flash is not None and is_external
         case Capability.SIGNATURE:
             return mode != "none" and board.boot.checks_signature
         case Capability.IMAGE_GROUP:
@@ -129,6 +135,8 @@ def _has(board: "BoardType", capability: Capability) -> bool:
             return board.slots.s0 is not None and (
                 board.slots.secondary_network is None or board.boot.release.knows_s_slots
             )
+        case Capability.ROLLBACK_PROTECTION:
+            return board.slots.s0 is not None and board.boot.release.nsib.counts_versions
         case Capability.WRONG_FILE_CLEANUP:
             return board.slots.s0 is not None and board.boot.release.knows_s_slots
         case Capability.WRONG_FILE_STAYS:

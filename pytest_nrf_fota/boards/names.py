@@ -1,4 +1,4 @@
-"""Whether the board that a manifest or a build names is the one at hand.
+"""Whether the board that a manifest or a build names is this one.
 
 sdk-nrf cmake/fw_zip.cmake writes CONFIG_BOARD: before NCS 2.7 that is `nrf5340dk_nrf5340_cpuapp`,
 with TF-M `nrf5340dk_nrf5340_cpuapp_ns`; under Zephyr's present hardware model the bare
@@ -25,7 +25,7 @@ def is_same_board(name: str, known: Sequence[str], *, is_for_network_core: bool 
 
     Args:
         name: as a manifest or a command line has it.
-        known: names of the board at hand, in any of the spellings, of its application core.
+        known: names of this board, in any of the spellings, of its application core.
         is_for_network_core: whether the network core is meant.
     """
     folded = _folded(name)

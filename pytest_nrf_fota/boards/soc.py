@@ -108,9 +108,10 @@ class Soc:
         processor: CONFIG_ARCH's name of the application core's CPU, as `os info` tells it.
         cores: the one that runs the application first.
         external_window: where a QSPI flash is mapped; empty without.
-        device_names: names of devices that no other family's firmware has. Zephyr keeps the name of
+        device_names: names of devices that no other chip in `SOCS` has. Zephyr keeps the name of
             each, which is its devicetree node's: on the nRF52 with the whole address, on the
             nRF5340's application core counted from peripheral@50000000.
+        device_families: whose firmware has them, for messages.
         flash_controller: the node of devicetree's `zephyr,flash-controller`.
         flash_times: of the application's core.
         hci_variant: what Zephyr's Bluetooth controller calls the chip.
@@ -125,6 +126,7 @@ class Soc:
     cores: tuple[SocCore, ...]
     external_window: range
     device_names: re.Pattern[bytes]
+    device_families: str
     flash_controller: str
     flash_times: FlashTimes
     hci_variant: int
@@ -212,6 +214,7 @@ NRF5340 = Soc(
     ),
     external_window=range(0x1000_0000, 0x2000_0000),
     device_names=re.compile(rb"(?:clock@(?:41005|5)000|flash-controller@(?:39|41080)000)(?=\x00)"),
+    device_families="nRF53 or nRF91",
     flash_controller="flash-controller@39000",
     flash_times=FlashTimes(page_erase_s=0.0875, word_write_s=43e-6, erase_all_s=0.175),
     hci_variant=3,
@@ -237,6 +240,7 @@ NRF52840 = Soc(
     ),
     external_window=range(0x1200_0000, 0x1A00_0000),
     device_names=re.compile(rb"(?:clock|flash-controller)@400[0-9a-f]{5}(?=\x00)"),
+    device_families="nRF52",
     flash_controller="flash-controller@4001e000",
     flash_times=FlashTimes(page_erase_s=0.085, word_write_s=41e-6, erase_all_s=0.169),
     hci_variant=2,
@@ -244,6 +248,11 @@ NRF52840 = Soc(
 )
 SOCS: Mapping[str, Soc] = MappingProxyType({soc.name: soc for soc in (NRF5340, NRF52840)})
 """All of them by name."""
+
+MODEM_FAMILY = "nRF9x"
+MODEM_DEVICE_NAMES = re.compile(rb"nrf9[1x]_socket(?=\x00)")
+"""The network device of Nordic's chips with a modem, which have no other name in common that the
+nRF5340 lacks (sdk-nrf lib/nrf_modem_lib/nrf91_sockets.c, in recent releases nrf9x_sockets.c)."""
 
 UNKNOWN_SOC = Soc(
     name="",
@@ -253,6 +262,7 @@ UNKNOWN_SOC = Soc(
     cores=(),
     external_window=range(0),
     device_names=re.compile(rb"(?!)"),
+    device_families="",
     flash_controller="",
     flash_times=FlashTimes(0.0, 0.0, 0.0),
     hci_variant=0,

@@ -14,7 +14,6 @@ from pytest_nrf_fota.bootlog.captured_text import CapturedText
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.facts.boot import BoardPatterns, read_boot
 from pytest_nrf_fota.bootlog.facts.client import ClientReader
-from pytest_nrf_fota.bootlog.facts.upgrade import upgrade_sign
 from pytest_nrf_fota.bootlog.kept_boots import BootRun, KeptBoots
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineMatcher, WatchedLines, watch_words
@@ -114,7 +113,6 @@ class BootReader:
             loops=tuple(self._loop(run) for run in self._kept.close()),
             two_boards=self._two_boards.close(boots),
             client=client,
-            upgrade=upgrade_sign(boots, client),
             unknown_count=sum(boot.unknown_count for boot in boots),
             is_binary=self._is_binary,
         )

@@ -103,7 +103,7 @@ class NsibAttempt:
         below_counter: version and counter of a rollback refusal.
         counter_set_to: version stored in the monotonic counter.
         revoked_keys: numbers of keys that it invalidated.
-        invalidated: the line that burnt the slot's `valid` word.
+        invalidated: the line that invalidated the slot's `valid` word.
         errors: every line with which something was refused or failed.
     """
 
@@ -165,7 +165,7 @@ class ImageRound:
     """One look of MCUboot at an image pair: its trailers, and what it decided.
 
     `decision` is None where the `Swap type` line is missing: MCUboot then found an image for the
-    other S slot (sdk-mcuboot loader.c), or it resumed a swap (`is_resume`).
+    other S0/S1 slot (sdk-mcuboot loader.c), or it resumed a swap (`is_resume`).
     """
 
     trailers: tuple[TrailerLine, ...]
@@ -290,6 +290,7 @@ class Fault:
         in_interrupt: it happened in an interrupt handler.
         assertion: the expression, place and message of an assert.
         secure: it happened in the secure state.
+        stack_overflowed: the dump says that a stack overflowed.
         then: `halt`, `reset`, `boot` (the next boot follows at once) or `unknown`.
         stage: what ran.
     """
@@ -303,6 +304,7 @@ class Fault:
     in_interrupt: bool
     assertion: str | None
     secure: bool
+    stack_overflowed: bool
     then: str
     stage: Stage
     seen: Seen
@@ -459,17 +461,13 @@ class Boot:
         return bool(self.swaps)
 
     @property
-    def replaced_app(self) -> bool:
-        """Whether MCUboot exchanged or overwrote what may be the application."""
-        return bool(self._swaps_of_app)
-
-    @property
     def swap_type(self) -> str | None:
         """What MCUboot had decided when it began to replace what may be the application.
 
         None where it replaced nothing, or resumed a swap that a reset had cut.
         """
-        decided = [swap.decided for swap in self._swaps_of_app if swap.decided is not None]
+        swaps = [swap for swap in self.swaps_of_app if swap.algorithm is not None]
+        decided = [swap.decided for swap in swaps if swap.decided is not None]
         return decided[-1] if decided else None
 
     @property
@@ -512,9 +510,11 @@ class Boot:
         )
 
     @property
-    def _swaps_of_app(self) -> list[Swap]:
+    def swaps_of_app(self) -> list[Swap]:
+        """What MCUboot did, or said nothing about, with what may be the application."""
         others = [swap for image, swap in self._overwrites if image != 0]
-        return [swap for swap in self.swaps if swap not in others]
+        swaps = self.mcuboot.swaps if self.mcuboot is not None else ()
+        return [swap for swap in swaps if swap not in others]
 
     def summary(self) -> str:
         """One line for people: slot, versions, swap."""
@@ -606,27 +606,6 @@ class TwoBoards:
     signs: tuple[Seen, ...]
 
 
-class Upgraded(Enum):
-    """Whether an upgrade happened in this log and lasts at its end."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class UpgradeSign:
-    """The answer and the lines that show it.
-
-    NO is never said because a line is missing: it needs a bootloader that decided otherwise,
-    refused, reverted, or ran through to the application without swapping.
-    """
-
-    upgraded: Upgraded
-    why: str
-    seen: tuple[Seen, ...]
-
-
 @dataclass(frozen=True)
 class BootReport:
     """All that one log says.
@@ -639,7 +618,6 @@ class BootReport:
         loops: runs of three and more equal boots.
         two_boards: None where nothing speaks for a second board.
         client: None where the log holds no client's output.
-        upgrade: whether an upgrade happened.
         unknown_count: lines of bootloader stages that the catalogue does not know.
         is_binary: most of it is no text.
     """
@@ -652,7 +630,6 @@ class BootReport:
     loops: tuple[BootLoop, ...]
     two_boards: TwoBoards | None
     client: ClientReport | None
-    upgrade: UpgradeSign
     unknown_count: int
     is_binary: bool
 

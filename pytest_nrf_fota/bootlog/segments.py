@@ -20,6 +20,8 @@ _SAME_UPTIME_S = 30.0
 _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
 _MOST_LINES_BETWEEN = 3
 _BANNERS = frozenset({"banner", "banner_more", "mcuboot_banner"})
+BOOT_LINES = _BANNERS | _STARTS_MCUBOOT
+"""Lines that no program prints but at its start."""
 _LONGEST_SHOWN_CHARS = 500
 # Of each stage so many of the first lines are kept, of the last, and of known ones between.
 KEPT_LINES = 400
@@ -167,7 +169,7 @@ class RawBoot:
 class Segmenter:
     """Assigns lines to boots and stages.
 
-    Banners look alike in all stages of NCS 2.3, so a banner only opens a stage; the next telling
+    Banners look alike in all stages of NCS 2.3, so a banner only opens a stage; the next specific
     line says which. A stage that is not later than the one before it begins a new boot.
 
     Args:
@@ -408,7 +410,7 @@ class Segmenter:
             stage.ready = line
 
     def _settle_banners(self) -> None:
-        """Behind a bootloader's last line, a banner that nothing telling follows is the app's."""
+        """Behind a bootloader's last line, a banner that no specific line follows is the app's."""
         if not self._pending or self._boot is None:
             return
         if not (self._stage_is_over and self.last_stage in (Stage.MCUBOOT, Stage.TFM)):

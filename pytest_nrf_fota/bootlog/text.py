@@ -20,7 +20,7 @@ class TextCleaner:
     """Decodes bytes, removes what is no text, and makes every line end `\\n`.
 
     ANSI sequences and control characters go; so do NULs, which also makes UTF-16 with nothing but
-    ASCII text readable. CR LF, LF CR, CR CR LF and a lone CR end a line. A line that has no end
+    ASCII text readable. CR LF, LF CR, CR CR LF and a single CR end a line. A line that has no end
     within 16 KiB is cut there, so memory is bounded whatever comes. What is split over two reads is
     held back until its rest arrives: the same bytes give the same text, wherever they are cut.
     """

@@ -46,7 +46,7 @@ def board_file_text(build: Build, base: BoardType, name: str, release: Release |
     """
     if build.layout is None:
         raise PackageError(
-            "The build does not tell where its slots lie: there is neither partitions.yml nor a "
+            "The build does not show where its slots are: there is neither partitions.yml nor a "
             "zephyr.dts with slots.",
             where=str(build.files.folder),
             next_step="Give a complete build folder.",
@@ -71,7 +71,7 @@ def _head(build: Build, base: BoardType, name: str, removed: Sequence[str]) -> l
     boards = _manifest_boards(build)
     lines = [
         _Line(f"# Made by `nrf-fota board-file` from {build.files.folder.name}."),
-        _Line("# What is marked as a guess the build does not tell: check it."),
+        _Line("# What is called a guess is not in the build: check it."),
         _Line(f"name = {_quoted(name)}"),
         _Line(f"title = {_quoted(build.board_name or name)}"),
         _Line(f"base = {_quoted(base.name)}"),
@@ -96,7 +96,7 @@ def _flash_lines(flash: FlashDevice, base: BoardType) -> Iterator[_Line]:
     size_bytes = flash.size_bytes or (base.external_flash.size if base.external_flash else None)
     if size_bytes is not None:
         yield _Line(f"size = 0x{size_bytes:x}", "zephyr.dts" if flash.size_bytes else "a guess")
-    yield _Line("erase_timeout_s = 420.0", "a guess: a chip erase, with much room")
+    yield _Line("erase_timeout_s = 420.0", "a guess: a chip erase, with a wide margin")
 
 
 def _console_lines(build: Build) -> Iterator[_Line]:
@@ -147,7 +147,7 @@ def _pairing_line(asked: AskedPairing) -> _Line:
 def _boot_lines(build: Build, base: BoardType, release: Release | None) -> Iterator[_Line]:
     yield _Line("[boot]")
     if release is not None:
-        yield _Line(f'ncs = "{release.ncs}"', "as the build or its bootloaders' banner says")
+        yield _Line(f'ncs = "{release.ncs}"', "from the build or its bootloaders' banner")
     else:
         yield _Line(f'ncs = "{base.boot.ncs}"', "a guess: no file names the SDK")
     mode = build.bootloader_mode
@@ -160,6 +160,11 @@ def _boot_lines(build: Build, base: BoardType, release: Release | None) -> Itera
         )
     if build.mcuboot is not None and build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE"):
         yield _Line("checks_signature = false", "CONFIG_BOOT_SIGNATURE_TYPE_NONE")
+    if build.rollback_protection is not None:
+        yield _Line(
+            f"rollback_protection = {str(build.rollback_protection).lower()}",
+            "CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION",
+        )
     yield _Line(
         f"app_ready = '{base.boot.app_ready}'",
         "a guess: a line that your application prints at the end of each boot",

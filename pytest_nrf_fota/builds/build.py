@@ -83,6 +83,18 @@ class Build:
         return self.image(ImageKind.MCUBOOT)
 
     @property
+    def nsib(self) -> Kconfig | None:
+        """NSIB's settings."""
+        return self.image(ImageKind.NSIB)
+
+    @property
+    def rollback_protection(self) -> bool | None:
+        """Whether NSIB counts versions; None where the build does not say, as before NCS 3.2."""
+        if self.nsib is None or self.sdk_version is None or self.sdk_version < (3, 2):
+            return None
+        return self.nsib.is_on("SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION")
+
+    @property
     def board_name(self) -> str:
         """CONFIG_BOARD of the application, empty where it is not known."""
         return self.application.text("BOARD") if self.application else ""

@@ -182,7 +182,7 @@ def _no_build(found: BuildFiles) -> PackageError:
             "The build is not complete: CMake has run, and there is no hex file, no package and no "
             "signed image.",
             where=str(found.folder),
-            next_step="Run `west build` to its end; its output says what stopped it.",
+            next_step="Run `west build` to its end; its output shows what stopped it.",
         )
     return PackageError(
         "The folder is no build folder: it holds no merged.hex, no dfu_*.zip, no signed .bin "

@@ -75,7 +75,7 @@ def require_same_soc(board: BoardType, build: Build, given: Path | None = None) 
             raise ForeignPackageError(
                 f"The build is for {image.text('BOARD')} ({soc}), {board.name} is an "
                 f"{board.soc.title}.",
-                where=f"{given}, by {image.path} beside it" if given else str(image.path),
+                where=f"{given}, by {image.path} in the same build" if given else str(image.path),
                 next_step="Give a build for this board, or the --board that it is for.",
             )
 
@@ -87,7 +87,7 @@ def _boot(
     if mode is not None and "bootloader_mode" in own.boot and mode != board.boot.bootloader_mode:
         assert build.mcuboot is not None
         raise BoardFileError(
-            f"The board file says bootloader_mode = {board.boot.bootloader_mode!r}, the build's "
+            f"The board file has bootloader_mode = {board.boot.bootloader_mode!r}, the build's "
             f"MCUboot is {mode!r} ({build.files.name_of(build.mcuboot.path)}).",
             where=str(own.path),
             next_step=f"Correct it to {mode!r}, or leave it out: it is read from the build.",
@@ -98,6 +98,7 @@ def _boot(
         "bootloader_mode": mode,
         "ncs": None if release is None else release.ncs,
         "checks_signature": None if takes_hashes is None else not takes_hashes,
+        "rollback_protection": build.rollback_protection,
     }
     return _with(board.boot, found, own.boot)
 
@@ -169,7 +170,8 @@ def _differences(
             continue
         wanted: Slot | int | None = getattr(of_board, name)
         actual: Slot | int | None = getattr(found, name)
-        # A layout file may be silent about the network core, and about the devicetree's S slots.
+        # A layout file may be silent about the network core, and about the devicetree's S0/S1
+        # slots.
         is_silent = actual is None and name.startswith("network")
         if wanted != actual and not is_silent:
             yield name, wanted, actual

@@ -35,8 +35,9 @@ from pytest_nrf_fota.builds.update_choice import (
     require_update_file,
     updates_in,
 )
+from pytest_nrf_fota.builds.update_place import require_same_place
 from pytest_nrf_fota.errors import BoardFileError, PackageError
-from pytest_nrf_fota.firmware.dfu_package import package_target
+from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
 from pytest_nrf_fota.wires.probe import Core
 
@@ -105,6 +106,7 @@ def read_baseline(
         require_updatable(build)
     paths = [path for one in given for path in _hex_files(one, builds)]
     files = read_hex_files(paths)
+    _require_one_whole_build(given)
     require_same_soc_in(files, board)
     baseline = GivenBaseline(board, paths[0], files, build, "ncs" in own.boot)
     layout = f"board {board.name}"
@@ -157,9 +159,11 @@ def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> Given
     images: list[GivenImage] = []
     for path in _update_files(board, given):
         if _is_package(path):
+            require_same_place(read_package(path, target), board, path)
             packages.append(path)
         else:
             images.append(read_image(path, target))
+            require_same_place(images[-1].package, board, path)
     picked = (*packages, *(image.path for image in images))
     given_as = {path: path for path in packages} | pack_images(images, folder)
     return GivenUpdates(given_as, picked)
@@ -185,7 +189,7 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
     if not baseline.tells_release:
         lines.append(
             f"note     NCS {baseline.board.boot.ncs} is a guess: neither a banner in the firmware "
-            "nor the build tells the release; name it in a board file (boot.ncs)"
+            "nor the build shows the release; name it in a board file (boot.ncs)"
         )
     board = baseline.board
     if Core.NETWORK in board.probe.recover and not has_network_core(baseline.segments, board):
@@ -199,7 +203,7 @@ def _application_lines(board: BoardType, application: Kconfig, build: Build) -> 
     asked = asked_pairing(application)
     if asked is not None and board.radio.kind == "ble" and asked.pairing != board.radio.pairing:
         yield (
-            f"note     the board file says pairing = {board.radio.pairing}, the application asks "
+            f"note     the board file has pairing = {board.radio.pairing}, the application asks "
             f"for {asked.pairing} ({asked.option or 'no option that asks for it'}, {source})"
         )
     elif asked is not None and board.radio.kind == "ble" and asked.pairing != "none":
@@ -220,9 +224,32 @@ def _hex_files(given: Path, builds: Sequence[Build]) -> tuple[Path, ...]:
 
 
 def _builds_of(given: Sequence[Path]) -> tuple[Build, ...]:
-    """The builds that were given, or to which the given files belong."""
+    """The builds that were given, or to which the given files belong; one with MCUboot first.
+
+    A network core that was built without sysbuild has a folder of its own, and no layout.
+    """
     found = (read_build(p) if p.is_dir() else build_around(p) for p in given)
-    return tuple(build for build in found if build is not None)
+    builds = [build for build in found if build is not None]
+    return tuple(sorted(builds, key=lambda build: build.mcuboot is None))
+
+
+def _require_one_whole_build(given: Sequence[Path]) -> None:
+    """Raise `PackageError` for hex files out of two builds, each with a MCUboot of its own."""
+    first: Path | None = None
+    folder: Path | None = None
+    for path in given:
+        build = None if path.is_dir() else build_around(path)
+        if build is None or build.mcuboot is None or build.files.folder == folder:
+            continue
+        if first is not None:
+            raise PackageError(
+                f"The hex files are of two builds: {first} of {folder}, {path} of "
+                f"{build.files.folder}.",
+                where=str(path),
+                next_step="Give those of one build, or its folder: what the cores share may differ "
+                "from build to build.",
+            )
+        first, folder = path, build.files.folder
 
 
 def _update_files(board: BoardType, given: Sequence[Path]) -> Iterator[Path]:
@@ -232,9 +259,11 @@ def _update_files(board: BoardType, given: Sequence[Path]) -> Iterator[Path]:
             require_same_soc(board, build, None if path.is_dir() else path)
         if build is None or not path.is_dir():
             require_update_file(path)
+        if build is not None:
+            _require_same_slots(board, build)
+        if build is None or not path.is_dir():
             yield path
             continue
-        _require_same_slots(board, build)
         if build.files.hex_files or build.files.image_hex_files:
             files = read_hex_files(hex_files_of(build))
             require_one_build(build, [s for file in files for s in file.segments], board)

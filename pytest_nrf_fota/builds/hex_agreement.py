@@ -17,7 +17,7 @@ from pytest_nrf_fota.firmware.fw_info import (
 )
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC, McubootImage, NotAnImageError
-from pytest_nrf_fota.firmware.provisioning import parse_provisioning
+from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, parse_provisioning
 
 _PAGE_BYTES = 0x1000
 # The two words of fw_info's magic that are the same on all chips (sdk-nrf include/fw_info.h).
@@ -66,21 +66,39 @@ def require_hex_fits_slots(
             where=files,
             next_step="Give the whole build folder, whose partitions.yml is then taken, or a board "
             "file with its own slots (sizes as in partitions.yml):\n"
-            f"{slots_table(_moved(board.slots, found))}",
+            f"{slots_table(_moved(board, found))}",
         )
 
 
 def _found_places(segments: Sequence[Segment], board: BoardType) -> Iterator[_Found]:
     slots, read = board.slots, memory_reader(segments)
     if slots.provisioning_address is not None:
+        where: int | None = slots.provisioning_address
         provisioning = parse_provisioning(read, slots.provisioning_address)
-        if provisioning is not None:
+        if provisioning is None:
+            where = _provisioning_elsewhere(segments, board)
+            provisioning = None if where is None else parse_provisioning(read, where)
+        if provisioning is not None and where is not None:
+            yield _Found("provisioning_address", where, "its provisioning data")
             yield _Found("s0", provisioning.s0_address, "its provisioning data")
             yield _Found("s1", provisioning.s1_address, "its provisioning data")
     if not _holds_image(segments, slots.primary.address):
         address = _only_image(segments, board)
         if address is not None:
             yield _Found("primary", address, "an image header")
+
+
+def _provisioning_elsewhere(segments: Sequence[Segment], board: BoardType) -> int | None:
+    """Where provisioning data begins in OTP; None for a file without any."""
+    core, read = board.soc.application, memory_reader(segments)
+    for segment in (segment for segment in segments if segment.address in core.otp):
+        # What comes before the addresses is erased, so a file begins with them. Builds of NCS 2.1
+        # have nothing before them.
+        for address in (segment.address - ADDRESSES_OFFSET_BYTES, segment.address):
+            found = parse_provisioning(read, address) if address in core.otp else None
+            if found is not None and found.keys and found.s0_address in core.flash:
+                return address
+    return None
 
 
 def _only_image(segments: Sequence[Segment], board: BoardType) -> int | None:
@@ -137,17 +155,46 @@ def _holds_fw_info(segments: Sequence[Segment]) -> bool:
 
 
 def _address(slots: Slots, name: str) -> int | None:
-    slot: Slot | None = getattr(slots, name)
-    return None if slot is None else slot.address
+    place: Slot | int | None = getattr(slots, name)
+    return place.address if isinstance(place, Slot) else place
 
 
 def _shown(address: int | None) -> str:
     return "none" if address is None else f"0x{address:x}"
 
 
-def _moved(slots: Slots, found: Sequence[_Found]) -> Slots:
-    moved: dict[str, Slot] = {}
+def _moved(board: BoardType, found: Sequence[_Found]) -> Slots:
+    """The board's slots where the file has them.
+
+    A file does not tell a slot's size: it is the board's, cut off where the next slot or the end of
+    the memory is, so that these slots are ones that a board may have.
+    """
+    slots = board.slots
+    moved: dict[str, Slot | int] = {}
     for one in found:
-        slot: Slot | None = getattr(slots, one.name)
-        moved[one.name] = Slot(address=one.address, size=slot.size if slot else _PAGE_BYTES)
-    return slots.model_copy(update=moved)
+        place: Slot | int | None = getattr(slots, one.name)
+        is_slot = one.name != "provisioning_address"
+        size_bytes = place.size if isinstance(place, Slot) else _PAGE_BYTES
+        moved[one.name] = Slot(address=one.address, size=size_bytes) if is_slot else one.address
+    slots = slots.model_copy(update=moved)
+    primary = _cut_off(slots.primary, slots, board)
+    is_pair = board.slots.primary.size == board.slots.secondary.size
+    secondary = slots.secondary
+    if is_pair:
+        secondary = secondary.model_copy(update={"size": primary.size})
+    cut: dict[str, Slot] = {"primary": primary, "secondary": secondary}
+    if slots.s0 is not None and slots.s1 is not None:
+        of_one_size = min(_cut_off(s, slots, board).size for s in (slots.s0, slots.s1))
+        for name, s_slot in (("s0", slots.s0), ("s1", slots.s1)):
+            cut[name] = s_slot.model_copy(update={"size": of_one_size})
+    return slots.model_copy(update=cut)
+
+
+def _cut_off(slot: Slot, slots: Slots, board: BoardType) -> Slot:
+    others = (getattr(slots, name) for name in Slots.model_fields)
+    behind = [s.address for s in others if isinstance(s, Slot) and s.address > slot.address]
+    memory = board.region_of(slot.address, 1)
+    ends = [slot.address + slot.size, *behind]
+    if memory is not None:
+        ends.append(memory.start + memory.size)
+    return slot.model_copy(update={"size": min(ends) - slot.address})

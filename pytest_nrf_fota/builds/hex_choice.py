@@ -49,7 +49,7 @@ def not_complete(build: Build, missing: str) -> PackageError:
     return PackageError(
         f"The build is not complete: there is {missing}.",
         where=str(build.files.folder),
-        next_step="Run `west build` to its end; its output says what stopped it.",
+        next_step="Run `west build` to its end; its output shows what stopped it.",
     )
 
 

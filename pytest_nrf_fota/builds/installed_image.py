@@ -5,12 +5,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    package_target,
-    read_package,
-)
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, package_target, read_package
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.image_words import GIVE_ANOTHER_BUILD, installed_already
@@ -21,6 +16,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     McubootImage,
     NotAnImageError,
 )
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 
 def image_in_primary(segments: Sequence[Segment], board: BoardType, folder: Path) -> Path | None:
@@ -78,7 +74,7 @@ def _require_another_image(
                 f"{installed_already(file.name, installed.version, installed.hash)}.",
                 where=str(path),
                 next_step=f"{GIVE_ANOTHER_BUILD} pytest makes it by itself where no --update is "
-                "given and the keys are at hand.",
+                "given and the keys are available.",
             )
 
 

@@ -8,9 +8,10 @@ from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.hex_choice import not_complete, only_one
 from pytest_nrf_fota.builds.update_choice import PACKAGE_NAMES
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, package_target, read_package
+from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 
 def require_updatable(build: Build) -> None:

@@ -11,7 +11,6 @@ from pytest_nrf_fota.builds.hex_choice import only_one
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
-    PackageKind,
     PackageTarget,
     UpdateFile,
     is_for_network_core,
@@ -19,6 +18,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 )
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.file_kind import ELF_FILE, HEX_FILE, kind_of_file
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 PACKAGE_NAMES = {
     PackageKind.APPLICATION: "dfu_application.zip",

@@ -30,10 +30,10 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say whether tests would start here: what is missing, what for, and how to get it.
+    """Show whether this machine is ready for tests: what is missing, what for, and how to get it.
 
-    Exit code: 0 every named board would start (with none named: at least one), 1 it would not, 2
-    bad input.
+    Exit codes: 0 ready for every board that is named (without --board: for at least one); 1 not
+    ready; 2 bad input.
     """
     from pytest_nrf_fota.boards.board_file import board_folders, board_names, load_board
     from pytest_nrf_fota.commands.printer import print_through_rich

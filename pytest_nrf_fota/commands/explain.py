@@ -13,11 +13,13 @@ import typer
 from pytest_nrf_fota.commands.refusal import refusing
 
 if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.explain.case import Case
     from pytest_nrf_fota.explain.explanation import Explanation
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 
 _BLOCK_BYTES = 256 * 1024
+_DEFAULT_BOARD = "nrf5340dk"
 
 
 def explain(
@@ -38,13 +40,16 @@ def explain(
     package: Annotated[
         Path | None, typer.Option(help="the DFU zip that was sent", metavar="ZIP")
     ] = None,
-    board: Annotated[str, typer.Option(help="whose slots the package is for")] = "nrf5340dk",
+    board: Annotated[
+        str,
+        typer.Option(help="board type: its flash, addresses and slots are used"),
+    ] = _DEFAULT_BOARD,
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say whether an upgrade happened in a log, why not, and what to do.
+    """Show whether an upgrade happened in a log, why not, and what to do.
 
     Exit codes: 0 the upgrade happened or none was attempted, and nothing is
     wrong; 1 a cause was found, or the upgrade did not happen; 2 an input cannot
@@ -55,11 +60,11 @@ def explain(
     from pytest_nrf_fota.explain.given_log import tests_in
 
     with refusing():
-        opened = _package(package, board, tuple(board_dir or ())) if package else None
+        board_type, opened = _board_and_package(board, board_dir or (), package)
         tests = tests_in(log)
         if tests:
-            raise typer.Exit(_explain_run(tests, smp, opened, as_json=as_json))
-        explanation = explain_case(_case(log, smp, opened))
+            raise typer.Exit(_explain_run(tests, smp, opened, board_type, as_json=as_json))
+        explanation = explain_case(_case(log, smp, opened), board=board_type)
     if as_json:
         typer.echo(explanation.to_json())
     else:
@@ -67,8 +72,26 @@ def explain(
     raise typer.Exit(explanation.status.value)
 
 
+def _board_and_package(
+    board: str, board_dir: "Sequence[Path]", package: Path | None
+) -> "tuple[BoardType | None, DfuPackage | None]":
+    if board == _DEFAULT_BOARD and not board_dir and package is None:
+        # Remedies name its values without a board, and a log alone is read without pydantic.
+        return None, None
+    from pytest_nrf_fota.boards.board_file import load_board
+    from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
+
+    board_type = load_board(board, tuple(board_dir))
+    return board_type, read_package(package, package_target(board_type)) if package else None
+
+
 def _explain_run(
-    tests: "Sequence[Path]", smp: Path | None, package: "DfuPackage | None", *, as_json: bool
+    tests: "Sequence[Path]",
+    smp: Path | None,
+    package: "DfuPackage | None",
+    board: "BoardType | None",
+    *,
+    as_json: bool,
 ) -> int:
     """Explain one test after the other; returns the exit code of all."""
     from pytest_nrf_fota.errors import InputError
@@ -85,7 +108,7 @@ def _explain_run(
     values: list[dict[str, object]] = []
     for test in tests:
         try:
-            explanation = explain_case(_case(test, None, package))
+            explanation = explain_case(_case(test, None, package), board=board)
         except InputError as error:
             # What is wrong with one folder says nothing about the others.
             values.append({"test": test.name, "error": error.what})
@@ -114,13 +137,6 @@ def _print_text(explanation: "Explanation") -> None:
     width = max(40, shutil.get_terminal_size((80, 24)).columns)
     for line in explanation_text(explanation, width):
         typer.echo(line)
-
-
-def _package(path: Path, board: str, folders: tuple[Path, ...]) -> "DfuPackage":
-    from pytest_nrf_fota.boards.board_file import load_board
-    from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-
-    return read_package(path, package_target(load_board(board, folders)))
 
 
 def _case(log: Path, smp: Path | None, package: "DfuPackage | None") -> "Case":

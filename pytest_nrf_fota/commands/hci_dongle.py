@@ -2,14 +2,13 @@
 
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.commands.refusal import refusing
-from pytest_nrf_fota.probe.hci_dongle import HciTarget
+from pytest_nrf_fota.probe.hci_target import HciTarget
 
 _FLASH_TIMEOUT_S = 300.0
 
@@ -33,7 +32,7 @@ def hci_dongle(
         str | None, typer.Option(help="serial port of the dongle's USB bootloader")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="say which firmware, and do not flash it")
+        bool, typer.Option("--dry-run", help="show which firmware, and do not flash it")
     ] = False,
 ) -> None:
     """Flash HCI firmware onto a second kit or a dongle, for --radio bumble:...
@@ -74,6 +73,8 @@ def _flash(
     device_id: str | None,
     port: str | None,
 ) -> None:
+    from tempfile import TemporaryDirectory
+
     from pytest_nrf_fota.boards.soc import NRF5340
     from pytest_nrf_fota.deadline import Deadline
     from pytest_nrf_fota.errors import InputError

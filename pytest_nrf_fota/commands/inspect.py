@@ -10,7 +10,9 @@ from pytest_nrf_fota.commands.refusal import refusing
 
 def inspect(
     file: Annotated[Path, typer.Argument(help=".bin, .hex, DFU .zip or build folder")],
-    board: Annotated[str, typer.Option(help="whose slots and addresses count")] = "nrf5340dk",
+    board: Annotated[
+        str, typer.Option(help="board type: its slots and addresses are used")
+    ] = "nrf5340dk",
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
@@ -18,7 +20,7 @@ def inspect(
         list[Path] | None,
         typer.Option(help="PEM file to recognise and to check signatures with (repeatable)"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs; see docs/inspect.md")] = (
+    as_json: Annotated[bool, typer.Option("--json", help="for programs: one JSON object")] = (
         False
     ),
 ) -> None:

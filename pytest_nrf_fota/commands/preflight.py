@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def preflight(
-    package: Annotated[
-        Path, typer.Argument(help="west build folder, DFU .zip, or one signed .bin")
+    update: Annotated[
+        list[Path], typer.Argument(help="west build folder, DFU .zip, or signed .bin files")
     ],
     installed: Annotated[
         list[Path],
@@ -22,7 +22,9 @@ def preflight(
     ],
     board_state: Annotated[
         Path | None,
-        typer.Option(help="hex file of what was read back from the board since; it wins"),
+        typer.Option(
+            help="hex file of what was read back from the board since; it overrides --installed"
+        ),
     ] = None,
     board: Annotated[str, typer.Option(help="board type")] = "nrf5340dk",
     board_dir: Annotated[
@@ -30,12 +32,14 @@ def preflight(
     ] = None,
     ncs: Annotated[
         str | None,
-        typer.Option(help="2.3, 2.6, 2.9 or 3.0 (default: read from the bootloader's banner)"),
+        typer.Option(
+            help="release of the nRF Connect SDK, such as 2.9 (default: read from the bootloader)"
+        ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="show the predicted UART log too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Say what the board will do with an update, before it is sent.
+    """Predict what the board will do with an update, before it is sent.
 
     The virtual kit's boot code runs on a copy of the board.
 
@@ -43,7 +47,7 @@ def preflight(
     board); 2 an input cannot be used.
     """
     from pytest_nrf_fota.boards.board_file import load_board, own_settings
-    from pytest_nrf_fota.boards.ncs import RELEASES
+    from pytest_nrf_fota.boards.ncs import RELEASES_LIST, release_named
     from pytest_nrf_fota.builds.given import read_baseline, read_updates
     from pytest_nrf_fota.builds.network_core import file_for_network_core
     from pytest_nrf_fota.commands.printer import print_through_rich
@@ -57,8 +61,12 @@ def preflight(
     from pytest_nrf_fota.preflight.text import print_prediction
     from pytest_nrf_fota.sim.process import temporary_folder
 
-    if ncs is not None and ncs not in RELEASES:
-        raise typer.BadParameter(f"known releases: {', '.join(RELEASES)}", param_hint="--ncs")
+    release = None if ncs is None else release_named(ncs)
+    if ncs is not None and release is None:
+        raise typer.BadParameter(
+            f"is no release of the nRF Connect SDK from 2.0 on, such as {RELEASES_LIST}",
+            param_hint="--ncs",
+        )
     with refusing(), temporary_folder() as folder:
         folders = tuple(board_dir or ())
         board_type, own = load_board(board, folders), own_settings(board, folders)
@@ -66,16 +74,16 @@ def preflight(
         memories = with_board_state(baseline.segments, baseline.board, board_state)
         hex_files = [file.path for file in baseline.picked]
         predictions: list[Prediction] = []
-        given = package
+        given = update[0]
         try:
-            updates = read_updates(baseline.board, [package], folder / "given")
+            updates = read_updates(baseline.board, update, folder / "given")
             for path, given in updates.given.items():
                 predictions.append(
                     predict(
                         baseline.board,
                         memories,
                         read_update(path, baseline.board, given),
-                        ncs,
+                        None if release is None else release.ncs,
                         network_core_file=file_for_network_core(
                             baseline.build, hex_files, "--installed"
                         ),

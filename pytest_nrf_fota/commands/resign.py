@@ -46,7 +46,9 @@ def resign(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="sign with keys other than the old ones")
     ] = False,
-    board: Annotated[str, typer.Option(help="whose slots it must fit")] = "nrf5340dk",
+    board: Annotated[
+        str, typer.Option(help="board type: the result must fit its slots")
+    ] = "nrf5340dk",
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,

@@ -1,6 +1,5 @@
 """nrf-fota sim."""
 
-import asyncio
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -37,13 +36,15 @@ def sim(
         str | None,
         typer.Option(
             metavar="max|N",
-            help="kit seconds per second: 1 is real time, max waits for nothing (default: the "
+            help="speed of the kit: 1.0 = real time, max does not wait at all (default: the "
             "board file's)",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
 ) -> None:
     """Run a virtual kit until Ctrl-C; print where its UART, HCI and control are."""
+    import asyncio
+
     from pydantic import TypeAdapter
 
     from pytest_nrf_fota.artifacts.demo import DemoSource

@@ -2,6 +2,8 @@
 
 import typer
 
+VERSION_HELP = "Show the version and exit."
+
 
 def print_version(is_wanted: bool) -> None:
     """Print the installed version, and end."""

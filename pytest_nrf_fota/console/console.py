@@ -108,7 +108,7 @@ class Console:
         raise ConsoleLostError(
             f"The console port did not come back within {within_s:g} s.",
             where=self.port,
-            next_step="Is the kit plugged in? console.reopen_s in the board file says how long its "
+            next_step="Is the kit plugged in? console.reopen_s in the board file sets how long its "
             "port may be away.",
         )
 

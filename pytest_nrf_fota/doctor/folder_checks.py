@@ -70,7 +70,7 @@ def _is_writable_folder(folder: Path) -> bool:
 
 RUN_FOLDER = Check(
     name="run folder",
-    looks_at="the present folder, and the room on its disk",
+    looks_at="the present folder, and the free space on its disk",
     prevents="logs and flight recorders, so no run begins",
     look=_look_at_run_folder,
 )

@@ -105,7 +105,7 @@ def _look_at_kits(host: Host, device_id: str | None) -> Look:
         return Look(
             Outcome.MISSING,
             f"{len(chosen)} kits on USB, and none is named: {listed(chosen)}",
-            remedy="Say which one.",
+            remedy="Name the one to use.",
             command=f"nrf-fota doctor --device-id {chosen[0].kit.serial_number}",
         )
     return ok("; ".join(_words(jlink) for jlink in chosen))

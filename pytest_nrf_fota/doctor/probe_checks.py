@@ -119,7 +119,7 @@ def asked_probe(runner: str, device_id: str | None, soc: Soc) -> Check:
 
     return Check(
         name="asked probe",
-        looks_at="what the probe and the chip say of themselves",
+        looks_at="what the probe and the chip report",
         prevents="flashing, resetting and reading a real kit",
         look=look,
     )
@@ -127,7 +127,7 @@ def asked_probe(runner: str, device_id: str | None, soc: Soc) -> Check:
 
 JLINK_LIBRARY = Check(
     name="J-Link library",
-    looks_at="SEGGER's folders, and beside JLinkExe on the PATH",
+    looks_at="SEGGER's folders, and the folder of JLinkExe on the PATH",
     prevents="every tool for the probe",
     look=_look_at_library,
 )

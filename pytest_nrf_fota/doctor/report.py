@@ -65,7 +65,7 @@ def examine(
 
     Args:
         boards: the board types.
-        options: what pytest would be told beside the board.
+        options: pytest's other options for the board.
         host: the machine.
         all_must_start: whether the answer is yes only when every board would start; else one of
             them is enough.

@@ -21,7 +21,7 @@ _ALWAYS = (PYTHON, PACKAGES, PYTEST, CLASHES, EXTENSIONS, RUN_FOLDER, KERNEL)
 
 @dataclass(frozen=True)
 class Options:
-    """What pytest would be told beside the board: `--device-id`, `--runner`, `--radio`.
+    """pytest's other options for the board: `--device-id`, `--runner`, `--radio`.
 
     `asks_probe`: whether the kit's probe is asked for its firmware and its chip.
     """
@@ -37,7 +37,7 @@ def checks_of(board: BoardType, options: Options, system: str) -> tuple[Check, .
 
     Args:
         board: the board type.
-        options: what pytest would be told.
+        options: pytest's options for the board.
         system: the operating system, as in `sys.platform`.
 
     Raises:

@@ -28,12 +28,12 @@ def print_report(report: DoctorReport, console: Console) -> None:
 def _answer(report: DoctorReport) -> str:
     starting = [board.name for board in report.boards if board.would_start]
     if len(report.boards) > 1:
-        return f"{len(starting)} of {len(report.boards)} boards would start here."
+        return f"{len(starting)} of {len(report.boards)} boards are ready on this machine."
     board = report.boards[0]
     if board.would_start:
-        return f"YES: pytest --board {board.name} would start here."
+        return f"YES: ready for pytest --board {board.name}."
     missing = [check.name for check in report.checks if check.outcome == "missing"]
-    return f"NO: pytest --board {board.name} would not start here: {', '.join(missing)}."
+    return f"NO: not ready for pytest --board {board.name}: {', '.join(missing)}."
 
 
 def _print_boards(report: DoctorReport, console: Console) -> None:

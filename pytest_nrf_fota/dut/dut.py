@@ -1,6 +1,7 @@
-"""The board under test: its three wires and the verbs that tests use."""
+"""The board under test: its interfaces (UART, SMP, SWD) and the verbs that tests use."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.boots import BootsOfConsole
+from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning, swap_is_under_way
 from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
 from pytest_nrf_fota.dut.upgrade import Upgrade
@@ -44,16 +46,16 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Dut:
-    """One board, reached by three wires.
+    """One board, reached by three interfaces: UART, SMP and SWD.
 
     Args:
         board: its type.
-        name: which individual it is.
-        wires: open wires; `close` closes them.
+        name: the kit, by its serial number.
+        wires: its open interfaces; `close` closes them.
         recorder: gets every step.
-        runs_preflight: whether each upload is rehearsed on a copy of the board first.
+        runs_preflight: whether each upload is simulated on a copy of the board first.
         skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
-            whatever lies beside them.
+            regardless of the rest of the flash.
     """
 
     def __init__(
@@ -184,10 +186,13 @@ class Dut:
                     difference = difference_from_file(read, segments, self.board)
                 else:
                     difference = difference_from_flashing(read, segments, self.board)
+                # With `skips_flash` the trailer is not compared, which would go on with the swap.
+                cut = difference is None and swap_is_under_way(read, self.board)
             except ProbeError as error:
                 reason = f"the board cannot be read: {error.what}"
             else:
                 reason = str(difference) if difference else ""
+                reason = "MCUboot was interrupted in a swap" if cut else reason
             self._note(f"flash: {reason}" if reason else f"not flashed: {hex_file.name} is there")
         self._built_name = advertised_name(hex_file)
         if reason:
@@ -217,7 +222,7 @@ class Dut:
 
     @contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[None]:
-        """Record a step. Where it saw nothing in time, ask first whether the rig is still there.
+        """Record a step. Where it saw nothing in time, ask first whether the kit is still there.
 
         Raises `ProbeError` instead of `NotSeenError` where the probe has lost the board, and
         `BoardError` where `faults` cut its power.
@@ -321,12 +326,25 @@ class Dut:
     def erase_external_flash_by_probe(self) -> None:
         """Erase the external flash over SWD; the cores are held afterwards, until a reset.
 
-        Raises `ProbeError` where the probe cannot, `BoardError` while an upload is under way.
+        Warns with `SwapUnderWayWarning` where MCUboot was interrupted in a swap. Raises
+        `ProbeError` where the probe cannot, `BoardError` while an upload is under way.
         """
         flash = self._external_flash()
         with self.step("erase external flash by probe"):
             self.mcumgr.disconnect()
+            self._warn_of_cut_swap()
             self.probe.erase_external(Deadline.after(flash.erase_timeout_s))
+
+    def _warn_of_cut_swap(self) -> None:
+        """The shell needs no such look: before an application runs MCUboot has ended its swap."""
+        if swap_is_under_way(self.read_memory, self.board):
+            warning = (
+                f"{self.board.name}: MCUboot was interrupted in a swap, and with the external "
+                "flash erased it finds no bootable image any more. Reset the board first and let "
+                "the swap end, or flash it anew afterwards: dut.prepare(firmware.baseline)."
+            )
+            self.recorder.record(Moment(name=warning))
+            warnings.warn(SwapUnderWayWarning(warning), stacklevel=3)
 
     def connect(self) -> None:
         """Connect over SMP, unless connected.
@@ -378,7 +396,7 @@ class Dut:
         return self.probe.read(address, size_bytes, self._probe_deadline())
 
     def close(self) -> None:
-        """Close all wires. Never raises."""
+        """Close all interfaces. Never raises."""
         self.mcumgr.close()
         self.wires.close()
 
@@ -411,7 +429,7 @@ class Dut:
             return name
         raise BoardFileError(
             "The board's BLE address is not in its boot log, and neither its board file nor the "
-            "build that was flashed tells its name.",
+            "build that was flashed has its name.",
             where=f"radio.name in the board file of {self.board.name}",
             next_step="Set radio.name, or build with CONFIG_BT_LOG_LEVEL_INF=y so that the boot "
             "log shows `Identity: ...`.",

@@ -2,9 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
@@ -13,25 +12,18 @@ from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, requ
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    UpdateFile,
-    is_for_network_core,
-)
-from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
-from pytest_nrf_fota.record.events import CheckItem, EvidenceItem, PreflightDone, VerdictReached
+from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence
-from pytest_nrf_fota.verdict.app_evidence import AppIdentity
+from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
-from pytest_nrf_fota.verdict.judgement import Seen, join, judge_app, judge_mcuboot, judge_network
-from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget
-from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
-from pytest_nrf_fota.verdict.network_evidence import target_of as network_target
-from pytest_nrf_fota.verdict.reason import not_ready_reason
+from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
+from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
+from pytest_nrf_fota.verdict.readiness import not_ready_reason
+from pytest_nrf_fota.verdict.wording import verdict_of
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.dut.dut import Dut
@@ -61,8 +53,7 @@ class Upgrade:
         self.file = main_file(self.files)
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
-        self._app_before = self._running_app()
-        self._network_before = self._note_network()
+        self._before = self._note_before()
         self._network_pending_since: LogPosition | None = None
         self._sent_since = dut.console.position()
         self._pending_since: LogPosition | None = None
@@ -98,9 +89,9 @@ class Upgrade:
     ) -> None:
         """Send all files that fit, or another one of the package on purpose.
 
-        Before the first one, `prediction` says what the board will make of the package; whatever
-        it says, the file is sent. An upload that was interrupted is resumed where the board says;
-        `resumed_at_bytes` tells where. `on_progress` gets the number of bytes that the board has.
+        Before the first one, `prediction` is what the board will make of the package; whatever
+        it is, the file is sent. An upload that was interrupted is resumed where the board asks;
+        `resumed_at_bytes` is where. `on_progress` gets the number of bytes that the board has.
         """
         self._predict_once()
         for sent in self.files if file is None else (file,):
@@ -204,7 +195,7 @@ class Upgrade:
             return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
-        """Ask all three wires what runs now; the verdict goes to the recorder as well.
+        """Ask all three interfaces what runs now; the verdict goes to the recorder as well.
 
         A test that never looks at it proves nothing, and is warned of.
         """
@@ -214,19 +205,18 @@ class Upgrade:
         """`verdict` for the harness itself: nobody is warned where it is not looked at."""
         # What nobody set pending can be judged all the same: by the boots since the upload.
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
-        not_ready = not_ready_reason(boots)
         # An application that is not ready is not asked: it would be waited for in vain.
-        images = None if not_ready else self._images_now()
-        seen = Seen(
-            boots, images, self._pending_since is not None, self._pending_refusal, not_ready
+        is_silent = bool(not_ready_reason(boots)) or self._stands_still(boots)
+        images = None if is_silent else self._images_now()
+        first, *more = reversed([self._read_update(file) for file in self.files])
+        facts = Facts(
+            boots=boots,
+            update=first,
+            marking=Marking(self._pending_since is not None, self._pending_refusal),
+            images=images,
+            must_be_ready=True,
         )
-        match self.package.kind:
-            case PackageKind.APPLICATION:
-                verdict = self._app_package_verdict(seen)
-            case PackageKind.MCUBOOT:
-                verdict = self._mcuboot_verdict(seen)
-            case _:
-                assert_never(self.package.kind)
+        verdict = verdict_of(facts, *more)
         verdict = replace(verdict, preflight=self._preflight_remark(verdict))
         self._dut.recorder.record(_event(verdict))
         return verdict
@@ -289,7 +279,7 @@ class Upgrade:
             return ""
         if verdict.outcome is Outcome.UPGRADED:
             return f"NO - {prediction.reason}; yet the board was upgraded: the preflight was wrong"
-        return f"NO - {prediction.reason}; sent nevertheless"
+        return f"NO - {prediction.reason}; uploaded anyway"
 
     def _was_done_as_predicted(self) -> bool:
         """Whether the test did what the preflight did: upload, set pending, as many resets.
@@ -319,74 +309,29 @@ class Upgrade:
             case _:
                 assert_never(self.package.kind)
 
-    def _app_package_verdict(self, seen: Seen) -> Verdict:
-        verdicts = [
-            self._network_verdict(seen) if is_for_network_core(file) else self._app_verdict(seen)
-            for file in self.files
-        ]
-        return reduce(join, reversed(verdicts))
-
-    def _network_verdict(self, seen: Seen) -> Verdict:
-        target = self._network_before
-        assert target is not None, "noted before the upgrade"
-        console, since = self._dut.network_console, self._network_pending_since
-        lines = console.lines_since(since) if console is not None and since is not None else ()
-        held = self._dut.read_memory(target.address, len(target.firmware))
-        return judge_network(seen, [line.text for line in lines], target, held)
-
-    def _note_network(self) -> NetworkTarget | None:
+    def _note_before(self) -> Before:
+        noted = note_before(self._dut.read_memory, self._dut.board, self.files, self.boot_before)
         file = next((file for file in self.files if is_for_network_core(file)), None)
-        if file is None:
-            return None
-        target = network_target(file.image, file.image_index, self._dut.read_memory)
-        if target is None:
+        if file is not None and noted.network is None:
             raise PackageError(
                 f"{file.name!r} has no fw_info: the network core's b0n would never start it.",
                 where=str(self.package.path),
                 next_step="Build the network core with b0n (SB_CONFIG_SECURE_BOOT_NETCORE=y).",
             )
-        return target
+        return noted
 
-    def _app_verdict(self, seen: Seen) -> Verdict:
-        return judge_app(
-            seen,
-            app_evidence.identity_of(self.file.image),
-            self._app_before,
-            self._running_app(),
-            swaps=self._dut.board.boot.takes_pending_images,
-        )
+    def _read_update(self, file: UpdateFile) -> Update:
+        console, since = self._dut.network_console, self._network_pending_since
+        lines = console.lines_since(since) if console is not None and since is not None else ()
+        texts = [line.text for line in lines]
+        update = read_update(self._dut.read_memory, self._dut.board, file, self._before, texts)
+        assert update is not None, "noted before the upgrade"
+        return update
 
-    def _running_app(self) -> AppIdentity | None:
-        """What lies where the CPU runs the application: in the primary slot, or in RAM."""
-        slots = self._dut.board.slots
-        if self._dut.board.boot.takes_pending_images:
-            return app_evidence.read_identity(self._dut.read_memory, slots.primary)
-        return app_evidence.read_loaded_identity(
-            self._dut.read_memory, (slots.primary, slots.secondary)
-        )
-
-    def _mcuboot_verdict(self, seen: Seen) -> Verdict:
-        target = self._mcuboot_target()
-        slots = (self._dut.board.slots.s0, self._dut.board.slots.s1)
-        states = [
-            mcuboot_evidence.read_slot(self._dut.read_memory, slot, target)
-            for slot in slots
-            if slot is not None
-        ]
-        return judge_mcuboot(seen, target, states[target.s_slot], states[1 - target.s_slot])
-
-    def _mcuboot_target(self) -> McubootTarget:
-        assert self.file.s_slot is not None
-        assert self.file.fw_info is not None
-        return McubootTarget(
-            s_slot=self.file.s_slot,
-            version=self.file.fw_info.version,
-            firmware=self.file.image.payload,
-            image_hash=self.file.image.hash or b"",
-            version_before=self.boot_before.firmware_version,
-            marker=marker_number(self.file.image.payload),
-            marker_before=self.boot_before.bootloader_version,
-        )
+    def _stands_still(self, boots: Sequence[Boot]) -> bool:
+        """Whether the last boot started nothing, and no serial recovery that would answer."""
+        has_recovery = self._dut.board.boot.recovery_ready is not None
+        return bool(boots and gave_up_of(boots[-1])) and not has_recovery
 
     def _images_now(self) -> tuple[ImageState, ...] | None:
         # A connection from before a reset that nobody asked for is found dead by its first request.
@@ -407,10 +352,7 @@ def _preflight_event(prediction: "Prediction") -> PreflightDone:
         package=prediction.package,
         reason=prediction.reason,
         remedy=prediction.remedy,
-        checks=tuple(
-            CheckItem(name=check.name, result=check.result, detail=check.detail)
-            for check in prediction.checks
-        ),
+        checks=prediction.checks,
         boots=tuple(boot.summary for boot in prediction.boots),
     )
 
@@ -421,8 +363,5 @@ def _event(verdict: Verdict) -> VerdictReached:
         subject=verdict.subject,
         reason=verdict.reason,
         preflight=verdict.preflight,
-        evidence=tuple(
-            EvidenceItem(source=item.source.value, says=item.says.value, detail=item.detail)
-            for item in verdict.evidence
-        ),
+        evidence=verdict.evidence,
     )

@@ -1,42 +1,25 @@
 """What a diagnosis is made from: a log, a client's words, a package. Each may be missing."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.reader import BootReader
+from pytest_nrf_fota.bootlog.client_side import NO_CLIENT, ClientSide, joined, listings_of
 from pytest_nrf_fota.bootlog.report import Boot, BootReport, ListedImage, Seen
 from pytest_nrf_fota.errors import InputError
-from pytest_nrf_fota.explain.client_side import (
-    NO_CLIENT,
-    ClientSide,
-    joined,
-    listings_of,
-    steps_of_text,
-)
-from pytest_nrf_fota.explain.known_lines import (
-    Known,
-    KnownLines,
-    KnownLinesCollector,
-    Origin,
-    merge,
-    watched_anchors,
-)
-from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
+from pytest_nrf_fota.explain.client_side import steps_of_text
+from pytest_nrf_fota.explain.known_lines import Known, KnownLines, merge
+from pytest_nrf_fota.explain.read_log import ReadLog, read_log
 from pytest_nrf_fota.explain.sent_package import signs_of_another_package
-from pytest_nrf_fota.firmware.dfu_package import DfuPackage
-from pytest_nrf_fota.record.events import (
-    RECORDED_LINE,
-    Event,
-    PreflightDone,
-    SmpMessage,
-    UartLine,
-)
+from pytest_nrf_fota.findings.finding import Origin
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import DfuPackage
+    from pytest_nrf_fota.record.events import Event, PreflightDone
 
 _BLOCK_BYTES = 256 * 1024
 # A client's log is read as text; what is larger is no client's log.
@@ -49,7 +32,7 @@ class RecordedPreflight:
     """The last preflight in a flight recorder, and its line."""
 
     line_number: int
-    done: PreflightDone
+    done: "PreflightDone"
 
 
 @dataclass(frozen=True)
@@ -64,20 +47,20 @@ class Case:
         client_origin: which input the client's lines come from.
         has_client: a client's log or recording was given.
         has_text: the log holds a line that is not blank.
-        preflight: what a rehearsal of the upgrade had shown.
+        preflight: what a simulation of the upgrade had shown.
     """
 
     boots: BootReport
     lines: KnownLines
     client: ClientSide = NO_CLIENT
-    package: DfuPackage | None = None
+    package: "DfuPackage | None" = None
     client_origin: Origin = Origin.LOG
     has_client: bool = False
     has_text: bool = True
     preflight: RecordedPreflight | None = None
 
     @cached_property
-    def sent_package(self) -> DfuPackage | None:
+    def sent_package(self) -> "DfuPackage | None":
         """The package, unless the client's hashes show that another one was sent."""
         if self.package is None or signs_of_another_package(self.client, self.package):
             return None
@@ -134,13 +117,13 @@ def case_of(
     log: Iterable[bytes],
     *,
     client: Path | None = None,
-    package: DfuPackage | None = None,
+    package: "DfuPackage | None" = None,
 ) -> Case:
     """A case from a log's blocks, a client's log or a flight recorder, and a package.
 
     Raises `InputError` for a client's log that cannot be read as one.
     """
-    board = _read(log, Origin.LOG)
+    board = read_log(log, Origin.LOG)
     has_text = bool(board.texts)
     if client is None:
         return Case(board.boots, board.lines, _client_in(board), package, has_text=has_text)
@@ -166,9 +149,11 @@ def case_of(
 
 def case_of_recording(path: Path) -> Case:
     """A case from a flight recorder alone: it holds the console and the SMP messages."""
+    from pytest_nrf_fota.record.events import SmpMessage, UartLine
+
     events = list(_events(path))
     uart = "".join(f"{event.text}\n" for _, event in events if isinstance(event, UartLine))
-    board = _read([uart.encode("utf-8", "replace")], Origin.LOG)
+    board = read_log([uart.encode("utf-8", "replace")], Origin.LOG)
     return Case(
         boots=board.boots,
         lines=board.lines,
@@ -179,12 +164,12 @@ def case_of_recording(path: Path) -> Case:
     )
 
 
-def case_of_text(log: str, client: str = "", package: DfuPackage | None = None) -> Case:
+def case_of_text(log: str, client: str = "", package: "DfuPackage | None" = None) -> Case:
     """A case from texts, as pasted."""
-    board = _read([log.encode("utf-8", "replace")], Origin.LOG)
+    board = read_log([log.encode("utf-8", "replace")], Origin.LOG)
     if not client:
         return Case(board.boots, board.lines, _client_in(board), package)
-    printed = _read([client.encode("utf-8", "replace")], Origin.CLIENT)
+    printed = read_log([client.encode("utf-8", "replace")], Origin.CLIENT)
     return Case(
         boots=board.boots,
         lines=merge(board.lines, printed.lines),
@@ -195,34 +180,14 @@ def case_of_text(log: str, client: str = "", package: DfuPackage | None = None) 
     )
 
 
-@dataclass(frozen=True)
-class _ReadLog:
-    """One log: its boots, its known lines, and its text as far as it is short."""
-
-    boots: BootReport
-    lines: KnownLines
-    texts: Sequence[Seen]
-
-
-def _read(blocks: Iterable[bytes], origin: Origin) -> _ReadLog:
-    """In one pass and in bounded memory; not further than it takes to see that it is noise."""
-    known = KnownLinesCollector(origin)
-    reader = BootReader(on_line=known.take, words=watched_anchors())
-    for block in blocks:
-        reader.feed(block)
-        if reader.is_noise:
-            break
-    return _ReadLog(reader.finish(), known.lines, known.texts)
-
-
-def _client_in(board: _ReadLog) -> ClientSide:
+def _client_in(board: ReadLog) -> ClientSide:
     """A client's output in the log itself; among a board's lines only its listings are sure."""
     if board.boots.boots:
         return ClientSide((), listings_of(board.boots.client))
     return _client_of(board)
 
 
-def _client_of(printed: _ReadLog) -> ClientSide:
+def _client_of(printed: ReadLog) -> ClientSide:
     return ClientSide(
         steps_of_text(printed.texts, printed.lines), listings_of(printed.boots.client)
     )
@@ -246,7 +211,12 @@ def is_recording(path: Path) -> bool:
     return isinstance(value, dict) and {"t_s", "event"} <= set(value)
 
 
-def _events(path: Path) -> Iterator[tuple[int, Event]]:
+def _events(path: Path) -> "Iterator[tuple[int, Event]]":
+    # Imported late, as below: a UART log alone is read without pydantic.
+    from pydantic import ValidationError
+
+    from pytest_nrf_fota.record.events import RECORDED_LINE
+
     if path.stat().st_size > _LARGEST_RECORDING_BYTES:
         raise InputError(
             f"The flight recorder has {path.stat().st_size} bytes; no test writes so much.",
@@ -268,20 +238,24 @@ def _events(path: Path) -> Iterator[tuple[int, Event]]:
                 ) from error
 
 
-def _client_of_recording(events: Iterable[tuple[int, Event]]) -> ClientSide:
+def _client_of_recording(events: "Iterable[tuple[int, Event]]") -> ClientSide:
+    from pytest_nrf_fota.explain.recorded_client import client_of_recording, is_of_client
+
     return client_of_recording((n, e) for n, e in events if is_of_client(e))
 
 
-def _preflight_in(events: Iterable[tuple[int, Event]]) -> RecordedPreflight | None:
+def _preflight_in(events: "Iterable[tuple[int, Event]]") -> RecordedPreflight | None:
+    from pytest_nrf_fota.record.events import PreflightDone
+
     done = [RecordedPreflight(n, e) for n, e in events if isinstance(e, PreflightDone)]
     return done[-1] if done else None
 
 
-def _read_client_log(path: Path) -> _ReadLog:
+def _read_client_log(path: Path) -> ReadLog:
     if path.stat().st_size > _LARGEST_CLIENT_BYTES:
         raise InputError(
             f"The client's log has {path.stat().st_size} bytes; 64 MiB are read at most.",
             where=str(path),
             next_step="Cut it to the upgrade in question; the board's log comes first: LOG.",
         )
-    return _read(blocks_of(path), Origin.CLIENT)
+    return read_log(blocks_of(path), Origin.CLIENT)

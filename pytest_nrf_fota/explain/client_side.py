@@ -1,150 +1,27 @@
-"""What an SMP client did and was answered, and how its printed log tells it."""
+"""How a client's printed log tells what it did and was answered."""
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from pytest_nrf_fota.bootlog.report import ClientReport, ListedImage, Seen
+from pytest_nrf_fota.bootlog.catalogue.client_requests import REQUEST_LINES
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
+from pytest_nrf_fota.bootlog.matching import LineMatcher
+from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.known_lines import Known, KnownLines
 
 MOST_STEPS = 2000
 _LONGEST_READ_CHARS = 400
-
-
-class Operation(Enum):
-    """What a client asked for."""
-
-    CONNECT = "connect"
-    PARAMETERS = "parameters"
-    LIST = "image list"
-    UPLOAD = "upload"
-    ERASE = "erase"
-    TEST = "test"
-    CONFIRM = "confirm"
-    RESET = "reset"
-    UNKNOWN = "request"
-
-
-class Problem(Enum):
-    """How it failed, whatever the client calls it (Zephyr mcumgr headers)."""
-
-    INVALID = "invalid value (rc 3)"
-    NO_ENTRY = "no entry (rc 5)"
-    BAD_STATE = "bad state (rc 6)"
-    NOT_SUPPORTED = "not supported (rc 8)"
-    HASH_NOT_FOUND = "hash not found"
-    NO_FREE_SLOT = "no free slot"
-    ALREADY_PENDING = "already pending"
-    CURRENT_IS_NEWER = "running version is newer"
-    FLASH_FAILED = "flash operation failed"
-    TIMEOUT = "no answer in time"
-    DISCONNECTED = "connection lost"
-    NEEDS_PAIRING = "link is not encrypted"
-    OFFSET = "offset mismatch"
-    BROKEN_OFF = "broken off"
-    OTHER = "refused"
-
-
-@dataclass(frozen=True)
-class ClientStep:
-    """One request of a client, and how it ended.
-
-    Args:
-        hash: hex, of an image that is marked or uploaded.
-        file: name of an uploaded file.
-        image: number of the image pair.
-        offset, size_bytes: of an upload: how far it got, and the whole.
-        first_offset: offset in the answer to the first packet.
-        problem: None where nothing speaks of one.
-        pending_was: hashes of other images that were pending when the request was made.
-        board_booted, board_disconnected: what the board printed before the client did anything
-            else: first line of a boot, end of its Bluetooth connection.
-    """
-
-    operation: Operation
-    seen: Seen
-    hash: str | None = None
-    file: str | None = None
-    image: int | None = None
-    offset: int | None = None
-    first_offset: int | None = None
-    size_bytes: int | None = None
-    problem: Problem | None = None
-    code: int | None = None
-    problem_seen: Seen | None = None
-    pending_was: tuple[str, ...] = ()
-    board_booted: Seen | None = None
-    board_disconnected: Seen | None = None
-
-    @property
-    def got_far(self) -> bool:
-        """Whether an upload reached nine tenths of its size."""
-        if not self.size_bytes or self.offset is None:
-            return False
-        return self.offset >= 0.9 * self.size_bytes
-
-
-@dataclass(frozen=True)
-class Listing:
-    """One image list, as a client showed it."""
-
-    images: tuple[ListedImage, ...]
-
-    def slot(self, number: int, image: int = 0) -> ListedImage | None:
-        """The image in a slot; None where the list has none."""
-        return next((i for i in self.images if i.slot == number and i.image == image), None)
-
-    @property
-    def seen(self) -> Seen:
-        """Where it is."""
-        return self.images[0].seen
-
-
-@dataclass(frozen=True)
-class ClientSide:
-    """All that a client said, in order."""
-
-    steps: tuple[ClientStep, ...]
-    listings: tuple[Listing, ...]
-
-    def steps_of(self, *operations: Operation) -> tuple[ClientStep, ...]:
-        """The steps of these kinds."""
-        return tuple(step for step in self.steps if step.operation in operations)
-
-    def failed(self, *problems: Problem) -> tuple[ClientStep, ...]:
-        """The steps that failed in one of these ways."""
-        return tuple(step for step in self.steps if step.problem in problems)
-
-    @property
-    def last_listing(self) -> Listing | None:
-        """The list that was shown last."""
-        return self.listings[-1] if self.listings else None
-
-
-# --- text ---
-
-_HASH = re.compile(r"\b(?:0x)?([0-9a-f]{16,128})\b")
-_FILE = re.compile(r"([\w.+-]+\.(?:bin|zip|hex))\b")
-_PERCENT = re.compile(r"\b(\d{1,3})(?:\.\d+)? ?%")
-_OF_BYTES = re.compile(r"\b(\d{3,})\s*(?:/|of)\s*(\d{3,})(?: bytes)?\b")
-# What a line is about, first match wins; words that name the command before words about it.
-_OPERATIONS = (
-    (Operation.PARAMETERS, r"\bparam(?:eter)?s\b|\bcommand (?:id )?6\b|\bgroup(?: id)? 0\b.*\b6\b"),
-    (Operation.TEST, r"\bmarking uploaded image\b"),
-    (Operation.UPLOAD, r"\bupload\w*|\bfirmware (?:transfer|sending)\b"),
-    (Operation.ERASE, r"\bimage[ _-]erase\b|\beras(?:e|ing)\b.*\b(?:slot|image)\b"),
-    (Operation.CONFIRM, r"\bconfirm(?:ing)?\b(?! dialog)|--confirm\b"),
-    (
-        Operation.TEST,
-        r"\bimage[ _-](?:test|state-write)\b|\btest (?:command|image)\b|\bsend\w* test\b"
-        r"|\bmark\w*\b.*\b(?:test|pending|image)\b|\btest\((?:hash|0x)|\btest [0-9a-f]{16,}",
-    ),
-    (Operation.RESET, r"\b(?:os[ _-])?reset(?:ting)?\b(?! reason)"),
-    (Operation.LIST, r"\bimage[ _-](?:list|state|state-read)\b|\blist(?:ing)? images\b"),
-    (Operation.CONNECT, r"\bconnect(?:ing|ed)?\b|\bpair(?:ing|ed)?\b|\bscanning\b"),
-)
-_COMPILED = tuple((op, re.compile(regex, re.IGNORECASE)) for op, regex in _OPERATIONS)
+_OPERATIONS = {
+    "request_parameters": Operation.PARAMETERS,
+    "request_mark_uploaded": Operation.TEST,
+    "request_upload": Operation.UPLOAD,
+    "request_erase": Operation.ERASE,
+    "request_confirm": Operation.CONFIRM,
+    "request_test": Operation.TEST,
+    "request_reset": Operation.RESET,
+    "request_list": Operation.LIST,
+    "request_connect": Operation.CONNECT,
+}
 # Words of the catalogue's `client_code`, and the code that each means.
 _WORDED = {"invalid": "EINVAL", "noentry": "ENOENT", "badstate": "EBADSTATE", "notsup": "ENOTSUP"}
 # Parts of the image group's names; clients shorten them.
@@ -156,6 +33,7 @@ _IMAGE_NAMES = (
     ("FLASH", Problem.FLASH_FAILED),
 )
 _PROBLEM_LINES = {
+    "client_hash_not_found": Problem.HASH_NOT_FOUND,
     "client_timeout": Problem.TIMEOUT,
     "client_disconnected": Problem.DISCONNECTED,
     "client_needs_pairing": Problem.NEEDS_PAIRING,
@@ -198,9 +76,6 @@ def problem_of(known: Known) -> tuple[Problem, int | None] | None:
     """What a client's error line means, with its code; None for a line that is no error."""
     if known.name in _PROBLEM_LINES:
         return _PROBLEM_LINES[known.name], None
-    text = known.seen.text.lower()
-    if "hash not found" in text:
-        return Problem.HASH_NOT_FOUND, None
     if known.name == "client_image_code":
         code = known.number("code")
         named = _problem_of_image_name(known.text("name"))
@@ -229,7 +104,11 @@ def _code(known: Known) -> int | None:
     return MGMT_ERR.__members__.get(name, MGMT_ERR.EUNKNOWN).value
 
 
-_ERROR_NAMES = ("client_code", "client_image_code", "client_error", *_PROBLEM_LINES)
+# A line may match several; the first one counts.
+_ERROR_NAMES = (
+    *("client_hash_not_found", "client_code", "client_image_code", "client_error"),
+    *_PROBLEM_LINES,
+)
 
 
 def steps_of_text(lines: Iterable[Seen], known_lines: KnownLines) -> tuple[ClientStep, ...]:
@@ -242,21 +121,24 @@ def steps_of_text(lines: Iterable[Seen], known_lines: KnownLines) -> tuple[Clien
         meant = problem_of(known)
         if meant is not None:
             problems.setdefault(known.seen.line_number, meant)
+    matcher = LineMatcher(REQUEST_LINES)
     steps: list[ClientStep] = []
     for seen in lines:
-        text = seen.text[:_LONGEST_READ_CHARS]
+        facts = matcher.facts(seen.text[:_LONGEST_READ_CHARS])
+        values = {name: text for hit in facts.hits for name, text in hit.groups.items() if text}
         problem = problems.get(seen.line_number)
-        operation = next((op for op, regex in _COMPILED if regex.search(text)), None)
+        named = [hit.pattern.name for hit in facts.hits if hit.pattern.name in _OPERATIONS]
+        operation = _OPERATIONS[named[0]] if named else None
         last = steps[-1] if steps else None
         if operation is not None and (
-            last is None or last.operation is not operation or _begins_anew(last, text)
+            last is None or last.operation is not operation or _begins_anew(last, values)
         ):
             steps.append(ClientStep(operation, seen))
         if not steps and problem is None:
             continue
         if not steps:
             steps.append(ClientStep(Operation.UNKNOWN, seen))
-        steps[-1] = _with_values(steps[-1], text)
+        steps[-1] = _with_values(steps[-1], values)
         if problem is not None and steps[-1].problem is None:
             kind, code = problem
             steps[-1] = replace(steps[-1], problem=kind, code=code, problem_seen=seen)
@@ -265,48 +147,20 @@ def steps_of_text(lines: Iterable[Seen], known_lines: KnownLines) -> tuple[Clien
     return tuple(steps)
 
 
-def _begins_anew(step: ClientStep, text: str) -> bool:
+def _begins_anew(step: ClientStep, values: Mapping[str, str]) -> bool:
     """Whether a line about the same operation is about another image or file."""
-    file, image_hash = _FILE.search(text), _HASH.search(text)
-    if file is not None and step.file is not None:
-        return file[1] != step.file
-    if image_hash is not None and step.hash is not None:
-        return image_hash[1] != step.hash
+    if "file" in values and step.file is not None:
+        return values["file"] != step.file
+    if "hash" in values and step.hash is not None:
+        return values["hash"] != step.hash
     return step.problem is not None
 
 
-def _with_values(step: ClientStep, text: str) -> ClientStep:
-    file, image_hash = _FILE.search(text), _HASH.search(text)
-    if file is not None and step.file is None:
-        step = replace(step, file=file[1])
-    if image_hash is not None and step.hash is None:
-        step = replace(step, hash=image_hash[1])
-    if step.operation is Operation.UPLOAD:
-        of_bytes, percent = _OF_BYTES.search(text), _PERCENT.search(text)
-        if of_bytes is not None:
-            step = replace(step, offset=int(of_bytes[1]), size_bytes=int(of_bytes[2]))
-        elif percent is not None and int(percent[1]) <= 100:
-            step = replace(step, offset=int(percent[1]), size_bytes=100)
+def _with_values(step: ClientStep, values: Mapping[str, str]) -> ClientStep:
+    file, image_hash = step.file or values.get("file"), step.hash or values.get("hash")
+    step = replace(step, file=file, hash=image_hash)
+    if step.operation is Operation.UPLOAD and "size" in values:
+        return replace(step, offset=int(values["offset"]), size_bytes=int(values["size"]))
+    if step.operation is Operation.UPLOAD and "percent" in values:
+        return replace(step, offset=int(values["percent"]), size_bytes=100)
     return step
-
-
-def listings_of(report: ClientReport | None) -> tuple[Listing, ...]:
-    """The listings in a client's output: a slot that comes again begins the next one."""
-    listings: list[list[ListedImage]] = []
-    for image in report.images if report is not None else ():
-        places = {(i.image, i.slot) for i in listings[-1]} if listings else None
-        if places is None or (image.image, image.slot) in places:
-            listings.append([])
-        listings[-1].append(image)
-    return tuple(Listing(tuple(images)) for images in listings)
-
-
-NO_CLIENT = ClientSide((), ())
-
-
-def joined(*sides: ClientSide) -> ClientSide:
-    """Several clients' words together."""
-    return ClientSide(
-        tuple(step for side in sides for step in side.steps),
-        tuple(listing for side in sides for listing in side.listings),
-    )

@@ -1,19 +1,23 @@
 """Put a case and all rules together into what is shown."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
-from pytest_nrf_fota.bootlog.report import Upgraded
+from pytest_nrf_fota.explain.board_words import board_words
 from pytest_nrf_fota.explain.boot_line import boot_line
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.known_lines import Origin
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Shown, Weight, fill_in
+from pytest_nrf_fota.explain.rule import Match, Rule
 from pytest_nrf_fota.explain.rules import all_rules
-from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Ending, Story, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Story, upgrade_story
+from pytest_nrf_fota.findings.cause import fill_in
+from pytest_nrf_fota.findings.finding import Confidence, Finding, Origin, Shown, Weight
+from pytest_nrf_fota.verdict.ending import Ending, Upgraded
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
 
 _FIRST_BOOTS = 4
 _LAST_BOOTS = 6
@@ -27,19 +31,6 @@ class Status(Enum):
     FINE = 0
     CAUSE_FOUND = 1
     NOT_ENOUGH_EVIDENCE = 3
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One rule's finding, in words."""
-
-    rule: str
-    weight: Weight
-    confidence: Confidence
-    cause: str
-    remedy: str
-    shown: tuple[Shown, ...]
-    asks_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,9 +51,9 @@ class Explanation:
         outcome: the first of them: what became of the upgrade, without the cause.
         happened: whether an upgrade happened.
         ending: how it ended, in words that programs may rely on.
-        why: what the answer rests on, with `shown`.
+        why: the evidence of the answer, with `shown`.
         boots: the boots, the middle of very many left out; `boot_count` counts all.
-        causes: what explains it, the most telling first.
+        causes: what explains it, most likely first.
         advice, notes: worth doing; harmless but seen.
         capture_next: what to capture where evidence lacks.
     """
@@ -75,24 +66,31 @@ class Explanation:
     shown: tuple[Shown, ...]
     boots: tuple[BootSummary, ...]
     boot_count: int
-    causes: tuple[Explained, ...]
-    advice: tuple[Explained, ...]
-    notes: tuple[Explained, ...]
+    causes: tuple[Finding, ...]
+    advice: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
     capture_next: tuple[str, ...]
     status: Status
 
     def to_json(self) -> str:
         """As JSON text; enums by their value."""
+        from pydantic import TypeAdapter
+
         return TypeAdapter(Explanation).dump_json(self, indent=2).decode()
 
 
-def explain(case: Case, rules: Sequence[Rule] | None = None) -> Explanation:
-    """What happened in a case, and why; by all registered rules where none are given.
+def explain(
+    case: Case, rules: Sequence[Rule] | None = None, board: "BoardType | None" = None
+) -> Explanation:
+    """What happened in a case, and why. Raises `ExtensionError`.
 
-    Raises `ExtensionError`.
+    Args:
+        case: the log and what was given with it.
+        rules: all registered ones where none are given.
+        board: whose flash, speed and addresses remedies name; None for the nRF5340 DK's.
     """
     story = upgrade_story(case)
-    hits = findings(case, all_rules() if rules is None else rules, story)
+    hits = findings(case, all_rules() if rules is None else rules, story, board)
     causes = [e for e in hits if e.weight in (Weight.CAUSE, Weight.CONSEQUENCE)]
     status = _status(story, causes)
     return Explanation(
@@ -107,53 +105,44 @@ def explain(case: Case, rules: Sequence[Rule] | None = None) -> Explanation:
         causes=tuple(causes),
         advice=tuple(e for e in hits if e.weight is Weight.ADVICE),
         notes=tuple(e for e in hits if e.weight is Weight.NOTE),
-        capture_next=_capture_next(case, story, causes, status),
+        capture_next=_capture_next(case, story, causes, status, board_words(board)),
         status=status,
     )
 
 
-def findings(case: Case, rules: Sequence[Rule], story: Story) -> list[Explained]:
-    """What the rules find, the most telling first."""
-    hits: list[tuple[int, int, int, Explained]] = []
-    for place, rule in enumerate(rules):
-        finding = rule.find(case)
-        if finding is None:
-            continue
-        weight = _weight(rule, finding, story)
-        explained = Explained(
-            rule=rule.name,
-            weight=weight,
-            confidence=finding.confidence,
-            cause=_sentence(fill_in(rule.cause, finding.values)),
-            remedy=fill_in(rule.remedy, finding.values),
-            shown=finding.shown,
-            asks_for=rule.asks_for if finding.confidence is not Confidence.CERTAIN else "",
-        )
-        order = _CONFIDENCES.index(finding.confidence)
-        hits.append((_WEIGHTS.index(weight), order, place, explained))
-    return [explained for _, _, _, explained in sorted(hits, key=lambda hit: hit[:3])]
+def findings(
+    case: Case, rules: Sequence[Rule], story: Story, board: "BoardType | None" = None
+) -> list[Finding]:
+    """What the rules find, most likely first; `board` is for the values in their texts."""
+    words = board_words(board)
+    hits: list[Finding] = []
+    for rule in rules:
+        match = rule.find(case)
+        if match is not None:
+            weight = _weight(rule, match, story)
+            values = {**words, **match.values}
+            hit = rule.told.found(values, match.shown, match.confidence, weight)
+            hits.append(replace(hit, cause=hit.cause[:1].upper() + hit.cause[1:]))
+    return sorted(
+        hits, key=lambda hit: (_WEIGHTS.index(hit.weight), _CONFIDENCES.index(hit.confidence))
+    )
 
 
-def _weight(rule: Rule, finding: Finding, story: Story) -> Weight:
+def _weight(rule: Rule, match: Match, story: Story) -> Weight:
     """What went wrong before an upgrade that happened and lasts is history."""
-    weight = finding.weight or rule.weight
+    weight = match.weight or rule.weight
     if story.happened is not Upgraded.YES or weight is Weight.NOTE:
         return weight
     done = max((s.line_number or 0 for s in story.shown), default=0)
     is_history = all(
-        shown.origin is not Origin.LOG or (shown.line_number or 0) <= done
-        for shown in finding.shown
+        shown.origin is not Origin.LOG or (shown.line_number or 0) <= done for shown in match.shown
     )
     if story.ending is Ending.NEEDS_RESET and rule.name == "nsib_second_reset":
         return weight
     return Weight.NOTE if is_history else weight
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _status(story: Story, causes: Sequence[Explained]) -> Status:
+def _status(story: Story, causes: Sequence[Finding]) -> Status:
     sure = [e for e in causes if e.confidence is not Confidence.POSSIBLE]
     if sure:
         return Status.CAUSE_FOUND
@@ -164,7 +153,7 @@ def _status(story: Story, causes: Sequence[Explained]) -> Status:
     return Status.NOT_ENOUGH_EVIDENCE
 
 
-def _answer(story: Story, causes: Sequence[Explained], status: Status) -> str:
+def _answer(story: Story, causes: Sequence[Finding], status: Status) -> str:
     sentence = SENTENCES[story.ending]
     match status:
         case Status.FINE if story.ending is Ending.NOT_ATTEMPTED and not causes:
@@ -178,7 +167,7 @@ def _answer(story: Story, causes: Sequence[Explained], status: Status) -> str:
     top = causes[0]
     if status is Status.FINE:
         return f"{sentence}. Worth checking: {top.cause}"
-    if top.rule in _SAY_THE_SAME:
+    if top.code in _SAY_THE_SAME:
         return f"{sentence}."
     if story.ending in (Ending.UNKNOWN, Ending.NOT_ATTEMPTED, Ending.CLIENT_FAILED):
         # The log is not about an upgrade; what is wrong in it comes first.
@@ -201,9 +190,9 @@ def _boots(case: Case) -> tuple[BootSummary, ...]:
 
 
 _CAPTURE_BOOT = (
-    "The application core's UART (115200 8N1, the VCOM port that prints `*** Booting`) from before "
-    "the upload to 10 s after the reset, from its first line on: "
-    "`picocom -b 115200 --logfile uart.log /dev/serial/by-id/usb-SEGGER_J-Link_*-if02`."
+    "The application core's UART ({baudrate} 8N1, the VCOM port that prints `*** Booting`) from "
+    "before the upload to 10 s after the reset, from its first line on: "
+    "`picocom -b {baudrate} --logfile uart.log /dev/serial/by-id/usb-SEGGER_J-Link_*-if02`."
 )
 _CAPTURE_CLIENT = (
     "The client's side, and give it with --smp: `smpmgr ... image state-read` (or `mcumgr image "
@@ -224,7 +213,11 @@ _CAPTURE_LIST = (
 
 
 def _capture_next(
-    case: Case, story: Story, causes: Sequence[Explained], status: Status
+    case: Case,
+    story: Story,
+    causes: Sequence[Finding],
+    status: Status,
+    words: Mapping[str, str],
 ) -> tuple[str, ...]:
     """What would settle the question; nothing where it is settled."""
     asked = [e.asks_for for e in causes[:3] if e.asks_for]
@@ -236,6 +229,8 @@ def _capture_next(
     wanted: list[str] = []
     if story.ending is Ending.CUT:
         wanted.append(_CAPTURE_SWAP)
+    if not explained and story.ending is Ending.GIVEN_UP:
+        wanted.append(_CAPTURE_LIST)
     if not explained and story.ending is Ending.UNKNOWN:
         wanted += _for_unknown(case)
     if story.ending is Ending.NOT_MARKED and not case.has_client and not case.listed:
@@ -245,7 +240,7 @@ def _capture_next(
         wanted.append(_CAPTURE_CLIENT)
     if _mcuboot_is_silent(case) and not explained:
         wanted.append(_CAPTURE_MCUBOOT)
-    return tuple(dict.fromkeys((*wanted, *asked)))
+    return tuple(fill_in(text, words) for text in dict.fromkeys((*wanted, *asked)))
 
 
 def _for_unknown(case: Case) -> list[str]:

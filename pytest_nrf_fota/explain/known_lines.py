@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from pytest_nrf_fota.bootlog.catalogue import log_patterns
 from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
 from pytest_nrf_fota.bootlog.matching import Hit, LineMatcher
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.bootlog.segments import RawLine
+from pytest_nrf_fota.findings.finding import Origin
 
 # Of each pattern the first and the last lines are kept, so memory is bounded.
 KEPT_FIRST = 60
@@ -17,14 +17,6 @@ KEPT_LAST = 60
 _LEAST_ANCHOR_CHARS = 5
 # What a client printed is read as a whole; a board's long log is not.
 _MOST_TEXT_CHARS = 4 * 1024 * 1024
-
-
-class Origin(Enum):
-    """Which input a line comes from."""
-
-    LOG = "log"
-    CLIENT = "smp"
-    PACKAGE = "package"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What an SMP client did and was answered, from a flight recorder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, TypeGuard
 
@@ -8,25 +8,35 @@ from pydantic import JsonValue
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
-from pytest_nrf_fota.bootlog.matching import LineMatcher
-from pytest_nrf_fota.bootlog.report import ListedImage, Seen
-from pytest_nrf_fota.bootlog.stamps import split_stamps
-from pytest_nrf_fota.errors import BoardError, NotSeenError, RadioLostError
-from pytest_nrf_fota.explain.client_side import (
-    MOST_STEPS,
+from pytest_nrf_fota.bootlog.client_side import (
     ClientSide,
     ClientStep,
     Listing,
     Operation,
     Problem,
-    problem_of_code,
-    problem_of_image_code,
 )
-from pytest_nrf_fota.record.events import Event, SmpMessage, StepEnded, StepStarted, UartLine
+from pytest_nrf_fota.bootlog.report import ListedImage, Seen
+from pytest_nrf_fota.bootlog.segments import BOOT_LINES
+from pytest_nrf_fota.explain.client_side import MOST_STEPS, problem_of_code, problem_of_image_code
+from pytest_nrf_fota.explain.read_log import read_log
+from pytest_nrf_fota.findings.finding import Origin
+from pytest_nrf_fota.record.events import (
+    Event,
+    SmpMessage,
+    StepEnd,
+    StepEnded,
+    StepStarted,
+    UartLine,
+)
 
 ClientEvent: TypeAlias = SmpMessage | StepStarted | StepEnded | UartLine
-_BOOTS = ("banner", "mcuboot_banner", "mcuboot_start", "port_banner")
 _LINK_ENDS = ("client_disconnected",)
+_HASH_NOT_FOUND = next(p.regex for p in HOST_LINES if p.name == "client_hash_not_found")
+_PROBLEM_OF_END: Mapping[StepEnd, Problem] = {
+    "connection lost": Problem.DISCONNECTED,
+    "no answer": Problem.TIMEOUT,
+    "refused": Problem.OTHER,
+}
 
 
 def is_of_client(event: Event) -> TypeGuard[ClientEvent]:
@@ -39,27 +49,43 @@ def client_of_recording(events: Iterable[tuple[int, ClientEvent]]) -> ClientSide
     steps: list[ClientStep] = []
     listings: list[Listing] = []
     request: SmpMessage | None = None
-    board = _BoardDuringUpload()
+    listens = False
+    # What the board printed from an upload's first packet to the client's next step. That step may
+    # reset the board, so a boot behind it says nothing about the upload.
+    heard: list[tuple[int, Seen]] = []
     for number, event in events:
         match event:
             case SmpMessage(direction="request"):
                 request = event
-                board.listens = _operation(event.name, event.payload) is Operation.UPLOAD
+                listens = _operation(event.name, event.payload) is Operation.UPLOAD
                 seen = Seen(number, _as_text(event))
                 _take_request(steps, event, seen, listings)
             case SmpMessage():
                 _take_answer(steps, listings, event, Seen(number, _as_text(event)), request)
             case StepStarted():
-                board.listens = False
+                listens = False
             case StepEnded():
                 _take_end_of_step(steps, number, event)
             case UartLine():
-                board.take(steps, Seen(number, event.text))
+                if listens and steps and steps[-1].operation is Operation.UPLOAD:
+                    heard.append((len(steps) - 1, Seen(number, event.text)))
             case _:
                 assert_never(event)
         if len(steps) >= MOST_STEPS:
             break
+    _take_heard(steps, heard)
     return ClientSide(tuple(steps), tuple(listings))
+
+
+def _take_heard(steps: list[ClientStep], heard: Sequence[tuple[int, Seen]]) -> None:
+    text = "".join(f"{seen.text}\n" for _, seen in heard)
+    lines = read_log([text.encode("utf-8", "replace")], Origin.CLIENT).lines
+    for known in reversed(lines.find(*_LINK_ENDS)):
+        number, seen = heard[known.seen.line_number - 1]
+        steps[number] = replace(steps[number], board_disconnected=seen)
+    for known in reversed(lines.find(*BOOT_LINES)):
+        number, seen = heard[known.seen.line_number - 1]
+        steps[number] = replace(steps[number], board_booted=seen)
 
 
 def _take_request(
@@ -111,48 +137,13 @@ def _take_end_of_step(steps: list[ClientStep], number: int, event: StepEnded) ->
         return
     uploads = [i for i, s in enumerate(steps) if s.operation is Operation.UPLOAD]
     if uploads and steps[uploads[-1]].problem is None:
-        headline = event.error.splitlines()[0]
-        steps[uploads[-1]] = replace(
+        seen = Seen(number, event.error.splitlines()[0])
+        step = replace(
             steps[uploads[-1]],
-            problem=_problem_of_error(headline),
-            problem_seen=Seen(number, headline),
+            problem=_PROBLEM_OF_END.get(event.end, Problem.BROKEN_OFF),
+            problem_seen=seen,
         )
-
-
-def _problem_of_error(headline: str) -> Problem:
-    """What an error of the harness means, from its class and first line (smp/mcumgr.py)."""
-    name, _, what = headline.partition(":")
-    if name == RadioLostError.__name__ or "connection broke" in what.lower():
-        return Problem.DISCONNECTED
-    if name in (NotSeenError.__name__, TimeoutError.__name__) or "timeout" in what.lower():
-        return Problem.TIMEOUT
-    # Anything else ended the test, not the board the upload.
-    return Problem.OTHER if name == BoardError.__name__ else Problem.BROKEN_OFF
-
-
-class _BoardDuringUpload:
-    """What the board printed from an upload's first packet to the client's next step.
-
-    That step may reset the board, so a boot behind it says nothing about the upload.
-    """
-
-    def __init__(self) -> None:
-        self.listens = False
-        self._matcher = LineMatcher()
-        self._host_matcher = LineMatcher(HOST_LINES)
-
-    def take(self, steps: list[ClientStep], seen: Seen) -> None:
-        """A line of the board's console."""
-        if not self.listens or not steps or steps[-1].operation is not Operation.UPLOAD:
-            return
-        body = split_stamps(seen.text).body
-        hits = (*self._matcher.facts(body).hits, *self._host_matcher.facts(body).hits)
-        names = {hit.pattern.name for hit in hits}
-        step = steps[-1]
-        if step.board_booted is None and names.intersection(_BOOTS):
-            steps[-1] = replace(step, board_booted=seen)
-        elif step.board_disconnected is None and names.intersection(_LINK_ENDS):
-            steps[-1] = replace(step, board_disconnected=seen)
+        steps[uploads[-1]] = step
 
 
 def _operation(name: str, payload: dict[str, JsonValue]) -> Operation:
@@ -184,8 +175,7 @@ def _problem(payload: dict[str, JsonValue]) -> tuple[Problem, int] | None:
     code = _number(payload.get("rc")) or 0
     if not code:
         return None
-    reason = _text(payload.get("rsn")) or ""
-    if "hash not found" in reason:
+    if _HASH_NOT_FOUND.search(_text(payload.get("rsn")) or ""):
         return Problem.HASH_NOT_FOUND, code
     return problem_of_code(code), code
 

@@ -3,14 +3,18 @@
 `python -m pytest_nrf_fota.explain.rules_table > docs/diagnosis.md`
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_nrf_fota.explain.rule import Rule, Weight
+from pytest_nrf_fota.explain.rule import Rule
 from pytest_nrf_fota.explain.rules import all_rules
 from pytest_nrf_fota.explain.upgrade_story import SENTENCES
+from pytest_nrf_fota.findings.cause import Cause
+from pytest_nrf_fota.findings.file_causes import FILE_CAUSES
+from pytest_nrf_fota.findings.finding import Weight
+from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
 
 _INTRODUCTION = """\
-# What `nrf-fota explain` knows
+# Causes that `nrf-fota` knows
 
 Made from the rules in `pytest_nrf_fota/explain/rules/`; a test keeps it up to date:
 `python -m pytest_nrf_fota.explain.rules_table > docs/diagnosis.md`.
@@ -27,10 +31,10 @@ sent. A client's or a probe tool's output may also be LOG itself.
 | 0 | the upgrade happened or none was attempted, and nothing is wrong |
 | 1 | a cause was found, or the upgrade did not happen |
 | 2 | an input cannot be used: no file, empty, no text, a firmware file, a broken package |
-| 3 | not enough evidence; the text says what to capture next |
+| 3 | not enough evidence; the text shows what to capture next |
 
-Every cause shows the lines it rests on. A line that is missing is never the only evidence.
-*certain*: the board or a tool said so; *likely*: several lines together leave little else;
+Every cause shows the lines that are its evidence; a missing line is never the only evidence.
+*certain*: the board or a tool reported it; *likely*: several lines together leave little else;
 *possible*: worth checking, and alone no reason for exit code 1 where no upgrade failed. What went
 wrong before an upgrade that happened is shown as "not the cause".
 
@@ -42,8 +46,22 @@ Times: a log of 1 GB takes a few minutes and less than 200 MB of memory.
 _RULES = """
 ## Causes
 
-The code of a cause stands in square brackets behind it, and in `--json` as `rule`. What stands in
-`{}` is filled in from the log.
+The code of a cause is in square brackets behind it, and in `--json` as `code`. It stays from
+release to release; the words may change. What is in `{}` is filled in from the log, or from the
+board (`--board`; in a test run its own): `{erase_flash}`, `{flash_node}`, `{baudrate}`,
+`{s0_fw_info}`, `{recover}`.
+"""
+_GATES = """
+## Why the answer of a preflight is NO
+
+In `--json` and in a test's flight recorder the gate that is not passed has a `finding` with this
+`code`. One that is also listed above is the same cause; where the remedy is empty, use that one.
+"""
+
+_FILES = """
+## What `nrf-fota inspect` warns of and notes
+
+Its `--json` has them in `remarks[]`, with the place as `shown[]`.
 """
 
 
@@ -59,11 +77,19 @@ def _lines(rules: Sequence[Rule]) -> Iterator[str]:
     for ending, sentence in SENTENCES.items():
         yield f"| {ending.value} | {sentence} |"
     yield _RULES
+    yield from _table([rule.told for rule in rules])
+    yield _GATES
+    yield from _table(GATE_CAUSES.values())
+    yield _FILES
+    yield from _table(FILE_CAUSES.values())
+
+
+def _table(causes: Iterable[Cause]) -> Iterator[str]:
     yield "| code | cause | remedy |"
     yield "|---|---|---|"
-    for rule in rules:
-        kind = "" if rule.weight is Weight.CAUSE else f" *({rule.weight.value})*"
-        yield f"| `{rule.name}`{kind} | {_cell(rule.cause)} | {_cell(rule.remedy)} |"
+    for cause in causes:
+        kind = "" if cause.weight is Weight.CAUSE else f" *({cause.weight.value})*"
+        yield f"| `{cause.code}`{kind} | {_cell(cause.cause)} | {_cell(cause.remedy)} |"
 
 
 def _cell(text: str) -> str:

@@ -1,24 +1,28 @@
 """Whether a package is the one that a client sent, and which of its files."""
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
+from pytest_nrf_fota.bootlog.client_side import ClientSide, ClientStep, Operation
 from pytest_nrf_fota.bootlog.report import Seen
-from pytest_nrf_fota.explain.client_side import ClientSide, ClientStep, Operation
-from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageKind, UpdateFile
+from pytest_nrf_fota.firmware.package_kind import PackageKind
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile
 
 # Some clients print a hash shortened; what is not whole may be another number altogether.
 _WHOLE_DIGITS = 64
 
 
-def sent_files(client: ClientSide, package: DfuPackage) -> tuple[UpdateFile, ...]:
+def sent_files(client: ClientSide, package: "DfuPackage") -> "tuple[UpdateFile, ...]":
     """The files whose SHA-256 an upload named; all files where no upload named one of them."""
     named = {step.hash for step in client.steps_of(Operation.UPLOAD)}
     sent = tuple(f for f in package.files if sha256(f.data).hexdigest() in named)
     return sent or package.files
 
 
-def signs_of_another_package(client: ClientSide, package: DfuPackage) -> tuple[Seen, ...]:
-    """Where the client sent, marked or then saw images, and none of them is the package's.
+def signs_of_another_package(client: ClientSide, package: "DfuPackage") -> tuple[Seen, ...]:
+    """Where the client sent, set pending or then saw images, and none of them is the package's.
 
     Empty where one of its hashes occurs anywhere, or where nothing was sent: a list that was read
     before the upload holds other images with good reason.
@@ -37,8 +41,8 @@ def signs_of_another_package(client: ClientSide, package: DfuPackage) -> tuple[S
     return tuple(dict.fromkeys((*(step.seen for step in (*uploads, *marks)), *lists)))
 
 
-def _hashes_of(file: UpdateFile) -> tuple[str, ...]:
-    """By which a client may name it: of the image in lists and marks, of the file in uploads."""
+def _hashes_of(file: "UpdateFile") -> tuple[str, ...]:
+    """By which a client may name it: of the image in lists and requests, of the file in uploads."""
     of_image = (file.image.hash.hex(),) if file.image.hash is not None else ()
     return (*of_image, sha256(file.data).hexdigest())
 
@@ -53,7 +57,7 @@ def _is_whole(hash_: str | None) -> bool:
 
 
 def _is_running_image(client: ClientSide, mark: ClientStep) -> bool:
-    """Whether what was marked ran already, as where a trial is confirmed."""
+    """Whether what was set pending ran already, as where a test image is confirmed."""
     until = _next_reset(client, mark)
     return any(
         image.active and image.hash == mark.hash

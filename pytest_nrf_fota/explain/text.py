@@ -4,9 +4,8 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from pytest_nrf_fota.explain.explanation import Explained, Explanation
-from pytest_nrf_fota.explain.known_lines import Origin
-from pytest_nrf_fota.explain.rule import Shown
+from pytest_nrf_fota.explain.explanation import Explanation
+from pytest_nrf_fota.findings.finding import Finding, Origin, Shown
 
 _LONGEST_LINE_CHARS = 300
 _SHORT_CAUSES = 3
@@ -32,12 +31,12 @@ def explanation_text(explanation: Explanation, width: int = 80) -> Iterator[str]
             )
     if explanation.shown:
         yield ""
-        yield from _wrapped(f"Rests on: {explanation.why}", width)
+        yield from _wrapped(f"Evidence: {explanation.why}", width)
         for shown in explanation.shown:
             yield from _line(shown, width, "  ")
     if explanation.causes:
         yield ""
-        yield "Causes, the most telling first:"
+        yield "Causes, most likely first:"
         for number, cause in enumerate(explanation.causes, start=1):
             yield from _cause(f"{number}. ", cause, width)
     if explanation.advice:
@@ -80,8 +79,8 @@ def _boots_title(explanation: Explanation) -> str:
     return "1 boot:" if count == 1 else f"{count} boots:"
 
 
-def _cause(mark: str, cause: Explained, width: int) -> Iterator[str]:
-    text = f"{mark}{cause.cause} [{cause.rule}, {cause.confidence.value}]"
+def _cause(mark: str, cause: Finding, width: int) -> Iterator[str]:
+    text = f"{mark}{cause.cause} [{cause.code}, {cause.confidence.value}]"
     yield from _wrapped(text, width, "  ", "     ")
     for shown in cause.shown:
         yield from _line(shown, width, "     ")

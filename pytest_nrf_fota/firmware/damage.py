@@ -31,7 +31,7 @@ def damaged_app(image: bytes, wanted: Variant, slot_size_bytes: int) -> bytes | 
 def lose_end_of_payload(image: bytes, lost_bytes: int = LOST_BYTES) -> bytes:
     """The image with the last `lost_bytes` of its payload blank, as after a cut-off transfer.
 
-    Header and TLVs stay, so an SMP server still lists the image and takes its hash for marking;
+    Header and TLVs stay, so an SMP server still lists the image and sets it pending by its hash;
     only a bootloader that checks the content can refuse it. Of a payload that is smaller than that
     everything is lost.
     """

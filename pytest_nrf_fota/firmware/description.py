@@ -89,6 +89,9 @@ class AppDescription(_Description):
             thread's application is only seen with SMP over Bluetooth.
         smp_buffer_size_bytes, smp_buffer_count: the SMP server's buffers; defaults of
             NCS_SAMPLE_MCUMGR_BT_OTA_DFU (Zephyr mcumgr/transport).
+        smp_reassembly: CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY (CONFIG_MCUMGR_SMP_REASSEMBLY_BT in
+            2.3); False for a server that takes each write over Bluetooth for a whole message.
+        smp_parameters: CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS: whether the server tells its buffers.
         smp_version: SMP protocol version; None for that of the NCS release.
         smp_os_info, smp_bootloader_info, smp_shell_exec: whether it was built with these commands,
             which Zephyr leaves out by default; without them they are answered with rc 8.
@@ -131,6 +134,8 @@ class AppDescription(_Description):
     console_smp: bool = True
     smp_buffer_size_bytes: int = Field(default=2475, ge=64)
     smp_buffer_count: int = Field(default=4, ge=1)
+    smp_reassembly: bool = True
+    smp_parameters: bool = True
     smp_version: Literal[1, 2] | None = None
     smp_os_info: bool = False
     smp_bootloader_info: bool = False

@@ -5,7 +5,6 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
 from pytest_nrf_fota.firmware.nrf5_sdk_package import NEXT_STEP, WHAT_IT_IS, is_nrf5_sdk_manifest
 from pytest_nrf_fota.firmware.other_soc import sign_of_other_soc
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.s_slot import (
     fw_info_of,
     s_slot_of,
@@ -43,13 +43,6 @@ _NETWORK_IMAGE = 1
 
 class ForeignPackageError(PackageError):
     """A package, or the build that it comes from, is for another board."""
-
-
-class PackageKind(Enum):
-    """What a package updates."""
-
-    APPLICATION = "application"
-    MCUBOOT = "mcuboot"
 
 
 def _integer(value: object) -> object:
@@ -179,7 +172,7 @@ def read_package(path: Path, target: PackageTarget) -> DfuPackage:
             f"{file.name} {why_no_bootloader(file.image, target.s_slot_ranges)}" for file in files
         )
         raise PackageError(
-            "The manifest says that the package updates MCUboot, but none of its images is a "
+            "By its manifest the package updates MCUboot, but none of its images is a "
             f"MCUboot for S0 or S1: {why_not}.",
             where=str(path),
             next_step="Compare slots.s0 and slots.s1 of the board file with partitions.yml; was "
@@ -381,7 +374,7 @@ def _read_file(
         )
     if entry.size is not None and entry.size != len(data):
         raise PackageError(
-            f"{entry.file!r} has {len(data)} bytes, the manifest says {entry.size}.",
+            f"{entry.file!r} has {len(data)} bytes, the manifest has {entry.size}.",
             where=str(path),
             next_step="The package was changed after the build; build it again.",
         )

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC
+from pytest_nrf_fota.firmware.image_magic import IMAGE_MAGIC
 
 FIRST_BYTES = 1024
 """As many of a file as it takes to tell."""

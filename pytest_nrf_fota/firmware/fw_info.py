@@ -1,7 +1,7 @@
 """NSIB's firmware information struct (sdk-nrf include/fw_info_bare.h)."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -46,7 +46,7 @@ class FwInfo:
 
     @property
     def is_valid(self) -> bool:
-        """False once NSIB has burnt the valid word."""
+        """False once NSIB has invalidated the valid word."""
         return self.valid_word == VALID
 
     def pack(self) -> bytes:
@@ -80,11 +80,37 @@ class FwInfo:
         return replace(self, address=address)
 
 
-def find_fw_info(read: ReadMemory, slot_address: int) -> FwInfo | None:
+def find_fw_info(
+    read: ReadMemory, slot_address: int, offsets_bytes: Sequence[int] = SEARCH_OFFSETS_BYTES
+) -> FwInfo | None:
     """The struct that NSIB finds in the slot at `slot_address`: the first magic wins."""
-    for offset_bytes in SEARCH_OFFSETS_BYTES:
+    for offset_bytes in offsets_bytes:
         address = slot_address + offset_bytes
         info = FwInfo.unpack(read(address, STRUCT.size), address)
         if info is not None:
             return info
     return None
+
+
+def preferred_s_slot(versions: Sequence[int | None]) -> int | None:
+    """Which S0/S1 slot NSIB starts: that of the higher version, S0 where they are equal.
+
+    `versions` are those of S0 and S1, None for a slot without a struct or with an invalidated one;
+    None where neither has one. Source: sdk-nrf samples/bootloader/src/main.c.
+    """
+    known = [(version, -slot) for slot, version in enumerate(versions) if version is not None]
+    return -max(known)[1] if known else None
+
+
+def is_preferred_to_running(
+    version: int | None, s_slot: int | None, running_version: int | None, running_slot: int | None
+) -> bool:
+    """Whether NSIB would start what is put into `s_slot`, and not the firmware that runs.
+
+    The versions are None for a slot without a struct or with an invalidated one. A firmware whose
+    slot is not known, or that runs from this one already, has to be newer.
+    """
+    if s_slot is None or s_slot == running_slot:
+        return (version or 0) > (running_version or 0)
+    versions = (version, running_version)
+    return preferred_s_slot(versions if s_slot == 0 else versions[::-1]) == s_slot

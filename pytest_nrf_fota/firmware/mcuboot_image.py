@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from typing_extensions import assert_never
 
-IMAGE_MAGIC = 0x96F3B83D
+# Apart from this module, so that who only asks for the kind of a file loads no cryptography.
+from pytest_nrf_fota.firmware.image_magic import IMAGE_MAGIC as IMAGE_MAGIC
+
 HEADER = struct.Struct("<IIHHIIBBHI4x")
 TLV_INFO = struct.Struct("<HH")
 TLV_ENTRY = struct.Struct("<HH")
@@ -270,7 +272,7 @@ class McubootImage:
         """
         message = self._signed_content if self.signs_content else self.computed_hash
         return any(
-            tlv.kind in SIGNATURE_TLVS and _signature_fits(tlv, key, message) for tlv in self.tlvs
+            tlv.kind in SIGNATURE_TLVS and signature_fits(tlv, key, message) for tlv in self.tlvs
         )
 
     @property
@@ -393,7 +395,7 @@ _ECDSA_OF_DIGEST = {
 }
 
 
-def _signature_fits(tlv: Tlv, key: PublicKey, message: bytes) -> bool:
+def signature_fits(tlv: Tlv, key: PublicKey, message: bytes) -> bool:
     try:
         match key:
             case ec.EllipticCurvePublicKey():

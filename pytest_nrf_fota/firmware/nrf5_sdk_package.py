@@ -7,7 +7,7 @@ from pydantic import JsonValue
 _FIRMWARE_KEYS = frozenset({"bin_file", "dat_file"})
 
 WHAT_IT_IS = (
-    "The package is one of the nRF5 SDK (nrfutil pkg, a .dat beside each .bin): another format "
+    "The package is one of the nRF5 SDK (nrfutil pkg, a .dat with each .bin): another format "
     "altogether, for the bootloader of that SDK and not for MCUboot."
 )
 NEXT_STEP = "Give the dfu_application.zip of an nRF Connect SDK build."

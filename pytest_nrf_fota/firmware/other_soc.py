@@ -1,6 +1,6 @@
 """Signs in a firmware's own bytes that it was not built for a board's SoC."""
 
-from pytest_nrf_fota.boards.soc import SOCS, Soc
+from pytest_nrf_fota.boards.soc import MODEM_DEVICE_NAMES, MODEM_FAMILY, SOCS, Soc
 from pytest_nrf_fota.firmware.foreign_fw_info import foreign_chips_in
 
 
@@ -14,8 +14,10 @@ def sign_of_other_soc(data: bytes, soc: Soc) -> str | None:
     chip = next((chip for chip in foreign_chips_in(data) if soc.family not in chip), None)
     if chip is not None:
         return f"its fw_info is for {chip}"
-    for other in SOCS.values():
-        device = other.device_names.search(data) if other.family != soc.family else None
+    others = [other for other in SOCS.values() if other.family != soc.family]
+    names = [(other.device_names, other.device_families) for other in others]
+    for devices, families in ((MODEM_DEVICE_NAMES, MODEM_FAMILY), *names):
+        device = devices.search(data)
         if device is not None:
-            return f"its device {device[0].decode()} is an {other.family}'s"
+            return f"its device {device[0].decode()} is of an {families}"
     return None

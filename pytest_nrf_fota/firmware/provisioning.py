@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.nsib_release import NSIB_RELEASES, KeyWords
 from pytest_nrf_fota.boards.soc import NSIB_SOC
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.validation_info import PROVISIONED_HASH_BYTES
@@ -16,8 +17,6 @@ _ADDRESSES = struct.Struct("<III")
 ERASED_WORD = 0xFFFFFFFF
 _SMALLEST_PAGE_BYTES = min(core.flash.page_size_bytes for core in NSIB_SOC.cores)
 KEY_ENTRY = struct.Struct(f"<I{PROVISIONED_HASH_BYTES}s")
-KEY_VALID_WORD = 0xFFFFFFFF
-KEY_INVALID_WORD = 0xFFFF0000
 COUNTERS_TYPE = 1
 COUNTER_SLOTS_DEFAULT = 240
 FREE_SLOT = 0xFFFF
@@ -35,11 +34,16 @@ class CounterKind(Enum):
 
 @dataclass(frozen=True)
 class ProvisionedKey:
-    """One public key that NSIB may accept; `entry_address` is where its valid word lies."""
+    """One public key that NSIB may accept.
+
+    `entry_address` is where its valid word lies, `word` what is there: by its own release's words
+    NSIB takes the key, skips it as revoked, or panics.
+    """
 
     entry_address: int
     key_hash: bytes
     invalidated: bool
+    word: int
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,10 @@ def parse_provisioning(read: ReadMemory, address: int) -> ProvisioningData | Non
             return None
     keys: list[ProvisionedKey] = []
     entry_address = start + _ADDRESSES.size
-    for _ in range(num_keys):
-        valid_word, key_hash = KEY_ENTRY.unpack(read(entry_address, KEY_ENTRY.size))
-        keys.append(ProvisionedKey(entry_address, key_hash, valid_word == KEY_INVALID_WORD))
+    for index in range(num_keys):
+        word, key_hash = KEY_ENTRY.unpack(read(entry_address, KEY_ENTRY.size))
+        revoked = {release.key_words.revoked(index) for release in NSIB_RELEASES}
+        keys.append(ProvisionedKey(entry_address, key_hash, word in revoked, word))
         entry_address += KEY_ENTRY.size
     return ProvisioningData(
         s0, s1, tuple(keys), _parse_counters(read, entry_address, address + OTP_SIZE_BYTES)
@@ -113,6 +118,7 @@ def build_provisioning(
     s1_address: int,
     key_hashes: tuple[bytes, ...],
     counter_slots: int = COUNTER_SLOTS_DEFAULT,
+    key_words: KeyWords = NSIB_RELEASES[0].key_words,
 ) -> bytes:
     """The bytes that provision.py would place at provision address + 0x28.
 
@@ -120,10 +126,10 @@ def build_provisioning(
     an unwritten one.
     """
     data = struct.pack("<III", s0_address, s1_address, len(key_hashes))
-    for key_hash in key_hashes:
+    for index, key_hash in enumerate(key_hashes):
         if has_blank_halfword(key_hash):
             raise ValueError(f"key hash {key_hash.hex()} contains an aligned 0xFFFF halfword")
-        data += KEY_ENTRY.pack(KEY_VALID_WORD, key_hash)
+        data += KEY_ENTRY.pack(key_words.provisioned(index), key_hash)
     if counter_slots:
         data += struct.pack("<HH", COUNTERS_TYPE, 1)
         data += struct.pack("<HH", CounterKind.NSIB_FIRMWARE.value, counter_slots)

@@ -47,7 +47,8 @@ _VERSION_OFFSET_BYTES = 20
 
 MARKER_NOTE = (
     "The code is the same, so a numbered `Starting bootloader N` line still shows the old number. "
-    "NSIB's `Firmware version` and the fw_info in flash show the new one; a verdict rests on them."
+    "NSIB's `Firmware version` and the fw_info in flash show the new one; they are the evidence of "
+    "a verdict."
 )
 
 
@@ -61,7 +62,7 @@ class NewNumbers:
 
 @dataclass(frozen=True)
 class SigningKeys:
-    """The keys at hand; `may_differ` allows others than those of the old signatures."""
+    """The available keys; `may_differ` allows others than those of the old signatures."""
 
     nsib: SigningKey | None = None
     mcuboot: SigningKey | None = None
@@ -381,7 +382,7 @@ def _verify(
             problems.append("NSIB's signature is not right")
     verdict = imgtool_verdict(image.data, key)
     if verdict != "OK":
-        problems.append(f"imgtool verify says {verdict}")
+        problems.append(f"imgtool verify reports {verdict}")
     if problems:
         raise PackageError(
             f"The result was read again and is not right: {'; '.join(problems)}.",

@@ -26,7 +26,8 @@ def s_slot_of(image: McubootImage, s_slots: Sequence[range]) -> int | None:
     """0 or 1 for a MCUboot that runs from S0 or S1, None for everything else.
 
     Where code starts does not tell: in a layout without NSIB the application lies at the same
-    addresses. NSIB starts nothing without fw_info, and an S slot is smaller than most applications.
+    addresses. NSIB starts nothing without fw_info, and an S0/S1 slot is smaller than most
+    applications.
 
     Args:
         image: the update.

@@ -112,8 +112,9 @@ def decide_swap(
     Args:
         primary: trailer of the slot that boots.
         secondary: trailer of the update slot.
-        reverts_over_any_magic: whether an unconfirmed trial is taken back also where the secondary
-            slot's magic is bad (sdk-mcuboot v2.1.0-ncs5; it must be unset up to v2.1.0-ncs3).
+        reverts_over_any_magic: whether an unconfirmed test image is reverted also where the
+            secondary slot's magic is bad (sdk-mcuboot v2.1.0-ncs5; it must be unset up to
+            v2.1.0-ncs3).
         uses_offset: swap using offset marks a revert that is about to begin with copy_done in the
             secondary slot.
     """

@@ -33,11 +33,16 @@ class Variant(Enum):
     MCUBOOT_NEXT_NSIB_KEY = "mcuboot_next_nsib_key"
     BASELINE_NO_DOWNGRADE = "baseline_no_downgrade"
     BASELINE_TWO_NSIB_KEYS = "baseline_two_nsib_keys"
+    BASELINE_OLDER_PROVISIONING = "baseline_older_provisioning"
 
     @property
     def is_baseline(self) -> bool:
         """Whether it is a hex file to start from, and no update."""
-        return self in (Variant.BASELINE_NO_DOWNGRADE, Variant.BASELINE_TWO_NSIB_KEYS)
+        return self in (
+            Variant.BASELINE_NO_DOWNGRADE,
+            Variant.BASELINE_TWO_NSIB_KEYS,
+            Variant.BASELINE_OLDER_PROVISIONING,
+        )
 
     @property
     def meaning(self) -> str:
@@ -98,5 +103,7 @@ class Variant(Enum):
                 return "A baseline whose MCUboot refuses applications of a lower version."
             case Variant.BASELINE_TWO_NSIB_KEYS:
                 return "A baseline with two provisioned keys, of which the first one signed it."
+            case Variant.BASELINE_OLDER_PROVISIONING:
+                return "A baseline with the provisioning data of a build for NCS 2.6 or before."
             case _:
                 assert_never(self)

@@ -1,4 +1,4 @@
-"""What lies beside a file: the layout of its build, and the keys in the build's MCUboot."""
+"""What is in the folder of a file: the layout of its build, and the keys in the build's MCUboot."""
 
 from collections.abc import Iterable
 from pathlib import Path

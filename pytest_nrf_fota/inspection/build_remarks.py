@@ -8,29 +8,24 @@ from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.hex_choice import hex_files_of
 from pytest_nrf_fota.builds.kconfig import ImageKind, Kconfig
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.inspection.build_settings import image_name
 from pytest_nrf_fota.inspection.contents import (
     BOOTLOADER_ROLES,
     Container,
     Contents,
     FoundFirmware,
-    Remark,
-    note,
-    warning,
 )
 from pytest_nrf_fota.inspection.network_core import chip_has_network_core, on_build
+from pytest_nrf_fota.inspection.remark import remark
 
 # sdk-nrf: subsys/bootloader/Kconfig for child images, sysbuild/Kconfig.secureboot since NCS 2.7.
 _NSIB_KEY_SETTINGS = ("CONFIG_SB_SIGNING_KEY_FILE", "SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE")
-_HOW_TO_GET_MCUBOOT = (
-    "Build with MCUboot (sysbuild: SB_CONFIG_BOOTLOADER_MCUBOOT=y; before NCS 2.7: "
-    "CONFIG_BOOTLOADER_MCUBOOT=y)."
-)
 
 
 def remarks_on_build(
     build: Build, files: Sequence[Contents], board: BoardType, *, takes_its_slots: bool
-) -> Iterator[Remark]:
+) -> Iterator[Finding]:
     """All that the build says of itself.
 
     Args:
@@ -50,43 +45,31 @@ def remarks_on_build(
     yield from _on_versions(files)
 
 
-def without_mcuboot(build: Build) -> Remark:
+def without_mcuboot(build: Build) -> Finding:
     """What is said of a build whose application nothing can update, and of its files."""
     application = build.application
     sign = " (CONFIG_BOOTLOADER_MCUBOOT is off)" if application is not None else ""
-    return warning(
-        "MCUboot",
-        f"There is no MCUboot in this build{sign}: its application cannot be updated over the air. "
-        f"{_HOW_TO_GET_MCUBOOT}",
-    )
+    return remark("no_mcuboot", "MCUboot", sign=sign)
 
 
-def _on_completeness(build: Build) -> Iterator[Remark]:
+def _on_completeness(build: Build) -> Iterator[Finding]:
     try:
         hex_files_of(build)
     except PackageError as error:
-        yield warning("build", f"{error.what} {error.next_step}")
+        yield remark("build_incomplete", "build", what=error.what, next_step=error.next_step)
         return
     if not (build.has_no_mcuboot or build.files.packages or build.files.bins):
-        yield warning(
-            "build",
-            "There is a hex file, and no update: no dfu_application.zip, no dfu_mcuboot.zip and no "
-            "signed image. Run `west build` to its end; its output says what stopped it.",
-        )
+        yield remark("build_without_update", "build")
 
 
-def _on_mcuboot(build: Build) -> Iterator[Remark]:
+def _on_mcuboot(build: Build) -> Iterator[Finding]:
     if build.has_no_mcuboot:
         yield without_mcuboot(build)
         if build.layout is not None and build.files.main_partitions is None:
-            yield note(
-                "layout",
-                "The slots are those that the board's devicetree has in every build; nothing uses "
-                "them here.",
-            )
+            yield remark("slots_unused", "layout")
 
 
-def _on_keys(build: Build) -> Iterator[Remark]:
+def _on_keys(build: Build) -> Iterator[Finding]:
     for image in build.images:
         for name in _NSIB_KEY_SETTINGS:
             if image.values.get(name) == "":
@@ -94,31 +77,13 @@ def _on_keys(build: Build) -> Iterator[Remark]:
                 yield from _on_generated_key(build, image, place)
 
 
-def _on_generated_key(build: Build, image: Kconfig, place: str) -> Iterator[Remark]:
+def _on_generated_key(build: Build, image: Kconfig, place: str) -> Iterator[Finding]:
     if _signs_for_nsib(image):
-        yield warning(
-            place,
-            "Empty: NSIB's key is generated in the build folder, a pristine build makes another "
-            "one, and kits refuse what that signs. Name a key file that you keep.",
-        )
+        yield remark("nsib_key_generated", place)
     elif _signs_for_b0n(image):
-        what = (
-            "Empty: the key that signs for b0n, the network core's bootloader, is generated in the "
-            "build folder, and a pristine build makes another one."
-        )
         b0n = build.image(ImageKind.NETWORK_BOOTLOADER)
-        if b0n is not None and b0n.is_on("SB_VALIDATE_FW_HASH"):
-            yield note(
-                place,
-                f"{what} That does no harm: this b0n checks the hash alone "
-                "(CONFIG_SB_VALIDATE_FW_HASH).",
-            )
-        else:
-            yield warning(
-                place,
-                f"{what} A b0n that checks signatures refuses what that signs. Name a key file "
-                "that you keep.",
-            )
+        is_unchecked = b0n is not None and b0n.is_on("SB_VALIDATE_FW_HASH")
+        yield remark("b0n_key_not_checked" if is_unchecked else "b0n_key_generated", place)
 
 
 def _signs_for_nsib(image: Kconfig) -> bool:
@@ -133,18 +98,15 @@ def _signs_for_b0n(image: Kconfig) -> bool:
     return image.is_for_network_core
 
 
-def _on_fw_info_numbers(build: Build) -> Iterator[Remark]:
+def _on_fw_info_numbers(build: Build) -> Iterator[Finding]:
     of_bootloader = build.mcuboot.text("FW_INFO_FIRMWARE_VERSION") if build.mcuboot else ""
     of_application = build.application.text("FW_INFO_FIRMWARE_VERSION") if build.application else ""
     if of_bootloader and of_application and of_bootloader != of_application:
-        yield note(
-            "application",
-            f"CONFIG_FW_INFO_FIRMWARE_VERSION is {of_application} here and {of_bootloader} in "
-            "mcuboot: what NSIB compares is mcuboot's.",
-        )
+        numbers = {"application": of_application, "mcuboot": of_bootloader}
+        yield remark("fw_info_versions_differ", "application", **numbers)
 
 
-def _on_board(build: Build, board: BoardType, takes_its_slots: bool) -> Iterator[Remark]:
+def _on_board(build: Build, board: BoardType, takes_its_slots: bool) -> Iterator[Finding]:
     strangers = [
         image
         for image in build.images
@@ -157,11 +119,8 @@ def _on_board(build: Build, board: BoardType, takes_its_slots: bool) -> Iterator
     place = ", ".join(image_name(one, "CONFIG_BOARD", build.files.folder) for one in strangers)
     if board.soc.network is not None and not chip_has_network_core(build):
         chip = strangers[0].text("SOC") or "another chip"
-        yield warning(
-            place,
-            f"{what}, and for another chip ({chip}). What is said here of memories and roles is "
-            f"{board.name}'s, and a test run on it refuses this build.",
-        )
+        values = {"what": what, "chip": chip, "board": board.name}
+        yield remark("build_for_another_chip", place, **values)
         return
     slots = (
         "The slots are taken from the build"
@@ -171,9 +130,9 @@ def _on_board(build: Build, board: BoardType, takes_its_slots: bool) -> Iterator
     hint = (
         ""
         if build.has_no_mcuboot
-        else f" For test runs make a board file of it: nrf-fota board-file {build.files.folder}"
+        else f"For test runs make a board file of it: nrf-fota board-file {build.files.folder}"
     )
-    yield warning(place, f"{what}. {slots}.{hint}")
+    yield remark("build_for_another_board", place, what=what, slots=slots, hint=hint)
 
 
 def _is_of_board(config_board: str, board: BoardType) -> bool:
@@ -185,7 +144,7 @@ def _is_of_board(config_board: str, board: BoardType) -> bool:
     )
 
 
-def _on_slots(build: Build, board: BoardType) -> Iterator[Remark]:
+def _on_slots(build: Build, board: BoardType) -> Iterator[Finding]:
     if build.layout is None:
         return
     slots = (
@@ -194,29 +153,25 @@ def _on_slots(build: Build, board: BoardType) -> Iterator[Remark]:
         ("mcuboot_primary", board.slots.primary),
     )
     if board.slots.s0 is not None and build.layout.find("s0") is None:
-        yield note("layout", "The build has no S0 and S1, so no NSIB: MCUboot lies at 0.")
+        yield remark("build_without_s_slots", "layout")
     for name, slot in slots:
         found = build.layout.find(name)
         if found is None or slot is None:
             continue
         if (found.address, found.size_bytes) != (slot.address, slot.size):
-            yield note(
-                "layout",
-                f"{name} is {found.address:#x}, {found.size_bytes:#x} bytes, in board {board.name} "
-                f"{slot.address:#x}, {slot.size:#x} bytes: the build's is taken.",
-            )
+            places = {
+                "found": f"{found.address:#x}, {found.size_bytes:#x} bytes",
+                "slot": f"{slot.address:#x}, {slot.size:#x} bytes",
+            }
+            yield remark("slot_differs", "layout", name=name, board=board.name, **places)
 
 
-def _on_versions(files: Sequence[Contents]) -> Iterator[Remark]:
+def _on_versions(files: Sequence[Contents]) -> Iterator[Finding]:
     baseline = _bootloader_versions(files, Container.HEX)
     updates = _bootloader_versions(files, Container.PACKAGE)
     if baseline and updates and max(updates) <= max(baseline):
-        yield note(
-            "versions",
-            f"The hex file and the update of MCUboot have fw_info version {max(baseline)} and "
-            f"{max(updates)}: on a kit with this hex file NSIB keeps what it has. `nrf-fota "
-            "resign` makes the next version of the update without a build.",
-        )
+        versions = {"baseline": max(baseline), "update": max(updates)}
+        yield remark("nsib_version_not_raised", "versions", **versions)
 
 
 def _bootloader_versions(files: Sequence[Contents], container: Container) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pytest_nrf_fota.findings.finding import Finding
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,10 +107,11 @@ class FoundImage(_Value):
     """An MCUboot image. `offset_bytes` is where it lies in the file (hex: its address).
 
     `hash_is_right`: None where it was not checked, and `unchecked` says why. `signature_is_right`:
-    likewise, and where no key at hand could have made it. `signs_content`: whether the signature is
-    over the image itself and not over its hash. `carries_public_key`: whether the whole key is in
-    it instead of the key's hash. `role_reason`: what speaks against a role, or for `unknown`.
-    `room_bytes`: what its slot leaves for it beside trailer and swap; None where that is not known.
+    likewise, and where no available key could have made it. `signs_content`: whether the signature
+    is over the image itself and not over its hash. `carries_public_key`: whether the whole key is
+    in it instead of the key's hash. `role_reason`: what speaks against a role, or for `unknown`.
+    `other_chip`: for which the fw_info in it was made, where that is another one. `room_bytes`:
+    what its slot leaves for it next to trailer and swap; None where that is not known.
     """
 
     name: str
@@ -138,13 +141,15 @@ class FoundImage(_Value):
     unchecked: str = ""
     signs_content: bool = False
     carries_public_key: bool = False
+    other_chip: str = ""
 
 
 class FoundProvisionedKey(_Value):
-    """One key of the provisioning data."""
+    """One key of the provisioning data. `word` stands in front of its hash."""
 
     key: FoundKey
     invalidated: bool
+    word: int
 
 
 class FoundCounter(_Value):
@@ -209,24 +214,6 @@ class FoundPartition(_Value):
     region: str
 
 
-class Remark(_Value):
-    """Something worth knowing. A warning is likely to make an upgrade fail, or a risk."""
-
-    level: Literal["warning", "note"]
-    place: str
-    text: str
-
-
-def warning(place: str, text: str) -> Remark:
-    """Something that is likely to make an upgrade fail, or a risk."""
-    return Remark(level="warning", place=place, text=text)
-
-
-def note(place: str, text: str) -> Remark:
-    """Something worth knowing."""
-    return Remark(level="note", place=place, text=text)
-
-
 class Contents(_Value):
     """Everything that was found in one file or build folder.
 
@@ -236,7 +223,7 @@ class Contents(_Value):
     file has MCUboot at address 0 and no NSIB.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     path: str
     container: Container
     size_bytes: int
@@ -254,4 +241,4 @@ class Contents(_Value):
     settings: tuple[FoundSetting, ...] = ()
     partitions: tuple[FoundPartition, ...] = ()
     files: tuple["Contents", ...] = ()
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[Finding, ...] = ()

@@ -43,7 +43,6 @@ from pytest_nrf_fota.inspection.sparse_memory import LARGEST_READ_BYTES, SparseM
 MOST_IMAGES = 32
 MOST_KEYS = 16
 _MOST_CANDIDATES = 4096
-FOR_ANOTHER_CHIP = "this image is for another chip"
 _SHOWN_TLV_BYTES = 64
 _TLV_AREAS_BYTES = 2 * 0x10000
 _MAGIC = IMAGE_MAGIC.to_bytes(4, "little")
@@ -108,7 +107,7 @@ def role_of(image: McubootImage, board: BoardType) -> tuple[Role, str]:
         return Role.UNKNOWN, f"it is {hiding.value}, so its code cannot be seen"
     chip = next(foreign_chips_in(image.payload), None)
     if chip is not None:
-        return Role.UNKNOWN, f"its fw_info is for {chip}: {FOR_ANOTHER_CHIP}"
+        return Role.UNKNOWN, f"its fw_info is for {chip}: this image is for another chip"
     try:
         slot = s_slot_of(image, s_slot_ranges(board))
         role = role_at(image.reset_vector, board)
@@ -147,7 +146,7 @@ def describe_image(
         board: whose slots it is measured against.
         firmware: NSIB's view of its payload.
         verifiers: keys of the same file that may have signed it, beside those of `keys`.
-        keys: all others at hand.
+        keys: all others that are available.
     """
     role, role_reason = role_of(image, board)
     named = image.signing_key_hash
@@ -175,6 +174,7 @@ def describe_image(
         signs_content=image.signs_content,
         carries_public_key=image.carried_key is not None,
         role_reason=role_reason,
+        other_chip="" if hiding_of(image) else next(foreign_chips_in(image.payload), ""),
         signature=next((tlv_name(t.kind) for t in image.tlvs if t.kind in SIGNATURE_TLVS), None),
         key=None if named is None else keys.name(named),
         signature_is_right=None
@@ -198,7 +198,7 @@ def room_for(role: Role, board: BoardType) -> int | None:
     What MCUboot leaves of a primary slot depends on how it updates (mcu-tools/mcuboot v2.4.0,
     boot/bootutil/src/bootutil_misc.c, bootutil_max_image_size): all but the trailer's fixed fields
     where it overwrites; where it swaps by moving, what lies before the trailer's sectors, less the
-    one sector that it moves by. An S slot can be filled.
+    one sector that it moves by. An S0/S1 slot can be filled.
     """
     slots = board.slots
     if role is Role.MCUBOOT_S0 and slots.s0 is not None:

@@ -6,15 +6,17 @@ from pathlib import Path
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build, build_around
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.firmware.given_file import require_file
 from pytest_nrf_fota.inspection.beside import board_as_built, keys_beside
 from pytest_nrf_fota.inspection.build_remarks import without_mcuboot
-from pytest_nrf_fota.inspection.contents import Contents, Remark, note
+from pytest_nrf_fota.inspection.contents import Contents
 from pytest_nrf_fota.inspection.known_keys import KeyInFile, KeysAtHand
 from pytest_nrf_fota.inspection.network_core import on_hex_file
 from pytest_nrf_fota.inspection.read_build import inspect_build
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
 from pytest_nrf_fota.inspection.read_package import inspect_package
+from pytest_nrf_fota.inspection.remark import remark
 from pytest_nrf_fota.inspection.remarks import remarks_on
 
 
@@ -53,16 +55,14 @@ def _board_of(board: BoardType, build: Build | None) -> BoardType:
 
 def _on_build(
     path: Path, build: Build | None, board: BoardType, as_built: BoardType
-) -> Iterator[Remark]:
+) -> Iterator[Finding]:
     if build is None:
         return
     if build.has_no_mcuboot:
         yield without_mcuboot(build)
     elif build.layout is not None and as_built.slots != board.slots:
-        yield note(
-            path.name,
-            f"Slots are those of its build ({build.layout.source}), not of {board.name}.",
-        )
+        layout = build.layout.source
+        yield remark("slots_of_build", path.name, layout=layout, board=board.name)
 
 
 def _read(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:

@@ -26,7 +26,7 @@ def is_mcuboot_alone(code: bytes, *, has_application: bool) -> bool:
     """Whether the code at 0 is MCUboot.
 
     Args:
-        code: as `code_at_0` gives it, up to the first image or S slot.
+        code: as `code_at_0` gives it, up to the first image or S0/S1 slot.
         has_application: whether an image follows that only a MCUboot can start.
     """
     if not code or _NSIB_TEXT in code:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.firmware.foreign_fw_info import COMMON_MAGIC, chip_of_foreign_fw_info
 from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
@@ -27,9 +28,7 @@ from pytest_nrf_fota.inspection.contents import (
     FoundKey,
     FoundProvisioning,
     FoundTrailer,
-    Remark,
     Role,
-    warning,
 )
 from pytest_nrf_fota.inspection.firmwares import Placed, find_firmwares
 from pytest_nrf_fota.inspection.images import (
@@ -47,6 +46,7 @@ from pytest_nrf_fota.inspection.provisioning_data import (
     provisioning_of_app_core,
     provisioning_of_network_core,
 )
+from pytest_nrf_fota.inspection.remark import remark
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
 NO_KEYS = KeysAtHand()
@@ -68,7 +68,7 @@ class MemoryContents:
     provisioning: FoundProvisioning | None
     network_provisioning: FoundProvisioning | None
     trailers: tuple[FoundTrailer, ...]
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Finding, ...]
     other_chips: tuple[str, ...] = ()
 
     @property
@@ -218,14 +218,11 @@ def _find_foreign(memory: SparseMemory) -> Iterator[tuple[int, str]]:
 
 def _foreign_firmwares(
     foreign: Iterable[tuple[int, str]], images: Sequence[tuple[int, int]]
-) -> Iterator[Remark]:
+) -> Iterator[Finding]:
     """Those outside of images; of an image it is said what the image is."""
     for address, chip in foreign:
         if not any(start <= address < end for start, end in images):
-            yield warning(
-                f"fw_info at 0x{address:x}",
-                f"fw_info for {chip}: this firmware is for another chip.",
-            )
+            yield remark("fw_info_of_another_chip", f"fw_info at 0x{address:x}", chip=chip)
 
 
 def _slots(board: BoardType) -> tuple[tuple[str, int, int], ...]:
@@ -244,9 +241,9 @@ def _place_name(address: int, board: BoardType) -> str:
 
 def _broken_images(
     memory: SparseMemory, board: BoardType, has_addresses: bool, found: Sequence[int]
-) -> tuple[Remark, ...]:
+) -> tuple[Finding, ...]:
     places = [start for _, start, _ in _slots(board)] if has_addresses else [0]
-    remarks: list[Remark] = []
+    remarks: list[Finding] = []
     magic = IMAGE_MAGIC.to_bytes(4, "little")
     for address in places:
         if address in found or memory.read(address, len(magic)) != magic:
@@ -255,13 +252,7 @@ def _broken_images(
             parse_image_at(memory, address)
         except NotAnImageError as error:
             place = _place_name(address, board) if has_addresses else "start of the file"
-            remarks.append(
-                Remark(
-                    level="warning",
-                    place=place,
-                    text=f"An image begins here, and cannot be read: {error}.",
-                )
-            )
+            remarks.append(remark("image_unreadable", place, error=error))
     return tuple(remarks)
 
 
@@ -282,7 +273,7 @@ def _trailers(
         state = decode_trailer(_reader_from(memory.read, end))
         if state.magic is Magic.UNSET and Flag.SET not in (state.copy_done, state.image_ok):
             continue
-        # S slots that hold code up to their end would show random flags.
+        # S0/S1 slots that hold code up to their end would show random flags.
         if state.magic is Magic.BAD:
             continue
         found.append(
@@ -307,7 +298,7 @@ def _reader_from(read: ReadMemory, end: int) -> ReadMemory:
 
 def _meaning(slot: str, state: TrailerState) -> str:
     confirmed = state.image_ok is Flag.SET
-    as_secondary = "pending for good" if confirmed else "pending for one boot (test)"
+    as_secondary = "pending, permanent" if confirmed else "pending for one boot (test)"
     if state.magic is not Magic.GOOD:
         return "flags without a magic: MCUboot ignores them"
     if slot == "secondary":
@@ -315,9 +306,9 @@ def _meaning(slot: str, state: TrailerState) -> str:
     if confirmed:
         as_primary = "confirmed"
     elif state.copy_done is Flag.SET:
-        as_primary = "on trial, not confirmed: the next reset takes it back"
+        as_primary = "test boot, not confirmed: the next reset reverts it"
     else:
-        as_primary = "not confirmed, and not on trial"
+        as_primary = "not confirmed, and not a test boot"
     if slot == "end of the file":
         return f"{as_primary} (in a secondary slot: {as_secondary})"
     return as_primary

@@ -8,16 +8,14 @@ from pytest_nrf_fota.boards.soc import SOCS
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.hex_choice import hex_files_of
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.inspection.contents import Container, Contents, Remark, note, warning
+from pytest_nrf_fota.findings.finding import Finding
+from pytest_nrf_fota.inspection.contents import Container, Contents
+from pytest_nrf_fota.inspection.remark import remark
 from pytest_nrf_fota.wires.probe import Core
 
 # Hex files for the network core: of sysbuild, and before NCS 2.7 of both cores.
 _OF_BOTH_CORES = "merged_domains.hex"
 _NAMES_BESIDE = (_OF_BOTH_CORES, "merged_CPUNET.hex")
-_NONE = (
-    "None: there is nothing for the network core here, and recovering a kit erases it. An "
-    "application whose Bluetooth controller runs there needs its hex file as well."
-)
 
 
 def chip_has_network_core(build: Build) -> bool:
@@ -27,7 +25,7 @@ def chip_has_network_core(build: Build) -> bool:
     return not chips or any(image.is_for(soc) for image in chips for soc in with_network_core)
 
 
-def on_build(build: Build, files: Sequence[Contents], board: BoardType) -> Iterator[Remark]:
+def on_build(build: Build, files: Sequence[Contents], board: BoardType) -> Iterator[Finding]:
     """What is missing for the network core, of a build whose hex files are all there."""
     hex_files = [one for one in files if one.container is Container.HEX]
     if Core.NETWORK not in board.probe.recover or not chip_has_network_core(build) or not hex_files:
@@ -36,19 +34,14 @@ def on_build(build: Build, files: Sequence[Contents], board: BoardType) -> Itera
     if is_there or _is_half(build):
         return
     if build.hosts_bluetooth_over_ipc:
-        yield warning(
-            "network core",
-            "None, and the application's Bluetooth controller runs there (CONFIG_BT_HCI_IPC; "
-            "sysbuild: SB_CONFIG_NETCORE_IPC_RADIO=y and "
-            "SB_CONFIG_NETCORE_IPC_RADIO_BT_HCI_IPC=y build its firmware).",
-        )
+        yield remark("bluetooth_controller_missing", "network core")
     else:
-        yield note("network core", _NONE)
+        yield remark("no_network_core", "network core")
 
 
 def on_hex_file(
     path: Path, contents: Contents, build: Build | None, board: BoardType
-) -> Iterator[Remark]:
+) -> Iterator[Finding]:
     """Likewise of one hex file that holds all of the application core; parts are no firmware.
 
     Args:
@@ -65,15 +58,11 @@ def on_hex_file(
         return
     beside = _beside(path, build)
     if beside is None:
-        yield note("network core", _NONE)
-    elif beside.name == _OF_BOTH_CORES:
-        yield note("network core", f"Not in this file; {beside} has what both cores need.")
+        yield remark("no_network_core", "network core")
     else:
-        yield note(
-            "network core",
-            f"Not in this file; {beside} has it. Recovering a kit erases both cores, so it needs "
-            "both files: give the build folder, or each of them.",
-        )
+        has_both = beside.name == _OF_BOTH_CORES
+        code = "network_core_in_both" if has_both else "network_core_beside"
+        yield remark(code, "network core", beside=beside)
 
 
 def _is_whole(path: Path, contents: Contents, build: Build | None) -> bool:

@@ -89,7 +89,9 @@ def describe_provisioning(
         s0_address=data.s0_address,
         s1_address=data.s1_address,
         keys=tuple(
-            FoundProvisionedKey(key=keys.name(one.key_hash), invalidated=one.invalidated)
+            FoundProvisionedKey(
+                key=keys.name(one.key_hash), invalidated=one.invalidated, word=one.word
+            )
             for one in data.keys
         ),
         counters=tuple(

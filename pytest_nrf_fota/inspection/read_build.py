@@ -6,6 +6,7 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build, Layout, read_build
 from pytest_nrf_fota.builds.files import BuildFiles, find_build_files
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.inspection.beside import board_as_built, keys_of_hex_files
 from pytest_nrf_fota.inspection.build_remarks import remarks_on_build
 from pytest_nrf_fota.inspection.build_settings import found_partition, read_settings
@@ -14,19 +15,18 @@ from pytest_nrf_fota.inspection.contents import (
     Contents,
     FoundOther,
     FoundPartition,
-    Remark,
-    warning,
 )
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.read_memory_file import inspect_bin, inspect_hex
 from pytest_nrf_fota.inspection.read_package import inspect_package
+from pytest_nrf_fota.inspection.remark import remark
 
 
 def inspect_build(folder: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     """What a build made. A file of it that cannot be read is a remark. Raises `PackageError`."""
     files = find_build_files(folder)
     contents: list[Contents] = []
-    remarks: list[Remark] = []
+    remarks: list[Finding] = []
     build: Build | None = None
     as_named, takes_its_slots = board, False
     try:
@@ -95,6 +95,6 @@ def _other(path: Path, folder: Path) -> FoundOther:
     return FoundOther(name=str(path.relative_to(folder)), size_bytes=path.stat().st_size)
 
 
-def _unreadable(path: Path, folder: Path, error: PackageError) -> Remark:
+def _unreadable(path: Path, folder: Path, error: PackageError) -> Finding:
     place = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return warning(str(place), error.what)
+    return remark("file_unreadable", str(place), what=error.what)

@@ -7,10 +7,11 @@ from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.given_file import read_at_most, require_file
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.firmware.multi_image import read_multi_image
-from pytest_nrf_fota.inspection.contents import Container, Contents, FoundSegment, Remark
+from pytest_nrf_fota.inspection.contents import Container, Contents, FoundSegment
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.memory_contents import MemoryContents, inspect_memory
 from pytest_nrf_fota.inspection.read_multi_image import inspect_multi_image
+from pytest_nrf_fota.inspection.remark import remark
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
 # The external flash of the kit, twice.
@@ -27,18 +28,10 @@ def inspect_hex(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     )
     remarks = list(found.remarks)
     if found.boots_mcuboot_alone:
-        remarks.append(
-            Remark(level="note", place="boot", text="No NSIB: MCUboot lies at address 0.")
-        )
+        remarks.append(remark("no_nsib", "boot"))
     if len(segments) > MOST_SEGMENTS_SHOWN:
-        remarks.append(
-            Remark(
-                level="note",
-                place=path.name,
-                text=f"The file has {len(segments)} segments; the first {MOST_SEGMENTS_SHOWN} are "
-                "listed.",
-            )
-        )
+        counts = {"segments": len(segments), "listed": MOST_SEGMENTS_SHOWN}
+        remarks.append(remark("many_segments", path.name, **counts))
     shown = tuple(_describe_segment(s, board) for s in segments[:MOST_SEGMENTS_SHOWN])
     return _contents(path, Container.HEX, board, found).model_copy(
         update={
@@ -62,7 +55,7 @@ def inspect_bin(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
         found = inspect_memory(memory, board, has_addresses=True, name=path.name, keys=keys)
     if found.remarks and not (found.images or found.firmwares):
         raise PackageError(
-            found.remarks[0].text,
+            found.remarks[0].cause,
             where=str(path),
             next_step=f"Give a file of a build for {board.name}."
             if found.other_chips
@@ -74,7 +67,7 @@ def inspect_bin(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
             "fw_info, no image trailer.",
             where=str(path),
             next_step="Give a .bin that was signed (app_update.bin, signed_by_*.bin), a .hex, a "
-            "DFU .zip or a build folder; an unsigned zephyr.bin says nothing of its version.",
+            "DFU .zip or a build folder; an unsigned zephyr.bin does not hold its version.",
         )
     return _contents(path, Container.BIN, board, found)
 
@@ -92,7 +85,7 @@ def read_bin(path: Path) -> bytes:
         raise PackageError(
             "The file is an ELF file, which holds neither headers nor signatures.",
             where=str(path),
-            next_step="Give the .hex or the signed .bin that the build made beside it.",
+            next_step="Give the .hex or the signed .bin that the build made with it.",
         )
     return data
 

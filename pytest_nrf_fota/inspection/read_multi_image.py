@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.multi_image import ImagePart
 from pytest_nrf_fota.inspection.contents import (
@@ -12,10 +13,10 @@ from pytest_nrf_fota.inspection.contents import (
     Contents,
     FoundImage,
     FoundOther,
-    Remark,
 )
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.memory_contents import inspect_memory
+from pytest_nrf_fota.inspection.remark import at_place, remark
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
 
@@ -32,7 +33,7 @@ def inspect_multi_image(
         )
     images: list[FoundImage] = []
     others: list[FoundOther] = []
-    remarks: list[Remark] = []
+    remarks: list[Finding] = []
     for part in parts:
         name = f"image {part.number}"
         content = data[part.offset_bytes : part.offset_bytes + part.size_bytes]
@@ -41,21 +42,14 @@ def inspect_multi_image(
             continue
         memory = SparseMemory((Segment(0, content),))
         found = inspect_memory(memory, board, has_addresses=False, name=name, keys=keys)
-        remarks += [one.model_copy(update={"place": name}) for one in found.remarks]
+        remarks += [at_place(one, name) for one in found.remarks]
         if not found.images:
             others.append(FoundOther(name=name, size_bytes=len(content)))
         images += [
             one.model_copy(update={"offset_bytes": part.offset_bytes + one.offset_bytes})
             for one in found.images
         ]
-    remarks.append(
-        Remark(
-            level="note",
-            place=path.name,
-            text="A DFU multi image: an application unpacks it by itself (Matter's OTA). SMP takes "
-            "its images one by one: for a test give dfu_application.zip of the same build.",
-        )
-    )
+    remarks.append(remark("multi_image", path.name))
     return Contents(
         path=str(path),
         container=Container.MULTI_IMAGE,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.firmware.dfu_package import (
     MANIFEST_NAME,
     Manifest,
@@ -22,11 +23,11 @@ from pytest_nrf_fota.inspection.contents import (
     FoundImage,
     FoundManifestEntry,
     FoundOther,
-    Remark,
     Role,
 )
 from pytest_nrf_fota.inspection.known_keys import KeysAtHand
 from pytest_nrf_fota.inspection.memory_contents import MemoryContents, inspect_memory
+from pytest_nrf_fota.inspection.remark import at_place, remark
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
 
 _HIDING_FLAGS = frozenset(flag_names(ENCRYPTION_FLAGS | COMPRESSION_FLAGS))
@@ -38,12 +39,12 @@ def inspect_package(path: Path, board: BoardType, keys: KeysAtHand) -> Contents:
     manifest = read_manifest(path, entries)
     images: list[FoundImage] = []
     others: list[FoundOther] = []
-    remarks: list[Remark] = list(_refused(path, board))
+    remarks: list[Finding] = list(_refused(path, board))
     for name, data in entries.items():
         if name == MANIFEST_NAME:
             continue
         found = _inspect_entry(name, data, board, keys)
-        remarks += [r.model_copy(update={"place": name}) for r in found.remarks] if found else []
+        remarks += [at_place(r, name) for r in found.remarks] if found else []
         if found is None or not found.images:
             others.append(FoundOther(name=name, size_bytes=len(data)))
             continue
@@ -69,17 +70,11 @@ def _inspect_entry(
     return inspect_memory(memory, board, has_addresses=False, name=name, keys=keys)
 
 
-def _refused(path: Path, board: BoardType) -> tuple[Remark, ...]:
+def _refused(path: Path, board: BoardType) -> tuple[Finding, ...]:
     try:
         read_strictly(path, package_target(board))
     except PackageError as error:
-        return (
-            Remark(
-                level="warning",
-                place=path.name,
-                text=f"A test run on {board.name} would refuse this package: {error.what}",
-            ),
-        )
+        return (remark("package_refused", path.name, board=board.name, what=error.what),)
     return ()
 
 
@@ -93,7 +88,7 @@ def _with_manifest(image: FoundImage, entry: FoundManifestEntry | None) -> Found
         role = _role_by_manifest(entry)
         found |= {"role": role, "role_reason": f"by the manifest alone: {image.role_reason}"}
     elif entry.type == "mcuboot" and image.role is Role.APPLICATION and image.role_reason:
-        # Neither says what it is: one at the address of an S slot, and no bootloader for it.
+        # Neither says what it is: one at the address of an S0/S1 slot, and no bootloader for it.
         found |= {
             "role": Role.UNKNOWN,
             "role_reason": f"MCUboot by the manifest, an application {image.role_reason}",

@@ -8,7 +8,9 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.nsib_release import KEY_WORDS_BY_SDK
 from pytest_nrf_fota.boards.soc import SOCS
+from pytest_nrf_fota.findings.finding import Finding, Weight
 from pytest_nrf_fota.inspection.contents import (
     Container,
     Contents,
@@ -16,11 +18,11 @@ from pytest_nrf_fota.inspection.contents import (
     FoundImage,
     FoundKey,
     FoundPartition,
+    FoundProvisionedKey,
     FoundProvisioning,
     FoundSegment,
     FoundSetting,
     FoundTrailer,
-    Remark,
     Role,
 )
 from pytest_nrf_fota.inspection.printable_contents import printable_contents
@@ -245,7 +247,7 @@ def _signature_words(image: FoundImage) -> str:
         case False:
             return f"{kind}, WRONG"
         case None:
-            why = image.unchecked or "the public key is not at hand (--key)"
+            why = image.unchecked or "the public key is not available (--key)"
             return f"{kind}, not checked: {why}"
 
 
@@ -299,11 +301,20 @@ def _key_words(key: FoundKey) -> str:
     return f"{words}, in the MCUboot of {key.found_in}" if key.found_in else words
 
 
+def _state_of_key(index: int, key: FoundProvisionedKey) -> str:
+    if key.invalidated:
+        return " REVOKED"
+    for sdk, words in KEY_WORDS_BY_SDK:
+        if words.is_provisioned(index, key.word):
+            return f", for NSIB {sdk}"
+    return f", WRONG WORD 0x{key.word:08x}"
+
+
 def _provisioning_lines(provisioning: FoundProvisioning) -> list[tuple[str, str]]:
     lines = [("slots", f"S0 0x{provisioning.s0_address:x}, S1 0x{provisioning.s1_address:x}")]
     lines += [
-        ("key", f"{_key_words(one.key)}{' INVALIDATED' if one.invalidated else ''}")
-        for one in provisioning.keys
+        ("key", f"{_key_words(one.key)}{_state_of_key(index, one)}")
+        for index, one in enumerate(provisioning.keys)
     ]
     lines += [
         (
@@ -376,17 +387,19 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: str)
     return table
 
 
-def _print_remarks(console: Console, remarks: Sequence[Remark]) -> None:
+def _print_remarks(console: Console, remarks: Sequence[Finding]) -> None:
     if not remarks:
         return
-    places: dict[tuple[str, str], list[str]] = {}
-    for remark in remarks:
-        places.setdefault((remark.level, remark.text), []).append(remark.place)
+    places: dict[tuple[bool, str], list[str]] = {}
+    for one in remarks:
+        text = f"{one.cause} {one.remedy}".strip()
+        where = places.setdefault((one.weight is Weight.NOTE, text), [])
+        where += [shown.text for shown in one.shown]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for (level, text), where in places.items():
-        style = "bold yellow" if level == "warning" else "dim"
+    for (is_note, text), where in places.items():
+        level, style = ("note", "dim") if is_note else ("warning", "bold yellow")
         cell = Text(f"{', '.join(dict.fromkeys(where))}:", style="italic")
         cell.append(f"\n{text}", style="not italic")
         grid.add_row(Text(level, style=style), cell)

@@ -1,4 +1,4 @@
-"""What a board will do with an update: the rehearsal in the form that is shown and stored."""
+"""What a board will do with an update: the simulation in the form that is shown and stored."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,9 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.explain.case import case_of
 from pytest_nrf_fota.explain.explanation import explain
-from pytest_nrf_fota.explain.rule import Confidence
+from pytest_nrf_fota.findings.finding import Confidence, Finding
+from pytest_nrf_fota.findings.gate import Gate, Result
+from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
     ForeignPackageError,
@@ -20,20 +22,10 @@ from pytest_nrf_fota.firmware.dfu_package import (
     read_single_image,
 )
 from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex
-from pytest_nrf_fota.preflight.bench import Bench
-from pytest_nrf_fota.preflight.checks import Check, Result, checks_of
+from pytest_nrf_fota.preflight.checks import checks_of
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
-from pytest_nrf_fota.preflight.rehearsal import rehearse
-
-
-class PredictedCheck(BaseModel):
-    """One row of the table; `result` is `ok`, `NO`, `note` or `-` (not reached)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    result: str
-    detail: str
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
+from pytest_nrf_fota.preflight.simulation import simulate
 
 
 class PredictedBoot(BaseModel):
@@ -45,17 +37,6 @@ class PredictedBoot(BaseModel):
     lines: tuple[str, ...]
 
 
-class PredictedCause(BaseModel):
-    """What `nrf-fota explain` makes of the predicted log; `rule` is its name there."""
-
-    model_config = ConfigDict(frozen=True)
-
-    rule: str
-    confidence: str
-    cause: str
-    remedy: str
-
-
 class Prediction(BaseModel):
     """The answer of a preflight.
 
@@ -65,10 +46,9 @@ class Prediction(BaseModel):
         reason: why not; empty where it will.
         remedy: what to do about it; empty where nothing more is known than the reason.
         checks: the gates it has to pass, in order.
-        resets: how many resets were done after the mark.
-        boots: the board as it is, then the boots after the mark.
-        causes: where it will not, what the rules for real logs say of the predicted one, the most
-            telling first.
+        resets: how many resets were done with the image pending.
+        boots: the board as it is, then the boots with the image pending.
+        causes: where it will not, what `nrf-fota explain` makes of the predicted log.
         ncs: the release that the board was taken for.
         ncs_is_guess: whether that is the board file's default, which nothing confirms.
     """
@@ -79,17 +59,17 @@ class Prediction(BaseModel):
     will_upgrade: bool
     reason: str
     remedy: str
-    checks: tuple[PredictedCheck, ...]
+    checks: tuple[Gate, ...]
     resets: int
     boots: tuple[PredictedBoot, ...]
-    causes: tuple[PredictedCause, ...]
+    causes: tuple[Finding, ...]
     ncs: str
     ncs_is_guess: bool = False
 
     @property
-    def first_failure(self) -> PredictedCheck | None:
+    def first_failure(self) -> Gate | None:
         """The first gate that the update does not pass."""
-        return next((check for check in self.checks if check.result == Result.NO.value), None)
+        return next((check for check in self.checks if check.result is Result.NO), None)
 
 
 def predict(
@@ -116,43 +96,42 @@ def predict(
     Raises `BoardFileError` for a board with a part of NSIB's slots, `PackageError` for data outside
     its memories.
     """
-    rehearsal = rehearse(Bench(board, memories, ncs), package, running)
-    checks = checks_of(rehearsal, network_core_file)
+    simulation = simulate(SimulatedBoard(board, memories, ncs), package, running)
+    checks = checks_of(simulation, network_core_file)
     boots = tuple(
         PredictedBoot(summary=boot.summary(), lines=tuple(line.text for line in boot.lines))
-        for boot in (rehearsal.installed.boot, *rehearsal.boots)
+        for boot in (simulation.installed.boot, *simulation.boots)
     )
-    causes: tuple[PredictedCause, ...] = ()
+    causes: tuple[Finding, ...] = ()
     reason = remedy = ""
-    if not rehearsal.will_upgrade:
-        causes = _causes_in(boots, package)
+    if not simulation.will_upgrade:
+        causes = _causes_in(boots, package, board)
         reason, remedy = _why_not(checks, causes)
     return Prediction(
         package=package.path.name,
-        will_upgrade=rehearsal.will_upgrade,
+        will_upgrade=simulation.will_upgrade,
         reason=reason,
         remedy=remedy,
-        checks=tuple(
-            PredictedCheck(name=check.name, result=check.result.value, detail=check.detail)
-            for check in checks
-        ),
-        resets=rehearsal.resets,
+        checks=checks,
+        resets=simulation.resets,
         boots=boots,
         causes=causes,
-        ncs=rehearsal.installed.ncs,
+        ncs=simulation.installed.ncs,
         ncs_is_guess=ncs_is_guess,
     )
 
 
 def predict_foreign(package: Path, error: ForeignPackageError) -> Prediction:
     """The prediction for a package that says itself that it is for another board."""
-    check = PredictedCheck(name="board", result=Result.NO.value, detail=error.what)
+    what, next_step = error.what.rstrip("."), error.next_step
+    finding = GATE_CAUSES["another_board"].found({"what": what, "next_step": next_step})
+    gate = Gate("board", "board", Result.NO, error.what, finding)
     return Prediction(
         package=package.name,
         will_upgrade=False,
-        reason=error.what.rstrip("."),
-        remedy=error.next_step,
-        checks=(check,),
+        reason=finding.cause,
+        remedy=finding.remedy,
+        checks=(gate,),
         resets=0,
         boots=(),
         causes=(),
@@ -216,25 +195,19 @@ def _without(piece: Segment, start: int, end: int) -> list[Segment]:
     return [rest for rest in rests if rest.data]
 
 
-def _causes_in(boots: Sequence[PredictedBoot], package: DfuPackage) -> tuple[PredictedCause, ...]:
+def _causes_in(
+    boots: Sequence[PredictedBoot], package: DfuPackage, board: BoardType
+) -> tuple[Finding, ...]:
     log = "".join(f"{line}\n" for boot in boots for line in boot.lines)
-    explanation = explain(case_of([log.encode("utf-8", "replace")], package=package))
-    return tuple(
-        PredictedCause(
-            rule=found.rule,
-            confidence=found.confidence.value,
-            cause=found.cause,
-            remedy=found.remedy,
-        )
-        for found in explanation.causes
-    )
+    case = case_of([log.encode("utf-8", "replace")], package=package)
+    return explain(case, board=board).causes
 
 
-def _why_not(checks: Sequence[Check], causes: Sequence[PredictedCause]) -> tuple[str, str]:
+def _why_not(checks: Sequence[Gate], causes: Sequence[Finding]) -> tuple[str, str]:
     """Cause and remedy of the first gate that was not passed."""
-    failed = next((check for check in checks if check.result is Result.NO), None)
-    likely = [cause.remedy for cause in causes if cause.confidence == Confidence.CERTAIN.value]
-    remedy = likely[0] if likely else ""
-    if failed is None:
-        return "the copy of the board does not tell", remedy
-    return failed.cause or f"{failed.name}: {failed.detail}", failed.remedy or remedy
+    remedies = [cause.remedy for cause in causes if cause.confidence is Confidence.CERTAIN]
+    remedy = remedies[0] if remedies else ""
+    finding = next((check.finding for check in checks if check.finding is not None), None)
+    if finding is None:
+        return "the copy of the board does not show why", remedy
+    return finding.cause, finding.remedy or remedy

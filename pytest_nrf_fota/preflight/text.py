@@ -4,14 +4,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_nrf_fota.preflight.checks import Result
+from pytest_nrf_fota.findings.gate import Result
 from pytest_nrf_fota.preflight.prediction import Prediction
 
 _STYLES = {
-    Result.OK.value: "green",
-    Result.NO.value: "bold red",
-    Result.NOTE.value: "yellow",
-    Result.NOT_REACHED.value: "dim",
+    Result.OK: "green",
+    Result.NO: "bold red",
+    Result.NOTE: "yellow",
+    Result.NOT_REACHED: "dim",
 }
 
 MOST_CAUSES = 3
@@ -30,10 +30,10 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for check in prediction.checks:
         table.add_row(
-            Text(check.result, _STYLES[check.result]), Text(check.name), Text(check.detail)
+            Text(check.result.value, _STYLES[check.result]), Text(check.name), Text(check.detail)
         )
     console.print(table)
     console.print()
@@ -45,20 +45,20 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
                 console.print(Text(f"    {line}"))
     if prediction.causes:
         console.print()
-        console.print(Text("What the board's log would say (nrf-fota explain):"))
+        console.print(Text("What nrf-fota explain would show for the board's log:"))
     for cause in prediction.causes[:MOST_CAUSES]:
-        console.print(_hanging("- ", f"{cause.cause} ({cause.confidence})"))
+        console.print(_hanging("- ", f"{cause.cause} ({cause.confidence.value})"))
         console.print(_hanging("  remedy: ", cause.remedy))
     if not prediction.ncs:
         return
     console.print()
     console.print(
-        Text(f"Rehearsed with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
+        Text(f"Simulated with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
     )
     if prediction.ncs_is_guess:
         console.print(
             Text(
-                "That release is a guess: neither the bootloader's banner nor the build tells one. "
+                "That release is a guess: neither the bootloader's banner nor the build has one. "
                 "Another: --ncs.",
                 "yellow",
             )

@@ -96,13 +96,13 @@ def _find(tool: ProbeTool) -> FoundTool:
 
 
 def describe_tool(runner: str) -> str:
-    """One line for the screen: which tool drives the probe and why, or that none works."""
+    """One line for the screen: which tool drives the probe and why, or that no tool works."""
     try:
         chosen = choose_tool(runner)
     except ProbeError as error:
         reasons = error.where if runner == ANY_TOOL else f"{runner}: {error.what}"
-        return f"none works ({reasons})"
-    return f"{chosen.name} ({chosen.reason})"
+        return f"no working probe tool ({reasons})"
+    return f"probe tool {chosen.name} ({chosen.reason})"
 
 
 def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:

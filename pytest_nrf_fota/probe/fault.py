@@ -72,7 +72,7 @@ def remedy(fault: ProbeFault) -> str:
                 "number on its sticker, and check the udev rules of SEGGER's J-Link software."
             )
         case ProbeFault.SEVERAL:
-            return "Say which one: --device-id SERIAL."
+            return "Name the kit to use: --device-id SERIAL."
         case ProbeFault.BUSY:
             return (
                 "End what else holds the probe (J-Link GDB server, RTT viewer, nRF Connect, "
@@ -122,7 +122,8 @@ def remedy(fault: ProbeFault) -> str:
         case ProbeFault.NO_EXTERNAL_FLASH:
             return (
                 "The tool's settings for the external flash do not fit this board: it needs a "
-                "configuration of its own (docs/hardware.md)."
+                "configuration of its own (nrfutil: --x-ext-mem-config-file; nrfjprog: "
+                "config.toml), which cannot be given here yet."
             )
         case ProbeFault.BAD_FILE:
             return "Give the build's merged.hex; the tool could not use this file."
@@ -141,7 +142,7 @@ def remedy(fault: ProbeFault) -> str:
                 "version of the tool is not known here."
             )
         case ProbeFault.OTHER:
-            return "Run the command above by hand; its message says more than its exit code."
+            return "Run the command above by hand; its message is more exact than its exit code."
         case _:
             assert_never(fault)
 

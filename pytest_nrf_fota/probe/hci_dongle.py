@@ -5,18 +5,14 @@ Nordic's kits. Never run on hardware: docs/hardware.md.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
-from typing_extensions import assert_never
-
-from pytest_nrf_fota.boards.traits import ANY_TOOL
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import InputError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex
-from pytest_nrf_fota.probe.choose import probe_tools
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
+from pytest_nrf_fota.probe.hci_target import HciTarget
 from pytest_nrf_fota.probe.nrfutil import NRFUTIL, device_command, read_answer
 from pytest_nrf_fota.probe.tool import ThisMachine
 from pytest_nrf_fota.wires.probe import Core, Probe, ResetKind
@@ -26,37 +22,6 @@ DONGLE_APPLICATION_START = 0x1000
 
 DONGLE_APPLICATION_END = 0xE0000
 """From here on lies its USB bootloader (the same page)."""
-
-
-class HciTarget(Enum):
-    """What becomes an HCI controller."""
-
-    NRF52840DK = "nrf52840dk"
-    NRF5340DK = "nrf5340dk"
-    NRF52DK = "nrf52dk"
-    NRF52840DONGLE = "nrf52840dongle"
-
-    @property
-    def radio(self) -> str:
-        """What to give as `--radio` afterwards."""
-        match self:
-            case HciTarget.NRF52840DK | HciTarget.NRF5340DK | HciTarget.NRF52840DONGLE:
-                return "bumble:usb:0"
-            case HciTarget.NRF52DK:
-                return "bumble:serial:/dev/ttyACM0,1000000,rtscts"
-            case _:
-                assert_never(self)
-
-    @property
-    def runners(self) -> tuple[str, ...]:
-        """Tools that can flash it here, as `--runner` names them."""
-        match self:
-            case HciTarget.NRF5340DK:
-                return (ANY_TOOL, *probe_tools())
-            case HciTarget.NRF52840DK | HciTarget.NRF52DK | HciTarget.NRF52840DONGLE:
-                return (ANY_TOOL, "nrfutil")
-            case _:
-                assert_never(self)
 
 
 @dataclass(frozen=True)

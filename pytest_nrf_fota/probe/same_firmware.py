@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.boards.board import BoardType, MemoryRegion
-from pytest_nrf_fota.firmware.fw_info import ReadMemory, find_fw_info
+from pytest_nrf_fota.firmware.fw_info import ReadMemory, find_fw_info, preferred_s_slot
 from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.provisioning import CounterKind, parse_provisioning
 
@@ -32,7 +32,7 @@ def difference_from_file(
 ) -> Difference | None:
     """The first byte of the file that the board does not hold, or None.
 
-    What lies beside the file's data is not looked at, nor the monotonic counter that the file's
+    The rest of the flash is not looked at, nor the monotonic counter that the file's
     own first boot sets. Errors of `read` pass through.
     """
     ranges = [(segment.address, segment.end) for segment in segments]
@@ -44,8 +44,8 @@ def difference_from_flashing(
 ) -> Difference | None:
     """The first byte that recovering and programming would change, or None.
 
-    Beside the file's data every memory that a recovery erases has to be erased. External flash is
-    not recovered: of it only the file's data counts. A monotonic counter counts as erased where
+    Apart from the file's data every memory that a recovery erases has to be erased. External flash
+    is not recovered: of it only the file's data counts. A monotonic counter counts as erased where
     it holds what the file's own first boot writes there.
     """
     external = [(s.address, s.end) for s in segments if _survives_recovery(s.address, board)]
@@ -58,8 +58,8 @@ def difference_from_flashing(
 def counter_after_first_boot(segments: Sequence[Segment], board: BoardType) -> Segment | None:
     """The halfword of OTP that NSIB writes when it boots this file for the first time, or None.
 
-    NSIB starts the slot of the higher version, S0 where they are equal, and stores version and
-    slot inverted in the first free slot of its counter (sdk-nrf bl_storage.c, bl_validation.c).
+    NSIB stores version and slot of what it starts inverted in the first free slot of its counter
+    (sdk-nrf bl_storage.c, bl_validation.c).
     """
     slots, read = board.slots, memory_reader(segments)
     if slots.provisioning_address is None or slots.s0 is None or slots.s1 is None:
@@ -67,11 +67,11 @@ def counter_after_first_boot(segments: Sequence[Segment], board: BoardType) -> S
     provisioning = parse_provisioning(read, slots.provisioning_address)
     counter = provisioning.counter(CounterKind.NSIB_FIRMWARE) if provisioning else None
     infos = (find_fw_info(read, slots.s0.address), find_fw_info(read, slots.s1.address))
-    versions = [(info.version, -slot) for slot, info in enumerate(infos) if info is not None]
-    if counter is None or counter.free_slot_address is None or not versions:
+    slot = preferred_s_slot([info.version if info else None for info in infos])
+    started = infos[slot] if slot is not None else None
+    if counter is None or counter.free_slot_address is None or started is None:
         return None
-    version, slot = max(versions)
-    value = ~((version << 1) | (slot == 0)) & 0xFFFF
+    value = ~((started.version << 1) | (slot == 0)) & 0xFFFF
     return Segment(counter.free_slot_address, value.to_bytes(2, "little"))
 
 

@@ -16,7 +16,7 @@ def take_unit(
     device_id: str | None,
     radio: HostRadio | None = None,
 ) -> Unit:
-    """Lease one individual.
+    """Lease one board.
 
     Args:
         board: the board type.

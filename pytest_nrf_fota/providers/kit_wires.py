@@ -1,4 +1,4 @@
-"""Open the wires of an attached kit: its consoles among its serial ports, and a radio."""
+"""Open the interfaces of an attached kit: its consoles among its serial ports, and a radio."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -70,7 +70,7 @@ def vcom_memory() -> VcomMemory:
 
 
 class KitWires:
-    """Opens an attached kit's wires for one test after another.
+    """Opens an attached kit's interfaces for one test after another.
 
     Args:
         board: the board type.
@@ -100,7 +100,7 @@ class KitWires:
         self._last: tuple[VcomChoice, Wires] | None = None
 
     def open(self, probe: Probe, recorder: FlightRecorder) -> Wires:
-        """Open the consoles and the radio; `probe` is open and part of the wires.
+        """Open the consoles and the radio; `probe` is open and part of what is returned.
 
         Raises `RigError` where a port cannot be had. The probe stays open then.
         """
@@ -209,8 +209,8 @@ def _divided(kit: AttachedKit, smp_vcom: int | None) -> tuple[AttachedKit, Vcom 
     listed = ", ".join(f"{number} {vcom.device}" for number, vcom in enumerate(kit.vcoms))
     if smp_vcom >= len(kit.vcoms) or len(kit.vcoms) < 2:
         raise ConsoleLostError(
-            f"The kit {kit.serial_number} has no serial port number {smp_vcom} for SMP beside its "
-            "console.",
+            f"The kit {kit.serial_number} has no serial port number {smp_vcom} for SMP besides "
+            "its console.",
             where=f"radio.vcom in the board file; the kit's ports: {listed or 'none'}",
             next_step="Name another port in radio.vcom, or send SMP over the console's UART: "
             'radio.kind = "serial_over_console".',

@@ -79,7 +79,7 @@ class NativeSimUnit:
         )
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
-        """Open the wires; nothing runs before the probe's first `reset`.
+        """Open the interfaces; nothing runs before the probe's first `reset`.
 
         Raises:
             ConsoleLostError: the console's pty cannot be opened.
@@ -323,7 +323,7 @@ def _claim_udp_port(name: str) -> socket.socket:
         except OSError as error:
             if deadline.expired:
                 claim.close()
-                raise _udp_port_taken(name, "another native_sim unit holds it") from error
+                raise _udp_port_taken(name, "another native_sim process holds it") from error
             threading.Event().wait(_UDP_POLL_S)
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:

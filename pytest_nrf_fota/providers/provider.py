@@ -1,4 +1,4 @@
-"""A provider, and what it gives: a unit, and the three wires to it. See docs/extending.md."""
+"""A provider, and what it gives: a board, and UART, SMP and SWD of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wires:
-    """The three wires to one unit, open and ready.
+    """UART, SMP and SWD of one board, open and ready.
 
     `smp_port` is the port that the radio speaks through where SMP has a UART of its own.
     `smp_address` tells where SMP is reached on boards that need not be searched for; it is asked
@@ -47,27 +47,27 @@ class Wires:
 
 
 class Unit(Protocol):
-    """One individual board, leased to this test session."""
+    """One board (a kit or what stands for one), leased to this test session."""
 
     @property
     def name(self) -> str:
         """What people call it: a J-Link serial number, `nrf5340dk_sim-0`, ..."""
 
     def open_wires(self, recorder: "FlightRecorder") -> Wires:
-        """Open the three wires. Raises `RigError` if one of them cannot be opened."""
+        """Open UART, SMP and SWD. Raises `RigError` if one of them cannot be opened."""
 
     def release(self) -> None:
-        """Give the unit back; what the provider started is gone afterwards. Never raises."""
+        """Give the board back; what the provider started is gone afterwards. Never raises."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which unit is wanted.
+    """Which board is wanted.
 
     Args:
         board: the board type; `board.extension` has what a provider of another package reads.
         unit_name: a name that no other xdist worker uses.
-        log_folder: gets the unit's logs.
+        log_folder: gets its logs.
         device_id: what was given as `--device-id`.
         radio: what was given as `--radio`, or in the board file.
     """

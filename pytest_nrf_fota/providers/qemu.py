@@ -63,7 +63,7 @@ class QemuUnit:
     """One QEMU process as a board: SWD through GDB and QMP, UART on a pty, SMP on that UART.
 
     The process starts with the first `open_wires` and lives until `release`, so that its flash
-    outlives the wires as a board's does. A process that ended in between is replaced by a new one,
+    outlives them as a board's does. A process that ended in between is replaced by a new one,
     whose flash is blank. Nothing runs before the probe's first `reset`.
 
     Whoever uses the radio must wait for the app's boot line after every reset, before the first
@@ -92,7 +92,7 @@ class QemuUnit:
         return self._name
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
-        """Start QEMU if it does not run, and open the wires to it.
+        """Start QEMU if it does not run, and open the interfaces to it.
 
         Raises:
             RigError: QEMU is not installed or does not start.

@@ -44,9 +44,9 @@ class QemuFaults:
         """A machine has power as long as it runs."""
         return True
 
-    def restore_power(self) -> None:
+    def restore_power(self, *, starts: bool = True) -> None:
         """Not here."""
-        raise _not_on_qemu("switch its power")
+        raise _not_on_qemu("switch its power on" if starts else "switch its power on and be held")
 
     def operations_done(self) -> int:
         """Not here."""

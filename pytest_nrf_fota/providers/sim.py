@@ -316,6 +316,7 @@ def kit_settings_json(board: BoardType) -> str:
         "soc": board.soc.name,
         "external_flash_bytes": board.external_flash_bytes,
         "ncs": board.boot.ncs,
+        "rollback_protection": board.boot.rollback_protection,
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,
         "keep_last_line": board.sim.keep_last_line,

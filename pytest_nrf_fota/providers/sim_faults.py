@@ -66,10 +66,11 @@ class SimFaults:
         except KitUnreachableError:
             return True
 
-    def restore_power(self) -> None:
-        """Switch the power on."""
-        self._recorder.record(Moment(name="fault: power back"))
-        self._control.power(_soon(), on=True)
+    def restore_power(self, *, starts: bool = True) -> None:
+        """Switch the power on; the kit boots, or is held."""
+        held = "" if starts else ", cores held"
+        self._recorder.record(Moment(name=f"fault: power back{held}"))
+        self._control.power(_soon(), on=True, starts=starts)
 
     def operations_done(self) -> int:
         """Flash operations so far."""

@@ -3,9 +3,16 @@
 The report and the diagnosis read only these, so whatever they need must be in here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from pytest_nrf_fota.findings.evidence import Evidence
+from pytest_nrf_fota.findings.finding import Finding
+from pytest_nrf_fota.findings.gate import Gate
+
+StepEnd: TypeAlias = Literal["done", "connection lost", "no answer", "refused", "broken off"]
+"""How a step ended: what its exception was, by its class."""
 
 
 class _Event(BaseModel):
@@ -22,7 +29,7 @@ class RunStarted(_Event):
 
 
 class UnitTaken(_Event):
-    """Which individual board the following events belong to."""
+    """Which board, by its serial number or name, the following events belong to."""
 
     kind: Literal["unit"] = "unit"
     unit: str
@@ -39,11 +46,12 @@ class StepStarted(_Event):
 
 
 class StepEnded(_Event):
-    """The step is over; `error` is empty where it went well."""
+    """The step is over; `error` is the exception as text, empty where it went well."""
 
     kind: Literal["step_ended"] = "step_ended"
     step: str
     duration_s: float
+    end: StepEnd = "done"
     error: str = ""
 
 
@@ -116,17 +124,8 @@ class Moment(_Event):
     name: str
 
 
-class EvidenceItem(BaseModel):
-    """What one wire said about an upgrade."""
-
-    model_config = ConfigDict(frozen=True)
-    source: str
-    says: str
-    detail: str
-
-
 class VerdictReached(_Event):
-    """The outcome of an upgrade and what it rests on.
+    """The outcome of an upgrade and its evidence.
 
     `preflight` is what had been predicted, where that is worth a word.
     """
@@ -135,17 +134,8 @@ class VerdictReached(_Event):
     outcome: str
     subject: str
     reason: str
-    evidence: tuple[EvidenceItem, ...]
+    evidence: tuple[Evidence, ...]
     preflight: str = ""
-
-
-class CheckItem(BaseModel):
-    """One gate of a preflight; `result` is `ok`, `NO`, `note` or `-` (not reached)."""
-
-    model_config = ConfigDict(frozen=True)
-    name: str
-    result: str
-    detail: str
 
 
 class PreflightDone(_Event):
@@ -163,17 +153,17 @@ class PreflightDone(_Event):
     package: str
     reason: str = ""
     remedy: str = ""
-    checks: tuple[CheckItem, ...] = ()
+    checks: tuple[Gate, ...] = ()
     boots: tuple[str, ...] = ()
     duration_s: float = 0.0
 
 
 class FailureExplained(_Event):
-    """Why a test failed, as the board's and the client's lines tell; see explain/."""
+    """Why a test failed, from the board's and the client's lines; see explain/."""
 
     kind: Literal["explanation"] = "explanation"
     ending: str
-    causes: tuple[str, ...] = Field(description="names of the rules that fired")
+    causes: tuple[Finding, ...]
     text: str = Field(description="as shown; line numbers are those of uart.log")
 
 

@@ -9,11 +9,18 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
+from pytest_nrf_fota.errors import (
+    BoardError,
+    ConnectionBrokeError,
+    NotSeenError,
+    RadioLostError,
+)
 from pytest_nrf_fota.record.events import (
     RECORDED_LINE,
     Event,
     Recorded,
     RunStarted,
+    StepEnd,
     StepEnded,
     StepStarted,
 )
@@ -73,19 +80,18 @@ class FlightRecorder:
         """Record the begin, the end and, where it fails, the error of a step."""
         self.record(StepStarted(step=name, detail=detail))
         started_at_s = time.monotonic()
-        error = ""
+        error, end = "", _how(None)
         try:
             with ExitStack() as stack:
                 for observer in self.step_observers:
                     stack.enter_context(observer(name, detail))
                 yield
         except BaseException as raised:
-            error = f"{type(raised).__name__}: {raised}"
+            error, end = f"{type(raised).__name__}: {raised}", _how(raised)
             raise
         finally:
-            self.record(
-                StepEnded(step=name, duration_s=time.monotonic() - started_at_s, error=error)
-            )
+            duration_s = time.monotonic() - started_at_s
+            self.record(StepEnded(step=name, duration_s=duration_s, end=end, error=error))
 
     def close(self) -> None:
         """Close the current file. Later events wait for the next one."""
@@ -99,6 +105,21 @@ class FlightRecorder:
         line = Recorded(t_s=round(at_s - self._opened_at_s, 6), event=event)
         self._file.write(line.model_dump_json() + "\n")
         self._file.flush()
+
+
+def _how(raised: BaseException | None) -> StepEnd:
+    match raised:
+        case None:
+            return "done"
+        case ConnectionBrokeError() | RadioLostError():
+            return "connection lost"
+        case NotSeenError() | TimeoutError():
+            return "no answer"
+        case BoardError():
+            return "refused"
+        case _:
+            # Anything else ended the test, not the board the step.
+            return "broken off"
 
 
 def read_recording(path: Path) -> tuple[Recorded, ...]:

@@ -9,6 +9,7 @@ import pytest
 from _pytest._code.code import TerminalRepr, Traceback, TracebackEntry
 
 import pytest_nrf_fota
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import (
     FaultNotStruckError,
     FotaError,
@@ -26,12 +27,12 @@ _FUNCTOOLS = Path(functools.__file__)
 
 
 def is_no_result(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Whether the test says nothing about the firmware: an ERROR, neither passed nor failed."""
+    """Whether the test has no result for the firmware: an ERROR, neither passed nor failed."""
     return isinstance(excinfo.value, RigError | FaultNotStruckError)
 
 
 def is_rig_error(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Whether the rig broke."""
+    """Whether the test setup failed."""
     return isinstance(excinfo.value, RigError)
 
 
@@ -40,7 +41,7 @@ def short_report(
 ) -> TerminalRepr | str | None:
     """What to show of one of this package's own errors; None for any other exception.
 
-    The message says all there is to say. So the traceback holds the test's lines only, and an
+    The message is complete. So the traceback holds the test's lines only, and an
     error in a fixture is its message alone. `--full-trace` shows everything.
     """
     if not isinstance(excinfo.value, FotaError | UpgradeNotProvenError):
@@ -61,7 +62,7 @@ def short_report(
 
 def repeated_report(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     """What to show where pytest raises a fixture's error again, for the next test that wants it."""
-    return f"{_headline(excinfo.value)} (told in full where it first happened)"
+    return f"{_headline(excinfo.value)} (shown in full where it first happened)"
 
 
 def _headline(error: BaseException) -> str:
@@ -85,7 +86,7 @@ def _is_own(entry: TracebackEntry) -> bool:
 
 
 def rig_section(board_name: str, radios: Sequence[str]) -> tuple[str, str]:
-    """Title and text of a report section that says how to look into a broken rig.
+    """Title and text of a report section that shows how to look into a test setup problem.
 
     Args:
         board_name: the board of this session.
@@ -94,7 +95,7 @@ def rig_section(board_name: str, radios: Sequence[str]) -> tuple[str, str]:
     command = " ".join(
         ["nrf-fota doctor --board", board_name, *(f"--radio={radio}" for radio in radios)]
     )
-    return "The rig is broken", f"What is missing on this machine, if anything: {command}"
+    return "Test setup problem", f"What is missing on this machine, if anything: {command}"
 
 
 def uart_tail(
@@ -116,19 +117,22 @@ def uart_tail(
 
 def explanation_section(explained: FailureExplained) -> tuple[str, str]:
     """Title and text of a report section with the explanation."""
-    title = "Why, as the logs tell (nrf-fota explain; lines of uart.log, smp log: recorder.jsonl)"
+    title = "Diagnosis (nrf-fota explain; line numbers: uart.log, smp log: recorder.jsonl)"
     return title, explained.text
 
 
-def explain_failure(recording: Path) -> FailureExplained | None:
-    """What the recorded lines tell about a failing test; None where they show nothing wrong."""
+def explain_failure(recording: Path, board: BoardType | None) -> FailureExplained | None:
+    """What the recorded lines show about a failing test; None where they show nothing wrong.
+
+    `board` is the one that remedies are for.
+    """
     # Imported here: a session without a failure needs none of it.
     from pytest_nrf_fota.explain.case import case_of_recording
     from pytest_nrf_fota.explain.explanation import explain
     from pytest_nrf_fota.explain.text import short_text
 
     try:
-        explanation = explain(case_of_recording(recording))
+        explanation = explain(case_of_recording(recording), board=board)
     except FotaError:
         # Too large or damaged: the test's own failure is what must be seen.
         return None
@@ -136,6 +140,6 @@ def explain_failure(recording: Path) -> FailureExplained | None:
         return None
     return FailureExplained(
         ending=explanation.ending,
-        causes=tuple(cause.rule for cause in explanation.causes),
+        causes=explanation.causes,
         text="\n".join(short_text(explanation)),
     )

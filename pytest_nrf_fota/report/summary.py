@@ -1,4 +1,4 @@
-"""The lines at the end of a session: what was proven, by which evidence."""
+"""The lines at the end of a session: results and their evidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +37,5 @@ def summary_lines(
                 lines.append(f"      why: {verdict.reason}")
             if verdict.preflight:
                 lines.append(f"      preflight: {verdict.preflight}")
-            lines += [
-                f"      {item.source:4} says {item.says:7} {item.detail}"
-                for item in verdict.evidence
-            ]
+            lines += [f"      {item.line()}" for item in verdict.evidence]
     return tuple(lines)

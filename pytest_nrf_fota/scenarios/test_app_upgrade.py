@@ -1,4 +1,4 @@
-"""The application is replaced over the air; runs on any board, whatever its wires are made of.
+"""The application is replaced over the air; runs on any board, whatever its interfaces are made of.
 
 Each upgrade is judged by what the UART says once the image is pending, by the image list, and by
 the flash.
@@ -34,13 +34,13 @@ NO_MAGIC = r"HEADER_MAGIC|EINVAL"
 
 @pytest.mark.needs("revert")
 def test_app_upgrade_confirm(dut: Dut, firmware: FirmwareSource) -> None:
-    """An application that was tried and confirmed stays.
+    """An application that was confirmed after its test boot stays.
 
-    Evidence: MCUboot's swap for a trial, `confirmed` in the image list, and the new application on
-    all three wires after another reset, which would have reverted it.
+    Evidence: MCUboot's swap of type test, `confirmed` in the image list, and the new application on
+    UART, SMP and SWD after another reset, which would have reverted it.
     """
     dut.prepare(firmware.baseline)
-    since = dut.position("a trial that is confirmed")
+    since = dut.position("a test boot that is confirmed")
     upgrade = dut.start_upgrade(firmware.app_update)
     _send(dut, upgrade)
     verdict = upgrade.verdict()
@@ -55,12 +55,13 @@ def test_app_upgrade_confirm(dut: Dut, firmware: FirmwareSource) -> None:
 
 @pytest.mark.needs("revert")
 def test_app_upgrade_revert(dut: Dut, firmware: FirmwareSource) -> None:
-    """An application that was tried and not confirmed is gone after the next reset.
+    """An application that was not confirmed after its test boot is gone after the next reset.
 
-    Evidence: it ran on the trial boot; then MCUboot's swap back, and the old one on all wires.
+    Evidence: it ran on the test boot; then MCUboot's swap back, and the old one on UART, SMP and
+    SWD.
     """
     dut.prepare(firmware.baseline)
-    since = dut.position("a trial that nobody confirms")
+    since = dut.position("a test boot that nobody confirms")
     upgrade = dut.start_upgrade(firmware.app_update)
     _send(dut, upgrade)
     assert_upgraded(upgrade.verdict())
@@ -76,10 +77,10 @@ def test_app_upgrade_permanent(dut: Dut, firmware: FirmwareSource) -> None:
     """An application that is set pending permanently needs no confirmation.
 
     Evidence: MCUboot's own `Swap type: perm`, `confirmed` in the image list though nobody confirmed
-    it, and the new application on all three wires after another reset.
+    it, and the new application on UART, SMP and SWD after another reset.
     """
     dut.prepare(firmware.baseline)
-    since = dut.position("no trial")
+    since = dut.position("no test boot")
     upgrade = dut.start_upgrade(firmware.app_update)
     upgrade.upload()
     upgrade.set_pending(permanent=True)
@@ -95,7 +96,7 @@ def test_app_upgrade_permanent(dut: Dut, firmware: FirmwareSource) -> None:
 def test_app_upgrade_repeated_10_times(dut: Dut, firmware: FirmwareSource) -> None:
     """Ten upgrades one after the other, to and fro between two applications, without a recover.
 
-    Evidence: each is proven on all three wires against the one before.
+    Evidence: each is proven on UART, SMP and SWD against the one before.
     """
     dut.prepare(firmware.baseline)
     packages = (firmware.app_update, firmware.variant(Variant.APP_OLDER))
@@ -131,7 +132,7 @@ def test_app_upgrade_same_version(dut: Dut, firmware: FirmwareSource) -> None:
 def test_app_upgrade_bad_signature(dut: Dut, firmware: FirmwareSource, variant: Variant) -> None:
     """An image that is not what its builder signed becomes pending, and MCUboot refuses it.
 
-    Evidence: MCUboot's refusal since it was pending, and the old application on all three wires.
+    Evidence: MCUboot's refusal since it was pending, and the old application on UART, SMP and SWD.
     """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.variant(variant))
@@ -145,7 +146,7 @@ def test_app_upgrade_downgrade_rejected(dut: Dut, firmware: FirmwareSource) -> N
     """A MCUboot that knows no way back to lower versions refuses one that is signed rightly.
 
     Evidence: MCUboot's line on it since it was pending, or, where it runs the highest version
-    whatever is sent, the version that it took; the newer application on the wires.
+    whatever is sent, the version that it took; the newer application on UART, SMP and SWD.
     """
     dut.prepare(firmware.variant(Variant.BASELINE_NO_DOWNGRADE))
     assert_upgraded(dut.upgrade(firmware.app_update))
@@ -228,7 +229,7 @@ def test_app_upgrade_without_reset_not_proven(dut: Dut, firmware: FirmwareSource
 def test_app_upgrade_build_time_changes(dut: Dut, firmware: FirmwareSource) -> None:
     """What a person looks for first: the application prints another build time than before.
 
-    Evidence: the application's own line on the UART, besides what all three wires say.
+    Evidence: the application's own line on the UART, besides what UART, SMP and SWD say.
     """
     dut.prepare(firmware.baseline)
     upgrade = dut.start_upgrade(firmware.app_update)

@@ -31,7 +31,7 @@ def test_clean_up_by_probe(dut: Dut, firmware: FirmwareSource) -> None:
     upgrade = _with_dirty_flash(dut, firmware)
     dut.erase_external_flash_by_probe()
     _assert_erased(dut, upgrade)
-    since = dut.position("boot beside an erased flash")
+    since = dut.position("boot with an erased external flash")
     dut.reset()
     (boot,) = dut.boots_since(since)
     assert boot.reached_app

@@ -21,7 +21,7 @@ def test_higher_version_in_the_idle_slot_runs(
 ) -> None:
     """It runs after the next reset and every other one: nothing reverts.
 
-    Evidence: the new application on all three wires after each of two resets.
+    Evidence: the new application on UART, SMP and SWD after each of two resets.
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, upgrade.file.data, tmp_path)
@@ -37,7 +37,7 @@ def test_lower_version_in_the_idle_slot_does_not_run(
 ) -> None:
     """The other way round: the update lies in the first slot, the baseline in the second.
 
-    Evidence: MCUboot's `Image version` and what lies in RAM; all three wires.
+    Evidence: MCUboot's `Image version` and what lies in RAM; UART, SMP and SWD.
     """
     upgrade = _prepared(dut, firmware)
     slots = dut.board.slots
@@ -55,8 +55,8 @@ def test_damaged_higher_version_is_removed(
 ) -> None:
     """MCUboot tries it first, refuses it, and falls back to what ran before.
 
-    Evidence: MCUboot's line on it after the reset, the old application on the wires, and an image
-    list without the damaged one.
+    Evidence: MCUboot's line on it after the reset, the old application on UART, SMP and SWD, and an
+    image list without the damaged one.
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, damage(upgrade.file.data), tmp_path)
@@ -68,12 +68,13 @@ def test_damaged_higher_version_is_removed(
     assert [state.slot for state in dut.mcumgr.get_image_list()] == [0]
 
 
-def test_idle_slot_without_magic_is_not_even_tried(
+def test_idle_slot_without_magic_is_not_considered(
     dut: Dut, firmware: FirmwareSource, tmp_path: Path
 ) -> None:
     """What does not begin as an image is no image to MCUboot, and so nothing to refuse.
 
-    Evidence: the version that MCUboot says it took, and the old application on the wires.
+    Evidence: the version that MCUboot prints as taken, and the old application on UART, SMP and
+    SWD.
     """
     upgrade = _prepared(dut, firmware)
     _put(dut, dut.board.slots.secondary, lose_magic(upgrade.file.data), tmp_path)

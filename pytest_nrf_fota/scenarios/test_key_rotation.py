@@ -1,6 +1,6 @@
 """Keys are changed over the air: the application's by updating MCUboot, NSIB's by revocation.
 
-What the support thread wanted from the start. MCUboot holds the application's public key, so a new
+MCUboot holds the application's public key, so a new
 MCUboot brings a new key; NSIB holds its keys in OTP and gives up the lower ones for a higher one.
 """
 
@@ -80,7 +80,7 @@ def test_key_rotation_app_key_in_one_step_stops_board(dut: Dut, firmware: Firmwa
 
 
 def test_key_rotation_nsib_key_revoked(dut: Dut, firmware: FirmwareSource) -> None:
-    """A MCUboot that is signed with NSIB's second key ends the first one for ever.
+    """A MCUboot that is signed with NSIB's second key revokes the first one permanently.
 
     Evidence: NSIB's `Invalidating key 0.` and the word in OTP over SWD; a later version that is
     signed with the first key, which NSIB would have taken before, is refused because of that.

@@ -1,7 +1,7 @@
 """MCUboot itself is replaced over the air, on boards where NSIB chooses between S0 and S1.
 
 Each upgrade is judged by NSIB's and MCUboot's lines once the image is pending, by the image list,
-and by the fw_info in both S slots, read over SWD.
+and by the fw_info in S0 and S1, read over SWD.
 """
 
 import re
@@ -117,7 +117,7 @@ def test_mcuboot_upgrade_wrong_variant_cleaned(dut: Dut, firmware: FirmwareSourc
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))
 
 
-@pytest.mark.needs("wrong_file_stays")
+@pytest.mark.needs("wrong_file_stays", "external_flash", "flash_shell")
 def test_mcuboot_upgrade_wrong_variant_stays(dut: Dut, firmware: FirmwareSource) -> None:
     """Releases without that clean-up pass over the file in silence, and it blocks the next one.
 
@@ -142,7 +142,7 @@ def test_mcuboot_upgrade_wrong_variant_stays(dut: Dut, firmware: FirmwareSource)
 
 
 def test_mcuboot_upgrade_both_variants_sent(dut: Dut, firmware: FirmwareSource) -> None:
-    """The second file overwrites the first, whose hash is then unknown: the thread's failure.
+    """The second file overwrites the first, so the hash of the first is then unknown.
 
     Evidence: each file in the image list after its upload, the refusal of the first one's hash,
     and the second one still waiting after the reset.
@@ -169,7 +169,7 @@ def test_mcuboot_upgrade_both_variants_sent(dut: Dut, firmware: FirmwareSource) 
 def test_mcuboot_upgrade_same_fw_version_keeps_old(dut: Dut, firmware: FirmwareSource) -> None:
     """A MCUboot whose FW_INFO version was not raised is copied, and NSIB goes on with the old.
 
-    Evidence: equal versions in both S slots over SWD, NSIB's lines name the old slot.
+    Evidence: equal versions in S0 and S1 over SWD, NSIB's lines name the old slot.
     """
     dut.prepare(firmware.baseline)
     verdict = dut.upgrade(firmware.mcuboot_same_version)
@@ -201,9 +201,9 @@ def test_mcuboot_upgrade_package_version_not_newer(dut: Dut, firmware: FirmwareS
 
 
 def test_mcuboot_upgrade_unprovisioned_key_rejected(dut: Dut, firmware: FirmwareSource) -> None:
-    """MCUboot copies what NSIB has no key for; NSIB refuses it for ever and starts the old one.
+    """MCUboot copies what NSIB has no key for; NSIB refuses it permanently and starts the old one.
 
-    Evidence: NSIB's line on the key, the burnt fw_info in S1 over SWD.
+    Evidence: NSIB's line on the key, the invalidated fw_info in S1 over SWD.
     """
     dut.prepare(firmware.baseline)
     verdict = dut.upgrade(firmware.variant(Variant.MCUBOOT_UNPROVISIONED_KEY))
@@ -213,10 +213,10 @@ def test_mcuboot_upgrade_unprovisioned_key_rejected(dut: Dut, firmware: Firmware
     assert dut.last_boot().nsib_slot == 0
 
 
-def test_mcuboot_upgrade_tampered_burnt_by_nsib(dut: Dut, firmware: FirmwareSource) -> None:
-    """A changed bit that MCUboot cannot see is seen by NSIB, which refuses the image for ever.
+def test_mcuboot_upgrade_tampered_invalidated_by_nsib(dut: Dut, firmware: FirmwareSource) -> None:
+    """A changed bit that MCUboot cannot see is seen by NSIB, which refuses the image permanently.
 
-    Evidence: NSIB's error of a wrong signature, the burnt fw_info in S1 over SWD.
+    Evidence: NSIB's error of a wrong signature, the invalidated fw_info in S1 over SWD.
     """
     dut.prepare(firmware.baseline)
     since = dut.position("tampered MCUboot")
@@ -244,6 +244,7 @@ def test_mcuboot_upgrade_then_app_upgrade(dut: Dut, firmware: FirmwareSource) ->
     assert boot.swapped, boot.summary()
 
 
+@pytest.mark.needs("rollback_protection")
 def test_mcuboot_upgrade_counter_advances(dut: Dut, firmware: FirmwareSource) -> None:
     """NSIB writes the new version into its monotonic counter, once.
 
@@ -260,13 +261,14 @@ def test_mcuboot_upgrade_counter_advances(dut: Dut, firmware: FirmwareSource) ->
     assert dut.reset().counter_set_to is None
 
 
+@pytest.mark.needs("rollback_protection")
 def test_mcuboot_upgrade_counter_blocks_downgrade(
     dut: Dut, firmware: FirmwareSource, tmp_path: Path
 ) -> None:
     """After an upgrade the old MCUboot does not start any more, even where nothing else is left.
 
-    Evidence: S1 is erased over SWD; NSIB compares the old version with the counter, burns it (over
-    SWD) and gives up. Only a recover helps then.
+    Evidence: S1 is erased over SWD; NSIB compares the old version with the counter, invalidates it
+    (over SWD) and gives up. Only a recover helps then.
     """
     old_version = dut.prepare(firmware.baseline).firmware_version
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))

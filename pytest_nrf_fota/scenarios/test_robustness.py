@@ -33,7 +33,7 @@ NOTHING_TO_BOOT = "Unable to find bootable image"
 def test_upload_interrupted_then_resumed(dut: Dut, firmware: FirmwareSource) -> None:
     """An upload whose connection ends half-way goes on where it was, and the image runs.
 
-    Evidence: the offset that the board asks for first, then all three wires.
+    Evidence: the offset that the board asks for first, then UART, SMP and SWD.
     """
     upgrade = _start(dut, firmware)
     half_bytes = len(upgrade.file.data) // 2
@@ -62,7 +62,7 @@ def test_upload_interrupted_by_lost_link_then_resumed(
 def test_disconnect_at_every_phase(dut: Dut, firmware: FirmwareSource, faults: Faults) -> None:
     """The link drops before, in and after the upload, once the image is pending, after the reset.
 
-    Evidence: each time the harness reports the broken connection; in the end all three wires.
+    Evidence: each time the harness reports the broken connection; in the end UART, SMP and SWD.
     """
     upgrade = _start(dut, firmware)
     size_bytes = len(upgrade.file.data)
@@ -124,7 +124,8 @@ def test_reset_during_swap_recovers(
 ) -> None:
     """A swap that a reset interrupts at one of its flash erases is finished by the next boot.
 
-    Evidence: a boot that ends in the bootloader, one that resumes or begins anew; three wires.
+    Evidence: a boot that ends in the bootloader, one that resumes or begins anew; UART, SMP and
+    SWD.
     """
     upgrade = _pending(dut, firmware)
     since = dut.position("interrupted swap")
@@ -177,7 +178,7 @@ def test_dirty_external_flash_then_upgrade(
 ) -> None:
     """Garbage in the secondary slot, trailer included, neither boots nor spoils an upgrade.
 
-    Evidence: the garbage is read back, the old application boots over it; then all three wires.
+    Evidence: the garbage is read back, the old application boots over it; then UART, SMP and SWD.
     """
     dut.prepare(firmware.baseline)
     slot = dut.board.slots.secondary
@@ -185,7 +186,7 @@ def test_dirty_external_flash_then_upgrade(
     hex_file = tmp_path / "garbage.hex"
     write_hex(hex_file, [Segment(slot.address, garbage)])
     dut.program(hex_file)
-    since = dut.position("boot beside garbage")
+    since = dut.position("boot with garbage in the external flash")
     dut.reset()
     assert [boot.swapped for boot in dut.boots_since(since)] == [False]
     is_dirty = dut.read_memory(slot.address, slot.size // 2) == garbage[: slot.size // 2]
@@ -277,10 +278,10 @@ def test_app_hangs_in_boot(dut: Dut, firmware: FirmwareSource) -> None:
 
 
 @pytest.mark.needs("revert")
-def test_crash_of_a_trial_reverts(dut: Dut, firmware: FirmwareSource) -> None:
-    """An update on trial that crashes is taken back by the reset that follows by itself.
+def test_crash_of_a_test_image_reverts(dut: Dut, firmware: FirmwareSource) -> None:
+    """A test image that crashes is reverted by the reset that follows by itself.
 
-    Evidence: the fault in the log, MCUboot's revert, the old application on all three wires.
+    Evidence: the fault in the log, MCUboot's revert, the old application on UART, SMP and SWD.
     """
     upgrade = _pending(dut, firmware, Variant.APP_FAULTS_IN_BOOT)
     upgrade.reset()
@@ -367,7 +368,7 @@ def test_usb_serial_vanishes_and_returns(
     """The console's port goes away and comes back in the middle of an upgrade, which goes on.
 
     Evidence: the log holds what was printed before, not what was printed meanwhile, and the boot
-    after it; all three wires.
+    after it; UART, SMP and SWD.
     """
     upgrade = _pending(dut, firmware)
     before = dut.console.text_since(dut.opened_at)
@@ -388,7 +389,7 @@ class _Swap:
 
     def __init__(self, dut: Dut, firmware: FirmwareSource, faults: Faults, folder: Path) -> None:
         self._dut, self._faults = dut, faults
-        # A trial whose last flag is written is over: the boot after it would revert.
+        # A test boot whose last flag is written is over: the boot after it would revert.
         self._upgrade = _start(dut, firmware)
         self._upgrade.upload()
         self._upgrade.set_pending(permanent=True)

@@ -85,9 +85,9 @@ class KitControl:
         """What the kit is doing."""
         return self._ask(GetState(), deadline)
 
-    def power(self, deadline: Deadline, *, on: bool) -> None:
-        """Switch the kit's power; switched on, it boots."""
-        self._ask(SetPower(on=on), deadline)
+    def power(self, deadline: Deadline, *, on: bool, starts: bool = True) -> None:
+        """Switch the kit's power; switched on, it boots, unless `starts` is false."""
+        self._ask(SetPower(on=on, starts=starts), deadline)
 
     def inject(self, fault: InjectFault, deadline: Deadline) -> None:
         """Let something go wrong once, at a given moment."""

@@ -13,7 +13,7 @@ class VirtualClock:
     the same in both cases, because the kit itself never waits.
 
     Args:
-        speed: kit seconds per real second: 1.0 is real time, 60.0 a minute per second; None skips
+        speed: of the kit's clock: 1.0 is real time, 60.0 a minute per second; None skips
             all waiting.
     """
 

@@ -77,10 +77,14 @@ class GetState(_Message):
 
 
 class SetPower(_Message):
-    """Switch the kit's power. Switched on, the kit boots; switching on twice changes nothing."""
+    """Switch the kit's power. Switched on, the kit boots; switching on twice changes nothing.
+
+    Where it does not start (`starts`), its cores are held until the next reset, as by a debugger.
+    """
 
     command: Literal["power"] = "power"
     on: bool
+    starts: bool = True
 
 
 class AtOperation(_Message):

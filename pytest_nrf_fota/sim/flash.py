@@ -117,6 +117,12 @@ class Flash:
         start = address - layout.start
         return bytes(self._content[layout.name][start : start + size_bytes])
 
+    def load(self, address: int, data: bytes) -> None:
+        """Put content into a memory as it was read from a board: no operation, no NOR rule."""
+        layout = self.layout_at(address, len(data))
+        start = address - layout.start
+        self._content[layout.name][start : start + len(data)] = data
+
     def write(self, address: int, data: bytes) -> None:
         """Clear bits. Address and size must be multiples of the memory's write size."""
         layout = self.layout_at(address, len(data))

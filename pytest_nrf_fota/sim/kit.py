@@ -61,6 +61,7 @@ class KitSettings:
     soc: str = KIT_SOC.name
     external_flash_bytes: int | None = 8 * 1024 * 1024
     ncs: str = "2.3"
+    rollback_protection: bool | None = None
     identity_address: str = "F2:7C:B6:5D:C3:74"
     flash_device: str | None = "mx25r6435f@0"
     keep_last_line: bool = False
@@ -86,7 +87,8 @@ class Kit:
         self.smp_uart = Uart(self.clock)
         self.radio = Radio(hci_address, self.clock, settings.link)
         self.state = "held"
-        self._profile = RELEASES[settings.ncs]
+        release = RELEASES[settings.ncs]
+        self._profile = release.with_rollback_protection(settings.rollback_protection)
         self._pcd_command = PcdCommand()
         self._application: Application | None = None
         # The application's own resets and the debug port's commands must not overlap.
@@ -147,17 +149,21 @@ class Kit:
             await self._hold()
             await self._start_cores()
 
-    async def set_power(self, *, on: bool) -> None:
-        """Switch the power; switched on, the kit boots. Flash keeps its content."""
+    async def set_power(self, *, on: bool, starts: bool = True) -> None:
+        """Switch the power. Flash keeps its content.
+
+        Switched on, the kit boots; without `starts` its cores are held until the next reset.
+        """
         async with self._one_at_a_time:
             if on and self.flash.has_power:
                 return
             await self._hold()
             self.flash.power_cut = None
             self.flash.has_power = on
-            self.state = NO_POWER
             self._pcd_command = PcdCommand()
-            if on:
+            if not on:
+                self.state = NO_POWER
+            elif starts:
                 await self._start_cores()
 
     def operations_since(self, number: int) -> tuple[FlashOperation, ...]:

@@ -7,8 +7,8 @@ from pytest_nrf_fota.boards.soc import Memory, Soc
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
 
-# The MX25R6435F takes 48 ms typical for 4 KiB by its data sheet, 86.5 ms as measured in the thread;
-# 4 bytes at 8 MHz quad take about 2 us.
+# The MX25R6435F takes 48 ms typical for 4 KiB by its data sheet, 86.5 ms as measured on the support
+# case's kit; 4 bytes at 8 MHz quad take about 2 us.
 _EXTERNAL_PAGE_ERASE_S = 0.0865
 _EXTERNAL_WORD_WRITE_S = 2e-6
 

@@ -59,11 +59,13 @@ class Security:
             application without CONFIG_BT_SMP, which refuses to pair (inferred).
         fixed_passkey: shown instead of a random one (CONFIG_BT_FIXED_PASSKEY).
         keeps_bonds: whether bonds outlive a reset (CONFIG_BT_SETTINGS).
+        att_error_tells_missing_key: see `boards.ncs.Release`.
     """
 
     permission: Permission = "none"
     fixed_passkey: int | None = None
     keeps_bonds: bool = True
+    att_error_tells_missing_key: bool = True
 
 
 class PairingEvents(Protocol):
@@ -79,19 +81,36 @@ class PairingEvents(Protocol):
         """Pairing failed, with the reason that went over the air (Core, Vol 3 Part H, 3.5.5)."""
 
 
-def refusal(permission: Permission, level: SecurityLevel) -> AttErrorCode | None:
-    """The ATT error for an access at this level; None where it is allowed."""
-    match permission:
+def refusal(security: Security, level: SecurityLevel, *, has_key: bool) -> AttErrorCode | None:
+    """The ATT error for an access on a connection of this level; None where it is allowed.
+
+    `has_key` is whether the board has a key of this central, from a bond or a pairing.
+    """
+    match security.permission:
         case "none":
-            return None
+            needed, too_little = SecurityLevel.NO_SECURITY, AttErrorCode.INSUFFICIENT_ENCRYPTION
         case "encrypted":
-            enough = level >= SecurityLevel.ENCRYPTED
-            return None if enough else AttErrorCode.INSUFFICIENT_ENCRYPTION
+            needed, too_little = SecurityLevel.ENCRYPTED, AttErrorCode.INSUFFICIENT_ENCRYPTION
         case "authenticated":
-            enough = level >= SecurityLevel.AUTHENTICATED
-            return None if enough else AttErrorCode.INSUFFICIENT_AUTHENTICATION
+            needed, too_little = (
+                SecurityLevel.AUTHENTICATED,
+                AttErrorCode.INSUFFICIENT_AUTHENTICATION,
+            )
         case _:
-            assert_never(permission)
+            assert_never(security.permission)
+    if level >= needed:
+        return None
+    if not security.att_error_tells_missing_key or level > SecurityLevel.NO_SECURITY:
+        return too_little
+    if has_key:
+        return AttErrorCode.INSUFFICIENT_ENCRYPTION
+    return AttErrorCode.INSUFFICIENT_AUTHENTICATION
+
+
+def has_key_of(bonds: MemoryKeyStore, connection: Connection) -> bool:
+    """Whether the board has a key to encrypt this connection with."""
+    bond = bonds.all_keys.get(str(connection.peer_address))
+    return bond is not None and bond.ltk is not None
 
 
 def security_error(reason: int) -> SecurityError:

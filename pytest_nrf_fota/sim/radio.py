@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from bumble.att import ATT_Error, Attribute, AttributeValueV2, Bearer
+from bumble.att import ErrorCode as AttErrorCode
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
 from bumble.gatt import (
@@ -36,6 +37,7 @@ from pytest_nrf_fota.sim.pairing import (
     PairingEvents,
     Security,
     SecurityLevel,
+    has_key_of,
     level_of,
     refusal,
     set_up_pairing,
@@ -280,7 +282,7 @@ class _App:
         self._air.break_links(self._controller)
 
     def die(self) -> None:
-        """Leave the air for good; the peripheral hears nothing more."""
+        """Leave the air permanently; the peripheral hears nothing more."""
         self._dead = True
         self._connection = None
         self._controller.leave()
@@ -359,7 +361,7 @@ class _App:
 
     def _on_write(self, _connection: Connection, data: bytes) -> None:
         # A write without response has no answer: what is not permitted is dropped in silence.
-        if not self._dead and refusal(self._security.permission, self._level) is None:
+        if not self._dead and self._refusal() is None:
             self._pass_air_time("central", len(data))
             self._peripheral.on_smp_fragment(data)
 
@@ -372,9 +374,14 @@ class _App:
         self._device.gatt_server.write_cccd(bearer, self._smp, value)
 
     def _refuse_if_not_permitted(self) -> None:
-        error = refusal(self._security.permission, self._level)
+        error = self._refusal()
         if error is not None:
             raise ATT_Error(error)
+
+    def _refusal(self) -> AttErrorCode | None:
+        connection = self._connection
+        has_key = connection is not None and has_key_of(self._bonds, connection)
+        return refusal(self._security, self._level, has_key=has_key)
 
 
 PassAirTime: TypeAlias = Callable[[Literal["central", "kit"], int], None]

@@ -109,8 +109,8 @@ class ControlServer:
                 return Reply(data=self._kit.read(address, size_bytes).hex())
             case Reset():
                 await self._kit.reset()
-            case SetPower(on=on):
-                await self._kit.set_power(on=on)
+            case SetPower(on=on, starts=starts):
+                await self._kit.set_power(on=on, starts=starts)
             case InjectFault():
                 await self._kit.faults.inject(request)
             case DisarmFaults():

@@ -1,1 +1,1 @@
-"""SMP: sessions with the board's management server. The only place above the wires with asyncio."""
+"""SMP: sessions with the board's management server. The only place above `wires/` with asyncio."""

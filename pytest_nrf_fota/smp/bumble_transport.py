@@ -276,7 +276,7 @@ async def _power_on(device: "Device", deadline: Deadline, where: str) -> None:
 
 
 async def _encrypt_with_bond(device: "Device", connection: "Connection") -> None:
-    """Encrypt the connection where a bond is at hand and the board has its half of it.
+    """Encrypt the connection where a bond is available and the board has its half of it.
 
     It has not after a recover; the host then pairs anew if the board asks for it.
     """

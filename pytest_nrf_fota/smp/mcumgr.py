@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar, cast
 
-from smp.error import ErrorV1, ErrorV2
+from smp.error import MGMT_ERR, ErrorV1, ErrorV2
 from smpclient import SMPClient
 from smpclient.exceptions import SMPClientException, SMPUploadError
 from smpclient.generics import SMPRequest, TEr1, TEr2, TRep, success
@@ -22,7 +22,13 @@ from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, Re
 from smpclient.transport import SMPTransportDisconnected
 
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
+from pytest_nrf_fota.errors import (
+    BoardError,
+    ConnectionBrokeError,
+    FotaError,
+    NotSeenError,
+    RadioLostError,
+)
 from pytest_nrf_fota.portal import start_portal
 from pytest_nrf_fota.record.events import Measurement, RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -32,6 +38,7 @@ from pytest_nrf_fota.smp.messages import (
     describe_error,
     describe_return_code,
     is_legacy_ok,
+    return_code_of,
 )
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
 from pytest_nrf_fota.wires.radio import MuteRadio, Radio, ResettableRadio
@@ -40,6 +47,18 @@ _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0
 _CONNECT_ATTEMPTS = 3
 _CONNECT_GRACE_S = 3.0
+_LOOK_AROUND = "See the image list and the last UART lines."
+_NO_PARAMETERS = (
+    "The server does not report the size of its buffers, so uploads go in small pieces and take "
+    "several times as long: build it with CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y (NCS 2.3: "
+    "CONFIG_OS_MGMT_MCUMGR_PARAMS=y)."
+)
+_NO_REASSEMBLY = (
+    "The server got pieces of a message. Build it with CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY=y "
+    "(NCS 2.3: CONFIG_MCUMGR_SMP_REASSEMBLY_BT=y); without it a message must fit in one write "
+    "(CONFIG_BT_L2CAP_TX_MTU)."
+)
+_LONGEST_LOG_TEXT = 500
 
 
 @dataclass(frozen=True)
@@ -74,6 +93,7 @@ class Mcumgr:
         self._transport: RecordingTransport | None = None
         # `smp` warns about every answer of an SMP version 1 server, which NCS 2.3 has.
         logging.getLogger("smp.message").setLevel(logging.ERROR)
+        logging.getLogger("smpclient").addFilter(_shorten)
 
     def __enter__(self) -> "Mcumgr":
         """For `with`."""
@@ -116,7 +136,8 @@ class Mcumgr:
         except FotaError as error:
             self._recorder.record(RadioState(state="failed", detail=error.what))
             raise
-        self._recorder.record(RadioState(state="connected", detail=f"to {peer}"))
+        hint = f". {_NO_PARAMETERS}" if self._hides_buffers() else ""
+        self._recorder.record(RadioState(state="connected", detail=f"to {peer}{hint}"))
 
     def disconnect(self) -> None:
         """Close the connection, if there is one. Never raises."""
@@ -186,7 +207,7 @@ class Mcumgr:
 
     def image_erase(self, within_s: float) -> None:
         """Erase the secondary slot of image 0."""
-        self._ask(ImageErase(slot=1), "erase slot 1", Deadline.after(within_s))
+        self._ask(ImageErase(slot=1), "erase slot 1", Deadline.after(within_s), erase_refused)
 
     def reset_device(self, *, to_bootloader: bool = False) -> None:
         """Ask the server to reset the board, then disconnect.
@@ -295,6 +316,7 @@ class Mcumgr:
         request: SMPRequest[TRep, TEr1, TEr2],
         what: str,
         deadline: Deadline | None = None,
+        next_step: Callable[[int], str] = lambda _return_code: _LOOK_AROUND,
     ) -> TRep:
         client = self._connected()
         limit = deadline or Deadline.after(self._timeouts.answer_s)
@@ -307,7 +329,7 @@ class Mcumgr:
         raise BoardError(
             f"The board refused to {what}: {describe_error(answer)}",
             where=self._radio.description,
-            next_step="See the image list and the last UART lines.",
+            next_step=next_step(return_code_of(answer)),
         )
 
     async def _upload(
@@ -336,10 +358,12 @@ class Mcumgr:
             raise BoardError(
                 f"The board refused to {what}: {self._upload_refusal(error)}",
                 where=self._radio.description,
-                next_step="See the image list and the last UART lines.",
+                next_step=_NO_REASSEMBLY
+                if self._return_code() == MGMT_ERR.ECORRUPT
+                else _LOOK_AROUND,
             ) from error
         except ValueError as error:
-            # smpclient's serial transports count what the board's line buffers hold.
+            # Transports know what the board's buffers hold.
             raise BoardError(
                 f"The board cannot take the message to {what}: {error}",
                 where=self._radio.description,
@@ -354,14 +378,17 @@ class Mcumgr:
             # smpclient's bleak transport raises RuntimeError where a request timed out.
             lost = isinstance(error, SMPTransportDisconnected)
             waited_s = self._waited_s(deadline)
-            self._recorder.record(RadioState(state="failed", detail=f"{what}: {error}"))
+            # smpclient's text about a silence has all bytes of the request.
+            reason = str(error) if lost else "no answer"
+            self._recorder.record(RadioState(state="failed", detail=f"{what}: {reason}"))
+            uploads_slowly = self._is_uploading and self._hides_buffers()
             self.disconnect()
-            raise NotSeenError(
-                f"The connection broke while trying to {what}."
-                if lost
-                else f"No answer within {waited_s:.3g} s while trying to {what}.",
+            silence = f"No answer within {waited_s:.3g} s"
+            raise (ConnectionBrokeError if lost else NotSeenError)(
+                f"{'The connection broke' if lost else silence} while trying to {what}.",
                 where=self._radio.description,
                 next_step=self._hint_of_silence()
+                or (_NO_PARAMETERS if uploads_slowly and deadline.expired else None)
                 or "Look at the UART log: did the board reset, hang, or run out of buffers?",
             ) from error
 
@@ -379,8 +406,34 @@ class Mcumgr:
         if isinstance(answer, ErrorV1 | ErrorV2):
             return describe_error(answer)
         # smpclient takes `{"rc": 3}` for an upload answer without offset and loses the number.
-        rc = self._transport.last_return_code if self._transport is not None else None
+        rc = self._return_code()
         return describe_return_code(rc) if rc else str(answer)
+
+    def _return_code(self) -> int | None:
+        return self._transport.last_return_code if self._transport is not None else None
+
+    def _hides_buffers(self) -> bool:
+        """Whether the server answers, and has refused to tell the size of its buffers."""
+        transport = self._transport
+        if transport is None or not transport.has_answered:
+            return False
+        return transport.server_buffer_size_bytes is None
+
+
+def erase_refused(return_code: int) -> str:
+    """What to do where a board refused to erase a slot, by the protocol's or the group's code."""
+    # IMG_MGMT_ERR_UNKNOWN has the same number; zephyr pull request 64070 mends it.
+    if return_code != MGMT_ERR.EUNKNOWN:
+        return _LOOK_AROUND
+    return "The slot may be empty already, which NCS 2.5 takes for an error. " + _LOOK_AROUND
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    # smpclient logs the request that was not answered, with all bytes of an image's piece.
+    text = record.getMessage()
+    if len(text) > _LONGEST_LOG_TEXT:
+        record.msg, record.args = f"{text[:_LONGEST_LOG_TEXT]}... ({len(text)} characters)", None
+    return True
 
 
 def _was_dropped(error: FotaError) -> bool:

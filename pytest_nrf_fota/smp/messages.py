@@ -69,6 +69,11 @@ def describe_return_code(rc: int) -> str:
     return f"rc {rc} ({known.get(rc, 'unknown')})"
 
 
+def return_code_of(answer: ErrorV1 | ErrorV2[IntEnum]) -> int:
+    """Its number, of the protocol or of the group."""
+    return int(answer.rc if isinstance(answer, ErrorV1) else answer.err.rc)
+
+
 def is_legacy_ok(answer: object) -> bool:
     """Whether an answer is `{"rc": 0}`: how older servers say yes, which smpclient takes for no."""
     return isinstance(answer, ErrorV1) and answer.rc is MGMT_ERR.EOK

@@ -22,7 +22,11 @@ The second call runs in a thread of its own, and raises `NotSeenError` where no 
 
 INSUFFICIENT_AUTHENTICATION = 0x05
 INSUFFICIENT_ENCRYPTION = 0x0F
-"""ATT error codes by which Zephyr asks for pairing (gatt.c, bt_gatt_check_perm())."""
+"""ATT error codes by which Zephyr asks for pairing (gatt.c, bt_gatt_check_perm()).
+
+Of a connection without encryption neither tells whether a passkey is needed: since zephyr pull
+request 56213 (March 2023, in NCS 2.4 and later) they tell whether the board has a key of the host.
+"""
 
 _NO_AUTHENTICATION = (
     "Or build the application with CONFIG_MCUMGR_SMP_BT_AUTHEN=n "
@@ -50,30 +54,31 @@ def pairing_demanded(att_error: int | None, method: PairingMethod, where: str) -
 
     Args:
         att_error: by which it refused the subscription; None where the host's Bluetooth hides it.
-        method: what the host has done about it.
+        method: what the host has done about it: with "none" the connection has no encryption.
         where: host's radio and peer.
     """
-    kind = "an authenticated" if att_error == INSUFFICIENT_AUTHENTICATION else "an encrypted"
     code = f" (ATT error 0x{att_error:02x})" if att_error is not None else ""
-    refused = f"its SMP characteristic demands {kind} connection{code}"
-    wanted = "passkey" if att_error == INSUFFICIENT_AUTHENTICATION else "just_works"
-    setting = f'Set radio.pairing = "{wanted}" in the board file. '
+    demand = "its SMP characteristic demands"
     match method:
         case "none":
             return BoardError(
-                f"The board asks for pairing: {refused}.",
+                f"The board asks for pairing: {demand} an encrypted connection{code}.",
                 where=where,
-                next_step=setting + _NO_AUTHENTICATION,
+                next_step='Set radio.pairing = "just_works" in the board file, or '
+                'radio.pairing = "passkey" where the board shows a passkey; its '
+                "answer does not show which one. " + _NO_AUTHENTICATION,
             )
         case "just_works":
             return BoardError(
-                f"Pairing without a passkey is not enough for the board: {refused}.",
+                "Pairing without a passkey is not enough for the board: "
+                f"{demand} an authenticated connection{code}.",
                 where=where,
-                next_step=setting + _NO_AUTHENTICATION,
+                next_step='Set radio.pairing = "passkey" in the board file. ' + _NO_AUTHENTICATION,
             )
         case "passkey":
             return BoardError(
-                f"The board paired without showing a passkey, and that is not enough: {refused}.",
+                "The board paired without showing a passkey, and that is not enough: "
+                f"{demand} an authenticated connection{code}.",
                 where=where,
                 next_step="The application must register a passkey display "
                 "(bt_conn_auth_cb_register) or set CONFIG_BT_FIXED_PASSKEY. " + _NO_AUTHENTICATION,

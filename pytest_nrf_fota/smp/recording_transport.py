@@ -26,7 +26,7 @@ class RecordingTransport(SMPTransport):
 
     `has_answered` tells whether any answer came. `last_return_code` is the `rc` of the last
     answer, None where it had none. `unanswered_s` tells for how long the last request has had no
-    answer.
+    answer. `server_buffer_size_bytes` is None until the server has told it.
     """
 
     def __init__(self, inner: SMPTransport, recorder: FlightRecorder) -> None:
@@ -34,6 +34,7 @@ class RecordingTransport(SMPTransport):
         self._recorder = recorder
         self.last_return_code: int | None = None
         self.has_answered = False
+        self.server_buffer_size_bytes: int | None = None
         self._requested_at_s = time.monotonic()
 
     async def connect(self, address: str, timeout_s: float) -> None:
@@ -45,7 +46,17 @@ class RecordingTransport(SMPTransport):
         await self._inner.disconnect()
 
     async def send(self, data: bytes) -> None:
-        """Record a request and send it."""
+        """Record a request and send it.
+
+        Raises:
+            ValueError: the server would drop it without a word, because its buffer is smaller.
+        """
+        room_bytes = self.server_buffer_size_bytes
+        if room_bytes is not None and len(data) > room_bytes:
+            raise ValueError(
+                f"it has {len(data)} bytes, and the server's buffers hold {room_bytes} "
+                "(CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE; NCS 2.3: CONFIG_MCUMGR_BUF_SIZE)."
+            )
         self._requested_at_s = time.monotonic()
         self._record("request", data)
         await self._inner.send(data)
@@ -64,6 +75,7 @@ class RecordingTransport(SMPTransport):
 
     def initialize(self, smp_server_transport_buffer_size: int) -> None:
         """Tell the inner transport the server's buffer size."""
+        self.server_buffer_size_bytes = smp_server_transport_buffer_size
         self._inner.initialize(smp_server_transport_buffer_size)
 
     @property

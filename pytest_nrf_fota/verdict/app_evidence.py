@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HASH_TLVS,
@@ -16,8 +18,11 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     NotAnImageError,
     parse_tlvs,
 )
-from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
+from pytest_nrf_fota.verdict.boots import sign_of_boots
+from pytest_nrf_fota.verdict.ending import Upgraded
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.smp.messages import ImageState
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,19 @@ def uart_evidence(
         )
     if last.image_version is not None and not _same_version(last.image_version, update, before):
         return Evidence(Source.UART, _by_version(last.image_version, update, before), detail)
-    return Evidence(Source.UART, _by_swaps(boots) if swaps else Says.UNKNOWN, detail)
+    if not swaps:
+        return Evidence(Source.UART, Says.UNKNOWN, detail)
+    match sign_of_boots(boots, of_app=True).ending.upgraded:
+        case Upgraded.YES:
+            return Evidence(Source.UART, Says.NEW, detail)
+        case Upgraded.NO:
+            return Evidence(Source.UART, Says.OLD, detail)
+        case Upgraded.UNKNOWN:
+            return Evidence(Source.UART, Says.UNKNOWN, detail)
 
 
 def smp_evidence(
-    images: Sequence[ImageState] | None, update: AppIdentity, before: AppIdentity | None
+    images: "Sequence[ImageState] | None", update: AppIdentity, before: AppIdentity | None
 ) -> Evidence:
     """What the image list says about the active slot; None stands for no answer."""
     if images is None:
@@ -122,6 +135,13 @@ def swd_evidence(
     """What lies where the application runs; None stands for no image."""
     if found is None:
         return Evidence(Source.SWD, Says.UNKNOWN, f"the {place} holds no image")
+    for known in (update, before):
+        # Half a swap: one image's header, and the other one's TLVs.
+        if known is not None and found.hash == known.hash and found.version != known.version:
+            detail = (
+                f"{place} holds parts of two images: header of {found.version}, hash of {known}"
+            )
+            return Evidence(Source.SWD, Says.UNKNOWN, detail)
     says = _by_hash(found.hash, update, before)
     return Evidence(Source.SWD, says, f"{place} holds {found}")
 
@@ -148,17 +168,3 @@ def _same_version(logged: str, update: AppIdentity, before: AppIdentity | None) 
         before is not None
         and before.version.as_mcuboot_logs == logged == update.version.as_mcuboot_logs
     )
-
-
-def _by_swaps(boots: Sequence[Boot]) -> Says:
-    swapped = [boot for boot in boots if boot.replaced_app]
-    if not swapped:
-        # Some swap algorithms print no line of their own.
-        silent = any(boot.wanted_swap and not boot.refusals for boot in boots)
-        return Says.UNKNOWN if silent else Says.OLD
-    # A resumed swap goes on with what the one before it began.
-    known = [boot for boot in swapped if boot.swap_type is not None or 0 in boot.overwritten]
-    if not known:
-        return Says.UNKNOWN
-    # What was overwritten is gone, so that nothing can be reverted to it.
-    return Says.OLD if known[-1].swap_type == "revert" else Says.NEW

@@ -1,24 +1,11 @@
-"""What each wire says about an upgrade, and the verdict that follows."""
+"""The verdict that follows from what each interface (UART, SMP, SWD) reports about an upgrade."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-
-class Says(Enum):
-    """A source's word on which firmware is there."""
-
-    NEW = "new"
-    OLD = "old"
-    UNKNOWN = "unknown"
-
-
-class Source(Enum):
-    """Where evidence comes from."""
-
-    UART = "UART"
-    SMP = "SMP"
-    SWD = "SWD"
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
+from pytest_nrf_fota.verdict.ending import Ending
 
 
 class Outcome(Enum):
@@ -30,19 +17,6 @@ class Outcome(Enum):
     UNPROVEN = "unproven"
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """One source's statement; `detail` is what was seen, in the source's own words.
-
-    `about` tells images apart where one upgrade replaces several; each needs its own proof.
-    """
-
-    source: Source
-    says: Says
-    detail: str
-    about: str = ""
-
-
 @dataclass(frozen=True, repr=False)
 class Verdict:
     """The outcome of an upgrade.
@@ -52,29 +26,25 @@ class Verdict:
         evidence: one item per source at least.
         reason: why it is not upgraded, in a sentence; empty where it is.
         preflight: what was predicted before the upload, where that is worth a word.
+        ending: what became of it, in addition to what is proven.
     """
 
     subject: str
     evidence: tuple[Evidence, ...]
     reason: str = ""
     preflight: str = ""
+    ending: Ending = Ending.UNKNOWN
 
     @property
     def outcome(self) -> Outcome:
         """UPGRADED needs the UART's word and no contradiction.
 
-        A source that knows nothing neither proves nor contradicts. Where several images are
-        replaced, the one for which least is proven decides.
+        A source that knows nothing neither proves nor contradicts.
         """
-        subjects = {item.about for item in self.evidence} or {""}
-        outcomes = {
-            _outcome([item for item in self.evidence if item.about == subject])
-            for subject in subjects
-        }
-        return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
+        return outcome_of(self.evidence)
 
     def __bool__(self) -> bool:
-        """Whether it is proven: `assert dut.upgrade(package)` means what it says."""
+        """Whether it is proven: so `assert dut.upgrade(package)` is a test."""
         return self.outcome is Outcome.UPGRADED
 
     def __repr__(self) -> str:
@@ -88,10 +58,7 @@ class Verdict:
             lines.append(f"  why: {self.reason}")
         if self.preflight:
             lines.append(f"  preflight: {self.preflight}")
-        lines += [
-            f"  {item.source.value:4} says {item.says.value:7} {item.detail}"
-            for item in self.evidence
-        ]
+        lines += [f"  {item.line()}" for item in self.evidence]
         return "\n".join(lines)
 
 
@@ -101,6 +68,13 @@ _WORST_FIRST = (
     Outcome.UNPROVEN,
     Outcome.UPGRADED,
 )
+
+
+def outcome_of(evidence: Sequence[Evidence]) -> Outcome:
+    """What evidence proves; of several images, the one for which least is proven decides."""
+    subjects = {item.about for item in evidence} or {""}
+    outcomes = {_outcome([i for i in evidence if i.about == subject]) for subject in subjects}
+    return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
 
 
 def _outcome(evidence: Sequence[Evidence]) -> Outcome:

@@ -2,17 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
-from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
+from pytest_nrf_fota.firmware.fw_info import (
+    VALID_OFFSET_BYTES,
+    FwInfo,
+    ReadMemory,
+    find_fw_info,
+    is_preferred_to_running,
+)
+from pytest_nrf_fota.firmware.validation_info import (
+    SEARCH_BYTES,
+    ValidationInfo,
+    find_validation_info,
+)
+from pytest_nrf_fota.firmware.validation_info import STRUCT as VALIDATION_INFO
+from pytest_nrf_fota.verdict.ending import Ending
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.smp.messages import ImageState
+
+_NOT_LISTED = "the image list cannot show MCUboot"
+_SIGNED_BYTES = VALIDATION_INFO.size + SEARCH_BYTES
 
 
 @dataclass(frozen=True)
 class McubootTarget:
-    """The MCUboot that is to run: in which S slot, with which FW_INFO version.
+    """The MCUboot that is to run: in which S0/S1 slot, with which FW_INFO version.
 
     `version_before` is what the boot before the update said. `firmware` is what NSIB verifies,
     without MCUboot's header and TLVs. `marker` is the number that the update prints behind
@@ -30,7 +49,7 @@ class McubootTarget:
 
 @dataclass(frozen=True)
 class SlotState:
-    """What an S slot holds, read over SWD."""
+    """What an S0/S1 slot holds, read over SWD."""
 
     fw_info: FwInfo | None
     holds_update: bool
@@ -40,17 +59,39 @@ class SlotState:
         """The version NSIB would compare; None without a valid fw_info."""
         return self.fw_info.version if self.fw_info and self.fw_info.is_valid else None
 
+    @property
+    def is_invalidated(self) -> bool:
+        """Whether NSIB refused it, and cleared its valid word."""
+        return self.fw_info is not None and not self.fw_info.is_valid
+
 
 def read_slot(read: ReadMemory, slot: Slot, target: McubootTarget) -> SlotState:
-    """Read one S slot."""
+    """Read one S0/S1 slot. It holds the update whether NSIB invalidated it since or not."""
     info = find_fw_info(read, slot.address)
     if info is None:
         return SlotState(None, False)
     start, size_bytes = info.firmware_address, info.firmware_size_bytes
-    inside = slot.address <= start and start + size_bytes <= slot.address + slot.size
+    end = slot.address + slot.size
+    inside = slot.address <= start <= info.address and start + size_bytes <= end
     if not inside or not 0 < size_bytes <= len(target.firmware):
         return SlotState(info, False)
-    return SlotState(info, read(start, size_bytes) == target.firmware[:size_bytes])
+    valid_word = info.address - start + VALID_OFFSET_BYTES
+
+    def without_valid_word(firmware: bytes) -> bytes:
+        return firmware[:valid_word] + firmware[valid_word + 4 :]
+
+    held, sent = read(start, size_bytes), target.firmware[:size_bytes]
+    if without_valid_word(held) != without_valid_word(sent):
+        return SlotState(info, False)
+    # The same code may have been signed with another key.
+    behind = read(start + size_bytes, min(_SIGNED_BYTES, end - start - size_bytes))
+    is_signed_so = _signed(behind) == _signed(target.firmware[size_bytes:])
+    return SlotState(info, is_signed_so)
+
+
+def _signed(behind: bytes) -> ValidationInfo | None:
+    """What vouches for a firmware, from the bytes behind it."""
+    return find_validation_info(lambda address, size: behind[address : address + size], 0)
 
 
 def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidence, ...]:
@@ -65,8 +106,8 @@ def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidenc
     return tuple(items)
 
 
-def smp_evidence(images: Sequence[ImageState] | None, target: McubootTarget) -> Evidence:
-    """What the image list says. It cannot name a bootloader, so it never says new."""
+def smp_evidence(images: "Sequence[ImageState] | None", target: McubootTarget) -> Evidence:
+    """What the image list shows. It cannot name a bootloader, so it is never for `new`."""
     if images is None:
         return Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read")
     waiting = next(
@@ -75,36 +116,46 @@ def smp_evidence(images: Sequence[ImageState] | None, target: McubootTarget) -> 
     if waiting is not None:
         return Evidence(Source.SMP, Says.OLD, f"the update was not taken: {waiting}")
     if any(state.pending for state in images):
-        return Evidence(Source.SMP, Says.UNKNOWN, "another image is pending")
-    return Evidence(
-        Source.SMP, Says.UNKNOWN, "the update left the secondary slot, nothing is pending"
-    )
+        return Evidence(Source.SMP, Says.UNKNOWN, f"{_NOT_LISTED}; another image is pending")
+    return Evidence(Source.SMP, Says.UNKNOWN, f"{_NOT_LISTED}; the update left the secondary slot")
 
 
 def swd_evidence(
     target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
 ) -> Evidence:
-    """What the two S slots hold, and so what NSIB starts."""
+    """What the two S0/S1 slots hold, and so what NSIB starts."""
     name, other_name = f"S{target.s_slot}", f"S{1 - target.s_slot}"
     held = f"{name}: {_held(target_slot)}, {other_name}: {_held(other_slot)}"
+    match ending_in_slots(target_slot, other_slot, boots, target):
+        case Ending.UPGRADED:
+            return Evidence(Source.SWD, Says.NEW, f"{held}; NSIB starts {name}")
+        case Ending.NEEDS_RESET:
+            return Evidence(
+                Source.SWD, Says.UNKNOWN, f"{held}; NSIB starts {name} at the next reset"
+            )
+        case Ending.NOT_PENDING:
+            return Evidence(Source.SWD, Says.OLD, held)
+        case _:
+            return Evidence(Source.SWD, Says.OLD, f"{held}; NSIB starts {other_name}")
+
+
+def ending_in_slots(
+    target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
+) -> Ending:
+    """What became of a MCUboot, by what both S0/S1 slots hold and NSIB's own rule."""
     if not target_slot.holds_update:
-        return Evidence(Source.SWD, Says.OLD, held)
+        return Ending.NOT_PENDING
+    if target_slot.is_invalidated:
+        return Ending.REFUSED
     if not nsib_prefers(target_slot, other_slot, target.s_slot):
-        return Evidence(Source.SWD, Says.OLD, f"{held}; NSIB starts {other_name}")
-    if boots and boots[-1].swapped and boots[-1].nsib_slot != target.s_slot:
-        return Evidence(Source.SWD, Says.UNKNOWN, f"{held}; NSIB starts {name} at the next reset")
-    return Evidence(Source.SWD, Says.NEW, f"{held}; NSIB starts {name}")
+        return Ending.NOT_CHOSEN
+    copied_last = boots and boots[-1].swapped and boots[-1].nsib_slot != target.s_slot
+    return Ending.NEEDS_RESET if copied_last else Ending.UPGRADED
 
 
 def nsib_prefers(slot_state: SlotState, other: SlotState, slot: int) -> bool:
-    """Whether NSIB tries this slot first: the higher version, S0 on a tie (section 2.4)."""
-    if slot_state.version is None:
-        return False
-    if other.version is None:
-        return True
-    if slot_state.version == other.version:
-        return slot == 0
-    return slot_state.version > other.version
+    """Whether NSIB starts this slot and not the other one."""
+    return is_preferred_to_running(slot_state.version, slot, other.version, 1 - slot)
 
 
 def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:
@@ -112,7 +163,7 @@ def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:
     if boot.nsib_slot is None:
         return Evidence(Source.UART, Says.UNKNOWN, "no line of NSIB on the last boot")
     if boot.firmware_version is None:
-        return Evidence(Source.UART, Says.UNKNOWN, f"NSIB tried slot {boot.nsib_slot} in vain")
+        return Evidence(Source.UART, Says.UNKNOWN, f"NSIB failed to start slot {boot.nsib_slot}")
     is_new = boot.nsib_slot == target.s_slot and boot.firmware_version == target.version
     return Evidence(Source.UART, Says.NEW if is_new else Says.OLD, detail)
 
@@ -129,6 +180,6 @@ def _by_marker(marker: int, target: McubootTarget) -> Says:
 def _held(state: SlotState) -> str:
     if state.fw_info is None:
         return "no fw_info"
-    if not state.fw_info.is_valid:
-        return f"version {state.fw_info.version}, burnt by NSIB"
+    if state.is_invalidated:
+        return f"version {state.fw_info.version}, invalidated by NSIB"
     return f"version {state.fw_info.version}"

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
-from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Evidence, Says, Source
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.smp.messages import ImageState
 
 ABOUT = "network core"
 _GAVE_UP = LINES["b0n_failed"].regex
@@ -95,17 +98,19 @@ def uart_evidence(
     said_last = [seen.text.strip() for seen in taken if seen is not None]
     if said_last:
         return _uart(Says.NEW, f"MCUboot prints {said_last[-1]!r}")
-    return _uart(Says.UNKNOWN, "no line of either core tells")
+    return _uart(Says.UNKNOWN, "no line of either core shows it")
 
 
-def smp_evidence(images: Sequence[ImageState] | None, target: NetworkTarget) -> Evidence:
+def smp_evidence(images: "Sequence[ImageState] | None", target: NetworkTarget) -> Evidence:
     """Whether the update still waits; what the network core runs is in no image list."""
     if images is None:
         return Evidence(Source.SMP, Says.UNKNOWN, _about("no image list could be read"), ABOUT)
-    waiting = next((state for state in images if state.hash == target.image_hash), None)
+    # Slot 0 is where MCUboot put what it handed over, in RAM: that was taken.
+    waiting = next((s for s in images if s.slot == 1 and s.hash == target.image_hash), None)
     if waiting is not None:
         return Evidence(Source.SMP, Says.OLD, _about(f"the update was not taken: {waiting}"), ABOUT)
-    return Evidence(Source.SMP, Says.UNKNOWN, _about("the update left the secondary slot"), ABOUT)
+    detail = "the image list cannot show it; the update left the secondary slot"
+    return Evidence(Source.SMP, Says.UNKNOWN, _about(detail), ABOUT)
 
 
 def swd_evidence(held: bytes, target: NetworkTarget) -> Evidence:

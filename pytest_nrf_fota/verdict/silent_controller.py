@@ -1,10 +1,13 @@
 """A Bluetooth controller that does not answer: the network core is empty, or of another build."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
 
 _UNBOUND = LINES["controller_unbound"].regex
 _EAGAIN = "-11"
@@ -13,7 +16,7 @@ _LOOKED_AT_BYTES = 0x800
 
 FLASH_BOTH_CORES = (
     "Program the network core as well: merged_domains.hex holds both cores (NCS up to 2.6), "
-    "merged_CPUNET.hex beside merged.hex the network core (NCS 2.7 and later)."
+    "merged_CPUNET.hex with merged.hex the network core (NCS 2.7 and later)."
 )
 
 
@@ -27,7 +30,7 @@ def silent_controller_line(boot: Boot) -> str | None:
     )
 
 
-def network_core_is_empty(board: BoardType, read: Callable[[int, int], bytes]) -> bool:
+def network_core_is_empty(board: "BoardType", read: Callable[[int, int], bytes]) -> bool:
     """Whether the network core's flash holds neither b0n nor firmware. Errors of `read` come.
 
     False for a board without that core.

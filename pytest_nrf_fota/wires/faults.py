@@ -31,8 +31,12 @@ class Faults(Protocol):
     def has_power(self) -> bool:
         """Whether the board has power: false between the cut and `restore_power`."""
 
-    def restore_power(self) -> None:
-        """Switch the power on again: the board boots."""
+    def restore_power(self, *, starts: bool = True) -> None:
+        """Switch the power on again: the board boots.
+
+        With `starts=False` its cores are held until the next reset, as with a debugger attached: a
+        swap that the cut interrupted is not resumed before somebody has done something else.
+        """
 
     def operations_done(self) -> int:
         """How many flash operations there were in the board's life."""

@@ -17,7 +17,7 @@ class Radio(Protocol):
         """A fresh, unconnected transport.
 
         Made anew for every connection: a transport of smpclient whose request timed out is out
-        of step for good.
+        of step permanently.
         """
 
 

@@ -62,7 +62,7 @@ SHAPES = (
         _WITH_NETWORK_SLOTS,
         "overwrite_only",
     ),
-    Shape("ncs-2.7-nsib", "sysbuild", "2.6", _BANNER_2_7, *_NEW, _NSIB_SLOTS),
+    Shape("ncs-2.7-nsib", "sysbuild", "2.7", _BANNER_2_7, *_NEW, _NSIB_SLOTS),
     Shape("ncs-2.9-nsib-own-layout", "sysbuild", "2.9", _BANNER_2_9, *_NEW, _OWN_NSIB_SLOTS),
     Shape("ncs-2.9-alone-offset-slot", "sysbuild", "2.9", _BANNER_2_9, *_NEW, _AT_AN_OFFSET),
     Shape("ncs-3.0-nsib", "sysbuild", "3.0", _BANNER_3_0, *_NEW, _NSIB_SLOTS),

@@ -1,4 +1,4 @@
-"""What the application was built with decides how a run reaches it, and the header says so."""
+"""What images were built with decides how a run reaches them, and the header says so."""
 
 from pathlib import Path
 
@@ -68,8 +68,35 @@ def test_pairing_of_the_board_file_stays(user_folder: pytest.Pytester) -> None:
     result = run(user_folder, "mine")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        [f"*board file says pairing = just_works, the application asks for passkey ({PASSKEY}, *"]
+        [f"*board file has pairing = just_works, the application asks for passkey ({PASSKEY}, *"]
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "option", "counts"),
+    [
+        ("3.1.0", "", True),
+        ("3.2.0", "", False),
+        ("3.2.0", "CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION=y", True),
+    ],
+)
+def test_rollback_protection_of_the_build(
+    user_folder: pytest.Pytester, version: str, option: str, counts: bool
+) -> None:
+    """The virtual kit's NSIB counts versions where the board's would; an option from NCS 3.2 on."""
+    build = user_folder.path / "build_v1"
+    build.joinpath("fota", "build.ninja").write_text(f"  -DNCS_VERSION_STRING={version}\n")
+    with build.joinpath("b0", "zephyr", ".config").open("a") as config:
+        config.write(f"{option}\n")
+    user_folder.makepyfile(
+        test_app=f"""
+        def test_counter(dut, firmware):
+            since = dut.position("the first boot")
+            dut.prepare(firmware.baseline)
+            assert ("Setting monotonic counter" in dut.console.text_since(since)) == {counts}
+        """
+    )
+    run(user_folder).assert_outcomes(passed=1)
 
 
 def test_shell_without_flash_commands(user_folder: pytest.Pytester) -> None:

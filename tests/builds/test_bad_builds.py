@@ -1,6 +1,8 @@
 """Folders that are no complete build of this board: one error, before anything is collected."""
 
+import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,9 +38,9 @@ def builds(user_folder: pytest.Pytester) -> Path:
     return user_folder.path
 
 
-def refusal(user_folder: pytest.Pytester, *arguments: str) -> str:
+def refusal(user_folder: pytest.Pytester, *arguments: str, board: str = "nrf5340dk_sim") -> str:
     """Run, see that nothing was collected, and return the message."""
-    result = user_folder.runpytest_subprocess("--board=nrf5340dk_sim", *arguments)
+    result = user_folder.runpytest_inprocess(f"--board={board}", *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
     assert "collected" not in result.stdout.str()
     text = result.stderr.str()
@@ -156,6 +158,32 @@ def test_hex_files_of_one_core_twice(user_folder: pytest.Pytester, builds: Path)
     assert "build_v1/merged.hex and old_v1/zephyr/merged.hex" in text
 
 
+def test_hex_files_of_two_builds(user_folder: pytest.Pytester, builds: Path) -> None:
+    """Each core of another one; that is no folder with a mixture."""
+    del builds
+    text = refusal(
+        user_folder, "--baseline=build_v1/merged.hex", "--baseline=build_v2/merged_CPUNET.hex"
+    )
+    assert "The hex files are of two builds: build_v1/merged.hex of build_v1" in text
+    assert "build_v2/merged_CPUNET.hex of build_v2" in text
+
+
+def test_network_core_that_was_built_alone(user_folder: pytest.Pytester, builds: Path) -> None:
+    """Without sysbuild it has a build folder of its own; its order among the files is free."""
+    alone = builds / "hci_ipc"
+    (alone / "zephyr").mkdir(parents=True)
+    (alone / "CMakeCache.txt").write_text("# This is the CMakeCache file.\n")
+    shutil.copy(builds / "build_v1" / "merged_CPUNET.hex", alone / "zephyr" / "zephyr.hex")
+    shutil.copy(builds / "build_v1" / "ipc_radio/zephyr/.config", alone / "zephyr" / ".config")
+    given = ["--baseline=build_v1/merged.hex", "--baseline=hci_ipc/zephyr/zephyr.hex"]
+    for baselines in (given, given[::-1]):
+        result = user_folder.runpytest_inprocess(
+            "--board=nrf5340dk_sim", *baselines, "--update=build_v2", "--collect-only"
+        )
+        assert result.ret == pytest.ExitCode.OK, result.stderr.str()
+        result.stdout.fnmatch_lines(["nrf-fota: layout   build_v1/partitions.yml *"])
+
+
 def test_missing_network_core_is_found_beside_the_file(
     user_folder: pytest.Pytester, builds: Path
 ) -> None:
@@ -187,6 +215,54 @@ def test_update_for_another_layout(user_folder: pytest.Pytester, builds: Path) -
     path.write_text(path.read_text().replace("0x28000", "0x30000").replace("0xd8000", "0xd0000"))
     text = refusal(user_folder, "--baseline=old_v1", "--update=old_v2")
     assert "its primary slot lies at 0x30000, the board's at 0x28000" in text
+
+
+class TestUpdateOutOfItsBuild:
+    """A package or an image whose partitions.yml is not at hand."""
+
+    def test_file_in_its_build(self, user_folder: pytest.Pytester, builds: Path) -> None:
+        """The layout around it counts, as for the folder."""
+        path = builds / "build_v2" / "partitions.yml"
+        moved = path.read_text().replace("0x28000", "0x30000")
+        path.write_text(moved.replace("0xd8000", "0xd0000"))
+        arguments = ("--baseline=build_v1", "--update=build_v2/dfu_application.zip")
+        text = refusal(user_folder, *arguments)
+        assert "its primary slot lies at 0x30000, the board's at 0x28000" in text
+
+    def test_load_address(self, user_folder: pytest.Pytester, builds: Path) -> None:
+        self._package(builds, 0x24200)
+        text = refusal(user_folder, "--baseline=build_v1", "--update=lone.zip")
+        assert "its manifest's load_address is 0x24200, behind a header of 0x200 bytes" in text
+        assert "the primary slot of nrf5340dk_sim lies at 0x28000" in text
+        assert "where: lone.zip, fota.signed.bin" in text
+
+    @pytest.mark.parametrize("load_address", [0x28200, 0x34000], ids=["at once", "behind TF-M"])
+    def test_load_address_of_this_layout(
+        self, load_address: int, user_folder: pytest.Pytester, builds: Path
+    ) -> None:
+        """With TF-M it is the non-secure application's, behind the image's reset vector."""
+        self._package(builds, load_address)
+        result = user_folder.runpytest_inprocess(
+            "--board=nrf5340dk_sim", "--baseline=build_v1", "--update=lone.zip", "--collect-only"
+        )
+        assert result.ret == pytest.ExitCode.OK, result.stderr.str()
+
+    def test_reset_vector(self, user_folder: pytest.Pytester, builds: Path) -> None:
+        internal = next(shape for shape in SHAPES if shape.name == "zephyr-internal")
+        build = WestBuild(internal, builds / "made" / "internal").second()
+        (build / "fota/zephyr/zephyr.signed.bin").rename(user_folder.path / "lone.bin")
+        text = refusal(user_folder, "--baseline=build_v1", "--update=lone.bin")
+        assert "for another layout: its code starts at 0x10600, the primary slot of" in text
+
+    def _package(self, builds: Path, load_address: int) -> None:
+        with zipfile.ZipFile(builds / "build_v2" / "dfu_application.zip") as built:
+            entries = {name: built.read(name) for name in built.namelist()}
+        manifest = json.loads(entries["manifest.json"])
+        manifest["files"][0]["load_address"] = load_address
+        # An image whose code starts at 0x28600, as the builds' demonstration firmware does.
+        with zipfile.ZipFile(builds / "lone.zip", "w") as package:
+            for name, data in (entries | {"manifest.json": json.dumps(manifest)}).items():
+                package.writestr(name, data)
 
 
 class TestBoardFile:
@@ -235,7 +311,7 @@ def test_application_without_smp_server_is_told(user_folder: pytest.Pytester, bu
     """The virtual kit's stand-in has one, the kit's application has not."""
     config = builds / "build_v1" / "fota" / "zephyr" / ".config"
     config.write_text(config.read_text().replace("CONFIG_MCUMGR=y\n", ""))
-    result = user_folder.runpytest_subprocess(
+    result = user_folder.runpytest_inprocess(
         "--board=nrf5340dk_sim", "--baseline=build_v1", "--collect-only"
     )
     result.stdout.fnmatch_lines(["*the application has no SMP server (CONFIG_MCUMGR is off)*"])
@@ -262,7 +338,7 @@ def test_network_cores_image_alone_is_no_application(
     west = WestBuild(slots, builds / "made" / "network")
     first, second = west.first(), west.second()
     image = second / "signed_by_mcuboot_and_b0_ipc_radio.bin"
-    result = user_folder.runpytest_subprocess(
+    result = user_folder.runpytest_inprocess(
         "--board=nrf5340dk_sim", f"--baseline={first}", f"--update={image}", "--collect-only"
     )
     assert result.ret == 0, result.stdout.str()
@@ -324,12 +400,26 @@ class TestLoneHexFile:
         text = refusal(user_folder, "--baseline=lone.hex")
         assert "The hex file is for another SoC: its fw_info is for nRF91" in text
 
-    def test_device_of_nrf52(self, lone: Path, user_folder: pytest.Pytester) -> None:
-        first, *rest = read_hex(lone)
-        name = b"clock@40000000\x00"
-        write_hex(lone, [Segment(first.address, first.data[: -len(name)] + name), *rest])
-        text = refusal(user_folder, "--baseline=lone.hex")
-        assert "its device clock@40000000 is an nRF52's" in text
+    @pytest.mark.parametrize(
+        ("board", "name", "family"),
+        [
+            ("nrf5340dk_sim", "clock@40000000", "nRF52"),
+            ("nrf5340dk_sim", "nrf91_socket", "nRF9x"),
+            ("nrf52840dk_sim", "nrf9x_socket", "nRF9x"),
+            ("nrf52840dk_sim", "clock@5000", "nRF53 or nRF91"),
+        ],
+    )
+    def test_device_of_another_chip(
+        self, board: str, name: str, family: str, lone: Path, user_folder: pytest.Pytester
+    ) -> None:
+        """Built without fw_info, as MCUboot alone and its application may be."""
+        data = read_hex(lone)[0].data
+        in_words = name.encode() + b"\x00"
+        write_hex(lone, [Segment(0, data.replace(MAGIC, bytes(len(MAGIC))) + in_words)])
+        text = refusal(user_folder, "--baseline=lone.hex", board=board)
+        assert (
+            f"The hex file is for another SoC: its device {name} is of an {family}, {board}" in text
+        )
 
 
 @pytest.mark.parametrize(
@@ -365,9 +455,9 @@ def test_release_that_nothing_tells_is_called_a_guess(
     for path in (builds / "build_v1").rglob("*.hex"):
         _without_banner(path)
     arguments = ("--board=nrf5340dk_sim", "--baseline=build_v1", "--collect-only")
-    user_folder.runpytest_subprocess(*arguments).stdout.fnmatch_lines([guess])
+    user_folder.runpytest_inprocess(*arguments).stdout.fnmatch_lines([guess])
     _tell_release_in_ninja(builds / "build_v1", "3.0.2")
-    told = user_folder.runpytest_subprocess(*arguments)
+    told = user_folder.runpytest_inprocess(*arguments)
     told.stdout.no_fnmatch_line("*is a guess*")
 
 
@@ -435,7 +525,7 @@ def test_release_of_a_lone_hex_file_is_its_banners(
     shutil.copy(builds / "build_v1" / "merged.hex", builds / "lone.hex")
     shutil.copy(builds / "build_v1" / "merged_CPUNET.hex", builds / "lone_net.hex")
     user_folder.makepyfile(test_release="def test_ncs(board): assert board.boot.ncs == '3.0'")
-    result = user_folder.runpytest_subprocess(
+    result = user_folder.runpytest_inprocess(
         "--board=nrf5340dk_sim", "--baseline=lone.hex", "--baseline=lone_net.hex", "-k", "test_ncs"
     )
     result.assert_outcomes(passed=1, deselected=1)

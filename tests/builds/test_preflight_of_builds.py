@@ -130,6 +130,27 @@ def test_single_images_of_a_build_are_named_as_they_are(builds: Path) -> None:
     assert result.output.startswith("YES: zephyr.signed.bin will upgrade this board.")
 
 
+def test_images_of_both_cores_are_one_update(builds: Path) -> None:
+    """As pytest takes them with two --update."""
+    build = builds / "build_v2"
+    images = [build / "signed_by_mcuboot_and_b0_ipc_radio.bin", build / "fota/zephyr"]
+    result = preflight(
+        images[0], images[1] / "zephyr.signed.bin", f"--installed={builds / 'build_v1'}", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    names = [check["name"] for check in json.loads(result.output)["checks"]]
+    assert "upload" in names
+    assert "upload, network core" in names
+
+
+def test_path_to_paste_is_whole_in_a_narrow_terminal(builds: Path) -> None:
+    installed = f"--installed={builds / 'build_v1' / 'merged.hex'}"
+    arguments = ["preflight", str(builds / "build_v2"), installed]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "60"})
+    shown = "".join(result.output.split())
+    assert shown.count(f"--installed={builds / 'build_v1' / 'merged_CPUNET.hex'}") == 2
+
+
 class TestGuessedRelease:
     """What nothing in the build tells is the board file's default, and said to be that."""
 

@@ -6,6 +6,8 @@ import pytest
 
 from pytest_nrf_fota.firmware.smpclient_dist import QemuCortexM0Firmware
 
+pytestmark = pytest.mark.long_proof
+
 SCENARIOS = Path(__file__).parents[1] / "hil" / "test_app_upgrade.py"
 PASSED_SCENARIOS = 11
 # Ten upgrades in a row are for the night; neither signatures nor downgrades mean anything there.
@@ -22,7 +24,7 @@ def test_app_upgrade_scenarios_pass_on_qemu_cortex_m0(
     result.stdout.fnmatch_lines(
         [
             "*application 0.0.0 (*) -> 1.2.3+4 (*): UPGRADED",
-            "*UART says new * swap test, image v1.2.3, application runs",
+            "*UART: new * swap test, image v1.2.3, application runs",
             "*why: MCUboot reverted to the old application*",
             "*why: the bootloader refused the image: *Image in the secondary slot is not valid!*",
         ]

@@ -6,7 +6,7 @@ import pytest
 
 HIL = Path(__file__).parents[1] / "hil"
 
-pytestmark = pytest.mark.usefixtures("qemu")
+pytestmark = [pytest.mark.long_proof, pytest.mark.usefixtures("qemu")]
 
 
 def test_application_scenarios_on_mps2(user_folder: pytest.Pytester) -> None:
@@ -20,9 +20,9 @@ def test_application_scenarios_on_mps2(user_folder: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "*application 0.0.0 (*) -> 1.2.3+4 (*): UPGRADED",
-            "*UART says new * image v1.2.3, application runs",
-            "*SMP  says new * slot 1: 1.2.3.4 * active confirmed*",
-            "*SWD  says new * RAM that it runs from holds 1.2.3+4 (*)",
+            "*UART: new * image v1.2.3, application runs",
+            "*SMP:  new * slot 1: 1.2.3.4 * active confirmed*",
+            "*SWD:  new * RAM that it runs from holds 1.2.3+4 (*)",
         ]
     )
     result.stdout.fnmatch_lines(["*why: MCUboot took version 1.2.3: it takes the highest version*"])

@@ -295,6 +295,20 @@ def no_power_cut(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> N
     patch.setattr(faults, "wait_for_power_loss", wait_for_power_loss)
 
 
+def power_that_starts_the_board(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
+    """When the power is back the board boots at once: the swap goes on before anything is done."""
+    faults = _faults(request)
+    dut: Dut = request.getfixturevalue("dut")
+    restore_power = faults.restore_power
+
+    def restore(*, starts: bool = True) -> None:
+        since = dut.console.position()
+        restore_power()
+        dut.wait_for_boot(since)
+
+    patch.setattr(faults, "restore_power", restore)
+
+
 def no_noise(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
     """The UART is quiet."""
 
@@ -328,7 +342,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
         *(no_flash_by_test, prepare_that_only_flashes),
         *(good_app, good_mcuboot, good_baseline),
         *(no_lost_link, no_lost_link_in_upload, no_reset_in_upload, no_reset_in_swap),
-        *(no_power_cut, no_noise, no_unplugging),
+        *(no_power_cut, power_that_starts_the_board, no_noise, no_unplugging),
     )
 }
 """All by name."""

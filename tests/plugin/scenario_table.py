@@ -33,7 +33,7 @@ scenario (`yes`, or those of its variants that are named), or the cell says what
 (`@pytest.mark.needs`; `pytest --markers` explains the names; for `such firmware` see
 [firmware-variants.md](firmware-variants.md)). `nightly` scenarios run with `--nightly` or
 `-m nightly`. `nrf5340dk` is the real kit with your own files and their keys, on which nothing has
-been run yet; the virtual kit runs the scenarios as NCS 2.3, 2.6, 2.9 and 3.0.
+been run yet; the virtual kit runs the scenarios as NCS 2.3 to 3.2.
 """
 
 

@@ -183,7 +183,7 @@ def test_missing_artifact_is_a_skip_with_the_reason(user_folder: pytest.Pytester
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(
         [
-            "*nRF FOTA: what was proven*",
+            "*nRF FOTA: results*",
             "SKIPPED test_mine.py::test_upgrade: No update package with mcuboot images was given.*",
             "SKIPPED*test_mine.py*No update package with mcuboot images was given.*",
         ]

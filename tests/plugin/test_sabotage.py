@@ -19,6 +19,8 @@ from typing import TypeAlias
 import pytest
 from filelock import FileLock
 
+pytestmark = pytest.mark.long_proof
+
 SCENARIOS = Path(__file__).parents[1] / "hil"
 SESSION_TIMEOUT_S = 600.0
 # No scenario's own failure: of the sabotage, or of an xdist worker.
@@ -61,6 +63,24 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_clean_up_by_shell": "nothing_is_sent no_erase_by_shell",
         "test_clean_up_by_probe": "nothing_is_sent no_erase_by_probe no_reset_by_probe",
         "test_clean_up_refused_while_upload_runs": "nothing_is_sent no_erase_by_shell",
+        # test_cut_upgrades.py
+        "test_cut_upgrade_then_external_flash_erased": (
+            "nothing_is_sent no_power_cut no_erase_by_probe power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_application_reflashed": (
+            "nothing_is_sent no_power_cut no_flash_by_test power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_recovered": (
+            "nothing_is_sent no_power_cut no_flash_by_test power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_update_put_in_by_probe": (
+            "nothing_is_sent no_power_cut no_flash_by_test power_that_starts_the_board"
+        ),
+        "test_cut_upgrade_then_sent_again": "nothing_is_sent no_power_cut no_reset_by_probe",
+        "test_cut_upgrade_at_many_moments": "nothing_is_sent no_power_cut no_flash_by_test",
+        "test_cut_upgrade_then_external_flash_erased_at_many_moments": (
+            "nothing_is_sent no_power_cut no_erase_by_probe"
+        ),
         # test_key_rotation.py
         "test_key_rotation_app_key": "nothing_is_sent good_app good_mcuboot",
         "test_key_rotation_app_key_between_two_resets": "nothing_is_sent good_app good_mcuboot",
@@ -81,7 +101,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_mcuboot_upgrade_same_fw_version_keeps_old": "nothing_is_sent good_mcuboot",
         "test_mcuboot_upgrade_package_version_not_newer": "nothing_is_sent good_mcuboot",
         "test_mcuboot_upgrade_unprovisioned_key_rejected": "nothing_is_sent good_mcuboot",
-        "test_mcuboot_upgrade_tampered_burnt_by_nsib": "nothing_is_sent good_mcuboot",
+        "test_mcuboot_upgrade_tampered_invalidated_by_nsib": "nothing_is_sent good_mcuboot",
         "test_mcuboot_upgrade_then_app_upgrade": "nothing_is_sent no_reset_over_smp",
         "test_mcuboot_upgrade_counter_advances": "nothing_is_sent",
         "test_mcuboot_upgrade_counter_blocks_downgrade": "nothing_is_sent no_flash_by_test",
@@ -107,7 +127,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_erased_external_flash_boots": "nothing_is_sent no_erase_by_shell no_reset_by_probe",
         "test_app_never_advertises": "nothing_is_sent good_app set_pending_permanently",
         "test_app_hangs_in_boot": "nothing_is_sent good_app set_pending_permanently",
-        "test_crash_of_a_trial_reverts": (
+        "test_crash_of_a_test_image_reverts": (
             "nothing_is_sent good_app set_pending_permanently no_reset_over_smp"
         ),
         "test_crash_loop_reported": "nothing_is_sent good_app set_pending_for_test",
@@ -117,6 +137,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_usb_serial_vanishes_and_returns": "nothing_is_sent no_unplugging",
     },
     "kit_2_9": {
+        "test_older_provisioning_stops_board": "good_baseline",
         "test_mcuboot_upgrade_wrong_variant_cleaned": (
             "nothing_is_sent right_file no_reset_over_smp"
         ),
@@ -148,7 +169,7 @@ NO_VIRTUAL_KIT: Mapping[str, str] = {
     "test_higher_version_in_the_idle_slot_runs": "highest_version",
     "test_lower_version_in_the_idle_slot_does_not_run": "highest_version",
     "test_damaged_higher_version_is_removed": "highest_version",
-    "test_idle_slot_without_magic_is_not_even_tried": "highest_version",
+    "test_idle_slot_without_magic_is_not_considered": "highest_version",
     "test_set_pending_is_refused": "highest_version",
     "test_recovery_is_entered_and_left": "serial_recovery",
     "test_recovery_writes_what_it_is_sent": "serial_recovery",

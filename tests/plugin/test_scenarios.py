@@ -10,6 +10,8 @@ from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.variant import Variant
 
+pytestmark = pytest.mark.long_proof
+
 HIL = Path(__file__).parents[1] / "hil"
 FILES = [
     str(HIL / name)
@@ -53,7 +55,7 @@ def test_scenarios_pass_with_users_files(user_folder: pytest.Pytester) -> None:
 def test_without_keys_what_must_be_signed_again_is_skipped(user_folder: pytest.Pytester) -> None:
     """And the reason names the option; damage alone needs no key."""
     made = _given(user_folder.path)
-    wanted = "bad_signature or too_large or unprovisioned or tampered_burnt or s1_to_s0"
+    wanted = "bad_signature or too_large or unprovisioned or tampered_invalidated or s1_to_s0"
     result = user_folder.runpytest_subprocess(
         "--board=nrf5340dk_sim", "-rs", *made, *FILES, "-k", wanted
     )

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long_proof
+
 SCENARIOS = Path(__file__).parents[1] / "hil"
-RELEASES = ("2.6", "2.9", "3.0")
+RELEASES = ("2.6", "2.7", "2.8", "2.9", "3.0", "3.2")
 
 
 def _board_file(folder: Path, base: str, ncs: str) -> None:
@@ -22,6 +24,17 @@ def test_network_core_scenarios_pass_on_the_kit_that_has_its_slots(
     path = SCENARIOS / "test_multi_image.py"
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim_netcore", str(path))
     result.assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize("ncs", ["2.7", "3.2"])
+def test_older_provisioning_stops_a_newer_nsib(user_folder: pytest.Pytester, ncs: str) -> None:
+    """The packaged kit is older, and skips this."""
+    _board_file(user_folder.path, "nrf5340dk_sim", ncs)
+    path = SCENARIOS / "test_provisioning.py"
+    result = user_folder.runpytest_subprocess(
+        *("--board", "other_kit", f"--board-dir={user_folder.path}", str(path))
+    )
+    result.assert_outcomes(passed=1)
 
 
 # With MCUboot alone: how it swaps, where the slots lie, and what a kit of each kind proves in the

@@ -27,8 +27,10 @@ EXCEPTIONS = {
     "explain/": "log lines and commands of others, for the network core",
     "firmware/foreign_fw_info.py": "what fw_info's hardware ids stand for",
     "doctor/attached.py": "kits that are told apart by their serial ports",
+    "boards/nsib_release.py": "words in front of provisioned keys, which are no addresses",
     "sim/boot/b0n.py": "the model of the network core",
     # Kits as radios of the host: Zephyr's HCI samples, whichever board is tested.
+    "probe/hci_target.py": "boards of Zephyr's HCI samples",
     "probe/hci_dongle.py": "boards of Zephyr's HCI samples",
     "commands/hci_dongle.py": "boards of Zephyr's HCI samples",
 }

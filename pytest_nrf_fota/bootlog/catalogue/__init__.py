@@ -1,5 +1,6 @@
 """The catalogue of log lines, one module per family."""
 
+import re
 from collections.abc import Mapping
 
 from pytest_nrf_fota.bootlog.catalogue import (
@@ -55,4 +56,19 @@ def log_patterns() -> tuple[LogPattern, ...]:
                 where=f"{_HOOK}: {known[pattern.name].source}",
                 next_step="Rename the line.",
             )
+    for name, pattern in known.items():
+        if name not in LINES:
+            _require_expression(pattern)
     return tuple(known.values())
+
+
+def _require_expression(pattern: LogPattern) -> None:
+    """Compile another package's expression now: later it would end a run in the middle."""
+    try:
+        _ = pattern.regex
+    except re.error as error:
+        raise ExtensionError(
+            f"The line {pattern.name!r} has an expression that cannot be used: {error}.",
+            where=f"{_HOOK}: {pattern.source}",
+            next_step="Repair the regular expression.",
+        ) from error

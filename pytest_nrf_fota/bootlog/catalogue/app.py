@@ -59,7 +59,7 @@ PATTERNS = (
         r"(?:@\w+)?)(?:: device| is)? not ready"
         r"|(?P<device>[\w-]+@\w+): (?P<size>\d+) (?P<unit>[KM]i)?By flash"
         r"|\b(?:spi_nor|qspi_nor|nordic_qspi_nor|flash_\w+): .*(?:fail|error|not ready|timeout).*)",
-        "The external flash's driver says what it found.",
+        "The external flash's driver reports what it found.",
         "E: JEDEC id [ff ff ff] expect [c2 28 17]",
         "[00:00:00.251,556] <inf> spi_nor: mx25r6435f@0: 8 MiBy flash",
         "<err> qspi_nor: JEDEC id mismatch, read failed",
@@ -73,7 +73,7 @@ PATTERNS = (
     _THREAD.line(
         "fw_info_dump",
         r"(?:^FW info S(?P<slot>[01]):|^Active slot: S(?P<active>[01]))",
-        "The application read the S slots' firmware information.",
+        "The application read the firmware information of S0 and S1.",
         "FW info S0:",
         "Active slot: S0",
         anchor="S",

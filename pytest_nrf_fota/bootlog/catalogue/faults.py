@@ -26,15 +26,16 @@ PATTERNS = (
     _DUMP.line(
         "fault_detail",
         r"(?:: |^)\s*(?P<detail>Fault escalation \(see below\)|Precise data bus error"
-        r"|Imprecise data bus error|Instruction bus error|Unstacking error.*|Stacking error.*"
+        r"|Imprecise data bus error|Instruction bus error|Unstacking error.*"
+        r"|(?P<overflow>Stacking error.*|Stack overflow \(context area not valid\))"
         r"|Data Access Violation|Instruction Access Violation"
         r"|Floating-point lazy state preservation error|Division by zero|Unaligned memory access"
-        r"|Stack overflow \(context area not valid\)|No coprocessor instructions"
+        r"|No coprocessor instructions"
         r"|Illegal use of the EPSR|Attempt to execute undefined instruction"
         r"|Bus fault on vector table read|Invalid entry point|Invalid integrity signature"
         r"|Invalid exception return|Attribution unit violation|Invalid transition"
         r"|Lazy state (?:preservation|error)|Debug event|ARCH_EXCEPT with reason \w+)\s*$",
-        "What the processor says about the fault.",
+        "What the processor reports about the fault.",
         "[00:00:07.110,961] <err> os:   Fault escalation (see below)",
         "[00:00:07.122,833] <err> os:   Precise data bus error",
         "E:   Stacking error (context area might be not valid)",
@@ -241,7 +242,10 @@ PATTERNS = (
     ),
     _DUMP.line(
         "watchdog",
-        r"(?i:\bwatchdog\b.*(?:time[d-]? ?out|expired|triggered|bark|bite|not fed|fired|reset)"
+        # Unless it was only started or set up: "Watchdog timeout set to 10 s".
+        r"^(?!(?i:.*(?:\b(?:set|configur\w+|start\w*|enabl\w+|install\w*|init\w*|feed\w*|period"
+        r"|disabl\w+|channel)\b|time-?out\s*[:=]?\s*(?:is |of )?\d)))"
+        r".*?(?i:\bwatchdog\b.*(?:time[d-]? ?out|expired|triggered|bark|bite|not fed|fired|reset)"
         r"|\btask_wdt\b.*(?:time|expired|fired)|\bWDT\b.*(?:time|expired|fired|reset))",
         "A watchdog was not fed in time.",
         "<err> wdt: Watchdog timeout, rebooting",
@@ -253,6 +257,7 @@ PATTERNS = (
     _DUMP.line(
         "reset_cause",
         r"(?i:\breset[ _-]?(?:reason|cause)s?\b|\bRESETREAS\b)[^:=]{0,24}?(?:[:=]|\bis\b) *"
+        r"(?=(?P<watchdog>(?i:.*\b(?:watchdog|DOG|WDT)\b))?)"
         r"(?P<text>(?:0x(?P<value>[0-9a-fA-F]+))?.*?)\s*$",
         "Why the board was reset, as the firmware read it.",
         "[00:00:00.256,469] <inf> application: Reset reason: 0x10001",

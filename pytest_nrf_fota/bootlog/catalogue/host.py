@@ -21,7 +21,8 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "probe_recover_command",
         r"(?:(?:nrfjprog|west|nrfutil)\b.*?(?:--|\b)recover\b|Recovering device"
         r"|Recover(?:ing)? (?:the )?(?:network|application|device))",
-        "The probe was told to recover the board: flash and OTP are erased, external flash is not.",
+        "A recover of the board was requested of the probe: flash and OTP are erased, external "
+        "flash is not.",
         "nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK",
         "west flash --recover",
         "-- runners.nrfjprog: Recovering and erasing flash memory: nrfjprog --recover",
@@ -83,9 +84,16 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "client_image_code",
         r"(?:IMG_MGMT_ERR\.|IMG_MGMT_ERR_|ImageManagement\w*\.|ImageError: ?)"
         r"(?P<name>[A-Z][A-Z_]{4,})(?:: (?P<code>\d{1,2}))?",
-        "The image group's own code: a server with SMP version 2 says no.",
+        "The image group's own code: a server with SMP version 2 refuses.",
         "ImageManagementErrorV2: IMG_MGMT_ERR.HASH_NOT_FOUND: 8",
         "IMG_MGMT_ERR_NO_FREE_SLOT",
+        anchor="",
+    ),
+    _PHONE.line(
+        "client_hash_not_found",
+        r"(?i:hash not found)",
+        "No image with the hash of the request lies in a slot.",
+        'rc=3 rsn="hash not found"',
         anchor="",
     ),
     _PHONE.line(

@@ -255,7 +255,7 @@ PATTERNS = (
     _S_SLOTS.line(
         "wrong_s_image",
         r"Image in slot is for wrong s0/s1 image",
-        "The file for the S slot that is running was uploaded; send the other one.",
+        "The file for the MCUboot slot (S0/S1) that is running was uploaded; send the other one.",
         "E: Image in slot is for wrong s0/s1 image",
         since="NCS 2.8",
         refuses=True,
@@ -283,7 +283,7 @@ PATTERNS = (
     _TREE.line(
         "image_not_bootable",
         r"Image not bootable",
-        "The image is marked as one that cannot be started.",
+        "The image has the flag NON_BOOTABLE: it cannot be started.",
         "E: Image not bootable",
     ),
     _TREE.line(
@@ -298,7 +298,7 @@ PATTERNS = (
         "shared_data_failed",
         r"(?:Failed to add (?:image )?data to shared (?:memory )?area"
         r"|Shared data TLV (?:data|header) write failed: (?P<code>-?\d+))",
-        "What MCUboot wanted to tell the application could not be stored.",
+        "The data that MCUboot shares with the application could not be stored.",
         "E: Failed to add data to shared memory area.",
         "E: Failed to add image data to shared area",
         "E: Shared data TLV data write failed: -1",
@@ -401,7 +401,7 @@ PATTERNS = (
     Family(Stage.MCUBOOT, SOURCE_TREE).line(
         "boot_delay",
         r"\*{5} delaying boot (?P<delay_ms>\d+)\s?ms \(per build configuration\) \*{5}",
-        "MCUboot waits as its build says.",
+        "MCUboot waits as long as its build sets.",
         "***** delaying boot 500ms (per build configuration) *****",
         watched=False,
     ),

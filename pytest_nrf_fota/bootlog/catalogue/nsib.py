@@ -47,7 +47,7 @@ PATTERNS = (
     _CHECKS.line(
         "nsib_key_hash",
         r"Hash: 0x(?P<first>[0-9a-f]{2})\.\.\.(?P<last>[0-9a-f]{2})",
-        "First and last byte of the hash of the public key that is tried.",
+        "First and last byte of the hash of the public key that NSIB checks with.",
         "Hash: 0x7f...07",
         "I: Hash: 0x3e...f9",
         watched=True,
@@ -55,7 +55,7 @@ PATTERNS = (
     _CHECKS.line(
         "nsib_verified",
         r"Firmware signature verified\.",
-        "The firmware in this slot is signed with the key that was tried.",
+        "The firmware in this slot is signed with the key that was checked.",
         "Firmware signature verified.",
         "I: Firmware signature verified.",
         watched=True,
@@ -70,7 +70,7 @@ PATTERNS = (
     _CHECKS.line(
         "nsib_wrong_key",
         r"Public key didn't match, try next\.",
-        "The firmware is signed with another key than the one that was tried.",
+        "The firmware is signed with another key than the one that was checked.",
         "Public key didn't match, try next.",
         "W: Public key didn't match, try next.",
     ),
@@ -84,7 +84,7 @@ PATTERNS = (
     _CHECKS.line(
         "nsib_revokes_key",
         r"Invalidating key (?P<key>\d+)\.",
-        "Firmware signed with a later key runs, so NSIB revokes this one for ever.",
+        "Firmware signed with a later key runs, so NSIB revokes this one permanently.",
         "Invalidating key 0.",
         "I: Invalidating key 1.",
     ),
@@ -138,7 +138,7 @@ PATTERNS = (
     _CHECKS.line(
         "nsib_was_invalidated",
         r"Fir[mw]{2}are has been invalidated: 0x(?P<value>[0-9a-fA-F]+)\.",
-        "This firmware was refused on an earlier boot and burnt; program the slot anew.",
+        "This firmware was refused on an earlier boot and invalidated; program the slot anew.",
         "Firwmare has been invalidated: 0x91020000.",
         "E: Firmware has been invalidated: 0x91020000.",
         refuses=True,
@@ -193,7 +193,7 @@ PATTERNS = (
     _MAIN.line(
         "nsib_invalidated",
         r"Failed to validate, permanently invalidating!",
-        "NSIB burns the slot: this firmware can never boot again.",
+        "NSIB invalidates the slot: this firmware can never boot again.",
         "Failed to validate, permanently invalidating!",
         "E: Failed to validate, permanently invalidating!",
         refuses=True,

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 
 class Stage(IntEnum):
@@ -21,7 +22,8 @@ class LogPattern:
     Args:
         name: what the line says, by which code refers to it.
         stage: the stage that prints it, or None where any may.
-        regex: searched anywhere in a line, because captures carry prefixes.
+        expression: the regular expression, searched anywhere in a line, because captures carry
+            prefixes.
         meaning: one sentence for people.
         source: where the line was read.
         examples: literal lines that it matches.
@@ -33,7 +35,7 @@ class LogPattern:
 
     name: str
     stage: Stage | None
-    regex: re.Pattern[str]
+    expression: str
     meaning: str
     source: str
     examples: tuple[str, ...]
@@ -42,6 +44,14 @@ class LogPattern:
     until: str | None = None
     refuses: bool = False
     watched: bool = False
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The expression, compiled when a line first holds an anchor: few logs need them all.
+
+        Raises `re.error`.
+        """
+        return re.compile(self.expression)
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Family:
         return LogPattern(
             name=name,
             stage=None if any_stage else stage or self.stage,
-            regex=re.compile(self.prefix + regex),
+            expression=self.prefix + regex,
             meaning=meaning,
             source=source or self.source,
             examples=examples,

@@ -29,10 +29,11 @@ PATTERNS = (
     ),
     _SHELL.line(
         "shell_failed",
-        r"(?P<what>Erase Failed, code (?P<code>-?\d+)\.|Read ERROR!|Write internal ERROR!"
-        r"|Verification (?:read )?ERROR!|Missing data to be written\.|Missing address\."
-        r"|Given flash device was not found|Default flash driver not ready"
-        r"|No flash device specified \(required\)|Could not determine page size, code -?\d+\."
+        r"(?P<what>(?P<flash>Erase Failed, code (?P<code>-?\d+)\.|Given flash device was not found"
+        r"|Default flash driver not ready|No flash device specified \(required\))"
+        r"|Read ERROR!|Write internal ERROR!|Verification (?:read )?ERROR!"
+        r"|Missing data to be written\.|Missing address\."
+        r"|Could not determine page size, code -?\d+\."
         r"|<size> must be at most 0x[0-9a-f]+\.|flash:unknown parameter: )",
         "A shell command failed.",
         "Erase Failed, code -22.",
@@ -76,7 +77,7 @@ PATTERNS = (
     _MCUBOOT.line(
         "shell_swap_type",
         r"^swap type: (?P<swap_type>\w+)",
-        "What the next boot will do, as the shell command `mcuboot` says.",
+        "What the next boot will do, as the shell command `mcuboot` shows.",
         "swap type: none",
         "swap type: test",
     ),

@@ -31,7 +31,7 @@ PATTERNS = (
     _IMAGES.line(
         "erased_trailer",
         r"Erased 0x(?P<size>[0-9a-f]+) bytes of image slot trailer",
-        "The slot's trailer was erased, and with it an old mark.",
+        "The slot's trailer was erased, and with it an old request to swap.",
         "[00:14:23.380,340] <inf> mcumgr_img_mgmt: img_mgmt_erase_image_data: "
         "Erased 0x1000 bytes of image slot trailer",
         "[00:00:00.295,085] <inf> mcumgr_img_grp: Erased 0x400 bytes of image slot trailer",
@@ -88,7 +88,7 @@ PATTERNS = (
         "mark_failed",
         r"Fai?led boot_set_next with code (?P<code>-?\d+), for slot (?P<slot>\d+), "
         r"with active slot (?P<active>\d+) and confirm (?P<confirm>\d+)",
-        "The image could not be marked for the next boot.",
+        "The image could not be set pending for the next boot.",
         "<err> mcumgr_img_grp: Failed boot_set_next with code 3, for slot 1, with active slot 0 "
         "and confirm 0",
         "<err> mcumgr_img_grp: Faled boot_set_next with code 3, for slot 1, with active slot 0 "
@@ -106,7 +106,7 @@ PATTERNS = (
     ),
     _IMAGES.line(
         "smp_transport_error",
-        r"<(?:err|wrn)> (?:mcumgr_\w+|smp_?\w*): (?P<text>.*)",
+        r"<(?:err|wrn)> (?:mcumgr_\w+|smp_?\w*): (?=(?P<buffers>(?i:.*buf))?)(?P<text>.*)",
         "The SMP server's transport reports an error.",
         "<err> mcumgr_smp: Failed to allocate SMP buffer",
         anchor="> ",
@@ -116,7 +116,7 @@ PATTERNS = (
         "upgrade_scheduled",
         r"(?:MCUBoot image-(?P<image>\d+) upgrade scheduled|[Uu]pgrade scheduled"
         r"|DFU image is marked as (?P<mark>\w+))",
-        "The application marked an update for the next boot.",
+        "The application set an update pending for the next boot.",
         "[00:08:31.817,260] <inf> dfu_target_mcuboot: MCUBoot image-0 upgrade scheduled. "
         "Reset device to apply",
         anchor=("pgrade scheduled", "marked as"),

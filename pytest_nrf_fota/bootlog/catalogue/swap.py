@@ -29,7 +29,7 @@ PATTERNS = (
     _SWAP.line(
         "no_room_bytes",
         r"required (?P<required>\d+) bytes but only (?P<available>\d+) are available",
-        "How much room the swap needs and has.",
+        "How much space the swap needs and has.",
         "W: required 884736 bytes but only 876544 are available",
     ),
     _SWAP.line(
@@ -47,7 +47,7 @@ PATTERNS = (
     _SWAP.line(
         "overwrite_start",
         r"Image (?:(?P<image>\d+) )?upgrade (?:secondary slot -> primary slot|slot1 -> slot0)",
-        "Overwrite-only: the update replaces the running image for good.",
+        "Overwrite-only: the update replaces the running image permanently.",
         "I: Image upgrade secondary slot -> primary slot",
         "I: Image 0 upgrade secondary slot -> primary slot",
         "[INF] boot_copy_image: Image upgrade slot1 -> slot0",

@@ -69,8 +69,9 @@ PATTERNS = (
     ),
     _TFM.line(
         "tfm_fault",
-        r"(?:FATAL ERROR: (?P<what>\w+(?: \w+)*)|Platform Exception: (?P<exception>.+)"
-        r"|Oops\.\.\. (?P<oops>.+))",
+        # West says FATAL ERROR, too.
+        r"(?:FATAL ERROR: (?!.*exited with )(?P<what>\w+(?: \w+)*)"
+        r"|Platform Exception: (?P<exception>.+)|Oops\.\.\. (?P<oops>.+))",
         "The secure firmware crashed.",
         "FATAL ERROR: SecureFault",
         "Platform Exception: SPU",

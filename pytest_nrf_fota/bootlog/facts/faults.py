@@ -33,6 +33,8 @@ _KINDS = {
 _REGISTER = re.compile(r"(?<![\w/])(?:(r\d+|s\[ ?\d+\])/)?(\w+):\s+(0x[0-9a-fA-F]+)")
 # Other output may come between the lines of a dump, but not much.
 _MOST_LINES_BETWEEN = 40
+# K_ERR_STACK_CHK_FAIL (Zephyr include/zephyr/fatal_types.h).
+_STACK_OVERFLOW = 2
 
 
 @dataclass
@@ -49,6 +51,7 @@ class _OpenFault:
     in_interrupt: bool = False
     assertion: str | None = None
     secure: bool = False
+    overflowed: bool = False
     then: str = ""
 
     def close(self, followed_by_boot: bool) -> Fault:
@@ -62,6 +65,7 @@ class _OpenFault:
             in_interrupt=self.in_interrupt,
             assertion=self.assertion,
             secure=self.secure,
+            stack_overflowed=self.overflowed,
             then=self.then or ("boot" if followed_by_boot else "unknown"),
             stage=self.stage,
             seen=self.first.seen(),
@@ -129,6 +133,7 @@ def _take_fact(fault: _OpenFault, hit: Hit, line: RawLine) -> None:
             fault.kind = hit.text("kind") or ""
         case "fault_detail":
             fault.details.append(hit.text("detail") or "")
+            fault.overflowed |= hit.text("overflow") is not None
         case "fault_address":
             fault.address = hit.number("address", 16)
         case "fault_registers" | "fault_fpu":
@@ -139,6 +144,7 @@ def _take_fact(fault: _OpenFault, hit: Hit, line: RawLine) -> None:
             fault.registers["pc"] = hit.number("pc", 16) or 0
         case "fatal_error":
             fault.fatal_error = (hit.number("number") or 0, hit.text("text") or "")
+            fault.overflowed |= fault.fatal_error[0] == _STACK_OVERFLOW
         case "fault_thread":
             fault.thread = (hit.number("address", 16) or 0, hit.text("name") or "")
         case "fault_in_interrupt":

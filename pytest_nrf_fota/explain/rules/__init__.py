@@ -3,6 +3,7 @@
 from pytest_nrf_fota.explain.rule import Rule
 from pytest_nrf_fota.explain.rules import (
     application,
+    cut_swap,
     external_flash,
     host,
     mcuboot,
@@ -16,6 +17,7 @@ from pytest_nrf_fota.extensions import registered
 RULES: tuple[Rule, ...] = (
     *nsib.RULES,
     *s_slots.RULES,
+    *cut_swap.RULES,
     *mcuboot.RULES,
     *network_core.RULES,
     *application.RULES,

@@ -5,9 +5,9 @@ import re
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Fault, Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found, says
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.findings.finding import Confidence, Weight
 
-_STACK_OVERFLOW = 2
 _ADDR2LINE = "arm-zephyr-eabi-addr2line -f -C -i -e"
 _ELF = {
     Stage.NSIB: "build/b0/zephyr/zephyr.elf",
@@ -29,20 +29,6 @@ _STACK_OPTIONS = (
     (r"^MPSL", "CONFIG_MPSL_WORK_STACK_SIZE"),
     (r"^rx_q|^net_", "CONFIG_NET_RX_STACK_SIZE"),
 )
-_OVERFLOW_DETAILS = re.compile(r"[Ss]tack overflow|Stacking error|MPU stack guard")
-# "Watchdog timeout set to 10 s" is a start, no end.
-_WATCHDOG_SET_UP = re.compile(
-    r"(?i)\b(?:set|configur\w+|start\w*|enabl\w+|install\w*|init\w*|feed\w*|period|disabl\w+"
-    r"|channel)\b|time-?out\s*[:=]?\s*(?:is |of )?\d"
-)
-_WATCHDOG_RESET = re.compile(r"(?i)\bwatchdog\b|\bDOG\b|\bWDT\b")
-
-
-def is_stack_overflow(fault: Fault) -> bool:
-    """Whether the dump says that a stack overflowed."""
-    if fault.fatal_error is not None and fault.fatal_error[0] == _STACK_OVERFLOW:
-        return True
-    return any(_OVERFLOW_DETAILS.search(detail) for detail in fault.details)
 
 
 def _values(fault: Fault) -> dict[str, object]:
@@ -78,9 +64,9 @@ def _lines(fault: Fault) -> list[Seen]:
     return list(dict.fromkeys([fault.seen, fault.last]))
 
 
-def _overflow(case: Case) -> Finding | None:
+def _overflow(case: Case) -> Match | None:
     for fault in case.boots.faults:
-        if is_stack_overflow(fault):
+        if fault.stack_overflowed:
             name = fault.thread[1] if fault.thread is not None else ""
             option = next(
                 (option for regex, option in _STACK_OPTIONS if re.search(regex, name)),
@@ -102,15 +88,15 @@ def _evidence(case: Case, fault: Fault) -> list[Seen]:
     return [fault.seen, *between]
 
 
-def _cpu_fault(case: Case) -> Finding | None:
+def _cpu_fault(case: Case) -> Match | None:
     for fault in case.boots.faults:
-        if is_stack_overflow(fault) or not fault.kind.endswith("FAULT"):
+        if fault.stack_overflowed or not fault.kind.endswith("FAULT"):
             continue
         return found(_evidence(case, fault), values=_values(fault))
     return None
 
 
-def _assertion(case: Case) -> Finding | None:
+def _assertion(case: Case) -> Match | None:
     for fault in case.boots.faults:
         if fault.assertion is not None:
             return found(_evidence(case, fault), values=_values(fault))
@@ -124,17 +110,13 @@ def _assertion(case: Case) -> Finding | None:
     )
 
 
-def _other_fatal_error(case: Case) -> Finding | None:
+def _other_fatal_error(case: Case) -> Match | None:
     """A kernel panic or oops, a fault of another architecture, of TF-M."""
     for fault in case.boots.faults:
         known = fault.kind.endswith("FAULT") or fault.assertion is not None
-        if not known and not is_stack_overflow(fault) and not _only_end(fault):
+        if not known and not fault.stack_overflowed and not _only_end(fault):
             return found(_evidence(case, fault), values=_values(fault))
-    lines = [
-        *case.known("riscv_fault", "xtensa_fault", "stack_smashing"),
-        # West says FATAL ERROR, too.
-        *(k for k in case.known("tfm_fault") if "command exited" not in k.seen.text),
-    ]
+    lines = case.known("riscv_fault", "xtensa_fault", "stack_smashing", "tfm_fault")
     if not lines or case.boots.faults:
         return None
     return found(
@@ -151,22 +133,12 @@ def _only_end(fault: Fault) -> bool:
     return not fault.kind and fault.fatal_error is None and fault.pc is None
 
 
-def _watchdog(case: Case) -> Finding | None:
-    lines: list[Seen] = [
-        known.seen
-        for known in case.known("watchdog")
-        if not _WATCHDOG_SET_UP.search(known.seen.text)
-    ]
-    lines += [
-        cause.seen
-        for boot in case.boots.boots
-        for cause in boot.reset_causes
-        if _WATCHDOG_RESET.search(cause.text)
-    ]
-    return found(lines, Confidence.LIKELY)
+def _watchdog(case: Case) -> Match | None:
+    causes = [k for k in case.known("reset_cause") if k.text("watchdog")]
+    return found([*case.known("watchdog"), *causes], Confidence.LIKELY)
 
 
-def _boot_loop(case: Case) -> Finding | None:
+def _boot_loop(case: Case) -> Match | None:
     loops = [loop for loop in case.boots.loops if not loop.reached_app or loop.fault is not None]
     if not loops:
         return None

@@ -2,7 +2,8 @@
 
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found
+from pytest_nrf_fota.explain.rule import Match, Rule, found
+from pytest_nrf_fota.findings.finding import Confidence
 
 _SILENT_IDS = ("ff ff ff", "00 00 00")
 
@@ -20,31 +21,27 @@ def _ids(case: Case) -> list[tuple[Known, str, str]]:
     return [(known, read, expected) for known, read, expected in ids if read]
 
 
-def _silent(case: Case) -> Finding | None:
+def _silent(case: Case) -> Match | None:
     ids = [one for one in _ids(case) if one[1] in _SILENT_IDS]
     if not ids:
         return None
     return found([one[0] for one in ids], found=ids[0][1], expected=ids[0][2])
 
 
-def _another(case: Case) -> Finding | None:
+def _another(case: Case) -> Match | None:
     ids = [one for one in _ids(case) if one[1] not in _SILENT_IDS and one[1] != one[2]]
     if not ids:
         return None
     return found([one[0] for one in ids], found=ids[0][1], expected=ids[0][2])
 
 
-def _driver_failed(case: Case) -> Finding | None:
+def _driver_failed(case: Case) -> Match | None:
     lines = [
         known
         for known in case.known("flash_driver")
         if not any(known.text(group) for group in ("found", "read", "device"))
     ]
-    lines += [
-        known
-        for known in case.known("shell_failed")
-        if "flash d" in known.text("what") or "Erase Failed" in known.text("what")
-    ]
+    lines += [known for known in case.known("shell_failed") if known.text("flash")]
     lines += case.known("slot_not_bound", "slot_erase_failed", "shell_area_unreadable")
     return found(lines, Confidence.LIKELY)
 
@@ -63,16 +60,15 @@ RULES = (
         "The external flash is not the one that the build expects (ID {found}, expected "
         "{expected}).",
         "Set `jedec-id`, `size` and `sfdp-bfp` of the flash node in the overlay to the fitted "
-        "part, "
-        "for the application and for MCUboot.",
+        "part, for the application and for MCUboot.",
         _another,
     ),
     Rule(
         "external_flash_failed",
         "The flash that holds the secondary slot fails or is not set up.",
         'Check that its node is `status = "okay"` and its driver enabled '
-        "(`CONFIG_NORDIC_QSPI_NOR=y` or `CONFIG_SPI_NOR=y`), then "
-        "`flash erase mx25r6435f@0 0 800000`.",
+        "(`CONFIG_NORDIC_QSPI_NOR=y` or `CONFIG_SPI_NOR=y`), then, once the application runs, "
+        "`{erase_flash}` in its shell.",
         _driver_failed,
     ),
 )

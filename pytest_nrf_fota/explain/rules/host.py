@@ -1,25 +1,13 @@
 """Probe tools, and captures that hold more or less than one board's log."""
 
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.known_lines import Known, Origin
-from pytest_nrf_fota.explain.rule import (
-    Confidence,
-    Finding,
-    Rule,
-    Shown,
-    Weight,
-    found,
-    says,
-    shown_of,
-)
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says, shown_of
 from pytest_nrf_fota.explain.sent_package import signs_of_another_package
+from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
 
 
-def _recover_failed(case: Case) -> Finding | None:
-    return found(case.known("probe_recover_failed"), Confidence.LIKELY)
-
-
-def _verify_failed(case: Case) -> Finding | None:
+def _verify_failed(case: Case) -> Match | None:
     signature = {k.seen.line_number for k in case.known("nsib_signature_invalid", "crypto_failed")}
     lines: list[Known] = [
         known
@@ -29,7 +17,7 @@ def _verify_failed(case: Case) -> Finding | None:
     return found(lines, Confidence.LIKELY)
 
 
-def _two_boards(case: Case) -> Finding | None:
+def _two_boards(case: Case) -> Match | None:
     boards = case.boots.two_boards
     if boards is None:
         return None
@@ -40,7 +28,7 @@ def _two_boards(case: Case) -> Finding | None:
     )
 
 
-def _another_package(case: Case) -> Finding | None:
+def _another_package(case: Case) -> Match | None:
     if case.package is None:
         return None
     signs = signs_of_another_package(case.client, case.package)
@@ -52,16 +40,15 @@ def _another_package(case: Case) -> Finding | None:
         if file.image.hash is not None
     )
     shown = (*shown_of(signs, case.client_origin), *held)
-    return Finding(shown, Confidence.CERTAIN, {"package": case.package.path.name})
+    return Match(shown, Confidence.CERTAIN, {"package": case.package.path.name})
 
 
 RULES = (
     Rule(
         "recover_failed",
         "The probe could not recover a core (-102): its access port is locked or hangs.",
-        "Switch the kit off and on, then recover the network core first: "
-        "`nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK`, then `nrfjprog --recover`.",
-        _recover_failed,
+        "Switch the kit off and on, then recover it: {recover}.",
+        says("probe_recover_failed", confidence=Confidence.LIKELY),
     ),
     Rule(
         "verify_failed",
@@ -72,8 +59,7 @@ RULES = (
     Rule(
         "debug_port_locked",
         "The board's debug port is locked (readback protection).",
-        "`nrfjprog --recover -f NRF53 --coprocessor CP_NETWORK`, then `nrfjprog --recover`: erases "
-        "the board and opens it.",
+        "{recover}: erases the board and opens it.",
         says("probe_protected"),
     ),
     Rule(

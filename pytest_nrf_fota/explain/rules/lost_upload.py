@@ -1,9 +1,10 @@
 """Uploads that ended with their connection."""
 
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found
+from pytest_nrf_fota.explain.rule import Match, Rule, found
+from pytest_nrf_fota.findings.finding import Confidence
 
 _ENDED = (Problem.DISCONNECTED, Problem.TIMEOUT, Problem.BROKEN_OFF)
 
@@ -20,7 +21,7 @@ def lost_uploads(case: Case) -> tuple[ClientStep, ...]:
     )
 
 
-def _connection_lost(case: Case) -> Finding | None:
+def _connection_lost(case: Case) -> Match | None:
     step = next(reversed(lost_uploads(case)), None)
     if step is None or _was_done_later(case, step):
         return None
@@ -32,7 +33,7 @@ def _connection_lost(case: Case) -> Finding | None:
     )
 
 
-def _board_was_reset(case: Case) -> Finding | None:
+def _board_was_reset(case: Case) -> Match | None:
     steps = [
         step
         for step in case.client.steps_of(Operation.UPLOAD)

@@ -5,20 +5,13 @@ import difflib
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot, Seen, SwapResult
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.image_fault import ImageFault, fault_of_refused_image
-from pytest_nrf_fota.explain.known_lines import Known, Origin
-from pytest_nrf_fota.explain.rule import (
-    Confidence,
-    Find,
-    Finding,
-    Rule,
-    Shown,
-    Weight,
-    found,
-    says,
-    shown_of,
-)
-from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+from pytest_nrf_fota.explain.image_fault import fault_of_refused_image
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import Find, Match, Rule, found, says, shown_of
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
+from pytest_nrf_fota.explain.upgrade_story import upgrade_story
+from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
+from pytest_nrf_fota.verdict.ending import Ending
 
 
 def _is_primary(line: Known) -> bool:
@@ -27,22 +20,22 @@ def _is_primary(line: Known) -> bool:
     return near == ["primary"]
 
 
-def _refused(fault: ImageFault) -> Find:
-    def find(case: Case) -> Finding | None:
+def _refused(code: str) -> Find:
+    def find(case: Case) -> Match | None:
         shown = _refusal_of_secondary(case)
         faulty = fault_of_refused_image(case) if shown else None
-        if faulty is None or faulty.fault is not fault:
+        if faulty is None or faulty.code != code:
             return None
-        return Finding((*shown, *faulty.shown), faulty.confidence, {"what": faulty.what})
+        return Match((*shown, *faulty.shown), faulty.confidence, {"what": faulty.what})
 
     return find
 
 
-def _secondary_invalid(case: Case) -> Finding | None:
+def _secondary_invalid(case: Case) -> Match | None:
     shown = _refusal_of_secondary(case)
     if not shown or fault_of_refused_image(case) is not None:
         return None
-    return Finding(shown, Confidence.LIKELY)
+    return Match(shown, Confidence.LIKELY)
 
 
 def _refusal_of_secondary(case: Case) -> tuple[Shown, ...]:
@@ -55,7 +48,7 @@ def _refusal_of_secondary(case: Case) -> tuple[Shown, ...]:
     return shown_of([*wanted[-1:], *lines])
 
 
-def _primary_invalid(case: Case) -> Finding | None:
+def _primary_invalid(case: Case) -> Match | None:
     lines = [k for k in case.known("image_invalid") if _is_primary(k)]
     lines += case.known("validation_attempt")
     if not lines or _later_boot_is_fine(case, lines[-1]):
@@ -64,7 +57,7 @@ def _primary_invalid(case: Case) -> Finding | None:
     return found(lines, Confidence.LIKELY)
 
 
-def _nothing_to_start(case: Case) -> Finding | None:
+def _nothing_to_start(case: Case) -> Match | None:
     lines = [*case.known("mcuboot_nothing"), *case.known("bad_image_magic", "headers_unreadable")]
     last = [k for k in lines if k.name == "mcuboot_nothing"] or [
         k for k in lines if k.name == "bad_image_magic"
@@ -74,7 +67,7 @@ def _nothing_to_start(case: Case) -> Finding | None:
     return found(last)
 
 
-def _no_application_yet(case: Case) -> Finding | None:
+def _no_application_yet(case: Case) -> Match | None:
     lines = case.known("mcuboot_nothing")
     if not lines or not _later_boot_is_fine(case, lines[-1]):
         return None
@@ -90,7 +83,7 @@ def _later_boot_is_fine(case: Case, line: Known) -> bool:
     return any(b.reached_app and not b.faults for b in case.boots_after(line))
 
 
-def _reverted(case: Case) -> Finding | None:
+def _reverted(case: Case) -> Match | None:
     if upgrade_story(case).ending is not Ending.REVERTED:
         return None
     for boot in reversed(case.boots.boots):
@@ -120,8 +113,8 @@ def _crash_before(case: Case, boot: Boot) -> list[Seen]:
     return [fault.seen for b in before for fault in b.faults[:1]]
 
 
-def _mark_not_seen(case: Case) -> Finding | None:
-    """The application saw its mark; MCUboot, on the next boot, saw none."""
+def _mark_not_seen(case: Case) -> Match | None:
+    """The application saw its image pending; MCUboot, on the next boot, did not."""
     queries = [
         q
         for q in case.known("app_swap_type", "swap_type")
@@ -145,7 +138,7 @@ def _mark_not_seen(case: Case) -> Finding | None:
     return found([last, *secondary[:1], mcuboot.decisions[0].seen], Confidence.LIKELY)
 
 
-def _sectors(case: Case) -> Finding | None:
+def _sectors(case: Case) -> Match | None:
     lines = case.known("too_many_sectors")
     if not lines:
         return None
@@ -153,19 +146,14 @@ def _sectors(case: Case) -> Finding | None:
     return found([*lines[:2], *beside[:1]], sectors=lines[0].text("sectors"))
 
 
-def _slots_do_not_fit(case: Case) -> Finding | None:
+def _slots_do_not_fit(case: Case) -> Match | None:
     if case.known("too_many_sectors"):
         return None
     lines = case.known("slots_incompatible")
     return found(lines, what=lines[0].text("what") if lines else "")
 
 
-def _downgrade(case: Case) -> Finding | None:
-    lines = case.known("downgrade", "insufficient_version")
-    return found(lines)
-
-
-def _in_recovery(case: Case) -> Finding | None:
+def _in_recovery(case: Case) -> Match | None:
     lines = case.known("recovery_entered")
     last = case.boots.last_boot
     # It waits for good where nothing follows; with a time limit it goes on.
@@ -181,7 +169,7 @@ def _in_recovery(case: Case) -> Finding | None:
     return found([lines[-1]])
 
 
-def _crypto(case: Case) -> Finding | None:
+def _crypto(case: Case) -> Match | None:
     lines = [k for k in case.known("crypto_failed") if case.stage_of(k) is Stage.MCUBOOT]
     return found(lines, Confidence.LIKELY, code=lines[0].text("code") if lines else "")
 
@@ -199,7 +187,7 @@ RULES = (
         f"{_REFUSED_AND_ERASED}the file is damaged, its hash differs from its content ({{what}}).",
         "Take the file from the build again and upload it: `nrf-fota inspect dfu_application.zip` "
         "must show its hash without WRONG. Whatever changes a signed file damages it.",
-        _refused(ImageFault.DAMAGED),
+        _refused("image_damaged"),
     ),
     Rule(
         "image_not_signed",
@@ -207,7 +195,7 @@ RULES = (
         "Send the file that the build signed, dfu_application.zip or app_update.bin, with the "
         "key that MCUboot was built with: `SB_CONFIG_BOOT_SIGNATURE_KEY_FILE`, up to NCS 2.6 "
         "`CONFIG_BOOT_SIGNATURE_KEY_FILE`.",
-        _refused(ImageFault.NOT_SIGNED),
+        _refused("image_not_signed"),
         asks_for="MCUboot's keys: `nrf-fota inspect merged.hex`",
     ),
     Rule(
@@ -215,22 +203,23 @@ RULES = (
         f"{_REFUSED_AND_ERASED}it carries the whole public key ({{what}}), and a MCUboot without "
         "CONFIG_BOOT_HW_KEY looks for the key's hash.",
         "Sign it with the key's hash in it, as imgtool does without `--public-key-format full`.",
-        _refused(ImageFault.WHOLE_KEY),
+        _refused("image_carries_whole_key"),
     ),
     Rule(
         "image_of_another_key",
         f"{_REFUSED_AND_ERASED}it is signed with a key that this MCUboot does not have ({{what}}).",
         _SIGN_WITH_ITS_KEY,
-        _refused(ImageFault.OTHER_KEY),
+        _refused("image_of_another_key"),
         asks_for="MCUboot's keys: `nrf-fota inspect merged.hex`",
     ),
     Rule(
         "image_damaged_on_the_way",
-        f"{_REFUSED_AND_ERASED}{{what}} is right, this MCUboot took it in the preflight, so it was "
+        f"{_REFUSED_AND_ERASED}{{what}} is right, this MCUboot accepted it in the preflight, so it "
+        f"was "
         "damaged on its way or in the flash.",
         "Erase slot 1 (`smpmgr ... image erase 1`) and upload again; if it comes again, check the "
         "flash that holds the slot, and what else writes to it.",
-        _refused(ImageFault.DAMAGED_ON_THE_WAY),
+        _refused("image_damaged_on_the_way"),
     ),
     Rule(
         "secondary_image_invalid",
@@ -238,7 +227,7 @@ RULES = (
         "damaged or cut.",
         f"Look for WRONG in `nrf-fota inspect dfu_application.zip`: such a file is damaged. "
         f"{_SIGN_WITH_ITS_KEY}",
-        _secondary_invalid,
+        unless_cut_in_a_swap(_secondary_invalid),
         asks_for="the package: `--package dfu_application.zip`",
     ),
     Rule(
@@ -246,9 +235,8 @@ RULES = (
         "The image in the primary slot is not valid: unsigned, signed with another key, or "
         "damaged.",
         "Flash build/merged.hex (or zephyr/app_signed.hex, never zephyr.hex), built with the key "
-        "of "
-        "the MCUboot on the board: `west flash --recover`.",
-        _primary_invalid,
+        "of the MCUboot on the board: `west flash --recover`.",
+        unless_cut_in_a_swap(_primary_invalid),
     ),
     Rule(
         "too_few_sectors",
@@ -269,35 +257,35 @@ RULES = (
     Rule(
         "no_room_to_swap",
         "The image leaves no free sector that swap using move needs; it stays pending, and erase "
-        "is answered with rc 6 for ever.",
+        "is always answered with rc 6.",
         "Make the image smaller by at least one page (4 KiB) plus the trailer, and erase the "
-        "secondary slot from outside: `nrfjprog --qspieraseall` or "
-        "`flash erase mx25r6435f@0 0 800000`.",
-        says("no_room", also=("no_room_bytes",)),
+        "secondary slot from outside: `nrfjprog --qspieraseall` or `{erase_flash}`.",
+        unless_cut_in_a_swap(says("no_room", also=("no_room_bytes",))),
     ),
     Rule(
         "secondary_flash_missing",
         "MCUboot has no driver for the flash of a slot, or it does not answer.",
         "Enable it in the MCUboot image: `CONFIG_NORDIC_QSPI_NOR=y` (or `CONFIG_SPI_NOR=y`) and "
         "`CONFIG_FLASH=y` in child_image/mcuboot.conf or sysbuild/mcuboot.conf, and "
-        "`chosen { nordic,pm-ext-flash = &mx25r64; };` in its overlay.",
+        "`chosen { nordic,pm-ext-flash = {flash_node}; };` in its overlay.",
         says("area_not_opened", "scratch_not_opened", "secondary_unreachable"),
     ),
     Rule(
         "mark_not_seen",
-        "The application marked the image, but MCUboot saw no mark: the two look for the secondary "
-        "slot in different places.",
+        "The application set the image pending, but MCUboot saw nothing pending: the two look for "
+        "the secondary slot in different places.",
         "Build both with the same partitions: pm_static.yml for the parent and MCUboot, and "
-        "`chosen { nordic,pm-ext-flash = &mx25r64; };` in both overlays; compare partitions.yml.",
+        "`chosen { nordic,pm-ext-flash = {flash_node}; };` in both overlays; compare "
+        "partitions.yml.",
         _mark_not_seen,
     ),
     Rule(
         "not_confirmed",
-        "The new image ran once as a test, was not confirmed, and the next reset took it back.",
+        "The new image ran once as a test, was not confirmed, and the next reset reverted it.",
         "Confirm before the next reset: `boot_write_img_confirmed()` in the application once it "
         "works, or `smpmgr ... image state-write --confirm` / `mcumgr image confirm` / the phone's "
         'mode "Confirm only".',
-        _reverted,
+        unless_cut_in_a_swap(_reverted),
     ),
     Rule(
         "downgrade_prevented",
@@ -306,7 +294,7 @@ RULES = (
         "Raise `CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION` (or the security counter, "
         "`imgtool sign --security-counter`) above the running one, or build MCUboot without "
         "`CONFIG_MCUBOOT_DOWNGRADE_PREVENTION`.",
-        _downgrade,
+        says("downgrade", "insufficient_version"),
     ),
     Rule(
         "security_counter_failed",
@@ -346,8 +334,7 @@ RULES = (
     Rule(
         "bootloader_crypto_failed",
         "MCUboot's cryptography failed (error {code}): the key's type or the crypto driver does "
-        "not "
-        "fit the image.",
+        "not fit the image.",
         "Build image and MCUboot with the same signature type "
         "(`SB_CONFIG_BOOT_SIGNATURE_TYPE_...`), and flash both from one build.",
         _crypto,
@@ -369,14 +356,13 @@ RULES = (
     Rule(
         "in_serial_recovery",
         "MCUboot waits for an image in serial recovery or USB DFU and starts no application.",
-        "Release the button or pin that enters it, or send an image: "
-        "`mcumgr --conntype serial --connstring dev=/dev/ttyACM0 image upload app.bin`; then "
-        "reset.",
+        "Release the button or pin that enters it, or send an image: `mcumgr --conntype serial "
+        "--connstring dev=/dev/ttyACM0 image upload app.bin`; then reset.",
         _in_recovery,
     ),
     Rule(
         "nothing_to_start",
-        "MCUboot found no image that it may start; the board stands still.",
+        "MCUboot found no image that it may start; the board stays in MCUboot.",
         "Flash a signed application: `west flash --recover` with build/merged.hex.",
         _nothing_to_start,
         weight=Weight.CONSEQUENCE,

@@ -2,14 +2,15 @@
 
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, found, says
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.findings.finding import Confidence
 
 _LEAST_BOOTS = 2
 # What a wait that ran out returns in Zephyr.
 _EAGAIN = -11
 
 
-def _update_loop(case: Case) -> Finding | None:
+def _update_loop(case: Case) -> Match | None:
     """Boot after boot starts the network core's update, and no application stays."""
     run: list[Boot] = []
     for boot in case.boots.boots:
@@ -33,7 +34,7 @@ def _is_finished(run: list[Boot]) -> bool:
     return run[-1].reached_app or run[-2].reached_app
 
 
-def _controller_silent(case: Case) -> Finding | None:
+def _controller_silent(case: Case) -> Match | None:
     lines = [
         known
         for known in case.known("hci_timeout", "controller_unbound")

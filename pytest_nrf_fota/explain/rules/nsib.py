@@ -1,23 +1,23 @@
 """What NSIB refuses, and what its choice between S0 and S1 leads to."""
 
-from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen, Swap, SwapResult
-from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.known_lines import Known, Origin
-from pytest_nrf_fota.explain.rule import (
-    Confidence,
-    Finding,
-    Rule,
-    Shown,
-    Weight,
-    found,
-    says,
-    shown_of,
-)
-from pytest_nrf_fota.explain.upgrade_story import is_copy_for_nsib
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, UpdateFile
-from pytest_nrf_fota.firmware.fw_info import FwInfo
-from pytest_nrf_fota.firmware.validation_info import find_validation_info
+from typing import TYPE_CHECKING
 
+from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.report import Boot, NsibAttempt, Seen
+from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.known_lines import Known
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says, shown_of
+from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
+from pytest_nrf_fota.firmware.fw_info import is_preferred_to_running
+from pytest_nrf_fota.firmware.package_kind import PackageKind
+from pytest_nrf_fota.verdict.boots import copies_for_nsib
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.firmware.dfu_package import UpdateFile
+    from pytest_nrf_fota.firmware.fw_info import FwInfo
+
+# K_ERR_KERNEL_PANIC of Zephyr (fatal_types.h). What k_panic() prints depends on the build.
+_KERNEL_PANIC = 4
 _REPROVISION = (
     "recover both cores, `west flash --recover` (clears OTP), and program merged.hex anew"
 )
@@ -42,7 +42,7 @@ def _signature_failed(case: Case, attempt: NsibAttempt) -> list[Seen]:
     return refused
 
 
-def _wrong_key(case: Case) -> Finding | None:
+def _wrong_key(case: Case) -> Match | None:
     for _, attempt in attempts(case):
         refused = _signature_failed(case, attempt)
         if refused and not any(key.result == "revoked" for key in attempt.keys):
@@ -57,11 +57,11 @@ def _wrong_key(case: Case) -> Finding | None:
     # The attempt's other lines may be damaged.
     alone = case.known("nsib_signature_invalid")
     if alone and not attempts(case):
-        return found(alone, Confidence.LIKELY, slot="an S slot", hashes="the provisioned ones")
+        return found(alone, Confidence.LIKELY, slot="S0 or S1", hashes="the provisioned ones")
     return None
 
 
-def _revoked_key(case: Case) -> Finding | None:
+def _revoked_key(case: Case) -> Match | None:
     for _, attempt in attempts(case):
         refused = _signature_failed(case, attempt)
         revoked = [key for key in attempt.keys if key.result == "revoked"]
@@ -76,14 +76,14 @@ def _revoked_key(case: Case) -> Finding | None:
 
 
 def _name(attempt: NsibAttempt) -> str:
-    return "an S slot" if attempt.slot is None else f"S{attempt.slot}"
+    return "S0 or S1" if attempt.slot is None else f"S{attempt.slot}"
 
 
-def _key_changed(case: Case) -> Finding | None:
+def _key_changed(case: Case) -> Match | None:
     return _key_changed_between_boots(case) or _key_of_package_is_another(case)
 
 
-def _key_changed_between_boots(case: Case) -> Finding | None:
+def _key_changed_between_boots(case: Case) -> Match | None:
     first: dict[int, tuple[str, Seen]] = {}
     for _, attempt in attempts(case):
         for key in attempt.keys:
@@ -101,7 +101,7 @@ def _key_changed_between_boots(case: Case) -> Finding | None:
     return None
 
 
-def _key_of_package_is_another(case: Case) -> Finding | None:
+def _key_of_package_is_another(case: Case) -> Match | None:
     tried = {k.hash_ends: k for _, a in attempts(case) for k in a.keys if k.hash_ends}
     if case.sent_package is None or not tried:
         return None
@@ -112,7 +112,7 @@ def _key_of_package_is_another(case: Case) -> Finding | None:
             shown = Shown(
                 Origin.PACKAGE, None, f"{file.name}: signed for NSIB with key {ends} (hash ends)"
             )
-            return Finding(
+            return Match(
                 (*shown_of([last.seen]), shown),
                 Confidence.CERTAIN,
                 {"number": str(last.number), "old": last.hash_ends or "", "new": ends},
@@ -120,7 +120,9 @@ def _key_of_package_is_another(case: Case) -> Finding | None:
     return None
 
 
-def _key_of(file: UpdateFile) -> str | None:
+def _key_of(file: "UpdateFile") -> str | None:
+    from pytest_nrf_fota.firmware.validation_info import find_validation_info
+
     info = file.fw_info
     if info is None:
         return None
@@ -136,41 +138,19 @@ def _key_of(file: UpdateFile) -> str | None:
     return f"{text[:2]}...{text[-2:]}"
 
 
-def _rollback(case: Case) -> Finding | None:
-    lines = case.known("nsib_below_counter")
-    if not lines:
-        return None
-    beside = [k for k in case.known("nsib_invalidated") if case.same_boot(k, lines[0])]
-    return found(
-        [*lines, *beside], version=lines[0].text("version"), counter=lines[0].text("counter")
-    )
-
-
-def _counter_full(case: Case) -> Finding | None:
+def _counter_full(case: Case) -> Match | None:
     lines = [k for k in case.known("nsib_counter_failed") if k.number("code") == -12]
     return found(lines)
 
 
-def _counter_failed(case: Case) -> Finding | None:
+def _counter_failed(case: Case) -> Match | None:
     lines = [k for k in case.known("nsib_counter_failed") if k.number("code") != -12]
     lines += case.known("nsib_counter_slots_unreadable")
     return found(lines, code=lines[0].text("code") if lines else "")
 
 
-def copies_for_nsib(case: Case) -> list[tuple[Boot, Swap]]:
-    """Boots in which MCUboot put an image into an S slot."""
-    return [
-        (boot, swap)
-        for boot in case.boots.boots
-        if boot.nsib is not None and boot.mcuboot is not None
-        for swap in boot.mcuboot.swaps
-        if swap.result in (SwapResult.SWAPPED, SwapResult.OVERWRITTEN)
-        and is_copy_for_nsib(boot, swap)
-    ]
-
-
-def _version_not_raised(case: Case) -> Finding | None:
-    for boot, swap in copies_for_nsib(case):
+def _version_not_raised(case: Case) -> Match | None:
+    for boot, swap in copies_for_nsib(case.boots.boots):
         before = boot.nsib.booted if boot.nsib else None
         after = [b for b in case.boots.boots if b.number > boot.number and b.nsib is not None]
         if before is None or not after or after[0].nsib is None:
@@ -193,7 +173,7 @@ def _version_not_raised(case: Case) -> Finding | None:
     return _package_not_newer(case)
 
 
-def _package_not_newer(case: Case) -> Finding | None:
+def _package_not_newer(case: Case) -> Match | None:
     if case.sent_package is None or case.sent_package.kind is not PackageKind.MCUBOOT:
         return None
     booted = [a for _, a in attempts(case) if a.verified and a.firmware_version is not None]
@@ -204,7 +184,13 @@ def _package_not_newer(case: Case) -> Finding | None:
     infos: list[tuple[UpdateFile, FwInfo]] = [
         (f, f.fw_info) for f in case.sent_package.files if f.fw_info is not None
     ]
-    old = [(f, info) for f, info in infos if info.version <= running.firmware_version]
+    old = [
+        (f, info)
+        for f, info in infos
+        if not is_preferred_to_running(
+            info.version, f.s_slot, running.firmware_version, running.slot
+        )
+    ]
     # The upgrade may have happened already: then the package's version is the one that runs.
     was = {a.firmware_version for a in booted}
     if not old or len(old) != len(infos) or len(was) > 1:
@@ -212,15 +198,15 @@ def _package_not_newer(case: Case) -> Finding | None:
     shown = [
         Shown(Origin.PACKAGE, None, f"{f.name}: FW_INFO version {info.version}") for f, info in old
     ]
-    return Finding(
+    return Match(
         (*shown_of([running.seen]), *shown),
         Confidence.CERTAIN,
         {"version": str(running.firmware_version), "slot": _name(running)},
     )
 
 
-def _second_reset(case: Case) -> Finding | None:
-    copies = copies_for_nsib(case)
+def _second_reset(case: Case) -> Match | None:
+    copies = copies_for_nsib(case.boots.boots)
     last = case.boots.last_boot
     if not copies or last is None or copies[-1][0].number != last.number:
         return None
@@ -229,7 +215,7 @@ def _second_reset(case: Case) -> Finding | None:
     return found([*started[-1:], swap.seen], Confidence.LIKELY)
 
 
-def _fault_before_first_line(case: Case) -> Finding | None:
+def _fault_before_first_line(case: Case) -> Match | None:
     """A fault directly behind a banner, before NSIB tried a slot."""
     for boot in case.boots.boots:
         for fault in boot.faults:
@@ -245,6 +231,40 @@ def _fault_before_first_line(case: Case) -> Finding | None:
             confidence = Confidence.LIKELY if case.has_nsib else Confidence.POSSIBLE
             return found([banners[-1], fault.seen, fault.last], confidence)
     return None
+
+
+def _stops_before_verifying(case: Case) -> Match | None:
+    """The last line of a boot is NSIB's choice, in a release that can panic at a key's word."""
+    stopped = [boot for boot in case.boots.boots if _ends_with_choice(boot)]
+    if not stopped:
+        return None
+    first, *others = stopped
+    # A capture that was ended there looks the same.
+    is_followed = first is not case.boots.boots[-1]
+    confidence = Confidence.LIKELY if others or is_followed else Confidence.POSSIBLE
+    return found([*_banner_lines(first), first.last], confidence)
+
+
+def _ends_with_choice(boot: Boot) -> bool:
+    if boot.nsib is None or not boot.nsib.attempts:
+        return False
+    if any(fault.fatal_error and fault.fatal_error[0] != _KERNEL_PANIC for fault in boot.faults):
+        return False
+    last = boot.nsib.attempts[-1]
+    was_verified = last.keys or last.errors or last.verified or last.firmware_version is not None
+    if was_verified or last.address is None or any(s.stage is not Stage.NSIB for s in boot.stages):
+        return False
+    return _panics_at_unknown_words(boot)
+
+
+def _panics_at_unknown_words(boot: Boot) -> bool:
+    """Since NCS 2.7 (key_is_valid in bl_storage.c), when banners began to name Zephyr beside it."""
+    products = [banner.product for span in boot.stages for banner in span.banners]
+    return len(products) > 1 and products[0].startswith("nRF Connect SDK")
+
+
+def _banner_lines(boot: Boot) -> list[Seen]:
+    return [banner.seen for span in boot.stages for banner in span.banners]
 
 
 def _is_nordic(boot: Boot) -> bool:
@@ -270,11 +290,10 @@ RULES = (
     Rule(
         "nsib_revoked_key",
         "NSIB refused the firmware in {slot}: it is signed with a key that was revoked (key "
-        "{keys}) "
-        "or that was never provisioned, and NSIB burnt the slot.",
+        "{keys}) or that was never provisioned, and NSIB invalidated the slot.",
         "Sign with a key that is still valid: `CONFIG_SB_SIGNING_KEY_FILE`, and raise "
         "`CONFIG_FW_INFO_FIRMWARE_VERSION`. Firmware signed with a later key revokes the earlier "
-        "ones for ever; only a recover clears that.",
+        "ones permanently; only a recover clears that.",
         _revoked_key,
     ),
     Rule(
@@ -290,31 +309,29 @@ RULES = (
         "NSIB's signing key is another one: key {number} was {old}, now {new}. A pristine build "
         "makes a new key, and every update signed with it is refused by boards that hold the old.",
         'Fix the key: `CONFIG_SB_SIGNING_KEY_FILE="<absolute path>/nsib_key.pem"` (keep a copy of '
-        "build/zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem); then "
-        f"{_REPROVISION}.",
+        f"build/zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem); then {_REPROVISION}.",
         _key_changed,
     ),
     Rule(
         "nsib_rollback",
-        "NSIB refused firmware version {version}: the monotonic counter stands at {counter}; the "
-        "slot is burnt.",
+        "NSIB refused firmware version {version}: the monotonic counter is {counter}; the "
+        "slot is invalidated.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again. To go back on a "
         "development kit clear the counter in OTP with `west flash --recover`.",
-        _rollback,
+        says("nsib_below_counter", also=("nsib_invalidated",)),
     ),
     Rule(
         "nsib_version_not_raised",
         "The new MCUboot was copied, or waits to be, but NSIB keeps {slot} with version {version}: "
         "the update's FW_INFO version is not higher, and a tie goes to S0.",
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` (NSIB compares only that) together with "
-        "`CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or: "
-        "`nrf-fota resign dfu_mcuboot.zip --fw-version +1 --nsib-key PEM --mcuboot-key PEM "
-        "--output next.zip`, with the keys that signed it.",
+        "`CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION`, or: `nrf-fota resign dfu_mcuboot.zip --fw-version "
+        "+1 --nsib-key PEM --mcuboot-key PEM --output next.zip`, with the keys that signed it.",
         _version_not_raised,
     ),
     Rule(
         "nsib_second_reset",
-        "The new MCUboot lies in its S slot, but NSIB had chosen before it was copied.",
+        "The new MCUboot is in its slot (S0/S1), but NSIB had chosen before it was copied.",
         "Reset once more: `nrfjprog --pinreset` or `smpmgr ... os reset`. Up to NCS 2.7 a MCUboot "
         "update takes two resets.",
         _second_reset,
@@ -342,7 +359,8 @@ RULES = (
     ),
     Rule(
         "nsib_burnt_earlier",
-        "The slot's firmware was refused on an earlier boot and burnt; it can never boot again.",
+        "The slot's firmware was refused on an earlier boot and invalidated; it can never "
+        "boot again.",
         "Program or upload the slot anew, with a higher `CONFIG_FW_INFO_FIRMWARE_VERSION` and the "
         "provisioned key.",
         says("nsib_was_invalidated"),
@@ -371,9 +389,8 @@ RULES = (
     Rule(
         "ext_api_missing",
         "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
-        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where "
-        "it is "
-        "provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex.",
+        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where it "
+        "is provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex.",
         says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
     ),
     Rule(
@@ -389,19 +406,30 @@ RULES = (
         "firmware information (fixed in NCS of February 2026).",
         "Program S0 too: flash merged.hex, not the S1 file alone.",
         _fault_before_first_line,
-        asks_for="`nrfjprog --memrd 0x8400 --n 64`: S0's fw_info begins with 281EE6DE there",
+        asks_for="`nrfjprog --memrd {s0_fw_info} --n 64`: S0's fw_info begins with 281EE6DE there",
+    ),
+    Rule(
+        "provisioned_by_another_sdk",
+        "NSIB stops between its choice of a slot and verifying it: it panics at a provisioned key "
+        "whose word is of another release, as in OTP of a build for NCS 2.6 or before.",
+        "Clear OTP and program this build's provisioning data: {recover}, then merged.hex. OTP "
+        "outlives every new NSIB that is programmed without a recover.",
+        _stops_before_verifying,
+        asks_for="`nrfjprog --memrd {first_key} --n 4`: NSIB of NCS 2.7 and later wants 50FAFFFF "
+        "there, or 50FA0000 for a revoked key",
     ),
     Rule(
         "nsib_nothing_to_start",
-        "NSIB found no firmware that it may start; the board stands still.",
-        f"Both S slots are empty or burnt: {_REPROVISION}.",
+        "NSIB found no firmware that it may start; the board stays in NSIB.",
+        f"S0 and S1 are both empty or invalidated: {_REPROVISION}.",
         says("nsib_nothing", also=("nsib_no_fw_info", "nsib_invalidated")),
         weight=Weight.CONSEQUENCE,
     ),
     Rule(
         "nsib_burnt_slot",
-        "NSIB burnt the slot it refused: this file can never boot from there again.",
-        "Upload or program a corrected file; the burnt one stays refused even with the right key.",
+        "NSIB invalidated the slot it refused: this file can never boot from there again.",
+        "Upload or program a corrected file; the invalidated one stays refused even with the right "
+        "key.",
         says("nsib_invalidated"),
         weight=Weight.CONSEQUENCE,
     ),

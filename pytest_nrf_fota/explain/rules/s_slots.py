@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Boot, ImageRound, Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.explain.known_lines import Known
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found, says
-from pytest_nrf_fota.explain.rules.nsib import copies_for_nsib
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.upgrade_story import (
-    Ending,
     last_query_before,
     signs_of_an_attempt,
     upgrade_story,
 )
-from pytest_nrf_fota.firmware.dfu_package import PackageKind
+from pytest_nrf_fota.findings.finding import Confidence, Weight
+from pytest_nrf_fota.firmware.package_kind import PackageKind
+from pytest_nrf_fota.verdict.boots import copies_for_nsib
+from pytest_nrf_fota.verdict.ending import Ending
 
-# An S slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
+# An S0/S1 slot of NCS 2.3 with its pad, rounded up to a page; newer layouts have 80 KiB.
 # Applications with an SMP server over Bluetooth are larger.
 _LARGEST_S_IMAGE_BYTES = 0x14000
 # The first packet of an upload asks for the swap type twice (Zephyr img_mgmt.c).
@@ -69,11 +71,11 @@ def _uploads_in_log(case: Case, erase: Known) -> list[Known]:
     return [*earlier[-1], *second] if earlier else []
 
 
-def _both_files(case: Case) -> Finding | None:
+def _both_files(case: Case) -> Match | None:
     return _both_files_by_client(case) or _both_files_by_log(case)
 
 
-def _both_files_by_client(case: Case) -> Finding | None:
+def _both_files_by_client(case: Case) -> Match | None:
     uploads: list[ClientStep] = []
     for step in case.client.steps:
         if step.operation is Operation.RESET and len(_distinct(uploads)) < 2:
@@ -119,7 +121,7 @@ def _is_bootloader_package(case: Case) -> bool:
     return case.sent_package is not None and case.sent_package.kind is PackageKind.MCUBOOT
 
 
-def _both_files_by_log(case: Case) -> Finding | None:
+def _both_files_by_log(case: Case) -> Match | None:
     erases = [e for e in case.known("erased_slot") if _is_s_sized(e)]
     if not erases or not (case.has_nsib or _is_bootloader_package(case)):
         return None
@@ -184,7 +186,7 @@ def _silent_rounds(boot: Boot) -> list[ImageRound]:
     return [first]
 
 
-def _s_image_waits(case: Case) -> Finding | None:
+def _s_image_waits(case: Case) -> Match | None:
     for boot in case.boots.boots:
         silent = _silent_rounds(boot)
         if not silent or boot.mcuboot is None or boot.nsib is None:
@@ -200,7 +202,7 @@ def _s_image_waits(case: Case) -> Finding | None:
     return _s_image_uploaded(case)
 
 
-def _s_image_uploaded(case: Case) -> Finding | None:
+def _s_image_uploaded(case: Case) -> Match | None:
     """Without MCUboot's lines: what was uploaded on a board with NSIB has the size of MCUboot."""
     erases = [e for e in case.known("erased_slot") if _is_s_sized(e)]
     silent = not any(b.mcuboot and b.mcuboot.trailers for b in case.boots.boots)
@@ -213,7 +215,7 @@ def _s_image_uploaded(case: Case) -> Finding | None:
     return found(lines, Confidence.LIKELY, sign="what was erased for the upload has its size")
 
 
-def _nothing_pending(case: Case) -> Finding | None:
+def _nothing_pending(case: Case) -> Match | None:
     """An upload, and then a boot in which MCUboot had nothing to do."""
     story = upgrade_story(case)
     if story.ending is not Ending.NOT_PENDING or not story.shown:
@@ -224,10 +226,10 @@ def _nothing_pending(case: Case) -> Finding | None:
     if asked is not None and asked.text("swap_type") in ("test", "perm"):
         # It was marked; that MCUboot did not see it is another cause.
         return None
-    return Finding(story.shown, Confidence.CERTAIN)
+    return Match(story.shown, Confidence.CERTAIN)
 
 
-def _stale_external_flash(case: Case) -> Finding | None:
+def _stale_external_flash(case: Case) -> Match | None:
     if upgrade_story(case).ending not in _NOT_DONE:
         return None
     lay_there: list[Known | Seen] = list(case.known("erased_slot"))
@@ -246,10 +248,10 @@ def _stale_external_flash(case: Case) -> Finding | None:
     )
 
 
-def _bricked_after_clean_up(case: Case) -> Finding | None:
+def _bricked_after_clean_up(case: Case) -> Match | None:
     """The secondary slot was cleaned up behind an S update, and no boot reaches MCUboot since."""
     cleaned = case.known("cleaned_up")
-    copies = copies_for_nsib(case)
+    copies = copies_for_nsib(case.boots.boots)
     if not cleaned or not copies:
         return None
     after = case.boots_after(cleaned[-1])
@@ -261,7 +263,13 @@ def _bricked_after_clean_up(case: Case) -> Finding | None:
     )
 
 
-def _wrong_s_file(case: Case) -> Finding | None:
+def _cleaned_up(case: Case) -> Match | None:
+    if copies_for_nsib(case.boots.boots):
+        return None
+    return says("cleaned_up", "clean_up_failed")(case)
+
+
+def _wrong_s_file(case: Case) -> Match | None:
     lines = case.known("wrong_s_image")
     if lines:
         attempts = [a.seen for b in case.boots.boots if b.nsib for a in b.nsib.attempts[-1:]]
@@ -273,27 +281,27 @@ RULES = (
     Rule(
         "nothing_pending",
         "Nothing was pending at the reset: an upload went into the secondary slot, but no image "
-        "was "
-        "marked, so MCUboot had nothing to do.",
-        "After the upload mark the image by the hash that the list shows, check `pending: true`, "
-        "and only then reset: `smpmgr ... image state-write HASH`, `mcumgr image test HASH`.",
+        "was set pending, so MCUboot had nothing to do.",
+        "After the upload set the image pending by the hash that the list shows, check "
+        "`pending: true`, and only then reset: `smpmgr ... image state-write HASH`, `mcumgr image "
+        "test HASH`.",
         _nothing_pending,
         weight=Weight.CONSEQUENCE,
         asks_for="the client's log from upload to reset (`--smp LOG`): its answer to test or "
-        "confirm says why nothing was marked",
+        "confirm shows why nothing was set pending",
     ),
     Rule(
         "both_s_files_uploaded",
         "Both files of dfu_mcuboot.zip went into the one secondary slot ({uploads} uploads): the "
-        "second erased the first, and a mark for the first one's hash is refused (rc 3).",
-        "Upload only the file for the S slot that does not run ({wanted}), then mark it by its own "
-        "hash.",
+        "second erased the first, and setting the first one's hash pending is refused (rc 3).",
+        "Upload only the file for the MCUboot slot (S0/S1) that does not run ({wanted}), then set "
+        "it pending by its own hash.",
         _both_files,
         asks_for="the client's log (`--smp LOG`) and the package (`--package dfu_mcuboot.zip`)",
     ),
     Rule(
         "wrong_s_file",
-        "The file for the S slot that is running was uploaded; MCUboot refuses it.",
+        "The file for the MCUboot slot (S0/S1) that is running was uploaded; MCUboot refuses it.",
         "Upload the other file of dfu_mcuboot.zip: NSIB's line `Attempting to boot slot N.` names "
         "the slot that runs.",
         _wrong_s_file,
@@ -303,7 +311,7 @@ RULES = (
         "The image in the secondary slot is linked for another address than the slot it is meant "
         "for, so MCUboot erased it.",
         "Build with the partitions of the bootloader that is on the board (partitions.yml, "
-        "pm_static.yml), and send the file for the right image index and S slot.",
+        "pm_static.yml), and send the file for the right image index and slot (S0/S1).",
         says(
             "wrong_reset_address",
             "image_wrong_offset",
@@ -312,19 +320,19 @@ RULES = (
     ),
     Rule(
         "s_image_in_secondary",
-        "An image for an S slot (MCUboot itself) lies in the secondary slot: {sign}. It is not "
-        "marked, so it does nothing.",
-        "Normal while a MCUboot update waits for its mark. Otherwise erase the external flash: "
-        "`flash erase mx25r6435f@0 0 800000` in the shell.",
-        _s_image_waits,
+        "An image for S0 or S1 (MCUboot itself) is in the secondary slot: {sign}. It is not "
+        "pending, so it does nothing.",
+        "Normal until a MCUboot update is set pending. Otherwise erase the external flash: "
+        "`{erase_flash}` in the shell.",
+        unless_cut_in_a_swap(_s_image_waits),
         weight=Weight.CONSEQUENCE,
     ),
     Rule(
         "secondary_cleaned_up",
         "MCUboot erased the image in the secondary slot: it fits neither slot of this board.",
-        "Send the file for the S slot that does not run, or the application built for this "
-        "partition layout.",
-        lambda case: None if copies_for_nsib(case) else says("cleaned_up", "clean_up_failed")(case),
+        "Send the file for the MCUboot slot (S0/S1) that does not run, or the application built "
+        "for this partition layout.",
+        _cleaned_up,
     ),
     Rule(
         "bricked_by_clean_up",
@@ -336,11 +344,11 @@ RULES = (
     ),
     Rule(
         "stale_external_flash",
-        "Old content lies in the external flash: `west flash --recover` does not clear it, and it "
+        "The external flash holds old content: `west flash --recover` does not clear it, and it "
         "can disturb the next update.",
-        "Erase it: `flash erase mx25r6435f@0 0 800000` in the shell (a chip erase takes 52 s and "
+        "Erase it: `{erase_flash}` in the shell (a chip erase takes 52 s and "
         "more), or `nrfjprog --qspieraseall`.",
-        _stale_external_flash,
+        unless_cut_in_a_swap(_stale_external_flash),
         weight=Weight.ADVICE,
     ),
 )

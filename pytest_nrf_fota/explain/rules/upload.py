@@ -1,14 +1,17 @@
-"""What goes wrong between a client and the SMP server: uploads, marks, connections."""
+"""What goes wrong between a client and the SMP server: uploads, setting pending, connections."""
 
 from collections.abc import Sequence
 
+from pytest_nrf_fota.bootlog.client_side import ClientStep, Operation, Problem
 from pytest_nrf_fota.bootlog.report import Seen
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.client_side import ClientStep, Operation, Problem
-from pytest_nrf_fota.explain.rule import Confidence, Finding, Rule, Weight, found
+from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
 from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
-from pytest_nrf_fota.explain.upgrade_story import Ending, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import upgrade_story
+from pytest_nrf_fota.findings.finding import Confidence, Weight
+from pytest_nrf_fota.verdict.ending import Ending
 
 _MARKS = (Operation.TEST, Operation.CONFIRM)
 
@@ -27,11 +30,11 @@ def _lines(steps: Sequence[ClientStep]) -> list[Seen]:
     return list(dict.fromkeys(lines))
 
 
-def _by_steps(case: Case, steps: Sequence[ClientStep], confidence: Confidence) -> Finding | None:
+def _by_steps(case: Case, steps: Sequence[ClientStep], confidence: Confidence) -> Match | None:
     return found(_lines(steps), confidence, origin=case.client_origin)
 
 
-def _hash_not_found(case: Case) -> Finding | None:
+def _hash_not_found(case: Case) -> Match | None:
     named = _failed(case, Problem.HASH_NOT_FOUND)
     if named:
         return _by_steps(case, named, Confidence.CERTAIN)
@@ -41,11 +44,11 @@ def _hash_not_found(case: Case) -> Finding | None:
     return _by_steps(case, _failed(case, Problem.INVALID, Operation.UNKNOWN), Confidence.POSSIBLE)
 
 
-def _header_refused(case: Case) -> Finding | None:
+def _header_refused(case: Case) -> Match | None:
     return _by_steps(case, _failed(case, Problem.INVALID, Operation.UPLOAD), Confidence.LIKELY)
 
 
-def _needs_pairing(case: Case) -> Finding | None:
+def _needs_pairing(case: Case) -> Match | None:
     steps = case.client.failed(Problem.NEEDS_PAIRING)
     if steps:
         return _by_steps(case, steps, Confidence.LIKELY)
@@ -71,7 +74,7 @@ def _succeeded_later(case: Case, failed: ClientStep) -> bool:
     )
 
 
-def _zip_not_supported(case: Case) -> Finding | None:
+def _zip_not_supported(case: Case) -> Match | None:
     steps = [
         s
         for s in case.client.failed(Problem.NOT_SUPPORTED)
@@ -83,12 +86,12 @@ def _zip_not_supported(case: Case) -> Finding | None:
     return _by_steps(case, steps, Confidence.LIKELY if about_zip else Confidence.POSSIBLE)
 
 
-def _parameters_not_supported(case: Case) -> Finding | None:
+def _parameters_not_supported(case: Case) -> Match | None:
     steps = _failed(case, Problem.NOT_SUPPORTED, Operation.PARAMETERS)
     return _by_steps(case, steps, Confidence.CERTAIN)
 
 
-def _slot_in_use(case: Case) -> Finding | None:
+def _slot_in_use(case: Case) -> Match | None:
     steps = [
         *_failed(case, Problem.BAD_STATE),
         *_failed(case, Problem.ALREADY_PENDING),
@@ -101,7 +104,7 @@ def _slot_in_use(case: Case) -> Finding | None:
     )
 
 
-def _no_free_slot(case: Case) -> Finding | None:
+def _no_free_slot(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") in (5, 9)]
     steps = [
         *_failed(case, Problem.NO_FREE_SLOT),
@@ -112,18 +115,18 @@ def _no_free_slot(case: Case) -> Finding | None:
     return _by_steps(case, steps, Confidence.CERTAIN)
 
 
-def _upload_refused(case: Case) -> Finding | None:
+def _upload_refused(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") not in (5, 9, 6, 27)]
     return found(lines, code=lines[0].text("code") if lines else "")
 
 
-def _not_newer(case: Case) -> Finding | None:
+def _not_newer(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") in (6, 27)]
     steps = _failed(case, Problem.CURRENT_IS_NEWER)
     return found(lines) or _by_steps(case, steps, Confidence.CERTAIN)
 
 
-def _stalls_at_end(case: Case) -> Finding | None:
+def _stalls_at_end(case: Case) -> Match | None:
     bad_offsets = case.known("slot_bad_offset")
     if bad_offsets:
         return found(bad_offsets)
@@ -140,7 +143,7 @@ def _stalls_at_end(case: Case) -> Finding | None:
     return _by_steps(case, stalled, Confidence.POSSIBLE if lost else Confidence.LIKELY)
 
 
-def _stalls_at_start(case: Case) -> Finding | None:
+def _stalls_at_start(case: Case) -> Match | None:
     """The server erases the whole slot before it answers the first packet."""
     stalled = [
         s
@@ -159,12 +162,12 @@ def _stalls_at_start(case: Case) -> Finding | None:
     )
 
 
-def _fragment_dropped(case: Case) -> Finding | None:
+def _fragment_dropped(case: Case) -> Match | None:
     lines = case.known("smp_fragment_dropped")
     return found(lines, kind=lines[0].text("kind").lower() if lines else "")
 
 
-def _resumed_wrongly(case: Case) -> Finding | None:
+def _resumed_wrongly(case: Case) -> Match | None:
     said = case.client.failed(Problem.OFFSET)
     if said:
         return _by_steps(case, said, Confidence.LIKELY)
@@ -180,7 +183,7 @@ def _resumed_wrongly(case: Case) -> Finding | None:
     return None
 
 
-def _write_failed(case: Case) -> Finding | None:
+def _write_failed(case: Case) -> Match | None:
     lines = case.known("upload_write_failed")
     steps = _failed(case, Problem.FLASH_FAILED)
     if lines:
@@ -188,12 +191,7 @@ def _write_failed(case: Case) -> Finding | None:
     return _by_steps(case, steps, Confidence.LIKELY)
 
 
-def _mark_failed(case: Case) -> Finding | None:
-    lines = case.known("mark_failed")
-    return found(lines, code=lines[0].text("code") if lines else "")
-
-
-def _mark_refused(case: Case) -> Finding | None:
+def _mark_refused(case: Case) -> Match | None:
     steps = _failed(case, Problem.OTHER, *_MARKS)
     if not steps or case.known("mark_failed"):
         return None
@@ -201,7 +199,7 @@ def _mark_refused(case: Case) -> Finding | None:
     return found(_lines(steps), Confidence.LIKELY, origin=case.client_origin, code=code)
 
 
-def _confirm_ignored(case: Case) -> Finding | None:
+def _confirm_ignored(case: Case) -> Match | None:
     """A confirm while another image was pending: the server says yes and writes nothing."""
     pending: ClientStep | None = None
     for step in case.client.steps:
@@ -232,7 +230,7 @@ def _stays_unconfirmed(case: Case, confirm: ClientStep) -> bool:
     )
 
 
-def _uploaded_not_pending(case: Case) -> Finding | None:
+def _uploaded_not_pending(case: Case) -> Match | None:
     story = upgrade_story(case)
     if story.ending is not Ending.NOT_MARKED or not case.listed:
         return None
@@ -247,14 +245,14 @@ def _uploaded_not_pending(case: Case) -> Finding | None:
     )
 
 
-def _pending_not_reset(case: Case) -> Finding | None:
+def _pending_not_reset(case: Case) -> Match | None:
     if upgrade_story(case).ending is not Ending.NOT_RESET:
         return None
     pending = [i for i in case.listed if i.pending]
     return found([i.seen for i in pending], origin=case.client_origin)
 
 
-def _same_image(case: Case) -> Finding | None:
+def _same_image(case: Case) -> Match | None:
     hashes: dict[str, Seen] = {}
     for image in case.listed:
         if image.hash and image.hash in hashes:
@@ -264,21 +262,20 @@ def _same_image(case: Case) -> Finding | None:
     return None
 
 
-def _transport_error(case: Case) -> Finding | None:
-    return found(
-        [k for k in case.known("smp_transport_error") if "buf" in k.seen.text.lower()],
-        Confidence.POSSIBLE,
-    )
+def _transport_error(case: Case) -> Match | None:
+    lines = [k for k in case.known("smp_transport_error") if k.text("buffers")]
+    return found(lines, Confidence.POSSIBLE)
 
 
 RULES = (
     *LOST_UPLOAD_RULES,
     Rule(
         "hash_not_found",
-        'The server refused the mark ("In Value (3)"): no image with this hash lies in the slot.',
-        "Read the list and mark the hash that it shows: `smpmgr ... image state-read`. With "
-        "dfu_mcuboot.zip upload only the file for the S slot that does not run; its two files "
-        "overwrite each other.",
+        'The server refused to set the image pending ("In Value (3)"): no image with this hash is '
+        "in the slot.",
+        "Read the list and set the hash that it shows pending: `smpmgr ... image state-read`. With "
+        "dfu_mcuboot.zip upload only the file for the MCUboot slot (S0/S1) that does not run; its "
+        "two files overwrite each other.",
         _hash_not_found,
     ),
     Rule(
@@ -286,18 +283,16 @@ RULES = (
         "The server refused the first packet (rc 3): the file does not begin with an MCUboot "
         "header.",
         "Send the signed update file (app_update.bin, zephyr.signed.bin), not zephyr.bin, a .hex "
-        "or "
-        "the whole zip; `nrf-fota inspect FILE` shows what it is.",
+        "or the whole zip; `nrf-fota inspect FILE` shows what it is.",
         _header_refused,
     ),
     Rule(
         "pairing_required",
         'The SMP characteristic demands a paired link, so the client hangs on "Connecting" or is '
         "refused.",
-        "Build with `CONFIG_MCUMGR_SMP_BT_AUTHEN=n` (NCS 2.3; later `CONFIG_MCUMGR_TRANSPORT_BT_"
-        "AUTHEN=n`, from Zephyr 4.0 on `CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW=y`), or pair first; "
-        "remove "
-        "a stale bond on the phone.",
+        "Build with `CONFIG_MCUMGR_SMP_BT_AUTHEN=n` (NCS 2.3; later "
+        "`CONFIG_MCUMGR_TRANSPORT_BT_AUTHEN=n`, from Zephyr 4.0 on "
+        "`CONFIG_MCUMGR_TRANSPORT_BT_PERM_RW=y`), or pair first; remove a stale bond on the phone.",
         _needs_pairing,
     ),
     Rule(
@@ -320,8 +315,8 @@ RULES = (
         "The slot is in use (rc 6): an image in it is pending or confirmed, so it cannot be erased "
         "or overwritten.",
         "Reset to finish the swap: `smpmgr ... os reset`. If rc 6 stays, erase the slot from "
-        "outside: `flash erase mx25r6435f@0 0 800000` or `nrfjprog --qspieraseall`.",
-        _slot_in_use,
+        "outside: `{erase_flash}` or `nrfjprog --qspieraseall`.",
+        unless_cut_in_a_swap(_slot_in_use),
     ),
     Rule(
         "no_free_slot",
@@ -374,42 +369,40 @@ RULES = (
     Rule(
         "upload_write_failed",
         "The upload could not be written to flash (code {code}): the flash was busy, not erased, "
-        "or "
-        "the write was not aligned.",
+        "or the write was not aligned.",
         "Erase the slot before the upload (`CONFIG_IMG_ERASE_PROGRESSIVELY=n` or "
         "`smpmgr ... image erase 1`), and keep other writers off the same flash.",
         _write_failed,
     ),
     Rule(
         "mark_failed",
-        "The board could not mark the image (boot_set_next code {code}): the secondary slot in "
-        "external flash is not set up as MCUboot has it.",
-        "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = &mx25r64; };` in "
-        "the "
-        "application's and MCUboot's overlay; erase the slot and upload again.",
-        _mark_failed,
+        "The board could not set the image pending (boot_set_next code {code}): the secondary slot "
+        "in external flash is not set up as MCUboot has it.",
+        "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = {flash_node}; };` "
+        "in the application's and MCUboot's overlay; erase the slot and upload again.",
+        says("mark_failed"),
     ),
     Rule(
         "mark_refused",
-        "The upload ended, but the server refused to mark the image ({code}): it could not write "
-        "the slot's trailer, or the application holds no boot utilities.",
-        "Read the board's UART while it is marked: `boot_set_next` names the reason. Build the "
-        "application with `CONFIG_BOOTLOADER_MCUBOOT=y` and the same slot layout as MCUboot.",
+        "The upload ended, but the server refused to set the image pending ({code}): it could "
+        "not write the slot's trailer, or the application holds no boot utilities.",
+        "Read the board's UART while it is set pending: `boot_set_next` names the reason. Build "
+        "the application with `CONFIG_BOOTLOADER_MCUBOOT=y` and the same slot layout as MCUboot.",
         _mark_refused,
-        asks_for="the board's UART log while the image is marked",
+        asks_for="the board's UART log while the image is set pending",
     ),
     Rule(
         "confirm_ignored",
         "The confirm was ignored: another image was pending, and the server then answers ok "
-        "without "
-        "writing anything.",
+        "without writing anything.",
         "Reset between test and confirm: test, reset, connect, check the list, confirm.",
         _confirm_ignored,
     ),
     Rule(
         "uploaded_not_pending",
         "The image in slot {slot} is neither pending nor confirmed, so a reset does not apply it.",
-        "Mark it, then reset: `smpmgr ... image state-write {hash}` or `mcumgr image test {hash}`.",
+        "Set it pending, then reset: `smpmgr ... image state-write {hash}` or `mcumgr image test "
+        "{hash}`.",
         _uploaded_not_pending,
     ),
     Rule(

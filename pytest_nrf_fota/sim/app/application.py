@@ -24,6 +24,7 @@ from pytest_nrf_fota.sim.app.smp_server import (
     FrameAssembler,
     OsInfo,
     ServerSettings,
+    SingleWrites,
     SmpServer,
 )
 from pytest_nrf_fota.sim.app.terminal import Terminal
@@ -34,7 +35,7 @@ from pytest_nrf_fota.sim.pairing import Security, security_error
 from pytest_nrf_fota.sim.radio import Advertisement, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
-# Time from reset to the first application line in the thread's logs.
+# Time from reset to the first application line in the support case's logs.
 STARTUP_S = 0.030
 BLUETOOTH_READY_S = 0.002
 # IPC_BOUND_TIMEOUT_IN_MS of Zephyr's drivers/bluetooth/hci/ipc.c, and what is returned then.
@@ -89,6 +90,7 @@ class Application:
             swap_using_offset=description.swap_using_offset,
             asks_for_next_boot=context.wording.asks_for_next_boot,
             reverts_over_any_magic=context.wording.reverts_over_any_magic,
+            forgets_refused_upload=context.wording.forgets_refused_upload,
         )
         managers = [
             ImageManager(
@@ -111,7 +113,8 @@ class Application:
             description.smp_version or context.wording.smp_version,
         )
         self._queue = SmpQueue(server, settings.buffer_count)
-        self._radio_assembler = FrameAssembler(settings.buffer_size_bytes)
+        assembler = FrameAssembler if description.smp_reassembly else SingleWrites
+        self._radio_assembler = assembler(settings.buffer_size_bytes)
         self._line_tap = SmpLineTap()
         self._serial_assembler = SerialFrameAssembler(settings.buffer_size_bytes)
         self._smp_line_tap = SmpLineTap()
@@ -272,7 +275,7 @@ class Application:
 
     def _assemble(
         self,
-        assembler: FrameAssembler | SerialFrameAssembler,
+        assembler: FrameAssembler | SingleWrites | SerialFrameAssembler,
         fragment: bytes,
         respond: Callable[[bytes], Awaitable[None]],
     ) -> None:
@@ -305,6 +308,7 @@ class Application:
             fixed_passkey=self._description.fixed_passkey,
             # Without stored settings neither the identity nor a bond outlives a reset.
             keeps_bonds=self._description.bt_settings and self._description.address == "static",
+            att_error_tells_missing_key=self._context.wording.att_error_tells_missing_key,
         )
 
     def _server_settings(self) -> ServerSettings:
@@ -312,6 +316,7 @@ class Application:
         return ServerSettings(
             buffer_size_bytes=description.smp_buffer_size_bytes,
             buffer_count=description.smp_buffer_count,
+            parameters=description.smp_parameters,
             os_info=OsInfo(
                 node_name=description.advertised_name,
                 kernel_release=self._context.wording.zephyr_release,
@@ -325,6 +330,8 @@ class Application:
             bootloader_mode=description.bootloader_mode,
             active_b0_slot=description.smp_active_b0_slot,
             shell_exec=self._execute_for_smp if description.smp_shell_exec else None,
+            refuses_operations_first=self._context.wording.refuses_operations_first,
+            unknown_query_is_group_error=self._context.wording.unknown_query_is_group_error,
         )
 
     def _execute_for_smp(self, arguments: list[str]) -> tuple[int, str]:

@@ -7,7 +7,7 @@ smp_shell.h). Hence a line of 127 bytes passes, and a longer one loses its end a
 message.
 
 The board has few such line buffers (2 by default), which its shell thread empties. At 115200 baud
-a line takes 11 ms and the thread keeps up; a pty has no baud rate, so here the thread always
+a line takes 11 ms and the reading thread keeps up; a pty has no baud rate, so here it always
 keeps up: the number of lines in a message is not limited (inferred; the number is only seen on
 QEMU).
 
@@ -33,7 +33,7 @@ _LINE_FEED = smp_packet.END_DELIMITER[0]
 class SmpLineTap:
     """Takes the lines of SMP frames out of what arrives on the UART.
 
-    Like Zephyr's, it remembers a lone first delimiter byte: the second one completes it, whatever
+    Like Zephyr's, it remembers a single first delimiter byte: the second one completes it, whatever
     was typed between.
     """
 

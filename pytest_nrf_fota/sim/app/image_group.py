@@ -7,7 +7,13 @@ img_mgmt.c).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_nrf_fota.sim.app.image_result import HASH_NOT_FOUND, NO_FREE_SLOT, ImageResult
+from pytest_nrf_fota.sim.app.image_result import (
+    HASH_NOT_FOUND,
+    NO_FREE_SLOT,
+    NO_SUCH_SLOT,
+    SLOT_IN_USE,
+    ImageResult,
+)
 from pytest_nrf_fota.sim.app.images import HASH_SIZES_BYTES, ImageEntry, ImageManager
 
 SLOTS_PER_IMAGE = 2
@@ -46,7 +52,7 @@ class ImageGroup:
         )
 
     def set_state(self, image_hash: bytes | None, *, confirm: bool) -> ImageResult:
-        """Mark or confirm the image of that hash, wherever it lies; without one the application."""
+        """Set the image of that hash pending, or confirm it; without one the application."""
         application, *others = self._managers
         result = application.set_state(image_hash, confirm=confirm)
         if image_hash is None or len(image_hash) not in HASH_SIZES_BYTES:
@@ -58,12 +64,16 @@ class ImageGroup:
         return result
 
     def erase_slot(self, slot: int) -> ImageResult:
-        """Erase a slot that is not in use; what was being uploaded is forgotten."""
+        """Erase a slot that is not in use; what was being uploaded is forgotten.
+
+        So it is where there is no such slot (img_mgmt.c, img_mgmt_erase).
+        """
         number = slot // SLOTS_PER_IMAGE
         if number >= self.count:
-            return self._managers[0].erase_slot(slot)
-        result = self._managers[number].erase_slot(slot % SLOTS_PER_IMAGE)
-        if not result.rc:
+            result = NO_SUCH_SLOT
+        else:
+            result = self._managers[number].erase_slot(slot % SLOTS_PER_IMAGE)
+        if result != SLOT_IN_USE:
             self._uploading.forget_upload()
         return result
 
@@ -85,7 +95,7 @@ class ImageGroup:
         if offset_bytes == 0 and not self._uploading.is_uploading(sha):
             number = 0 if self.count == 1 else image
             if number >= self.count:
-                return self._managers[0].refuse_upload(NO_FREE_SLOT), 0
+                return self._uploading.refuse_upload(NO_FREE_SLOT), 0
             if self._managers[number] is not self._uploading:
                 self._uploading.forget_upload()
                 self._uploading = self._managers[number]

@@ -1,4 +1,4 @@
-"""The application's view of its image slots: state, upload, marking.
+"""The application's view of its image slots: state, upload, setting pending.
 
 Semantics of Zephyr v3.2.99-ncs2 (img_mgmt_state.c), and of
 Zephyr since 3.5 for NCS 2.6 and later.
@@ -79,11 +79,13 @@ class ImageGroupBuild:
             request 60905).
         reverts_over_any_magic: see `firmware.trailer.decide_swap`; bootutil is linked into the
             application as well.
+        forgets_refused_upload: see `boards.ncs.Release`.
     """
 
     swap_using_offset: bool = False
     asks_for_next_boot: bool = False
     reverts_over_any_magic: bool = False
+    forgets_refused_upload: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,9 @@ class ImageManager:
         return self._query_swap_type()
 
     def request_upgrade(self, *, permanent: bool) -> bool:
-        """Mark whatever lies in the secondary slot (mcuboot.c, boot_request_upgrade).
+        """Set pending whatever lies in the secondary slot (mcuboot.c, boot_request_upgrade).
 
-        False where the mark cannot be written.
+        False where that cannot be written.
         """
         return schedule_swap(self._slots[1], permanent=permanent)
 
@@ -184,7 +186,7 @@ class ImageManager:
         return tuple(entries)
 
     def set_state(self, image_hash: bytes | None, *, confirm: bool) -> ImageResult:
-        """Mark an image for test or for good, or confirm the running one."""
+        """Set an image pending for test or permanently, or confirm the running one."""
         if image_hash is None:
             if not confirm:
                 return BAD_HASH
@@ -279,7 +281,9 @@ class ImageManager:
         return self._store(self._upload, data)
 
     def refuse_upload(self, result: ImageResult) -> ImageResult:
-        """Say that the first packet of an upload was refused; returns `result`."""
+        """Say that a packet of an upload was refused; returns `result`."""
+        if self._build.forgets_refused_upload:
+            self._upload = None
         if self._build.asks_for_next_boot:
             self._log_error("img_mgmt_upload", f"Image upload inspect failed: {result.group_rc}")
         return result
@@ -332,7 +336,8 @@ class ImageManager:
 
     def _store(self, upload: _Upload, data: bytes) -> tuple[ImageResult, int]:
         area = self._slots[1]
-        last = upload.offset_bytes + len(data) >= upload.size_bytes
+        # An upload of which more came than was announced never ends.
+        last = upload.offset_bytes + len(data) == upload.size_bytes
         pending = upload.unaligned + data
         start = upload.offset_bytes - len(upload.unaligned)
         if self._build.swap_using_offset:

@@ -1,7 +1,7 @@
 """The shell commands of the application (Zephyr flash_shell.c).
 
 Texts, parameter counts and return codes as in Zephyr's flash_shell.c, mcuboot_shell.c,
-kernel_service.c and device_service.c. Inferred, because the thread shows none of it: which
+kernel_service.c and device_service.c. Inferred, because no log of a kit shows it: which
 commands the application has.
 """
 

@@ -34,7 +34,8 @@ class SmpQueue:
     Each request takes a buffer from its first byte on, and its response takes one from the moment
     that the server begins with it until it is sent. A request that finds no buffer is dropped
     without a word: with 4 buffers, 2 further requests survive while the server is busy. A request
-    whose response finds none is answered with rc 2.
+    whose response finds none is answered with rc 2: with 4 buffers the first of 4 requests that
+    arrive before the server's thread gets to run. A real server does now the one, now the other.
 
     Args:
         server: answers the requests.
@@ -46,8 +47,6 @@ class SmpQueue:
         self._free_buffers = buffer_count
         self._requests: deque[_Request] = deque()
         self._arrived = asyncio.Event()
-        self._is_busy = False
-        self._has_response_buffer = False
 
     def take_buffer(self) -> bool:
         """Take a buffer for a request that begins to arrive; False where none is free."""
@@ -67,8 +66,6 @@ class SmpQueue:
         """
         self._requests.append(_Request(frame, respond))
         self._arrived.set()
-        if not self._is_busy:
-            self._begin()
 
     async def run(self) -> None:
         """Serve until cancelled, or until power is lost, when the kit puts everything to rest."""
@@ -78,7 +75,6 @@ class SmpQueue:
                     self._arrived.clear()
                     await self._arrived.wait()
                 await self._serve(self._requests.popleft())
-                self._end()
         except PowerLostError:
             pass
         except Exception:
@@ -87,21 +83,13 @@ class SmpQueue:
             raise
 
     async def _serve(self, request: _Request) -> None:
-        if self._has_response_buffer:
+        has_response_buffer = self.take_buffer()
+        if has_response_buffer:
             answer = self._server.answer(request.frame)
         else:
             answer = self._server.answer_no_memory(request.frame)
         if answer is not None:
             await request.respond(answer)
-
-    def _begin(self) -> None:
-        self._is_busy = True
-        self._has_response_buffer = self.take_buffer()
-
-    def _end(self) -> None:
-        if self._has_response_buffer:
+        if has_response_buffer:
             self.return_buffer()
         self.return_buffer()
-        self._is_busy = False
-        if self._requests:
-            self._begin()

@@ -1,37 +1,35 @@
 """The SMP server of the application: frames in, frames out.
 
-Messages are the `smp` package's models (Zephyr subsys/mgmt/mcumgr).
+Sources, all in Zephyr's subsys/mgmt/mcumgr: smp/src/smp.c, transport/src/smp_reassembly.c,
+grp/os_mgmt/src/os_mgmt.c, grp/img_mgmt/src/img_mgmt.c and img_mgmt_state.c.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-import cbor2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from smp import header as smp_header
-from smp import image_management as smp_image
-from smp import message as smp_message
-from smp import os_management as smp_os
-from smp import shell_management as smp_shell
 from smp.error import MGMT_ERR
-from smp.exceptions import SMPException
 from smp.os_management import OS_MGMT_RET_RC
 
 from pytest_nrf_fota.firmware.description import BootloaderMode
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import DONE, ImageResult
+from pytest_nrf_fota.sim.app.zcbor import DecodeError, Reader, Text, Value, encode
 
 # Operation and version, flags, size of the body, group, sequence number, command.
 _HEADER = struct.Struct("!BBHHBB")
 _OP_MASK = 0b111
 _VERSION_SHIFT = 3
 _VERSION_MASK = 0b11
-_RESPONSES = {
-    int(smp_header.OP.READ): int(smp_header.OP.READ_RSP),
-    int(smp_header.OP.WRITE): int(smp_header.OP.WRITE_RSP),
-}
+_NEWEST_VERSION = 1
+"""What version 2 of the protocol writes into the header."""
+
+# MGMT_ERR_UNSUPPORTED_TOO_NEW of mgmt_defines.h, which the smp package does not name.
+_TOO_NEW = 13
+# SIZE_MAX of the board, by which the server itself marks numbers that did not come.
+_NO_SIZE = 0xFFFF_FFFF
 
 # bootutil/boot_status.h, enum mcuboot_mode (Zephyr mcumgr/transport). The last is in
 # sdk-mcuboot v2.1.0-ncs5; that os_mgmt.c of NCS 3.0 answers it is inferred from a later one.
@@ -47,7 +45,8 @@ _BOOTLOADER_MODES: dict[BootloaderMode, int] = {
 class FrameAssembler:
     """Puts the fragments of one direction together into SMP frames.
 
-    A frame is as long as its header says; a fragment that cannot be a header is dropped.
+    A frame is as long as its header says. A fragment that cannot be a header is dropped, and so is
+    a frame of which more arrives than that, or which is larger than the buffer.
     """
 
     def __init__(self, buffer_size_bytes: int) -> None:
@@ -68,14 +67,33 @@ class FrameAssembler:
         if not self._pending and len(fragment) < smp_header.Header.SIZE:
             return None
         self._pending += fragment
-        size_bytes = smp_header.Header.SIZE + int.from_bytes(self._pending[2:4], "big")
-        if size_bytes > self._buffer_size_bytes:
+        size_bytes = _frame_size_bytes(self._pending)
+        if size_bytes > self._buffer_size_bytes or len(self._pending) > size_bytes:
             self._pending = b""
             return None
         if len(self._pending) < size_bytes:
             return None
-        frame, self._pending = self._pending[:size_bytes], b""
+        frame, self._pending = self._pending, b""
         return frame
+
+
+class SingleWrites:
+    """Takes each write for a whole frame: a build without CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY.
+
+    What stands behind the frame in the same write is lost here; a board takes it for another.
+    """
+
+    is_empty = True
+
+    def __init__(self, buffer_size_bytes: int) -> None:
+        self._buffer_size_bytes = buffer_size_bytes
+
+    def clear(self) -> None:
+        """There is never a frame under way."""
+
+    def feed(self, write: bytes) -> bytes | None:
+        """The write, unless it does not fit in the server's buffer."""
+        return write if len(write) <= self._buffer_size_bytes else None
 
 
 @dataclass(frozen=True)
@@ -115,37 +133,60 @@ class ServerSettings:
         buffer_size_bytes, buffer_count: NCS_SAMPLE_MCUMGR_BT_OTA_DFU's buffers
             (Zephyr mcumgr/transport).
         os_info: answers to `os info`, or None for a build without it.
+        parameters: whether it tells its buffers (CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS).
         bootloader_info: whether `bootloader info` is answered, as from Zephyr 3.5 on.
         bootloader_mode: what its query `mode` answers, by the application's own Kconfig.
         active_b0_slot: what its query `active_b0_slot` answers, as in newer NCS; None for a build
             without it.
         shell_exec: runs a shell command, gives its return code and output; None for a build
             without the shell group.
+        refuses_operations_first, unknown_query_is_group_error: see `boards.ncs.Release`.
     """
 
     buffer_size_bytes: int = 2475
     buffer_count: int = 4
+    parameters: bool = True
     os_info: OsInfo | None = None
     bootloader_info: bool = False
     bootloader_mode: BootloaderMode = "swap_without_scratch"
     active_b0_slot: int | None = None
     shell_exec: Callable[[list[str]], tuple[int, str]] | None = None
+    refuses_operations_first: bool = True
+    unknown_query_is_group_error: bool = False
 
 
-class _UploadFields(BaseModel):
-    """An upload request as the server decodes it: every field may be missing, others do not count.
+@dataclass(frozen=True)
+class _Request:
+    """A frame taken apart; `body` is as long as the header says, or shorter where it was cut."""
 
-    Hence not the `smp` package's model, which says what a client should send.
-    """
+    op: int
+    version: int
+    body_size_bytes: int
+    group: int
+    sequence: int
+    command: int
+    body: bytes
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    @classmethod
+    def parse(cls, frame: bytes) -> "_Request | None":
+        """None where there is no whole header."""
+        if len(frame) < _HEADER.size:
+            return None
+        first, _flags, body_size_bytes, group, sequence, command = _HEADER.unpack_from(frame)
+        return cls(
+            op=first & _OP_MASK,
+            version=first >> _VERSION_SHIFT & _VERSION_MASK,
+            body_size_bytes=body_size_bytes,
+            group=group,
+            sequence=sequence,
+            command=command,
+            body=frame[_HEADER.size : _HEADER.size + body_size_bytes],
+        )
 
-    off: int | None = Field(default=None, ge=0)
-    data: bytes = b""
-    len: int | None = Field(default=None, ge=0)
-    sha: bytes | None = None
-    image: int = Field(default=0, ge=0)
-    upgrade: bool = False
+    @property
+    def is_operation(self) -> bool:
+        """Whether it asks for reading or writing."""
+        return self.op in (smp_header.OP.READ, smp_header.OP.WRITE)
 
 
 class SmpServer:
@@ -173,193 +214,245 @@ class SmpServer:
         self._version = version
 
     def answer(self, frame: bytes) -> bytes | None:
-        """The response frame, or None where the bytes are no request."""
-        if not _is_request(frame):
+        """The response frame, or None where the bytes are not even a header."""
+        request = _Request.parse(frame)
+        if request is None:
             return None
-        try:
-            header = smp_header.Header.loads(frame[: smp_header.Header.SIZE])
-        except ValueError:
-            # A command that does not exist in a group that does.
-            return self._with_version(frame, _return_code(frame, MGMT_ERR.ENOTSUP))
-        try:
-            response = self._dispatch(header, frame)
-        except (ValueError, TypeError, RecursionError, SMPException, cbor2.CBORDecodeError):
-            response = _return_code(frame, MGMT_ERR.EINVAL)
-        return self._with_version(frame, bytes(response))
+        answer = self._pack(request, self._content(request))
+        if len(answer) > self._settings.buffer_size_bytes:
+            # The response is written into a buffer of the same pool.
+            return self._pack(request, _return_code(MGMT_ERR.EMSGSIZE))
+        return answer
 
     def answer_no_memory(self, frame: bytes) -> bytes | None:
         """The answer to a request whose response finds no buffer, or None as for `answer`."""
-        if not _is_request(frame):
+        request = _Request.parse(frame)
+        if request is None:
             return None
-        return self._with_version(frame, _return_code(frame, MGMT_ERR.ENOMEM))
+        return self._pack(request, self._refusal_of_frame(request) or _return_code(MGMT_ERR.ENOMEM))
 
-    def _speaks_version_2(self, frame: bytes) -> bool:
-        return self._version >= 2 and bool(frame[0] >> _VERSION_SHIFT & _VERSION_MASK)
+    def _pack(self, request: _Request, content: dict[str, Value]) -> bytes:
+        is_read = request.op == smp_header.OP.READ
+        first = int(smp_header.OP.READ_RSP if is_read else smp_header.OP.WRITE_RSP)
+        if self._version >= 2:
+            first |= min(request.version, _NEWEST_VERSION) << _VERSION_SHIFT
+        body = encode(content)
+        return (
+            _HEADER.pack(first, 0, len(body), request.group, request.sequence, request.command)
+            + body
+        )
 
-    def _with_version(self, frame: bytes, answer: bytes) -> bytes:
-        # The smp package's answer to a written image state claims to answer a read.
-        first = _RESPONSES[frame[0] & _OP_MASK]
-        if self._speaks_version_2(frame):
-            first |= int(smp_header.Version.V2) << _VERSION_SHIFT
-        return bytes([first]) + answer[1:]
+    def _content(self, request: _Request) -> dict[str, Value]:
+        refusal = self._refusal_of_frame(request)
+        if refusal is not None:
+            return refusal
+        if self._version >= 2 and request.version > _NEWEST_VERSION:
+            return {"rc": _TOO_NEW}
+        if not request.is_operation:
+            is_known = request.command <= self._last_command(request.group)
+            return _return_code(MGMT_ERR.EINVAL if is_known else MGMT_ERR.ENOTSUP)
+        try:
+            return self._dispatch(request)
+        except DecodeError:
+            return _return_code(MGMT_ERR.EINVAL)
 
-    def _dispatch(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
-        match header.group_id:
+    def _refusal_of_frame(self, request: _Request) -> dict[str, Value] | None:
+        """What is refused before a buffer for the response is taken."""
+        if len(request.body) < request.body_size_bytes:
+            return _return_code(MGMT_ERR.ECORRUPT)
+        if self._settings.refuses_operations_first and not request.is_operation:
+            return _return_code(MGMT_ERR.ENOTSUP)
+        return None
+
+    def _last_command(self, group: int) -> int:
+        """Where a group's table of handlers ends; -1 for a group that was not built."""
+        os_command = smp_header.CommandId.OSManagement
+        match group:
             case smp_header.GroupId.OS_MANAGEMENT:
-                return self._dispatch_os(header, frame)
+                built = {
+                    os_command.RESET: True,
+                    os_command.MCUMGR_PARAMETERS: self._settings.parameters,
+                    os_command.OS_APPLICATION_INFO: self._settings.os_info is not None,
+                    os_command.BOOTLOADER_INFO: self._settings.bootloader_info,
+                }
+                return max(command for command, is_built in built.items() if is_built)
             case smp_header.GroupId.IMAGE_MANAGEMENT:
-                return self._dispatch_image(header, frame)
-            case smp_header.GroupId.SHELL_MANAGEMENT:
-                return self._dispatch_shell(header, frame)
+                return int(smp_header.CommandId.ImageManagement.ERASE)
+            case smp_header.GroupId.SHELL_MANAGEMENT if self._settings.shell_exec is not None:
+                return int(smp_header.CommandId.ShellManagement.EXECUTE)
             case _:
-                return _return_code(frame, MGMT_ERR.ENOTSUP)
+                return -1
 
-    def _dispatch_os(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
-        command = smp_header.CommandId.OSManagement
-        match (header.command_id, header.op):
-            case (command.ECHO, smp_header.OP.WRITE):
-                echo = smp_os.EchoWriteRequest.loads(frame)
-                return smp_os.EchoWriteResponse(sequence=header.sequence, r=echo.d)
+    def _dispatch(self, request: _Request) -> dict[str, Value]:
+        match request.group:
+            case smp_header.GroupId.OS_MANAGEMENT:
+                return self._dispatch_os(request)
+            case smp_header.GroupId.IMAGE_MANAGEMENT:
+                return self._dispatch_image(request)
+            case smp_header.GroupId.SHELL_MANAGEMENT:
+                return self._dispatch_shell(request)
+            case _:
+                return _return_code(MGMT_ERR.ENOTSUP)
+
+    def _dispatch_os(self, request: _Request) -> dict[str, Value]:
+        command, settings = smp_header.CommandId.OSManagement, self._settings
+        match (request.command, request.op):
+            case (command.ECHO, _):
+                # Both handlers are the same function.
+                return {"r": _text(_decode(request, {"d": Reader.text}), "d") or Text()}
             case (command.RESET, smp_header.OP.WRITE):
                 self._on_reset()
-                return smp_os.ResetWriteResponse(sequence=header.sequence)
-            case (command.MCUMGR_PARAMETERS, smp_header.OP.READ):
-                return smp_os.MCUMgrParametersReadResponse(
-                    sequence=header.sequence,
-                    buf_size=self._settings.buffer_size_bytes,
-                    buf_count=self._settings.buffer_count,
-                )
-            case (command.OS_APPLICATION_INFO, smp_header.OP.READ) if self._settings.os_info:
-                return self._os_info(self._settings.os_info, header, frame)
-            case (command.BOOTLOADER_INFO, smp_header.OP.READ) if self._settings.bootloader_info:
-                return self._bootloader_info(frame)
+                return {}
+            case (command.MCUMGR_PARAMETERS, smp_header.OP.READ) if settings.parameters:
+                return {"buf_size": settings.buffer_size_bytes, "buf_count": settings.buffer_count}
+            case (command.OS_APPLICATION_INFO, smp_header.OP.READ) if settings.os_info:
+                return self._os_info(settings.os_info, request)
+            case (command.BOOTLOADER_INFO, smp_header.OP.READ) if settings.bootloader_info:
+                return self._bootloader_info(request)
             case _:
-                return _return_code(frame, MGMT_ERR.ENOTSUP)
+                return _return_code(MGMT_ERR.ENOTSUP)
 
-    def _os_info(
-        self, info: OsInfo, header: smp_header.Header, frame: bytes
-    ) -> smp_message.Response | bytes:
-        request = smp_os.OSApplicationInfoReadRequest.loads(frame)
-        text = info.text(request.format or "")
+    def _os_info(self, info: OsInfo, request: _Request) -> dict[str, Value]:
+        letters = _text(_decode(request, {"format": Reader.text}), "format") or Text()
+        text = info.text(letters.decode("utf-8", "replace"))
         if text is None:
-            return self._group_error(frame, MGMT_ERR.EINVAL, OS_MGMT_RET_RC.INVALID_FORMAT)
-        return smp_os.OSApplicationInfoReadResponse(sequence=header.sequence, output=text)
+            return self._group_error(request, MGMT_ERR.EINVAL, OS_MGMT_RET_RC.INVALID_FORMAT)
+        return {"output": text}
 
-    def _bootloader_info(self, frame: bytes) -> bytes:
-        query = smp_os.BootloaderInformationReadRequest.loads(frame).query
+    def _bootloader_info(self, request: _Request) -> dict[str, Value]:
+        query = _text(_decode(request, {"query": Reader.text}), "query")
         if query is None:
-            return _answer(frame, {"bootloader": "MCUboot"})
-        if query == "mode":
-            return _answer(frame, {"mode": _BOOTLOADER_MODES[self._settings.bootloader_mode]})
-        if query == "active_b0_slot" and self._settings.active_b0_slot is not None:
-            return _answer(frame, {"active": self._settings.active_b0_slot})
-        return self._group_error(frame, MGMT_ERR.ENOENT, OS_MGMT_RET_RC.QUERY_YIELDS_NO_ANSWER)
+            return {"bootloader": "MCUboot"}
+        if query == b"mode":
+            return {"mode": _BOOTLOADER_MODES[self._settings.bootloader_mode]}
+        if query == b"active_b0_slot" and self._settings.active_b0_slot is not None:
+            return {"active": self._settings.active_b0_slot}
+        no_answer = OS_MGMT_RET_RC.QUERY_YIELDS_NO_ANSWER
+        if not self._settings.unknown_query_is_group_error:
+            # The group's number, where one of the protocol belongs: a client reads EINVAL.
+            return {"rc": int(no_answer)}
+        return self._group_error(request, MGMT_ERR.ENOENT, no_answer)
 
-    def _dispatch_shell(
-        self, header: smp_header.Header, frame: bytes
-    ) -> smp_message.Response | bytes:
+    def _dispatch_shell(self, request: _Request) -> dict[str, Value]:
         run = self._settings.shell_exec
-        is_exec = header.command_id == smp_header.CommandId.ShellManagement.EXECUTE
-        if run is None or not is_exec or header.op != smp_header.OP.WRITE:
-            return _return_code(frame, MGMT_ERR.ENOTSUP)
-        arguments = smp_shell.ExecuteRequest.loads(frame).argv
-        if not arguments:
-            return _return_code(frame, MGMT_ERR.EINVAL)
-        return_code, output = run(arguments)
-        return smp_shell.ExecuteResponse(sequence=header.sequence, o=output, ret=return_code)
+        is_exec = request.command == smp_header.CommandId.ShellManagement.EXECUTE
+        if run is None or not is_exec or request.op != smp_header.OP.WRITE:
+            return _return_code(MGMT_ERR.ENOTSUP)
+        arguments = _decode(request, {"argv": Reader.texts}).get("argv")
+        if not isinstance(arguments, list) or not arguments:
+            return _return_code(MGMT_ERR.EINVAL)
+        return_code, output = run([argument.decode("utf-8", "replace") for argument in arguments])
+        return {"o": output, "ret": return_code}
 
-    def _dispatch_image(
-        self, header: smp_header.Header, frame: bytes
-    ) -> smp_message.Response | bytes:
+    def _dispatch_image(self, request: _Request) -> dict[str, Value]:
         command = smp_header.CommandId.ImageManagement
-        match (header.command_id, header.op):
+        match (request.command, request.op):
             case (command.STATE, smp_header.OP.READ):
-                return smp_image.ImageStatesReadResponse(
-                    sequence=header.sequence, images=self._image_states(), splitStatus=0
-                )
+                return self._image_list()
             case (command.STATE, smp_header.OP.WRITE):
-                return self._set_state(header, frame)
+                return self._set_state(request)
             case (command.UPLOAD, smp_header.OP.WRITE):
-                return self._upload(header, frame)
+                return self._upload(request)
             case (command.ERASE, smp_header.OP.WRITE):
-                erase = smp_image.ImageEraseRequest.loads(frame)
-                slot = 1 if erase.slot is None else erase.slot
-                return self._image_result(frame, self._images.erase_slot(slot))
+                slot = _number(_decode(request, {"slot": Reader.unsigned}), "slot")
+                return self._image_result(
+                    request, self._images.erase_slot(1 if slot is None else slot)
+                )
             case _:
-                return _return_code(frame, MGMT_ERR.ENOTSUP)
+                return _return_code(MGMT_ERR.ENOTSUP)
 
-    def _image_states(self) -> list[smp_image.ImageState]:
-        return [
-            smp_image.ImageState(
-                image=line.image if self._images.count > 1 else None,
-                slot=line.entry.slot,
-                version=line.entry.version.as_smp_reports,
-                hash=line.entry.hash,
-                bootable=line.entry.bootable,
-                pending=line.entry.pending,
-                confirmed=line.entry.confirmed,
-                active=line.entry.active,
-                permanent=line.entry.permanent,
-            )
-            for line in self._images.list_images()
-        ]
+    def _image_list(self) -> dict[str, Value]:
+        return {
+            "images": [
+                {
+                    **({"image": line.image} if self._images.count > 1 else {}),
+                    "slot": line.entry.slot,
+                    "version": line.entry.version.as_smp_reports,
+                    "hash": line.entry.hash,
+                    "bootable": line.entry.bootable,
+                    "pending": line.entry.pending,
+                    "confirmed": line.entry.confirmed,
+                    "active": line.entry.active,
+                    "permanent": line.entry.permanent,
+                }
+                for line in self._images.list_images()
+            ],
+            "splitStatus": 0,
+        }
 
-    def _set_state(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
-        request = smp_image.ImageStatesWriteRequest.loads(frame)
-        result = self._images.set_state(request.hash or None, confirm=request.confirm)
-        if result != DONE:
-            return self._image_result(frame, result)
-        return smp_image.ImageStatesWriteResponse(
-            sequence=header.sequence, images=self._image_states(), splitStatus=0
+    def _set_state(self, request: _Request) -> dict[str, Value]:
+        fields = _decode(request, {"hash": Reader.byte_string, "confirm": Reader.boolean})
+        image_hash = _byte_string(fields, "hash") or None
+        result = self._images.set_state(image_hash, confirm=bool(fields.get("confirm")))
+        return self._image_list() if result == DONE else self._image_result(request, result)
+
+    def _upload(self, request: _Request) -> dict[str, Value]:
+        fields = _decode(
+            request,
+            {
+                "image": Reader.unsigned,
+                "data": Reader.byte_string,
+                "len": Reader.unsigned,
+                "off": Reader.unsigned,
+                "sha": Reader.byte_string,
+                "upgrade": Reader.boolean,
+            },
         )
-
-    def _upload(self, header: smp_header.Header, frame: bytes) -> smp_message.Response | bytes:
-        try:
-            request = _UploadFields.model_validate(cbor2.loads(frame[smp_header.Header.SIZE :]))
-        except ValidationError:
-            return _return_code(frame, MGMT_ERR.EINVAL)
         result, offset_bytes = self._images.upload(
-            request.image,
-            request.off,
-            request.data,
-            request.len,
-            request.sha,
-            only_newer=request.upgrade,
+            _number(fields, "image") or 0,
+            _size(fields, "off"),
+            _byte_string(fields, "data") or b"",
+            _size(fields, "len"),
+            _byte_string(fields, "sha"),
+            only_newer=bool(fields.get("upgrade")),
         )
         if result != DONE:
-            return self._image_result(frame, result)
-        if self._version >= 2:
-            return _answer(frame, {"off": offset_bytes})
-        return smp_image.ImageUploadWriteResponse(
-            sequence=header.sequence, rc=MGMT_ERR.EOK, off=offset_bytes
-        )
+            return self._image_result(request, result)
+        # CONFIG_MCUMGR_SMP_LEGACY_RC_BEHAVIOUR is off by default.
+        return {"off": offset_bytes} if self._version >= 2 else {"rc": 0, "off": offset_bytes}
 
-    def _image_result(self, frame: bytes, result: ImageResult) -> bytes:
+    def _image_result(self, request: _Request, result: ImageResult) -> dict[str, Value]:
         if self._version < 2:
-            return _return_code(frame, result.rc)
+            return _return_code(result.rc)
         if result == DONE:
-            # CONFIG_MCUMGR_SMP_LEGACY_RC_BEHAVIOUR is off by default.
-            return _answer(frame, {})
-        return self._group_error(frame, result.translated_rc, result.group_rc)
+            return {}
+        return self._group_error(request, result.translated_rc, result.group_rc)
 
-    def _group_error(self, frame: bytes, rc: MGMT_ERR, group_rc: IntEnum) -> bytes:
-        if rc == MGMT_ERR.EOK or not self._speaks_version_2(frame):
-            return _return_code(frame, rc)
-        (group_id,) = struct.unpack_from("!H", frame, 4)
-        return _answer(frame, {"err": {"group": group_id, "rc": int(group_rc)}})
+    def _group_error(self, request: _Request, rc: MGMT_ERR, group_rc: IntEnum) -> dict[str, Value]:
+        if self._version < 2 or request.version == 0:
+            return _return_code(rc)
+        return {"err": {"group": request.group, "rc": int(group_rc)}}
 
 
-def _is_request(frame: bytes) -> bool:
-    return len(frame) >= smp_header.Header.SIZE and frame[0] & _OP_MASK in _RESPONSES
+def _frame_size_bytes(frame: bytes) -> int:
+    return smp_header.Header.SIZE + int.from_bytes(frame[2:4], "big")
 
 
-def _return_code(frame: bytes, rc: MGMT_ERR) -> bytes:
-    return _answer(frame, {"rc": int(rc)})
+def _return_code(rc: MGMT_ERR) -> dict[str, Value]:
+    return {"rc": int(rc)}
 
 
-def _answer(frame: bytes, content: dict[str, object]) -> bytes:
-    """An answer to any request, also to one that the smp package has no name for."""
-    _, _, _, group_id, sequence, command_id = _HEADER.unpack_from(frame)
-    body = cbor2.dumps(content)
-    response_op = _RESPONSES[frame[0] & _OP_MASK]
-    return _HEADER.pack(response_op, 0, len(body), group_id, sequence, command_id) + body
+def _decode(
+    request: _Request, wanted: Mapping[str, Callable[[Reader], object]]
+) -> dict[str, object]:
+    return Reader(request.body).fields(wanted)
+
+
+def _number(fields: dict[str, object], name: str) -> int | None:
+    value = fields.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _size(fields: dict[str, object], name: str) -> int | None:
+    value = _number(fields, name)
+    return None if value == _NO_SIZE else value
+
+
+def _byte_string(fields: dict[str, object], name: str) -> bytes | None:
+    value = fields.get(name)
+    return value if isinstance(value, bytes) else None
+
+
+def _text(fields: dict[str, object], name: str) -> Text | None:
+    value = fields.get(name)
+    return value if isinstance(value, Text) else None

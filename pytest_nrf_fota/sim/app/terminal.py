@@ -46,13 +46,13 @@ class Terminal:
         self._bypass: Callable[[bytes], bool] | None = None
 
     def log(self, module: str, function: str, text: str) -> None:
-        """Print an `<inf>` line with time stamp, module and function, as in the thread's logs."""
+        """Print an `<inf>` line with time stamp, module and function, as in a kit's logs."""
         self.print(f"[{self._time_stamp()}] <inf> {module}: {function}: {text}")
 
     def log_error(self, module: str, text: str, function: str = "") -> None:
         """Print an `<err>` line; those of the kernel's fault handler name no function.
 
-        Without colours, as the thread's logs are.
+        Without colours, as in a kit's logs.
         """
         prefix = f"{function}: " if function else ""
         self.print(f"[{self._time_stamp()}] <err> {module}: {prefix}{text}")

@@ -7,14 +7,14 @@ is MCUboot's business.
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_CORE as CORE
 from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_LAYOUT as LAYOUT
-from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.fw_info import SEARCH_OFFSETS_BYTES, FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.provisioning import (
     CounterKind,
     ProvisioningData,
@@ -72,10 +72,12 @@ class NetworkCore:
             return self.ram.read(address, size_bytes)
         return self.flash.read(address, size_bytes)
 
-    def find_fw_info(self, address: int) -> FwInfo | None:
+    def find_fw_info(
+        self, address: int, offsets_bytes: Sequence[int] = SEARCH_OFFSETS_BYTES
+    ) -> FwInfo | None:
         """NSIB's struct of the firmware at `address`, None where there is none."""
         try:
-            return find_fw_info(self.read, address)
+            return find_fw_info(self.read, address, offsets_bytes)
         except FlashError:
             return None
 
@@ -98,10 +100,10 @@ def run_b0n(core: NetworkCore, profile: Release) -> B0nEnd:
         case PcdMagic.COPY:
             return _B0n(core, profile, provisioning).take_over()
         case PcdMagic.READ_VERSION:
-            return _read_version(core, provisioning)
+            return _read_version(core, provisioning, profile)
         case _:
             # No hash is asked for: what was taken over was checked then.
-            found = core.find_fw_info(provisioning.s0_address)
+            found = core.find_fw_info(provisioning.s0_address, profile.nsib.fw_info_offsets_bytes)
             return B0nEnd.GAVE_UP if found is None else B0nEnd.STARTED_FIRMWARE
 
 
@@ -112,8 +114,8 @@ def _provisioning(core: NetworkCore) -> ProvisioningData | None:
     return parse_provisioning(core.flash.read, core.map.provisioning_address)
 
 
-def _read_version(core: NetworkCore, provisioning: ProvisioningData) -> B0nEnd:
-    info = core.find_fw_info(provisioning.s0_address)
+def _read_version(core: NetworkCore, provisioning: ProvisioningData, profile: Release) -> B0nEnd:
+    info = core.find_fw_info(provisioning.s0_address, profile.nsib.fw_info_offsets_bytes)
     if info is None:
         # MCUboot is answered all the same, and takes the version for 0.
         core.print_line(f"Unable to find valid firmware version {ERROR_FAULT}")
@@ -164,7 +166,7 @@ class _B0n:
         return 0
 
     def _is_valid(self, source_address: int) -> bool:
-        info = self.core.find_fw_info(source_address)
+        info = self.core.find_fw_info(source_address, self.profile.nsib.fw_info_offsets_bytes)
         try:
             problem = self._problem(source_address, info)
         except FlashError:
@@ -182,12 +184,15 @@ class _B0n:
         if info.firmware_address != own_address:
             return "The firmware doesn't belong at destination addr."
         if not info.is_valid:
-            word = self.profile.nsib_invalidated_word
+            word = self.profile.nsib.invalidated_word
             return f"{word} has been invalidated: 0x{info.valid_word:x}."
-        if self.profile.nsib_says_reading_version:
+        if self.profile.nsib.says_reading_version:
             self._say("I: Trying to get Firmware version")
         counter = self.provisioning.counter(CounterKind.NSIB_FIRMWARE)
         if counter is None:
+            if self.profile.nsib.says_no_counter:
+                # bl_storage.c prints it, which does not know on whose behalf it is asked.
+                self.core.print_line("E: Error getting monotonic counter")
             self._say(f"E: Cannot read the firmware version. {ERROR_NO_COUNTER}")
             self._say("I: We assume this is due to the firmware version not being enabled.")
         elif info.version < counter.value >> 1:
@@ -215,6 +220,5 @@ class _B0n:
         return None
 
     def _say(self, line: str) -> None:
-        # Up to 2.7 bl_validate_firmware prints nothing on behalf of others, as b0n calls it.
-        if self.profile.nsib_validation_has_levels:
+        if self.profile.nsib.b0n_says_why:
             self.core.print_line(line)

@@ -74,7 +74,7 @@ class BootChain:
         return Halt(f"the bootloader reset the board more than {MOST_BOARD_RESETS} times in a row")
 
     def mcuboot_build(self, slot: int | None) -> McubootBuild:
-        """How the MCUboot in an S slot was built, as far as its bytes show it; None for address 0.
+        """How the MCUboot in an S0/S1 slot was built, as its bytes show it; None for address 0.
 
         A user's own build has no description: its options show in its log texts.
         """

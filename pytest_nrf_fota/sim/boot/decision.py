@@ -1,30 +1,35 @@
 """What MCUboot does with a pair that no swap is under way in (loader.c, boot_validated_swap_type).
 
-sdk-mcuboot v1.9.99-ncs4 to v2.1.0-ncs5 with NCS's additions for S slots and the network core.
+sdk-mcuboot v1.9.99-ncs4 to v2.1.0-ncs5 with NCS's additions for S0/S1 slots and the network core.
 """
 
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.firmware.trailer import SwapType
-from pytest_nrf_fota.sim.boot.image_check import read_header
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.linkage import Belonging, Role
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
 from pytest_nrf_fota.sim.boot.slot_validation import secondary_is_valid
 from pytest_nrf_fota.sim.boot.swap_source import ask_swap_type
 from pytest_nrf_fota.sim.boot.unusable_secondary import SecondaryUses, say_cleaned_up
+from pytest_nrf_fota.sim.flash import FlashError
 from pytest_nrf_fota.sim.trailer_area import erase_trailer_sectors
 
 
-def decide(setup: McubootSetup, pair: ImagePair, uses: SecondaryUses) -> SwapType:
+def decide(
+    setup: McubootSetup, pair: ImagePair, uses: SecondaryUses, source_type: SwapType
+) -> SwapType:
     """The swap type to perform; an update for the network core alone is performed at once.
 
     Raises `NetworkCoreSilentError`.
     """
-    header = read_header(pair.update)
-    reset_vector = 0 if header is None else pair.update_reset_vector(header)
+    has_image = pair.update_header.is_image
+    try:
+        reset_vector = pair.update_reset_vector() if has_image else 0
+    except FlashError:
+        return SwapType.FAIL
     is_for_network_core = setup.linkage.is_for_network_core(reset_vector)
-    if header is not None and setup.build.other_s_slot is not None:
+    if has_image and setup.build.other_s_slot is not None:
         uses.see(pair.secondary)
         belonging = (
             Belonging.HERE
@@ -49,7 +54,7 @@ def decide(setup: McubootSetup, pair: ImagePair, uses: SecondaryUses) -> SwapTyp
     swap_type = ask_swap_type(setup, pair)
     if not swap_type.is_upgrade:
         return swap_type
-    if not secondary_is_valid(setup, pair, swap_type):
+    if not secondary_is_valid(setup, pair, swap_type, source_type):
         return SwapType.NONE
     if is_for_network_core and not setup.linkage.has_network_pair:
         return _update_network_core_from(setup, pair)

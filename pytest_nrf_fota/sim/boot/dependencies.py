@@ -32,13 +32,13 @@ class DependentImage:
 
     Args:
         swap_type: what was decided; the check changes it.
-        primary_version, update_version: what the headers say, None without a header.
+        primary_version, update_version: what the headers say, whatever was read for one.
         primary, update: the complete images, None where there is none.
     """
 
     swap_type: SwapType
-    primary_version: ImageVersion | None
-    update_version: ImageVersion | None
+    primary_version: ImageVersion
+    update_version: ImageVersion
     primary: McubootImage | None
     update: McubootImage | None
 
@@ -93,7 +93,4 @@ def _check(image: DependentImage, images: Sequence[DependentImage]) -> _Finding:
 def _version_after(image: DependentImage) -> tuple[int, int, int]:
     """Major, minor, revision of what the primary slot will hold; the build number counts not."""
     version = image.update_version if image.swap_type.is_upgrade else image.primary_version
-    if version is None:
-        # Erased flash read as a version: nothing exceeds it.
-        return 0xFF, 0xFF, 0xFFFF
     return version.major, version.minor, version.revision

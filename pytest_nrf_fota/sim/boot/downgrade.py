@@ -1,17 +1,12 @@
 """MCUboot's downgrade prevention (loader.c: boot_version_cmp and its callers)."""
 
-import struct
-
 from pytest_nrf_fota.boards.ncs import SSlotUpdate
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.trailer import SwapType
-from pytest_nrf_fota.sim.boot.image_check import header_is_erased
+from pytest_nrf_fota.sim.boot.held_header import HeldHeader
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.linkage import Role
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
-from pytest_nrf_fota.sim.flash import FlashArea
-
-# Where the version lies in an image header (MCUboot bootutil/image.h).
-VERSION_OFFSET_BYTES = 20
 
 
 def overwrites_with_older(setup: McubootSetup, pair: ImagePair) -> bool:
@@ -19,7 +14,7 @@ def overwrites_with_older(setup: McubootSetup, pair: ImagePair) -> bool:
 
     Raises `NetworkCoreSilentError`.
     """
-    if not setup.build.description.downgrade_prevention or header_is_erased(pair.secondary):
+    if not setup.build.description.downgrade_prevention:
         return False
     if pair.role is Role.NETWORK:
         # Without the question the made-up header's version 0.0.0 prevents nothing.
@@ -27,9 +22,13 @@ def overwrites_with_older(setup: McubootSetup, pair: ImagePair) -> bool:
             setup.profile.network_update_asks_version
             and setup.network_core().compare_version(pair.secondary) < 0
         )
-    return not header_is_erased(pair.primary) and _version_fields(pair.secondary) < _version_fields(
-        pair.primary
-    )
+    if pair.primary_header.is_erased:
+        return False
+    update = _compared(pair.update_header)
+    if update < _compared(pair.primary_header):
+        return True
+    asks_own = setup.profile.asks_own_version and pair.role is Role.BOOTLOADER
+    return asks_own and update < _fields(setup.build.own_version)
 
 
 def swaps_with_older(setup: McubootSetup, pair: ImagePair) -> bool:
@@ -45,14 +44,18 @@ def swaps_with_older(setup: McubootSetup, pair: ImagePair) -> bool:
             checked = False
     if pair.is_nsib_update and setup.profile.s_slot_update is SSlotUpdate.NSIB_COPY:
         checked = False  # left to NSIB
-    return checked and _version_fields(pair.update) < _version_fields(pair.primary)
+    return checked and _compared(pair.update_header) < _compared(pair.primary_header)
 
 
-def _version_fields(area: FlashArea) -> tuple[int, int, int]:
-    """Major, minor, revision where a header has them, whatever lies there.
+def _compared(header: HeldHeader) -> tuple[int, int, int]:
+    """Major, minor, revision of a header, whatever was read for one.
 
-    loader.c (boot_version_cmp) leaves the build number out. An S slot that was programmed over
-    SWD has no MCUboot header: its erased bytes are a version that nothing exceeds.
+    An S0/S1 slot that was programmed over SWD has no MCUboot header: its erased bytes are a version
+    that nothing exceeds.
     """
-    major, minor, revision = struct.unpack("<BBH", area.read(VERSION_OFFSET_BYTES, 4))
-    return major, minor, revision
+    return _fields(header.version)
+
+
+def _fields(version: ImageVersion) -> tuple[int, int, int]:
+    # loader.c (boot_version_cmp) leaves the build number out.
+    return version.major, version.minor, version.revision

@@ -1,14 +1,14 @@
 """One pair of slots during one run of MCUboot, and how an image in a pair is read."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pytest_nrf_fota.firmware.mcuboot_image import ImageHeader
 from pytest_nrf_fota.firmware.trailer import SwapType
+from pytest_nrf_fota.sim.boot.held_header import NOTHING_READ, HeldHeader
 from pytest_nrf_fota.sim.boot.linkage import Role
 from pytest_nrf_fota.sim.boot.swap_move import FRESH, SwapStatus
-from pytest_nrf_fota.sim.boot.swap_offset import OFFSET_FRESH, OffsetStatus
-from pytest_nrf_fota.sim.boot.swap_scratch import SCRATCH_FRESH, ScratchStatus
+from pytest_nrf_fota.sim.boot.swap_offset import OffsetStatus
+from pytest_nrf_fota.sim.boot.swap_scratch import ScratchStatus
 from pytest_nrf_fota.sim.flash import FlashArea
 
 
@@ -21,15 +21,14 @@ class ImagePair:
         primary, secondary: its slots.
         role: what it updates.
         swap_type: what was decided so far.
-        unfinished, unfinished_offset, unfinished_scratch: how far an interrupted swap has come;
-            only that of the algorithm built in is ever used.
+        unfinished: how far an interrupted swap has come, as the algorithm that is built in counts.
         trailer_in_primary: whether the primary slot's trailer describes a swap under way.
-        is_nsib_update: whether the update is a MCUboot for this pair's S slot.
-        is_verified_with_other_header: whether a resumed swap has left the other image's header in
-            MCUboot's memory (see `boards.ncs.Release.scratch_resume_mixes_headers`).
+        is_nsib_update: whether the update is a MCUboot for this pair's S0/S1 slot.
+        held: headers of the image in the primary slot and of that in the secondary one, as they
+            were read last.
         update_offset_bytes: where in the secondary slot the update begins.
-        copied_to: the S slot, where the application's pair holds a MCUboot (NCS 2.6 with a network
-            core pair).
+        copied_to: the S0/S1 slot, where the application's pair holds a MCUboot (NCS 2.6 with a
+            network core pair).
     """
 
     number: int
@@ -37,12 +36,10 @@ class ImagePair:
     secondary: FlashArea
     role: Role
     swap_type: SwapType = SwapType.NONE
-    unfinished: SwapStatus = FRESH
-    unfinished_offset: OffsetStatus = OFFSET_FRESH
-    unfinished_scratch: ScratchStatus = SCRATCH_FRESH
+    unfinished: SwapStatus | OffsetStatus | ScratchStatus = FRESH
     trailer_in_primary: bool = False
     is_nsib_update: bool = False
-    is_verified_with_other_header: bool = False
+    held: list[HeldHeader] = field(default_factory=lambda: [NOTHING_READ, NOTHING_READ])
     update_offset_bytes: int = 0
     copied_to: FlashArea | None = None
 
@@ -57,7 +54,18 @@ class ImagePair:
             self.secondary.size_bytes - start,
         )
 
-    def update_reset_vector(self, header: ImageHeader) -> int:
-        """The second word behind the update's header."""
-        (address,) = struct.unpack("<I", self.update.read(header.header_size_bytes + 4, 4))
+    @property
+    def primary_header(self) -> HeldHeader:
+        """Header of the image in the primary slot, as it was read last."""
+        return self.held[0]
+
+    @property
+    def update_header(self) -> HeldHeader:
+        """Header of the image in the secondary slot, as it was read last."""
+        return self.held[1]
+
+    def update_reset_vector(self) -> int:
+        """The second word behind the update's header. Raises `FlashError`."""
+        offset_bytes = self.update_header.header_size_bytes + 4
+        (address,) = struct.unpack("<I", self.update.read(offset_bytes, 4))
         return int(address)

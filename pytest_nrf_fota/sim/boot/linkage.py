@@ -25,8 +25,8 @@ class Belonging(Enum):
     """For whom the image in the secondary slot was linked, seen from one image pair."""
 
     HERE = "this pair's primary slot"
-    OTHER_S_SLOT = "the other S slot, which this pair's update goes to instead"
-    RUNNING_S_SLOT = "the S slot that MCUboot runs from"
+    OTHER_S_SLOT = "the other S0/S1 slot, which this pair's update goes to instead"
+    RUNNING_S_SLOT = "the S0/S1 slot that MCUboot runs from"
     ELSEWHERE = "anything else"
 
 
@@ -54,7 +54,7 @@ class Linkage:
     def s_slot_has_its_own_pair(self) -> bool:
         """Whether MCUboot is an image of its own beside a network core's.
 
-        With NCS 2.6 it is not: the application's pair copies into the S slot then.
+        With NCS 2.6 it is not: the application's pair copies into the S0/S1 slot then.
         """
         return not self.has_network_pair or self.profile.s_slot_update is SSlotUpdate.NSIB_COPY
 

@@ -2,29 +2,25 @@
 
 Flow of boot/bootutil/src/loader.c (context_boot_go) of sdk-mcuboot v1.9.99-ncs4 (NCS 2.3),
 v2.0.99-ncs1 (2.6), v2.1.0-ncs3 (2.9) and v2.1.0-ncs5 (3.0); what differs between them is in
-sim/profile.py. Log lines: MCUboot boot/zephyr/main.c, sdk-mcuboot loader.c.
+boards/ncs.py.
 """
 
 from collections.abc import Sequence
 
 from pytest_nrf_fota.boards.ncs import Release
-from pytest_nrf_fota.firmware.mcuboot_image import (
-    ImageVersion,
-    McubootImage,
-    NotAnImageError,
-)
+from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
 from pytest_nrf_fota.firmware.trailer import SwapType
 from pytest_nrf_fota.sim.boot.dependencies import DependentImage, verify_dependencies
-from pytest_nrf_fota.sim.boot.image_check import SlotContent, read_header, read_image
+from pytest_nrf_fota.sim.boot.image_check import SlotContent, read_image
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.linkage import Linkage, Role
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild, McubootSetup
 from pytest_nrf_fota.sim.boot.network_core import NetworkCoreSilentError
 from pytest_nrf_fota.sim.boot.performing import perform
 from pytest_nrf_fota.sim.boot.preparing import prepare
-from pytest_nrf_fota.sim.boot.preparing_offset import find_update, prepare_with_offset
+from pytest_nrf_fota.sim.boot.reading_headers import read_headers
 from pytest_nrf_fota.sim.boot.slot_validation import check_primary
-from pytest_nrf_fota.sim.boot.stage import BoardReset, Halt, Hardware, Jump, StageEnd
+from pytest_nrf_fota.sim.boot.stage import Halt, Hardware, Jump, StageEnd
 from pytest_nrf_fota.sim.boot.unusable_secondary import SecondaryUses, clean_up_unusable_secondary
 from pytest_nrf_fota.sim.flash import FlashArea
 
@@ -92,12 +88,10 @@ def _boot(setup: McubootSetup, pairs: Sequence[ImagePair]) -> StageEnd:
     if len(pairs) > 1 and any(pair.swap_type.is_upgrade for pair in pairs):
         _verify_dependencies(pairs)
     for pair in pairs:
-        if perform(setup, pair) is not None:
-            return BoardReset()
-    application = pairs[0]
-    if setup.build.uses_offset and application.swap_type is not SwapType.NONE:
-        find_update(setup, application)
-    return _start(setup, application)
+        end = perform(setup, pair)
+        if end is not None:
+            return end
+    return _start(setup, pairs)
 
 
 def _say_hello(setup: McubootSetup) -> None:
@@ -110,10 +104,7 @@ def _say_hello(setup: McubootSetup) -> None:
 def _prepare_all(setup: McubootSetup, pairs: Sequence[ImagePair]) -> None:
     uses = SecondaryUses()
     for pair in pairs:
-        if setup.build.uses_offset:
-            prepare_with_offset(setup, pair, uses)
-        else:
-            prepare(setup, pair, pairs[: pair.number], uses)
+        prepare(setup, pair, pairs[: pair.number], uses)
     clean_up_unusable_secondary(setup, pairs, uses)
 
 
@@ -121,8 +112,8 @@ def _verify_dependencies(pairs: Sequence[ImagePair]) -> None:
     images = [
         DependentImage(
             swap_type=pair.swap_type,
-            primary_version=_primary_version(pair),
-            update_version=_version_in(pair.update),
+            primary_version=pair.primary_header.version,
+            update_version=pair.update_header.version,
             primary=_image_in(pair.primary),
             update=_image_in(pair.update),
         )
@@ -133,16 +124,6 @@ def _verify_dependencies(pairs: Sequence[ImagePair]) -> None:
         pair.swap_type = verified.swap_type
 
 
-def _primary_version(pair: ImagePair) -> ImageVersion | None:
-    # nrf53_hooks.c makes up a header for the slot in RAM.
-    return ImageVersion(0, 0, 0) if pair.role is Role.NETWORK else _version_in(pair.primary)
-
-
-def _version_in(area: FlashArea) -> ImageVersion | None:
-    header = read_header(area)
-    return None if header is None else header.version
-
-
 def _image_in(area: FlashArea) -> McubootImage | None:
     try:
         return read_image(area)
@@ -150,18 +131,33 @@ def _image_in(area: FlashArea) -> McubootImage | None:
         return None
 
 
-def _start(setup: McubootSetup, application: ImagePair) -> Jump | Halt:
-    # Only the application is verified: NSIB verifies MCUboot, b0n the network core's firmware.
-    check = check_primary(setup, application)
-    if check.content is not SlotContent.VALID:
+def _start(setup: McubootSetup, pairs: Sequence[ImagePair]) -> Jump | Halt:
+    for pair in pairs:
+        if pair.swap_type is not SwapType.NONE:
+            moves = setup.build.description.swap == "move"
+            follows_status = moves and setup.profile.final_headers_follow_status
+            if not read_headers(setup, pair, setup.memory.status if follows_status else None):
+                return _find_nothing(setup, "no header lies where the update left it")
+        if pair.role is not Role.APPLICATION:
+            # NSIB verifies MCUboot, b0n the network core's firmware.
+            continue
+        check = check_primary(setup, pair)
         if check.content is SlotContent.INVALID:
             setup.log("E: Image in the primary slot is not valid!")
-        setup.log("E: Unable to find bootable image")
-        return Halt(f"MCUboot found no bootable image: {check.reason}")
-    header = read_header(application.primary)
-    assert header is not None
+        if check.content is not SlotContent.VALID:
+            return _find_nothing(setup, check.reason)
+    return _jump(setup, pairs[0])
+
+
+def _find_nothing(setup: McubootSetup, reason: str) -> Halt:
+    setup.log("E: Unable to find bootable image")
+    return Halt(f"MCUboot found no bootable image: {reason}")
+
+
+def _jump(setup: McubootSetup, application: ImagePair) -> Jump:
+    header = application.primary_header
     # With NCS 2.6 and a network core pair, a MCUboot that was just copied is started at once,
-    # and so is whatever the S slot holds where the update for it is not even marked.
+    # and so is whatever the S0/S1 slot holds where the update for it is not even marked.
     started = application.copied_to or application.primary
     setup.log(f"I: Bootloader chainload address offset: 0x{started.address:x}")
     if setup.profile.prints_image_version:

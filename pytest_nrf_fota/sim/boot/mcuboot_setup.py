@@ -1,15 +1,16 @@
 """What stays the same during one run of MCUboot: how it was built, and what it runs on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.firmware.description import McubootDescription
-from pytest_nrf_fota.firmware.mcuboot_image import PublicKey
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, PublicKey
+from pytest_nrf_fota.sim.boot.held_header import NO_VERSION
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.linkage import Linkage
 from pytest_nrf_fota.sim.boot.network_core import NetworkCoreUpdate
 from pytest_nrf_fota.sim.boot.stage import Hardware
-from pytest_nrf_fota.sim.boot.swap_move import SwapJob
+from pytest_nrf_fota.sim.boot.swap_move import FRESH, SwapJob, SwapStatus
 from pytest_nrf_fota.sim.boot.swap_scratch import ScratchJob
 from pytest_nrf_fota.sim.flash import FlashArea
 
@@ -21,14 +22,17 @@ class McubootBuild:
     Args:
         description: what it prints, and its options.
         keys: public keys compiled in; none means that it checks hashes only.
-        other_s_slot: with NSIB, the S slot that it does not run from: primary slot of image 1.
+        other_s_slot: with NSIB, the S0/S1 slot that it does not run from: primary slot of image 1.
         max_sectors: CONFIG_BOOT_MAX_IMG_SECTORS; 256 is the least that a 0xD8000 slot needs.
+        own_version: the version that it was built as, which cannot be read from it (loader.c,
+            mcuboot_s0_s1_image_version).
     """
 
     description: McubootDescription
     keys: tuple[PublicKey, ...]
     other_s_slot: FlashArea | None
     max_sectors: int = 256
+    own_version: ImageVersion = NO_VERSION
 
     @property
     def overwrites(self) -> bool:
@@ -46,6 +50,19 @@ class McubootBuild:
         return self.description.swap == "scratch"
 
 
+@dataclass
+class SwapMemory:
+    """What C keeps in variables while it runs.
+
+    Args:
+        last_swapped_index: of swap using move (v1.9.99-ncs4: g_last_idx).
+        status: how far the last pair's swap using move has come (`struct boot_status`).
+    """
+
+    last_swapped_index: int = 0xFFFFFFFF
+    status: SwapStatus = FRESH
+
+
 @dataclass(frozen=True)
 class McubootSetup:
     """One MCUboot on one kit.
@@ -56,6 +73,7 @@ class McubootSetup:
         profile: the release that it was built with.
         linkage: the addresses that it was built with.
         number_of_images: how many image pairs it has.
+        memory: of swap using move.
     """
 
     hardware: Hardware
@@ -63,6 +81,7 @@ class McubootSetup:
     profile: Release
     linkage: Linkage
     number_of_images: int
+    memory: SwapMemory = field(default_factory=SwapMemory)
 
     def log(self, line: str) -> None:
         """Print a line, in a build that logs."""

@@ -1,4 +1,4 @@
-"""How MCUboot of NCS 2.8 and later brings a bootloader into its S slot, operation by operation.
+"""How MCUboot of NCS 2.8 and later brings a bootloader into its S0/S1 slot, operation by operation.
 
 Source: sdk-mcuboot v2.1.0-ncs2 boot/bootutil/src/swap_nsib.c.
 """
@@ -10,9 +10,9 @@ from pytest_nrf_fota.sim.trailer_area import erase_trailer_sectors
 
 
 def copy_into_s_slot(job: SwapJob) -> None:
-    """Copy the secondary slot's beginning over the S slot, then forget the update.
+    """Copy the secondary slot's beginning over the S0/S1 slot, then forget the update.
 
-    Nothing is kept of what the S slot held. After a cut before the trailer is erased the update
+    Nothing is kept of what the S0/S1 slot held. After a cut before the trailer is erased the update
     is still pending, so the next boot copies it again. Where partial pages are refused, a slot that
     ends in one is not erased at all, and neither is the beginning of the secondary slot.
     """

@@ -9,8 +9,8 @@ of builds that overwrite. Slots are compared by their sectors:
 - offset: as many in both, or one more in the secondary slot.
 - scratch and overwriting: as many in both.
 
-Under NSIB (PM_S1_ADDRESS) all but offset skip the comparison, as the S slots and the secondary slot
-that they share are never equal. The application's slots are then not compared either: each of
+Under NSIB (PM_S1_ADDRESS) all but offset skip the comparison, as the S0/S1 slots and the secondary
+slot that they share are never equal. The application's slots are then not compared either: each of
 them limits only what is written to it. A refused pair is left as it is, and the application in the
 primary slot is started.
 """

@@ -22,9 +22,10 @@ class Jump:
 
 @dataclass(frozen=True)
 class Halt:
-    """The stage gave up; the core stands still until the next reset."""
+    """The stage gave up, or panicked; the core stands still until the next reset."""
 
     reason: str
+    panicked: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class SlotMap:
         primary, secondary: the application's slots, in either flash.
         nsib: None on kits whose MCUboot lies at address 0.
         scratch: the third area that swap using scratch needs, in whole pages; None without one.
-        refuses_partial_pages: that of the S slots, see `sim.flash.FlashArea`.
+        refuses_partial_pages: that of the S0/S1 slots, see `sim.flash.FlashArea`.
         network_secondary: `mcuboot_secondary_1`, on kits whose network core has slots of its own;
             the slot in RAM before it has the same size (sdk-nrf modules/mcuboot/pm.yml.mcuboot:
             both are CONFIG_NRF53_RAM_FLASH_SIZE).
@@ -110,7 +111,7 @@ class Hardware:
     """What a boot stage can touch: flash, the UART, the network core.
 
     `print_line` gets one line without its end. `keep_last_line` prints also the last line of each
-    stage, which is missing in the thread's logs (inferred that the
+    stage, which is missing in the logs of a kit with NCS 2.3 (inferred that the
     UART is disabled before it has drained). `ram` is what a stack pointer of the application's core
     may point to, and its end.
     """
@@ -165,7 +166,7 @@ class Hardware:
     def image_pairs(self) -> tuple[tuple[FlashArea, FlashArea], ...]:
         """Primary and secondary slot of each image that the application can see.
 
-        The S slots are none of them (Zephyr img_mgmt.c).
+        The S0/S1 slots are none of them (Zephyr img_mgmt.c).
         """
         application = (self.primary_area(), self.secondary_area())
         network = self.network_pair()

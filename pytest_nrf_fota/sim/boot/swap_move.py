@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType, trailer_size_bytes
-from pytest_nrf_fota.sim.boot.image_check import read_header
 from pytest_nrf_fota.sim.flash import ERASED_BYTE, FlashArea
 from pytest_nrf_fota.sim.trailer_area import (
     erase_trailer_sectors,
@@ -88,38 +87,9 @@ def read_status(job: SwapJob) -> SwapStatus:
     return SwapStatus(Phase.SWAP, done // SWAP_STATES + 1, done % SWAP_STATES + 1)
 
 
-def finds_headers(
-    job: SwapJob, status: SwapStatus, copy_size_bytes: int, *, knows_moved_header: bool
-) -> bool:
-    """Whether both images' headers are found where an interrupted swap must have left them.
-
-    MCUboot resumes only then (swap_move.c, boot_read_image_header).
-
-    Args:
-        job: the pair of slots.
-        status: how far the swap has come.
-        copy_size_bytes: how much it swaps.
-        knows_moved_header: whether a header is looked for in the second sector once all sectors
-            were moved but none is swapped; v1.9.99-ncs4 looks for it in the first one, which may
-            be erased already.
-    """
-    last = max(1, -(-copy_size_bytes // job.sector_size_bytes))
-    primary, secondary = (job.primary, 0), (job.secondary, 0)
-    second_sector = job.sector_size_bytes
-    match status.phase:
-        case Phase.MOVE:
-            if status.index > last and knows_moved_header:
-                primary = (job.primary, second_sector)
-        case Phase.SWAP if status.index == 1:
-            primary = (job.primary, second_sector)
-            if status.state == 2:
-                secondary = (job.primary, 0)
-        case Phase.SWAP:
-            if status.index <= last or not knows_moved_header:
-                primary, secondary = secondary, primary
-    # An S slot has no header before its first update (loader.c, PM_S1_ADDRESS).
-    looked_for = (secondary,) if job.image_number == 1 else (primary, secondary)
-    return all(read_header(area, offset_bytes) is not None for area, offset_bytes in looked_for)
+def last_index(job: SwapJob, copy_size_bytes: int) -> int:
+    """How many sectors a swap of so many bytes exchanges, which is the last one's index."""
+    return max(1, -(-copy_size_bytes // job.sector_size_bytes))
 
 
 def run_swap(
@@ -129,15 +99,15 @@ def run_swap(
     swap_type: SwapType,
     *,
     trailer_in_primary: bool,
-) -> bool:
-    """Swap, or finish the swap that `status` describes.
+) -> SwapStatus:
+    """Swap, or finish the swap that `status` describes; returns the status behind it.
 
-    Returns False where there is no room: nothing was done then.
+    Where there is no room nothing is done.
     """
     job.log("I: Starting swap using move algorithm.")
-    last = max(1, -(-copy_size_bytes // job.sector_size_bytes))
+    last = last_index(job, copy_size_bytes)
     if status.is_fresh and not _has_room(job, last):
-        return False
+        return status
     _make_revert_look_permanent(job, status, swap_type, copy_size_bytes)
     if status.phase is Phase.MOVE:
         for index in range(last - status.index + 1, 0, -1):
@@ -156,7 +126,8 @@ def run_swap(
             status = replace(status, state=2)
         _copy_sector(job.primary, index, job.secondary, index - 1)
         _write_status(job, status)
-    return True
+        status = SwapStatus(Phase.SWAP, index + 1, 1)
+    return status
 
 
 def _has_room(job: SwapJob, last: int) -> bool:

@@ -8,7 +8,7 @@ v2.1.0-ncs5 boot/bootutil/src/swap_offset.c.
 from dataclasses import dataclass
 
 from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType, trailer_size_bytes
-from pytest_nrf_fota.sim.boot.image_check import read_header
+from pytest_nrf_fota.sim.boot.held_header import HeldHeader
 from pytest_nrf_fota.sim.boot.swap_move import COPY_CHUNK_BYTES, SwapJob
 from pytest_nrf_fota.sim.flash import ERASED_BYTE, FlashArea
 from pytest_nrf_fota.sim.trailer_area import (
@@ -83,17 +83,23 @@ def prepare_offset_swap(
     erase_trailer_sectors(job.secondary, job.max_sectors, STATES)
 
 
-def exchange(job: SwapJob, status: OffsetStatus, copy_size_bytes: int, *, reverting: bool) -> None:
-    """Exchange the sectors that are left.
+def exchange(
+    job: SwapJob,
+    status: OffsetStatus,
+    copy_size_bytes: int,
+    headers: tuple[HeldHeader, HeldHeader],
+    *,
+    reverting: bool,
+) -> None:
+    """Exchange the sectors that are left; sectors behind the end of an image are skipped.
 
-    Sectors behind the end of an image are skipped. swap_offset.c looks for the headers of a
-    resumed swap in the wrong place in some steps (it mixes counts from 0 and from 1), which
-    changes only what is skipped; here they are looked for where they are.
+    `headers` are those of the primary and the secondary slot as they were read last: of a resumed
+    swap swap_offset.c looks for them in the wrong place in some steps.
     """
     last = last_sector_index(job, copy_size_bytes)
     size = job.sector_size_bytes
     arriving_shift, leaving_shift = (0, 1) if reverting else (1, 0)
-    used_leaving, used_arriving = _used_sectors(job, status, last, reverting=reverting)
+    used_leaving, used_arriving = (-(-header.used_bytes // size) for header in headers)
     half_done = status.half_done
     for done in range(status.done_sectors, last + 1):
         index = last - done if reverting else done
@@ -109,30 +115,6 @@ def exchange(job: SwapJob, status: OffsetStatus, copy_size_bytes: int, *, revert
         # The header left there must not be taken for an update.
         job.secondary.erase(0, size)
         erase_trailer_sectors(job.secondary, job.max_sectors, STATES)
-
-
-def _used_sectors(
-    job: SwapJob, status: OffsetStatus, last: int, *, reverting: bool
-) -> tuple[int, int]:
-    """Sectors of the image that leaves the primary slot, and of the one that comes in."""
-    if reverting:
-        first_is_away = status.done_sectors > last or (
-            status.done_sectors == last and status.half_done
-        )
-        leaving = (job.secondary, 1) if first_is_away else (job.primary, 0)
-        arriving = (job.primary, 0) if status.done_sectors > last else (job.secondary, 0)
-    else:
-        first_is_away = status.done_sectors > 0 or status.half_done
-        leaving = (job.secondary, 0) if first_is_away else (job.primary, 0)
-        arriving = (job.primary, 0) if status.done_sectors > 0 else (job.secondary, 1)
-    return _sectors_of_image(job, *leaving), _sectors_of_image(job, *arriving)
-
-
-def _sectors_of_image(job: SwapJob, area: FlashArea, sector: int) -> int:
-    header = read_header(area, sector * job.sector_size_bytes)
-    # Without a header swap_offset.c computes with whatever lies there.
-    size_bytes = area.size_bytes if header is None else header.hashed_size_bytes
-    return -(-size_bytes // job.sector_size_bytes)
 
 
 def _keep_revert_in_secondary(job: SwapJob, copy_size_bytes: int) -> None:

@@ -151,36 +151,34 @@ def read_scratch_status(job: ScratchJob, source: StatusSource) -> ScratchStatus:
     return ScratchStatus(done // STATES + 1, done % STATES + 1)
 
 
-def read_scratch_swap_type(job: ScratchJob, source: StatusSource) -> SwapType:
-    """The type of the swap whose status lies at `source`, NONE without one."""
-    match source:
-        case StatusSource.NONE:
-            return SwapType.NONE
-        case StatusSource.PRIMARY:
-            found = read_trailer(job.primary).swap_type
-        case StatusSource.SCRATCH:
-            found = read_trailer(job.scratch).swap_type
-    return SwapType(found) if found else SwapType.NONE
+def status_area(job: ScratchJob) -> FlashArea | None:
+    """Where the trailer of a swap under way lies, None where neither has the magic."""
+    areas = (job.scratch, job.primary)
+    return next((area for area in areas if read_trailer(area).magic is Magic.GOOD), None)
 
 
 def read_scratch_swap_size(job: ScratchJob) -> int:
     """How many bytes the swap under way exchanges; 0 where no magic says that there is one."""
-    for area in (job.scratch, job.primary):
-        if read_trailer(area).magic is Magic.GOOD:
-            return read_swap_size(area)
-    return 0
+    area = status_area(job)
+    return 0 if area is None else read_swap_size(area)
+
+
+def exchange_count(job: ScratchJob, swap_size_bytes: int) -> int:
+    """How many exchanges a swap of so many bytes takes."""
+    return sum(1 for _ in _groups(job, min(swap_size_bytes, job.primary.size_bytes)))
 
 
 def run_scratch_swap(
     job: ScratchJob, status: ScratchStatus, copy_size_bytes: int, swap_type: SwapType
-) -> None:
-    """Swap, or finish the swap that `status` describes."""
+) -> ScratchStatus:
+    """Swap, or finish the swap that `status` describes; returns the status behind it."""
     job.log("I: Starting swap using scratch algorithm.")
     for number, (first, sectors) in enumerate(_groups(job, copy_size_bytes), start=1):
         if number >= status.index:
             exchange = _plan(job, status, first, sectors)
             _exchange(job, exchange, status, copy_size_bytes, swap_type)
             status = ScratchStatus(status.index + 1, 1)
+    return status
 
 
 def _groups(job: ScratchJob, copy_size_bytes: int) -> Iterator[tuple[int, int]]:

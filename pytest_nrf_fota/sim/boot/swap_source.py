@@ -4,16 +4,26 @@ swap_misc.c and swap_scratch.c (swap_status_source), bootutil_public.c (boot_swa
 sdk-mcuboot v1.9.99-ncs4 to v2.1.0-ncs5.
 """
 
-from pytest_nrf_fota.firmware.trailer import Flag, Magic, SwapType, decide_swap
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.firmware.trailer import (
+    ERASED,
+    SWAP_INFO_FROM_END_BYTES,
+    Flag,
+    Magic,
+    SwapType,
+    decide_swap,
+)
 from pytest_nrf_fota.sim.boot.image_pair import ImagePair
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootSetup
-from pytest_nrf_fota.sim.boot.swap_move import read_status
-from pytest_nrf_fota.sim.boot.swap_offset import read_offset_status
+from pytest_nrf_fota.sim.boot.swap_move import FRESH, read_status
+from pytest_nrf_fota.sim.boot.swap_offset import OFFSET_FRESH, read_offset_status
 from pytest_nrf_fota.sim.boot.swap_scratch import (
+    StatusSource,
     read_scratch_source,
     read_scratch_status,
-    read_scratch_swap_type,
 )
+from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.trailer_area import read_trailer
 
 
@@ -25,8 +35,17 @@ def read_swap_source(setup: McubootSetup, pair: ImagePair) -> SwapType:
     if setup.build.uses_scratch:
         scratch_job = setup.scratch_job(pair)
         source = read_scratch_source(scratch_job)
-        pair.unfinished_scratch = read_scratch_status(scratch_job, source)
-        return read_scratch_swap_type(scratch_job, source)
+        pair.unfinished = read_scratch_status(scratch_job, source)
+        match source:
+            case StatusSource.NONE:
+                return SwapType.NONE
+            case StatusSource.PRIMARY:
+                return _stored_swap_type(pair.primary)
+            case StatusSource.SCRATCH:
+                return _stored_swap_type(scratch_job.scratch)
+            case never:
+                assert_never(never)
+    pair.unfinished = OFFSET_FRESH if setup.build.uses_offset else FRESH
     primary = read_trailer(pair.primary)
     secondary = read_trailer(pair.secondary)
     setup.log(f"I: Primary image: {primary.log_text}")
@@ -38,13 +57,22 @@ def read_swap_source(setup: McubootSetup, pair: ImagePair) -> SwapType:
     ):
         setup.log("I: Boot source: primary slot")
         pair.trailer_in_primary = True
-        if setup.build.uses_offset:
-            pair.unfinished_offset = read_offset_status(setup.swap_job(pair))
-        else:
-            pair.unfinished = read_status(setup.swap_job(pair))
-        return SwapType(primary.swap_type) if primary.swap_type else SwapType.NONE
+        read = read_offset_status if setup.build.uses_offset else read_status
+        pair.unfinished = read(setup.swap_job(pair))
+        return _stored_swap_type(pair.primary)
     setup.log("I: Boot source: none")
     return SwapType.NONE
+
+
+def _stored_swap_type(area: FlashArea) -> SwapType:
+    """The type in a trailer's swap_info, which swap_read_status takes as it is: a type that does
+    not exist ends in a panic.
+    """
+    (info,) = area.read_from_end(SWAP_INFO_FROM_END_BYTES, 1)
+    if info == ERASED:
+        return SwapType.NONE
+    low = info & 0x0F
+    return SwapType(low) if SwapType.NONE <= low <= SwapType.FAIL else SwapType.PANIC
 
 
 def ask_swap_type(setup: McubootSetup, pair: ImagePair) -> SwapType:

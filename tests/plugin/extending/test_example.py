@@ -124,7 +124,7 @@ def test_runner_takes_it_and_names_it(example: pytest.Pytester, nrf_fota: Comman
     refused = nrf_fota("doctor", "--runner=acmepog")
     assert refused.returncode == 2 and known in refused.stderr
     result = example.runpytest_subprocess("--board=nrf5340dk", "--runner=acmeprog")
-    result.stdout.fnmatch_lines(["nrf-fota: probe tool none works (acmeprog: not on the PATH)"])
+    result.stdout.fnmatch_lines(["nrf-fota: no working probe tool (acmeprog: not on the PATH)"])
 
 
 @pytest.fixture

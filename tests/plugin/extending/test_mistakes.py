@@ -43,6 +43,12 @@ MISTAKES = {
         "def pytest_nrf_fota_log_patterns(): return [LINE]",
         ["'probe_recover_failed' is that of a line", "our tool"],
     ),
+    "expression": (
+        "from pytest_nrf_fota.bootlog.catalogue import Family\n"
+        "LINE = Family(None, 'our tool').line('ours', 'gone (by', 'Gone.', 'gone (by')\n"
+        "def pytest_nrf_fota_log_patterns(): return [LINE]",
+        ["'ours' has an expression that cannot be used: missing )", "our tool"],
+    ),
     "reserved name": (
         TOOL.format(name="auto"),
         ["cannot be named 'auto'", "where: pytest_nrf_fota_probe_tools"],

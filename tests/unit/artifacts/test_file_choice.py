@@ -66,7 +66,7 @@ def test_two_images_of_one_number_are_refused(tmp_path: Path) -> None:
 def test_images_of_both_cores_need_slots_of_both(tmp_path: Path) -> None:
     """Else the board takes them all into one slot, and an unknown hash is all that one sees."""
     package, kit = _package(tmp_path, Variant.APP_AND_NETWORK), load_board("nrf5340dk_sim")
-    with pytest.raises(PackageError, match=r"(?s)network core beside.*slots\.secondary_network"):
+    with pytest.raises(PackageError, match=r"(?s)network core next to.*slots\.secondary_network"):
         require_slots_for(package, kit)
     require_slots_for(package, BOARD)
 

@@ -12,19 +12,21 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
         (
             "nrf5340dk",
             "nsib ble netcore external_flash signature image_group set_pending revert "
-            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase",
+            "second_reset wrong_file_stays mcuboot_update rollback_protection shell flash_shell "
+            "probe_erase",
         ),
         (
             "nrf5340dk_sim",
             "nsib ble netcore external_flash signature image_group set_pending revert "
-            "second_reset wrong_file_stays mcuboot_update shell flash_shell probe_erase "
+            "second_reset wrong_file_stays mcuboot_update rollback_protection shell flash_shell "
+            "probe_erase "
             "fault_injection power swap_reset",
         ),
         (
             "nrf5340dk_sim_netcore",
             "nsib ble netcore external_flash signature image_group set_pending second_reset "
-            "wrong_file_stays shell flash_shell probe_erase fault_injection power "
-            "swap_reset netcore_slots",
+            "wrong_file_stays rollback_protection shell flash_shell probe_erase fault_injection "
+            "power swap_reset netcore_slots",
         ),
         (
             "nrf5340dk_mcuboot",
@@ -58,7 +60,8 @@ def test_every_capability_is_found_by_its_name() -> None:
     """And says in one sentence what it means."""
     for capability in Capability:
         assert capability_named(capability.value) is capability
-        assert capability.meaning.count(".") == 1
+        assert capability.meaning.endswith(".")
+        assert ". " not in capability.meaning
 
 
 def test_unknown_name_is_answered_with_the_known_ones() -> None:

@@ -2,16 +2,27 @@
 
 import pytest
 
-from pytest_nrf_fota.boards.ncs import RELEASES, SSlotUpdate
+from pytest_nrf_fota.boards.ncs import RELEASES, SSlotUpdate, release_named
 
 
-def test_the_four_releases_are_known_by_their_own_names() -> None:
-    assert {ncs: profile.ncs for ncs, profile in RELEASES.items()} == {
-        "2.3": "2.3",
-        "2.6": "2.6",
-        "2.9": "2.9",
-        "3.0": "3.0",
-    }
+def test_releases_are_known_by_their_own_names() -> None:
+    assert list(RELEASES) == ["2.3", "2.6", "2.7", "2.8", "2.9", "3.0", "3.2"]
+    assert all(release.ncs == name for name, release in RELEASES.items())
+
+
+@pytest.mark.parametrize(
+    ("version", "ncs"),
+    [
+        *(("2.0", "2.3"), ("2.4", "2.3"), ("2.5", "2.6"), ("v2.6.1", "2.6"), ("2.7", "2.7")),
+        *(("2.8.0", "2.8"), ("2.9", "2.9"), ("3.0.2", "3.0"), ("3.1", "3.0"), ("3.2", "3.2")),
+        *(("3.1.0-rc1", "3.0"), ("4.0", "3.2"), ("1.9", None), ("three", None), ("3", None)),
+    ],
+)
+def test_a_version_of_the_sdk_names_the_release_it_behaves_like(
+    version: str, ncs: str | None
+) -> None:
+    release = release_named(version)
+    assert (None if release is None else release.ncs) == ncs
 
 
 @pytest.mark.parametrize(

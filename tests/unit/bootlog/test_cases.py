@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.client_side import ClientSide, listings_of
 from pytest_nrf_fota.bootlog.report import BootReport, SwapResult
+from pytest_nrf_fota.verdict.facts import Facts
+from pytest_nrf_fota.verdict.judge import judge
 from tests.unit.boot_lines import report_of
 
 _LOGS = Path(__file__).parents[4] / "shared" / "logs"
@@ -46,7 +49,9 @@ def test_a_published_log_is_read_as_its_index_says(entry: dict[str, str | bool])
     stages = [span.stage for boot in report.boots for span in boot.stages]
     assert stages == [_STAGES[name] for name in entry["stages_seen"] if name in _STAGES]  # type: ignore[union-attr]
     happened = {True: "yes", False: "no", "unknown": "unknown"}[entry["upgrade_happened"]]
-    assert report.upgrade.upgraded.value == happened, report.upgrade.why
+    client = ClientSide((), listings_of(report.client))
+    found = judge(Facts(boots=report.boots, client=client))
+    assert found.ending.upgraded.value == happened, found.sign.why
     assert ("client" in entry["stages_seen"]) == (report.client is not None)  # type: ignore[operator]
     assert report.two_boards is None
     assert report.loops == ()

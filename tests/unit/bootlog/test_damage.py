@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.reader import BootReader
-from pytest_nrf_fota.bootlog.report import Boot, BootReport, SwapResult, Upgraded
+from pytest_nrf_fota.bootlog.report import Boot, BootReport, SwapResult
+from pytest_nrf_fota.verdict.boots import sign_of_boots
+from pytest_nrf_fota.verdict.ending import Upgraded
 from tests.unit.boot_lines import report_of
 
 _BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
@@ -60,7 +62,7 @@ def _assert_key_facts(report: BootReport) -> None:
         ("test", SwapResult.SWAPPED)
     ]
     assert boot.mcuboot.chainload_address == 0x28000
-    assert report.upgrade.upgraded is Upgraded.YES
+    assert sign_of_boots(report.boots).ending.upgraded is Upgraded.YES
     assert boot.app is not None
     assert boot.app.identity_address == "F2:7C:B6:5D:C3:74"
     assert boot.last.text.endswith("Erased 0xa000 bytes of image slot")

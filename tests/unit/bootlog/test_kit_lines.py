@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.reader import BootReader
@@ -23,6 +22,7 @@ from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
+from tests.unit.board_of_release import board_of_release
 
 _PROMPT = b"uart:~$ \x1b[m"
 _Prepare = Callable[[Kit, BoardType, DemoSource], None]
@@ -92,10 +92,10 @@ def test_a_kit_of_each_release_is_understood(
 
 
 def _boot_kit(scenario: _Scenario, ncs: str, keep_last_line: bool, folder: Path) -> BootReport:
-    board = load_board("nrf5340dk_sim")
+    board = board_of_release(ncs)
     firmware = DemoSource(board, folder)
     settings: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_json(kit_settings_json(board))
-    settings |= {"ncs": ncs, "keep_last_line": keep_last_line}
+    settings |= {"keep_last_line": keep_last_line}
     kit_settings = TypeAdapter(KitSettings).validate_python(settings)
 
     async def printed() -> bytes:

@@ -108,7 +108,8 @@ def _console() -> Iterator[tuple[int, Console]]:
 @example(stream=_PIECES[0] + b"\x06\tAEFCQw==\n" + _PIECES[2], cuts=[20, 300])
 @example(stream=_PIECES[3] + b"\x06\tAEFCQw==\n" + _PIECES[0], cuts=[])
 def test_a_console_and_a_file_of_the_same_bytes(stream: bytes, cuts: list[int]) -> None:
-    stream += f"\n{_END}\n".encode()
+    # A frame takes its line end with it, and an escape sequence before it the next letter.
+    stream += f"\n\n{_END}\n".encode()
     with _console() as (far_end, console):
         live = BootsOfConsole(console.log, PATTERNS)
         for chunk in _chunks(stream, cuts):

@@ -378,4 +378,4 @@ def test_which_image_was_overwritten_where_none_is_numbered(
     copies = "I: Image upgrade secondary slot -> primary slot\n" * len(overwritten)
     boot = _boot(f"{_NEW_BANNERS}{said_of_app}{said_of_network}{copies}{_NEW_APP}")
     assert boot.overwritten == tuple(overwritten)
-    assert boot.replaced_app is (0 in overwritten)
+    assert bool(boot.swaps_of_app) is (0 in overwritten)

@@ -43,7 +43,7 @@ def test_every_board(bare_path: str) -> None:
     """Each packaged board has its line; one that would start is enough for 0."""
     done = run("doctor", path=bare_path)
     assert done.returncode == 0, done.stdout
-    assert " boards would start here." in done.stdout.splitlines()[0]
+    assert " boards are ready on this machine." in done.stdout.splitlines()[0]
     for name in board_names([packaged_boards()]):
         assert f"  {name} " in done.stdout
 
@@ -62,7 +62,7 @@ def test_a_board_that_would_not_start_does_not(bare_path: str, tmp_path: Path) -
     """The doctor's no, and what pytest says to the same board on the same machine."""
     done = run("doctor", "--board", "qemu_cortex_m0", path=bare_path)
     assert done.returncode == 1
-    assert done.stdout.startswith("NO: pytest --board qemu_cortex_m0 would not start here: QEMU.")
+    assert done.stdout.startswith("NO: not ready for pytest --board qemu_cortex_m0: QEMU.")
     test = tmp_path / "test_board.py"
     test.write_text(
         "def test_board(unit, pytestconfig):\n    from pathlib import Path\n"

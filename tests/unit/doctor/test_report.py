@@ -142,7 +142,7 @@ def test_every_missing_thing_has_what_it_prevents_and_a_remedy(machine: Machine)
 def test_text_of_a_bare_machine(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """The answer first; 80 columns but for commands, which stay in one line."""
     lines = text_of(report_of(machine), capsys).splitlines()
-    assert lines[0] == "4 of 12 boards would start here."
+    assert lines[0] == "4 of 12 boards are ready on this machine."
     assert all(len(line) <= 80 for line in lines if not line.startswith("    $ "))
     assert all(line == line.rstrip() and line.isprintable() for line in lines)
     assert "    $ sudo apt install qemu-system-arm" in lines
@@ -152,9 +152,9 @@ def test_text_of_a_bare_machine(machine: Machine, capsys: pytest.CaptureFixture[
 def test_text_of_one_board(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """YES or NO, and which of the checks."""
     text = text_of(report_of(machine, "qemu_cortex_m0"), capsys)
-    assert text.startswith("NO: pytest --board qemu_cortex_m0 would not start here: QEMU.\n")
+    assert text.startswith("NO: not ready for pytest --board qemu_cortex_m0: QEMU.\n")
     text = text_of(report_of(machine, "nrf5340dk_sim"), capsys)
-    assert text.startswith("YES: pytest --board nrf5340dk_sim would start here.\n")
+    assert text.startswith("YES: ready for pytest --board nrf5340dk_sim.\n")
 
 
 def test_a_command_is_printed_once(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,8 @@
 from pytest_nrf_fota.explain.case import case_of, case_of_text
 from pytest_nrf_fota.explain.explanation import Status, explain
 from pytest_nrf_fota.explain.known_lines import KEPT_FIRST, KEPT_LAST
-from pytest_nrf_fota.explain.rule import Confidence
 from pytest_nrf_fota.explain.text import explanation_text
+from pytest_nrf_fota.findings.finding import Confidence
 
 _REFUSED = """\
 *** Booting nRF Connect SDK v2.5.2 ***
@@ -50,7 +50,7 @@ def test_refusal_before_an_upgrade_is_history() -> None:
     assert explanation.status is Status.FINE
     assert explanation.answer == "The upgrade happened."
     assert explanation.causes == ()
-    assert [note.rule for note in explanation.notes] == ["secondary_image_invalid"]
+    assert [note.code for note in explanation.notes] == ["secondary_image_invalid"]
     assert "Seen, and not the cause:" in list(explanation_text(explanation))
 
 

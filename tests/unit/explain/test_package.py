@@ -7,11 +7,9 @@ import pytest
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
-from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import Explanation, explain
-from pytest_nrf_fota.explain.known_lines import Origin
-from pytest_nrf_fota.explain.rule import Confidence
+from pytest_nrf_fota.findings.finding import Confidence, Origin
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -22,6 +20,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.variant import Variant
+from pytest_nrf_fota.verdict.ending import Upgraded
 from tests.unit.imgtool_specimens import imgtool_sign
 
 _BOOT = """\
@@ -57,7 +56,7 @@ def mcuboot_package(source: DemoSource) -> DfuPackage:
 
 
 def _rules(explanation: Explanation) -> list[str]:
-    return [cause.rule for cause in explanation.causes]
+    return [cause.code for cause in explanation.causes]
 
 
 def test_version_that_nsib_has_already(mcuboot_package: DfuPackage) -> None:
@@ -68,6 +67,8 @@ def test_version_that_nsib_has_already(mcuboot_package: DfuPackage) -> None:
     assert Origin.PACKAGE in {shown.origin for shown in explanation.causes[0].shown}
     newer = explain(case_of_text(_BOOT.format(key=_DEMO_KEY, version=14), package=mcuboot_package))
     assert _rules(newer) == []
+    in_s1 = log.replace("slot 0", "slot 1")
+    assert _rules(explain(case_of_text(in_s1, package=mcuboot_package))) == [], "S0 wins a tie"
     both = _BOOT.format(key=_DEMO_KEY, version=14) + _BOOT.format(key=_DEMO_KEY, version=15)
     upgraded = explain(case_of_text(both, package=mcuboot_package))
     assert (_rules(upgraded), upgraded.happened) == ([], Upgraded.YES)
@@ -86,7 +87,7 @@ def test_public_key_of_a_refused_image(source: DemoSource) -> None:
     """Row 14: a key that everybody has is named beside the refusal."""
     package = read_package(source.app_update, package_target(load_board("nrf5340dk_sim")))
     (cause,) = explain(case_of_text(_REFUSED, package=package)).causes
-    assert cause.rule == "image_of_another_key"
+    assert cause.code == "image_of_another_key"
     assert any("demonstration key" in shown.text for shown in cause.shown)
 
 
@@ -105,7 +106,7 @@ def test_what_is_wrong_with_a_refused_image(
     """Row 14: one cause and its own remedy, never two of them as certain."""
     package = read_package(source.variant(variant), package_target(load_board("nrf5340dk_sim")))
     (cause,) = explain(case_of_text(_REFUSED, package=package)).causes
-    assert (cause.rule, cause.confidence) == (rule, confidence)
+    assert (cause.code, cause.confidence) == (rule, confidence)
     assert Origin.PACKAGE in {shown.origin for shown in cause.shown}
     wants_key = "CONFIG_BOOT_SIGNATURE_KEY_FILE" in cause.remedy
     assert wants_key is (rule != "image_damaged")
@@ -119,7 +120,7 @@ def test_image_that_carries_the_whole_key(tmp_path: Path) -> None:
     path.write_bytes(imgtool_sign(payload, key, "--public-key-format", "full"))
     package = read_single_image(path, package_target(load_board("nrf5340dk_sim")))
     (cause,) = explain(case_of_text(_REFUSED, package=package)).causes
-    assert (cause.rule, cause.confidence) == ("image_carries_whole_key", Confidence.LIKELY)
+    assert (cause.code, cause.confidence) == ("image_carries_whole_key", Confidence.LIKELY)
     assert "CONFIG_BOOT_HW_KEY" in cause.cause
 
 
@@ -134,7 +135,7 @@ def test_damaged_package_that_was_not_refused(source: DemoSource) -> None:
 def test_refused_image_without_a_package() -> None:
     """Several causes are left, so none of them is certain."""
     (cause,) = explain(case_of_text(_REFUSED)).causes
-    assert (cause.rule, cause.confidence) == ("secondary_image_invalid", Confidence.LIKELY)
+    assert (cause.code, cause.confidence) == ("secondary_image_invalid", Confidence.LIKELY)
 
 
 _OTHER = "5e" * 32
@@ -153,7 +154,7 @@ def _list(*images: tuple[int, str, str]) -> str:
 def _is_doubted(client: str, package: DfuPackage) -> bool:
     explanation = explain(case_of_text("", client, package))
     assert "package_was_not_sent" not in _rules(explanation), "a remark, not a cause"
-    return "package_was_not_sent" in [advice.rule for advice in explanation.advice]
+    return "package_was_not_sent" in [advice.code for advice in explanation.advice]
 
 
 def _image_hash(package: DfuPackage) -> str:

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from pytest_nrf_fota.explain.board_words import board_words
 from pytest_nrf_fota.explain.case import Case, case_of_text
-from pytest_nrf_fota.explain.explanation import Explained, explain
-from pytest_nrf_fota.explain.rule import Finding, Rule, fill_in
+from pytest_nrf_fota.explain.explanation import explain
+from pytest_nrf_fota.explain.rule import Match, Rule
 from pytest_nrf_fota.explain.rules import RULES
+from pytest_nrf_fota.findings.cause import fill_in
+from pytest_nrf_fota.findings.finding import Confidence, Finding
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,9 +110,10 @@ def test_finding_shows_lines_and_leaves_nothing_open(pair: _Pair) -> None:
     rule = _BY_NAME[pair.rule]
     finding = rule.find(pair.fires())
     assert finding is not None
+    values = {**board_words(None), **finding.values}
     for text in (rule.cause, rule.remedy):
-        assert set(re.findall(r"\{(\w+)\}", text)) <= set(finding.values)
-        assert fill_in(text, finding.values).rstrip("`")[-1] not in " :,"
+        assert set(re.findall(r"\{(\w+)\}", text)) <= set(values)
+        assert fill_in(text, values).rstrip("`")[-1] not in " :,"
     given = f"{pair.log}\n{pair.smp}"
     for shown in finding.shown:
         assert shown.text in given
@@ -119,8 +123,8 @@ def test_finding_shows_lines_and_leaves_nothing_open(pair: _Pair) -> None:
 def test_a_cause_that_fires_is_among_the_first(pair: _Pair) -> None:
     """What the pair is about is what a reader sees first, not the fifth of many."""
     explanation = explain(pair.fires())
-    shown: list[Explained] = [*explanation.causes, *explanation.advice, *explanation.notes]
-    assert pair.rule in [explained.rule for explained in shown[:4]]
+    shown: list[Finding] = [*explanation.causes, *explanation.advice, *explanation.notes]
+    assert pair.rule in [explained.code for explained in shown[:4]]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,7 @@ def test_a_cause_that_fires_is_among_the_first(pair: _Pair) -> None:
 )
 def test_rule_fires_on_damaged_lines(name: str, log: str) -> None:
     """UARTs lose a character here and there."""
-    assert [cause.rule for cause in explain(case_of_text(log)).causes][:1] == [name]
+    assert [cause.code for cause in explain(case_of_text(log)).causes][:1] == [name]
 
 
 def test_every_rule_has_a_pair() -> None:
@@ -178,13 +182,11 @@ def test_nothing_fires_without_evidence() -> None:
     case = case_of_text("")
     assert [rule.name for rule in RULES if rule.find(case) is not None] == []
     with pytest.raises(ValueError, match="at least one line"):
-        _finding_without_lines()
+        _match_without_lines()
 
 
-def _finding_without_lines() -> Finding:
-    from pytest_nrf_fota.explain.rule import Confidence
-
-    return Finding((), Confidence.CERTAIN)
+def _match_without_lines() -> Match:
+    return Match((), Confidence.CERTAIN)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

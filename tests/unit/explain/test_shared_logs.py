@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import blocks_of, case_of
 from pytest_nrf_fota.explain.explanation import Explanation, Status, explain
-from pytest_nrf_fota.explain.rule import Confidence
 from pytest_nrf_fota.explain.text import explanation_text
+from pytest_nrf_fota.findings.finding import Confidence
+from pytest_nrf_fota.verdict.ending import Upgraded
 from tests.unit.explain.width import fits
 
 _LOGS = Path(__file__).parents[4] / "shared" / "logs"
@@ -57,7 +57,7 @@ def _cases() -> list[dict[str, object]]:
 
 
 def _names(explanation: Explanation) -> set[str]:
-    return {cause.rule for cause in explanation.causes}
+    return {cause.code for cause in explanation.causes}
 
 
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case["id"])
@@ -68,7 +68,7 @@ def test_published_log(case: dict[str, object]) -> None:
     assert explanation.happened is _HAPPENED[happened if isinstance(happened, bool) else "unknown"]
     name = str(case["id"])
     assert _names(explanation) == _EXPECTED_CAUSES.get(name, set())
-    notes = {note.rule for note in (*explanation.notes, *explanation.advice)}
+    notes = {note.code for note in (*explanation.notes, *explanation.advice)}
     assert notes == _EXPECTED_NOTES.get(name, set())
     if str(case["expected_cause"]).startswith("none"):
         assert explanation.status is not Status.CAUSE_FOUND
@@ -91,20 +91,20 @@ def test_support_thread(name: str, erase_line: int) -> None:
     explanation = _explain(name)
     assert explanation.answer.startswith("No upgrade: nothing was pending at the reset.")
     assert explanation.status is Status.CAUSE_FOUND
-    causes = {cause.rule: cause for cause in explanation.causes}
+    causes = {cause.code: cause for cause in explanation.causes}
     assert set(causes) == {"both_s_files_uploaded", "nothing_pending", "s_image_in_secondary"}
-    assert explanation.causes[0].rule == "both_s_files_uploaded"
+    assert explanation.causes[0].code == "both_s_files_uploaded"
     assert "(two uploads)" in causes["both_s_files_uploaded"].cause
     assert "S0 runs here, so the s1 file" in causes["both_s_files_uploaded"].remedy
     assert erase_line in [shown.line_number for shown in causes["both_s_files_uploaded"].shown]
-    assert [advice.rule for advice in explanation.advice] == ["stale_external_flash"]
+    assert [advice.code for advice in explanation.advice] == ["stale_external_flash"]
     assert "flash erase mx25r6435f@0 0 800000" in explanation.advice[0].remedy
 
 
 def test_missing_swap_type_line_is_shown_with_the_one_that_is_there() -> None:
     """Session B: the trailers of image 0, and the decision that is image 1's."""
     explanation = _explain("thread-session-b-v14-to-v15.log")
-    (cause,) = [c for c in explanation.causes if c.rule == "s_image_in_secondary"]
+    (cause,) = [c for c in explanation.causes if c.code == "s_image_in_secondary"]
     assert cause.confidence is Confidence.CERTAIN
     assert [shown.line_number for shown in cause.shown] == [46, 47, 52]
 

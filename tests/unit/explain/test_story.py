@@ -2,9 +2,9 @@
 
 import pytest
 
-from pytest_nrf_fota.bootlog.report import Upgraded
 from pytest_nrf_fota.explain.case import case_of_text
-from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Ending, upgrade_story
+from pytest_nrf_fota.explain.upgrade_story import SENTENCES, upgrade_story
+from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 
 _NSIB = """\
 *** Booting Zephyr OS build v3.2.99-ncs2 ***
@@ -63,6 +63,8 @@ _LOGS = {
     Ending.NEEDS_RESET: _NSIB.format(slot=0, version=14) + _COPY,
     Ending.NOT_CHOSEN: _NSIB.format(slot=0, version=14) + _COPY + _NSIB.format(slot=0, version=14),
     Ending.NO_BOOT: _NOTHING + "E: Unable to find bootable image\n",
+    Ending.GIVEN_UP: _SWAP + _NOTHING + _REST,
+    Ending.SPOILT: _SWAP + _NOTHING + "E: Unable to find bootable image\n",
     Ending.UNKNOWN: "[00:00:00.030,273] <inf> app: running\n",
 }
 
@@ -109,6 +111,21 @@ def test_refusal_behind_an_upgrade_counts() -> None:
 def test_upgrade_behind_a_refusal_counts() -> None:
     """The other way round, too."""
     assert upgrade_story(case_of_text(_REFUSED + _REST + _SWAP + _REST)).happened is Upgraded.YES
+
+
+def test_refusal_behind_a_revert_counts() -> None:
+    """The revert was of the attempt before."""
+    revert = _SWAP.replace("Swap type: test", "Swap type: revert")
+    assert upgrade_story(case_of_text(_SWAP + _REST + revert + _REST)).ending is Ending.REVERTED
+    log = _SWAP + _REST + revert + _REST + _REFUSED + _REST
+    assert upgrade_story(case_of_text(log)).ending is Ending.REFUSED
+
+
+def test_resumed_swap_that_began_before_the_log_proves_nothing() -> None:
+    """It may be the old image that comes back."""
+    resumed = _SWAP.replace("I: Boot source: none\nI: Image index: 0, Swap type: test\n", "")
+    story = upgrade_story(case_of_text(resumed + _REST))
+    assert (story.ending, story.happened) == (Ending.UNKNOWN, Upgraded.UNKNOWN)
 
 
 _LIST = """\

@@ -20,12 +20,7 @@ from pytest_nrf_fota.firmware.description import (
     NsibDescription,
     find_description,
 )
-from pytest_nrf_fota.firmware.dfu_package import (
-    DfuPackage,
-    PackageKind,
-    PackageTarget,
-    read_package,
-)
+from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageTarget, read_package
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
@@ -36,6 +31,7 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
     encode_public_key,
     find_embedded_keys,
 )
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.firmware.provisioning import (
     CounterKind,
     has_blank_halfword,

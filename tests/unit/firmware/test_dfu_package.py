@@ -19,13 +19,13 @@ from pytest_nrf_fota.boards.soc import NRF5340
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
-    PackageKind,
     PackageTarget,
     package_target,
     read_package,
 )
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from tests.unit.imgtool_specimens import imgtool_sign
 
 MANIFEST = "manifest.json"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info, preferred_s_slot
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 from pytest_nrf_fota.firmware.s_slot import fw_info_of
 
@@ -140,3 +140,21 @@ def test_struct_is_found_in_an_update_image(s1_image: bytes) -> None:
 
 def test_application_image_has_none(app_image: bytes) -> None:
     assert fw_info_of(McubootImage.parse(app_image)) is None
+
+
+@pytest.mark.parametrize(
+    ("versions", "slot"),
+    [
+        ((14, 15), 1),
+        ((15, 14), 0),
+        ((15, 15), 0),
+        ((None, 0), 1),
+        ((14, None), 0),
+        ((None, None), None),
+        ((), None),
+    ],
+)
+def test_nsib_starts_the_higher_version_and_s0_on_a_tie(
+    versions: tuple[int | None, ...], slot: int | None
+) -> None:
+    assert preferred_s_slot(versions) == slot

@@ -11,9 +11,10 @@ from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.dfu_package import PackageKind, package_target, read_package
+from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.fw_info import find_fw_info
 from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 CHILD = ("2.3", "2.6")
 SYSBUILD = ("2.9", "3.0")

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.artifacts.source import ArtifactUnavailableError
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.damage import lose_signature, sign_with_strange_key
 from pytest_nrf_fota.firmware.dfu_package import PackageTarget, UpdateFile, read_package
@@ -23,6 +24,7 @@ from pytest_nrf_fota.firmware.repack import repack
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.validation_info import ValidationInfo, find_validation_info
 from pytest_nrf_fota.firmware.variant import Variant
+from tests.unit.board_of_release import board_of_release
 
 KEY = signing_key_for_tests("mcuboot").public_key()
 NEXT_KEY = signing_key_for_tests("next mcuboot").public_key()
@@ -43,8 +45,9 @@ def validation(file: UpdateFile) -> tuple[ValidationInfo, bytes]:
 
 @pytest.mark.parametrize("variant", Variant)
 def test_every_variant_is_made_and_says_what_it_is(
-    demo: DemoSource, target: PackageTarget, variant: Variant
+    target: PackageTarget, variant: Variant, tmp_path: Path
 ) -> None:
+    demo = DemoSource(board_of_release("2.9"), tmp_path)
     made = demo.variant(variant)
     assert variant.meaning.endswith(".")
     if variant.is_baseline:
@@ -55,6 +58,11 @@ def test_every_variant_is_made_and_says_what_it_is(
     update = demo.mcuboot_update if variant.value.startswith("mcuboot") else demo.app_update
     right = [file.data for file in read_package(update, target).files]
     assert [file.data for file in package.files] != right
+
+
+def test_provisioning_of_no_release_is_older_than_that_of_ncs_2_6(demo: DemoSource) -> None:
+    with pytest.raises(ArtifactUnavailableError, match="has a NSIB of NCS 2"):
+        demo.variant(Variant.BASELINE_OLDER_PROVISIONING)
 
 
 @pytest.mark.parametrize(

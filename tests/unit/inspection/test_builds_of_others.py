@@ -18,9 +18,11 @@ from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import PublicKey
 from pytest_nrf_fota.firmware.payload import build_payload
-from pytest_nrf_fota.inspection.contents import Container, Contents, Role
+from pytest_nrf_fota.inspection.contents import Container, Role
 from pytest_nrf_fota.inspection.inspect_path import inspect_path
 from tests.unit.imgtool_specimens import imgtool_sign
+
+from .words import said
 
 Write = Callable[[str, bytes], Path]
 
@@ -52,10 +54,6 @@ mcuboot_secondary:
   region: external_flash
   size: 0xf4000
 """
-
-
-def said(contents: Contents) -> str:
-    return "\n".join(f"{remark.place}: {remark.text}" for remark in contents.remarks)
 
 
 def refusal(*arguments: str | Path) -> str:

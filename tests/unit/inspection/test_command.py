@@ -72,7 +72,7 @@ def test_json_is_what_the_classes_say(demo: DemoSource) -> None:
     contents = Contents.model_validate_json(result.stdout)
     assert contents.firmwares[0].version == 14
     raw = json.loads(result.stdout)
-    assert raw["format_version"] == 1
+    assert raw["format_version"] == 2
     assert raw["images"][0]["version"] == "1.0.0"
     assert raw["provisioning"]["keys"][0]["key"]["hash"] == raw["firmwares"][0]["key"]["hash"]
 

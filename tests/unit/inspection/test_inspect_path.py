@@ -4,11 +4,13 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from imgtool.image import Image
 from imgtool.version import decode_version
+from rich.console import Console
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
@@ -27,16 +29,15 @@ from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC, ImageVersion
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
 from pytest_nrf_fota.firmware.trailer import MAGIC
-from pytest_nrf_fota.inspection.contents import Container, Contents, Role
+from pytest_nrf_fota.inspection.contents import Container, Role
 from pytest_nrf_fota.inspection.inspect_path import inspect_path
 from pytest_nrf_fota.inspection.known_keys import read_given_keys
+from pytest_nrf_fota.inspection.table import print_contents
 from tests.unit.imgtool_specimens import imgtool_sign, write_private_key
 
+from .words import said
+
 Write = Callable[[str, bytes], Path]
-
-
-def _texts(contents: Contents) -> str:
-    return "\n".join(f"{r.level} {r.place}: {r.text}" for r in contents.remarks)
 
 
 def _entry(package: Path, name: str) -> bytes:
@@ -79,7 +80,7 @@ def test_merged_hex(demo: DemoSource, board: BoardType) -> None:
 
 
 def test_mcuboot_package(demo: DemoSource, board: BoardType) -> None:
-    """Both S variants, with the advice which to send."""
+    """The variants for S0 and S1, with the advice which to send."""
     contents = inspect_path(demo.mcuboot_update, board)
     assert [image.role for image in contents.images] == [Role.MCUBOOT_S0, Role.MCUBOOT_S1]
     for image in contents.images:
@@ -90,8 +91,8 @@ def test_mcuboot_package(demo: DemoSource, board: BoardType) -> None:
         assert image.manifest is not None
         # Before NCS 3.0 it is the application's.
         assert image.manifest.version_b0 == "1"
-    assert "NOT running" in _texts(contents)
-    assert "says version_B0 1, the image itself 15" in _texts(contents)
+    assert "NOT running" in said(contents)
+    assert "has version_B0 1, the image itself 15" in said(contents)
 
 
 def test_package_with_the_network_core(demo: DemoSource, board: BoardType) -> None:
@@ -135,7 +136,7 @@ def test_image_with_trailer(demo: DemoSource, board: BoardType, written: Write) 
     contents = inspect_path(written("slot.bin", slot), board)
     (found,) = contents.trailers
     assert "confirmed" in found.meaning
-    assert "pending for good" in found.meaning
+    assert "pending, permanent" in found.meaning
     assert found.image_ok == 1
 
 
@@ -143,7 +144,7 @@ def test_image_with_trailer(demo: DemoSource, board: BoardType, written: Write) 
     ("flags", "meaning"),
     [
         (b"\xff" * 8 + b"\xff" * 8, "pending for one boot (test)"),
-        (b"\xff" * 8 + b"\x01" + b"\xff" * 7, "pending for good"),
+        (b"\xff" * 8 + b"\x01" + b"\xff" * 7, "pending, permanent"),
     ],
 )
 def test_pending_secondary_slot_in_a_hex(
@@ -163,14 +164,38 @@ def test_key_that_is_not_provisioned(demo: DemoSource, board: BoardType, tmp_pat
     other = _changed_hex(demo.baseline, tmp_path / "other.hex", 0xFF8100 + 0x38, bytes(16))
     contents = inspect_path(other, board)
     assert contents.firmwares[0].provisioned is False
-    assert "CONFIG_SB_SIGNING_KEY_FILE" in _texts(contents)
+    assert "CONFIG_SB_SIGNING_KEY_FILE" in said(contents)
+
+
+@pytest.mark.parametrize(
+    ("word", "is_revoked", "words"),
+    [
+        (0xFFFFFFFF, False, "for NSIB up to NCS 2.6"),
+        (0x50FAFFFF, False, "for NSIB of NCS 2.7 and later"),
+        (0xFFFF0000, True, "REVOKED"),
+        (0x50FA0000, True, "REVOKED"),
+        (0x12345678, False, "WRONG WORD 0x12345678"),
+    ],
+)
+def test_words_of_provisioned_keys(
+    demo: DemoSource, board: BoardType, tmp_path: Path, word: int, is_revoked: bool, words: str
+) -> None:
+    """sdk-nrf bl_storage.c: one word for all keys up to 2.6, then one with the key's index."""
+    path = _changed_hex(demo.baseline, tmp_path / "w.hex", 0xFF8128 + 12, struct.pack("<I", word))
+    contents = inspect_path(path, board)
+    assert contents.provisioning is not None
+    (key,) = contents.provisioning.keys
+    assert (key.word, key.invalidated) == (word, is_revoked)
+    printed = StringIO()
+    print_contents(contents, Console(file=printed, width=200))
+    assert words in printed.getvalue()
 
 
 def test_no_provisioning_data(demo: DemoSource, board: BoardType, tmp_path: Path) -> None:
     """A hex for a kit that was provisioned before is told from a complete one."""
     path = tmp_path / "app.hex"
     write_hex(path, [s for s in read_hex(demo.baseline) if s.address < 0xFF0000])
-    assert "no provisioning data" in _texts(inspect_path(path, board))
+    assert "no provisioning data" in said(inspect_path(path, board))
 
 
 def test_invalidated_firmware(demo: DemoSource, board: BoardType, tmp_path: Path) -> None:
@@ -181,14 +206,14 @@ def test_invalidated_firmware(demo: DemoSource, board: BoardType, tmp_path: Path
     firmware = contents.firmwares[0]
     assert not firmware.is_valid
     assert firmware.signature_is_right
-    assert "invalidated" in _texts(contents)
+    assert "invalidated" in said(contents)
 
 
 def test_changed_bootloader(demo: DemoSource, board: BoardType, tmp_path: Path) -> None:
     """One other byte, and NSIB's hash is wrong."""
     contents = inspect_path(_changed_hex(demo.baseline, tmp_path / "c.hex", 0x9000, b"\x00"), board)
     assert contents.firmwares[0].hash_is_right is False
-    assert "NSIB refuses it" in _texts(contents)
+    assert "NSIB refuses it" in said(contents)
 
 
 def test_damaged_payload(demo: DemoSource, board: BoardType, written: Write) -> None:
@@ -196,7 +221,7 @@ def test_damaged_payload(demo: DemoSource, board: BoardType, written: Write) -> 
     damaged = lose_end_of_payload(_entry(demo.app_update, "app_update.bin"))
     contents = inspect_path(written("app_update.bin", damaged), board)
     assert not contents.images[0].hash_is_right
-    assert "MCUboot refuses this image" in _texts(contents)
+    assert "MCUboot refuses this image" in said(contents)
 
 
 def test_truncated_image(demo: DemoSource, board: BoardType, written: Write) -> None:
@@ -246,7 +271,7 @@ def test_hash_only_image(board: BoardType, written: Write) -> None:
     image = sign_for_mcuboot(payload, ImageVersion(1, 2, 3), SlotLayout(0xD8000), None)
     contents = inspect_path(written("app.bin", image), board)
     assert contents.images[0].signature is None
-    assert "Not signed" in _texts(contents)
+    assert "Not signed" in said(contents)
 
 
 def test_image_for_elsewhere(board: BoardType, written: Write) -> None:
@@ -255,7 +280,7 @@ def test_image_for_elsewhere(board: BoardType, written: Write) -> None:
     image = sign_for_mcuboot(payload, ImageVersion(1, 2, 3), SlotLayout(0xD8000), None)
     contents = inspect_path(written("app.bin", image), board)
     assert contents.images[0].role is Role.UNKNOWN
-    assert "another board" in _texts(contents)
+    assert "another board" in said(contents)
 
 
 def test_image_too_large_for_swap(board: BoardType, written: Write) -> None:
@@ -264,7 +289,7 @@ def test_image_too_large_for_swap(board: BoardType, written: Write) -> None:
     image = sign_for_mcuboot(
         payload, ImageVersion(1, 2, 3), SlotLayout(0xD8000), signing_key_for_tests("mcuboot")
     )
-    assert "beside what MCUboot keeps there" in _texts(
+    assert "next to what MCUboot keeps there" in said(
         inspect_path(written("app.bin", image), board)
     )
 
@@ -275,7 +300,7 @@ def test_bootloader_without_a_header_version(
     """fw_info was raised, imgtool's --version left at its default."""
     image = bytearray(_entry(demo.mcuboot_update, "signed_by_mcuboot_and_b0_s0_image_update.bin"))
     image[20:28] = bytes(8)
-    texts = _texts(inspect_path(written("mcuboot.bin", bytes(image)), board))
+    texts = said(inspect_path(written("mcuboot.bin", bytes(image)), board))
     assert "still 0.0.0" in texts
     assert "CONFIG_MCUBOOT_IMGTOOL_SIGN_VERSION" in texts
 
@@ -289,7 +314,7 @@ def test_package_for_another_board(demo: DemoSource, board: BoardType, tmp_path:
             target.writestr(name, content)
     contents = inspect_path(package, board)
     assert contents.images[0].version == "1.1.0"
-    assert "would refuse this package" in _texts(contents)
+    assert "would refuse this package" in said(contents)
 
 
 def test_child_image_build(child_image_build: Path, board: BoardType) -> None:
@@ -303,7 +328,7 @@ def test_child_image_build(child_image_build: Path, board: BoardType) -> None:
     assert ("application", "CONFIG_HEAP_MEM_POOL_SIZE") not in settings
     partitions = {p.name: (p.address, p.size_bytes) for p in contents.partitions}
     assert partitions["mcuboot_primary"] == (0x28000, 0xD8000)
-    texts = _texts(contents)
+    texts = said(contents)
     assert "a pristine build makes another one" in texts
     assert "is 3 here and 15 in mcuboot" in texts
     assert "layout" not in texts
@@ -315,7 +340,7 @@ def test_partitions_that_differ_from_the_board_file(
     """The build's layout is taken, and the difference told."""
     path = child_image_build / "partitions.yml"
     path.write_text(path.read_text().replace("size: 0xd8000", "size: 0xc8000"))
-    assert "mcuboot_primary is 0x28000, 0xc8000 bytes" in _texts(
+    assert "mcuboot_primary is 0x28000, 0xc8000 bytes" in said(
         inspect_path(child_image_build, board)
     )
 
@@ -335,9 +360,9 @@ def test_build_whose_update_is_no_update(
     sysbuild_build: Path, demo: DemoSource, board: BoardType
 ) -> None:
     """hex file and package of one build have one version: resign is suggested."""
-    assert "nrf-fota resign" not in _texts(inspect_path(sysbuild_build, board)).replace("\n", " ")
+    assert "nrf-fota resign" not in said(inspect_path(sysbuild_build, board)).replace("\n", " ")
     shutil.copy(demo.mcuboot_same_version, sysbuild_build / "dfu_mcuboot.zip")
-    assert "nrf-fota resign" in _texts(inspect_path(sysbuild_build, board))
+    assert "nrf-fota resign" in said(inspect_path(sysbuild_build, board))
 
 
 def test_build_with_one_broken_file(child_image_build: Path, board: BoardType) -> None:
@@ -345,7 +370,7 @@ def test_build_with_one_broken_file(child_image_build: Path, board: BoardType) -
     (child_image_build / "zephyr/dfu_mcuboot.zip").write_bytes(b"PK nonsense")
     contents = inspect_path(child_image_build, board)
     assert len(contents.files) == 2
-    assert "zephyr/dfu_mcuboot.zip" in _texts(contents)
+    assert "zephyr/dfu_mcuboot.zip" in said(contents)
 
 
 def test_signed_binary_of_a_build_is_read_once(

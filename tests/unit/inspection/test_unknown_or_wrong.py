@@ -20,6 +20,8 @@ from pytest_nrf_fota.inspection.contents import Contents, FoundImage, Role
 from pytest_nrf_fota.inspection.inspect_path import inspect_path
 from tests.unit.imgtool_specimens import Key, imgtool_encrypt, imgtool_sign
 
+from .words import said
+
 Write = Callable[[str, bytes], Path]
 
 P256 = signing_key_for_tests("mcuboot")
@@ -34,10 +36,6 @@ MAGIC_NRF91 = MAGIC[:8] + struct.pack("<I", 0x00005B02)
 def mcuboot(address: int, *keys: Key, size_bytes: int = 0x8000) -> bytes:
     public = tuple(key.public_key() for key in keys)
     return build_payload(address, size_bytes, McubootDescription(), keys=public, fw_info_version=3)
-
-
-def said(contents: Contents) -> str:
-    return "\n".join(remark.text for remark in contents.remarks)
 
 
 def shown(path: Path, *options: str) -> str:

@@ -15,9 +15,10 @@ from pytest_nrf_fota.firmware.fw_info import MAGIC, STRUCT, VALID, FwInfo
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.payload import build_payload
-from pytest_nrf_fota.inspection.contents import Contents
 from pytest_nrf_fota.inspection.inspect_path import inspect_path
 from tests.unit.imgtool_specimens import imgtool_sign
+
+from .words import level_of, said
 
 KEY = signing_key_for_tests("whole")
 NETWORK_FLASH = 0x01000000
@@ -43,10 +44,6 @@ NETWORK_CORE = 'CONFIG_BOARD="nrf5340dk"\nCONFIG_SOC="nrf5340"\nCONFIG_SOC_NRF53
 NRF52 = 'CONFIG_BOARD="xiao_ble"\nCONFIG_SOC="nrf52840"\nCONFIG_SOC_NRF52840=y\n'
 THINGY = APP_CORE.replace("nrf5340dk", "thingy53")
 GENERATED = 'CONFIG_SECURE_BOOT=y\nCONFIG_SB_SIGNING_KEY_FILE=""\n'
-
-
-def said(contents: Contents) -> str:
-    return "\n".join(f"{r.level} {r.place}: {r.text}" for r in contents.remarks)
 
 
 def configure(build: Path, **images: str) -> Path:
@@ -220,13 +217,13 @@ def test_another_board_with_the_same_chip(board: BoardType, tmp_path: Path) -> N
     )
     complete(build)
     remarks = inspect_path(build, board).remarks
-    (one,) = (remark for remark in remarks if "CONFIG_BOARD" in remark.text)
+    (one,) = (remark for remark in remarks if "CONFIG_BOARD" in remark.cause)
     assert (
         "CONFIG_BOARD is thingy53_nrf5340_cpunet, thingy53: this is a build for another board"
-        in one.text
+        in one.cause
     )
-    assert "The slots are taken from the build." in one.text
-    assert f"nrf-fota board-file {build}" in one.text
+    assert "The slots are taken from the build." in one.cause
+    assert f"nrf-fota board-file {build}" in one.remedy
     assert "does not hold" not in said(inspect_path(build, board))
 
 
@@ -252,10 +249,12 @@ def test_generated_key(
 ) -> None:
     """Whose key it is: a build without NSIB may still have b0n on the network core."""
     build = configure(tmp_path, myapp=APP_CORE + "CONFIG_BOOTLOADER_MCUBOOT=y\n", **images)
-    (found,) = (r for r in inspect_path(build, board).remarks if "SIGNING_KEY_FILE" in r.place)
-    assert found.level == level
-    assert words in found.text
-    assert ("NSIB" in found.text) == ("NSIB" in words)
+    (found,) = (
+        r for r in inspect_path(build, board).remarks if "SIGNING_KEY_FILE" in r.shown[0].text
+    )
+    assert level_of(found) == level
+    assert words in found.cause
+    assert ("NSIB" in found.cause) == ("NSIB" in words)
 
 
 @pytest.mark.parametrize(
@@ -270,8 +269,8 @@ def test_generated_key_of_sysbuild(
     config.parent.mkdir()
     on = f"SB_CONFIG_SECURE_BOOT_{settings}=y\n" if settings else ""
     config.write_text(f'SB_CONFIG_SECURE_BOOT_SIGNING_KEY_FILE=""\n{on}')
-    found = [r for r in inspect_path(build, board).remarks if "SIGNING_KEY_FILE" in r.place]
-    assert [whose in one.text for one in found if whose] == ([True] if whose else [])
+    found = [r for r in inspect_path(build, board).remarks if "SIGNING_KEY_FILE" in r.shown[0].text]
+    assert [whose in one.cause for one in found if whose] == ([True] if whose else [])
     assert len(found) == (whose is not None)
 
 
@@ -310,7 +309,9 @@ def test_nsibs_words_are_no_fw_info(board: BoardType, tmp_path: Path) -> None:
     write_hex(path, [Segment(0, bytes(0x200) + constants), Segment(0x8400, magic + info[12:])])
     contents = inspect_path(path, board)
     assert contents.other_chips == ("nRF91",)
-    assert [r.place for r in contents.remarks if "nRF91" in r.text] == ["fw_info at 0x8400"]
+    assert [r.shown[0].text for r in contents.remarks if "nRF91" in r.cause] == [
+        "fw_info at 0x8400"
+    ]
     assert "network core" not in said(contents)
 
 

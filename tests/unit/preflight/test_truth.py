@@ -19,6 +19,8 @@ from pytest_nrf_fota.verdict.evidence import Outcome
 
 from .workshop import McubootBuild, Workshop, board_of
 
+pytestmark = pytest.mark.long_proof
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -156,7 +158,7 @@ def test_a_trial_that_is_not_confirmed_is_left_as_it_is(dut: Dut, tmp_path: Path
     assert not upgrade.prediction.will_upgrade
     assert upgrade.prediction.first_failure is not None
     assert upgrade.prediction.first_failure.name == "upload"
-    assert "on trial and not confirmed" in upgrade.prediction.reason
+    assert "a test image and not confirmed" in upgrade.prediction.reason
     assert dut.boots_since(running_since) == ()
 
 

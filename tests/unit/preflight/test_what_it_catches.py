@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.findings.gate import Result
 from pytest_nrf_fota.firmware.damage import change_payload, lose_end_of_payload
 from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
 from pytest_nrf_fota.firmware.hex_file import Segment
@@ -14,14 +15,14 @@ from pytest_nrf_fota.firmware.trailer import (
     IMAGE_OK_FROM_END_BYTES,
     MAGIC,
 )
-from pytest_nrf_fota.preflight.bench import Bench
 from pytest_nrf_fota.preflight.prediction import (
     Prediction,
     predict,
     predict_foreign,
     read_update,
 )
-from pytest_nrf_fota.preflight.rehearsal import rehearse
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
+from pytest_nrf_fota.preflight.simulation import simulate
 
 from .workshop import McubootBuild, Workshop, board_of
 
@@ -68,20 +69,20 @@ def assert_no(prediction: Prediction, row: str, detail: str, reason: str, remedy
     assert "\n" not in prediction.reason
     later = list(prediction.checks)[list(prediction.checks).index(failed) + 1 :]
     gates = [check for check in later if check.name not in ("update runs", "network core")]
-    assert {check.result for check in gates} <= {"-", "ok", "note"}
+    assert Result.NO not in {check.result for check in gates}
 
 
 def assert_yes(prediction: Prediction) -> None:
     """Nothing stops it, and the last boot runs the application."""
     assert prediction.will_upgrade, prediction.reason
     assert (prediction.reason, prediction.remedy) == ("", "")
-    assert {check.result for check in prediction.checks} <= {"ok", "note"}
+    assert {check.result for check in prediction.checks} <= {Result.OK, Result.NOTE}
     assert prediction.checks[-1].name == "update runs"
     assert prediction.boots[-1].summary.endswith("application runs")
 
 
 def result_of(prediction: Prediction, name: str) -> str:
-    return next(check.result for check in prediction.checks if check.name == name)
+    return next(check.result.value for check in prediction.checks if check.name == name)
 
 
 class TestFwInfoVersion:
@@ -114,10 +115,10 @@ class TestFwInfoVersion:
         assert "NSIB boots slot 1, Firmware version 15" in prediction.boots[-1].summary
 
     def test_back_to_s0_from_s1(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
         update = read_update(workshop.mcuboot_package(), workshop.board)
-        assert rehearse(bench, update).will_upgrade
-        workshop.installed = bench.memories()
+        assert simulate(simulated, update).will_upgrade
+        workshop.installed = simulated.memories()
         older = workshop.predict(workshop.mcuboot_package(McubootBuild(0, 14)))
         assert_no(older, "FW_INFO version", "14 over 15 in S1", "NSIB keeps S1", "above 15")
         same = workshop.predict(workshop.mcuboot_package())
@@ -142,7 +143,7 @@ class TestMonotonicCounter:
 
     def test_raised_while_the_board_runs(self, workshop: Workshop) -> None:
         package = read_update(workshop.mcuboot_package(), workshop.board)
-        running = Bench(workshop.board, workshop.installed, None).boot()[-1]
+        running = SimulatedBoard(workshop.board, workshop.installed, None).boot()[-1]
         workshop.install(workshop.provisioning(used=(20,)))
         prediction = predict(workshop.board, workshop.installed, package, running=running)
         assert_no(
@@ -164,7 +165,7 @@ class TestMonotonicCounter:
         prediction = workshop.predict(workshop.mcuboot_package())
         assert_yes(prediction)
         (counter,) = [c for c in prediction.checks if c.name == "monotonic counter"]
-        assert counter.result == "note"
+        assert counter.result is Result.NOTE
         assert "15 against 14; 0 of 2 slots free" in counter.detail
 
     def test_one_slot_left(self, workshop: Workshop) -> None:
@@ -191,7 +192,7 @@ class TestVariant:
         prediction = workshop.predict(workshop.mcuboot_package())
         assert_yes(prediction)
         (phone,) = [check for check in prediction.checks if check.name == "phone app"]
-        assert phone.result == "note"
+        assert phone.result is Result.NOTE
         assert "rc 3" in phone.detail
         name = read_update(workshop.mcuboot_package(), workshop.board).files[1].name
         assert phone.detail.endswith(f"Give it only {name}.")
@@ -224,10 +225,10 @@ class TestNsibKey:
         assert result_of(prediction, "FW_INFO version") == "ok"
 
     def test_the_slot_that_was_burnt_takes_the_next_update(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
         wrong = workshop.mcuboot_package(McubootBuild(1, nsib_key="new"))
-        assert not rehearse(bench, read_update(wrong, workshop.board)).will_upgrade
-        workshop.installed = bench.memories()
+        assert not simulate(simulated, read_update(wrong, workshop.board)).will_upgrade
+        workshop.installed = simulated.memories()
         again = workshop.predict(workshop.mcuboot_package(McubootBuild(1, nsib_key="new")))
         assert_no(again, "NSIB accepts", "Failed to validate", "not provisioned", "Sign with")
         assert_yes(workshop.predict(workshop.mcuboot_package()))
@@ -245,6 +246,32 @@ class TestNsibKey:
         )
         assert_yes(workshop.predict(workshop.mcuboot_package(McubootBuild(1, nsib_key="new"))))
         assert not workshop.predict(workshop.mcuboot_package(McubootBuild(1))).will_upgrade
+
+
+class TestProvisioningOfAnotherRelease:
+    """A board that was not recovered on its way to a newer SDK: its OTP stays as it was."""
+
+    @pytest.mark.parametrize(
+        ("provisioned_by", "booted_by", "boots"),
+        [("2.6", "2.7", False), ("2.3", "3.2", False), ("2.9", "3.0", True), ("2.9", "2.6", True)],
+    )
+    def test_nsib_from_2_7_on_panics_at_older_key_words(
+        self, provisioned_by: str, booted_by: str, boots: bool, tmp_path: Path
+    ) -> None:
+        older = Workshop(board_of(provisioned_by), tmp_path / "older")
+        workshop = Workshop(board_of(booted_by), tmp_path / "newer")
+        workshop.install(older.provisioning())
+
+        prediction = workshop.predict(workshop.mcuboot_package())
+
+        assert prediction.will_upgrade == boots
+        if not boots:
+            gate = prediction.first_failure
+            assert gate is not None and gate.finding is not None
+            assert gate.finding.code == "provisioned_by_another_sdk"
+            assert "key 0 has the word 0xffffffff" in prediction.reason
+            assert f"NSIB of NCS {booted_by} panics at all but 0x50faffff" in prediction.reason
+            assert "Recover the board" in prediction.remedy
 
 
 class TestMcubootKey:
@@ -363,7 +390,7 @@ class TestSize:
             "room to swap",
             "Not enough free space to run swap upgrade",
             "no room to swap",
-            "one sector and the trailer must stay free",
+            "one page (4 KiB) plus the trailer",
         )
 
     def test_nobody_speaks_of_swaps_and_trials_where_mcuboot_overwrites(
@@ -379,6 +406,21 @@ class TestSize:
 
     def test_just_fits(self, workshop: Workshop) -> None:
         assert_yes(workshop.predict(workshop.app_package(self.app_ending_before(workshop, 2))))
+
+
+class TestBoardOfTheUser:
+    def test_its_flash_is_named(self, tmp_path: Path) -> None:
+        flash = ExternalFlash(shell_device="gd25@0", size=0x800000, erase_timeout_s=60.0)
+        board = board_of("2.3").model_copy(update={"external_flash": flash})
+        workshop = Workshop(board, tmp_path)
+        image = TestSize.app_ending_before(workshop, 1)
+        prediction = workshop.predict(workshop.app_package(image))
+        failed = prediction.first_failure
+        assert failed is not None
+        assert failed.finding is not None
+        assert failed.finding.code == "no_room_to_swap"
+        for remedy in (prediction.remedy, failed.finding.remedy, prediction.causes[0].remedy):
+            assert "`flash erase gd25@0 0 800000`" in remedy
 
 
 class TestImageIndex:
@@ -604,66 +646,70 @@ class TestOtherBoard:
 class TestBoardState:
     def test_stale_update_in_the_secondary_slot(self, workshop: Workshop) -> None:
         """It is pending: the first boot takes it, and the upload overwrites the old image."""
-        bench = Bench(workshop.board, workshop.installed, None)
-        bench.boot()
-        stale = read_update(workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), bench.board)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        simulated.boot()
+        stale = read_update(
+            workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), simulated.board
+        )
         image = stale.files[0].image
-        assert not bench.upload(0, image.data, image.hash or b"").result.rc
-        assert not bench.mark(image.hash or b"", permanent=True).rc
-        running = bench.boot()[-1]
-        bench.take_as_running()
-        workshop.installed = bench.memories()
+        assert not simulated.upload(0, image.data, image.hash or b"").result.rc
+        assert not simulated.mark(image.hash or b"", permanent=True).rc
+        running = simulated.boot()[-1]
+        simulated.take_as_running()
+        workshop.installed = simulated.memories()
         update = workshop.app_package(workshop.app())
         assert running.swapped
         assert_yes(workshop.predict(update))
 
     def test_stale_update_on_a_board_that_runs(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
-        running = bench.boot()[-1]
-        stale = read_update(workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), bench.board)
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        running = simulated.boot()[-1]
+        stale = read_update(
+            workshop.app_package(workshop.app(ImageVersion(1, 0, 5))), simulated.board
+        )
         image = stale.files[0].image
-        assert not bench.upload(0, image.data, image.hash or b"").result.rc
-        unmarked = bench.memories()
-        assert not bench.mark(image.hash or b"", permanent=True).rc
-        update = read_update(workshop.app_package(workshop.app()), bench.board)
+        assert not simulated.upload(0, image.data, image.hash or b"").result.rc
+        unmarked = simulated.memories()
+        assert not simulated.mark(image.hash or b"", permanent=True).rc
+        update = read_update(workshop.app_package(workshop.app()), simulated.board)
         assert_no(
-            predict(bench.board, bench.memories(), update, running=running),
+            predict(simulated.board, simulated.memories(), update, running=running),
             "upload",
             "after 0 of",
             "another update is pending in the secondary slot",
             "Reset the board",
         )
-        assert_yes(predict(bench.board, unmarked, update, running=running))
+        assert_yes(predict(simulated.board, unmarked, update, running=running))
 
     def test_trial_that_is_not_confirmed(self, workshop: Workshop) -> None:
         """The update slot holds the old image, for the way back: it takes no upload."""
-        bench = Bench(workshop.board, workshop.installed, None)
-        before = bench.snapshot().boot()[-1]
-        trial = read_update(workshop.app_package(workshop.app()), bench.board)
-        assert rehearse(bench, trial).will_upgrade
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        before = simulated.snapshot().boot()[-1]
+        trial = read_update(workshop.app_package(workshop.app()), simulated.board)
+        assert simulate(simulated, trial).will_upgrade
         path = workshop.app_package(workshop.app(ImageVersion(1, 2, 0)))
-        update = read_update(path, bench.board)
-        prediction = predict(bench.board, bench.memories(), update, running=before)
+        update = read_update(path, simulated.board)
+        prediction = predict(simulated.board, simulated.memories(), update, running=before)
         assert_no(
             prediction,
             "upload",
             "after 0 of",
-            "the running application is on trial and not confirmed",
+            "the running application is a test image and not confirmed",
             "Confirm the running application",
         )
         (note,) = [check for check in prediction.checks if check.name == "running image"]
-        assert note.result == "note"
-        assert "1.1.0 is on trial, not confirmed" in note.detail
+        assert note.result is Result.NOTE
+        assert "1.1.0 is a test image, not confirmed" in note.detail
 
     def test_trial_that_was_confirmed(self, workshop: Workshop) -> None:
-        bench = Bench(workshop.board, workshop.installed, None)
-        before = bench.snapshot().boot()[-1]
-        trial = read_update(workshop.app_package(workshop.app()), bench.board)
-        assert rehearse(bench, trial).will_upgrade
-        assert not bench.mark(trial.files[0].image.hash or b"", permanent=True).rc
+        simulated = SimulatedBoard(workshop.board, workshop.installed, None)
+        before = simulated.snapshot().boot()[-1]
+        trial = read_update(workshop.app_package(workshop.app()), simulated.board)
+        assert simulate(simulated, trial).will_upgrade
+        assert not simulated.mark(trial.files[0].image.hash or b"", permanent=True).rc
         path = workshop.app_package(workshop.app(ImageVersion(1, 2, 0)))
-        update = read_update(path, bench.board)
-        assert_yes(predict(bench.board, bench.memories(), update, running=before))
+        update = read_update(path, simulated.board)
+        assert_yes(predict(simulated.board, simulated.memories(), update, running=before))
 
 
 class TestExplained:
@@ -679,7 +725,7 @@ class TestExplained:
     )
     def test_first_cause(self, workshop: Workshop, build: McubootBuild, rule: str) -> None:
         prediction = workshop.predict(workshop.mcuboot_package(build))
-        assert prediction.causes[0].rule == rule
+        assert prediction.causes[0].code == rule
         assert prediction.causes[0].remedy
 
     def test_none_where_it_will_upgrade(self, workshop: Workshop) -> None:

@@ -179,6 +179,7 @@ class Workshop:
             slots.s1.address,
             (provisioned_key_hash(raw_public_key(key.public_key())),),
             counter_slots,
+            self.board.boot.release.nsib.key_words,
         )
         stored = b"".join(struct.pack("<H", ~(version << 1 | 1) & 0xFFFF) for version in used)
         counters = len(data) - 2 * counter_slots

@@ -72,7 +72,7 @@ def test_auto_takes_nrfutil_first(path: Path) -> None:
     """And says which version it is."""
     FakeTool(path, "nrfutil", *_NRFUTIL)
     FakeTool(path, "nrfjprog", *_NRFJPROG)
-    assert describe_tool("auto") == "nrfutil (nrfutil device 2.11.0)"
+    assert describe_tool("auto") == "probe tool nrfutil (nrfutil device 2.11.0)"
 
 
 def test_auto_says_why_not_the_tool_before(path: Path) -> None:
@@ -81,7 +81,7 @@ def test_auto_says_why_not_the_tool_before(path: Path) -> None:
     FakeTool(path, "nrfutil", broken)
     FakeTool(path, "nrfjprog", *_NRFJPROG)
     said = describe_tool("auto")
-    assert said.startswith("nrfjprog (nrfjprog version: 10.24.2 external")
+    assert said.startswith("probe tool nrfjprog (nrfjprog version: 10.24.2 external")
     assert "nrfutil: nrfutil has no command `device`: error: command 'device' not found" in said
 
 
@@ -90,7 +90,7 @@ def test_auto_takes_the_package_last(path: Path, package: InstallTools) -> None:
     package(True)
     said = describe_tool("auto")
     assert said == (
-        f"pynrfjprog (pynrfjprog {version('pynrfjprog')}; nrfutil: not on the PATH; "
+        f"probe tool pynrfjprog (pynrfjprog {version('pynrfjprog')}; nrfutil: not on the PATH; "
         "nrfjprog: not on the PATH)"
     )
     assert not list(path.iterdir())
@@ -105,8 +105,10 @@ def test_no_tool_at_all(path: Path, package: InstallTools) -> None:
     assert raised.value.fault is ProbeFault.TOOL_MISSING
     for name in ("nrfutil:", "nrfjprog:", "pynrfjprog:"):
         assert name in raised.value.where
-    assert describe_tool("auto").startswith("none works (nrfutil: not on the PATH; nrfjprog: ")
-    assert describe_tool("nrfjprog") == "none works (nrfjprog: not on the PATH)"
+    assert describe_tool("auto").startswith(
+        "no working probe tool (nrfutil: not on the PATH; nrfjprog: "
+    )
+    assert describe_tool("nrfjprog") == "no working probe tool (nrfjprog: not on the PATH)"
 
 
 def test_tool_that_was_asked_for(path: Path, board: BoardType) -> None:

@@ -13,12 +13,12 @@ from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.hci_dongle import (
     DONGLE_APPLICATION_END,
     DONGLE_APPLICATION_START,
-    HciTarget,
     flash_dongle,
     flash_nrf52,
     packaged_firmware,
     require_dongle_layout,
 )
+from pytest_nrf_fota.probe.hci_target import HciTarget
 from pytest_nrf_fota.smp.host_radio import host_radio
 
 from .fake_tool import FakeTool, Replay, deadline

@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from pytest_nrf_fota.errors import (
+    BoardError,
+    ConnectionBrokeError,
+    NotSeenError,
+    RadioLostError,
+)
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.record import recorder as recorder_module
 from pytest_nrf_fota.record.events import (
     ConsoleState,
     Event,
-    EvidenceItem,
     Measurement,
     Moment,
     ProbeOperation,
@@ -34,7 +40,7 @@ from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 _ONE_OF_EACH: tuple[Event, ...] = (
     UnitTaken(unit="1050012345", board="nrf5340dk", detail="usb"),
     StepStarted(step="flash", detail="merged.hex"),
-    StepEnded(step="flash", duration_s=1.5, error="ProbeError: no"),
+    StepEnded(step="flash", duration_s=1.5, end="broken off", error="ProbeError: no"),
     ProbeOperation(operation="reset", duration_s=0.1),
     UartLine(port="/dev/ttyACM1", text='"quotes" \\ é 漢 \ufffd \u2028 end'),
     UartWrite(port="/dev/ttyACM1", text="kernel reboot\r"),
@@ -52,7 +58,7 @@ _ONE_OF_EACH: tuple[Event, ...] = (
         outcome="upgraded",
         subject="application",
         reason="",
-        evidence=(EvidenceItem(source="UART", says="new", detail="v1.2.3"),),
+        evidence=(Evidence(Source.UART, Says.NEW, "v1.2.3"),),
     ),
     Measurement(name="boot time", value=1.25, unit="s"),
 )
@@ -211,6 +217,30 @@ def test_a_step_records_its_error_and_passes_it_on(
     ended = _events(path)[-1]
     assert isinstance(ended, StepEnded)
     assert ended.error == f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (ConnectionBrokeError("The connection broke."), "connection lost"),
+        (RadioLostError("The adapter hci0 is gone."), "connection lost"),
+        (NotSeenError("No answer within 120 s."), "no answer"),
+        (TimeoutError(), "no answer"),
+        (BoardError("The board refused to upload: rc 1"), "refused"),
+        (ValueError("The connection broke."), "broken off"),
+        (KeyboardInterrupt("stop"), "broken off"),
+    ],
+)
+def test_how_a_step_ended_is_told_by_the_error_s_class(
+    error: BaseException, end: str, recorder: FlightRecorder, tmp_path: Path
+) -> None:
+    path = tmp_path / "recorder.jsonl"
+    recorder.open(path, "test_a")
+    with pytest.raises(type(error)), recorder.step("upload"):
+        raise error
+    ended = _events(path)[-1]
+    assert isinstance(ended, StepEnded)
+    assert ended.end == end
 
 
 def test_observers_surround_each_step(recorder: FlightRecorder, tmp_path: Path) -> None:

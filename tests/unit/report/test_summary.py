@@ -1,6 +1,7 @@
 """What the end of a session says about each test's verdicts."""
 
-from pytest_nrf_fota.record.events import EvidenceItem, VerdictReached
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
+from pytest_nrf_fota.record.events import VerdictReached
 from pytest_nrf_fota.report.summary import TestVerdicts, summary_lines
 
 _UPGRADED = VerdictReached(
@@ -8,8 +9,8 @@ _UPGRADED = VerdictReached(
     subject="application 1.0.0 -> 1.1.0",
     reason="",
     evidence=(
-        EvidenceItem(source="UART", says="new", detail="image v1.1.0"),
-        EvidenceItem(source="SMP", says="unknown", detail="no image list could be read"),
+        Evidence(Source.UART, Says.NEW, "image v1.1.0"),
+        Evidence(Source.SMP, Says.UNKNOWN, "no image list could be read"),
     ),
 )
 _REFUSED = VerdictReached(
@@ -21,8 +22,8 @@ def test_a_passed_test_shows_its_evidence() -> None:
     assert summary_lines([TestVerdicts("t.py::test_a", "passed", (_UPGRADED,))]) == (
         "PASSED t.py::test_a",
         "    application 1.0.0 -> 1.1.0: UPGRADED",
-        "      UART says new     image v1.1.0",
-        "      SMP  says unknown no image list could be read",
+        "      UART: new         image v1.1.0",
+        "      SMP:  no opinion  no image list could be read",
     )
 
 

@@ -1,7 +1,7 @@
 """SMP frames between the keystrokes of the shell's UART."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -176,38 +176,45 @@ def wait_for_text(console: Console, since: LogPosition, text: str) -> None:
 class TestBuffers:
     """Requests are served one at a time from one pool."""
 
-    @pytest.mark.parametrize(("buffers", "served"), [(2, 1), (3, 2), (4, 3), (8, 7)])
-    def test_of_a_burst_one_less_than_the_buffers_is_answered(
-        self, buffers: int, served: int
-    ) -> None:
-        async def burst() -> list[int]:
+    @pytest.mark.parametrize("buffers", [2, 3, 4, 8])
+    @pytest.mark.parametrize("excess", [-1, 0, 1, 6])
+    def test_a_burst_before_the_server_begins(self, buffers: int, excess: int) -> None:
+        """As many as there are buffers leave none for the first answer, and more are dropped."""
+
+        async def burst() -> list[bytes]:
             queue = SmpQueue(EchoServer(), buffers)
             answers: list[bytes] = []
-            enough = asyncio.Event()
-
-            async def respond(answer: bytes) -> None:
-                await asyncio.sleep(0)
-                answers.append(answer)
-                if len(answers) == served:
-                    enough.set()
-
-            task = asyncio.create_task(queue.run())
-            for number in range(10):
+            for number in range(buffers + excess):
                 if queue.take_buffer():
-                    queue.submit(bytes([number]), respond)
-            await asyncio.wait_for(enough.wait(), 20)
-            # All buffers are back.
-            enough.clear()
-            served_before = len(answers)
-            if queue.take_buffer():
-                queue.submit(b"\xff", respond)
-            while len(answers) == served_before:
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            return [answer[0] for answer in answers]
+                    queue.submit(bytes([number]), _keep_in(answers))
+            await _serve_all(queue, answers, min(buffers, buffers + excess))
+            return answers
 
-        assert asyncio.run(burst()) == [*range(served), 0xFF]
+        echoes = [bytes([number]) for number in range(buffers)]
+        expected = echoes[:-1] if excess < 0 else [b"no memory", *echoes[1:]]
+        assert asyncio.run(burst()) == expected
+
+    @pytest.mark.parametrize("buffers", [2, 3, 4, 8])
+    def test_a_burst_while_the_server_is_busy(self, buffers: int) -> None:
+        """The first request and its answer keep two buffers; what finds none is dropped."""
+
+        async def burst() -> list[bytes]:
+            queue = SmpQueue(EchoServer(), buffers)
+            answers: list[bytes] = []
+            keep = _keep_in(answers)
+
+            async def respond_while_more_arrive(answer: bytes) -> None:
+                for number in range(1, 10):
+                    if queue.take_buffer():
+                        queue.submit(bytes([number]), keep)
+                await keep(answer)
+
+            assert queue.take_buffer()
+            queue.submit(b"\x00", respond_while_more_arrive)
+            await _serve_all(queue, answers, buffers - 1)
+            return answers
+
+        assert asyncio.run(burst()) == [bytes([number]) for number in range(buffers - 1)]
 
     def test_a_response_without_buffer_is_rc_2(self) -> None:
         async def ask() -> bytes:
@@ -240,6 +247,33 @@ class TestBuffers:
             return answer
 
         assert asyncio.run(ask()) == b"request"
+
+
+def _keep_in(answers: list[bytes]) -> Callable[[bytes], Awaitable[None]]:
+    async def keep(answer: bytes) -> None:
+        await asyncio.sleep(0)
+        answers.append(answer)
+
+    return keep
+
+
+async def _serve_all(queue: SmpQueue, answers: list[bytes], count: int) -> None:
+    """Let the queue answer `count` requests, and one more, for which all buffers are back."""
+
+    async def wait() -> None:
+        while len(answers) < count or not queue.take_buffer():
+            await asyncio.sleep(0)
+        queue.submit(b"last", _keep_in(answers))
+        while len(answers) <= count:
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(queue.run())
+    try:
+        await asyncio.wait_for(wait(), 20)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert answers.pop() == b"last"
 
 
 class EchoServer:

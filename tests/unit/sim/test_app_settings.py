@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import selectors
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,12 +13,14 @@ from pathlib import Path
 import cbor2
 import pytest
 from pydantic import TypeAdapter
+from smp.error import MGMT_ERR
 from smp.header import Header
 from smp.os_management import ResetWriteRequest
 from smpclient import SMPClient
-from smpclient.generics import success
+from smpclient.generics import error_v1, success
 from smpclient.requests.os_management import (
     BootloaderInformationRead,
+    EchoWrite,
     MCUMgrParametersRead,
     OSApplicationInfoRead,
 )
@@ -27,11 +30,13 @@ from smpclient.transport.bumble.keystore import InMemory
 from smpclient.transport.bumble.scan import ScanAll
 
 from pytest_nrf_fota.artifacts.demo import BASELINE_BUILD_TIME, DemoSource
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC
 from pytest_nrf_fota.providers.sim import SimUnit, kit_settings_json
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.app.console_smp import SmpLineTap, encode_answer
@@ -51,13 +56,13 @@ ADVERTISING = "Advertising successfully started"
 class Kit:
     """A kit that has booted one application."""
 
-    def __init__(self, unit: SimUnit, folder: Path, app: AppDescription) -> None:
+    def __init__(self, unit: SimUnit, folder: Path, app: AppDescription, board: BoardType) -> None:
         wires = unit.open_wires(FlightRecorder())
         try:
             self._port = wires.console.port
             assert isinstance(wires.radio, BumbleRadio)
             self.hci = wires.radio.description.removeprefix("BLE through HCI ")
-            baseline = DemoSource(BOARD, folder, app).baseline
+            baseline = DemoSource(board, folder, app).baseline
             wires.probe.program(baseline, Deadline.after(TIME_LIMIT_S))
         finally:
             wires.close()
@@ -111,10 +116,10 @@ class Kit:
 
 
 @contextmanager
-def kit_with(app: AppDescription, folder: Path) -> Iterator[Kit]:
-    unit = SimUnit(BOARD, "kit", folder / "unit")
+def kit_with(app: AppDescription, folder: Path, board: BoardType = BOARD) -> Iterator[Kit]:
+    unit = SimUnit(board, "kit", folder / "unit")
     try:
-        kit = Kit(unit, folder, app)
+        kit = Kit(unit, folder, app, board)
         kit.reset()
         yield kit
     finally:
@@ -213,6 +218,77 @@ def test_smp_settings_reach_the_server(tmp_path: Path) -> None:
             await client.disconnect()
 
     with kit_with(app, tmp_path) as kit:
+        asyncio.run(asyncio.wait_for(ask(kit.hci), TIME_LIMIT_S))
+
+
+def test_builds_without_reassembly_or_parameters(tmp_path: Path) -> None:
+    """Each write is a message then, and nothing tells how long one may be."""
+    app = AppDescription(advertised_name="ours", smp_reassembly=False, smp_parameters=False)
+
+    async def ask(hci: str) -> None:
+        transport = SMPBumbleTransport(hci=hci, keystore=InMemory())
+        client = SMPClient(transport, "ours")
+        await client.connect(TIME_LIMIT_S)
+        try:
+            parameters = await client.request(MCUMgrParametersRead())
+            assert error_v1(parameters) and parameters.rc == MGMT_ERR.ENOTSUP
+            short, long = EchoWrite(d="short"), EchoWrite(d="x" * transport.mtu)
+            answer = await client.request(short)
+            assert success(answer) and answer.r == "short"
+            refusal = await client.request(long)
+            assert error_v1(refusal) and refusal.rc == MGMT_ERR.ECORRUPT
+        finally:
+            await client.disconnect()
+
+    with kit_with(app, tmp_path) as kit:
+        asyncio.run(asyncio.wait_for(ask(kit.hci), TIME_LIMIT_S))
+
+
+@pytest.mark.parametrize(
+    ("ncs", "no_operation", "unknown_query", "offset_after_refusal"),
+    [
+        ("2.3", {"rc": 3}, {"rc": 3}, 96),
+        ("2.6", {"rc": 8}, {"rc": 3}, 0),
+        ("3.0", {"rc": 8}, {"err": {"group": 0, "rc": 3}}, 0),
+    ],
+)
+def test_the_server_answers_as_its_release(
+    tmp_path: Path,
+    ncs: str,
+    no_operation: dict[str, object],
+    unknown_query: dict[str, object],
+    offset_after_refusal: int,
+) -> None:
+    app = AppDescription(advertised_name="ours", smp_bootloader_info=True)
+    board = BOARD.model_copy(update={"boot": BOARD.boot.model_copy(update={"ncs": ncs})})
+    # Of an image the server wants to see no more than that it begins like one.
+    image = IMAGE_MAGIC.to_bytes(4, "little") + bytes(1020)
+
+    async def ask(hci: str) -> None:
+        transport = SMPBumbleTransport(hci=hci, keystore=InMemory())
+        client = SMPClient(transport, "ours")
+
+        async def answer(op: int, group: int, command: int, content: object) -> dict[str, object]:
+            body = cbor2.dumps(content)
+            header = struct.pack("!BBHHBB", op | 8, 0, len(body), group, 1, command)
+            frame = await transport.send_and_receive(header + body)
+            answered = cbor2.loads(frame[Header.SIZE :])
+            assert isinstance(answered, dict)
+            return answered
+
+        await client.connect(TIME_LIMIT_S)
+        try:
+            assert await answer(4, 0, 0, {"d": "x"}) == no_operation
+            assert await answer(0, 0, 8, {"query": "colour"}) == unknown_query
+            first = {"off": 0, "len": len(image), "data": image[:64]}
+            assert (await answer(2, 1, 1, first))["off"] == 64
+            assert "off" not in await answer(2, 1, 1, {"data": image[64:96]})
+            second = {"off": 64, "data": image[64:96]}
+            assert (await answer(2, 1, 1, second))["off"] == offset_after_refusal
+        finally:
+            await client.disconnect()
+
+    with kit_with(app, tmp_path, board) as kit:
         asyncio.run(asyncio.wait_for(ask(kit.hci), TIME_LIMIT_S))
 
 

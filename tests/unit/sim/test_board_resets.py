@@ -5,14 +5,12 @@ the update comes back here each time, as if something else wrote the external fl
 """
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
-from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.description import McubootDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
@@ -24,6 +22,7 @@ from pytest_nrf_fota.sim.boot.chain import MOST_BOARD_RESETS
 from pytest_nrf_fota.sim.flash import FlashArea, Operation, OperationKind
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
+from tests.unit.board_of_release import board_of_release
 
 
 @pytest.mark.parametrize("ncs", ["2.9", "3.0"])
@@ -31,10 +30,9 @@ from pytest_nrf_fota.sim.trailer_area import schedule_swap
 def test_an_update_that_comes_back_with_each_boot_ends_in_a_halt(
     ncs: str, comes_back: int, tmp_path: Path
 ) -> None:
-    board = load_board("nrf5340dk_sim")
+    board = board_of_release(ncs)
     baseline = read_hex(DemoSource(board, tmp_path).baseline)
     settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(board))
-    settings = replace(settings, ncs=ncs)
     slots = settings.slots
     assert slots.nsib is not None
     s1 = slots.nsib.s1

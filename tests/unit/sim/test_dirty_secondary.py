@@ -46,7 +46,17 @@ def image(version: int, size_bytes: int) -> bytes:
 
 RUNNING = image(5, 0x1800)
 OLDER = image(4, 0x2900)
-GARBAGE = bytes((7 * n + 3) % 251 for n in range(SLOT_BYTES - SECTOR))
+
+
+def garbage(*, is_flagged: bool) -> bytes:
+    """Anything, with or without the header's flag NON_BOOTABLE (byte 16, bit 4)."""
+    data = bytes((7 * n + (3 if is_flagged else 16)) % 251 for n in range(SLOT_BYTES - SECTOR))
+    assert bool(data[16] & 0x10) == is_flagged
+    return data
+
+
+GARBAGE = garbage(is_flagged=False)
+FLAGGED_GARBAGE = garbage(is_flagged=True)
 
 
 class Board:
@@ -99,6 +109,7 @@ UNSET = "magic=unset, swap_type=0x1, copy_done=0x3, image_ok=0x3"
 # Only the magic was written, as imgtool pads.
 ONLY_MAGIC = "magic=good, swap_type=0x1, copy_done=0x3, image_ok=0x3"
 INVALID = "E: Image in the secondary slot is not valid!"
+ASKS_TWICE = {"3.0", "3.2"}
 
 
 def states(secondary: str) -> list[str]:
@@ -130,6 +141,17 @@ class TestMove:
         assert board.boot() == [*states(UNSET), swap_type(ncs, "none")]
         assert board.runs(RUNNING)
 
+    def test_garbage_that_is_flagged_loses_its_trailer_without_a_word(self, ncs: str) -> None:
+        board = Board(ncs, FLAGGED_GARBAGE)
+        write_magic(board.secondary)
+
+        # Looking for a stuck revert asks once more.
+        again = [swap_type(ncs, "none")] if ncs in ASKS_TWICE else []
+        assert board.boot() == [*states(ONLY_MAGIC), swap_type(ncs, "test"), *again]
+        assert board.secondary.is_erased(SLOT_BYTES - SECTOR, SECTOR)
+        assert board.secondary.read(0, len(FLAGGED_GARBAGE)) == FLAGGED_GARBAGE
+        assert board.boot_changes_nothing()
+
     def test_a_bad_magic_hides_even_a_good_image(self, ncs: str) -> None:
         board = Board(ncs, OLDER)
         board.secondary.write(SLOT_BYTES - 16, bytes.fromhex("77c295f3 00000000"))
@@ -154,7 +176,7 @@ class TestMove:
 
         pending = "magic=good, swap_type=0x2, copy_done=0x3, image_ok=0x3"
         # Looking for a stuck revert asks once more.
-        again = [swap_type(ncs, "none")] if ncs == "3.0" else []
+        again = [swap_type(ncs, "none")] if ncs in ASKS_TWICE else []
         assert board.boot() == [*states(pending), swap_type(ncs, "test"), *again]
         assert board.secondary.is_erased(SLOT_BYTES - SECTOR, SECTOR)
         assert board.secondary.read(2 * SECTOR, 64) == OLDER[2 * SECTOR :][:64]
@@ -229,6 +251,14 @@ class TestScratch:
         ]
         assert board.secondary_is_erased()
 
+    def test_garbage_that_is_flagged_loses_its_trailer_without_a_word(self, ncs: str) -> None:
+        board = Board(ncs, FLAGGED_GARBAGE, swap="scratch")
+        write_magic(board.secondary)
+
+        assert board.boot()[-1] == swap_type(ncs, "test")
+        assert board.secondary.is_erased(SLOT_BYTES - SECTOR, SECTOR)
+        assert board.secondary.read(0, len(FLAGGED_GARBAGE)) == FLAGGED_GARBAGE
+
     def test_garbage_in_the_scratch_area_does_no_harm(self, ncs: str) -> None:
         board = Board(ncs, OLDER, swap="scratch")
         board.flash.write(0x38000, GARBAGE[: 3 * SECTOR])
@@ -260,6 +290,14 @@ class TestOverwrite:
         assert board.boot() == [swap_type(ncs, "test"), INVALID]
         assert board.secondary_is_erased()
         assert board.runs(RUNNING)
+
+    def test_garbage_that_is_flagged_is_asked_for_again_and_again(self, ncs: str) -> None:
+        board = Board(ncs, FLAGGED_GARBAGE, swap="overwrite")
+        write_magic(board.secondary)
+
+        for _ in range(2):
+            assert board.boot() == [swap_type(ncs, "test")]
+        assert board.boot_changes_nothing()
 
     def test_a_bad_magic_is_left_alone(self, ncs: str) -> None:
         board = Board(ncs, bytes(SLOT_BYTES), swap="overwrite")

@@ -12,7 +12,7 @@ from pytest_nrf_fota.errors import LineNotSeenError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex, write_hex
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
-from pytest_nrf_fota.verdict.reason import not_ready_reason
+from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.silent_controller import network_core_is_empty, silent_controller_line
 from tests.unit.boot_lines import boot_of
 

@@ -80,6 +80,25 @@ def test_without_power_nothing_answers_and_flash_survives(rig: Rig) -> None:
     assert rig.control.read(0x8400, 64, soon()) == before
 
 
+def test_power_comes_back_with_the_cores_held(rig: Rig) -> None:
+    faults, console = rig.dut.faults, rig.dut.console
+    faults.cut_power_at_operation(1)
+    upgrade = rig.dut.start_upgrade(rig.firmware.app_update)
+    with pytest.raises(BoardError, match="has no power"):
+        upgrade.upload()
+    done, since = faults.operations_done(), console.position()
+
+    faults.restore_power(starts=False)
+
+    assert faults.has_power()
+    assert rig.state() == "held"
+    faults.restore_power()  # it has power: nothing changes
+    assert rig.state() == "held"
+    assert rig.dut.read_memory(0x8400, 4)
+    assert (console.text_since(since), faults.operations_done()) == ("", done)
+    assert rig.dut.reset().app_ready
+
+
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
 def test_power_cut_in_the_middle_of_a_swap_is_survived(rig: Rig, moment: str) -> None:
     upgrade = rig.dut.start_upgrade(rig.firmware.app_update)

@@ -18,11 +18,12 @@ from imgtool.main import imgtool
 from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
 from pytest_nrf_fota.firmware.keys import SigningKey
-from pytest_nrf_fota.firmware.mcuboot_image import TLV_SHA512, McubootImage
+from pytest_nrf_fota.firmware.mcuboot_image import HEADER, TLV_SHA512, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.sim.app.image_result import DONE, MAGIC_MISMATCH, ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
-from pytest_nrf_fota.sim.boot.image_check import SlotContent, check_slot
+from pytest_nrf_fota.sim.boot.held_header import HeldHeader
+from pytest_nrf_fota.sim.boot.image_check import Acceptance, SlotContent, check_slot
 from pytest_nrf_fota.sim.boot.mcuboot import run_mcuboot
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.stage import Hardware, Jump, NsibSlots, Place, SlotMap, StageEnd
@@ -107,7 +108,12 @@ class Judgement:
 
 
 def judge(
-    data: bytes, key: SigningKey | None, *, swap: str = "move", installed: tuple[str, ...] = ()
+    data: bytes,
+    key: SigningKey | None,
+    *,
+    swap: str = "move",
+    installed: tuple[str, ...] = (),
+    ncs: str = "2.3",
 ) -> Judgement:
     """Upload, mark for good where an upload alone does not, and boot."""
     flash = Flash((INTERNAL, EXTERNAL), VirtualClock())
@@ -134,7 +140,7 @@ def judge(
         None,
         max_sectors=SECTORS,
     )
-    end = run_mcuboot(hardware, build, RELEASES["2.3"])
+    end = run_mcuboot(hardware, build, RELEASES[ncs])
     image_bytes = min(len(data), 0x2000)
     holds_update = hardware.primary_area().read(0, image_bytes) == data[:image_bytes]
     return Judgement(result, end, holds_update, lines)
@@ -293,7 +299,13 @@ class TestRefusals:
         area.write(0, data + b"\xff" * (-len(data) % 4))
         key = key_of(kind)
 
-        check = check_slot(area, () if key is None else (key.public_key(),), area.size_bytes)
+        keys = () if key is None else (key.public_key(),)
+        header = HeldHeader.unpack(area.read(0, HEADER.size))
+        check = check_slot(
+            area,
+            header,
+            Acceptance(keys, area.size_bytes, refuses_flags=True, refuses_rogue_tlvs=True),
+        )
 
         assert check.content is SlotContent.INVALID
         assert "SHA512" in check.reason
@@ -302,7 +314,10 @@ class TestRefusals:
         "options", [("--encrypt",), ("--compression", "lzma2armthumb")], ids=("encrypted", "lzma2")
     )
     def test_an_image_that_must_be_unpacked(self, options: tuple[str, ...], tmp_path: Path) -> None:
-        """MCUboot without these options refuses it by its header (bootutil_loader.c)."""
+        """MCUboot of 2.8 and later refuses it by its header (loader.c, boot_validate_slot).
+
+        Before, nothing looks at the flag of a compressed one, and its signature is right.
+        """
         if options == ("--encrypt",):
             pem = tmp_path / "enc.pem"
             pem.write_bytes(
@@ -317,7 +332,9 @@ class TestRefusals:
         data = made_by_imgtool(key_of("ecdsa-p256"), *options, payload=compressible)
         assert not McubootImage.parse(data).shows_its_code
 
-        self._is_refused(data, "ecdsa-p256")
+        self._is_refused(data, "ecdsa-p256", ncs="2.8")
+        before = judge(data, key_of("ecdsa-p256"), ncs="2.7")
+        assert before.holds_update == ("lzma2armthumb" in options)
 
     def test_a_big_endian_image_is_refused_by_the_upload(self) -> None:
         data = made_by_imgtool(None, "--endian", "big")
@@ -328,8 +345,8 @@ class TestRefusals:
         assert (judgement.end, judgement.holds_update) == (accepted(), False)
 
     @staticmethod
-    def _is_refused(data: bytes, kind: str) -> None:
-        judgement = judge(data, key_of(kind))
+    def _is_refused(data: bytes, kind: str, ncs: str = "2.3") -> None:
+        judgement = judge(data, key_of(kind), ncs=ncs)
 
         assert judgement.uploaded == DONE
         assert NOT_VALID in judgement.lines

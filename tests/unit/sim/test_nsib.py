@@ -75,8 +75,9 @@ class Board:
         counter_slots: int = 240,
         keep_last_line: bool = False,
         ncs: str = "2.3",
+        rollback_protection: bool | None = True,
     ) -> None:
-        self._profile = RELEASES[ncs]
+        self._profile = RELEASES[ncs].with_rollback_protection(rollback_protection)
         self.flash = Flash(memories_of(NSIB_SOC, None), VirtualClock())
         self.lines: list[str] = []
         self._hardware = Hardware(
@@ -84,7 +85,8 @@ class Board:
         )
         if keys:
             hashes = tuple(key_hash(name) for name in keys)
-            data = build_provisioning(*SLOT_ADDRESSES, hashes, counter_slots)
+            words = self._profile.nsib.key_words
+            data = build_provisioning(*SLOT_ADDRESSES, hashes, counter_slots, words)
             self._write(PROVISIONING + ADDRESSES_OFFSET_BYTES, data)
 
     def put(
@@ -191,8 +193,12 @@ class TestSlotChoice:
         board.put(1, 15)
 
         assert board.boot() == Jump(0x18200)
+        # NSIB compares versions through a null pointer and takes a vector of its own for S0's,
+        # larger than any version (sdk-nrf samples/bootloader/src/main.c, v2.3.0 to v3.2.1).
         assert board.lines == [
             BANNER,
+            "Attempting to boot slot 0.",
+            "No fw_info struct found.",
             *booted(1, 15),
             "Setting monotonic counter (version: 15, slot: 1)",
         ]
@@ -537,6 +543,14 @@ class TestMonotonicCounter:
 BANNERS = {
     "2.3": ["*** Booting Zephyr OS build v3.2.99-ncs2 ***"],
     "2.6": ["*** Booting nRF Connect SDK v3.5.99-ncs1 ***"],
+    "2.7": [
+        "*** Booting nRF Connect SDK v2.7.0-5cb85570ca43 ***",
+        "*** Using Zephyr OS v3.6.99-100befc70c74 ***",
+    ],
+    "2.8": [
+        "*** Booting nRF Connect SDK v2.8.0-a2386bfc8401 ***",
+        "*** Using Zephyr OS v3.7.99-0bc3393fb112 ***",
+    ],
     "2.9": [
         "*** Booting nRF Connect SDK v2.9.0-7787b2649840 ***",
         "*** Using Zephyr OS v3.7.99-1f8f3dc29142 ***",
@@ -545,9 +559,15 @@ BANNERS = {
         "*** Booting nRF Connect SDK v3.0.0-3bfc46578e42 ***",
         "*** Using Zephyr OS v4.0.99-a0e545cb437a ***",
     ],
+    "3.2": [
+        "*** Booting nRF Connect SDK v3.2.1-d8887f6f32df ***",
+        "*** Using Zephyr OS v4.2.99-ec78104f1569 ***",
+    ],
 }
-LEVELS = {"2.3": ("", "", ""), "2.6": ("", "", ""), "2.9": ("I: ", "W: ", "E: ")}
-LEVELS["3.0"] = LEVELS["2.9"]
+WITHOUT_LEVELS = {"2.3", "2.6", "2.7"}
+LEVELS = {ncs: ("", "", "") if ncs in WITHOUT_LEVELS else ("I: ", "W: ", "E: ") for ncs in BANNERS}
+# Releases whose NSIB looks at the counter of a firmware's version with a line for it.
+SAYS_THAT_IT_READS = {"2.9", "3.0", "3.2"}
 
 
 def test_every_release_has_a_case() -> None:
@@ -565,13 +585,22 @@ def test_in_each_release_a_good_boot(ncs: str) -> None:
     assert board.lines == [
         *BANNERS[ncs],
         *attempt(0),
-        *(["I: Trying to get Firmware version"] if ncs == "3.0" else []),
+        *(["I: Trying to get Firmware version"] if ncs in SAYS_THAT_IT_READS else []),
         f"{info}Verifying signature against key 0.",
         f"{info}Hash: 0x{first:02x}...{last:02x}",
         f"{info}Firmware signature verified.",
         "Firmware version 14",
         f"{info}Setting monotonic counter (version: 14, slot: 0)",
+        *([""] if ncs == "2.8" else []),
     ]
+
+
+@pytest.mark.parametrize("ncs", RELEASES)
+def test_in_each_release_versions_are_counted_unless_it_is_an_option(ncs: str) -> None:
+    board = Board("nsib", ncs=ncs, rollback_protection=None)
+    board.put(0, 14)
+    assert board.boot() == Jump(0x8200)
+    assert any("monotonic counter" in line for line in board.lines) == (ncs != "3.2")
 
 
 @pytest.mark.parametrize("ncs", RELEASES)
@@ -594,8 +623,11 @@ def test_in_each_release_an_unknown_key(ncs: str) -> None:
     [
         ("2.3", "Firwmare has been invalidated: 0x91020000."),
         ("2.6", "Firwmare has been invalidated: 0x91020000."),
+        ("2.7", "Firwmare has been invalidated: 0x91020000."),
+        ("2.8", "E: Firmware has been invalidated: 0x91020000."),
         ("2.9", "E: Firmware has been invalidated: 0x91020000."),
         ("3.0", "E: Firmware has been invalidated: 0x91020000."),
+        ("3.2", "E: Firmware has been invalidated: 0x91020000."),
     ],
 )
 def test_in_each_release_the_spelling_of_an_invalidated_firmware(ncs: str, line: str) -> None:
@@ -616,11 +648,18 @@ def test_in_each_release_a_used_up_counter(ncs: str) -> None:
     board.put(0, 3)
     info, _, error = LEVELS[ncs]
 
-    assert board.boot() == Jump(0x8200)
-    assert board.lines[-2:] == [
-        f"{info}Setting monotonic counter (version: 3, slot: 0)",
-        f"{error}Failed during setting the monotonic counter, error: -12",
+    end = board.boot()
+
+    failed = f"{error}Failed during setting the monotonic counter, error: -12"
+    setting = f"{info}Setting monotonic counter (version: 3, slot: 0)"
+    at = board.lines.index(setting)
+    assert board.lines[at + 1 :] == [
+        *([""] if ncs == "2.8" else []),
+        failed,
+        *([*NOTHING_IN_S1, NOTHING] if ncs == "3.2" else []),
     ]
+    # Before 3.2 a counter that is used up keeps nothing from booting.
+    assert isinstance(end, Halt if ncs == "3.2" else Jump)
     assert struct.unpack("<H", board.flash.read(0xFF8100 + 0x34 + 20 + 10, 2)) == (0xFFFF & ~5,)
 
 

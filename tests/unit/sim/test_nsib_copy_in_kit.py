@@ -1,7 +1,7 @@
 """A bootloader update by the nsib copy, in the whole kit: one reset by hand, one by MCUboot."""
 
 import asyncio
-from dataclasses import replace
+import json
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -9,31 +9,30 @@ import pytest
 from pydantic import TypeAdapter
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
-from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.flash import FlashArea
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
 from pytest_nrf_fota.sim.trailer_area import schedule_swap
-
-S1_FILE = "signed_by_mcuboot_and_b0_s1_image_update.bin"
+from tests.unit.board_of_release import board_of_release
 
 
 @pytest.mark.parametrize(
     ("ncs", "slots_tried"),
-    [("2.3", [0]), ("2.6", [0]), ("2.9", [0, 1]), ("3.0", [0, 1])],
+    [("2.3", [0]), ("2.6", [0]), ("2.7", [0]), ("2.8", [0, 1]), ("2.9", [0, 1]), ("3.0", [0, 1])],
 )
 def test_one_reset_is_enough_where_mcuboot_resets_the_board(
     ncs: str, slots_tried: list[int], tmp_path: Path
 ) -> None:
-    board = load_board("nrf5340dk_sim")
+    board = board_of_release(ncs)
     demo = DemoSource(board, tmp_path)
     baseline = read_hex(demo.baseline)
     with ZipFile(demo.mcuboot_update) as package:
-        update = package.read(S1_FILE)
+        manifest = json.loads(package.read("manifest.json"))
+        for_s1 = max(manifest["files"], key=lambda file: int(str(file["load_address"]), 0))
+        update = package.read(for_s1["file"])
     settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(board))
-    settings = replace(settings, ncs=ncs)
 
     async def boot() -> list[str]:
         kit = Kit(settings, f"unix:{tmp_path / 'hci'}")

@@ -31,6 +31,7 @@ from smpclient.transport.bumble.pairing import (
     pair,
 )
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.sim.pairing import Permission, Security
 from pytest_nrf_fota.sim.radio import (
     SMP_CHARACTERISTIC_UUID,
@@ -96,10 +97,11 @@ class Air:
         *,
         fixed_passkey: int | None = None,
         keeps_bonds: bool = True,
+        ncs: str = "2.6",
     ) -> None:
-        await self.radio.advertise(
-            KIT, self.app, security=Security(permission, fixed_passkey, keeps_bonds)
-        )
+        tells_missing_key = RELEASES[ncs].att_error_tells_missing_key
+        security = Security(permission, fixed_passkey, keeps_bonds, tells_missing_key)
+        await self.radio.advertise(KIT, self.app, security=security)
 
     @asynccontextmanager
     async def host(self) -> AsyncIterator["Host"]:
@@ -194,21 +196,48 @@ async def test_without_permissions_nobody_needs_to_pair(air: Air) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("permission", "error"),
+    ("ncs", "permission", "error"),
     [
-        ("encrypted", AttErrorCode.INSUFFICIENT_ENCRYPTION),
-        ("authenticated", AttErrorCode.INSUFFICIENT_AUTHENTICATION),
+        ("2.3", "encrypted", AttErrorCode.INSUFFICIENT_ENCRYPTION),
+        ("2.3", "authenticated", AttErrorCode.INSUFFICIENT_AUTHENTICATION),
+        ("2.6", "encrypted", AttErrorCode.INSUFFICIENT_AUTHENTICATION),
+        ("2.6", "authenticated", AttErrorCode.INSUFFICIENT_AUTHENTICATION),
+        ("3.2", "encrypted", AttErrorCode.INSUFFICIENT_AUTHENTICATION),
     ],
 )
 async def test_unpaired_host_is_refused(
-    air: Air, permission: Permission, error: AttErrorCode
+    air: Air, ncs: str, permission: Permission, error: AttErrorCode
 ) -> None:
     """The subscription with an error, a write without response in silence."""
-    await air.boot(permission)
+    await air.boot(permission, ncs=ncs)
     async with air.host() as host:
         assert await host.refusal() is error
         assert not await host.write_arrives()
     assert air.app.events == ["disconnected 0x13"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("ncs", "permission", "error"),
+    [
+        ("2.3", "encrypted", AttErrorCode.INSUFFICIENT_ENCRYPTION),
+        ("2.3", "authenticated", AttErrorCode.INSUFFICIENT_AUTHENTICATION),
+        ("2.6", "encrypted", AttErrorCode.INSUFFICIENT_ENCRYPTION),
+        ("2.6", "authenticated", AttErrorCode.INSUFFICIENT_ENCRYPTION),
+    ],
+)
+async def test_bonded_host_that_does_not_encrypt_is_refused(
+    air: Air, ncs: str, permission: Permission, error: AttErrorCode
+) -> None:
+    """Since 2.6 the error tells that the board has a key of it."""
+    await air.boot(permission, ncs=ncs)
+    async with air.host() as host:
+        await (host.pair() if permission == "encrypted" else host.pair_with_passkey())
+    async with air.host() as host:
+        assert await host.refusal() is error
+        assert not await host.write_arrives()
+        await host.connection.encrypt()
+        assert await host.refusal() is None
 
 
 @pytest.mark.anyio
@@ -222,8 +251,9 @@ async def test_just_works_is_enough_for_encrypted(air: Air) -> None:
 
 
 @pytest.mark.anyio
-async def test_just_works_is_not_enough_for_authenticated(air: Air) -> None:
-    await air.boot("authenticated")
+@pytest.mark.parametrize("ncs", ["2.3", "2.6"])
+async def test_just_works_is_not_enough_for_authenticated(air: Air, ncs: str) -> None:
+    await air.boot("authenticated", ncs=ncs)
     async with air.host() as host:
         assert isinstance(await host.pair(), PairingSucceeded)
         assert await host.refusal() is AttErrorCode.INSUFFICIENT_AUTHENTICATION
@@ -350,7 +380,7 @@ async def test_kit_which_lost_its_bond_refuses_to_encrypt(air: Air, lost_by: str
         with pytest.raises(HCI_Error) as refusal:
             await host.connection.encrypt()
         assert refusal.value.error_code == HCI_ErrorCode.PIN_OR_KEY_MISSING_ERROR
-        assert await host.refusal() is AttErrorCode.INSUFFICIENT_ENCRYPTION
+        assert await host.refusal() is AttErrorCode.INSUFFICIENT_AUTHENTICATION
         assert isinstance(await host.pair(), PairingSucceeded)
         assert await host.refusal() is None
 
@@ -465,7 +495,7 @@ async def test_second_try_on_the_same_connection(air: Air) -> None:
     await air.boot("encrypted")
     async with air.host() as host:
         assert isinstance(await host.pair(Hesitant()), PairingFailed)
-        assert await host.refusal() is AttErrorCode.INSUFFICIENT_ENCRYPTION
+        assert await host.refusal() is AttErrorCode.INSUFFICIENT_AUTHENTICATION
         assert await host.pair() == PairingSucceeded(bonded=True)
         assert await host.refusal() is None
     assert air.app.events == ["peer failed 0x04", "paired", "disconnected 0x13"]

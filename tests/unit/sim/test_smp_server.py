@@ -1,7 +1,9 @@
 """The SMP server, spoken to with the `smp` package's own models, and with garbage."""
 
 import functools
+import hashlib
 import struct
+from dataclasses import replace
 from typing import TypeVar
 
 import cbor2
@@ -35,6 +37,7 @@ from smp.os_management import (
 )
 from smp.shell_management import ExecuteRequest, ExecuteResponse
 
+from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.firmware.description import AppDescription, BootloaderMode
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
@@ -45,6 +48,7 @@ from pytest_nrf_fota.sim.app.smp_server import (
     FrameAssembler,
     OsInfo,
     ServerSettings,
+    SingleWrites,
     SmpServer,
 )
 from pytest_nrf_fota.sim.clock import VirtualClock
@@ -54,7 +58,7 @@ PAGE = 0x1000
 SLOT_BYTES = 16 * PAGE
 LAYOUT = MemoryLayout("flash", 0, 2 * SLOT_BYTES, PAGE, 4, 0.0, 0.0)
 
-OK, INVALID, BAD_STATE, NOT_SUPPORTED = 0, 3, 6, 8
+OK, NO_MEMORY, INVALID, BAD_STATE, TOO_LONG, NOT_SUPPORTED, CORRUPT = 0, 2, 3, 6, 7, 8, 9
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -75,22 +79,37 @@ def hash_of(data: bytes) -> bytes:
 
 
 class Board:
-    """A server over two slots; `resets` counts what clients asked for."""
+    """A server over two slots; `resets` counts what clients asked for.
 
-    def __init__(self, settings: ServerSettings | None = None, version: int = 1) -> None:
+    Speaks the version of the protocol that is asked for as the first release that spoke it, or as
+    the release that is named.
+    """
+
+    def __init__(
+        self, settings: ServerSettings | None = None, version: int = 1, *, ncs: str | None = None
+    ) -> None:
+        release = RELEASES[ncs or ("2.3" if version == 1 else "2.6")]
+        self._version = release.smp_version
         self.flash = Flash((LAYOUT,), VirtualClock())
         self.flash.write(0, OLD + b"\xff" * (-len(OLD) % 4))
         self.resets = 0
         images = ImageManager(
             FlashArea(self.flash, "primary", 0, SLOT_BYTES),
             FlashArea(self.flash, "secondary", SLOT_BYTES, SLOT_BYTES),
-            ImageGroupBuild(),
+            ImageGroupBuild(
+                asks_for_next_boot=release.asks_for_next_boot,
+                forgets_refused_upload=release.forgets_refused_upload,
+            ),
             lambda function, text: None,
             lambda word: None,
         )
-        self._version = version
+        of_release = replace(
+            settings or ServerSettings(),
+            refuses_operations_first=release.refuses_operations_first,
+            unknown_query_is_group_error=release.unknown_query_is_group_error,
+        )
         group = ImageGroup([images])
-        self.server = SmpServer(group, settings or ServerSettings(), self._count_reset, version)
+        self.server = SmpServer(group, of_release, self._count_reset, self._version)
 
     def ask(self, request: Request, response: type[ResponseT]) -> ResponseT:
         """Send a request; the answer must be a frame that answers it."""
@@ -122,7 +141,7 @@ class Board:
 def check_answers(request: bytes, answer: bytes, server_version: int = 1) -> None:
     """Header fields of any answer: response bit, length, and the request's group and number."""
     op, flags, length, group, sequence, command = struct.unpack_from("!BBHHBB", answer)
-    assert op & 7 == (request[0] & 7) + 1
+    assert op & 7 == (1 if request[0] & 7 == 0 else 3)
     client_speaks_2 = bool(request[0] & 0b11000)
     assert op >> 3 == int(server_version == 2 and client_speaks_2)
     assert flags == 0
@@ -134,6 +153,10 @@ def return_code(answer: bytes) -> int:
     body = cbor2.loads(answer[8:])
     assert list(body) == ["rc"]
     return int(body["rc"])
+
+
+def content(answer: bytes) -> object:
+    return cbor2.loads(answer[8:])
 
 
 def raw_request(op: int, group: int, command: int, body: bytes = b"\xa0") -> bytes:
@@ -311,23 +334,47 @@ class TestOptionalCommands:
         assert (answer.err.group, answer.err.rc) == (0, 2)
 
     @pytest.mark.parametrize(
-        ("active_slot", "query", "content"),
+        ("active_slot", "query", "told"),
         [
             (None, None, {"bootloader": "MCUboot"}),
             (1, "active_b0_slot", {"active": 1}),
             (0, "active_b0_slot", {"active": 0}),
-            (None, "active_b0_slot", {"rc": 5}),
-            (None, "colour", {"rc": 5}),
         ],
     )
     def test_bootloader_info(
-        self, active_slot: int | None, query: str | None, content: dict[str, object]
+        self, active_slot: int | None, query: str | None, told: dict[str, object]
     ) -> None:
         board = Board(ServerSettings(bootloader_info=True, active_b0_slot=active_slot))
 
         answer = board.answer(bytes(BootloaderInformationReadRequest(query=query)))
 
-        assert cbor2.loads(answer[8:]) == content
+        assert content(answer) == told
+
+    @pytest.mark.parametrize("query", ["active_b0_slot", "colour"])
+    @pytest.mark.parametrize(
+        ("ncs", "client_version", "told"),
+        [
+            ("2.6", 0, {"rc": 3}),
+            ("2.6", 1, {"rc": 3}),
+            ("3.0", 0, {"rc": 5}),
+            ("3.0", 1, {"err": {"group": 0, "rc": 3}}),
+        ],
+    )
+    def test_bootloader_info_that_the_server_does_not_know(
+        self, query: str, ncs: str, client_version: int, told: dict[str, object]
+    ) -> None:
+        """Before 2.9 the group's number stands where one of the protocol belongs."""
+        board = Board(ServerSettings(bootloader_info=True), ncs=ncs)
+        request = BootloaderInformationReadRequest(
+            version=smp_header.Version(client_version), query=query
+        )
+
+        assert content(board.answer(bytes(request))) == told
+
+    def test_parameters_may_be_left_out_of_a_build(self) -> None:
+        board = Board(ServerSettings(parameters=False))
+
+        assert board.return_code(MCUMgrParametersReadRequest()) == NOT_SUPPORTED
 
     @pytest.mark.parametrize(
         ("mode", "number"),
@@ -367,7 +414,8 @@ class TestVersion2:
         ("request_", "rc"),
         [
             (ImageEraseRequest(slot=0), 9),
-            (ImageEraseRequest(slot=7), 14),
+            (ImageEraseRequest(slot=2), 10),
+            (ImageEraseRequest(slot=9), 10),
             (ImageStatesWriteRequest(confirm=False), 24),
             (ImageStatesWriteRequest(hash=bytes(32), confirm=False), 8),
             (ImageUploadWriteRequest(off=0, data=NEW[:31], len=len(NEW)), 22),
@@ -390,7 +438,8 @@ class TestVersion2:
         ("request_", "server_2_3", "later_server"),
         [
             (ImageEraseRequest(slot=0), 6, 6),
-            (ImageEraseRequest(slot=7), 1, 3),
+            (ImageEraseRequest(slot=2), 1, 1),
+            (ImageEraseRequest(slot=9), 1, 1),
             (ImageStatesWriteRequest(confirm=False), 3, 3),
             (ImageStatesWriteRequest(hash=bytes(32), confirm=False), 3, 1),
             (ImageStatesWriteRequest(hash=bytes(31), confirm=False), 3, 3),
@@ -434,6 +483,217 @@ class TestVersion2:
             assert cbor2.loads(board.answer(bytes(upload))[8:]) == stored
 
 
+# What the body of an echo request, by name, makes a server answer.
+ECHOES: dict[str, tuple[bytes, dict[str, object]]] = {
+    "indefinite map": (b"\xbf\x61d\x61x\xff", {"r": "x"}),
+    "unknown key": (b"\xa2\x61c\x82\x01\xa1\x02\x03\x61d\x61x", {"r": "x"}),
+    "unknown key behind it": (b"\xa2\x61d\x61x\x61c\xf6", {"r": "x"}),
+    "unknown key twice": (b"\xa3\x61c\x01\x61c\x02\x61d\x61x", {"r": "x"}),
+    "no key": (b"\xa0", {"r": ""}),
+    "bytes behind the map": (b"\xa1\x61d\x61x\x00\x00", {"r": "x"}),
+    "bytes for a text": (b"\xa1\x61d\x41x", {"rc": INVALID}),
+    "text of indefinite length": (b"\xa1\x61d\x7f\x61x\xff", {"rc": INVALID}),
+    "key twice": (b"\xa2\x61d\x61x\x61d\x61y", {"rc": INVALID}),
+    "no map": (b"\x61x", {"rc": INVALID}),
+    "empty": (b"", {"rc": INVALID}),
+    "map ends too soon": (b"\xa2\x61d\x61x", {"rc": INVALID}),
+    "indefinite map without end": (b"\xbf\x61d\x61x", {"rc": INVALID}),
+    "number for a key": (b"\xa1\x01\x61x", {"rc": INVALID}),
+    "length beyond the body": (b"\xa1\x61d\x7b" + b"\xff" * 8, {"rc": INVALID}),
+}
+
+
+class TestBodies:
+    """What is read and written as zcbor does it, whichever release."""
+
+    @pytest.mark.parametrize("version", [1, 2])
+    @pytest.mark.parametrize("op", [0, 2])
+    @pytest.mark.parametrize("name", ECHOES)
+    def test_echo(self, version: int, op: int, name: str) -> None:
+        body, told = ECHOES[name]
+
+        assert content(Board(version=version).answer(raw_request(op, 0, 0, body))) == told
+
+    def test_a_text_comes_back_even_if_it_is_none(self) -> None:
+        """Nobody checks that it is UTF-8."""
+        answer = Board().answer(raw_request(2, 0, 0, b"\xa1\x61d\x62\xff\xfe"))
+
+        assert answer[8:] == b"\xbf\x61r\x62\xff\xfe\xff"
+
+    @pytest.mark.parametrize("length_bytes", [0, 23, 24, 255, 256])
+    def test_an_echo_of_any_length(self, length_bytes: int) -> None:
+        text = "x" * length_bytes
+
+        assert Board().ask(EchoWriteRequest(d=text), EchoWriteResponse).r == text
+
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_maps_and_lists_are_of_indefinite_length(self, version: int) -> None:
+        board = Board(version=version)
+        listed = board.answer(bytes(ImageStatesReadRequest()))
+        entry = b"\x64slot\x00\x67version\x671.0.0.7\x64hash\x58\x20" + hash_of(OLD)
+
+        assert listed[8:].startswith(b"\xbf\x66images\x9f\xbf" + entry)
+        assert listed.endswith(b"\xff\xff\x6bsplitStatus\x00\xff")
+        parameters = board.answer(bytes(MCUMgrParametersReadRequest()))
+        assert parameters[8:] == b"\xbf\x68buf_size\x19\x09\xab\x69buf_count\x04\xff"
+        refusal = board.answer(raw_request(2, 9, 0))
+        assert refusal[8:] == b"\xbf\x62rc\x08\xff"
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"hash": None, "confirm": True},
+            {"hash": None},
+            {"confirm": 1},
+            {"hash": hash_of(NEW), "confirm": 1},
+            {"hash": hash_of(NEW), "confirm": None},
+            {"hash": hash_of(NEW).hex()},
+        ],
+    )
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_a_state_of_the_wrong_types_changes_nothing(
+        self, version: int, fields: dict[str, object]
+    ) -> None:
+        board = Board(version=version)
+        board.upload(NEW)
+        before = len(board.flash.operations)
+
+        assert return_code(board.answer(raw_request(2, 1, 0, cbor2.dumps(fields)))) == INVALID
+        assert len(board.flash.operations) == before
+
+    @pytest.mark.parametrize("slot", [-1, "1", b"1", None, True, 1.0, 2**32])
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_erase_of_what_is_no_number(self, version: int, slot: object) -> None:
+        board = Board(version=version)
+        board.upload(NEW)
+
+        request = raw_request(2 | 8, 1, 5, cbor2.dumps({"slot": slot}))
+        assert return_code(board.answer(request)) == INVALID
+        assert not board.flash.is_erased(SLOT_BYTES, SLOT_BYTES)
+
+    @pytest.mark.parametrize(("name", "rc"), [("off", 20), ("len", 21)])
+    def test_the_largest_number_is_as_good_as_none(self, name: str, rc: int) -> None:
+        """SIZE_MAX is how the server marks a field that did not come (img_mgmt_upload)."""
+        fields = {"off": 0, "len": len(NEW), "data": NEW[:64], name: 0xFFFF_FFFF}
+
+        answer = Board(version=2).answer(raw_request(2 | 8, 1, 1, cbor2.dumps(fields)))
+
+        assert content(answer) == {"err": {"group": 1, "rc": rc}}
+
+
+class TestBufferSize:
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_an_answer_needs_room_in_a_buffer_of_the_same_size(self, version: int) -> None:
+        """An echo is a byte longer than its request, by the end of the map."""
+        board = Board(version=version)
+        # Header, map, key, and a text with three bytes of length.
+        longest = "x" * (2475 - 8 - 1 - 2 - 3)
+
+        request = bytes(EchoWriteRequest(d=longest))
+        assert len(request) == 2475
+        assert return_code(board.answer(request)) == TOO_LONG
+        assert board.ask(EchoWriteRequest(d=longest[1:]), EchoWriteResponse).r == longest[1:]
+
+    def test_an_upload_may_fill_it(self) -> None:
+        board = Board(ServerSettings(buffer_size_bytes=2475), version=2)
+        request = bytes(ImageUploadWriteRequest(off=0, data=NEW[:2000], len=len(NEW)))
+        room = 2475 - len(request)
+        request = bytes(ImageUploadWriteRequest(off=0, data=NEW[: 2000 + room], len=len(NEW)))
+
+        assert len(request) == 2475
+        assert content(board.answer(request)) == {"off": 2000 + room}
+
+    def test_without_a_buffer_for_the_answer(self) -> None:
+        server = Board().server
+
+        answer = server.answer_no_memory(bytes(EchoWriteRequest(d="x")))
+
+        assert answer is not None and return_code(answer) == NO_MEMORY
+
+    def test_what_needs_no_buffer_is_refused_for_what_it_is(self) -> None:
+        server = Board(version=2).server
+
+        for frame, rc in (
+            (raw_request(4, 0, 0), NOT_SUPPORTED),
+            (raw_request(2, 0, 0)[:8], CORRUPT),
+        ):
+            answer = server.answer_no_memory(frame)
+            assert answer is not None and return_code(answer) == rc
+        assert server.answer_no_memory(b"short") is None
+
+
+UPLOAD_SHA = hashlib.sha256(NEW).digest()
+REFUSED_UPLOADS: list[dict[str, object]] = [
+    {"off": 0, "len": 64, "data": bytes(64)},
+    {"data": NEW[64:128]},
+    {"off": 0, "data": NEW[:64]},
+    {"off": 0, "len": len(NEW), "data": NEW[:31]},
+]
+OVERRUN: dict[str, object] = {"off": 64, "data": bytes(len(NEW))}
+
+
+class TestRefusedUpload:
+    """What becomes of an upload under way when a request of it is refused."""
+
+    def begin(self, ncs: str) -> Board:
+        board = Board(ncs=ncs)
+        begin = {"off": 0, "len": len(NEW), "data": NEW[:64], "sha": UPLOAD_SHA}
+        assert self.offset(board, begin) == 64
+        return board
+
+    def offset(self, board: Board, fields: dict[str, object]) -> int | None:
+        """The offset that the server wants next, None where it refuses."""
+        answer = content(board.answer(raw_request(2 | 8, 1, 1, cbor2.dumps(fields))))
+        assert isinstance(answer, dict)
+        return answer.get("off")
+
+    @pytest.mark.parametrize("ncs", ["2.6", "2.7", "2.8", "2.9", "3.0", "3.2"])
+    @pytest.mark.parametrize("refused", [*REFUSED_UPLOADS, OVERRUN])
+    def test_it_is_forgotten(self, ncs: str, refused: dict[str, object]) -> None:
+        board = self.begin(ncs)
+
+        assert self.offset(board, refused) is None
+        assert self.offset(board, {"off": 64, "data": NEW[64:128]}) == 0
+        again = {"off": 0, "len": len(NEW), "data": NEW[:100], "sha": UPLOAD_SHA}
+        assert self.offset(board, again) == 100, "and not resumed at 64"
+
+    @pytest.mark.parametrize("refused", REFUSED_UPLOADS)
+    def test_2_3_goes_on_where_it_was(self, refused: dict[str, object]) -> None:
+        board = self.begin("2.3")
+
+        assert self.offset(board, refused) is None
+        resume = {"off": 0, "len": len(NEW), "data": NEW[:100], "sha": UPLOAD_SHA}
+        assert self.offset(board, resume) == 64
+        assert self.offset(board, {"off": 64, "data": NEW[64:128]}) == 128
+
+    @pytest.mark.parametrize("ncs", ["2.3", "2.6"])
+    def test_what_cannot_be_read_is_no_request_of_it(self, ncs: str) -> None:
+        board = self.begin(ncs)
+
+        assert self.offset(board, {"off": "64", "data": bytes(8)}) is None
+        assert self.offset(board, {"off": 64, "data": NEW[64:128]}) == 128
+
+    @pytest.mark.parametrize("ncs", ["2.3", "2.6"])
+    @pytest.mark.parametrize(("slot", "offset"), [(1, 0), (9, 0), (0, 128)])
+    def test_an_erase_ends_it_even_of_no_slot(self, ncs: str, slot: int, offset: int) -> None:
+        """Not that of a slot in use, which the server does not try to erase."""
+        board = self.begin(ncs)
+
+        board.answer(bytes(ImageEraseRequest(slot=slot)))
+
+        assert self.offset(board, {"off": 64, "data": NEW[64:128]}) == offset
+
+    @pytest.mark.parametrize(("ncs", "next_offset"), [("2.3", 128), ("2.6", None)])
+    def test_an_upload_of_nothing_takes_its_first_data(
+        self, ncs: str, next_offset: int | None
+    ) -> None:
+        """Only the packets behind the first are compared with the length, and not in 2.3."""
+        board = Board(ncs=ncs)
+
+        assert self.offset(board, {"off": 0, "len": 0, "data": NEW[:64]}) == 64
+        assert self.offset(board, {"off": 64, "data": NEW[64:128]}) == next_offset
+
+
 class TestWhatIsNotSupported:
     @pytest.mark.parametrize(
         ("op", "group", "command"),
@@ -457,8 +717,50 @@ class TestWhatIsNotSupported:
         assert return_code(Board().answer(raw_request(op, group, command))) == NOT_SUPPORTED
 
     @pytest.mark.parametrize("op", [1, 3, 4, 5, 6, 7])
-    def test_what_is_no_request_gets_no_answer(self, op: int) -> None:
-        assert Board().server.answer(raw_request(op, 0, 0)) is None
+    @pytest.mark.parametrize(
+        ("ncs", "group", "command", "rc"),
+        [
+            pytest.param("2.3", 0, 0, INVALID, id="2.3: echo"),
+            pytest.param("2.3", 1, 5, INVALID, id="2.3: erase"),
+            pytest.param("2.3", 0, 7, NOT_SUPPORTED, id="2.3: os info, not built"),
+            pytest.param("2.3", 9, 0, NOT_SUPPORTED, id="2.3: shell, not built"),
+            pytest.param("2.6", 0, 0, NOT_SUPPORTED, id="2.6: echo"),
+            pytest.param("2.6", 64, 0, NOT_SUPPORTED, id="2.6: user group"),
+        ],
+    )
+    def test_what_neither_reads_nor_writes_is_refused(
+        self, op: int, ncs: str, group: int, command: int, rc: int
+    ) -> None:
+        """Even answers are answered, and as if they had been writes."""
+        assert return_code(Board(ncs=ncs).answer(raw_request(op, group, command))) == rc
+
+    @pytest.mark.parametrize(
+        ("command", "built"),
+        [
+            (7, ServerSettings(os_info=OsInfo(), parameters=False)),
+            (8, ServerSettings(bootloader_info=True)),
+        ],
+    )
+    def test_2_3_tells_another_code_where_the_command_was_built(
+        self, command: int, built: ServerSettings
+    ) -> None:
+        assert return_code(Board(built).answer(raw_request(4, 0, command))) == INVALID
+        assert return_code(Board(built).answer(raw_request(4, 0, command + 1))) == NOT_SUPPORTED
+
+    @pytest.mark.parametrize("version", [2, 3])
+    def test_a_protocol_that_is_too_new(self, version: int) -> None:
+        """MGMT_ERR_UNSUPPORTED_TOO_NEW; 2.3 does not look at the version."""
+        request = raw_request(2 | version << 3, 0, 0, cbor2.dumps({"d": "x"}))
+
+        assert content(Board(ncs="2.6").answer(request)) == {"rc": 13}
+        assert content(Board(ncs="2.3").answer(request)) == {"r": "x"}
+
+    @pytest.mark.parametrize("ncs", ["2.3", "2.6"])
+    @pytest.mark.parametrize("op", [0, 2, 4])
+    def test_a_body_that_was_cut(self, ncs: str, op: int) -> None:
+        request = raw_request(op, 0, 0, cbor2.dumps({"d": "x"}))
+
+        assert return_code(Board(ncs=ncs).answer(request[:-1])) == CORRUPT
 
     @pytest.mark.parametrize("size_bytes", range(8))
     def test_less_than_a_header_gets_no_answer(self, size_bytes: int) -> None:
@@ -484,9 +786,11 @@ class TestGarbage:
     @given(st.binary(max_size=64))
     @settings(deadline=None)
     def test_any_bytes_get_a_well_formed_answer_or_none(self, frame: bytes) -> None:
-        answer = Board().server.answer(frame)
-        if answer is not None:
-            check_answers(frame, answer)
+        for version in (1, 2):
+            answer = Board(version=version).server.answer(frame)
+            assert (answer is None) == (len(frame) < 8)
+            if answer is not None:
+                check_answers(frame, answer, version)
 
     @given(st.sampled_from(COMMANDS), st.binary(max_size=64))
     @example((2, 0, 0), b"\x81" * 5000)  # nested deeper than any stack
@@ -508,6 +812,24 @@ class TestGarbage:
         # It still works afterwards.
         assert board.ask(EchoWriteRequest(d="x"), EchoWriteResponse).r == "x"
         assert board.flash.read(0, len(OLD)) == OLD
+
+
+class TestSingleWrites:
+    """A build without reassembly."""
+
+    def test_each_write_is_a_frame(self) -> None:
+        writes = SingleWrites(384)
+        request = bytes(EchoWriteRequest(d="x" * 100))
+        board = Board()
+
+        assert writes.feed(request) == request
+        first = writes.feed(request[:50])
+        assert first is not None
+        assert return_code(board.answer(first)) == CORRUPT
+
+    def test_what_does_not_fit_is_dropped(self) -> None:
+        assert SingleWrites(64).feed(bytes(65)) is None
+        assert SingleWrites(64).feed(bytes(64)) == bytes(64)
 
 
 class TestFrameAssembler:
@@ -549,6 +871,21 @@ class TestFrameAssembler:
         assembler = FrameAssembler(2475)
 
         assert assembler.feed(struct.pack("!BBHHBB", 2, 0, 2475 - 8 + 1, 0, 0, 0)) is None
+        assert assembler.feed(self.REQUEST) == self.REQUEST
+
+    @pytest.mark.parametrize(
+        "writes",
+        [
+            pytest.param([REQUEST + b"\xff"], id="trailing byte"),
+            pytest.param([REQUEST + REQUEST], id="two in one write"),
+            pytest.param([REQUEST[:100], REQUEST[100:] + b"\xff"], id="last write too long"),
+        ],
+    )
+    def test_more_than_the_header_says_is_dropped(self, writes: list[bytes]) -> None:
+        assembler = FrameAssembler(2475)
+
+        assert [assembler.feed(write) for write in writes] == [None] * len(writes)
+        assert assembler.is_empty
         assert assembler.feed(self.REQUEST) == self.REQUEST
 
     def test_the_largest_frame_fits_exactly(self) -> None:

@@ -29,11 +29,12 @@ class Rig:
     """A virtual kit that runs one application, and the harness around it."""
 
     def __init__(
-        self, folder: Path, app: AppDescription, pairing: PairingMethod, passkey: str
+        self, folder: Path, app: AppDescription, pairing: PairingMethod, passkey: str, ncs: str
     ) -> None:
         board = load_board("nrf5340dk_sim")
         radio = board.radio.model_copy(update={"pairing": pairing, "passkey": passkey})
-        self.board: BoardType = board.model_copy(update={"radio": radio})
+        boot = board.boot.model_copy(update={"ncs": ncs})
+        self.board: BoardType = board.model_copy(update={"radio": radio, "boot": boot})
         self.unit = SimUnit(self.board, "kit", folder / "unit")
         self._recorder = FlightRecorder()
         (folder / "firmware").mkdir()
@@ -61,9 +62,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     rigs: list[Rig] = []
 
     def start(
-        app: AppDescription, pairing: PairingMethod = "none", passkey: str = PASSKEY_LINE
+        app: AppDescription,
+        pairing: PairingMethod = "none",
+        passkey: str = PASSKEY_LINE,
+        ncs: str = "2.3",
     ) -> Rig:
-        rigs.append(Rig(tmp_path, app, pairing, passkey))
+        rigs.append(Rig(tmp_path, app, pairing, passkey, ncs))
         return rigs[-1]
 
     yield start
@@ -73,30 +77,43 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 @pytest.mark.parametrize(
-    ("permission", "setting", "code"),
-    [("encrypted", "just_works", "0x0f"), ("authenticated", "passkey", "0x05")],
+    ("ncs", "permission", "code"),
+    [
+        ("2.3", "encrypted", "0x0f"),
+        ("2.3", "authenticated", "0x05"),
+        ("2.6", "encrypted", "0x05"),
+        ("2.6", "authenticated", "0x05"),
+    ],
 )
 def test_host_without_pairing_is_told_what_to_do(
-    start: Callable[..., Rig], permission: Permission, setting: str, code: str
+    start: Callable[..., Rig], ncs: str, permission: Permission, code: str
 ) -> None:
-    rig = start(AppDescription(smp_permission=permission))
+    """The board's answer does not tell whether a passkey is needed, so both settings are named."""
+    rig = start(AppDescription(smp_permission=permission), ncs=ncs)
     with pytest.raises(BoardError, match="asks for pairing") as refusal:
         rig.dut.connect()
     assert code in refusal.value.what
     assert str(rig.dut.last_boot().identity_address) in refusal.value.where
-    assert f'radio.pairing = "{setting}"' in refusal.value.next_step
+    for setting in ("just_works", "passkey"):
+        assert f'radio.pairing = "{setting}"' in refusal.value.next_step
     assert "CONFIG_MCUMGR_SMP_BT_AUTHEN=n" in refusal.value.next_step
 
 
 @pytest.mark.parametrize(
-    ("permission", "pairing"),
-    [("encrypted", "just_works"), ("encrypted", "passkey"), ("authenticated", "passkey")],
+    ("ncs", "permission", "pairing"),
+    [
+        ("2.3", "encrypted", "just_works"),
+        ("2.3", "encrypted", "passkey"),
+        ("2.3", "authenticated", "passkey"),
+        ("2.6", "encrypted", "just_works"),
+        ("2.6", "authenticated", "passkey"),
+    ],
 )
 def test_upgrade_of_a_board_that_asks_for_pairing(
-    start: Callable[..., Rig], permission: Permission, pairing: PairingMethod
+    start: Callable[..., Rig], ncs: str, permission: Permission, pairing: PairingMethod
 ) -> None:
     """One pairing is enough for all connections, over all resets."""
-    rig = start(AppDescription(smp_permission=permission), pairing)
+    rig = start(AppDescription(smp_permission=permission), pairing, ncs=ncs)
     assert_upgraded(rig.dut.upgrade(rig.firmware.app_update))
     shown = 1 if permission == "authenticated" else 0
     assert len(re.findall(PASSKEY_LINE, rig.uart())) == shown
@@ -116,11 +133,15 @@ def test_host_that_may_pair_does_not_where_nobody_asks(start: Callable[..., Rig]
     assert rig.dut.mcumgr.echo("hello") == "hello"
 
 
-def test_just_works_is_not_enough(start: Callable[..., Rig]) -> None:
-    rig = start(AppDescription(smp_permission="authenticated"), "just_works")
+@pytest.mark.parametrize("ncs", ["2.3", "2.6"])
+def test_just_works_is_not_enough(start: Callable[..., Rig], ncs: str) -> None:
+    """On an encrypted connection the answer does tell that a passkey is needed."""
+    rig = start(AppDescription(smp_permission="authenticated"), "just_works", ncs=ncs)
     with pytest.raises(BoardError, match="without a passkey is not enough") as refusal:
         rig.dut.connect()
+    assert "0x05" in refusal.value.what
     assert 'radio.pairing = "passkey"' in refusal.value.next_step
+    assert "just_works" not in refusal.value.next_step
 
 
 def test_wrong_passkey(start: Callable[..., Rig]) -> None:

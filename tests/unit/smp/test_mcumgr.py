@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from smp.error import MGMT_ERR
+from smp.image_management import IMG_MGMT_ERR
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
@@ -19,7 +21,7 @@ from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import BumbleRadio
-from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
+from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts, erase_refused
 from pytest_nrf_fota.smp.messages import ServerParameters
 from pytest_nrf_fota.wires.probe import ResetKind
 
@@ -183,6 +185,83 @@ def test_upload_that_gets_no_answer_tells_how_long_one_was_waited_for(
             rig.dut.mcumgr.image_upload(upgrade.file.data, within_s=30, on_progress=stop_the_board)
     finally:
         os.kill(unit.pid, signal.SIGCONT)
+
+
+def test_silence_is_told_without_the_bytes_of_the_image(
+    rig: Rig, unit: SimUnit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """smpclient's own text has every byte of the piece that was not answered, in decimal."""
+    firmware = rig.start()
+    upgrade = rig.dut.start_upgrade(firmware.app_update)
+    try:
+        with pytest.raises(NotSeenError) as silence:
+            rig.dut.mcumgr.image_upload(
+                upgrade.file.data,
+                within_s=30,
+                on_progress=lambda _offset: os.kill(unit.pid, signal.SIGSTOP),
+            )
+    finally:
+        os.kill(unit.pid, signal.SIGCONT)
+    assert len(str(silence.value)) < 1000
+    assert any("waiting for request" in record.message for record in caplog.records)
+    assert max(len(record.getMessage()) for record in caplog.records) < 1000
+    lines = (rig.folder / "recorder.jsonl").read_text().splitlines()
+    assert max(map(len, lines)) < 1500
+
+
+def test_request_that_the_server_has_no_room_for_is_not_sent(rig: Rig) -> None:
+    """It would be dropped without a word; the limit is the server's own."""
+    rig.start(AppDescription(smp_buffer_size_bytes=600))
+    rig.dut.connect()
+    with pytest.raises(BoardError, match=r"has \d+ bytes, and the server's buffers hold 600"):
+        rig.dut.mcumgr.echo("x" * 600)
+    assert rig.dut.mcumgr.echo("still connected") == "still connected"
+
+
+def test_upload_to_a_server_without_reassembly_names_the_option(rig: Rig) -> None:
+    firmware = rig.start(AppDescription(smp_reassembly=False))
+    upgrade = rig.dut.start_upgrade(firmware.app_update)
+    with pytest.raises(BoardError, match=r"rc 9 \(ECORRUPT\)") as refusal:
+        upgrade.upload()
+    assert "CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY=y" in refusal.value.next_step
+
+
+@pytest.mark.parametrize("tells_buffers", [True, False])
+def test_server_that_does_not_tell_its_buffers_is_slow_and_named(
+    rig: Rig, tells_buffers: bool
+) -> None:
+    """Each piece fits in one write then, which needs no reassembly either."""
+    app = AppDescription(smp_parameters=tells_buffers, smp_reassembly=tells_buffers)
+    firmware = rig.start(app)
+    upgrade = rig.dut.start_upgrade(firmware.app_update)
+    upgrade.upload()
+    upgrade.set_pending()
+    recorded = (rig.folder / "recorder.jsonl").read_text()
+    assert ("CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y" in recorded) is not tells_buffers
+
+
+@pytest.mark.parametrize("tells_buffers", [True, False])
+def test_upload_that_takes_too_long_is_told_why(rig: Rig, tells_buffers: bool) -> None:
+    firmware = rig.start(AppDescription(smp_parameters=tells_buffers))
+    upgrade = rig.dut.start_upgrade(firmware.app_update)
+    with pytest.raises(NotSeenError) as silence:
+        rig.dut.mcumgr.image_upload(upgrade.file.data, within_s=0.001)
+    named = "CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y" in silence.value.next_step
+    assert named is not tells_buffers
+
+
+@pytest.mark.parametrize(
+    ("return_code", "may_be_empty"),
+    [
+        (MGMT_ERR.EUNKNOWN, True),
+        (MGMT_ERR.EBADSTATE, False),
+        (IMG_MGMT_ERR.UNKNOWN, True),
+        (IMG_MGMT_ERR.NO_FREE_SLOT, False),
+    ],
+)
+def test_refused_erase_may_mean_an_empty_slot(return_code: int, may_be_empty: bool) -> None:
+    """As NCS 2.5 answers (zephyr pull request 64070)."""
+    assert ("empty already" in erase_refused(return_code)) is may_be_empty
 
 
 def test_verbs_without_connection_say_so(rig: Rig) -> None:

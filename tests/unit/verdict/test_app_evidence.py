@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Says, Source
 from pytest_nrf_fota.firmware.mcuboot_image import (
     HEADER,
     IMAGE_MAGIC,
@@ -27,7 +28,7 @@ from pytest_nrf_fota.verdict.app_evidence import (
     swd_evidence,
     uart_evidence,
 )
-from pytest_nrf_fota.verdict.evidence import Says, Source
+from pytest_nrf_fota.verdict.facts import AppUpdate
 from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 from tests.unit.imgtool_specimens import imgtool_sign
 
@@ -164,10 +165,21 @@ def test_the_active_slots_hash_decides(active_hash: bytes, says: Says) -> None:
     evidence = smp_evidence([waiting, _state(active_hash)], _UPDATE, _BEFORE)
     assert (evidence.source, evidence.says) == (Source.SMP, says)
     assert active_hash.hex()[:8] in evidence.detail
-    primary = AppIdentity(_UPDATE.version, active_hash)
-    evidence = swd_evidence(primary, _UPDATE, _BEFORE)
+    version = _BEFORE.version if says is Says.OLD else _UPDATE.version
+    evidence = swd_evidence(AppIdentity(version, active_hash), _UPDATE, _BEFORE)
     assert (evidence.source, evidence.says) == (Source.SWD, says)
     assert active_hash.hex()[:8] in evidence.detail
+
+
+@pytest.mark.parametrize(
+    ("header", "tlvs"), [(_UPDATE, _BEFORE), (_BEFORE, _UPDATE)], ids=["new header", "new hash"]
+)
+def test_half_a_swap_is_neither_image(header: AppIdentity, tlvs: AppIdentity) -> None:
+    half = AppIdentity(header.version, tlvs.hash)
+    evidence = swd_evidence(half, _UPDATE, _BEFORE)
+    assert evidence.says is Says.UNKNOWN
+    assert "parts of two images" in evidence.detail
+    assert not AppUpdate(_UPDATE, _BEFORE, half).is_in_place
 
 
 def test_without_a_hash_from_before_only_the_new_one_is_known() -> None:
@@ -257,3 +269,9 @@ def test_image_with_a_longer_hash_is_known_by_it() -> None:
     assert found == identity_of(McubootImage.parse(data))
     assert found is not None
     assert len(found.hash) == 64
+
+
+def test_bootloader_without_a_log_says_nothing() -> None:
+    """It may have swapped; only its lines could tell. NSIB's lines are not its own."""
+    assert _uart(boot_of(*APP_LINES)) is Says.UNKNOWN
+    assert _uart(boot_of(*nsib_lines(0, 14), *APP_LINES)) is Says.UNKNOWN

@@ -2,11 +2,9 @@
 
 import pytest
 
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.verdict.evidence import (
-    Evidence,
     Outcome,
-    Says,
-    Source,
     UpgradeNotProvenError,
     Verdict,
     assert_upgraded,
@@ -81,9 +79,9 @@ def test_the_error_tells_verdict_reason_and_every_source() -> None:
     assert str(caught.value).splitlines() == [
         "application 1.0.0 -> 1.1.0: CONTRADICTION",
         "  why: the new one was not confirmed",
-        "  UART says old     image v1.1.0, application runs",
-        "  SMP  says unknown image 0 slot 0: 1.1.0",
-        "  SWD  says new     primary slot holds 1.1.0",
+        "  UART: old         image v1.1.0, application runs",
+        "  SMP:  no opinion  image 0 slot 0: 1.1.0",
+        "  SWD:  new         primary slot holds 1.1.0",
     ]
 
 

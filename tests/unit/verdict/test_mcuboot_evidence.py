@@ -6,9 +6,11 @@ import pytest
 
 from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Says, Source
 from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, VALID, FwInfo
+from pytest_nrf_fota.firmware.validation_info import ValidationInfo
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Outcome, Says, Source, Verdict
+from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.mcuboot_evidence import (
     McubootTarget,
     SlotState,
@@ -182,7 +184,7 @@ _COPIED = _state(15, holds_update=True)
             _state(14),
             [_boot(0, 14)],
             Says.OLD,
-            "S1: version 15, burnt by NSIB",
+            "S1: version 15, invalidated by NSIB",
         ),
     ],
 )
@@ -252,6 +254,23 @@ def test_a_burnt_slot_has_no_version() -> None:
     state = read_slot(Memory(_S1, _in_slot(firmware)).read, _S1, _TARGET)
     assert state.fw_info is not None
     assert state.version is None
+
+
+def test_a_burnt_slot_holds_the_update_that_was_burnt() -> None:
+    """MCUboot copied it there, and NSIB refused it: that is not "nothing was copied"."""
+    burnt = _in_slot(_firmware(15, valid_word=VALID & INVALIDATION_WORD))
+    target = replace(_TARGET, firmware=_firmware(15))
+    assert read_slot(Memory(_S1, burnt).read, _S1, target).holds_update
+    rebuilt = replace(_TARGET, firmware=_firmware(15)[:-1] + b"\x00")
+    assert not read_slot(Memory(_S1, burnt).read, _S1, rebuilt).holds_update
+
+
+def test_the_same_code_signed_with_another_key_is_another_update() -> None:
+    one, other = (ValidationInfo(0x18200, b"h" * 32, key * 64, b"s" * 64) for key in (b"a", b"b"))
+    held = b"\xff" * 0x200 + _firmware(15) + one.pack()
+    for signed, holds in ((one, True), (other, False)):
+        target = replace(_TARGET, firmware=_firmware(15) + signed.pack())
+        assert read_slot(Memory(_S1, held).read, _S1, target).holds_update is holds
 
 
 def test_an_empty_slot_holds_nothing() -> None:

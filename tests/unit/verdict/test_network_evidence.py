@@ -3,8 +3,9 @@
 import pytest
 
 from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.evidence import Evidence, Outcome, Says, Source, Verdict
+from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.network_evidence import (
     NetworkTarget,
     smp_evidence,
@@ -59,6 +60,8 @@ def test_uart_without_a_boot_knows_nothing() -> None:
 def test_an_update_that_still_waits_is_not_taken() -> None:
     waiting = ImageState(1, 1, "2.0.0", TARGET.image_hash, True, True, False, False, True)
     assert smp_evidence((waiting,), TARGET).says is Says.OLD
+    taken = ImageState(1, 0, "2.0.0", TARGET.image_hash, True, False, True, True, False)
+    assert smp_evidence((taken,), TARGET).says is Says.UNKNOWN
     assert smp_evidence((), TARGET).says is Says.UNKNOWN
     assert smp_evidence(None, TARGET).says is Says.UNKNOWN
 

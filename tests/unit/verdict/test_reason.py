@@ -3,10 +3,16 @@
 import pytest
 
 from pytest_nrf_fota.bootlog.report import Boot
-from pytest_nrf_fota.firmware.fw_info import VALID, FwInfo
+from pytest_nrf_fota.findings.evidence import Says, Source
+from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, VALID, FwInfo
+from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.verdict.app_evidence import AppIdentity
+from pytest_nrf_fota.verdict.ending import Ending
+from pytest_nrf_fota.verdict.evidence import Outcome
+from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, Marking, McubootUpdate
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
-from pytest_nrf_fota.verdict.reason import app_reason, common_reason, mcuboot_reason
-from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines
+from pytest_nrf_fota.verdict.wording import verdict_of
+from tests.unit.boot_lines import APP_LINES, boot_of, boots_of, mcuboot_lines, nsib_lines
 
 _TARGET = McubootTarget(
     s_slot=1,
@@ -17,6 +23,22 @@ _TARGET = McubootTarget(
     marker=15,
     marker_before=14,
 )
+
+
+_OLD, _NEW = (AppIdentity(ImageVersion(1, minor, 0), bytes([minor]) * 32) for minor in (0, 1))
+_APP = AppUpdate(_NEW, before=_OLD, running=_OLD)
+
+
+def _why(
+    boots: list[Boot],
+    update: AppUpdate | McubootUpdate = _APP,
+    *,
+    refusal: str | None = None,
+    was_set_pending: bool = True,
+) -> tuple[Ending, str]:
+    marking = Marking(was_set_pending, refusal)
+    verdict = verdict_of(Facts(boots=boots, update=update, marking=marking))
+    return verdict.ending, verdict.reason
 
 
 def _boot(
@@ -30,43 +52,48 @@ def _boot(
     return boot_of(*lines, *(APP_LINES if reached_app else []))
 
 
-def _slot(version: int, *, holds_update: bool) -> SlotState:
-    return SlotState(FwInfo(0x18200, 60, 1, version, 0x18200, 0x18200, VALID), holds_update)
+def _slot(version: int, *, holds_update: bool, burnt: bool = False) -> SlotState:
+    valid_word = VALID & INVALIDATION_WORD if burnt else VALID
+    info = FwInfo(0x18200, 60, 1, version, 0x18200, 0x18200, valid_word)
+    return SlotState(info, holds_update)
 
 
 def test_a_refusal_to_set_it_pending_is_named_first() -> None:
-    reason = common_reason(
-        [_boot(refusals=("E: Image in the secondary slot is not valid!",))],
-        "rc 3 (EINVAL)",
-        was_set_pending=True,
-    )
-    assert reason == (
-        "nothing was pending at the reset: the image was not set pending: rc 3 (EINVAL)"
+    boots = [_boot(refusals=("E: Image in the secondary slot is not valid!",))]
+    assert _why(boots, refusal="rc 3 (EINVAL)") == (
+        Ending.CLIENT_FAILED,
+        "nothing was pending at the reset: the image was not set pending: rc 3 (EINVAL)",
     )
 
 
 def test_an_image_that_was_never_set_pending() -> None:
-    assert "never set pending" in common_reason([_boot()], None, was_set_pending=False)
+    ending, reason = _why([_boot()], was_set_pending=False)
+    assert ending is Ending.NOT_MARKED
+    assert "never set pending" in reason
 
 
 def test_a_board_that_was_not_reset() -> None:
-    assert "not reset since" in common_reason([], None, was_set_pending=True)
+    ending, reason = _why([])
+    assert ending is Ending.NOT_RESET
+    assert "not reset since" in reason
 
 
 def test_the_bootloaders_own_words_come_before_a_missing_application() -> None:
     refusals = ("E: Image in the secondary slot is not valid!", "E: Unable to find bootable image")
     refused = _boot(refusals=refusals)
-    reason = common_reason([refused, _boot(reached_app=False)], None, was_set_pending=True)
-    assert reason == (
+    assert _why([refused, _boot(reached_app=False)]) == (
+        Ending.REFUSED,
         "the bootloader refused the image: "
-        "'E: Image in the secondary slot is not valid!', 'E: Unable to find bootable image'"
+        "'E: Image in the secondary slot is not valid!', 'E: Unable to find bootable image'",
     )
 
 
 def test_a_last_boot_without_application() -> None:
-    reason = common_reason([_boot(), _boot(reached_app=False)], None, was_set_pending=True)
-    assert reason == "the last boot did not reach the application"
-    assert common_reason([_boot(reached_app=False), _boot()], None, was_set_pending=True) == ""
+    assert _why([_boot(), _boot(reached_app=False)]) == (
+        Ending.NO_BOOT,
+        "the last boot did not reach the application",
+    )
+    assert _why([_boot(reached_app=False), _boot()])[0] is Ending.NOT_PENDING
 
 
 @pytest.mark.parametrize(
@@ -84,22 +111,24 @@ def test_a_last_boot_without_application() -> None:
     ],
 )
 def test_reasons_of_an_application(boots: list[Boot], words: str) -> None:
-    assert words in app_reason(boots)
+    assert words in _why(boots)[1]
 
 
 def test_an_application_that_was_swapped_in_has_no_reason_of_its_own() -> None:
-    assert app_reason([_boot("test")]) == ""
-    assert app_reason([_boot("test"), _boot()]) == ""
+    for boots in ([_boot("test")], [_boot("test"), _boot()]):
+        verdict = verdict_of(Facts(boots=boots, update=_APP))
+        assert (verdict.outcome, verdict.reason) == (Outcome.CONTRADICTION, "")
 
 
 @pytest.mark.parametrize(
-    ("target_slot", "other_slot", "boots", "words"),
+    ("target_slot", "other_slot", "boots", "words", "ending"),
     [
         (
             _slot(13, holds_update=False),
             _slot(14, holds_update=False),
             [_boot()],
             "nothing into S1",
+            Ending.NOT_PENDING,
         ),
         (
             _slot(15, holds_update=True),
@@ -107,23 +136,105 @@ def test_an_application_that_was_swapped_in_has_no_reason_of_its_own() -> None:
             [_boot("perm"), _boot()],
             "NSIB kept slot 0: the update's FW_INFO version 15 is not higher than 15; raise "
             "CONFIG_FW_INFO_FIRMWARE_VERSION",
+            Ending.NOT_CHOSEN,
         ),
         (
             _slot(15, holds_update=True),
             _slot(14, holds_update=False),
             [_boot("perm")],
             "NSIB chooses between the slots only at the next reset: reset once more",
+            Ending.NEEDS_RESET,
         ),
         (
             _slot(15, holds_update=True),
             _slot(14, holds_update=False),
             [_boot("perm"), _boot()],
             "NSIB did not choose S1 though its version is higher",
+            Ending.UNKNOWN,
+        ),
+        (
+            _slot(15, holds_update=True, burnt=True),
+            _slot(14, holds_update=False),
+            [_boot("perm"), _boot()],
+            "NSIB refused the update in S1 and invalidated it",
+            Ending.REFUSED,
         ),
     ],
-    ids=["not copied", "tie", "one reset", "unexplained"],
+    ids=["not copied", "tie", "one reset", "unexplained", "invalidated"],
 )
 def test_reasons_of_a_bootloader(
-    target_slot: SlotState, other_slot: SlotState, boots: list[Boot], words: str
+    target_slot: SlotState, other_slot: SlotState, boots: list[Boot], words: str, ending: Ending
 ) -> None:
-    assert words in mcuboot_reason(boots, target_slot, other_slot, _TARGET)
+    found, reason = _why(boots, McubootUpdate(_TARGET, target_slot, other_slot))
+    assert found is ending
+    assert words in reason
+
+
+_BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
+_CUT = [
+    _BANNER,
+    "I: Starting bootloader",
+    "I: Primary image: magic=unset, swap_type=0x1, copy_done=0x3, image_ok=0x3",
+    "I: Secondary image: magic=good, swap_type=0x3, copy_done=0x3, image_ok=0x1",
+    "I: Image index: 0, Swap type: perm",
+    "I: Starting swap using move algorithm.",
+]
+_NO_IMAGE = "E: Unable to find bootable image"
+_ENDED = "I: Primary image: magic=good, swap_type=0x3, copy_done=0x1, image_ok=0x1"
+_BEGUN = "I: Primary image: magic=good, swap_type=0x{}, copy_done=0x3, image_ok=0x3"
+_JUMP = "I: Bootloader chainload address offset: 0x28000"
+
+
+def _mcuboot(*says: str, starts: bool = True) -> Boot:
+    end = [_JUMP, *APP_LINES] if starts else []
+    return boot_of(_BANNER, "I: Starting bootloader", *says, *end)
+
+
+def _log(*boots: Boot) -> list[Boot]:
+    """Boots of one log: their lines numbered through."""
+    return [*boots_of("\n".join(line.text for boot in boots for line in boot.lines))]
+
+
+@pytest.mark.parametrize(
+    ("after", "ending", "words"),
+    [
+        (_mcuboot("I: Swap type: none"), Ending.GIVEN_UP, "knew nothing of it afterwards"),
+        (
+            _mcuboot("I: Swap type: perm", "E: Image in the secondary slot is not valid!"),
+            Ending.GIVEN_UP,
+            "refused what it left",
+        ),
+        (_mcuboot(_NO_IMAGE, starts=False), Ending.SPOILT, "cannot go on: 'E: Unable to find"),
+        (
+            _mcuboot("I: Starting swap using move algorithm.", _NO_IMAGE, starts=False),
+            Ending.SPOILT,
+            "went on, and found no whole image: 'E: Unable to find",
+        ),
+    ],
+)
+def test_a_cut_swap_that_nothing_came_of(after: Boot, ending: Ending, words: str) -> None:
+    found = _why(_log(boot_of(*_CUT), after))
+    assert found[0] is ending
+    assert found[1].startswith("MCUboot was interrupted in a swap")
+    assert words in found[1]
+    assert "in between" in found[1]
+
+
+def test_a_boot_that_ends_in_front_of_mcuboot_gives_no_swap_up() -> None:
+    nsib = boot_of(_BANNER, *nsib_lines(0, 14), "Setting monotonic counter (version: 14, slot: 0)")
+    assert _why(_log(boot_of(*_CUT), nsib))[0] is Ending.NO_BOOT
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        # Cut behind the exchange: the trailer is complete.
+        ([_ENDED, "I: Image index: 0, Swap type: none"], Says.NEW),
+        ([_BEGUN.format(2), "I: Starting swap using move algorithm."], Says.NEW),
+        ([_BEGUN.format(4), "I: Starting swap using move algorithm."], Says.OLD),
+    ],
+)
+def test_trailers_tell_what_a_cut_swap_was(lines: list[str], says: Says) -> None:
+    boots = [_mcuboot(*lines)] if lines[0] != _ENDED else _log(boot_of(*_CUT), _mcuboot(*lines))
+    verdict = verdict_of(Facts(boots=boots, update=_APP))
+    assert [item.says for item in verdict.evidence if item.source is Source.UART] == [says]

@@ -16,11 +16,11 @@ from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.description import AppDescription, find_description
-from pytest_nrf_fota.firmware.dfu_package import PackageKind
-from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
+from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info, preferred_s_slot
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
 from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
+from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.sim.app.image_group import ImageGroup
 from pytest_nrf_fota.sim.app.image_result import ImageResult
 from pytest_nrf_fota.sim.app.images import ImageGroupBuild, ImageManager
@@ -47,7 +47,7 @@ class Upload:
     taken_bytes: int
 
 
-class Bench:
+class SimulatedBoard:
     """One copy of a board.
 
     Args:
@@ -68,7 +68,8 @@ class Bench:
         self._clock = clock
         self._pcd_command = PcdCommand()
         self._load(segments)
-        self.profile = RELEASES[ncs] if ncs else self._release_on_board() or board.boot.release
+        release = RELEASES[ncs] if ncs else self._release_on_board() or board.boot.release
+        self.profile = release.with_rollback_protection(board.boot.rollback_protection)
         self.halted = ""
         self._boots = BootReader(board.boot)
         self.chain = self._make_chain()
@@ -95,6 +96,15 @@ class Bench:
             self._images = self._make_image_group(swap_using_offset=end.swap_using_offset)
         return self._boots.boots(since_line=start + 1)
 
+    @property
+    def line_count(self) -> int:
+        """Lines that its UART has printed."""
+        return self._boots.line_count
+
+    def boots_since(self, line_count: int) -> tuple[Boot, ...]:
+        """The boots since its UART had printed so many lines, those whose power was cut, too."""
+        return self._boots.boots(since_line=line_count + 1)
+
     def take_as_running(self) -> None:
         """Let the application in the primary slot run, without a boot."""
         area = self.chain.hardware.primary_area()
@@ -103,15 +113,9 @@ class Bench:
         self._images = self._make_image_group(swap_using_offset=app.swap_using_offset)
 
     def running_s_slot(self) -> int | None:
-        """The S slot from which MCUboot runs: the one that NSIB prefers; None without any."""
+        """The S0/S1 slot from which MCUboot runs: the one that NSIB prefers; None without any."""
         infos = self.fw_infos()
-        if not infos:
-            return None
-        versions = [info.version if info and info.is_valid else -1 for info in infos]
-        if max(versions) < 0:
-            return None
-        # Ties go to S0 (sdk-nrf samples/bootloader/src/main.c).
-        return 0 if versions[0] >= versions[1] else 1
+        return preferred_s_slot([i.version if i and i.is_valid else None for i in infos])
 
     def fw_infos(self) -> tuple[FwInfo | None, ...]:
         """NSIB's struct in S0 and S1; none of them without NSIB."""
@@ -120,7 +124,7 @@ class Bench:
         return tuple(find_fw_info(self.read, place.address) for place in places)
 
     def running_mcuboot(self) -> McubootBuild | None:
-        """How the MCUboot was built that runs: from the S slot that NSIB prefers, or alone."""
+        """How the MCUboot was built that runs: from the S0/S1 slot that NSIB prefers, or alone."""
         if self.slots.nsib is None:
             return self.chain.mcuboot_build(None)
         slot = self.running_s_slot()
@@ -138,11 +142,6 @@ class Bench:
             self._flash.is_erased(address, core.flash.page_size_bytes)
             for address in (network.b0n_address, network.app_address)
         )
-
-    def network_core_holds(self, firmware: bytes) -> bool:
-        """Whether the network core's flash holds this firmware."""
-        network = self.slots.network
-        return network is not None and self.read(network.app_address, len(firmware)) == firmware
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Read memory, as over SWD."""
@@ -176,19 +175,19 @@ class Bench:
             offset = wanted
 
     def mark(self, image_hash: bytes, *, permanent: bool) -> ImageResult:
-        """Mark an image over SMP."""
+        """Set an image pending over SMP."""
         return self._images.set_state(image_hash, confirm=permanent)
 
-    def snapshot(self) -> "Bench":
+    def snapshot(self) -> "SimulatedBoard":
         """A second copy in the same state, to try something out on."""
-        return Bench(self.board, self.memories(), self.profile.ncs)
+        return SimulatedBoard(self.board, self.memories(), self.profile.ncs)
 
     def memories(self) -> list[Segment]:
         """What all memories hold, page by page, where they are not erased."""
         return [segment for layout in self._flash.layouts for segment in self._content(layout)]
 
     def resets_until_update_runs(self, kind: PackageKind) -> int:
-        """How many resets it takes this release from the mark until the update runs."""
+        """How many resets it takes this release from setting it pending until the update runs."""
         match kind:
             case PackageKind.APPLICATION:
                 return 1
@@ -275,7 +274,7 @@ class Bench:
 
 
 def _max_sectors(pages: int) -> int:
-    # The least power of two that holds the slot; smaller values do not boot (facts, section 1).
+    # The least power of two that holds the slot; smaller values do not boot.
     sectors = 128
     while sectors < pages:
         sectors *= 2

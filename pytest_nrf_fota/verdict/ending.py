@@ -1,0 +1,44 @@
+"""How an update can end: the one list of answers to "was it upgraded, and if not, why"."""
+
+from enum import Enum
+
+
+class Upgraded(Enum):
+    """Whether an upgrade happened and lasts."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Ending(Enum):
+    """What became of an update."""
+
+    UPGRADED = "upgraded"
+    TESTED = "upgraded, not confirmed"
+    REVERTED = "reverted"
+    REFUSED = "refused"
+    NEEDS_RESET = "copied, runs after the next reset"
+    NOT_CHOSEN = "copied, not started by NSIB"
+    NOT_RESET = "pending, not reset since"
+    NOT_PENDING = "nothing was pending at the reset"
+    NOT_MARKED = "uploaded, not pending"
+    CLIENT_FAILED = "the client was refused"
+    NO_BOOT = "no image was started"
+    NOT_READY = "started, cannot be used"
+    NOT_ATTEMPTED = "not attempted"
+    CUT = "cut in the middle"
+    GIVEN_UP = "cut in the middle, and not gone on with"
+    SPOILT = "cut in the middle, and nothing left to start"
+    UNKNOWN = "unknown"
+
+    @property
+    def upgraded(self) -> Upgraded:
+        """Yes, no or unknown."""
+        match self:
+            case Ending.UPGRADED | Ending.TESTED:
+                return Upgraded.YES
+            case Ending.CUT | Ending.GIVEN_UP | Ending.UNKNOWN:
+                return Upgraded.UNKNOWN
+            case _:
+                return Upgraded.NO

@@ -1,0 +1,84 @@
+"""What memory holds of an update, read over SWD or from a copy of the board."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
+from pytest_nrf_fota.verdict.app_evidence import (
+    AppIdentity,
+    identity_of,
+    read_identity,
+    read_loaded_identity,
+)
+from pytest_nrf_fota.verdict.facts import AppUpdate, McubootUpdate, NetworkUpdate, Update
+from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, read_slot
+from pytest_nrf_fota.verdict.network_evidence import NetworkTarget, target_of
+
+
+@dataclass(frozen=True)
+class Before:
+    """What there was before an update.
+
+    Args:
+        boot: the last boot.
+        app: the application that runs; None where there is none.
+        network: what is sent for the network core, beside what lies there; None where nothing is
+            sent, or nothing that b0n would know.
+    """
+
+    boot: Boot
+    app: AppIdentity | None
+    network: NetworkTarget | None
+
+
+def note_before(
+    read: ReadMemory, board: BoardType, files: Sequence[UpdateFile], boot: Boot
+) -> Before:
+    """Read it, before the first of these files is sent. Errors of `read` pass through."""
+    targets = (target_of(f.image, f.image_index, read) for f in files if is_for_network_core(f))
+    return Before(boot, _running_app(read, board), next(targets, None))
+
+
+def read_update(
+    read: ReadMemory,
+    board: BoardType,
+    file: UpdateFile,
+    before: Before,
+    network_lines: Sequence[str] = (),
+) -> Update | None:
+    """What was sent, and what memory holds of it now; None where b0n would not know the file.
+
+    Errors of `read` pass through.
+    """
+    if is_for_network_core(file):
+        target = before.network
+        if target is None:
+            return None
+        return NetworkUpdate(target, read(target.address, len(target.firmware)), network_lines)
+    if file.s_slot is None:
+        swaps = board.boot.takes_pending_images
+        return AppUpdate(identity_of(file.image), before.app, _running_app(read, board), swaps)
+    mcuboot = McubootTarget(
+        s_slot=file.s_slot,
+        version=file.fw_info.version if file.fw_info else 0,
+        firmware=file.image.payload,
+        image_hash=file.image.hash or b"",
+        version_before=before.boot.firmware_version,
+        marker=marker_number(file.image.payload),
+        marker_before=before.boot.bootloader_version,
+    )
+    slots = (board.slots.s0, board.slots.s1)
+    states = [read_slot(read, slot, mcuboot) for slot in slots if slot is not None]
+    return McubootUpdate(mcuboot, states[file.s_slot], states[1 - file.s_slot])
+
+
+def _running_app(read: ReadMemory, board: BoardType) -> AppIdentity | None:
+    """What lies where the CPU runs the application: in the primary slot, or in RAM."""
+    slots = board.slots
+    if board.boot.takes_pending_images:
+        return read_identity(read, slots.primary)
+    return read_loaded_identity(read, (slots.primary, slots.secondary))
