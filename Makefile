@@ -1,19 +1,26 @@
 # make demo   install into .venv, upgrade a virtual kit, show what was proven
-# make test   style, types, the whole test suite
+# make test   style, types, and the tests that a change should pass before it is committed
+# make proofs the tests that take long: scenarios on every release and on real firmware, sabotages
 # make tox    the suite on every Python that is installed, 3.10 to 3.13
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint tox clean
+# Tests start Python hundreds of times; without its cache each compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test proofs lint tox clean
 
 demo: $(INSTALLED)
 	$(BIN)/pytest --board nrf5340dk_sim tests/hil/test_mcuboot_upgrade.py -v \
 	  -k "s0_to_s1 or second_reset or both_variants or same_fw or tampered or then_app"
 
 test: lint
-	$(BIN)/pytest --board nrf5340dk_sim -n auto --dist worksteal tests
+	$(BIN)/pytest --board nrf5340dk_sim -n auto --dist worksteal -m "not long_proof" tests
+
+proofs: $(INSTALLED)
+	$(BIN)/pytest --board nrf5340dk_sim -n auto --dist worksteal -m long_proof tests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ import pytest
 
 from pytest_nrf_fota.firmware.smpclient_dist import QemuCortexM0Firmware
 
+pytestmark = pytest.mark.long_proof
+
 SCENARIOS = Path(__file__).parents[1] / "hil" / "test_app_upgrade.py"
 PASSED_SCENARIOS = 11
 # Ten upgrades in a row are for the night; neither signatures nor downgrades mean anything there.

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long_proof
+
 CONTRACTS = Path(__file__).parents[1] / "contract"
 
 

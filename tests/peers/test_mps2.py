@@ -6,7 +6,7 @@ import pytest
 
 HIL = Path(__file__).parents[1] / "hil"
 
-pytestmark = pytest.mark.usefixtures("qemu")
+pytestmark = [pytest.mark.long_proof, pytest.mark.usefixtures("qemu")]
 
 
 def test_application_scenarios_on_mps2(user_folder: pytest.Pytester) -> None:

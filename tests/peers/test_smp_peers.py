@@ -30,7 +30,10 @@ from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.sim.control import Addresses
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the virtual kit is POSIX only")
+pytestmark = [
+    pytest.mark.long_proof,
+    pytest.mark.skipif(os.name != "posix", reason="the virtual kit is POSIX only"),
+]
 
 TIME_LIMIT_S = 60.0
 BOARD = load_board("nrf5340dk_sim")

@@ -36,7 +36,10 @@ from .smpclient_programs import (
     write_what_upgrade_needs,
 )
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the virtual kit is POSIX only")
+pytestmark = [
+    pytest.mark.long_proof,
+    pytest.mark.skipif(os.name != "posix", reason="the virtual kit is POSIX only"),
+]
 
 TIME_LIMIT_S = 60.0
 BOARD = load_board("nrf5340dk_sim")

@@ -19,6 +19,8 @@ from typing import TypeAlias
 import pytest
 from filelock import FileLock
 
+pytestmark = pytest.mark.long_proof
+
 SCENARIOS = Path(__file__).parents[1] / "hil"
 SESSION_TIMEOUT_S = 600.0
 # No scenario's own failure: of the sabotage, or of an xdist worker.

@@ -10,6 +10,8 @@ from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.variant import Variant
 
+pytestmark = pytest.mark.long_proof
+
 HIL = Path(__file__).parents[1] / "hil"
 FILES = [
     str(HIL / name)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long_proof
+
 SCENARIOS = Path(__file__).parents[1] / "hil"
 RELEASES = ("2.6", "2.7", "2.8", "2.9", "3.0", "3.2")
 

@@ -25,8 +25,8 @@ from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, cap
         (
             "nrf5340dk_sim_netcore",
             "nsib ble netcore external_flash signature image_group set_pending second_reset "
-            "wrong_file_stays rollback_protection shell flash_shell probe_erase fault_injection power "
-            "swap_reset netcore_slots",
+            "wrong_file_stays rollback_protection shell flash_shell probe_erase fault_injection "
+            "power swap_reset netcore_slots",
         ),
         (
             "nrf5340dk_mcuboot",

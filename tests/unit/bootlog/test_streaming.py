@@ -70,6 +70,7 @@ def test_lines_are_numbered_and_watched_for_in_a_long_log() -> None:
     assert second.faults[0].seen.line_number == 60_000 + 8 + 7 + 1
 
 
+@pytest.mark.long_proof
 def test_memory_does_not_grow_with_the_log() -> None:
     def most_memory_bytes(repeats: int) -> int:
         piece = (_BOOT + _app_lines(2000) + _CRASH).encode()

@@ -19,6 +19,8 @@ from pytest_nrf_fota.verdict.evidence import Outcome
 
 from .workshop import McubootBuild, Workshop, board_of
 
+pytestmark = pytest.mark.long_proof
+
 
 @dataclass(frozen=True)
 class Scenario:

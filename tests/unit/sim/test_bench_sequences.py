@@ -37,6 +37,8 @@ from pytest_nrf_fota.verdict.facts import Facts
 from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
 from pytest_nrf_fota.verdict.wording import verdict_of
 
+pytestmark = pytest.mark.long_proof
+
 EXAMPLES = 12
 MOST_BOOTS_UNTIL_REST = 6
 ERASE_S = 1.0

@@ -51,6 +51,8 @@ from pytest_nrf_fota.sim.trailer_area import (
     write_swap_info,
 )
 
+pytestmark = pytest.mark.long_proof
+
 SECTOR = 0x1000
 SLOT_SECTORS = 6
 SLOT_BYTES = SLOT_SECTORS * SECTOR

@@ -39,6 +39,8 @@ from pytest_nrf_fota.sim.flash import (
 )
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap
 
+pytestmark = pytest.mark.long_proof
+
 SECTOR = 0x1000
 SLOT_BYTES = 24 * SECTOR
 INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)

@@ -33,6 +33,8 @@ from pytest_nrf_fota.sim.flash import (
 from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap, write_image_ok
 
+pytestmark = pytest.mark.long_proof
+
 SECTOR = 0x1000
 SLOT_SECTORS = 5
 SLOT_BYTES = SLOT_SECTORS * SECTOR
