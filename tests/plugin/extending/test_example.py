@@ -13,7 +13,7 @@ from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.extensions import session_plugins
+from pytest_nrf_fota.extensions import extension_names, session_plugins
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.providers.kit_wires import vcom_memory
 from pytest_nrf_fota.providers.sim import SimUnit
@@ -170,6 +170,8 @@ def test_runner_takes_it_and_names_it(example: pytest.Pytester, nrf_fota: Comman
 @pytest.fixture
 def dut(installed_example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dut]:
     """A kit on USB behind acmeprog; it is a virtual one, whose UARTs are the kit's ports."""
+    # The process keeps what is installed when it first asks; later tests must not see the example.
+    extension_names()
     monkeypatch.syspath_prepend(installed_example)
     from acme_nrf import hooks
 
