@@ -315,6 +315,7 @@ def test_package_for_another_board(demo: DemoSource, board: BoardType, tmp_path:
     contents = inspect_path(package, board)
     assert contents.images[0].version == "1.1.0"
     assert "would refuse this package" in said(contents)
+    assert 'write manifest_boards = ["thingy53"] into a board file of yours' in said(contents)
 
 
 def test_child_image_build(child_image_build: Path, board: BoardType) -> None:
