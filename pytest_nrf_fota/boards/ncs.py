@@ -19,6 +19,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.nsib_release import (
     NSIB_2_3,
+    NSIB_2_6,
     NSIB_2_7,
     NSIB_2_8,
     NSIB_2_9,
@@ -324,6 +325,7 @@ _NCS_2_6 = replace(
     nsib_banner=_BANNER_2_6,
     mcuboot_banner=_BANNER_2_6,
     app_banner=_BANNER_2_6,
+    nsib=NSIB_2_6,
     image_group_module="mcumgr_img_grp",
     hci_driver_open="bt_ipc_open",
     smp_version=2,
