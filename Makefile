@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# Tests start Python hundreds of times; without its cache each compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test proofs lint tox clean
 
 demo: $(INSTALLED)

@@ -44,6 +44,7 @@ def _one_build(folder: Path) -> DemoSource:
     return made
 
 
+@pytest.mark.long_proof
 def test_resigned_build_upgrades_the_kit(user_folder: pytest.Pytester) -> None:
     """The build itself is no upgrade for its own baseline; resigned it is."""
     folder = user_folder.path

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long_proof
+
 UPGRADE = """
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 

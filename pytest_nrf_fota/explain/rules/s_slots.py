@@ -346,7 +346,7 @@ RULES = (
         "stale_external_flash",
         "The external flash holds old content: `west flash --recover` does not clear it, and it "
         "can disturb the next update.",
-        "Erase it: `{erase_flash}` in the shell (a chip erase takes 52 s and "
+        "Erase the external flash: `{erase_flash}` in the shell (a chip erase takes 52 s and "
         "more), or `nrfjprog --qspieraseall`.",
         unless_cut_in_a_swap(_stale_external_flash),
         weight=Weight.ADVICE,
