@@ -72,6 +72,12 @@ _WARNINGS = (
         "Was the signing key generated anew by the build (set CONFIG_SB_SIGNING_KEY_FILE)?",
     ),
     Cause(
+        "nsib_key_revoked",
+        "Signed for NSIB with key {key}, which is revoked in this file's provisioning data: NSIB "
+        "refuses it.",
+        "Sign with a key that is not revoked (CONFIG_SB_SIGNING_KEY_FILE).",
+    ),
+    Cause(
         "not_provisioned",
         "It holds a MCUboot for S0 or S1 and no provisioning data, without which NSIB knows no "
         "key: a kit that was erased completely does not boot this.",
