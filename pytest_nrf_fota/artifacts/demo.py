@@ -35,7 +35,6 @@ from pytest_nrf_fota.firmware.package_shape import package_shape_of
 from pytest_nrf_fota.firmware.payload import build_payload
 from pytest_nrf_fota.firmware.provisioning import (
     ADDRESSES_OFFSET_BYTES,
-    ERASED_WORD,
     build_provisioning,
 )
 from pytest_nrf_fota.firmware.signing import SlotLayout, sign_for_mcuboot
@@ -138,6 +137,7 @@ class DemoSource:
         self._board_name = board.name
         self._nsib = _nsib_places(board)
         self._key_words = board.boot.release.nsib.key_words
+        self._has_empty_counters = board.boot.release.nsib.provisions_empty_counters
         self._primary = board.slots.primary
         self._network = _network_places(board)
         self._folder = folder
@@ -454,7 +454,10 @@ class DemoSource:
         if places is None:
             return ()
         b0n, address = places.b0n_address, places.firmware.address
-        provisioning = build_provisioning(address, ERASED_WORD, (), counter_slots=0)
+        # provision.py takes S0 for S1 where it is given none.
+        provisioning = build_provisioning(
+            address, address, (), 0, has_empty_counters=self._has_empty_counters
+        )
         return (
             Segment(b0n, build_payload(b0n, B0N_SIZE_BYTES, B0nDescription())),
             Segment(places.provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning),

@@ -15,8 +15,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypedDict
 
+from typing_extensions import assert_never
+
 from pytest_nrf_fota.boards.nsib_release import (
     NSIB_2_3,
+    NSIB_2_6,
     NSIB_2_7,
     NSIB_2_8,
     NSIB_2_9,
@@ -29,12 +32,26 @@ from pytest_nrf_fota.boards.nsib_release import (
 class SSlotUpdate(Enum):
     """How MCUboot brings an image into the S0/S1 slot.
 
-    SWAP: as an application's image; NSIB picks it at the next reset, whenever that is (<= 2.7).
+    SWAP: as an application's image (<= 2.7).
     NSIB_COPY: copied without a way back, then MCUboot resets the board itself (>= 2.8).
     """
 
     SWAP = "swap"
     NSIB_COPY = "nsib copy"
+
+
+class SSlotReset(Enum):
+    """When MCUboot resets the board itself, so that NSIB chooses anew.
+
+    NEVER: NSIB chooses at the next reset, whoever does it (<= 2.6).
+    EACH_UPDATE: when an S0/S1 slot was updated, also where it overwrites; not when it finished a
+    swap that was cut (2.7; sdk-mcuboot v2.1.0-ncs1 loader.c, context_boot_go).
+    NSIB_COPY: behind that copy; not where it overwrites (>= 2.8; boot_swap_image).
+    """
+
+    NEVER = "never"
+    EACH_UPDATE = "after each update of an S0/S1 slot"
+    NSIB_COPY = "after a nsib copy"
 
 
 class PackageStyle(Enum):
@@ -93,6 +110,10 @@ class Release:
         wrong_variant_is_cleaned_up_at_once: whether the clean-up line follows
             `Image in slot is for wrong s0/s1 image` in every build (sdk-mcuboot v2.1.0-ncs5).
         s_slot_update: how the S0/S1 slot is written.
+        s_slot_reset: when MCUboot resets the board after that (CONFIG_REBOOT, which
+            CONFIG_SECURE_BOOT selects).
+        leaves_s_slot_downgrades: whether downgrade prevention of builds that swap leaves updates
+            of MCUboot to NSIB (sdk-mcuboot v2.1.0-ncs1, check_downgrade_prevention).
         clears_stuck_revert: whether a revert without an image in the secondary slot is given up.
         reverts_over_any_magic: see `firmware.trailer.decide_swap`.
         resumes_cut_swap_of_first_sector: whether swap using move looks for the old image's header
@@ -153,6 +174,8 @@ class Release:
     clean_up_counts_each_image: bool
     wrong_variant_is_cleaned_up_at_once: bool
     s_slot_update: SSlotUpdate
+    s_slot_reset: SSlotReset
+    leaves_s_slot_downgrades: bool
     clears_stuck_revert: bool
     reverts_over_any_magic: bool
     resumes_cut_swap_of_first_sector: bool
@@ -195,11 +218,18 @@ class Release:
     def mcuboot_update_resets(self, *, overwrites: bool) -> int:
         """Resets that an update of MCUboot takes, the one after setting it pending included.
 
-        NSIB sees a new MCUboot one reset after the copy. A MCUboot that knows S0/S1 slots does this
-        reset by itself, unless it overwrites (sdk-mcuboot v2.1.0-ncs2 to ncs5, loader.c:
-        boot_swap_image does, boot_copy_image does not).
+        NSIB sees a new MCUboot one reset after the update; later releases do this reset by
+        themselves.
         """
-        return 1 if self.knows_s_slots and not overwrites else 2
+        match self.s_slot_reset:
+            case SSlotReset.NEVER:
+                return 2
+            case SSlotReset.EACH_UPDATE:
+                return 1
+            case SSlotReset.NSIB_COPY:
+                return 2 if overwrites else 1
+            case never:
+                assert_never(never)
 
     def swap_type_line(self, image_number: int, word: str) -> str:
         """What MCUboot says about the swap that it decided on, without a log level."""
@@ -266,6 +296,8 @@ _NCS_2_3 = Release(
     clean_up_counts_each_image=False,
     wrong_variant_is_cleaned_up_at_once=False,
     s_slot_update=SSlotUpdate.SWAP,
+    s_slot_reset=SSlotReset.NEVER,
+    leaves_s_slot_downgrades=False,
     clears_stuck_revert=False,
     reverts_over_any_magic=False,
     resumes_cut_swap_of_first_sector=False,
@@ -293,6 +325,7 @@ _NCS_2_6 = replace(
     nsib_banner=_BANNER_2_6,
     mcuboot_banner=_BANNER_2_6,
     app_banner=_BANNER_2_6,
+    nsib=NSIB_2_6,
     image_group_module="mcumgr_img_grp",
     hci_driver_open="bt_ipc_open",
     smp_version=2,
@@ -321,6 +354,8 @@ _NCS_2_7 = replace(
     zephyr_release="v3.6.99-ncs2",
     **_banners("v2.7.0-5cb85570ca43", "v3.6.99-100befc70c74", "v2.1.0-dev-daf2946a0f07"),
     nsib=NSIB_2_7,
+    s_slot_reset=SSlotReset.EACH_UPDATE,
+    leaves_s_slot_downgrades=True,
     refuses_rogue_tlvs=True,
     compares_usable_sectors=True,
 )
@@ -337,6 +372,7 @@ _NCS_2_8 = replace(
     refuses_by_flags=True,
     asks_own_version=True,
     s_slot_update=SSlotUpdate.NSIB_COPY,
+    s_slot_reset=SSlotReset.NSIB_COPY,
 )
 _NCS_2_9 = replace(
     _NCS_2_8,

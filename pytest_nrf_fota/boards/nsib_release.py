@@ -63,6 +63,8 @@ class NsibRelease:
     Args:
         key_words: words that mark provisioned keys as valid or revoked (bl_storage.c).
         panics_at_unknown_key_word: whether any other word ends in k_panic() (key_is_valid).
+        provisions_empty_counters: whether provision.py writes the counters' type and number where
+            there are none (sdk-nrf scripts/bootloader/provision.py before it had add_hw_counters).
         most_keys: how many keys it takes; None for any number (verify_public_keys).
         has_log_levels: whether validation lines (bl_validation.c) go through minimal logging, with
             `I: `, `W: ` or `E: ` in front.
@@ -79,6 +81,7 @@ class NsibRelease:
 
     key_words: KeyWords
     panics_at_unknown_key_word: bool = False
+    provisions_empty_counters: bool = False
     most_keys: int | None = None
     has_log_levels: bool = False
     says_reading_version: bool = False
@@ -95,9 +98,10 @@ class NsibRelease:
 _KEY_WORDS_2_3 = KeyWords(None, 0xFFFF0000)
 _KEY_WORDS_2_7 = KeyWords(0x50FAFFFF, 0x50FA0000, 24)
 
-NSIB_2_3 = NsibRelease(_KEY_WORDS_2_3)
+NSIB_2_3 = NsibRelease(_KEY_WORDS_2_3, provisions_empty_counters=True)
+NSIB_2_6 = replace(NSIB_2_3, provisions_empty_counters=False)
 NSIB_2_7 = replace(
-    NSIB_2_3, key_words=_KEY_WORDS_2_7, panics_at_unknown_key_word=True, most_keys=16
+    NSIB_2_6, key_words=_KEY_WORDS_2_7, panics_at_unknown_key_word=True, most_keys=16
 )
 NSIB_2_8 = replace(
     NSIB_2_7,
@@ -118,5 +122,5 @@ NSIB_3_0 = replace(NSIB_2_9, b0n_says_why=False)
 NSIB_3_2 = replace(NSIB_3_0, counter_errors_are_fatal=True, counts_versions=False)
 KEY_WORDS_BY_SDK = (("up to NCS 2.6", _KEY_WORDS_2_3), ("of NCS 2.7 and later", _KEY_WORDS_2_7))
 """Whose NSIB provisions which words."""
-NSIB_RELEASES = (NSIB_2_3, NSIB_2_7, NSIB_2_8, NSIB_2_9, NSIB_3_0, NSIB_3_2)
+NSIB_RELEASES = (NSIB_2_3, NSIB_2_6, NSIB_2_7, NSIB_2_8, NSIB_2_9, NSIB_3_0, NSIB_3_2)
 """All that differ, oldest first."""

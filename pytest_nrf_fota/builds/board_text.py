@@ -51,14 +51,17 @@ def board_file_text(build: Build, base: BoardType, name: str, release: Release |
             where=str(build.files.folder),
             next_step="Give a complete build folder.",
         )
+    slots = slots_of(build.layout, base)
     flash = _external_flash(build)
+    keeps_flash = flash is None and base.soc.is_external(slots.secondary.address)
     removed = ["slots"]
-    if flash is None and base.external_flash is not None:
+    if flash is None and base.external_flash is not None and not keeps_flash:
         removed.append("external_flash")
     sections: tuple[Sequence[_Line], ...] = (
         _head(build, base, name, removed),
-        [_Line(f"# {build.files.name_of(build.layout.source)}"), _slots(build, base)],
-        [] if flash is None else list(_flash_lines(flash, base)),
+        [_Line(f"# {build.files.name_of(build.layout.source)}"), _Line(slots_table(slots))],
+        list(_flash_lines(flash, base) if flash is not None else ()),
+        list(_guessed_flash_lines(base) if keeps_flash else ()),
         list(_console_lines(build)),
         list(_radio_lines(build)),
         list(_boot_lines(build, base, release)),
@@ -85,11 +88,6 @@ def _head(build: Build, base: BoardType, name: str, removed: Sequence[str]) -> l
     return lines
 
 
-def _slots(build: Build, base: BoardType) -> _Line:
-    assert build.layout is not None
-    return _Line(slots_table(slots_of(build.layout, base)))
-
-
 def _flash_lines(flash: FlashDevice, base: BoardType) -> Iterator[_Line]:
     yield _Line("[external_flash]")
     yield _Line(f"shell_device = {_quoted(flash.name)}", "zephyr.dts")
@@ -97,6 +95,18 @@ def _flash_lines(flash: FlashDevice, base: BoardType) -> Iterator[_Line]:
     if size_bytes is not None:
         yield _Line(f"size = 0x{size_bytes:x}", "zephyr.dts" if flash.size_bytes else "a guess")
     yield _Line("erase_timeout_s = 420.0", "a guess: a chip erase, with a wide margin")
+
+
+def _guessed_flash_lines(base: BoardType) -> Iterator[_Line]:
+    """Slots lie in a flash that no devicetree of the build names: without it nothing erases them
+    between tests.
+    """
+    flash = base.external_flash
+    if flash is not None:
+        source = f"a guess: {base.name}'s, the build has no zephyr.dts with it"
+        yield _Line("[external_flash]")
+        yield _Line(f"shell_device = {_quoted(flash.shell_device)}", source)
+        yield _Line(f"size = 0x{flash.size:x}", source)
 
 
 def _console_lines(build: Build) -> Iterator[_Line]:

@@ -106,7 +106,7 @@ def read_baseline(
         require_updatable(build)
     paths = [path for one in given for path in _hex_files(one, builds)]
     files = read_hex_files(paths)
-    _require_one_whole_build(given)
+    _require_one_whole_build(given, "The hex files", "what the cores share")
     require_same_soc_in(files, board)
     baseline = GivenBaseline(board, paths[0], files, build, "ncs" in own.boot)
     layout = f"board {board.name}"
@@ -151,7 +151,7 @@ def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> Given
         folder: gets packages of what was given as single images.
 
     Raises:
-        PackageError: a file or folder cannot be used, or two update the same.
+        PackageError: a file or folder cannot be used, or two are of different builds.
         BoardFileError: an update was built for other slots than the board's.
     """
     target = package_target(board)
@@ -166,6 +166,7 @@ def read_updates(board: BoardType, given: Sequence[Path], folder: Path) -> Given
             require_same_place(images[-1].package, board, path)
     picked = (*packages, *(image.path for image in images))
     given_as = {path: path for path in packages} | pack_images(images, folder)
+    _require_one_whole_build(given, "The updates", "layout, keys and release")
     return GivenUpdates(given_as, picked)
 
 
@@ -233,8 +234,14 @@ def _builds_of(given: Sequence[Path]) -> tuple[Build, ...]:
     return tuple(sorted(builds, key=lambda build: build.mcuboot is None))
 
 
-def _require_one_whole_build(given: Sequence[Path]) -> None:
-    """Raise `PackageError` for hex files out of two builds, each with a MCUboot of its own."""
+def _require_one_whole_build(given: Sequence[Path], what: str, shared: str) -> None:
+    """Raise `PackageError` for files out of two builds, each with a MCUboot of its own.
+
+    Args:
+        given: as the user gave them; of folders nothing is said here.
+        what: the files, at the start of a sentence.
+        shared: what may be another in each build.
+    """
     first: Path | None = None
     folder: Path | None = None
     for path in given:
@@ -243,11 +250,10 @@ def _require_one_whole_build(given: Sequence[Path]) -> None:
             continue
         if first is not None:
             raise PackageError(
-                f"The hex files are of two builds: {first} of {folder}, {path} of "
-                f"{build.files.folder}.",
+                f"{what} are of two builds: {first} of {folder}, {path} of {build.files.folder}.",
                 where=str(path),
-                next_step="Give those of one build, or its folder: what the cores share may differ "
-                "from build to build.",
+                next_step=f"Give those of one build, or its folder: {shared} may differ from "
+                "build to build.",
             )
         first, folder = path, build.files.folder
 

@@ -1,11 +1,10 @@
 """Whether the files of a build folder come from one build, and from one that can be updated."""
 
-import re
 from collections.abc import Sequence
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build
-from pytest_nrf_fota.builds.hex_choice import not_complete, only_one
+from pytest_nrf_fota.builds.hex_choice import only_one
 from pytest_nrf_fota.builds.update_choice import PACKAGE_NAMES
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
@@ -35,23 +34,6 @@ def require_updatable(build: Build) -> None:
             next_step="Give a build with the partition manager, or one without TF-M "
             "(nrf5340dk/nrf5340/cpuapp instead of .../cpuapp/ns).",
         )
-
-
-def require_packages(build: Build) -> None:
-    """Raise `PackageError` for a build without DFU packages, and say where its updates are."""
-    if any(path.name in PACKAGE_NAMES.values() for path in build.files.packages):
-        return
-    require_updatable(build)
-    signed = [
-        p for p in build.files.bins if re.fullmatch(r"app_update\.bin|.+\.signed\.bin", p.name)
-    ]
-    if not signed:
-        raise not_complete(build, "no dfu_application.zip and no dfu_mcuboot.zip")
-    raise PackageError(
-        "The build has signed images and packs no dfu_application.zip of them.",
-        where=str(build.files.folder),
-        next_step=f"Give the image: {signed[0]}",
-    )
 
 
 def require_one_build(build: Build, segments: Sequence[Segment], board: BoardType) -> None:

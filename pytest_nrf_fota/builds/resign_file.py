@@ -12,13 +12,15 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.builds.build import read_build
+from pytest_nrf_fota.builds.build import Build, read_build
 from pytest_nrf_fota.builds.hex_choice import only_one
-from pytest_nrf_fota.builds.one_build import require_packages
+from pytest_nrf_fota.builds.one_build import require_updatable
+from pytest_nrf_fota.builds.update_choice import updates_in
 from pytest_nrf_fota.errors import InputError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     LARGEST_ENTRY_BYTES,
     MANIFEST_NAME,
+    ForeignPackageError,
     package_target,
     parse_manifest_json,
     read_entries,
@@ -26,6 +28,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
 )
 from pytest_nrf_fota.firmware.given_file import read_at_most, require_file
 from pytest_nrf_fota.firmware.multi_image import multi_image_refusal
+from pytest_nrf_fota.firmware.other_soc import sign_of_other_soc
 from pytest_nrf_fota.firmware.resign import (
     NewNumbers,
     ResignedImage,
@@ -52,7 +55,8 @@ def resign_path(
 ) -> tuple[ResignedFile, ...]:
     """Write the next version of `source` to `output`, in the same container.
 
-    A build folder gives a folder with its packages. Nothing is written where anything is refused.
+    A build folder gives a folder with its packages, or with its signed images where it packs none.
+    Nothing is written where anything is refused.
 
     Raises:
         PackageError: the input cannot be used.
@@ -90,21 +94,22 @@ def _resign_build(
             next_step="Give a folder, new or empty.",
         )
     build = read_build(folder)
-    require_packages(build)
     found = {path.name for path in build.files.packages}
-    packages = {
-        name: only_one(build, build.files.packages, name)
+    packages = [
+        only_one(build, build.files.packages, name)
         for name in _REWRITABLE_PACKAGES
         if name in found
-    }
-    if numbers.fw_info not in (None, "keep") and not any(
-        _any_fw_info(list(read_entries(path).values())) for path in packages.values()
-    ):
+    ]
+    images = () if packages else _images_of(build, board)
+    contents = [data for path in packages for data in read_entries(path).values()]
+    contents += [path.read_bytes() for path in images]
+    if numbers.fw_info not in (None, "keep") and not _any_fw_info(contents):
         raise no_fw_info(str(folder))
     with tempfile.TemporaryDirectory(prefix="nrf-fota-") as scratch:
         done = [
-            _resign_package(path, Path(scratch) / name, numbers, keys, board, part_of_build=True)
-            for name, path in packages.items()
+            resign(path, Path(scratch) / path.name, numbers, keys, board, part_of_build=True)
+            for resign, paths in ((_resign_package, packages), (_resign_bin, images))
+            for path in paths
         ]
         output.mkdir(parents=True, exist_ok=True)
         return tuple(
@@ -114,6 +119,20 @@ def _resign_build(
             )
             for one in done
         )
+
+
+def _images_of(build: Build, board: BoardType) -> tuple[Path, ...]:
+    """The signed images of a build that packs none, as Zephyr without NCS does."""
+    require_updatable(build)
+    images = updates_in(build, package_target(board))
+    names = [path.name for path in images]
+    if len({*names}) < len(names):
+        raise PackageError(
+            f"The build has several signed images of one name: {' and '.join(map(str, images))}.",
+            where=str(build.files.folder),
+            next_step="Give one of them.",
+        )
+    return images
 
 
 def _resign_package(
@@ -147,7 +166,12 @@ def _resign_package(
 
 
 def _resign_bin(
-    source: Path, output: Path, numbers: NewNumbers, keys: SigningKeys, board: BoardType
+    source: Path,
+    output: Path,
+    numbers: NewNumbers,
+    keys: SigningKeys,
+    board: BoardType,
+    part_of_build: bool = False,
 ) -> ResignedFile:
     data = read_at_most(
         source,
@@ -164,12 +188,23 @@ def _resign_bin(
             where=str(source),
             next_step="Give dfu_mcuboot.zip, dfu_application.zip or a signed .bin of the build.",
         )
-    if numbers.fw_info not in (None, "keep") and not _any_fw_info([data]):
+    if not part_of_build and numbers.fw_info not in (None, "keep") and not _any_fw_info([data]):
         raise no_fw_info(str(source))
+    _require_same_soc(data, source, board)
     image = resign_image(data, source.name, str(source), numbers, keys, board)
     with _replacing(output) as unfinished:
         unfinished.write_bytes(image.data)
     return ResignedFile(output, (image,))
+
+
+def _require_same_soc(data: bytes, source: Path, board: BoardType) -> None:
+    sign = sign_of_other_soc(data, board.soc)
+    if sign is not None:
+        raise ForeignPackageError(
+            f"{source.name!r} is for another SoC: {sign}, {board.name} is an {board.soc.title}.",
+            where=str(source),
+            next_step="Give an image of a build for this board, or the --board that it is for.",
+        )
 
 
 def _any_fw_info(files: Sequence[bytes]) -> bool:

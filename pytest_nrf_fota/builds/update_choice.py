@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pytest_nrf_fota.builds.build import Build, build_around
-from pytest_nrf_fota.builds.hex_choice import only_one
+from pytest_nrf_fota.builds.hex_choice import not_complete, only_one
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
@@ -66,6 +66,8 @@ def updates_in(build: Build, target: PackageTarget) -> tuple[Path, ...]:
     if missing:
         images = _distinct_images(build, target)
         found += [one.path for one in images if one.package.kind in missing]
+    if not found and build.mcuboot is not None:
+        raise not_complete(build, "no dfu_application.zip and no signed image")
     if not found:
         raise PackageError(
             "The build holds no update: no dfu_application.zip, no dfu_mcuboot.zip and no signed "

@@ -13,7 +13,7 @@ _ONLY_A = "Only a MCUboot with"
 _WARNINGS = (
     Cause("file_unreadable", "{what}"),
     Cause("image_unreadable", "An image begins here, and cannot be read: {error}."),
-    Cause("package_refused", "A test run on {board} would refuse this package: {what}"),
+    Cause("package_refused", "A test run on {board} would refuse this package: {what} {next_step}"),
     Cause("fw_info_of_another_chip", "fw_info for {chip}: this firmware is for another chip."),
     Cause(
         "image_too_large",
@@ -70,6 +70,12 @@ _WARNINGS = (
         "Signed for NSIB with key {key}, which is not in this file's provisioning data: NSIB "
         "refuses it.",
         "Was the signing key generated anew by the build (set CONFIG_SB_SIGNING_KEY_FILE)?",
+    ),
+    Cause(
+        "nsib_key_revoked",
+        "Signed for NSIB with key {key}, which is revoked in this file's provisioning data: NSIB "
+        "refuses it.",
+        "Sign with a key that is not revoked (CONFIG_SB_SIGNING_KEY_FILE).",
     ),
     Cause(
         "not_provisioned",

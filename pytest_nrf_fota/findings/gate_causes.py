@@ -112,7 +112,7 @@ GATE_CAUSES: dict[str, Cause] = {
             "s_slot_counts_as_newer",
             "MCUboot prevents the downgrade: it compares the package's version {version} with the "
             "image header in {slot}, and a slot without one counts as newer than anything",
-            "Build MCUboot without CONFIG_MCUBOOT_DOWNGRADE_PREVENTION, or with NCS 2.8 and later.",
+            "Build MCUboot without CONFIG_MCUBOOT_DOWNGRADE_PREVENTION, or with NCS 2.7 and later.",
         ),
         Cause(
             "dependency_not_met",

@@ -74,7 +74,7 @@ def read_signing_key(path: Path) -> SigningKey:
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
         return key
-    raise _key_error(path, "The key is of a kind that neither NSIB nor MCUboot takes.")
+    raise _key_error(path, "Keys of this kind are not known here.")
 
 
 def read_public_key(path: Path) -> PublicKey:
@@ -90,7 +90,7 @@ def read_public_key(path: Path) -> PublicKey:
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return key
-    raise _key_error(path, "The key is of a kind that neither NSIB nor MCUboot takes.")
+    raise _key_error(path, "Keys of this kind are not known here.")
 
 
 def _read_pem(path: Path) -> bytes:

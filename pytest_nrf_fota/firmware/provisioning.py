@@ -119,8 +119,12 @@ def build_provisioning(
     key_hashes: tuple[bytes, ...],
     counter_slots: int = COUNTER_SLOTS_DEFAULT,
     key_words: KeyWords = NSIB_RELEASES[0].key_words,
+    *,
+    has_empty_counters: bool = False,
 ) -> bytes:
     """The bytes that provision.py would place at provision address + 0x28.
+
+    `has_empty_counters`: see `NsibRelease.provisions_empty_counters`.
 
     Raises `ValueError` for a key hash with an aligned 0xFFFF halfword, which OTP cannot tell from
     an unwritten one.
@@ -134,6 +138,8 @@ def build_provisioning(
         data += struct.pack("<HH", COUNTERS_TYPE, 1)
         data += struct.pack("<HH", CounterKind.NSIB_FIRMWARE.value, counter_slots)
         data += b"\xff\xff" * counter_slots
+    elif has_empty_counters:
+        data += struct.pack("<HH", COUNTERS_TYPE, 0)
     return data
 
 

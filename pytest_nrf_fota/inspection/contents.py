@@ -73,8 +73,9 @@ class FoundFirmware(_Value):
     """A firmware with NSIB's fw_info, and NSIB's validation info where it was found.
 
     `hash_is_right`, `signature_is_right`: None where no validation info was found.
-    `provisioned`: whether the key is in the provisioning data of the same file; None without such
-    data. `offset_bytes` is where the struct lies in the file (hex: its address).
+    `provisioned`: whether NSIB may use the key, by the provisioning data of the same file; None
+    without such data. `key_revoked`: whether it is there, and revoked. `offset_bytes` is where the
+    struct lies in the file (hex: its address).
     """
 
     offset_bytes: int
@@ -88,6 +89,7 @@ class FoundFirmware(_Value):
     hash_is_right: bool | None = None
     signature_is_right: bool | None = None
     provisioned: bool | None = None
+    key_revoked: bool = False
 
 
 class FoundManifestEntry(_Value):

@@ -162,11 +162,14 @@ def _with_provisioning(placed: Placed, data: ProvisioningData | None) -> Placed:
     # The network core's bootloader has provisioning data of its own.
     if data is None or key is None or placed.found.role is Role.NETWORK_CORE:
         return placed
-    provisioned = key.hash in {one.key_hash.hex() for one in data.keys if not one.invalidated}
+    found = [one for one in data.keys if one.key_hash.hex() == key.hash]
+    provisioned = any(not one.invalidated for one in found)
     return Placed(
         placed.start,
         placed.end,
-        placed.found.model_copy(update={"provisioned": provisioned}),
+        placed.found.model_copy(
+            update={"provisioned": provisioned, "key_revoked": bool(found) and not provisioned}
+        ),
     )
 
 

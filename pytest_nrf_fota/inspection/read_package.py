@@ -74,7 +74,8 @@ def _refused(path: Path, board: BoardType) -> tuple[Finding, ...]:
     try:
         read_strictly(path, package_target(board))
     except PackageError as error:
-        return (remark("package_refused", path.name, board=board.name, what=error.what),)
+        values = {"board": board.name, "what": error.what, "next_step": error.next_step}
+        return (remark("package_refused", path.name, **values),)
     return ()
 
 

@@ -140,7 +140,9 @@ def _on_firmware(place: str, firmware: FoundFirmware) -> Iterator[Finding]:
         yield remark("firmware_damaged", place, who=who)
     if firmware.signature_is_right is False:
         yield remark("firmware_of_another_key", place, who=who)
-    if firmware.provisioned is False:
+    if firmware.key_revoked:
+        yield remark("nsib_key_revoked", place, key=firmware.key.hash)
+    elif firmware.provisioned is False:
         yield remark("nsib_wrong_key", place, key=firmware.key.hash)
     if firmware.key.published_as is not None:
         yield remark("nsib_key_is_public", place, who=who, key=firmware.key.published_as)

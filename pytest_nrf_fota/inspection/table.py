@@ -292,6 +292,7 @@ def _firmware_lines(firmware: FoundFirmware) -> list[tuple[str, str]]:
     signature_word = "right" if firmware.signature_is_right else "WRONG"
     lines.append((who, f"hash {hash_word}, signature {signature_word}"))
     known = {None: "", True: " (provisioned)", False: " (NOT provisioned)"}[firmware.provisioned]
+    known = " (REVOKED)" if firmware.key_revoked else known
     return [*lines, (f"{who} key", f"{_key_words(firmware.key)}{known}")]
 
 

@@ -168,6 +168,26 @@ def test_hex_files_of_two_builds(user_folder: pytest.Pytester, builds: Path) -> 
     assert "build_v2/merged_CPUNET.hex of build_v2" in text
 
 
+def test_updates_of_two_builds(user_folder: pytest.Pytester, builds: Path) -> None:
+    """Each fits the board by its layout; together nobody has built them."""
+    shutil.copytree(builds / "build_v2", builds / "build_v3")
+    given = ("build_v2/dfu_application.zip", "build_v3/dfu_mcuboot.zip")
+    text = refusal(user_folder, "--baseline=build_v1", *(f"--update={path}" for path in given))
+    assert f"The updates are of two builds: {given[0]} of build_v2, {given[1]} of build_v3" in text
+
+
+def test_update_of_a_build_that_west_did_not_end(
+    user_folder: pytest.Pytester, builds: Path
+) -> None:
+    """MCUboot is on in it: to say that it must be switched on would be wrong."""
+    update = builds / "build_v2"
+    for path in [*update.rglob("*.zip"), *update.rglob("*.bin")]:
+        path.unlink()
+    text = refusal(user_folder, "--baseline=build_v1", "--update=build_v2")
+    assert "The build is not complete: there is no dfu_application.zip" in text
+    assert "CONFIG_BOOTLOADER_MCUBOOT" not in text
+
+
 def test_network_core_that_was_built_alone(user_folder: pytest.Pytester, builds: Path) -> None:
     """Without sysbuild it has a build folder of its own; its order among the files is free."""
     alone = builds / "hci_ipc"

@@ -1,10 +1,12 @@
 """Board files that `nrf-fota board-file` makes of builds: chip and radio."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from pytest_nrf_fota.boards.board import Slot
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.builds.board_text import board_file_text
 from pytest_nrf_fota.builds.build import read_build
@@ -36,6 +38,28 @@ def test_board_file_starts_from_the_kit_with_the_builds_chip(name: str, tmp_path
     assert (board.base, board.soc) == (f"{shape.soc.name}dk", shape.soc)
     assert board.slots.primary == shape.slots.primary
     assert board.radio.name == f"{shape.soc.title} FOTA"
+
+
+@pytest.mark.parametrize(
+    ("name", "has_flash"), [("ncs-2.9-alone-offset-slot", True), ("ncs-2.3-nsib-internal", False)]
+)
+def test_flash_with_the_update_slot_stays(name: str, has_flash: bool, tmp_path: Path) -> None:
+    """Without a zephyr.dts, too: on a board without that flash nothing erases an update that a
+    test left there, and the next test starts with it.
+    """
+    shape = next(shape for shape in SHAPES if name.startswith(shape.name))
+    if not has_flash:
+        secondary = Slot(address=0x90000, size=0x68000)
+        primary = Slot(address=0x28000, size=0x68000)
+        slots = shape.slots.model_copy(update={"primary": primary, "secondary": secondary})
+        shape = replace(shape, slots=slots)
+    build = WestBuild(shape, tmp_path).first()
+    output = tmp_path / "mine.toml"
+    result = CliRunner().invoke(app, ["board-file", str(build), f"--output={output}"])
+    assert result.exit_code == 0, result.output
+    board = load_board("mine", [tmp_path])
+    assert (board.external_flash is not None) is has_flash
+    assert ("a guess: nrf5340dk's, the build has no zephyr.dts" in output.read_text()) is has_flash
 
 
 @pytest.mark.parametrize(

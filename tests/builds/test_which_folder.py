@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.cli import app
+from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 
 from .shapes import SHAPES
+from .test_one_build import pem
 from .west_build import WestBuild
 
 _SYSBUILD = next(shape for shape in SHAPES if shape.name == "ncs-3.0-nsib")
@@ -142,10 +146,27 @@ class TestResign:
         assert "The build has no MCUboot" in text
 
     def test_build_that_packs_nothing(self, made: Path, tmp_path: Path) -> None:
-        """Upstream Zephyr makes no package; its signed image can be resigned."""
+        """Upstream Zephyr makes no package; its signed image is resigned, and updates the build."""
         build = made / _ZEPHYR.name / "build_v1"
+        key = pem(tmp_path / "mcuboot.pem", signing_key_for_tests("mcuboot"))
+        output = tmp_path / "next"
+        arguments = ["resign", str(build), f"--output={output}", f"--mcuboot-key={key}"]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        assert [path.name for path in output.iterdir()] == ["zephyr.signed.bin"]
+        image = output / "zephyr.signed.bin"
+        result = CliRunner().invoke(app, ["preflight", f"--installed={build}", str(image)])
+        assert result.exit_code == 0, result.output
+
+    def test_images_of_one_name(self, made: Path, tmp_path: Path) -> None:
+        """Both would be written to one place."""
+        build = Path(shutil.copytree(made / _ZEPHYR.name / "build_v1", tmp_path / "build"))
+        image = build / "fota" / "zephyr" / "zephyr.signed.bin"
+        other = build / "hci_ipc" / "zephyr" / image.name
+        demo = DemoSource(load_board("nrf5340dk_sim_netcore"), tmp_path / "demo")
+        other.write_bytes(demo.network_image(2))
         text = refusal("resign", build, f"--output={tmp_path / 'next'}")
-        assert f"Give the image: {build / 'fota' / 'zephyr' / 'zephyr.signed.bin'}" in text
+        assert f"several signed images of one name: {image} and {other}" in text
 
     def test_two_packages_of_one_name(self, build: Path, tmp_path: Path) -> None:
         """Nothing is picked in silence where they differ."""

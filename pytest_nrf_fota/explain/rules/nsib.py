@@ -332,7 +332,7 @@ RULES = (
     Rule(
         "nsib_second_reset",
         "The new MCUboot is in its slot (S0/S1), but NSIB had chosen before it was copied.",
-        "Reset once more: `nrfjprog --pinreset` or `smpmgr ... os reset`. Up to NCS 2.7 a MCUboot "
+        "Reset once more: `nrfjprog --pinreset` or `smpmgr ... os reset`. Up to NCS 2.6 a MCUboot "
         "update takes two resets.",
         _second_reset,
     ),

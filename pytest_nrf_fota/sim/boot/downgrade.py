@@ -1,6 +1,5 @@
 """MCUboot's downgrade prevention (loader.c: boot_version_cmp and its callers)."""
 
-from pytest_nrf_fota.boards.ncs import SSlotUpdate
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
 from pytest_nrf_fota.firmware.trailer import SwapType
 from pytest_nrf_fota.sim.boot.held_header import HeldHeader
@@ -42,7 +41,7 @@ def swaps_with_older(setup: McubootSetup, pair: ImagePair) -> bool:
             checked = setup.profile.downgrade_checks_permanent
         case _:
             checked = False
-    if pair.is_nsib_update and setup.profile.s_slot_update is SSlotUpdate.NSIB_COPY:
+    if pair.is_nsib_update and setup.profile.leaves_s_slot_downgrades:
         checked = False  # left to NSIB
     return checked and _compared(pair.update_header) < _compared(pair.primary_header)
 

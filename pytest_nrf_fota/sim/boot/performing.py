@@ -5,7 +5,7 @@ boot_perform_update and boot_swap_image of sdk-mcuboot v1.9.99-ncs4 to v2.1.0-nc
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.boards.ncs import SSlotUpdate
+from pytest_nrf_fota.boards.ncs import SSlotReset, SSlotUpdate
 from pytest_nrf_fota.firmware.trailer import Flag, SwapType
 from pytest_nrf_fota.sim.boot.downgrade import swaps_with_older
 from pytest_nrf_fota.sim.boot.image_check import image_size_bytes
@@ -53,7 +53,7 @@ def perform(setup: McubootSetup, pair: ImagePair) -> BoardReset | Halt | None:
                 names_image=setup.profile.overwrite_names_image,
                 after_copy=lambda: _after_copy(setup, pair),
             )
-            return None
+            return _reset_for_nsib(setup, pair)
         case SwapType.TEST | SwapType.PERM | SwapType.REVERT:
             return _perform_swap(setup, pair)
         case SwapType.FAIL:
@@ -91,7 +91,13 @@ def _perform_swap(setup: McubootSetup, pair: ImagePair) -> BoardReset | None:
     if isinstance(status, SwapStatus):
         setup.memory.status = status
     _after_copy(setup, pair)
-    return None
+    return _reset_for_nsib(setup, pair)
+
+
+def _reset_for_nsib(setup: McubootSetup, pair: ImagePair) -> BoardReset | None:
+    wrote_s_slot = pair.is_nsib_update or pair.copied_to is not None
+    resets = setup.profile.s_slot_reset is SSlotReset.EACH_UPDATE
+    return BoardReset() if wrote_s_slot and resets else None
 
 
 def _after_copy(setup: McubootSetup, pair: ImagePair) -> bool:

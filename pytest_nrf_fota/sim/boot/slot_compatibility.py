@@ -5,7 +5,7 @@ sdk-mcuboot v1.9.99-ncs4, v2.0.99-ncs1, v2.1.0-ncs3 and v2.1.0-ncs5; the last of
 of builds that overwrite. Slots are compared by their sectors:
 
 - move: as many in both, or one more in the primary slot, for the sector that is kept free. From
-  v2.1.0-ncs3 on also so many fewer in the secondary slot as the trailer and that sector take.
+  v2.1.0-ncs1 on also so many fewer in the secondary slot as the trailer and that sector take.
 - offset: as many in both, or one more in the secondary slot.
 - scratch and overwriting: as many in both.
 

@@ -569,6 +569,8 @@ def test_timeout_that_is_no_time_is_refused(seconds: float) -> None:
     [
         ('ncs = "2.3"', 2),
         ('ncs = "2.6"', 2),
+        ('ncs = "2.7"', 1),
+        ('ncs = "2.7"\nbootloader_mode = "overwrite_only"', 1),
         ('ncs = "2.9"', 1),
         ('ncs = "3.0"', 1),
         ('ncs = "3.0"\nbootloader_mode = "overwrite_only"', 2),

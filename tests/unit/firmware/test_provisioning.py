@@ -1,11 +1,14 @@
 """NSIB's provisioning data."""
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.firmware.provisioning import (
     CounterArea,
     CounterKind,
@@ -14,6 +17,7 @@ from pytest_nrf_fota.firmware.provisioning import (
     has_blank_halfword,
     parse_provisioning,
 )
+from tests.unit.board_of_release import board_of_release
 
 ADDRESS = 0xFF8100
 OTP_SIZE_BYTES = 764
@@ -77,6 +81,18 @@ def test_literal_data_is_read() -> None:
     assert (nsib.value, nsib.slots_address) == (31, ADDRESS + 0x64)
     assert nsib.free_slot_address == ADDRESS + 0x68
     assert (mcuboot.value, mcuboot.free_slot_address) == (8, None)
+
+
+@pytest.mark.parametrize(
+    ("ncs", "tail"), [("2.3", struct.pack("<HH", 1, 0)), ("2.6", b""), ("2.7", b""), ("3.2", b"")]
+)
+def test_demonstration_b0n_has_what_provision_py_writes(
+    ncs: str, tail: bytes, tmp_path: Path
+) -> None:
+    """Without --s1-addr its main() takes S0 for it; 2.3 writes the counters' head without any."""
+    segments = read_hex(DemoSource(board_of_release(ncs), tmp_path).baseline)
+    (data,) = [segment.data for segment in segments if segment.address == 0x010085A8]
+    assert data == struct.pack("<III", 0x01008800, 0x01008800, 0) + tail
 
 
 def test_built_bytes_are_those_of_provision_py() -> None:

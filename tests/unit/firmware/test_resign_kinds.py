@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.firmware.description import AppDescription, McubootDescription
+from pytest_nrf_fota.firmware.fw_info import MAGIC
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion, McubootImage
 from pytest_nrf_fota.firmware.payload import build_payload
@@ -48,6 +49,19 @@ def done(source: Path, output: Path, *options: str | Path) -> str:
 @pytest.fixture
 def demo_mcuboot_pem(tmp_path: Path) -> Path:
     return write_private_key(tmp_path / "mcuboot.pem", signing_key_for_tests("mcuboot"))
+
+
+def test_image_for_another_chip_is_refused_for_what_it_is(tmp_path: Path) -> None:
+    """Its fw_info is of an nRF91, whose NSIB asks for another third magic word."""
+    firmware = build_payload(0x28200, 0x2000, McubootDescription(), fw_info_version=3)
+    source = tmp_path / "app.bin"
+    foreign = MAGIC[:8] + (0x5B02).to_bytes(4, "little")
+    source.write_bytes(imgtool_sign(firmware.replace(MAGIC, foreign), KEY))
+    pem = write_private_key(tmp_path / "key.pem", KEY)
+    result = resign(source, tmp_path / "next.bin", "--mcuboot-key", pem)
+    assert result.exit_code == 2
+    assert "'app.bin' is for another SoC: its fw_info is for nRF91" in result.stderr
+    assert not (tmp_path / "next.bin").exists()
 
 
 @pytest.mark.parametrize("damaged", [False, True])

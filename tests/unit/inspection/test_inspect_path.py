@@ -191,6 +191,20 @@ def test_words_of_provisioned_keys(
     assert words in printed.getvalue()
 
 
+def test_firmware_signed_with_a_revoked_key(
+    demo: DemoSource, board: BoardType, tmp_path: Path
+) -> None:
+    """The key is there: nothing was generated anew."""
+    word = struct.pack("<I", 0x50FA0000)
+    contents = inspect_path(
+        _changed_hex(demo.baseline, tmp_path / "r.hex", 0xFF8128 + 12, word), board
+    )
+    firmware = contents.firmwares[0]
+    assert (firmware.provisioned, firmware.key_revoked) == (False, True)
+    assert "which is revoked" in said(contents)
+    assert "generated anew" not in said(contents)
+
+
 def test_no_provisioning_data(demo: DemoSource, board: BoardType, tmp_path: Path) -> None:
     """A hex for a kit that was provisioned before is told from a complete one."""
     path = tmp_path / "app.hex"
@@ -315,6 +329,7 @@ def test_package_for_another_board(demo: DemoSource, board: BoardType, tmp_path:
     contents = inspect_path(package, board)
     assert contents.images[0].version == "1.1.0"
     assert "would refuse this package" in said(contents)
+    assert 'write manifest_boards = ["thingy53"] into a board file of yours' in said(contents)
 
 
 def test_child_image_build(child_image_build: Path, board: BoardType) -> None:

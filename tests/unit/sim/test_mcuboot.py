@@ -430,6 +430,25 @@ class TestSSlotUpdate:
         assert holds(board.other_s_slot, self.FOR_S1)
         assert holds(board.primary, OLD)
 
+    @pytest.mark.parametrize("permanent", [False, True])
+    def test_2_7_resets_the_board_after_the_swap(self, permanent: bool) -> None:
+        """An owner_nsib image is followed by sys_reboot() (v2.1.0-ncs1 loader.c)."""
+        board = Board(ncs="2.7")
+        board.update(self.FOR_S1, permanent=permanent)
+
+        assert board.boot() == BoardReset()
+        assert board.lines[-1] == SWAP
+        assert holds(board.other_s_slot, self.FOR_S1)
+        assert board.boot() == APP_START
+        assert holds(board.other_s_slot, self.FOR_S1)
+
+    def test_2_7_does_not_reset_after_an_application(self) -> None:
+        board = Board(ncs="2.7")
+        board.update(NEW)
+
+        assert board.boot() == APP_START
+        assert holds(board.primary, NEW)
+
     def test_what_was_in_the_s_slot_comes_back_in_the_secondary(self) -> None:
         board = Board()
         before = image(14, 0x3000, address=0x18200)
@@ -940,10 +959,12 @@ class TestOverwriteOnly:
         assert holds(board.primary, NEW)
 
     @pytest.mark.parametrize("ncs", RELEASES)
-    def test_a_bootloader_is_copied_into_its_s_slot_without_a_reset(self, ncs: str) -> None:
+    def test_a_bootloader_is_copied_into_its_s_slot(self, ncs: str) -> None:
+        """2.7 alone resets then (sdk-mcuboot v2.1.0-ncs1 loader.c, context_boot_go)."""
         board = Board(description=self.OVERWRITING, ncs=ncs)
         board.update(FOR_S1)
 
-        assert board.boot() == APP_START
+        assert board.boot() == (BoardReset() if ncs == "2.7" else APP_START)
         assert holds(board.other_s_slot, FOR_S1)
         assert holds(board.primary, OLD)
+        assert board.boot() == APP_START

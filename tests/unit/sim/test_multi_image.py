@@ -118,7 +118,7 @@ class Board:
         self.flash.write(MAP.b0n_address, build_payload(0x01000000, 0x1000, B0nDescription()))
         self.flash.write(
             MAP.provisioning_address + ADDRESSES_OFFSET_BYTES,
-            build_provisioning(MAP.app_address, 0xFFFFFFFF, (), counter_slots=0),
+            build_provisioning(MAP.app_address, MAP.app_address, (), counter_slots=0),
         )
 
     def _hardware(self) -> Hardware:

@@ -131,7 +131,7 @@ class Board:
         put(self.primary, app(1))
         if has_b0n:
             self.flash.write(MAP.b0n_address, build_payload(0x01000000, 0x1000, B0nDescription()))
-            provisioning = build_provisioning(MAP.app_address, 0xFFFFFFFF, (), counter_slots=0)
+            provisioning = build_provisioning(MAP.app_address, MAP.app_address, (), counter_slots=0)
             self.flash.write(MAP.provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning)
         self.flash.write(MAP.app_address, OLD)
 

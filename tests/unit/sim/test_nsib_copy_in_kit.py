@@ -1,4 +1,4 @@
-"""A bootloader update by the nsib copy, in the whole kit: one reset by hand, one by MCUboot."""
+"""A bootloader update in the whole kit: one reset by hand, and from 2.7 on one by MCUboot."""
 
 import asyncio
 import json
@@ -20,7 +20,14 @@ from tests.unit.board_of_release import board_of_release
 
 @pytest.mark.parametrize(
     ("ncs", "slots_tried"),
-    [("2.3", [0]), ("2.6", [0]), ("2.7", [0]), ("2.8", [0, 1]), ("2.9", [0, 1]), ("3.0", [0, 1])],
+    [
+        ("2.3", [0]),
+        ("2.6", [0]),
+        ("2.7", [0, 1]),
+        ("2.8", [0, 1]),
+        ("2.9", [0, 1]),
+        ("3.0", [0, 1]),
+    ],
 )
 def test_one_reset_is_enough_where_mcuboot_resets_the_board(
     ncs: str, slots_tried: list[int], tmp_path: Path
