@@ -7,6 +7,8 @@ import pytest
 from .shapes import SHAPES
 from .west_build import WestBuild
 
+pytestmark = pytest.mark.long_proof
+
 UPGRADE = """
 from pytest_nrf_fota.verdict.evidence import assert_upgraded
 

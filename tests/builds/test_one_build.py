@@ -15,6 +15,8 @@ from pytest_nrf_fota.firmware.renewal import renew_image
 from .shapes import SHAPES
 from .west_build import Shape, WestBuild
 
+pytestmark = pytest.mark.long_proof
+
 # KEYHASH of root-ec-p256.pem in MCUboot's repository.
 ROOT_EC_P256 = "e30466f6b8470c1f29070b17f1e2d3e94d445e3f608087fdc711e4382bb538b6"
 

@@ -7,6 +7,8 @@ import pytest
 from .shapes import SHAPES
 from .west_build import WestBuild
 
+pytestmark = pytest.mark.long_proof
+
 SCENARIOS = Path(__file__).parents[1] / "hil"
 
 

@@ -22,7 +22,7 @@ from pytest_nrf_fota.providers.native_sim import NativeSimProcess, NativeSimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.wires.probe import Core
 
-pytestmark = pytest.mark.usefixtures("native_sim")
+pytestmark = [pytest.mark.long_proof, pytest.mark.usefixtures("native_sim")]
 
 BOARDS = ("native_sim", "native_sim_udp", "native_sim_shell")
 # Where the file system begins in the program's flash, and what littlefs writes there.

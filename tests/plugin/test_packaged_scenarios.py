@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.scenarios.listing import packaged_scenarios
 
+pytestmark = pytest.mark.long_proof
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = "pytest_nrf_fota.scenarios"
 # What pytest leaves in a module whose assertions it has rewritten.

@@ -23,6 +23,7 @@ def test_it(dut: Dut) -> None:
 EXAMPLES = re.findall(r"```python\n(.*?)```", README + MANUAL, re.DOTALL)
 
 
+@pytest.mark.long_proof
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.split("def ")[1].split("(")[0])
 def test_example_passes(user_folder: pytest.Pytester, example: str) -> None:
     """On the virtual kit, without a warning."""

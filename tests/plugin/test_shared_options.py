@@ -6,6 +6,8 @@ import pytest
 
 from pytest_nrf_fota.shared_options import SHARED_OPTIONS
 
+pytestmark = pytest.mark.long_proof
+
 SHARED = tuple(name for option in SHARED_OPTIONS for name in option.names)
 # As Zephyr's scripts/pylib/pytest-twister-harness, plugin.py, as far as the names go.
 TWISTER = """

@@ -22,7 +22,10 @@ from pytest_nrf_fota.record.events import ProbeOperation
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 from pytest_nrf_fota.smp.host_radio import HciController
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="virtual kits are POSIX only")
+pytestmark = [
+    pytest.mark.long_proof,
+    pytest.mark.skipif(os.name != "posix", reason="virtual kits are POSIX only"),
+]
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).parents[3]

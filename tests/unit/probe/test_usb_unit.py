@@ -25,7 +25,10 @@ from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 from .kit_behind_tool import write_tool
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="virtual kits are POSIX only")
+pytestmark = [
+    pytest.mark.long_proof,
+    pytest.mark.skipif(os.name != "posix", reason="virtual kits are POSIX only"),
+]
 
 _SN = "1050047412"
 _SPECIMEN = 64
