@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.long_proof
+
 NIGHTLY_TEST = """
 import pytest
 

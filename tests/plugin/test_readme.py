@@ -53,6 +53,7 @@ def typed_examples(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long_proof
 def test_strict_mypy_finds_nothing_in_the_examples(typed_examples: Path) -> None:
     """And knows the types: it finds the mistake."""
     # The cache makes it seconds; a user's settings are none.
@@ -66,6 +67,7 @@ def test_strict_mypy_finds_nothing_in_the_examples(typed_examples: Path) -> None
 
 
 @pytest.mark.skipif(not which("node"), reason="pyright runs on Node.js, which is not installed")
+@pytest.mark.long_proof
 def test_strict_pyright_finds_nothing_in_the_examples(typed_examples: Path) -> None:
     """Likewise, as an editor shows it."""
     settings = typed_examples / "pyrightconfig.json"

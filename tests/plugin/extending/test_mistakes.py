@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long_proof
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Install = Callable[[str, str], None]
 TOOL = """
