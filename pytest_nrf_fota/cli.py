@@ -1,7 +1,6 @@
 """The nrf-fota command: registers the commands of `commands/`."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
 
 import typer
 
@@ -16,7 +15,7 @@ from pytest_nrf_fota.commands.preflight import preflight
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
-from pytest_nrf_fota.commands.version import VERSION_HELP, print_version
+from pytest_nrf_fota.commands.version import VersionOption
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "sim": sim,
@@ -42,11 +41,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def _main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help=VERSION_HELP)
-    ] = False,
-) -> None:
+def _main(version: VersionOption = False) -> None:
     """Firmware upgrades on Nordic kits."""
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 
 def board_file(
@@ -24,6 +25,7 @@ def board_file(
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
+    version: VersionOption = False,
 ) -> None:
     """Write a board file for your own build: slots, names, bootloader mode, radio, shell.
 

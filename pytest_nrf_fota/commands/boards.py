@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 _LISTEN_S = 2.0
 
@@ -22,6 +23,7 @@ def boards(
         bool, typer.Option("--ask-probe", help="ask nrfutil which boards the kits are")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    version: VersionOption = False,
 ) -> None:
     """List attached kits with serial numbers and ports, and the boards without hardware."""
     from pytest_nrf_fota.boards.board_file import board_folders, board_names, load_board

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 
 def demo_firmware(
@@ -14,6 +15,7 @@ def demo_firmware(
     board_dir: Annotated[
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
+    version: VersionOption = False,
 ) -> None:
     """Write the demonstration firmware: merged.hex, dfu_application.zip, dfu_mcuboot.zip.
 

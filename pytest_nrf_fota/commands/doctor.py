@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 
 def doctor(
@@ -29,6 +30,7 @@ def doctor(
         bool, typer.Option("--ask-probe", help="ask the kit's probe for its firmware and its chip")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    version: VersionOption = False,
 ) -> None:
     """Show whether this machine is ready for tests: what is missing, what for, and how to get it.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.boards.board import BoardType
@@ -48,6 +49,7 @@ def explain(
         list[Path] | None, typer.Option(help="folder with your own board files (repeatable)")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    version: VersionOption = False,
 ) -> None:
     """Show whether an upgrade happened in a log, why not, and what to do.
 

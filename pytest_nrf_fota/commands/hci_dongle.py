@@ -8,6 +8,7 @@ import typer
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 from pytest_nrf_fota.probe.hci_target import HciTarget
 
 _FLASH_TIMEOUT_S = 300.0
@@ -34,6 +35,7 @@ def hci_dongle(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show which firmware, and do not flash it")
     ] = False,
+    version: VersionOption = False,
 ) -> None:
     """Flash HCI firmware onto a second kit or a dongle, for --radio bumble:...
 

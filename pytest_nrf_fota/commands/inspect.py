@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 
 def inspect(
@@ -23,6 +24,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="for programs: one JSON object")] = (
         False
     ),
+    version: VersionOption = False,
 ) -> None:
     """Show what a firmware file holds: images, versions, slots, keys, what is wrong with it.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.preflight.prediction import Prediction
@@ -38,6 +39,7 @@ def preflight(
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="show the predicted UART log too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    version: VersionOption = False,
 ) -> None:
     """Predict what the board will do with an update, before it is sent.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 
 def scenarios(
@@ -13,6 +14,7 @@ def scenarios(
         Path | None,
         typer.Option(metavar="DIR", help="copy them to this folder; nothing is overwritten"),
     ] = None,
+    version: VersionOption = False,
 ) -> None:
     """List the upgrade scenarios and what each needs of a board, or copy them to a project.
 

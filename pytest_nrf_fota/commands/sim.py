@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
+from pytest_nrf_fota.commands.version import VersionOption
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.sim.control import Addresses
@@ -41,6 +42,7 @@ def sim(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
+    version: VersionOption = False,
 ) -> None:
     """Run a virtual kit until Ctrl-C; print where its UART, HCI and control are."""
     import asyncio

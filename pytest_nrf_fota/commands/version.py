@@ -1,8 +1,8 @@
-"""nrf-fota --version."""
+"""--version, of nrf-fota and of its commands."""
+
+from typing import Annotated, TypeAlias
 
 import typer
-
-VERSION_HELP = "Show the version and exit."
 
 
 def print_version(is_wanted: bool) -> None:
@@ -12,3 +12,12 @@ def print_version(is_wanted: bool) -> None:
 
         typer.echo(f"pytest-nrf-fota {version('pytest-nrf-fota')}")
         raise typer.Exit
+
+
+VersionOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=print_version, is_eager=True, help="Show the version and exit."
+    ),
+]
+"""Ends the command; for all but resign, whose --version is an image's."""

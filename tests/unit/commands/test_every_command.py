@@ -21,8 +21,12 @@ def test_short_option_shows_the_help(arguments: list[str]) -> None:
     assert "Usage:" in answered.output
 
 
-def test_version_is_that_of_the_installed_package() -> None:
-    answered = CliRunner().invoke(app, ["--version"])
+@pytest.mark.parametrize(
+    "arguments", [[], *([name] for name in COMMANDS if name != "resign")], ids="/".join
+)
+def test_version_is_that_of_the_installed_package(arguments: list[str]) -> None:
+    """Of resign it is the next image's."""
+    answered = CliRunner().invoke(app, [*arguments, "--version"])
 
     assert (answered.exit_code, answered.output) == (
         0,
