@@ -3,6 +3,7 @@
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.findings.finding import Confidence
 
 _LEAST_BOOTS = 2
@@ -59,7 +60,7 @@ RULES = (
         "image in the external flash and starts its update again.",
         "Erase the external flash: `nrfjprog --qspieraseall` or "
         "`nrfutil device erase --all-external`, then `west flash --recover`.",
-        _update_loop,
+        unless_cut_in_a_swap(_update_loop),
     ),
     Rule(
         "controller_silent",

@@ -24,7 +24,7 @@ I: Boot source: none
 I: Swap type: test
 I: Starting swap using move algorithm.
 """
-_RULES = ("stale_external_flash", "no_room_to_swap")
+_RULES = ("stale_external_flash", "no_room_to_swap", "network_core_update_loop")
 
 
 def _logs() -> dict[str, str]:
