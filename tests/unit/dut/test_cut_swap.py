@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,9 @@ from pytest_nrf_fota.firmware.trailer import (
 )
 from pytest_nrf_fota.preflight.prediction import read_update
 from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
-from pytest_nrf_fota.providers.sim import SimUnit
-from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.app.image_result import DONE
 from pytest_nrf_fota.sim.flash import CutMoment, PowerCut, PowerLostError
+from tests.unit.dut.opened_dut import opened_dut
 
 MIDDLE_OF_THE_SWAP = 60
 OTP_ADDRESS = 0xFF8000
@@ -32,15 +30,7 @@ OTP_ADDRESS = 0xFF8000
 
 @pytest.fixture
 def dut(tmp_path: Path) -> Iterator[Dut]:
-    board = load_board("nrf5340dk_sim")
-    with ExitStack() as stack:
-        recorder = FlightRecorder()
-        recorder.open(tmp_path / "recorder.jsonl", "test")
-        stack.callback(recorder.close)
-        unit = SimUnit(board, "kit", tmp_path / "kit")
-        stack.callback(unit.release)
-        opened = Dut(board, unit.name, unit.open_wires(recorder), recorder)
-        stack.callback(opened.close)
+    with opened_dut(load_board("nrf5340dk_sim"), tmp_path) as opened:
         yield opened
 
 
