@@ -1,5 +1,6 @@
 """The UART wire: one serial port, read from the moment it is opened until it is closed."""
 
+import base64
 import contextlib
 import os
 import threading
@@ -17,7 +18,13 @@ from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.console.port_holder import port_refused
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
-from pytest_nrf_fota.record.events import ConsoleState, NetworkUartLine, UartLine, UartWrite
+from pytest_nrf_fota.record.events import (
+    ConsoleState,
+    NetworkUartLine,
+    UartBytes,
+    UartLine,
+    UartWrite,
+)
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _READ_TIMEOUT_S = 0.1
@@ -245,6 +252,13 @@ class Console:
         self._ends_in_line = not data.endswith(b"\n")
         self._raw_log.write(data)
         self._raw_log.flush()
+        self._recorder.record(
+            UartBytes(
+                port=self.port,
+                core="network" if self._is_network_core else "application",
+                base64=base64.b64encode(data).decode(),
+            )
+        )
         self._splitter.feed(data)
 
     def _take_text(self, data: bytes) -> None:

@@ -30,7 +30,7 @@ from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
 from pytest_nrf_fota.providers.provider import Wires
-from pytest_nrf_fota.record.events import Measurement, Moment
+from pytest_nrf_fota.record.events import Measurement, Moment, UnitTaken
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.verdict.evidence import Verdict
@@ -86,6 +86,9 @@ class Dut:
         )
         self.wires = wires
         self._boots = BootsOfConsole(wires.console.log, board.boot)
+        recorder.record(
+            UnitTaken(unit=name, board=board.name, settings=board.model_dump(mode="json"))
+        )
         self.opened_at = wires.console.position()
         self.network_opened_at = LogPosition(0)
 

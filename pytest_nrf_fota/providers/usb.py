@@ -6,8 +6,9 @@ from pathlib import Path
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.ports import AttachedKit, attached_kits
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.probe.choose import make_probe, pick_probe
-from pytest_nrf_fota.probe.recording import RecordingProbe
+from pytest_nrf_fota.probe.choose import choose_tool, open_probe, pick_probe
+from pytest_nrf_fota.probe.command import Tool
+from pytest_nrf_fota.probe.recording import RecordingProbe, tool_recorder
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number, vcom_memory
 from pytest_nrf_fota.providers.provider import Unit, Wires
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -22,15 +23,19 @@ class UsbUnit:
         name: its J-Link serial number.
         probe: its probe.
         wires: opens its other wires.
+        tool: drives the probe, where that is a program; its calls are recorded.
     """
 
-    def __init__(self, name: str, probe: Probe, wires: KitWires) -> None:
+    def __init__(self, name: str, probe: Probe, wires: KitWires, tool: Tool | None = None) -> None:
         self.name = name
         self._probe = probe
         self._wires = wires
+        self._tool = tool
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open the consoles and the radio. Raises `RigError`."""
+        if self._tool is not None:
+            self._tool.observe(tool_recorder(recorder))
         return self._wires.open(RecordingProbe(self._probe, recorder), recorder)
 
     def release(self) -> None:
@@ -74,6 +79,7 @@ def find_kit(
     )
     kit = kit_with_serial_number(serial_number, attached)
     wires = KitWires(board, kit, log_folder, radio, vcom_memory())
-    probe = make_probe(board, serial_number, log_folder / "probe")
+    chosen = choose_tool(board.probe.runner)
+    probe = open_probe(chosen, serial_number, log_folder / "probe", board.soc)
     log_folder.mkdir(parents=True, exist_ok=True)
-    return UsbUnit(serial_number, probe, wires)
+    return UsbUnit(serial_number, probe, wires, chosen.found.command)

@@ -137,7 +137,14 @@ class Mcumgr:
             self._recorder.record(RadioState(state="failed", detail=error.what))
             raise
         hint = f". {_NO_PARAMETERS}" if self._hides_buffers() else ""
-        self._recorder.record(RadioState(state="connected", detail=f"to {peer}{hint}"))
+        self._recorder.record(
+            RadioState(
+                state="connected",
+                detail=f"to {peer}{hint}",
+                mtu_bytes=self._transport.mtu if self._transport else None,
+                message_bytes=self._transport.max_unencoded_size if self._transport else None,
+            )
+        )
 
     def disconnect(self) -> None:
         """Close the connection, if there is one. Never raises."""
