@@ -9,6 +9,7 @@ from pytest_nrf_fota.commands.boards import boards
 from pytest_nrf_fota.commands.demo_firmware import demo_firmware
 from pytest_nrf_fota.commands.doctor import doctor
 from pytest_nrf_fota.commands.explain import explain
+from pytest_nrf_fota.commands.first_contact import first_contact
 from pytest_nrf_fota.commands.hci_dongle import hci_dongle
 from pytest_nrf_fota.commands.inspect import inspect
 from pytest_nrf_fota.commands.preflight import preflight
@@ -29,6 +30,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "hci-dongle": hci_dongle,
     "board-file": board_file,
     "doctor": doctor,
+    "first-contact": first_contact,
     "boards": boards,
     "scenarios": scenarios,
 }

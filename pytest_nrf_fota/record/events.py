@@ -27,7 +27,8 @@ class RunStarted(_Event):
     wall_clock: str = Field(description="ISO 8601 with offset, at t = 0 of this file")
     versions: dict[str, str] = Field(default_factory=dict)
     whose: dict[str, str] = Field(
-        default_factory=dict, description="user, host, home: what a recording for others leaves out"
+        default_factory=dict,
+        description="user, host, home, folder: what a recording for others leaves out",
     )
 
 

@@ -107,8 +107,8 @@ def _folder_name(node_id: str) -> str:
 
 
 def whose_machine() -> dict[str, str]:
-    """User, host and home of this machine, so that a recording for others can leave them out."""
-    whose = {"host": platform.node(), "home": str(Path.home())}
+    """User, host, home and working folder, so that a recording for others can leave them out."""
+    whose = {"host": platform.node(), "home": str(Path.home()), "folder": str(Path.cwd())}
     # A container's user often has a number only.
     with contextlib.suppress(KeyError, OSError, ImportError):
         whose["user"] = getpass.getuser()

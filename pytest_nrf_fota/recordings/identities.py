@@ -26,6 +26,11 @@ _EVERYBODY = frozenset(
     )
 )
 _LEAST_NAME_CHARS = 3
+# Where programs and devices are; of these the place is worth knowing.
+_OF_THE_SYSTEM = (
+    *("/bin", "/dev", "/etc", "/lib", "/opt", "/proc", "/sbin", "/snap", "/sys", "/usr", "/var"),
+    *("/Applications", "/Library", "/System", "C:\\Program Files", "C:\\Windows"),
+)
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Identities:
     hosts: dict[str, None] = field(default_factory=dict)
     homes: dict[str, None] = field(default_factory=dict)
     paths: dict[str, None] = field(default_factory=dict)
+    folders: dict[str, None] = field(default_factory=dict)
 
     def look_at(self, event: Event) -> None:
         """Note what the fields of an event name by themselves."""
@@ -51,6 +57,7 @@ class Identities:
                 for path in (*command[1:], *(file.path for file in files)):
                     if _is_absolute(path):
                         self.paths[path] = None
+                        self._note_folder(_parent(path))
             case _:
                 pass
 
@@ -79,6 +86,12 @@ class Identities:
         home = whose.get("home", "")
         if len(PurePosixPath(home).parts) > 2 or len(PureWindowsPath(home).parts) > 2:
             self.homes[home] = None
+        self._note_folder(whose.get("folder", ""))
+
+    def _note_folder(self, folder: str) -> None:
+        parts = (PureWindowsPath if "\\" in folder else PurePosixPath)(folder).parts
+        if len(parts) > 2 and _is_absolute(folder) and not folder.startswith(_OF_THE_SYSTEM):
+            self.folders[folder] = None
 
     def _note_serials(self, numbers: Iterable[str]) -> None:
         for number in numbers:
@@ -88,6 +101,10 @@ class Identities:
 def _note_name(names: dict[str, None], name: str) -> None:
     if len(name) >= _LEAST_NAME_CHARS and name.lower() not in _EVERYBODY:
         names[name] = None
+
+
+def _parent(path: str) -> str:
+    return str((PureWindowsPath if "\\" in path else PurePosixPath)(path).parent)
 
 
 def _is_absolute(path: str) -> bool:

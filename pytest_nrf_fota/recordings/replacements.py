@@ -56,6 +56,9 @@ class Replacements:
             paths[path] = _PLACE + _file_name(path)
             # As JSON has it.
             paths[path.replace("\\", "\\\\")] = _PLACE + _file_name(path)
+        for folder in found.folders:
+            for spelling in (folder, folder.replace("\\", "\\\\")):
+                paths.setdefault(spelling, _PLACE.rstrip("/"))
         self._paths = _replacer(paths, {})
 
     def text(self, text: str) -> str:

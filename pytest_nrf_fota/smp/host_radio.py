@@ -14,7 +14,7 @@ from pytest_nrf_fota.smp.pairing import HostPairing
 if TYPE_CHECKING:
     from smpclient.transport import SMPTransport
 
-    from pytest_nrf_fota.wires.radio import Radio
+    from pytest_nrf_fota.wires.radio import Advertised, Radio
 
 _BLEAK = "bleak"
 _BUMBLE = "bumble:"
@@ -154,6 +154,12 @@ class BumbleRadio:
 
         return BumbleTransport(self._hci, self._mtu, self._pairing)
 
+    async def scan(self, within_s: float) -> "tuple[Advertised, ...]":
+        """Who advertises. Raises `RadioLostError` where the controller does not answer."""
+        from pytest_nrf_fota.smp.scan import scan_with_bumble
+
+        return await scan_with_bumble(self._hci, within_s)
+
 
 class BleakRadio:
     """The SMP wire over the operating system's Bluetooth.
@@ -177,6 +183,12 @@ class BleakRadio:
         from pytest_nrf_fota.smp.bleak_transport import BleakTransport
 
         return BleakTransport(self._pairing, suspects_adapter=not self._was_reset)
+
+    async def scan(self, within_s: float) -> "tuple[Advertised, ...]":
+        """Who advertises. Raises `RadioLostError` where Bluetooth does not work."""
+        from pytest_nrf_fota.smp.scan import scan_with_bleak
+
+        return await scan_with_bleak(within_s)
 
     async def reset_adapter(self) -> str:
         """Switch the adapter off and on; returns its name.

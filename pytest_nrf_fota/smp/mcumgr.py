@@ -114,6 +114,11 @@ class Mcumgr:
         return self._client is not None
 
     @property
+    def mtu_bytes(self) -> int | None:
+        """Longest write of the connection; None where there is none."""
+        return self._transport.mtu if self._client and self._transport else None
+
+    @property
     def is_uploading(self) -> bool:
         """Whether an upload is under way."""
         return self._is_uploading

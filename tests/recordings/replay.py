@@ -88,7 +88,10 @@ class _Replay:
         self._events, self._board, self._folder = part.events, board, folder
         calls = [one.event for one in part.events if isinstance(one.event, ToolCalled)]
         self._tool = PlayedTool(folder / "tool", recording, calls)
-        self._probe = _probe(self._tool.path, calls, folder / "probe", board.soc)
+        names = dict.fromkeys(call.tool for call in calls)
+        self._probes = {
+            name: _probe(self._tool.path, name, calls, folder / name, board.soc) for name in names
+        }
         self._operations = {id(one): end for one, end in operations_of(part.events)}
         self._recorder = FlightRecorder()
         self._recorder.open(folder / "recorder.jsonl", part.title)
@@ -167,12 +170,13 @@ class _Replay:
             self._moments[moment.name.partition(":")[0]] = application.console.position()
 
     def _operate(self, event: ProbeOperation) -> OperationEnd:
-        assert self._probe is not None, "its tool is not one of those that are known"
+        probe = self._probes[self._calls_of_operation[-1].tool]
+        assert probe is not None, "its tool is not one of those that are known"
         hangs = any(call.exit_code is None for call in self._calls_of_operation)
         deadline = Deadline.after(_HANGING_CALL_S if hangs else _CALL_S)
         fault = ""
         try:
-            self._do(self._probe, event, deadline)
+            self._do(probe, event, deadline)
         except ProbeFaultError as error:
             fault = error.fault.value
         except ProbeError:
@@ -274,17 +278,17 @@ def _ports(events: tuple[Recorded, ...]) -> dict[str, str]:
     return {one.event.port: one.event.core for one in events if isinstance(one.event, UartBytes)}
 
 
-def _probe(tool: Path, calls: list[ToolCalled], folder: Path, soc: Soc) -> Probe | None:
-    serial_number = next(_serial_numbers(calls), "")
-    match calls[0].tool if calls else "":
+def _probe(path: Path, name: str, calls: list[ToolCalled], folder: Path, soc: Soc) -> Probe | None:
+    own = [call for call in calls if call.tool == name]
+    serial_number = next(_serial_numbers(own), "0")
+    match name:
         case "nrfutil":
-            nrfutil = Tool("nrfutil", (str(tool), "--json", "device"))
+            nrfutil = Tool("nrfutil", (str(path), "--json", "device"))
             return NrfutilProbe(nrfutil, serial_number, folder, soc)
         case "nrfjprog":
-            return NrfjprogProbe(Tool("nrfjprog", (str(tool),)), serial_number, folder, soc)
+            return NrfjprogProbe(Tool("nrfjprog", (str(path),)), serial_number, folder, soc)
         case "pynrfjprog":
-            number = serial_number or "0"
-            return PynrfjprogProbe(Tool("pynrfjprog", (str(tool),)), number, folder, soc)
+            return PynrfjprogProbe(Tool("pynrfjprog", (str(path),)), serial_number, folder, soc)
         case _:
             return None
 
