@@ -25,6 +25,7 @@ STEPS: tuple[Step, ...] = (
     *radio_steps.STEPS,
     *erase_steps.STEPS,
 )
+_NOT_AGREED = Found(Result.SKIPPED, "you did not agree")
 
 
 class NobodyToAskError(Exception):
@@ -62,36 +63,37 @@ def make_contact(
         steps: which ones.
     """
     done: list[Done] = []
-    ended_early = ""
     for number, step in enumerate(steps, 1):
-        begins(number, step)
         started_at_s = time.monotonic()
         try:
-            if step.erases and not agrees(step):
-                found = Found(Result.SKIPPED, "you did not agree")
-            else:
-                started_at_s = time.monotonic()
-                found = _found(bench, step)
+            begins(number, step)
+            is_agreed = not step.erases or agrees(step)
+            started_at_s = time.monotonic()
+            found = _found(bench, step) if is_agreed else _NOT_AGREED
+            done.append(_done(bench, step, found, started_at_s))
+            ended(done[-1])
         except NobodyToAskError:
-            ended_early = f"{step.name!r} erases, and nobody can be asked here: give --yes."
-            break
+            why = f"{step.name!r} erases, and nobody can be asked here: give --yes."
+            return Contact(tuple(done), why)
         except KeyboardInterrupt:
-            ended_early = f"It was interrupted in {step.name!r}."
-            found = Found(Result.FAILED, "interrupted")
-        one = Done(step, found, time.monotonic() - started_at_s)
-        done.append(one)
-        bench.recorder.record(
-            ContactMade(
-                step=step.name,
-                result=found.result.value,
-                found=found.text,
-                duration_s=round(one.duration_s, 3),
-            )
+            if not done or done[-1].step is not step:
+                interrupted = Found(Result.FAILED, "interrupted")
+                done.append(_done(bench, step, interrupted, started_at_s))
+            return Contact(tuple(done), f"It was interrupted in {step.name!r}.")
+    return Contact(tuple(done))
+
+
+def _done(bench: Bench, step: Step, found: Found, started_at_s: float) -> Done:
+    duration_s = time.monotonic() - started_at_s
+    bench.recorder.record(
+        ContactMade(
+            step=step.name,
+            result=found.result.value,
+            found=found.text,
+            duration_s=round(duration_s, 3),
         )
-        ended(one)
-        if ended_early:
-            break
-    return Contact(tuple(done), ended_early)
+    )
+    return Done(step, found, duration_s)
 
 
 def _found(bench: Bench, step: Step) -> Found:
