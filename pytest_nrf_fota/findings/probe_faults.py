@@ -279,7 +279,7 @@ TOOL_MESSAGES: tuple[ToolMessage, ...] = (
                 "[error] [ Worker] - Encountered unexpected debug port ID 0, expected 6\n"
                 "ERROR: The --family option given with the command (or the default from\n"
                 "ERROR: nrfjprog.ini) does not match the device connected.",
-                "a university lab page on GitHub: an nRF5340 DK without its jumper on P22",
+                "a university lab page on GitHub: a kit without its jumper on P22",
             ),
         ),
     ),
@@ -445,7 +445,7 @@ TOOL_MESSAGES: tuple[ToolMessage, ...] = (
                 "Lowlevel error: NOT_AVAILABLE_BECAUSE_PROTECTION (ffffffa6)", "devzone 74775"
             ),
             Specimen(
-                "[error] [ nRF52] - Access protection is enabled, can't read device version.",
+                "Access protection is enabled, can't read device version.",
                 "devzone 98292",
             ),
         ),
