@@ -16,7 +16,6 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
@@ -241,15 +240,6 @@ def test_first_contact_comes_before_any_port_is_opened(rig: Rig) -> None:
     unit = rig.find(look)
     assert len(looks) == 5, "the application core's port was away until then"
     _assert_known(rig, *rig.prepared(unit))
-
-
-def test_ports_that_stay_away(rig: Rig) -> None:
-    """The one deadline ends it, and the message names it."""
-    rig.board = rig.board.with_timeouts(probe_s=2.0, boot_s=None)
-    rig.at_the_next("call", "kit.plug_console(limit, plugged_in=False)")
-    with pytest.raises(ConsoleLostError, match="did not come back within 2 s") as raised:
-        rig.find()
-    assert "--flash-timeout" in raised.value.next_step
 
 
 def test_port_that_goes_away_while_the_search_listens(rig: Rig) -> None:
