@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import ANY_TOOL
@@ -21,6 +22,11 @@ from pytest_nrf_fota.providers.provider import Unit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import HostRadio
 from pytest_nrf_fota.wires.probe import Probe
+
+TakeUnit: TypeAlias = Callable[
+    [BoardType, str, Path, str | None, HostRadio | None, FlightRecorder | None], Unit
+]
+"""As `take_unit`."""
 
 
 class SkippedError(Exception):
@@ -58,7 +64,7 @@ class Bench:
         device_id: str | None = None,
         radio: HostRadio | None = None,
         *,
-        take: Callable[[BoardType, str, Path, str | None, HostRadio | None], Unit] = take_unit,
+        take: TakeUnit = take_unit,
         look: Callable[[], Sequence[AttachedKit]] = attached_kits,
     ) -> None:
         self.board = board
@@ -174,7 +180,12 @@ class Bench:
     def _open(self) -> Dut:
         if self._unit is None:
             self._unit = self._take(
-                self.board, "first", self.folder / "unit", self._device_id, self.radio
+                self.board,
+                "first",
+                self.folder / "unit",
+                self._device_id,
+                self.radio,
+                self.recorder,
             )
         wires = self._unit.open_wires(self.recorder)
         return Dut(self.board, self._unit.name, wires, self.recorder, runs_preflight=False)

@@ -19,18 +19,6 @@ from tests.recordings.pynrfjprog_package import write_package
 from tests.unit.probe.kit_behind_tool import write_tool
 
 SERIAL_NUMBER = "1050047412"
-_PROTECTED = "The Application core access port is protected (All) (NotAvailableBecauseProtection)"
-# Written into the fake nrfutil: all but a recovery is refused, until there was one.
-_REFUSAL = f"""
-protected = Path({{protected!r}})
-if verb == "recover":
-    protected.unlink(missing_ok=True)
-elif protected.exists():
-    say("task_end", {{{{"task": task, "result": "fail", "message": "{_PROTECTED}",
-                     "error": {{{{"code": 1, "description": "{_PROTECTED}"}}}}}}}})
-    sys.exit(1)
-"""
-_BEFORE_THE_WORK = "data = None\ntry:"
 
 
 class FakeKit:
@@ -82,10 +70,12 @@ class FakeKit:
         vcoms = (Vcom(port, port, 2 * place) for place, port in enumerate(self._kit.vcoms))
         return AttachedKit(SERIAL_NUMBER, tuple(vcoms))
 
-    def unit(self, folder: Path) -> Unit:
+    def unit(self, folder: Path, recorder: FlightRecorder | None) -> Unit:
         """The kit as a session takes it."""
         radio = HciController(self._kit.hci)
-        return find_kit(self.board, folder, SERIAL_NUMBER, radio, (self.attached(),))
+        return find_kit(
+            self.board, folder, SERIAL_NUMBER, radio, lambda: (self.attached(),), recorder
+        )
 
     def bench(self, folder: Path, recorder: FlightRecorder) -> Bench:
         """The kit as first contact has it."""
@@ -96,9 +86,10 @@ class FakeKit:
             log_folder: Path,
             device_id: str | None,
             radio: HostRadio | None,
+            recorder: FlightRecorder | None,
         ) -> Unit:
             del board, worker, device_id, radio
-            return self.unit(log_folder)
+            return self.unit(log_folder, recorder)
 
         return Bench(
             self.board,
@@ -111,10 +102,5 @@ class FakeKit:
         )
 
     def protect(self) -> None:
-        """Close the access port: nrfutil refuses all but a recovery from now on."""
-        protected, path = self._folder / "protected", self._tools / "nrfutil"
-        protected.touch()
-        text = path.read_text()
-        if str(protected) not in text:
-            refusal = _REFUSAL.format(protected=str(protected))
-            path.write_text(text.replace(_BEFORE_THE_WORK, refusal + _BEFORE_THE_WORK))
+        """Close the access port: the tools refuse all but a recovery from now on."""
+        (self._tools / "protected").touch()

@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 def _dut(kit: FakeKit, folder: Path, title: str, *, runs_preflight: bool) -> Iterator[Dut]:
     run = RunFolder(folder / "run")
     run.start_test(title)
-    unit = kit.unit(folder / "unit")
+    unit = kit.unit(folder / "unit", run.recorder)
     wires = unit.open_wires(run.recorder)
     dut = Dut(kit.board, unit.name, wires, run.recorder, runs_preflight=runs_preflight)
     try:

@@ -21,6 +21,7 @@ from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.nrfjprog import NrfjprogProbe
 from pytest_nrf_fota.probe.nrfutil import NrfutilProbe
+from pytest_nrf_fota.probe.once_more import OnceMoreProbe
 from pytest_nrf_fota.probe.pynrfjprog import PynrfjprogProbe
 from pytest_nrf_fota.record.events import (
     ConsoleState,
@@ -89,9 +90,10 @@ class _Replay:
         calls = [one.event for one in part.events if isinstance(one.event, ToolCalled)]
         self._tool = PlayedTool(folder / "tool", recording, calls)
         names = dict.fromkeys(call.tool for call in calls)
-        self._probes = {
-            name: _probe(self._tool.path, name, calls, folder / name, board.soc) for name in names
-        }
+        self._probes: dict[str, Probe] = {}
+        for name in names:
+            probe = _probe(self._tool.path, name, calls, folder / name, board.soc)
+            self._probes[name] = OnceMoreProbe(probe, lambda operation, error: None)
         self._operations = {id(one): end for one, end in operations_of(part.events)}
         self._recorder = FlightRecorder()
         self._recorder.open(folder / "recorder.jsonl", part.title)
@@ -171,7 +173,6 @@ class _Replay:
 
     def _operate(self, event: ProbeOperation) -> OperationEnd:
         probe = self._probes[self._calls_of_operation[-1].tool]
-        assert probe is not None, "its tool is not one of those that are known"
         hangs = any(call.exit_code is None for call in self._calls_of_operation)
         deadline = Deadline.after(_HANGING_CALL_S if hangs else _CALL_S)
         fault = ""
@@ -278,7 +279,7 @@ def _ports(events: tuple[Recorded, ...]) -> dict[str, str]:
     return {one.event.port: one.event.core for one in events if isinstance(one.event, UartBytes)}
 
 
-def _probe(path: Path, name: str, calls: list[ToolCalled], folder: Path, soc: Soc) -> Probe | None:
+def _probe(path: Path, name: str, calls: list[ToolCalled], folder: Path, soc: Soc) -> Probe:
     own = [call for call in calls if call.tool == name]
     serial_number = next(_serial_numbers(own), "0")
     match name:
@@ -290,7 +291,7 @@ def _probe(path: Path, name: str, calls: list[ToolCalled], folder: Path, soc: So
         case "pynrfjprog":
             return PynrfjprogProbe(Tool("pynrfjprog", (str(path),)), serial_number, folder, soc)
         case _:
-            return None
+            raise AssertionError(f"no such tool is known: {name}")
 
 
 def _serial_numbers(calls: list[ToolCalled]) -> Iterator[str]:
