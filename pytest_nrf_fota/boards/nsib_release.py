@@ -126,5 +126,25 @@ NSIB_3_0 = replace(NSIB_2_9, b0n_says_why=False, survives_unmet_ext_api=True)
 NSIB_3_2 = replace(NSIB_3_0, counter_errors_are_fatal=True, counts_versions=False)
 KEY_WORDS_BY_SDK = (("up to NCS 2.6", _KEY_WORDS_2_3), ("of NCS 2.7 and later", _KEY_WORDS_2_7))
 """Whose NSIB provisions which words."""
+
+
+def is_key_word(index: int, word: int) -> bool:
+    """Whether any release writes this word in front of a key."""
+    return any(
+        word == words.revoked(index) or words.is_provisioned(index, word)
+        for _, words in KEY_WORDS_BY_SDK
+    )
+
+
+def history_of_key_word(index: int, word: int) -> str:
+    """Who wrote a key's word, and what for."""
+    for sdk, words in KEY_WORDS_BY_SDK:
+        if word == words.revoked(index):
+            return f"revoked by the word of NSIB {sdk}"
+        if words.is_provisioned(index, word):
+            return f"for NSIB {sdk}"
+    return f"wrong word 0x{word:08x}, which no release writes"
+
+
 NSIB_RELEASES = (NSIB_2_3, NSIB_2_6, NSIB_2_7, NSIB_2_8, NSIB_2_9, NSIB_3_0, NSIB_3_2)
 """All that differ, oldest first."""
