@@ -13,7 +13,7 @@ _ERASED_BYTES = 0x10000
 # nRF Util's manual, device protection-set; nRF Command Line Tools, nrfjprog --rbp.
 _PROTECT = {
     "nrfutil": ("protection-set", "All", "--serial-number"),
-    "nrfjprog": ("--rbp", "ALL", "-f", "NRF53", "--snr"),
+    "nrfjprog": ("--rbp", "ALL", "-f", "FAMILY", "--snr"),
 }
 
 
@@ -52,7 +52,9 @@ def _protected_start(bench: Bench) -> Found:
     if name is None or command is None:
         raise SkippedError("neither nrfutil nor nrfjprog can close the access port here")
     number = bench.probes[name].info(bench.deadline()).serial_number
-    result = command.run((*_PROTECT[name], number), bench.deadline())
+    family = bench.board.soc.family.upper()
+    words = (word.replace("FAMILY", family) for word in _PROTECT[name])
+    result = command.run((*words, number), bench.deadline())
     if result.exit_code != 0:
         return held(False, f"{name} did not close the access port: {result.last_words}")
     probe = bench.probes[name]
