@@ -37,5 +37,5 @@ def recording(
     typer.echo(f"{packed.path} ({size_kb:.0f} kB)")
     for title in packed.parts:
         typer.echo(f"  {title}")
-    counts = ", ".join(f"{count} {what}" for what, count in packed.replaced) or "nothing"
+    counts = ", ".join(f"{what}: {count}" for what, count in packed.replaced) or "nothing"
     typer.echo(f"Replaced: {counts}. It holds what was read from the board's memory.")

@@ -228,6 +228,13 @@ class Console:
             except (serial.SerialException, OSError) as error:
                 return str(error)
             if data:
+                self._recorder.record(
+                    UartBytes(
+                        port=self.port,
+                        core="network" if self._is_network_core else "application",
+                        base64=base64.b64encode(data).decode(),
+                    )
+                )
                 self._take_bytes(data)
         return None
 
@@ -252,13 +259,6 @@ class Console:
         self._ends_in_line = not data.endswith(b"\n")
         self._raw_log.write(data)
         self._raw_log.flush()
-        self._recorder.record(
-            UartBytes(
-                port=self.port,
-                core="network" if self._is_network_core else "application",
-                base64=base64.b64encode(data).decode(),
-            )
-        )
         self._splitter.feed(data)
 
     def _take_text(self, data: bytes) -> None:

@@ -11,6 +11,7 @@ from pytest_nrf_fota.record.events import RadioState, Recorded, SmpMessage
 from pytest_nrf_fota.smp.recording_transport import message_name
 
 _SEQUENCE_AT = 6
+_UPLOAD = "image upload"
 
 
 class UnexpectedRequestError(AssertionError):
@@ -38,6 +39,10 @@ class PlayedRadio:
         """A fresh transport."""
         return _PlayedTransport(self)
 
+    def go_to(self, place: int) -> None:
+        """A connection is made at this event: what was not played before it is over."""
+        self.played = max(self.played, place)
+
     def connection(self) -> RadioState | None:
         """How the connection that is being made ended; None where the recording ends before."""
         for event in self._events[self.played + 1 :]:
@@ -46,8 +51,15 @@ class PlayedRadio:
         return None
 
     def next_request(self, name: str) -> None:
-        """Go to the next request. Raises `UnexpectedRequestError` where it is another one."""
+        """Go to the next request.
+
+        Raises `UnexpectedRequestError` where it is another one, and `SMPTransportDisconnected`
+        where an upload was given up here.
+        """
         for place, event in enumerate(self._events[self.played + 1 :], self.played + 1):
+            is_end = isinstance(event, RadioState) and event.state in ("failed", "disconnected")
+            if is_end and name == _UPLOAD:
+                raise SMPTransportDisconnected("the upload was given up here")
             if isinstance(event, SmpMessage) and event.direction == "request":
                 if event.name != name:
                     self._refuse(f"now {name!r}, then {event.name!r}")

@@ -151,6 +151,7 @@ class _Replay:
                 self._calls_of_operation.clear()
             case RadioState(state="connecting"):
                 # What became of it shows in what is asked next.
+                self._radio.go_to(place)
                 with suppress(FotaError):
                     self._mcumgr.connect(event.detail.removeprefix("to "), _CALL_S)
             case RadioState(state="disconnected"):

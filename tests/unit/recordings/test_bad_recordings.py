@@ -155,7 +155,7 @@ def test_command_packs_and_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     answered = CliRunner().invoke(app, ["recording", "run"])
     assert answered.exit_code == 0, answered.output
     assert (tmp_path / "run.recording.zip").exists()
-    assert "2 serial numbers, 1 Bluetooth addresses, 2 users" in answered.output
+    assert "serial numbers: 2, Bluetooth addresses: 1, users: 2" in answered.output
     again = CliRunner().invoke(app, ["recording", "run"])
     assert (again.exit_code, "such a file already" in again.output) == (2, True)
     (tmp_path / "empty").mkdir()
