@@ -10,10 +10,9 @@ import serial
 
 from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.port_holder import port_refused, require_free
+from pytest_nrf_fota.console.serial_port import OPEN_ERRORS, open_serial, read_some
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
-
-_READ_TIMEOUT_S = 0.1
 
 
 @dataclass
@@ -49,7 +48,7 @@ def listen(
         while not stop.is_set() and heard[port].lost is None:
             text, lost = "", None
             try:
-                text = cleaner.clean(opened.read(max(1, opened.in_waiting)))
+                text = cleaner.clean(read_some(opened))
             except (serial.SerialException, OSError) as error:
                 lost = _vanished(port, error)
             with arrived:
@@ -82,8 +81,8 @@ def listen(
 def _open(port: str, baudrate: int) -> serial.Serial:
     require_free(port)
     try:
-        return serial.Serial(port, baudrate, timeout=_READ_TIMEOUT_S, exclusive=True)
-    except OSError as error:
+        return open_serial(port, baudrate)
+    except OPEN_ERRORS as error:
         raise port_refused(port, error) from error
 
 

@@ -2,12 +2,13 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.boards.built_uart import BuiltUart, no_build
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
@@ -17,6 +18,7 @@ from pytest_nrf_fota.dut.boots import BootsOfConsole
 from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning, swap_is_under_way
 from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
+from pytest_nrf_fota.dut.silent_uart import advice_on_silence
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
     BoardError,
@@ -56,6 +58,7 @@ class Dut:
         runs_preflight: whether each upload is simulated on a copy of the board first.
         skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
             regardless of the rest of the flash.
+        built_uart: reads how the baseline's application prints, asked where nothing comes.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Dut:
         *,
         runs_preflight: bool = True,
         skips_flash: bool = False,
+        built_uart: Callable[[], BuiltUart | None] = no_build,
     ) -> None:
         self.board = board
         self.name = name
@@ -79,6 +83,7 @@ class Dut:
         self.reset_count = 0
         self._given_verdicts: list[GivenVerdict] = []
         self._built_name: str | None = None
+        self._built_uart = built_uart
         self.mcumgr = Mcumgr(
             wires.radio,
             recorder,
@@ -263,7 +268,7 @@ class Dut:
         except LineNotSeenError as error:
             boots = self.boots_since(since)
             if not boots or not boots[-1].reached_app:
-                raise
+                raise self._explained_silence(since, error) from None
             silent = silent_controller_line(boots[-1])
             if silent is not None:
                 raise self._no_controller(silent, error) from None
@@ -401,6 +406,18 @@ class Dut:
         """Close all interfaces. Never raises."""
         self.mcumgr.close()
         self.wires.close()
+
+    def _explained_silence(self, since: LogPosition, error: LineNotSeenError) -> LineNotSeenError:
+        """The same error, with why a UART may be silent where this one was."""
+        advice = advice_on_silence(
+            self.console.text_since(since),
+            baudrate=self.board.console.baudrate,
+            port_doubt=self.wires.console_doubt,
+            built=self._built_uart(),
+        )
+        if advice is None:
+            return error
+        return LineNotSeenError(error.what, where=error.where, next_step=advice)
 
     def _no_controller(self, line: str, error: LineNotSeenError) -> LineNotSeenError:
         why = "the network core does not answer"

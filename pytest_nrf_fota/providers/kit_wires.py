@@ -20,6 +20,7 @@ from pytest_nrf_fota.console.vcom_choice import (
     VcomChoice,
     VcomMemory,
     choose_vcom,
+    given_vcom,
     shows_own_boot,
 )
 from pytest_nrf_fota.deadline import Deadline
@@ -92,7 +93,7 @@ class KitWires:
         memory: VcomMemory,
     ) -> None:
         self._board = board
-        self._kit, self._smp_vcom = _divided(kit, board.radio.vcom)
+        self._kit, self._smp_vcom = _divided(kit, board)
         self._log_folder = log_folder
         self._radio = radio or HostBluetooth()
         self._memory = memory
@@ -105,14 +106,7 @@ class KitWires:
         Raises `RigError` where a port cannot be had. The probe stays open then.
         """
         self._check_last_choice()
-        choice = choose_vcom(
-            self._kit,
-            own_lines=own_lines(self._board),
-            baudrate=self._board.console.baudrate,
-            reset=lambda deadline: probe.reset(self._board.probe.reset, deadline),
-            deadline=Deadline.after(self._board.timeouts.boot_s).within(_LISTEN_S),
-            memory=self._memory,
-        )
+        choice = self._choose(probe)
         frames = SmpFrameRouter()
         shares_console = self._board.reached_by.needs is Interface.CONSOLE
         with contextlib.ExitStack() as opened:
@@ -149,14 +143,27 @@ class KitWires:
                 smp_port=smp_port,
                 smp_address=transport.address,
                 network_console=network,
+                console_doubt=choice.doubt,
             )
             opened.pop_all()
         self._last = choice, wires
         return wires
 
+    def _choose(self, probe: Probe) -> VcomChoice:
+        if self._board.console.port is not None:
+            return given_vcom(self._kit, self._board.console.port)
+        return choose_vcom(
+            self._kit,
+            own_lines=own_lines(self._board),
+            baudrate=self._board.console.baudrate,
+            reset=lambda deadline: probe.reset(self._board.probe.reset, deadline),
+            deadline=Deadline.after(self._board.timeouts.boot_s).within(_LISTEN_S),
+            memory=self._memory,
+        )
+
     def _check_last_choice(self) -> None:
         """Forget a choice where the other port showed the boot, and remember one that held."""
-        if self._last is None:
+        if self._last is None or self._last[0].how == "given":
             return
         choice, wires = self._last
         lines = own_lines(self._board)
@@ -202,12 +209,14 @@ class KitWires:
         return HostPairing(settings.pairing, passkey_source, self._bonds)
 
 
-def _divided(kit: AttachedKit, smp_vcom: int | None) -> tuple[AttachedKit, Vcom | None]:
+def _divided(kit: AttachedKit, board: BoardType) -> tuple[AttachedKit, Vcom | None]:
     """The kit without the port that SMP has for itself, and that port."""
+    smp_vcom = board.radio.vcom
     if smp_vcom is None:
         return kit, None
     listed = ", ".join(f"{number} {vcom.device}" for number, vcom in enumerate(kit.vcoms))
-    if smp_vcom >= len(kit.vcoms) or len(kit.vcoms) < 2:
+    needed = 2 if board.console.port is None else 1
+    if smp_vcom >= len(kit.vcoms) or len(kit.vcoms) < needed:
         raise ConsoleLostError(
             f"The kit {kit.serial_number} has no serial port number {smp_vcom} for SMP besides "
             "its console.",

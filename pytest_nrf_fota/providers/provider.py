@@ -26,6 +26,8 @@ class Wires:
     `smp_address` tells where SMP is reached on boards that need not be searched for; it is asked
     at every connect, because a port's name may change with a reset. `network_console` is the
     network core's UART, on boards where it has one; `faults` is there where faults can be injected.
+    `console_doubt` is why the console may be the wrong port, for the message about a silent one;
+    empty where it cannot be.
     """
 
     probe: "Probe"
@@ -35,6 +37,7 @@ class Wires:
     smp_address: Callable[[], str] | None = None
     network_console: "Console | None" = None
     faults: "Faults | None" = None
+    console_doubt: str = ""
 
     def close(self) -> None:
         """Close all of them. Never raises."""

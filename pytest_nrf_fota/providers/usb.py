@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.console.ports import AttachedKit, attached_kits
+from pytest_nrf_fota.console.ports import AttachedKit, attached_kits, plain_serial_number
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.probe.choose import make_probe, pick_probe
+from pytest_nrf_fota.probe.choose import choose_tool, make_probe, pick_probe
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number, vcom_memory
 from pytest_nrf_fota.providers.provider import Unit, Wires
@@ -58,6 +59,8 @@ def find_kit(
         RigError: none is attached, several are and none was asked for, or no tool drives its probe.
     """
     attached = attached_kits() if kits is None else kits
+    if board.console.port is not None:
+        return _kit_with_console_elsewhere(board, log_folder, device_id, radio, attached)
     if not attached:
         twin = (
             f" Without hardware, run on the virtual kit: --board {board.simulated_twin}"
@@ -67,7 +70,8 @@ def find_kit(
         raise RigError(
             f"No {board.title} is attached.",
             where="USB: no serial port of a SEGGER J-Link (vendor 1366)",
-            next_step=f"Plug in a kit and switch it on.{twin}",
+            next_step="Plug in a kit and switch it on. A probe without serial ports needs "
+            f"--console-port, or console.port in the board file.{twin}",
         )
     serial_number = pick_probe(
         [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
@@ -75,5 +79,27 @@ def find_kit(
     kit = kit_with_serial_number(serial_number, attached)
     wires = KitWires(board, kit, log_folder, radio, vcom_memory())
     probe = make_probe(board, serial_number, log_folder / "probe")
+    log_folder.mkdir(parents=True, exist_ok=True)
+    return UsbUnit(serial_number, probe, wires)
+
+
+def _kit_with_console_elsewhere(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    radio: HostRadio | None,
+    attached: Sequence[AttachedKit],
+) -> Unit:
+    """The kit by its probe alone, which may have no serial port. Raises `RigError`."""
+    chosen = choose_tool(board.probe.runner)
+    listed = chosen.found.list_probes(Deadline.after(board.timeouts.probe_s))
+    listed_as = pick_probe(listed, device_id, where=f"J-Links that {chosen.name} lists")
+    serial_number = plain_serial_number(listed_as)
+    kit = next(
+        (kit for kit in attached if kit.serial_number == serial_number),
+        AttachedKit(serial_number, ()),
+    )
+    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
+    probe = chosen.found.open_probe(listed_as, log_folder / "probe", board.soc)
     log_folder.mkdir(parents=True, exist_ok=True)
     return UsbUnit(serial_number, probe, wires)
