@@ -9,6 +9,8 @@ _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 _LEAST_GARBLED_CHARS = 4
 _LEVELS = ("off", "errors", "warnings", "information", "debug")
 _INFORMATION = 3
+# MCUboot's last lines before it starts the application.
+_APP_STARTS = tuple(LINES[name].regex for name in ("chainload", "image_version", "jump"))
 _NO_RTT = "RTT is not read here: let the application print to the UART"
 
 
@@ -26,7 +28,7 @@ def advice_on_silence(
     lines = [line for line in text.splitlines() if line.strip()]
     is_garbled = is_no_text(text)
     # MCUboot has a configuration of its own: it may print where its application does not.
-    bootloader_only = bool(lines) and LINES["chainload"].regex.search(lines[-1]) is not None
+    bootloader_only = bool(lines) and any(line.search(lines[-1]) for line in _APP_STARTS)
     if lines and not is_garbled and not bootloader_only:
         return None
     said = list(_of_build(built, baudrate) if built is not None else ())
