@@ -123,6 +123,8 @@ class AppDescription(_Description):
         bt_settings: whether it stores its bonds (CONFIG_BT_SETTINGS; inferred: it does).
         address: "static" is the nRF's, from FICR; "new_at_each_boot" is that of a build which
             neither reads FICR nor stores its identity (inferred).
+        private_address: CONFIG_BT_PRIVACY: whether another address is on the air than the one in
+            its boot log, a new one at each boot (Zephyr also changes it every 15 minutes).
         logs_identity: whether its boot log shows its address; not where CONFIG_BT_LOG_LEVEL is
             below INF.
     """
@@ -152,6 +154,7 @@ class AppDescription(_Description):
     fixed_passkey: int | None = Field(default=None, ge=1, le=999_999)
     bt_settings: bool = True
     address: Literal["static", "new_at_each_boot"] = "static"
+    private_address: bool = False
     logs_identity: bool = True
 
     @property

@@ -13,7 +13,7 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogPosition
-from pytest_nrf_fota.console.passkey import passkey_on_console
+from pytest_nrf_fota.console.passkey import passkey_source
 from pytest_nrf_fota.console.port_holder import require_free
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom, plain_serial_number
 from pytest_nrf_fota.console.vcom_choice import (
@@ -25,6 +25,7 @@ from pytest_nrf_fota.console.vcom_choice import (
 )
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
+from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio
@@ -97,6 +98,7 @@ class KitWires:
         self._log_folder = log_folder
         self._radio = radio or HostBluetooth()
         self._memory = memory
+        self._connection_memory = ConnectionMemory()
         self._bonds: KeyStore | None = None
         self._last: tuple[VcomChoice, Wires] | None = None
 
@@ -144,6 +146,7 @@ class KitWires:
                 smp_address=transport.address,
                 network_console=network,
                 console_doubt=choice.doubt,
+                connection_memory=self._connection_memory,
             )
             opened.pop_all()
         self._last = choice, wires
@@ -205,8 +208,8 @@ class KitWires:
             # The kit keeps its half of a bond as long, unless it is recovered.
             self._bonds = MemoryKeyStore()
         settings = self._board.radio
-        passkey_source = passkey_on_console(console, settings.passkey)
-        return HostPairing(settings.pairing, passkey_source, self._bonds)
+        source = passkey_source(console, settings)
+        return HostPairing(settings.pairing, source, self._bonds)
 
 
 def _divided(kit: AttachedKit, board: BoardType) -> tuple[AttachedKit, Vcom | None]:

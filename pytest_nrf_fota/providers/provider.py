@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import ProviderTraits
+from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 
 if TYPE_CHECKING:
     # Board files are checked against providers; a command that reads one opens no console.
@@ -27,7 +28,7 @@ class Wires:
     at every connect, because a port's name may change with a reset. `network_console` is the
     network core's UART, on boards where it has one; `faults` is there where faults can be injected.
     `console_doubt` is why the console may be the wrong port, for the message about a silent one;
-    empty where it cannot be.
+    empty where it cannot be. `connection_memory` is the unit's, over all tests.
     """
 
     probe: "Probe"
@@ -38,6 +39,7 @@ class Wires:
     network_console: "Console | None" = None
     faults: "Faults | None" = None
     console_doubt: str = ""
+    connection_memory: ConnectionMemory = field(default_factory=ConnectionMemory)
 
     def close(self) -> None:
         """Close all of them. Never raises."""

@@ -77,10 +77,12 @@ class Advertisement:
     Args:
         name: the device name, sent in the scan response.
         address: the static random address, for example "F2:7C:B6:5D:C3:74".
+        is_private: whether a resolvable private address stands for it on the air.
     """
 
     name: str
     address: str
+    is_private: bool = False
 
 
 class PeripheralEvents(PairingEvents, Protocol):
@@ -254,6 +256,11 @@ class _App:
             host=host,
         )
         self._device.gatt_server.max_mtu = MAX_MTU_BYTES
+        if advertisement.is_private:
+            self._device.le_privacy_enabled = True
+            self._device.le_rpa_timeout = 0
+            # Stored on a kit, so that bonded centrals know it again after a reset.
+            self._device.irk = (bytes(Address(advertisement.address)) * 3)[:16]
         set_up_pairing(self._device, security, bonds, self)
         self._smp: Characteristic[bytes] = Characteristic(
             UUID(SMP_CHARACTERISTIC_UUID),

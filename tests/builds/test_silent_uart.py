@@ -97,9 +97,7 @@ def test_build_with_another_baud_rate(tmp_path: Path, chosen: str) -> None:
     assert "read at 115200" in _advice(built)
 
 
-@pytest.mark.parametrize(
-    "devicetree", ["", DEVICETREE.format(chosen="", speed=9600)]
-)
+@pytest.mark.parametrize("devicetree", ["", DEVICETREE.format(chosen="", speed=9600)])
 def test_devicetree_that_tells_no_baud_rate(tmp_path: Path, devicetree: str) -> None:
     """It costs a hint, no more."""
     built = _build(tmp_path, UART, devicetree)
@@ -147,7 +145,8 @@ def test_application_that_prints_nothing_behind_a_bootloader_that_does(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "text", ["*** Booting Zephyr OS ***\n", "Advertising success\ufffd\ufffd\ufffd\ufffdy started\n"]
+    "text",
+    ["*** Booting Zephyr OS ***\n", "Advertising success\ufffd\ufffd\ufffd\ufffdy started\n"],
 )
 def test_board_that_speaks_is_not_silent(text: str) -> None:
     """Nor is one on a line with noise."""
