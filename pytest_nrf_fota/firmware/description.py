@@ -125,6 +125,9 @@ class AppDescription(_Description):
             neither reads FICR nor stores its identity (inferred).
         private_address: CONFIG_BT_PRIVACY: whether another address is on the air than the one in
             its boot log, a new one at each boot (Zephyr also changes it every 15 minutes).
+        other_services: how many GATT services it has in front of SMP's.
+        gatt_caching: CONFIG_BT_GATT_CACHING: whether a host can see that its services are others
+            than before.
         logs_identity: whether its boot log shows its address; not where CONFIG_BT_LOG_LEVEL is
             below INF.
     """
@@ -155,6 +158,8 @@ class AppDescription(_Description):
     bt_settings: bool = True
     address: Literal["static", "new_at_each_boot"] = "static"
     private_address: bool = False
+    other_services: int = Field(default=0, ge=0, le=8)
+    gatt_caching: bool = True
     logs_identity: bool = True
 
     @property

@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 from bumble.att import ATT_Error, Attribute, AttributeValueV2, Bearer
 from bumble.att import ErrorCode as AttErrorCode
 from bumble.core import UUID, AdvertisingData
-from bumble.device import Connection, Device
+from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.gatt import (
     GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
     Characteristic,
@@ -51,6 +51,10 @@ SMP_SERVICE_UUID = "8D53DC1D-1DB7-4CD3-868B-8A527460AA84"
 SMP_CHARACTERISTIC_UUID = "DA2E7828-FBCE-4E01-AE9E-261174997C48"
 """SMP's characteristic: write without response, notify (Zephyr mcumgr/transport)."""
 
+OTHER_SERVICE_UUID = "6E5F0001-7E57-4B1D-9C0A-5D1E5F0A7A11"
+OTHER_CHARACTERISTIC_UUID = "6E5F0002-7E57-4B1D-9C0A-5D1E5F0A7A11"
+"""Of this project's own making: a host has no business with them."""
+
 MAX_MTU_BYTES = 498
 """Largest ATT MTU that the kit agrees to; longer values are dropped."""
 
@@ -78,11 +82,16 @@ class Advertisement:
         name: the device name, sent in the scan response.
         address: the static random address, for example "F2:7C:B6:5D:C3:74".
         is_private: whether a resolvable private address stands for it on the air.
+        other_services: GATT services in front of SMP's.
+        has_database_hash: whether the service is there by which hosts see that others changed
+            (Generic Attribute: Database Hash, Service Changed).
     """
 
     name: str
     address: str
     is_private: bool = False
+    other_services: int = 0
+    has_database_hash: bool = True
 
 
 class PeripheralEvents(PairingEvents, Protocol):
@@ -253,8 +262,17 @@ class _App:
         self._device = Device(
             name=advertisement.name,
             address=Address(advertisement.address, Address.RANDOM_DEVICE_ADDRESS),
+            config=DeviceConfiguration(gatt_service_enabled=advertisement.has_database_hash),
             host=host,
         )
+        for number in range(advertisement.other_services):
+            value = Characteristic[bytes](
+                UUID(OTHER_CHARACTERISTIC_UUID),
+                Characteristic.Properties.READ,
+                Characteristic.READABLE,
+                bytes([number]),
+            )
+            self._device.add_service(Service(UUID(OTHER_SERVICE_UUID), [value]))
         self._device.gatt_server.max_mtu = MAX_MTU_BYTES
         if advertisement.is_private:
             self._device.le_privacy_enabled = True

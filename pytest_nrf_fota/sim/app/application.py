@@ -166,7 +166,13 @@ class Application:
             name = self._description.name_on_air or self._description.advertised_name
             self._advertising = asyncio.create_task(
                 self._context.radio.advertise(
-                    Advertisement(name, self._identity_address, self._description.private_address),
+                    Advertisement(
+                        name,
+                        self._identity_address,
+                        is_private=self._description.private_address,
+                        other_services=self._description.other_services,
+                        has_database_hash=self._description.gatt_caching,
+                    ),
                     self,
                     smp_service=self._description.smp_service,
                     security=self._security(),
