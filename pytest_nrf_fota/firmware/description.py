@@ -125,7 +125,8 @@ class AppDescription(_Description):
             neither reads FICR nor stores its identity (inferred).
         private_address: CONFIG_BT_PRIVACY: whether another address is on the air than the one in
             its boot log, a new one at each boot (Zephyr also changes it every 15 minutes).
-        other_services: how many GATT services it has in front of SMP's.
+        other_characteristic: where in SMP's service another characteristic lies, which moves SMP's
+            own one without a trace at the service.
         gatt_caching: CONFIG_BT_GATT_CACHING: whether a host can see that its services are others
             than before.
         logs_identity: whether its boot log shows its address; not where CONFIG_BT_LOG_LEVEL is
@@ -158,7 +159,7 @@ class AppDescription(_Description):
     bt_settings: bool = True
     address: Literal["static", "new_at_each_boot"] = "static"
     private_address: bool = False
-    other_services: int = Field(default=0, ge=0, le=8)
+    other_characteristic: Literal["none", "in front", "behind"] = "none"
     gatt_caching: bool = True
     logs_identity: bool = True
 

@@ -170,7 +170,7 @@ class Application:
                         name,
                         self._identity_address,
                         is_private=self._description.private_address,
-                        other_services=self._description.other_services,
+                        other_characteristic=self._description.other_characteristic,
                         has_database_hash=self._description.gatt_caching,
                     ),
                     self,
