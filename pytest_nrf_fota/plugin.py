@@ -145,7 +145,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if board.provided_by.has_probe_tool:
         from pytest_nrf_fota.probe.choose import describe_tool
 
-        lines.append(f"nrf-fota: {describe_tool(board.probe.runner)}")
+        tool = describe_tool(board.probe.runner, board.timeouts.probe_s)
+        lines.append(f"nrf-fota: {tool}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
     said = [*extension_lines(), *config.stash[GIVEN_KEY].lines]
@@ -299,9 +300,9 @@ def pytest_terminal_summary(
     from pytest_nrf_fota.report.session import session_path
     from pytest_nrf_fota.report.summary import summary_lines
 
-    if collector.tests or collector.missing:
+    if collector.tests or collector.missing or collector.retries:
         terminalreporter.section("nRF FOTA: results")
-    for line in summary_lines(collector.tests, collector.missing):
+    for line in summary_lines(collector.tests, collector.missing, collector.retries):
         terminalreporter.write_line(line)
     if (interrupted := config.stash.get(_interrupted_key, None)) is not None:
         terminalreporter.write_line(f"interrupted in: {interrupted}")

@@ -18,7 +18,6 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.listening import Heard, listen
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, RigError
 
 HowFound: TypeAlias = Literal["given", "the only one", "remembered", "boot banner", "position"]
@@ -129,8 +128,9 @@ def choose_vcom(
     *,
     own_lines: Sequence[str],
     baudrate: int,
-    reset: Callable[[Deadline], None],
-    deadline: Deadline,
+    reset: Callable[[], bool],
+    listen_s: float,
+    reopen_s: float = 0.0,
     memory: VcomMemory,
 ) -> VcomChoice:
     """Find the application core's console; resets the kit where it is not remembered.
@@ -139,8 +139,10 @@ def choose_vcom(
         kit: the kit and its ports.
         own_lines: regular expressions of lines that only the application core prints at a boot.
         baudrate: of its UART.
-        reset: resets the kit with its probe.
-        deadline: until when the boot must have shown itself.
+        reset: resets the kit with its probe; False where the kit's access port is closed, which is
+            silence: it does not boot.
+        listen_s: how long after the reset the boot may take to show itself.
+        reopen_s: how long a port may be away meanwhile.
         memory: of earlier choices.
 
     Raises `ConsoleLostError` where the kit has no port or one cannot be opened, and `RigError`
@@ -159,21 +161,10 @@ def choose_vcom(
     remembered = memory.recall(kit)
     if remembered is not None:
         return _choice(kit, remembered, "remembered")
-
-    def reset_unless_lost(heard: Mapping[str, Heard]) -> None:
-        _raise_lost(heard)
-        reset(deadline)
-
-    heard = listen(
-        [vcom.name for vcom in kit.vcoms],
-        baudrate,
-        deadline,
-        once_open=reset_unless_lost,
-        is_enough=lambda heard: any(
-            one.lost is not None or shows_own_boot(one.text, own_lines) for one in heard.values()
-        ),
-    )
-    _raise_lost(heard)
+    heard = _heard_boot(kit, own_lines, baudrate, reset, listen_s, reopen_s, is_last=False)
+    if any(one.gaps for one in heard.values()) and not _show_own_boot(heard, own_lines):
+        # The boot may have been printed while the port was away.
+        heard = _heard_boot(kit, own_lines, baudrate, reset, listen_s, reopen_s, is_last=True)
     printed = {vcom: heard[vcom.name].text for vcom in kit.vcoms}
     found = _boot_port(kit, printed, own_lines)
     if found is None:
@@ -185,6 +176,45 @@ def choose_vcom(
 def shows_own_boot(text: str, own_lines: Sequence[str]) -> bool:
     """Whether the application core printed this, going by the lines that only it prints."""
     return any(re.search(line, text, re.MULTILINE) for line in own_lines)
+
+
+def _heard_boot(
+    kit: AttachedKit,
+    own_lines: Sequence[str],
+    baudrate: int,
+    reset: Callable[[], bool],
+    listen_s: float,
+    reopen_s: float,
+    *,
+    is_last: bool,
+) -> Mapping[str, Heard]:
+    """What the ports print after a reset; over early where one was away, unless `is_last`."""
+    boots = True
+
+    def reset_unless_lost(heard: Mapping[str, Heard]) -> None:
+        nonlocal boots
+        _raise_lost(heard)
+        boots = reset()
+
+    def is_enough(heard: Mapping[str, Heard]) -> bool:
+        is_lost = any(one.lost is not None for one in heard.values())
+        has_gap = not is_last and any(one.gaps for one in heard.values())
+        return not boots or is_lost or has_gap or _show_own_boot(heard, own_lines)
+
+    heard = listen(
+        [vcom.name for vcom in kit.vcoms],
+        baudrate,
+        listen_s,
+        reopen_s=reopen_s,
+        once_open=reset_unless_lost,
+        is_enough=is_enough,
+    )
+    _raise_lost(heard)
+    return heard
+
+
+def _show_own_boot(heard: Mapping[str, Heard], own_lines: Sequence[str]) -> bool:
+    return any(shows_own_boot(one.text, own_lines) for one in heard.values())
 
 
 def _raise_lost(heard: Mapping[str, Heard]) -> None:

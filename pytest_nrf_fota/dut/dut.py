@@ -34,6 +34,7 @@ from pytest_nrf_fota.errors import (
 from pytest_nrf_fota.firmware.advertised_name import advertised_name
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.probe.fault import is_protected
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.events import Measurement, Moment
@@ -50,7 +51,6 @@ from pytest_nrf_fota.verdict.silent_controller import (
 )
 from pytest_nrf_fota.wires.faults import Faults
 
-_RIG_CHECK_S = 10.0
 _CONNECTION_LINE_S = 2.0
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -251,8 +251,11 @@ class Dut:
                 if not self._has_power():
                     raise power_is_cut(self.name) from error
                 try:
-                    self.probe.info(Deadline.after(_RIG_CHECK_S))
+                    self.probe.info(self._probe_deadline())
                 except ProbeError as rig_error:
+                    # A closed access port is an answer: the kit is there.
+                    if is_protected(rig_error):
+                        raise error from None
                     raise rig_error from error
                 raise
 

@@ -87,7 +87,7 @@ def _of_build(built: BuiltUart, baudrate: int) -> Iterator[str]:
     if built.prints_to_uart and built.baudrate in (None, baudrate):
         yield (
             f"by its configuration ({built.source}) the build prints to the UART at {baudrate} "
-            "baud: is the board running, and do the wires or the adapter lead to this port?"
+            "baud: is the board running, and does its cable or adapter lead to this port?"
         )
 
 

@@ -15,6 +15,7 @@ from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.passkey import passkey_source
 from pytest_nrf_fota.console.port_holder import require_free
+from pytest_nrf_fota.console.port_presence import wait_for_port
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom, plain_serial_number
 from pytest_nrf_fota.console.vcom_choice import (
     VcomChoice,
@@ -25,6 +26,8 @@ from pytest_nrf_fota.console.vcom_choice import (
 )
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
+from pytest_nrf_fota.findings.probe_faults import CURED_BY_RECOVERY
+from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -36,9 +39,6 @@ from pytest_nrf_fota.wires.probe import Probe
 
 if TYPE_CHECKING:
     from bumble.keys import KeyStore
-
-# A bootloader prints within a second, an application without a pending swap within a few.
-_LISTEN_S = 10.0
 
 
 def kit_with_serial_number(serial_number: str, kits: Sequence[AttachedKit]) -> AttachedKit:
@@ -159,10 +159,21 @@ class KitWires:
             self._kit,
             own_lines=own_lines(self._board),
             baudrate=self._board.console.baudrate,
-            reset=lambda deadline: probe.reset(self._board.probe.reset, deadline),
-            deadline=Deadline.after(self._board.timeouts.boot_s).within(_LISTEN_S),
+            reset=lambda: self._starts(probe),
+            listen_s=self._board.timeouts.boot_s,
+            reopen_s=self._board.console.reopen_s,
             memory=self._memory,
         )
+
+    def _starts(self, probe: Probe) -> bool:
+        """Reset the kit; False where its access port is closed, until `prepare` recovers it."""
+        try:
+            probe.reset(self._board.probe.reset, Deadline.after(self._board.timeouts.probe_s))
+        except ProbeFaultError as error:
+            if error.fault not in CURED_BY_RECOVERY:
+                raise
+            return False
+        return True
 
     def _check_last_choice(self) -> None:
         """Forget a choice where the other port showed the boot, and remember one that held."""
@@ -184,6 +195,7 @@ class KitWires:
         is_network_core: bool = False,
         on_smp_frame: Callable[[bytes], None] | None = None,
     ) -> Console:
+        wait_for_port(vcom.name, Deadline.after(self._board.console.reopen_s))
         require_free(vcom.name)
         return Console(
             vcom.name,

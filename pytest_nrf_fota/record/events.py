@@ -65,6 +65,20 @@ class ProbeOperation(_Event):
     error: str = ""
 
 
+class ProbeRetried(_Event):
+    """The probe's tool failed in a way that passes, and is asked the same once more.
+
+    Args:
+        fault: what kind of failure: a value of `findings/probe_faults.py`, `ProbeFault`.
+        error: what the tool said at the first try.
+    """
+
+    kind: Literal["probe_retried"] = "probe_retried"
+    operation: str
+    fault: str
+    error: str
+
+
 class UartLine(_Event):
     """One line that the board printed, without ANSI sequences and line end."""
 
@@ -182,6 +196,7 @@ Event = Annotated[
     | StepStarted
     | StepEnded
     | ProbeOperation
+    | ProbeRetried
     | UartLine
     | NetworkUartLine
     | UartWrite

@@ -112,7 +112,7 @@ def test_build_of_a_shell_logs_to_it(tmp_path: Path) -> None:
 
 
 def test_build_that_prints_as_it_should_points_at_the_wires() -> None:
-    assert "do the wires" in _advice(GOOD)
+    assert "its cable" in _advice(GOOD)
     assert "RTT" not in _advice(GOOD)
 
 
@@ -125,7 +125,7 @@ def test_without_a_build_all_is_named() -> None:
 def test_guessed_port_comes_first() -> None:
     """It is the likeliest."""
     advice = _advice(GOOD, doubt="the port /dev/ttyACM1 is a guess")
-    assert advice.index("is a guess") < advice.index("do the wires")
+    assert advice.index("is a guess") < advice.index("its cable")
     assert "--console-port" in advice
 
 

@@ -2,6 +2,11 @@
 
 They take the commands as the tools' manuals document them and refuse everything else, so a backend
 is tried in whole sequences, on flash that keeps the chip's rules.
+
+A file named `protected` beside the tool closes the kit's access port: the tool then refuses all but
+a recovery, in the words that users saw, and the application core's recovery opens it. What a file
+named `next_call`, or `next_recover`, holds is Python that the next call for the kit, or the next
+recovery, runs first, once.
 """
 
 import sys
@@ -16,11 +21,20 @@ from pytest_nrf_fota.sim.client import KitControl, KitRefusedError
 kit = KitControl({control!r})
 limit = Deadline.after(60)
 arguments = sys.argv[1:]
+HERE = Path(__file__).parent
+PROTECTED = HERE / "protected"
 NETWORK = range(0x01000000, 0x02000000)
 EXTERNAL = range(0x10000000, 0x20000000)
 
 def after(name):
     return arguments[arguments.index(name) + 1]
+
+def do_what_comes_first():
+    for path in (HERE / "next_call", HERE / f"next_{{verb.strip('-')}}"):
+        if path.exists():
+            text = path.read_text()
+            path.unlink()
+            exec(text, globals())
 
 def check_core(core, file):
     for segment in read_hex(Path(file)):
@@ -41,9 +55,17 @@ assert after("-f") == "NRF53"
 coprocessor = after("--coprocessor") if "--coprocessor" in arguments else "CP_APPLICATION"
 core = {{"CP_APPLICATION": "application", "CP_NETWORK": "network"}}[coprocessor]
 verb = arguments[0]
+do_what_comes_first()
+if PROTECTED.exists() and verb != "--recover":
+    # devzone 98292
+    print("[error] [ nRF53] - Access protection is enabled, can't read device version.")
+    print("ERROR: The operation attempted is unavailable due to readback protection in")
+    print("ERROR: your device. Please use --recover to unlock the device."); sys.exit(16)
 try:
     if verb == "--recover":
         kit.recover(core, limit)
+        if core == "application":
+            PROTECTED.unlink(missing_ok=True)
     elif verb == "--program":
         assert "--sectorerase" in arguments and "--verify" in arguments
         external = any(check_core(core, after("--program")))
@@ -93,9 +115,19 @@ if after("--serial-number") != devices[0]["serialNumber"]:
     sys.exit(1)
 core = after("--core").lower() if "--core" in arguments else "application"
 data = None
+do_what_comes_first()
+if PROTECTED.exists() and verb != "recover":
+    # devzone 121798
+    message = ("Failed to attach to target: The Application core access port is protected (All) "
+               "(NotAvailableBecauseProtection)")
+    say("task_end", {{"task": task, "result": "fail", "message": message,
+                     "error": {{"code": 1, "description": message}}}})
+    sys.exit(1)
 try:
     if verb == "recover":
         kit.recover(core, limit)
+        if core == "application":
+            PROTECTED.unlink(missing_ok=True)
     elif verb == "program":
         options = dict(option.split("=") for option in after("--options").split(","))
         touched = "ERASE_RANGES_TOUCHED_BY_FIRMWARE"

@@ -51,7 +51,7 @@ def open_dut(
             board = board.with_console(port=port, baudrate=None)
             board = board.with_timeouts(probe_s=None, boot_s=boot_s)
             kits = (AttachedKit(_SN, vcoms),) if vcoms else ()
-            unit = find_kit(board, tmp_path / "unit", None, HciController(kit.hci), kits)
+            unit = find_kit(board, tmp_path / "unit", None, HciController(kit.hci), lambda: kits)
             stack.callback(unit.release)
             recorder = FlightRecorder()
             dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)

@@ -130,6 +130,8 @@ def test_operations_reach_the_package(stand_in: Path, probe: PynrfjprogProbe) ->
         (-12, "LOW_VOLTAGE", ProbeFault.LOW_VOLTAGE),
         (-160, "VERIFY_ERROR", ProbeFault.VERIFY_FAILED),
         (-102, "JLINKARM_DLL_ERROR", ProbeFault.NO_CONNECTION),
+        (-105, "JLINKARM_DLL_TIME_OUT_ERROR", ProbeFault.JLINK_TIMED_OUT),
+        (-100, "JLINKARM_DLL_NOT_FOUND", ProbeFault.JLINK_MISSING),
         (-999, "SOMETHING_NEW", ProbeFault.OTHER),
     ],
 )
@@ -292,6 +294,7 @@ def test_real_library_without_a_kit(high_level: ModuleType) -> None:
     except ProbeFaultError as error:
         assert error.fault in (
             ProbeFault.TOOL_BROKEN,
+            ProbeFault.JLINK_MISSING,
             ProbeFault.NOT_FOUND,
             ProbeFault.TOOL_TOO_OLD,
         )
