@@ -9,11 +9,17 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.port_presence import kit_with_its_ports
-from pytest_nrf_fota.console.ports import AttachedKit, attached_kits
+from pytest_nrf_fota.console.ports import AttachedKit, attached_kits, plain_serial_number
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.findings.probe_faults import CURED_BY_RECOVERY
-from pytest_nrf_fota.probe.choose import choose_tool, open_probe, pick_probe
+from pytest_nrf_fota.probe.choose import (
+    ChosenTool,
+    choose_tool,
+    open_listed_probe,
+    open_probe,
+    pick_probe,
+)
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.once_more import OnceMoreProbe
@@ -93,7 +99,28 @@ def find_kit(
             does not answer, or its ports stay away.
     """
     deadline = Deadline.after(board.timeouts.probe_s)
-    attached = look()
+    log_folder.mkdir(parents=True, exist_ok=True)
+    find = _by_its_ports if board.console.port is None else _by_its_probe
+    kit, probe, tool = find(board, log_folder, device_id, look(), deadline, recorder)
+    retried: list[ProbeRetried] = []
+    _contact(
+        OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
+        deadline,
+    )
+    if kit.vcoms:
+        kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
+    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
+    return UsbUnit(kit.serial_number, probe, wires, retried, tool)
+
+
+def _by_its_ports(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    attached: Sequence[AttachedKit],
+    deadline: Deadline,
+    recorder: FlightRecorder | None,
+) -> tuple[AttachedKit, Probe, Tool | None]:
     if not attached:
         twin = (
             f" Without hardware, run on the virtual kit: --board {board.simulated_twin}"
@@ -103,26 +130,43 @@ def find_kit(
         raise RigError(
             f"No {board.title} is attached.",
             where="USB: no serial port of a SEGGER J-Link (vendor 1366)",
-            next_step=f"Plug in a kit and switch it on.{twin}",
+            next_step="Plug in a kit and switch it on. A probe without serial ports needs "
+            f"--console-port, or console.port in the board file.{twin}",
         )
     serial_number = pick_probe(
         [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
     )
     kit = kit_with_serial_number(serial_number, attached)
-    log_folder.mkdir(parents=True, exist_ok=True)
+    chosen = _tool(board, recorder, deadline)
+    probe = open_probe(chosen, serial_number, log_folder / "probe", board.soc, deadline)
+    return kit, probe, chosen.found.command
+
+
+def _by_its_probe(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    attached: Sequence[AttachedKit],
+    deadline: Deadline,
+    recorder: FlightRecorder | None,
+) -> tuple[AttachedKit, Probe, Tool | None]:
+    """Where the console is elsewhere, the kit need not have a serial port."""
+    chosen = _tool(board, recorder, deadline)
+    probe, listed_as = open_listed_probe(
+        chosen, device_id, log_folder / "probe", board.soc, deadline
+    )
+    serial_number = plain_serial_number(listed_as)
+    without_ports = AttachedKit(serial_number, ())
+    kit = next((k for k in attached if k.serial_number == serial_number), without_ports)
+    return kit, probe, chosen.found.command
+
+
+def _tool(board: BoardType, recorder: FlightRecorder | None, deadline: Deadline) -> ChosenTool:
     chosen = choose_tool(board.probe.runner, deadline)
     if chosen.found.command is not None and recorder is not None:
         # What it says now may be why there is no kit in the end.
         chosen.found.command.observe(tool_recorder(recorder))
-    probe = open_probe(chosen, serial_number, log_folder / "probe", board.soc, deadline)
-    retried: list[ProbeRetried] = []
-    _contact(
-        OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
-        deadline,
-    )
-    kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
-    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
-    return UsbUnit(serial_number, probe, wires, retried, chosen.found.command)
+    return chosen
 
 
 def _contact(probe: Probe, deadline: Deadline) -> None:

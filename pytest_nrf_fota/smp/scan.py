@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RadioLostError
+from pytest_nrf_fota.smp.bleak_adapter_link import scanner_arguments
 from pytest_nrf_fota.smp.bumble_transport import HOST_ADDRESS, HOST_NAME, power_on
 from pytest_nrf_fota.wires.radio import Advertised
 
@@ -59,8 +60,13 @@ async def scan_with_bumble(hci: str, within_s: float) -> tuple[Advertised, ...]:
     return tuple(heard.values())
 
 
-async def scan_with_bleak(within_s: float) -> tuple[Advertised, ...]:
-    """Listen through the operating system. Raises `RadioLostError` where it has no Bluetooth."""
+async def scan_with_bleak(within_s: float, adapter: str | None) -> tuple[Advertised, ...]:
+    """Listen through the operating system. Raises `RadioLostError` where it has no Bluetooth.
+
+    Args:
+        within_s: how long.
+        adapter: BlueZ's name of the adapter; None takes the first that is on.
+    """
     from bleak import BleakScanner
     from bleak.exc import BleakError
 
@@ -76,7 +82,7 @@ async def scan_with_bleak(within_s: float) -> tuple[Advertised, ...]:
         )
 
     try:
-        async with BleakScanner(hear):
+        async with BleakScanner(hear, bluez=scanner_arguments(adapter)):
             await asyncio.sleep(within_s)
     except (BleakError, OSError) as error:
         raise RadioLostError(

@@ -40,7 +40,7 @@ def note_before(
 ) -> Before:
     """Read it, before the first of these files is sent. Errors of `read` pass through."""
     targets = (target_of(f.image, f.image_index, read) for f in files if is_for_network_core(f))
-    return Before(boot, _running_app(read, board), next(targets, None))
+    return Before(boot, running_app(read, board), next(targets, None))
 
 
 def read_update(
@@ -61,7 +61,7 @@ def read_update(
         return NetworkUpdate(target, read(target.address, len(target.firmware)), network_lines)
     if file.s_slot is None:
         swaps = board.boot.takes_pending_images
-        return AppUpdate(identity_of(file.image), before.app, _running_app(read, board), swaps)
+        return AppUpdate(identity_of(file.image), before.app, running_app(read, board), swaps)
     mcuboot = McubootTarget(
         s_slot=file.s_slot,
         version=file.fw_info.version if file.fw_info else 0,
@@ -76,8 +76,11 @@ def read_update(
     return McubootUpdate(mcuboot, states[file.s_slot], states[1 - file.s_slot])
 
 
-def _running_app(read: ReadMemory, board: BoardType) -> AppIdentity | None:
-    """What lies where the CPU runs the application: in the primary slot, or in RAM."""
+def running_app(read: ReadMemory, board: BoardType) -> AppIdentity | None:
+    """What lies where the CPU runs the application: in the primary slot, or in RAM.
+
+    None where there is no image. Errors of `read` pass through.
+    """
     slots = board.slots
     if board.boot.takes_pending_images:
         return read_identity(read, slots.primary)
