@@ -54,7 +54,7 @@ class PlayedRadio:
         """Go to the next request.
 
         Raises `UnexpectedRequestError` where it is another one, and `SMPTransportDisconnected`
-        where an upload was given up here.
+        where an upload was given up here, or the recording ends in it.
         """
         for place, event in enumerate(self._events[self.played + 1 :], self.played + 1):
             is_end = isinstance(event, RadioState) and event.state in ("failed", "disconnected")
@@ -65,6 +65,8 @@ class PlayedRadio:
                     self._refuse(f"now {name!r}, then {event.name!r}")
                 self.played = place
                 return
+        if name == _UPLOAD:
+            raise SMPTransportDisconnected("the recording ends here")
         self._refuse(f"now {name!r}, then nothing more")
 
     def answer(self) -> bytes | None:
