@@ -11,6 +11,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ExtensionError, InputError, ProbeError
 from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
+from pytest_nrf_fota.probe.read_effect import remembered_effect
 from pytest_nrf_fota.probe.tool import FoundTool, ProbeTool, ThisMachine
 from pytest_nrf_fota.wires.probe import Probe
 
@@ -95,14 +96,18 @@ def _asked_for(tool: ProbeTool) -> FoundTool:
         ) from error
 
 
-def describe_tool(runner: str) -> str:
-    """One line for the screen: which tool drives the probe and why, or that no tool works."""
+def describe_tool(runner: str, soc: Soc | None = None) -> str:
+    """One line for the screen: which tool drives the probe and why, or that no tool works.
+
+    With a chip, also what is known of the tool's reads there.
+    """
     try:
         chosen = choose_tool(runner)
     except ProbeError as error:
         reasons = error.where if runner == ANY_TOOL else error.what
         return f"no working probe tool ({reasons})"
-    return f"probe tool {chosen.name} ({chosen.reason})"
+    reads = f"; {remembered_effect(chosen.found.version, soc)}" if soc is not None else ""
+    return f"probe tool {chosen.name} ({chosen.reason}){reads}"
 
 
 def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:

@@ -190,7 +190,11 @@ _MESSAGES: tuple[tuple[ProbeFault, str], ...] = (
         r"is not implemented for this device|DLL_TOO_OLD|unexpected argument"
         r"|unrecognized subcommand",
     ),
-    (ProbeFault.NOT_SUPPORTED, r"NotSupported|NOT_IMPLEMENTED|not supported yet"),
+    (
+        ProbeFault.NOT_SUPPORTED,
+        # The third is how clap, which nrfutil is built with, refuses a command that it lacks.
+        r"NotSupported|NOT_IMPLEMENTED|unrecognized subcommand|not supported yet",
+    ),
     (ProbeFault.TOOL_BROKEN, r"DLL_NOT_FOUND|COULD_NOT_BE_OPENED|JLinkARM.{0,20}not found"),
     (
         ProbeFault.NO_CONNECTION,

@@ -22,6 +22,7 @@ from pytest_nrf_fota.console.passkey import passkey_on_console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
+from pytest_nrf_fota.probe.read_effect import ProbeReads
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.sim_faults import SimFaults
@@ -75,6 +76,11 @@ class SimProbe:
         """Read memory."""
         with self._errors(f"read 0x{address:x}"):
             return self._control.read(address, size_bytes, deadline)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let the kit's cores go on, both of which a read halts."""
+        with self._errors(f"resume the {core.value} core"):
+            self._control.resume(core.value, deadline)
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the kit."""
@@ -136,6 +142,7 @@ class SimUnit:
         )
         self._addresses: Addresses | None = None
         self._bonds: KeyStore | None = None
+        self._reads = ProbeReads()
         try:
             self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
         except BaseException:
@@ -227,6 +234,7 @@ class SimUnit:
             smp_address=transport.address,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
+            reads=self._reads,
         )
 
     def _open_smp_port(self, frames: SmpFrameRouter, recorder: FlightRecorder) -> Console:
@@ -320,6 +328,7 @@ def kit_settings_json(board: BoardType) -> str:
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,
         "keep_last_line": board.sim.keep_last_line,
+        "reads_halt": board.sim.reads_halt,
         "link": {
             "interval_s": board.sim.link.interval_ms / 1000,
             "phy_mbit_s": board.sim.link.phy_mbit_s,

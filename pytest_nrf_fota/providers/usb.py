@@ -1,12 +1,14 @@
 """Kits on USB: which one is meant, its probe through a vendor's tool, its ports, a radio."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.ports import AttachedKit, attached_kits
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.probe.choose import make_probe, pick_probe
+from pytest_nrf_fota.probe.choose import choose_tool, open_probe, pick_probe
+from pytest_nrf_fota.probe.read_effect import ProbeReads, read_effect_memory, tool_on_chip
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number, vcom_memory
 from pytest_nrf_fota.providers.provider import Unit, Wires
@@ -22,16 +24,19 @@ class UsbUnit:
         name: its J-Link serial number.
         probe: its probe.
         wires: opens its other wires.
+        reads: what is known of the probe's reads.
     """
 
-    def __init__(self, name: str, probe: Probe, wires: KitWires) -> None:
+    def __init__(self, name: str, probe: Probe, wires: KitWires, reads: ProbeReads) -> None:
         self.name = name
         self._probe = probe
         self._wires = wires
+        self._reads = reads
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open the consoles and the radio. Raises `RigError`."""
-        return self._wires.open(RecordingProbe(self._probe, recorder), recorder)
+        wires = self._wires.open(RecordingProbe(self._probe, recorder), recorder)
+        return replace(wires, reads=self._reads)
 
     def release(self) -> None:
         """Let go of the probe."""
@@ -74,6 +79,8 @@ def find_kit(
     )
     kit = kit_with_serial_number(serial_number, attached)
     wires = KitWires(board, kit, log_folder, radio, vcom_memory())
-    probe = make_probe(board, serial_number, log_folder / "probe")
+    tool = choose_tool(board.probe.runner)
+    probe = open_probe(tool, serial_number, log_folder / "probe", board.soc)
     log_folder.mkdir(parents=True, exist_ok=True)
-    return UsbUnit(serial_number, probe, wires)
+    reads = ProbeReads(tool_on_chip(tool.found.version, board.soc), read_effect_memory())
+    return UsbUnit(serial_number, probe, wires, reads)

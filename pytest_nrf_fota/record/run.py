@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_nrf_fota.record.events import (
     FailureExplained,
     PreflightDone,
+    ProbeReadsTried,
     SmpMessage,
     UartLine,
     VerdictReached,
@@ -32,6 +33,7 @@ class TestFiles:
     verdicts: tuple[VerdictReached, ...]
     preflights: tuple[PreflightDone, ...] = ()
     explanations: tuple[FailureExplained, ...] = ()
+    probe_reads: tuple[str, ...] = ()
 
 
 class RunFolder:
@@ -77,6 +79,7 @@ class RunFolder:
             verdicts=tuple(event for event in events if isinstance(event, VerdictReached)),
             preflights=tuple(event for event in events if isinstance(event, PreflightDone)),
             explanations=tuple(e for e in events if isinstance(e, FailureExplained)),
+            probe_reads=tuple(e.found for e in events if isinstance(e, ProbeReadsTried)),
         )
 
     def _new_folder(self, node_id: str) -> Path:
