@@ -9,6 +9,8 @@ INSTALLED := $(VENV)/.installed
 
 # Tests start Python hundreds of times; without its cache each compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
+# They wait for processes of theirs half of the time.
+export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * os.cpu_count() + 1)')
 
 .PHONY: demo test proofs lint tox clean
 

@@ -28,13 +28,21 @@ def user_folder(empty_folder: pytest.Pytester) -> pytest.Pytester:
     return empty_folder
 
 
-@pytest.fixture
-def builds(user_folder: pytest.Pytester) -> Path:
+@pytest.fixture(scope="session")
+def made_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """build_v1 and build_v2 of sysbuild, and the same of child images in old_v1 and old_v2."""
+    folder = tmp_path_factory.mktemp("builds")
     for shape, name in ((_SYSBUILD, "build"), (_CHILD_IMAGES, "old")):
-        west = WestBuild(shape, user_folder.path / "made" / name)
+        west = WestBuild(shape, tmp_path_factory.mktemp("made") / name)
         for version, write in (("v1", west.first), ("v2", west.second)):
-            write().rename(user_folder.path / f"{name}_{version}")
+            write().rename(folder / f"{name}_{version}")
+    return folder
+
+
+@pytest.fixture
+def builds(user_folder: pytest.Pytester, made_builds: Path) -> Path:
+    """The user's folder with a copy of the four builds, for a test to break."""
+    shutil.copytree(made_builds, user_folder.path, dirs_exist_ok=True)
     return user_folder.path
 
 

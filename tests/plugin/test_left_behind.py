@@ -36,7 +36,14 @@ sys.exit("gives up")
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.long_proof),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.long_proof),
+        signal.SIGKILL,
+    ],
+)
 def test_kit_ends_with_pytest(user_folder: pytest.Pytester, number: signal.Signals) -> None:
     """Ctrl-C, a polite and an impolite kill of pytest all end the kit's process."""
     user_folder.makepyfile(test_mine=STOPS_IN_THE_MIDDLE)
@@ -79,6 +86,7 @@ def test_interrupted_test_is_named_and_its_log_kept(user_folder: pytest.Pytester
     assert "Starting bootloader 14" in log.read_text()
 
 
+@pytest.mark.long_proof
 def test_script_that_closes_nothing_ends(tmp_path: Path) -> None:
     """As one does that an exception ends; its kit ends, too."""
     ended = subprocess.run(

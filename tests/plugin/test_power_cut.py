@@ -23,6 +23,7 @@ def test_after_them(dut, firmware):
 """
 
 
+@pytest.mark.long_proof
 def test_power_that_a_test_forgets_is_named(user_folder: pytest.Pytester) -> None:
     """Instead of a time-out, whatever was under way; the next test has power."""
     user_folder.makepyfile(test_mine=FORGETS_THE_POWER)

@@ -41,6 +41,7 @@ def test_without_a_path_the_scenarios_are_chosen(tmp_path: Path) -> None:
     assert _collected(result.stdout) == {"tests/hil/test_mcuboot_upgrade.py"}, result.stdout
 
 
+@pytest.mark.long_proof
 @pytest.mark.parametrize("board", [(), ("--board=nrf5340dk", "tests")], ids=["no board", "a path"])
 def test_otherwise_everything_is_chosen(tmp_path: Path, board: tuple[str, ...]) -> None:
     """Where no board is given, or a path."""
