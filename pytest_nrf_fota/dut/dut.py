@@ -446,8 +446,11 @@ class Dut:
         """
         with self.memory.of_running_firmware(ranges_to_read(self.board)) as read:
             external = self._reader_of_external_flash()
-            with self.memory.typing_harmlessly():
-                return read_board_state(read, self.board, external)
+            try:
+                with self.memory.typing_harmlessly():
+                    return read_board_state(read, self.board, external)
+            except (BoardError, NotSeenError) as error:
+                raise NotReadError(f"the external flash: {error.what}") from error
 
     def _reader_of_external_flash(self) -> ReadMemory | None:
         """Reads it through the shell; None where it is known to be erased, or holds no slots."""

@@ -11,12 +11,15 @@ import pytest
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut.board_memory import wrote_nothing
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
-from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.read_effect import ProbeReads, ReadEffect
+from pytest_nrf_fota.probe.same_firmware import counter_after_first_boot
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.events import PreflightDone, ProbeOperation, ProbeReadsTried
 from pytest_nrf_fota.record.recorder import read_recording
@@ -250,6 +253,38 @@ def test_what_the_probe_wrote_there_is_not_taken_for_erased(tmp_path: Path) -> N
         kit.dut.reset()
         kit.dut.erase_external_flash()
         assert kit.dut.memory.external_flash_is_erased
+
+
+def test_a_boot_shows_whether_a_bootloader_wrote(tmp_path: Path) -> None:
+    """After flashing NSIB raises its counter; MCUboot tells of each image what it decided."""
+    board = _board(reads_halt=False)
+    with _kit(board, tmp_path) as kit:
+        assert kit.dut.last_boot().counter_set_to is not None
+        assert not wrote_nothing(kit.dut.last_boot(), board)
+        calm = kit.dut.reset()
+        assert wrote_nothing(calm, board)
+        upgrade = kit.dut.start_upgrade(kit.firmware.app_update)
+        upgrade.upload()
+        upgrade.set_pending()
+        assert not wrote_nothing(upgrade.reset(), board)
+        reverting = kit.dut.reset()
+        assert reverting.swapped, "an unconfirmed image is reverted"
+        assert not wrote_nothing(reverting, board)
+    assert not wrote_nothing(Boot(), board)
+    for silent in ("nsib", "mcuboot"):
+        assert not wrote_nothing(replace(calm, **{silent: None}), board)
+
+
+def test_after_a_boot_that_wrote_all_is_read_again(tmp_path: Path) -> None:
+    """The counter that NSIB raised is in what the preflight gets."""
+    board = _board(reads_halt=False)
+    with _kit(board, tmp_path, effect=ReadEffect.HARMLESS) as kit:
+        counter = counter_after_first_boot(read_hex(kit.firmware.baseline), board)
+        assert counter is not None
+        kit.dut.start_upgrade(kit.firmware.app_update)
+        otp = next(s for s in kit.dut.board_state() if s.address <= counter.address < s.end)
+        start = counter.address - otp.address
+        assert otp.data[start : start + len(counter.data)] == counter.data
 
 
 @pytest.mark.parametrize("change", ["reset", "program", "confirm", "type"])
