@@ -271,8 +271,9 @@ def test_a_boot_shows_whether_a_bootloader_wrote(tmp_path: Path) -> None:
         assert reverting.swapped, "an unconfirmed image is reverted"
         assert not wrote_nothing(reverting, board)
     assert not wrote_nothing(Boot(), board)
-    for silent in ("nsib", "mcuboot"):
-        assert not wrote_nothing(replace(calm, **{silent: None}), board)
+    # A bootloader that was built without its log.
+    assert not wrote_nothing(replace(calm, nsib=None), board)
+    assert not wrote_nothing(replace(calm, mcuboot=None), board)
 
 
 def test_after_a_boot_that_wrote_all_is_read_again(tmp_path: Path) -> None:
