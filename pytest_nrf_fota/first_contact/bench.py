@@ -110,7 +110,7 @@ class Bench:
     def probes(self) -> Mapping[str, Probe]:
         """The kit's probe through each tool that lists it; of a virtual kit its own."""
         if not self.board.provided_by.has_probe_tool:
-            return {self.board.provider: self.dut.probe}
+            return {self.board.provider: self.dut.wires.probe}
         probes: dict[str, Probe] = {}
         for name, tool in self.tools.found.items():
             # What one cannot is told by the step that asks each.
@@ -131,6 +131,8 @@ class Bench:
     def recovered(self) -> None:
         """The kit was recovered: what kept its wires from being opened may be gone."""
         self._why_closed = ""
+        if self._dut is not None:
+            self._dut.probe.forget()
 
     def disconnect(self) -> None:
         """End the SMP connection where there is one."""

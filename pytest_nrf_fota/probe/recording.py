@@ -47,6 +47,11 @@ class RecordingProbe:
         with self._operation("read", detail, address=address, size_bytes=size_bytes):
             return self._inner.read(address, size_bytes, deadline)
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on."""
+        with self._operation("resume", f"{core.value} core"):
+            self._inner.resume(core, deadline)
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""
         with self._operation("reset", kind.value):

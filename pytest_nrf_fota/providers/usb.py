@@ -5,6 +5,7 @@ firmware, for which it leaves the USB and comes back, and its ports with it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
@@ -20,9 +21,9 @@ from pytest_nrf_fota.probe.choose import (
     open_probe,
     pick_probe,
 )
-from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.once_more import OnceMoreProbe
+from pytest_nrf_fota.probe.read_effect import ProbeReads, read_effect_memory, tool_on_chip
 from pytest_nrf_fota.probe.recording import RecordingProbe, tool_recorder
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number, vcom_memory
 from pytest_nrf_fota.providers.provider import Unit, Wires
@@ -39,8 +40,9 @@ class UsbUnit:
         name: its J-Link serial number.
         probe: its probe.
         wires: opens its other wires.
+        tool: drives the probe; its calls are recorded.
+        reads: what is known of the probe's reads.
         retried: what was done twice before there was a recorder.
-        tool: drives the probe, where that is a program; its calls are recorded.
     """
 
     def __init__(
@@ -48,25 +50,28 @@ class UsbUnit:
         name: str,
         probe: Probe,
         wires: KitWires,
+        tool: ChosenTool,
+        reads: ProbeReads,
         retried: Sequence[ProbeRetried] = (),
-        tool: Tool | None = None,
     ) -> None:
         self.name = name
         self._probe = probe
         self._wires = wires
+        self._reads = reads
         self._retried = list(retried)
-        self._tool = tool
+        self._command = tool.found.command
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open the consoles and the radio. Raises `RigError`."""
-        if self._tool is not None:
-            self._tool.observe(tool_recorder(recorder))
+        if self._command is not None:
+            self._command.observe(tool_recorder(recorder))
         while self._retried:
             recorder.record(self._retried.pop(0))
         probe = OnceMoreProbe(
             self._probe, lambda operation, error: recorder.record(_retried(operation, error))
         )
-        return self._wires.open(RecordingProbe(probe, recorder), recorder)
+        wires = self._wires.open(RecordingProbe(probe, recorder), recorder)
+        return replace(wires, reads=self._reads)
 
     def release(self) -> None:
         """Let go of the probe."""
@@ -101,7 +106,7 @@ def find_kit(
     deadline = Deadline.after(board.timeouts.probe_s)
     log_folder.mkdir(parents=True, exist_ok=True)
     find = _by_its_ports if board.console.port is None else _by_its_probe
-    kit, probe, tool = find(board, log_folder, device_id, look(), deadline, recorder)
+    kit, tool, probe = find(board, log_folder, device_id, look(), deadline, recorder)
     retried: list[ProbeRetried] = []
     _contact(
         OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
@@ -110,7 +115,8 @@ def find_kit(
     if kit.vcoms:
         kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
     wires = KitWires(board, kit, log_folder, radio, vcom_memory())
-    return UsbUnit(kit.serial_number, probe, wires, retried, tool)
+    reads = ProbeReads(tool_on_chip(tool.found.version, board.soc), read_effect_memory())
+    return UsbUnit(kit.serial_number, probe, wires, tool, reads, retried)
 
 
 def _by_its_ports(
@@ -120,7 +126,7 @@ def _by_its_ports(
     attached: Sequence[AttachedKit],
     deadline: Deadline,
     recorder: FlightRecorder | None,
-) -> tuple[AttachedKit, Probe, Tool | None]:
+) -> tuple[AttachedKit, ChosenTool, Probe]:
     if not attached:
         twin = (
             f" Without hardware, run on the virtual kit: --board {board.simulated_twin}"
@@ -137,9 +143,8 @@ def _by_its_ports(
         [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
     )
     kit = kit_with_serial_number(serial_number, attached)
-    chosen = _tool(board, recorder, deadline)
-    probe = open_probe(chosen, serial_number, log_folder / "probe", board.soc, deadline)
-    return kit, probe, chosen.found.command
+    tool = _tool(board, deadline, recorder)
+    return kit, tool, open_probe(tool, serial_number, log_folder / "probe", board.soc, deadline)
 
 
 def _by_its_probe(
@@ -149,19 +154,17 @@ def _by_its_probe(
     attached: Sequence[AttachedKit],
     deadline: Deadline,
     recorder: FlightRecorder | None,
-) -> tuple[AttachedKit, Probe, Tool | None]:
+) -> tuple[AttachedKit, ChosenTool, Probe]:
     """Where the console is elsewhere, the kit need not have a serial port."""
-    chosen = _tool(board, recorder, deadline)
-    probe, listed_as = open_listed_probe(
-        chosen, device_id, log_folder / "probe", board.soc, deadline
-    )
+    tool = _tool(board, deadline, recorder)
+    probe, listed_as = open_listed_probe(tool, device_id, log_folder / "probe", board.soc, deadline)
     serial_number = plain_serial_number(listed_as)
     without_ports = AttachedKit(serial_number, ())
     kit = next((k for k in attached if k.serial_number == serial_number), without_ports)
-    return kit, probe, chosen.found.command
+    return kit, tool, probe
 
 
-def _tool(board: BoardType, recorder: FlightRecorder | None, deadline: Deadline) -> ChosenTool:
+def _tool(board: BoardType, deadline: Deadline, recorder: FlightRecorder | None) -> ChosenTool:
     chosen = choose_tool(board.probe.runner, deadline)
     if chosen.found.command is not None and recorder is not None:
         # What it says now may be why there is no kit in the end.

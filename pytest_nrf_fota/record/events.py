@@ -223,6 +223,7 @@ class FactsJudged(_Event):
         since: name of the last moment before the boots that count.
         has_images: whether the board told its image list.
         was_tried, refusal: how it went to set the update pending.
+        memory_unread: why memory was not read; empty where it was.
         updates: what was sent, and what memory held of it; of firmware its hash alone.
     """
 
@@ -231,6 +232,7 @@ class FactsJudged(_Event):
     has_images: bool
     was_tried: bool
     refusal: str | None = None
+    memory_unread: str = ""
     updates: tuple[JsonValue, ...]
 
 
@@ -242,6 +244,13 @@ class ContactMade(_Event):
     result: Literal["held", "did not hold", "skipped", "failed"]
     found: str
     duration_s: float
+
+
+class ProbeReadsTried(_Event):
+    """What a read over SWD did to the running firmware, or that there are no reads, and why."""
+
+    kind: Literal["probe_reads"] = "probe_reads"
+    found: str
 
 
 class VerdictReached(_Event):
@@ -315,6 +324,7 @@ Event = Annotated[
     | Moment
     | FactsJudged
     | ContactMade
+    | ProbeReadsTried
     | VerdictReached
     | PreflightDone
     | FailureExplained

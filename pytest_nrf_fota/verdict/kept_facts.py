@@ -70,10 +70,10 @@ def keep_update(update: Update) -> JsonValue:
             network = replace(
                 update.target,
                 firmware=_hash(update.target.firmware),
-                before=_hash(update.target.before),
+                before=None if update.target.before is None else _hash(update.target.before),
             )
-            held, lines = _hash(update.held), tuple(update.lines)
-            kept = _KeptNetwork(target=network, held=held, lines=lines)
+            held = _hash(update.held)
+            kept = _KeptNetwork(target=network, held=held, lines=tuple(update.lines))
         case _:
             assert_never(update)
     return _JSON.validate_json(kept.model_dump_json())

@@ -15,8 +15,7 @@ from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.providers.usb import find_kit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import HciController, HostRadio
-from tests.recordings.pynrfjprog_package import write_package
-from tests.unit.probe.kit_behind_tool import write_tool
+from tests.unit.probe.kit_behind_tool import write_package, write_tool
 
 SERIAL_NUMBER = "1050047412"
 
@@ -27,11 +26,15 @@ class FakeKit:
     Args:
         folder: a new folder.
         tools: which tools there are.
+        reads_halt: whether a read over SWD halts the core.
     """
 
-    def __init__(self, folder: Path, *tools: str) -> None:
+    def __init__(self, folder: Path, *tools: str, reads_halt: bool = False) -> None:
         self._folder = folder
-        self._kit = SimUnit(load_board("nrf5340dk_sim"), "kit", folder / "kit")
+        board = load_board("nrf5340dk_sim")
+        assert board.sim is not None
+        sim = board.sim.model_copy(update={"reads_halt": reads_halt})
+        self._kit = SimUnit(board.model_copy(update={"sim": sim}), "kit", folder / "kit")
         self._environment = dict(os.environ)
         self._tools = folder / "bin"
         for tool in tools:

@@ -200,6 +200,8 @@ class _Replay:
                 assert event.address is not None and event.size_bytes is not None
                 memory = probe.read(event.address, event.size_bytes, deadline)
                 assert len(memory) == event.size_bytes
+            case "resume":
+                probe.resume(Core(event.detail.removesuffix(" core")), deadline)
             case "reset":
                 probe.reset(ResetKind(event.detail), deadline)
             case _:
@@ -269,6 +271,7 @@ class _Replay:
             update=first,
             marking=Marking(event.was_tried, event.refusal),
             images=self._images if event.has_images else None,
+            memory_unread=event.memory_unread,
             must_be_ready=True,
         )
         verdict = verdict_of(facts, *more)

@@ -64,6 +64,23 @@ def test_all_three_tools(tmp_path: Path) -> None:
     assert len(part.expected.operations) > 50
 
 
+def test_reads_that_halt(tmp_path: Path) -> None:
+    """The question, answered for each tool; a resume lets the firmware go on."""
+    tools = ("nrfutil", "nrfjprog", "pynrfjprog")
+    with (
+        FakeKit(tmp_path / "kit", *tools, reads_halt=True) as kit,
+        _contact(kit, tmp_path / "run") as contact,
+    ):
+        found = _results(contact)
+    stood_still = "; ".join(
+        f"{name}: the firmware stands still, and goes on after a resume" for name in tools
+    )
+    assert found["read, running"] == (Result.NOT_HELD, f"0x28000: {stood_still}")
+    assert found["read, connected"][0] is Result.NOT_HELD
+    assert found["image list"][0] is Result.HELD
+    assert found["baseline again"][0] is Result.HELD
+
+
 def test_protected_kit_is_recovered(tmp_path: Path) -> None:
     """Nothing can be read or reset before, everything afterwards."""
     with FakeKit(tmp_path / "kit", "nrfutil") as kit:
