@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.bootlog.catalogue import log_patterns
+from pytest_nrf_fota.bootlog.catalogue.error_lines import ERROR_LINES
 from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
 from pytest_nrf_fota.bootlog.matching import Hit, LineMatcher
 from pytest_nrf_fota.bootlog.report import Seen
@@ -62,6 +63,7 @@ class KnownLinesCollector:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._host_matcher = LineMatcher(HOST_LINES)
+        self._error_matcher = LineMatcher(ERROR_LINES)
         self._first: dict[str, list[Known]] = {}
         self._last: dict[str, deque[Known]] = {}
         self._text_chars = 0
@@ -74,7 +76,8 @@ class KnownLinesCollector:
         if self._text_chars < _MOST_TEXT_CHARS:
             self._text_chars += len(line.text)
             self.texts.append(Seen(line.number, line.text))
-        for hit in (*line.facts.hits, *self._host_matcher.facts(line.body).hits):
+        hits = (*line.facts.hits, *self._host_matcher.facts(line.body).hits)
+        for hit in hits or self._error_matcher.facts(line.body).hits:
             self._keep(Known(hit, line.seen(), self._origin))
 
     @property

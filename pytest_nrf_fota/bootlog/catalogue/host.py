@@ -8,13 +8,48 @@ _PHONE = Family(None, "Zephyr mcumgr headers; iOS and Android Device Manager")
 HOST_LINES: tuple[LogPattern, ...] = (
     _PROBE.line(
         "probe_recover_failed",
-        r"(?:(?i:\brecover\w*\b.*?(?:fail\w*|error|timed out|unable|could not|denied))"
-        r"|(?i:JLINKARM_DLL_ERROR|(?:error|code|returned?|status)[ :=(\[]*-102\b)"
-        r"|\(-102\)|\[-102\]|: -102\b(?!\.))",
+        r"(?i:\brecover\w*\b.*?(?:fail\w*|error|timed out|unable|could not|denied|result -)"
+        r"|JLINKARM_DLL_ERROR|\b(?:nrfjprog|nrfutil|j-?link\w*|dll|probe)\b.*[ (\[:]-102\b)"
+        r"(?=(?P<code>.*-102\b)?)",
         "The debug probe could not recover a core.",
         "ERROR: JLinkARM DLL reported an error. Try again. If error condition (-102)",
         "nrfjprog recover for the network core failed with error -102",
         "Error: Recover failed for CP_NETWORK: JLINKARM_DLL_ERROR",
+        anchor="",
+    ),
+    _PROBE.line(
+        "probe_wrong_chip",
+        r"(?i:unexpected debug port ID (?P<found>\w+), expected (?P<wanted>\w+)"
+        r"|correct device family is given|does not match (?:the )?(?:device )?family"
+        r"|wrong (?:device )?family|device family .{0,40}(?:mismatch|does not match)"
+        r"|unsupported device family|FAMILY_MISMATCH|WRONG_FAMILY_FOR_DEVICE)",
+        "The chip that answers on SWD is not of the family that was asked for.",
+        "[error] [ Worker] - Encountered unexpected debug port ID 2, expected 6",
+        "ERROR: Recover failed. Please make sure that the correct device family is given",
+        anchor="",
+    ),
+    _PROBE.line(
+        "flash_tool_failed",
+        r"FATAL ERROR: command exited with status (?P<status>-?\d+): (?:\S*/)?(?P<tool>[\w.-]+)",
+        "West's flash command failed: its tool ended with an error.",
+        "FATAL ERROR: command exited with status 1: nrfutil --json device x-execute-batch",
+        "FATAL ERROR: command exited with status 33: nrfjprog --ids --snr 960012345",
+    ),
+    _PROBE.line(
+        "flash_tool_said",
+        r"(?:(?P<worker>Timed out waiting for response from worker)"
+        r"|One or more batch tasks failed|^\s*\* \d{9,12}: (?P<words>.+)"
+        r"|\[error\] \[ ?\w+ ?\] - .+|^ERROR: (?!Cannot fulfill).+|^Error: \D.{8,}"
+        r"|(?i:cannot connect to (?:the )?(?:target|j-?link|device|probe)"
+        r"|could not (?:connect to|open|find) (?:the )?(?:target|j-?link|device|probe|core)"
+        r"|failed to (?:power up dap|attach to (?:the )?(?:cpu|core|target)|connect to target))"
+        r"|JLinkARM|J-Link .*(?:failed|error|lost).*|Error: (?:init mode failed|unable to .*))",
+        "A flash tool says what went wrong.",
+        " * 1050012345: Timed out waiting for response from worker. (Generic)",
+        "Error: One or more batch tasks failed:",
+        "[error] [ Client] - Encountered error -21: Command recover executed with result -21",
+        "ERROR: The operation attempted is unavailable",
+        "Cannot connect to target.",
         anchor="",
     ),
     _PROBE.line(
@@ -119,6 +154,29 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "Upload: offset mismatch, expected 0, got 12288",
         "Resuming upload from offset 20480",
         anchor="ff",
+    ),
+    _PHONE.line(
+        "client_refused_file",
+        r"(?:Inspection of FW image failed|Could not find IMAGE_TLV_\w+ in image"
+        r"|(?i:not (?:a|an) (?:valid )?mcuboot image|invalid (?:image )?magic|bad image magic in)"
+        r"|MCUBootImageError|InvalidImageMagic)",
+        "The client looked into the file before it sent it, and refused it.",
+        "Inspection of FW image failed: Image has no magic",
+        "Could not find IMAGE_TLV_SHA256 in image.",
+        anchor="",
+        source="smpmgr, main.py and image_management.py",
+    ),
+    _PHONE.line(
+        "client_done",
+        r"(?i:^[^<]*\b(?:firmware|fw|dfu|fota|ota)[ _](?:update|upgrade|dfu)d?(?: (?:was|has been))?"
+        r"(?: \w+)? success(?:ful(?:ly)?)?\b|^[^<]*\bupdate (?:was )?(?:completed |finished |done )?"
+        r"successful(?:ly)?\b|^[^<]*\bsuccessfully (?:updated|upgraded) (?:the )?"
+        r"(?:firmware|device|board)\b|^Upgrade complete\.\s*$)",
+        "A client says that the update succeeded.",
+        "Firmware Update Successfully",
+        "Upgrade complete.",
+        "DFU update was successful",
+        anchor="",
     ),
     _PHONE.line(
         "client_disconnected",

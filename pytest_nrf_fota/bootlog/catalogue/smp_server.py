@@ -143,6 +143,28 @@ PATTERNS = (
         anchor="not",
     ),
     _CLIENTS.line(
+        "download_failed",
+        r"(?:FOTA_DOWNLOAD_EVT_ERROR|(?i:\b(?:fota|ota|dfu|firmware|fw|image|artifact)\b[\w ]*?"
+        r"\b(?:download|update|upgrade)\b[\w ]*?\b(?:failed|error|aborted)\b"
+        r"|\bdownload (?:client )?(?:failed|error|aborted)\b)"
+        r"|<err> (?P<module>\w*(?:dl|download|fota|ota|update|dfu)\w*): .*?\b(?P<status>40[0134]"
+        r"|408|410|416|429|50[0234])\b\W{1,3}(?P<words>[A-Z][a-z]+(?: [A-Z][a-z]+)*))",
+        "The application's own update client could not get the update.",
+        "[00:00:12.000,000] <err> dl: [401] Unauthorized",
+        "<err> fota_download: Download client error",
+        "<err> app: Firmware update failed: -5",
+        anchor=("DOWNLOAD_EVT", "ownload", "pdate", "pgrade", "<err> ", "FOTA", "OTA"),
+        watched=False,
+    ),
+    _CLIENTS.line(
+        "flash_waits_for_radio",
+        r"<err> flash_sync_mpsl: (?:\w+: )?timeout",
+        "A flash operation found no gap in the radio's schedule.",
+        "[00:00:45.100,000] <err> flash_sync_mpsl: timeout",
+        source="sdk-nrf drivers/mpsl/flash_sync/flash_sync_mpsl.c",
+        watched=True,
+    ),
+    _CLIENTS.line(
         "download",
         r"(?:Start flashing artifact|State = Downloaded|Successfully downloaded (?P<size>\d+) bytes"
         r"|Download (?:done|complete)|FOTA (?:download )?(?:done|complete|finished)"

@@ -10,6 +10,7 @@ _MOST_IMAGES = 200
 _MOST_LINES = 200
 _LINES_OF_ONE_IMAGE = 14
 _SMPMGR_HASH = "HashBytes("
+_LEAST_HASH_DIGITS = 8
 _TRUE = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 _MARKS = ("pending", "flags")
 _FLAGS = ("active", "confirmed", "pending", "permanent", "bootable")
@@ -39,7 +40,7 @@ class _OpenImage:
             image=_number(self.fields.get("image")),
             slot=_number(self.fields.get("slot")),
             version=self.fields.get("version"),
-            hash=self.fields.get("hash"),
+            hash=_hash(self.fields.get("hash")),
             bootable=values["bootable"],
             pending=values["pending"],
             confirmed=values["confirmed"],
@@ -128,6 +129,13 @@ class ClientReader:
         if self._open is not None and self._open.is_listed and len(self._images) < _MOST_IMAGES:
             self._images.append(self._open)
         self._open = None
+
+
+def _hash(text: str | None) -> str | None:
+    """A hash as its digits alone, which clients take; None for what stands in for one."""
+    digits = (text or "").lower().removeprefix("0x").replace(" ", "").replace(":", "")
+    is_hash = len(digits) >= _LEAST_HASH_DIGITS and set(digits) <= set("0123456789abcdef")
+    return digits if is_hash and set(digits) != {"0"} else None
 
 
 def _number(text: str | None) -> int:
