@@ -10,8 +10,8 @@ _VERSION = re.compile(r"(?i:version)")
 _MODULE = re.compile(r"<\w{3}> (?P<module>[\w.-]+):")
 # Modules and words of an application about itself.
 _OWN_MODULE = re.compile(
-    r"(?i:^(?:app|main|application|smp_?svr|smp_sample)|_app\b|^app_|_?sample$|fota|fw_update"
-    r"|firmware|update|ota$)"
+    r"(?i:^(?:app|main|application|smp_?svr|smp_sample)|_app\b|^app_|_?sample$|_?example$|fota"
+    r"|fw_update|firmware|update|ota$|release$)"
 )
 _OWN_WORDS = re.compile(
     r"(?i:\b(?:app(?:lication)?|image|current (?:firmware|version)|running (?:firmware|version)"
@@ -26,8 +26,8 @@ _FOREIGN = re.compile(
     r"|nrf9\d{3}\b(?!dk)|wpa|dect|gnss|\blte\b|\bat client|driver|kernel|\bos\b|spec\b|config"
     r"|schema|settings|\bnvs\b|littlefs|fatfs|\busb\b|remote|peer|external|slave|other|target"
     r"|co-?processor|second|gateway|server|broker|cloud lib|\bcpu\d|secure element|\bse05|tpm"
-    r"|display|touch|camera|battery|pmic|fuel ?gauge|min(?:imum)?|require[sd]?|available|new(?:est)?"
-    r"|latest|downloaded|artifact|candidate|expected)"
+    r"|display|touch|camera|battery|pmic|fuel ?gauge|min(?:imum)?|require[sd]?|available|new\b"
+    r"|newest|latest|downloaded|artifact|candidate|expected)"
 )
 
 

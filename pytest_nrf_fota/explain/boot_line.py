@@ -55,8 +55,14 @@ def _stage(boot: Boot, span: StageSpan, lines: KnownLines) -> str:
 
 def _nsib(boot: Boot) -> str:
     texts = []
+    refused_slot: int | None = None
     for attempt in boot.nsib.attempts if boot.nsib is not None else ():
-        slot = "a slot that no line names" if attempt.slot is None else f"S{attempt.slot}"
+        slot = f"S{attempt.slot}"
+        if attempt.slot is None:
+            # NSIB goes on with the other one.
+            other = "" if refused_slot is None else f", probably S{1 - refused_slot}"
+            slot = f"a slot that no line names{other},"
+        refused_slot = attempt.slot if attempt.invalidated is not None else refused_slot
         version = "" if attempt.firmware_version is None else f" version {attempt.firmware_version}"
         if version and attempt.counter_set_to is not None:
             version += " (new: counter raised)"

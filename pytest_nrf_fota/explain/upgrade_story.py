@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pytest_nrf_fota.bootlog.client_side import Operation
 from pytest_nrf_fota.bootlog.report import Boot, Seen, SwapTypeLine
 from pytest_nrf_fota.explain.app_version import own_versions
 from pytest_nrf_fota.explain.case import Case
@@ -59,14 +60,23 @@ class Story:
 def upgrade_story(case: Case) -> Story:
     """What became of the upgrade in this case."""
     sign = judge(facts_of(case)).sign
-    if sign.ending is Ending.UNKNOWN and not case.boots.boots and not case.client.steps:
+    if sign.ending is Ending.UNKNOWN and not case.boots.boots and not _sends(case):
         failed = case.known("flash_tool_failed")
         if failed:
             return Story(
                 Ending.NOT_FLASHED, "a tool on the host ended with an error", shown_of(failed[-1:])
             )
+    shown = [k for k in case.known("shell_confirmed") if k.text("confirmed") == "1"]
+    if sign.ending is Ending.UNKNOWN and not sign.seen and shown:
+        why = "the shell shows a confirmed image, and no line shows how it came there"
+        return Story(sign.ending, why, shown_of(shown[-1:]))
     origin = case.client_origin if sign.from_client else Origin.LOG
     return Story(sign.ending, sign.why, shown_of(sign.seen, origin))
+
+
+def _sends(case: Case) -> bool:
+    """Whether a client sends or marks an image, beside what a flash tool prints."""
+    return bool(case.client.steps_of(Operation.UPLOAD, Operation.TEST, Operation.CONFIRM))
 
 
 def facts_of(case: Case) -> Facts:

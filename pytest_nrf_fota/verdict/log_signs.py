@@ -12,7 +12,6 @@ from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 from pytest_nrf_fota.verdict.facts import Facts
 
-
 _PENDING = ("test", "perm")
 _SET = 1
 
@@ -31,7 +30,7 @@ def sign_of_log(facts: Facts) -> Sign:
         case Ending.NOT_ATTEMPTED:
             return _where_nothing_was_done(facts) or _as_far_as_said(facts, sign)
         case _:
-            return sign
+            return _waiting_again(facts, sign) or sign
 
 
 def _where_swapped(facts: Facts, sign: Sign) -> Sign:
@@ -57,7 +56,8 @@ def _was_heard(facts: Facts, sign: Sign) -> bool:
         if boot.reached_app or _confirmed_by_trailer(boot):
             return True
         begun_by_nsib = any(
-            attempt.seen.line_number == last for attempt in (boot.nsib.attempts if boot.nsib else ())
+            attempt.seen.line_number == last
+            for attempt in (boot.nsib.attempts if boot.nsib else ())
         )
         if begun_by_nsib and boot.mcuboot is not None:
             return True
@@ -148,7 +148,7 @@ def _boot_after_attempt(
         return Sign(Ending.NOT_PENDING, why, (last, *none, *(decided or started)))
     compared = _compared_apps(facts, boot)
     if compared is not None and compared[0]:
-        why = "the bootloader prints no decision, and the same application runs as before"
+        why = "an image was pending, and the bootloader prints no decision"
         return Sign(Ending.NOT_TAKEN, why, (last, *compared[1]))
     if compared is not None:
         why = "another application runs than before the reset"
@@ -204,9 +204,7 @@ def _claimed(facts: Facts) -> Sign | None:
     if not facts.client_done or facts.boots_after(facts.client_done[-1]):
         return None
     why = "the client says that the update succeeded"
-    return Sign(
-        Ending.UPGRADED, why, facts.client_done[-1:], from_client=facts.client_log_is_apart
-    )
+    return Sign(Ending.UPGRADED, why, facts.client_done[-1:], from_client=facts.client_log_is_apart)
 
 
 def _decided_none(boot: Boot) -> list[Seen]:
@@ -286,13 +284,16 @@ def _confirmation(facts: Facts) -> Ending | None:
 
 def _confirmed_by_trailer(boot: Boot) -> bool:
     """Whether MCUboot finds the image of a done swap confirmed: its application ran and said so."""
-    return any(
-        trailer.area == "primary"
-        and trailer.magic == "good"
-        and trailer.copy_done == _SET
-        and trailer.image_ok == _SET
-        for trailer in (boot.mcuboot.trailers if boot.mcuboot is not None else ())
-    ) and not boot.swaps
+    return (
+        any(
+            trailer.area == "primary"
+            and trailer.magic == "good"
+            and trailer.copy_done == _SET
+            and trailer.image_ok == _SET
+            for trailer in (boot.mcuboot.trailers if boot.mcuboot is not None else ())
+        )
+        and not boot.swaps
+    )
 
 
 def _refused_on_board(facts: Facts) -> Sign | None:
@@ -334,6 +335,8 @@ def _by_list(facts: Facts) -> Sign | None:
         return _by_images(Ending.TESTED, why, active)
     if not waiting or any(image.confirmed for image in waiting):
         return None
+    if all(image.pending is None for image in waiting):
+        return None  # the list shows no flags
     uploads = facts.client.steps_of(Operation.UPLOAD)
     if not uploads and active and _version(waiting[0]) < _version(active[0]):
         why = "the other slot holds an older version, as after an upgrade"

@@ -12,6 +12,8 @@ _LINES_OF_ONE_IMAGE = 14
 _SMPMGR_HASH = "HashBytes("
 _LEAST_HASH_DIGITS = 8
 _TRUE = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+# smpmgr shows a flag that the server left out, which is one that is not set.
+_TRUE["none"] = False
 _MARKS = ("pending", "flags")
 _FLAGS = ("active", "confirmed", "pending", "permanent", "bootable")
 

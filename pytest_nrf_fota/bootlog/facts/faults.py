@@ -41,9 +41,7 @@ _NO_CRASH_ALONE = frozenset(
 _FAULT_LINES = _BEGINS | _BELONGS
 _BANNERS = frozenset({"banner", "banner_more", "mcuboot_banner"})
 # In NCS up to 2.6 every stage has the SDK's banner.
-_NAMES_AN_APPLICATION = re.compile(
-    r"\*\*\* Booting (?!Zephyr OS|nRF Connect SDK|MCUboot)\S"
-)
+_NAMES_AN_APPLICATION = re.compile(r"\*\*\* Booting (?!Zephyr OS|nRF Connect SDK|MCUboot)\S")
 # Other output may come between the lines of a dump, but not much.
 _MOST_LINES_BETWEEN = 40
 # K_ERR_STACK_CHK_FAIL (Zephyr include/zephyr/fatal_types.h).
@@ -180,9 +178,7 @@ def _take_fact(fault: _OpenFault, hit: Hit, line: RawLine) -> None:
             fault.secure = True
         case "tfm_exception":
             if hit.text("world"):
-                fault.details.append(
-                    f"the exception came from {hit.text('world')} firmware"
-                )
+                fault.details.append(f"the exception came from {hit.text('world')} firmware")
         case "tfm_register":
             _take_tfm_register(fault, hit)
         case "halting":

@@ -31,6 +31,10 @@ _STACK_OPTIONS = (
 )
 
 
+# K_ERR_STACK_CHK_FAIL (Zephyr include/zephyr/fatal_types.h).
+_STACK_OVERFLOW = 2
+
+
 def _values(fault: Fault) -> dict[str, object]:
     addresses = [f"{a:#x}" for a in (fault.pc, fault.lr) if a]
     stage = fault.stage
@@ -42,7 +46,7 @@ def _values(fault: Fault) -> dict[str, object]:
     elif name and name != "unknown":
         where = f"thread {name!r}"
     elif stage is None:
-        where = "a program that no line names"
+        where = "a program (no line says which stage)"
     else:
         where = f"the {_STAGE_NAMES[stage]}"
     if where.startswith(("an interrupt", "thread")) and stage not in (Stage.APP, None):
@@ -96,7 +100,11 @@ def _overflow(case: Case) -> Match | None:
                 (option for regex, option in _STACK_OPTIONS if re.search(regex, name)),
                 "the stack size of that thread (K_THREAD_STACK_DEFINE)",
             )
-            return found(_evidence(case, fault), option=option, values=_values(fault))
+            # A stacking error alone may have another reason.
+            told = fault.fatal_error is not None and fault.fatal_error[0] == _STACK_OVERFLOW
+            told |= any("overflow" in detail.lower() for detail in fault.details)
+            confidence = Confidence.CERTAIN if told else Confidence.LIKELY
+            return found(_evidence(case, fault), confidence, option=option, values=_values(fault))
     return None
 
 
@@ -216,16 +224,17 @@ RULES = (
     Rule(
         "watchdog_reset",
         "A watchdog reset the board: something did not feed it in time.",
-        "Look at the lines in front of it. Find what blocks for longer than the watchdog's period (flash erase of a large slot, a "
-        "swap, a deadlock): feed it there, or raise the period; MCUboot feeds it with "
+        "Look at the lines in front of it. Find what blocks for longer than the watchdog's period "
+        "(flash erase of a large slot, a swap, a deadlock): feed it there, or raise the period; MCUboot feeds it with "
         "`CONFIG_BOOT_WATCHDOG_FEED=y`.",
         _watchdog,
     ),
     Rule(
         "boot_loop",
         "The board boots again and again ({count} times from boot {first} on).",
-        "Stop it with `nrfjprog --halt` or flash a known good merged.hex with "
-        "`west flash --recover`; `CONFIG_RESET_ON_FATAL_ERROR=n` keeps the first crash readable.",
+        "Read the first of these boots for what ends it; `CONFIG_RESET_ON_FATAL_ERROR=n` keeps the "
+        "first crash readable, and `nrfjprog --halt` stops the board. Flashing a known good "
+        "merged.hex ends it.",
         _boot_loop,
         weight=Weight.CONSEQUENCE,
     ),
