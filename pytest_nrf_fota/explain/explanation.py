@@ -12,6 +12,7 @@ from pytest_nrf_fota.explain.boot_line import boot_line
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.rule import Match, Rule
 from pytest_nrf_fota.explain.rules import all_rules
+from pytest_nrf_fota.explain.rules.test_run import TEST_SAW
 from pytest_nrf_fota.explain.rules.unknown_error import ERROR_LOGGED
 from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Story, upgrade_story
 from pytest_nrf_fota.findings.cause import fill_in
@@ -147,19 +148,21 @@ def _is_broken(case: Case) -> bool:
     if last is None:
         return False
     looping = [loop for loop in case.boots.loops if not loop.reached_app or loop.fault is not None]
-    ends_in_loop = any(loop.first_boot + loop.count >= case.boots.boot_count for loop in looping)
-    return bool(gave_up_of(last) or last.faults) or ends_in_loop
+    ends_in_loop = any(loop.first_boot + loop.count > case.boots.boot_count for loop in looping)
+    gave_up = bool(gave_up_of(last)) and not last.reached_app
+    return gave_up or bool(last.faults) or ends_in_loop
 
 
 def _without_needless_errors(hits: Sequence[Finding], story: Story) -> list[Finding]:
-    """An error that nobody knows is a cause only where nothing else is one."""
+    """What no rule knows is a cause only where nothing else is one."""
     others = [
         hit
         for hit in hits
-        if hit.code != ERROR_LOGGED and hit.weight in (Weight.CAUSE, Weight.CONSEQUENCE)
+        if hit.code not in (ERROR_LOGGED, TEST_SAW)
+        and hit.weight in (Weight.CAUSE, Weight.CONSEQUENCE)
     ]
     if others:
-        return [hit for hit in hits if hit.code != ERROR_LOGGED]
+        return [hit for hit in hits if hit.code not in (ERROR_LOGGED, TEST_SAW)]
     is_cause = story.happened is not Upgraded.YES and story.ending not in _NOTHING_ATTEMPTED
     weight = Weight.CAUSE if is_cause else Weight.NOTE
     return [replace(hit, weight=weight) if hit.code == ERROR_LOGGED else hit for hit in hits]
@@ -226,7 +229,7 @@ def _weight(case: Case, rule: Rule, match: Match, story: Story, begin: int) -> W
         is_over = last < begin or _started_since(case, in_log)
         if is_over and weight in (Weight.CAUSE, Weight.CONSEQUENCE):
             return Weight.NOTE
-    if story.happened is not Upgraded.YES or weight is Weight.NOTE:
+    if story.happened is not Upgraded.YES or weight is Weight.NOTE or rule.name == TEST_SAW:
         return weight
     done = max((s.line_number or 0 for s in story.shown), default=0)
     is_history = all(

@@ -75,6 +75,7 @@ def _where_boots_do_not_tell(facts: Facts) -> Sign | None:
         or _scheduled(facts)
         or _download_failed(facts)
         or _after_attempt(facts)
+        or _new_in_s1(facts)
         or _claimed(facts)
     )
 
@@ -93,6 +94,7 @@ def _where_nothing_was_done(facts: Facts) -> Sign | None:
         or _by_failed_step(facts)
         or _on_trial(facts)
         or _another_app_runs(facts)
+        or _new_in_s1(facts)
         or _claimed(facts)
     )
 
@@ -181,6 +183,20 @@ def _another_app_runs(facts: Facts) -> Sign | None:
         return None
     why = "another application runs than before the reset, and no line shows how it came there"
     return Sign(Ending.PROBABLY, why, compared[1])
+
+
+def _new_in_s1(facts: Facts) -> Sign | None:
+    """NSIB starts S1 and takes note of it as new: a board is programmed with S0 first."""
+    for boot in reversed(facts.boots):
+        for attempt in boot.nsib.attempts if boot.nsib is not None else ():
+            is_new = attempt.counter_set_to is not None or attempt.revoked_keys
+            if attempt.slot != 1 or not is_new or attempt.invalidated is not None:
+                continue
+            did = ["raised its counter"] if attempt.counter_set_to is not None else []
+            did += ["revoked an older key"] if attempt.revoked_keys else []
+            why = f"NSIB starts S1 and {' and '.join(did)}; no line shows what ran before"
+            return Sign(Ending.PROBABLY, why, (attempt.seen,))
+    return None
 
 
 def _waiting_again(facts: Facts, sign: Sign) -> Sign | None:

@@ -169,8 +169,9 @@ HOST_LINES: tuple[LogPattern, ...] = (
     _PHONE.line(
         "client_done",
         r"(?i:^[^<]*\b(?:firmware|fw|dfu|fota|ota)[ _](?:update|upgrade|dfu)d?"
-        r"(?: (?:was|has been))?(?: \w+)? success(?:ful(?:ly)?)?\b"
-        r"|^[^<]*\bupdate (?:was )?(?:completed |finished |done )?successful(?:ly)?\b|^[^<]*\bsuccessfully (?:updated|upgraded) (?:the )?"
+        r"(?: (?:was|has been))?(?: (?!not\b)\w+)? success(?:ful(?:ly)?)?\b"
+        r"|^[^<]*\bupdate (?:was )?(?:completed |finished |done )?successful(?:ly)?\b"
+        r"|^[^<]*\bsuccessfully (?:updated|upgraded) (?:the )?"
         r"(?:firmware|device|board)\b|^Upgrade complete\.\s*$)",
         "A client says that the update succeeded.",
         "Firmware Update Successfully",

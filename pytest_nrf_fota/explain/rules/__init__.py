@@ -18,6 +18,7 @@ from pytest_nrf_fota.explain.rules import (
     network_core,
     nsib,
     s_slots,
+    test_run,
     unknown_error,
     upload,
 )
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *external_flash.RULES,
     *upload.RULES,
     *host.RULES,
+    *test_run.RULES,
     *unknown_error.RULES,
 )
 

@@ -225,8 +225,8 @@ RULES = (
         "watchdog_reset",
         "A watchdog reset the board: something did not feed it in time.",
         "Look at the lines in front of it. Find what blocks for longer than the watchdog's period "
-        "(flash erase of a large slot, a swap, a deadlock): feed it there, or raise the period; MCUboot feeds it with "
-        "`CONFIG_BOOT_WATCHDOG_FEED=y`.",
+        "(flash erase of a large slot, a swap, a deadlock): feed it there, or raise the period; "
+        "MCUboot feeds it with `CONFIG_BOOT_WATCHDOG_FEED=y`.",
         _watchdog,
     ),
     Rule(

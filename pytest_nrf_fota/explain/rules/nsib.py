@@ -509,6 +509,7 @@ RULES = (
         "NSIB found no firmware that it may start; the board stays in NSIB.",
         f"S0 and S1 are both empty or invalidated: {_REPROVISION}.",
         says("nsib_nothing", also=("nsib_no_fw_info", "nsib_invalidated")),
+        gentle="Program S0 or S1 again: build/merged.hex, signed with the provisioned key.",
         weight=Weight.CONSEQUENCE,
     ),
     Rule(

@@ -105,7 +105,10 @@ def _needs_pairing(case: Case) -> Match | None:
     if lines:
         # In a board's log it may be another connection's.
         by_client = all(case.boot_of(line) is None for line in lines)
-        return found(lines, Confidence.LIKELY if by_client else Confidence.POSSIBLE)
+        boot = case.boot_of(lines[-1])
+        by_new_image = boot is not None and bool(boot.swaps)
+        sure = by_client or by_new_image
+        return found(lines, Confidence.LIKELY if sure else Confidence.POSSIBLE)
     return _by_steps(case, hang, Confidence.POSSIBLE)
 
 
@@ -318,6 +321,11 @@ def _same_image(case: Case) -> Match | None:
 _WHOLE_DIGITS = 64
 
 
+def _download_failed(case: Case) -> Match | None:
+    lines = [k for k in case.known("download_failed") if not case.boots_after(k)]
+    return found(lines, Confidence.LIKELY, said=lines[-1].seen.text.strip() if lines else "")
+
+
 def _transport_error(case: Case) -> Match | None:
     lines = [k for k in case.known("smp_transport_error") if k.text("buffers")]
     return found(lines, Confidence.POSSIBLE)
@@ -505,6 +513,14 @@ RULES = (
         "Both slots hold the same image: the file that was uploaded is the one that runs.",
         "Upload the new build: compare the hash with `nrf-fota inspect FILE`.",
         _same_image,
+    ),
+    Rule(
+        "download_failed",
+        "The application's own update client failed: {said}",
+        "Look at address, credentials and certificate of the download (401 and 403: the server "
+        "knows neither key nor token; 404: no such file), and at the client's lines in front of "
+        "it.",
+        _download_failed,
     ),
     Rule(
         "smp_buffers_exhausted",
