@@ -17,6 +17,7 @@ from pytest_nrf_fota.bootlog.facts.client import ClientReader
 from pytest_nrf_fota.bootlog.kept_boots import BootRun, KeptBoots
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.matching import NOTHING, LineMatcher, WatchedLines, watch_words
+from pytest_nrf_fota.bootlog.ports import OnePort
 from pytest_nrf_fota.bootlog.repair import LineRepair
 from pytest_nrf_fota.bootlog.report import Boot, BootLoop, BootReport
 from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine, Segmenter
@@ -60,6 +61,7 @@ class BootReader:
         self._captured = CapturedText()
         self._matcher = LineMatcher()
         self._repair = LineRepair(self._matcher)
+        self._port = OnePort(self._matcher)
         self._words = words
         self._kept = KeptBoots()
         self._segmenter = Segmenter(self._kept.add, self._is_ready)
@@ -111,7 +113,7 @@ class BootReader:
             size_bytes=self._size_bytes,
             begins_in_boot=bool(boots) and boots[0].start_is_missing,
             loops=tuple(self._loop(run) for run in self._kept.close()),
-            two_boards=self._two_boards.close(boots),
+            two_boards=self._two_boards.close(boots, of_other_ports=self._port.others),
             client=client,
             unknown_count=sum(boot.unknown_count for boot in boots),
             is_binary=self._is_binary,
@@ -214,6 +216,11 @@ class BootReader:
 
     def _take_line(self, text: str, time_s: float | None) -> None:
         stamped = split_stamps(text)
+        own = self._port.own_text(self.line_count, stamped.text)
+        if own is None:
+            return
+        if own is not stamped.text:
+            stamped = split_stamps(own)._replace(time_s=stamped.time_s)
         facts = self._matcher.facts(stamped.body)
         body = stamped.body
         time_s = stamped.time_s if time_s is None else time_s

@@ -10,6 +10,7 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.explain.board_words import board_words
 from pytest_nrf_fota.explain.boot_line import boot_line
 from pytest_nrf_fota.explain.case import Case
+from pytest_nrf_fota.explain.last_attempt import start_of_last_attempt
 from pytest_nrf_fota.explain.rule import Match, Rule
 from pytest_nrf_fota.explain.rules import all_rules
 from pytest_nrf_fota.explain.rules.test_run import TEST_SAW
@@ -17,7 +18,7 @@ from pytest_nrf_fota.explain.rules.unknown_error import ERROR_LOGGED
 from pytest_nrf_fota.explain.upgrade_story import SENTENCES, Story, upgrade_story
 from pytest_nrf_fota.findings.cause import fill_in
 from pytest_nrf_fota.findings.finding import Confidence, Finding, Origin, Shown, Weight
-from pytest_nrf_fota.verdict.boots import gave_up_of, refusals_of
+from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 
 if TYPE_CHECKING:
@@ -166,39 +167,6 @@ def _without_needless_errors(hits: Sequence[Finding], story: Story) -> list[Find
     is_cause = story.happened is not Upgraded.YES and story.ending not in _NOTHING_ATTEMPTED
     weight = Weight.CAUSE if is_cause else Weight.NOTE
     return [replace(hit, weight=weight) if hit.code == ERROR_LOGGED else hit for hit in hits]
-
-
-def start_of_last_attempt(case: Case, story: Story) -> int:
-    """The line behind which everything belongs to the log's last attempt; 0 where it has one."""
-    if story.ending in (Ending.CUT, Ending.GIVEN_UP, Ending.SPOILT):
-        return 0
-    boots = case.boots.boots
-    tried = [
-        place
-        for place, boot in enumerate(boots)
-        if boot.wanted_swap or boot.swaps or refusals_of(boot)
-    ]
-    while len(tried) > 1 and _goes_on(boots[tried[-1]], boots[tried[-2]]):
-        tried.pop()
-    if len(tried) < 2:
-        return 0
-    before = boots[tried[-1] - 1]
-    return max(
-        (span.last.line_number for span in before.stages if span.stage is not Stage.APP),
-        default=before.first.line_number,
-    )
-
-
-def _goes_on(boot: Boot, before: Boot) -> bool:
-    """Whether a boot ends what the one before it began: a revert, a resumed swap, NSIB's turn."""
-    swaps = boot.mcuboot.swaps if boot.mcuboot is not None else ()
-    if any(swap.resumed or swap.decided == "revert" for swap in swaps):
-        return True
-    if refusals_of(boot) and set(boot.refusals) <= set(before.refusals):
-        return True  # the same again
-    begun = before.mcuboot.swaps if before.mcuboot is not None else ()
-    is_copied = any(swap.image == 1 or swap.algorithm == "nsib" for swap in begun)
-    return is_copied and boot.nsib is not None and bool(boot.nsib.errors)
 
 
 def _started_since(case: Case, shown: Sequence[Shown]) -> bool:

@@ -200,8 +200,15 @@ def _new_in_s1(facts: Facts) -> Sign | None:
 
 
 def _waiting_again(facts: Facts, sign: Sign) -> Sign | None:
-    """A refusal or a failed step behind an upgrade is another attempt."""
+    """A refusal, or an upload that came to nothing, behind what a sign shows: another attempt."""
     last = max((seen.line_number for seen in sign.seen), default=0)
+    logged = _after_attempt(facts)
+    if (
+        logged is not None
+        and logged.ending in (Ending.NOT_PENDING, Ending.NOT_TAKEN, Ending.NOT_RESET)
+        and min(seen.line_number for seen in logged.seen) > last
+    ):
+        return logged
     refused = _refused_on_board(facts)
     if refused is not None and min(seen.line_number for seen in refused.seen) > last:
         return refused
@@ -276,9 +283,14 @@ def _confirmation(facts: Facts) -> Ending | None:
 
     Without a word on it nothing is said but that.
     """
-    mcuboot = facts.boots[-1].mcuboot
-    if mcuboot is None:
+    said = [
+        one
+        for one in (boot.mcuboot for boot in facts.boots)
+        if one is not None and (one.swaps or one.decisions or one.chainload_address is not None)
+    ]
+    if not said:
         return None
+    mcuboot = said[-1]
     swaps = mcuboot.swaps
     if not swaps and not mcuboot.decisions:
         # Releases before 2022 resume a swap that a reset had cut without a word.

@@ -97,7 +97,9 @@ def _nothing_to_start(case: Case) -> Match | None:
     ]
     if not last or _later_boot_is_fine(case, last[-1]):
         return None
-    return found(last)
+    # Where the log goes on with another boot, it does not stay there.
+    stays = not case.boots_after(last[-1])
+    return found(last, Confidence.CERTAIN if stays else Confidence.LIKELY)
 
 
 def _no_application_yet(case: Case) -> Match | None:
