@@ -16,6 +16,10 @@ from pytest_nrf_fota.bootlog.stamps import split_stamps
 # the first stage's banner.
 _NO_SIGN_OF_AN_APP = frozenset({"flash_driver", "esp_rom", "esp_reset"})
 _CLIENT = frozenset({"client_image", "client_field", "client_split", "client_error"})
+# Words that clients on the host say, too, where no level or stamp shows a board's log.
+_ANYBODYS_WORDS = frozenset(
+    {"bluetooth_state", "download", "download_failed", "image_confirmed", "app_version"}
+)
 _SAME_UPTIME_S = 30.0
 _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
 _MOST_LINES_BETWEEN = 3
@@ -465,6 +469,8 @@ def _is_app_sign(line: RawLine) -> bool:
     names = line.facts.names
     if names & (_NO_SIGN_OF_AN_APP | _CLIENT) or "\ufffd" in line.body:
         return False
+    if names and names <= _ANYBODYS_WORDS:
+        return line.uptime_s is not None or LEVEL_LINE.search(line.body) is not None
     if line.facts is NOTHING:
         return line.uptime_s is not None or LEVEL_LINE.search(line.body) is not None
     return "banner_more" not in names

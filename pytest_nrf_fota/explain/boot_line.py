@@ -66,12 +66,13 @@ def _nsib(boot: Boot) -> str:
         version = "" if attempt.firmware_version is None else f" version {attempt.firmware_version}"
         if version and attempt.counter_set_to is not None:
             version += " (new: counter raised)"
+        is_empty = len(attempt.errors) == 1 and "fw_info struct" in attempt.errors[0].text
         refused = attempt.invalidated is not None or (attempt.errors and attempt.verified is None)
         key = next((k for k in attempt.keys if k.result == "accepted"), None)
         if key is not None and key.hash_ends is not None:
             number = "" if key.number is None else f" {key.number}"
             version += f", key{number} {key.hash_ends}"
-        texts.append(f"{slot}{version}{' refused' if refused else ''}")
+        texts.append(f"{slot}{version}{' empty' if is_empty else ' refused' if refused else ''}")
     return " ".join(["NSIB", "; ".join(texts)]).strip()
 
 

@@ -267,7 +267,7 @@ _NOT_ABOUT_AN_UPGRADE = (
     *(Ending.UNKNOWN, Ending.CLIENT_FAILED, Ending.NOT_FLASHED),
 )
 # Nothing says why; what is known is said.
-_WHY_IS_TOLD = (Ending.NOT_TAKEN, Ending.UPLOADED, Ending.CLIENT_FAILED, Ending.NOT_FLASHED)
+_WHY_IS_TOLD = (Ending.NOT_TAKEN, Ending.CLIENT_FAILED, Ending.NOT_FLASHED)
 
 
 # Their cause is the ending's own sentence.

@@ -101,7 +101,7 @@ def facts_of(case: Case) -> Facts:
             ),
             unconfirmed=tuple(
                 known.seen
-                for known in _in_log(case, "image_unconfirmed", "shell_confirmed")
+                for known in _in_log(case, "image_unconfirmed", "confirm_failed", "shell_confirmed")
                 if known.text("confirmed") != "1"
             ),
             confirmed=tuple(

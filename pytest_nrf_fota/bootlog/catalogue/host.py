@@ -30,7 +30,10 @@ HOST_LINES: tuple[LogPattern, ...] = (
     ),
     _PROBE.line(
         "flash_tool_failed",
-        r"FATAL ERROR: command exited with status (?P<status>-?\d+): (?:\S*/)?(?P<tool>[\w.-]+)",
+        # West builds, too.
+        r"FATAL ERROR: command exited with status (?P<status>-?\d+): "
+        r"(?!(?:\S*/)?(?:cmake|ninja|g?make|git|imgtool|dtc|\S*gcc)(?:\s|$))"
+        r"(?:\S*/)?(?P<tool>[\w.-]+)(?=\s|$)",
         "West's flash command failed: its tool ended with an error.",
         "FATAL ERROR: command exited with status 1: nrfutil --json device x-execute-batch",
         "FATAL ERROR: command exited with status 33: nrfjprog --ids --snr 960012345",

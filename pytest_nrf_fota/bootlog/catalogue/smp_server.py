@@ -135,6 +135,17 @@ PATTERNS = (
         anchor=("as OK", "updated successfully", "rollback", "onfirmed", "img_confirmed"),
     ),
     _CLIENTS.line(
+        "confirm_failed",
+        r"(?i:\b(?:failed|could ?n[o']t|cannot|unable) (?:to )?confirm\b"
+        r"|\bconfirm\w*\b[\w ]*?\b(?:failed|error)\b"
+        r"|boot_write_img_confirmed\S* (?:failed|error|returned -|-))",
+        "The application tried to confirm itself, and could not.",
+        "<err> main: Failed to confirm image: -5",
+        "<err> app: Couldn't confirm this image: -22",
+        "boot_write_img_confirmed() failed: -5",
+        anchor="onfirm",
+    ),
+    _CLIENTS.line(
         "image_unconfirmed",
         r"Image is not confirmed OK|[Ii]mage (?:is )?not (?:yet )?confirmed",
         "The running image is a test: without a confirmation the next boot reverts it.",
@@ -148,7 +159,8 @@ PATTERNS = (
         r"\b(?:download|update|upgrade)\b[\w ]*?\b(?:failed|error|aborted)\b"
         r"|\bdownload (?:client )?(?:failed|error|aborted)\b)"
         r"|<err> (?P<module>\w*(?:dl|download|fota|ota|update|dfu)\w*): .*?\b(?P<status>40[0134]"
-        r"|408|410|416|429|50[0234])\b\W{1,3}(?P<words>[A-Z][a-z]+(?: [A-Z][a-z]+)*))",
+        r"|408|410|416|429|50[0234])\b\W{1,3}(?P<words>(?i:unauthori[sz]ed|forbidden|not found"
+        r"|bad request|gone|time-?out|range\b.*|too many.*|internal.*|bad gateway|unavailable.*|request .*)))",
         "The application's own update client could not get the update.",
         "[00:00:12.000,000] <err> dl: [401] Unauthorized",
         "<err> fota_download: Download client error",

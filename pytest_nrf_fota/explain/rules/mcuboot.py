@@ -145,9 +145,16 @@ def _reverted(case: Case) -> Match | None:
 
 
 def _crash_before(case: Case, boot: Boot) -> list[Seen]:
-    """A fault in the boot that the revert follows: why nothing was confirmed."""
+    """A fault in the boot that the revert follows, or its watchdog: why nothing was confirmed."""
     before = [b for b in case.boots.boots if b.number == boot.number - 1]
-    return [fault.seen for b in before for fault in b.faults[:1]]
+    faults = [fault.seen for b in before for fault in b.faults[:1]]
+    barks = [
+        known.seen
+        for known in case.known("reset_cause", "watchdog")
+        if (known.text("watchdog") and case.boot_of(known) == boot)
+        or (known.name == "watchdog" and case.boot_of(known) in before)
+    ]
+    return faults or barks[:1]
 
 
 def _mark_not_seen(case: Case) -> Match | None:

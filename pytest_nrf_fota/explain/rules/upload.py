@@ -10,7 +10,7 @@ from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
 from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
 from pytest_nrf_fota.explain.upgrade_story import upgrade_story
-from pytest_nrf_fota.findings.finding import Confidence, Weight
+from pytest_nrf_fota.findings.finding import Confidence, Origin, Weight
 from pytest_nrf_fota.verdict.ending import Ending
 
 _MARKS = (Operation.TEST, Operation.CONFIRM)
@@ -323,6 +323,26 @@ _WHOLE_DIGITS = 64
 
 def _download_failed(case: Case) -> Match | None:
     lines = [k for k in case.known("download_failed") if not case.boots_after(k)]
+    told = [k for k in lines if k.text("status")] or lines
+    return found(lines, Confidence.LIKELY, said=told[0].seen.text.strip() if told else "")
+
+
+def _unanswered(case: Case) -> Match | None:
+    """A request other than an upload that got no answer, and none like it later."""
+    steps = [
+        s
+        for s in case.client.failed(Problem.TIMEOUT)
+        if s.operation in (Operation.TEST, Operation.CONFIRM, Operation.LIST, Operation.RESET)
+        and not _succeeded_later(case, s)
+    ]
+    # A board that resets answers late, or not at all.
+    steps = [s for s in steps if s.operation is not Operation.RESET]
+    what = steps[-1].operation.value if steps else ""
+    return found(_lines(steps), Confidence.POSSIBLE, origin=case.client_origin, what=what)
+
+
+def _confirm_failed(case: Case) -> Match | None:
+    lines = [k for k in case.known("confirm_failed") if k.origin is Origin.LOG]
     return found(lines, Confidence.LIKELY, said=lines[-1].seen.text.strip() if lines else "")
 
 
@@ -513,6 +533,23 @@ RULES = (
         "Both slots hold the same image: the file that was uploaded is the one that runs.",
         "Upload the new build: compare the hash with `nrf-fota inspect FILE`.",
         _same_image,
+    ),
+    Rule(
+        "request_unanswered",
+        "The server did not answer the request ({what}) in time: it was busy, out of reach, or had "
+        "stopped.",
+        "Read the board's UART at that moment, and send the request again; then read the list: "
+        "`smpmgr ... image state-read`.",
+        _unanswered,
+        asks_for="the board's UART log at the time of that request",
+    ),
+    Rule(
+        "confirm_failed",
+        "The application could not confirm itself, so the next reset reverts it: {said}",
+        "Look the code up: the flash or its partition is not open to the application, or the image "
+        "was not started by a swap. Until then confirm it over SMP: `smpmgr ... image state-write "
+        "--confirm`.",
+        _confirm_failed,
     ),
     Rule(
         "download_failed",

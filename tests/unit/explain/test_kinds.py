@@ -456,6 +456,28 @@ def test_crash_of_a_new_image_is_said_first() -> None:
     assert [cause.code for cause in _explain(log).causes] == ["cpu_fault", "not_confirmed"]
 
 
+def test_watchdog_of_a_new_image_is_said_first() -> None:
+    """As a crash."""
+    revert = "I: Image index: 0, Swap type: revert\nI: Starting swap using move algorithm.\n"
+    why = "[00:00:00.010,000] <inf> app: Reset reason: WATCHDOG\n"
+    log = _MCUBOOT + _TEST + _JUMP + _APP + _MCUBOOT + revert + _JUMP + _APP + why
+    assert [cause.code for cause in _explain(log).causes] == ["watchdog_reset", "not_confirmed"]
+
+
+def test_phone_app_alone_is_no_board() -> None:
+    """Its words are also an application's."""
+    log = """\
+16:18:20.100 Connecting to Zephyr...
+16:18:21.300 Connected
+16:18:22.000 Uploading firmware...
+16:19:10.100 Sending test command...
+16:19:10.400 Error: In Value (3)
+"""
+    found = _explain(log)
+    assert found.boots == ()
+    assert set(_codes(found)) == {"hash_not_found"}
+
+
 def test_new_image_that_refuses_to_pair_is_a_cause() -> None:
     doubt = "[00:00:05.000,000] <wrn> bt: Security failed: level 1 err 4\n"
     found = _explain(_MCUBOOT + _PERM + _JUMP + _APP + doubt)
