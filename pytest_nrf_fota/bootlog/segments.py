@@ -237,6 +237,26 @@ class Segmenter:
         if line.text[:1] == "[":
             self._last_stamped = line
 
+    @property
+    def start_line(self) -> int:
+        """Number of the line that began the boot that goes on; 0 before the first."""
+        return self._boot.start_line if self._boot is not None else 0
+
+    def skip_copies(self, count: int, lines: int) -> None:
+        """Boots like the one that goes on, of so many lines each, came in between."""
+        assert self._boot is not None
+        shift = count * lines
+        self._boot_count += count
+        boot = self._boot
+        boot.number += count
+        boot.start_line += shift
+        for stage in boot.stages:
+            stage.first_lines = [
+                line._replace(number=line.number + shift) for line in stage.first_lines
+            ]
+            if stage.last is not None:
+                stage.last = stage.last._replace(number=stage.last.number + shift)
+
     def end_stage(self) -> None:
         """A line behind which the next stage may begin went to `plain_stage`."""
         self._stage_is_over = True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage
     from pytest_nrf_fota.record.events import Event, PreflightDone
 
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 1024 * 1024
 # A client's log is read as text; what is larger is no client's log.
 _LARGEST_CLIENT_BYTES = 64 * 1024 * 1024
 _LARGEST_RECORDING_BYTES = 256 * 1024 * 1024

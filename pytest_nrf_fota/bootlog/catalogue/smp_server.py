@@ -160,7 +160,8 @@ PATTERNS = (
         r"|\bdownload (?:client )?(?:failed|error|aborted)\b)"
         r"|<err> (?P<module>\w*(?:dl|download|fota|ota|update|dfu)\w*): .*?\b(?P<status>40[0134]"
         r"|408|410|416|429|50[0234])\b\W{1,3}(?P<words>(?i:unauthori[sz]ed|forbidden|not found"
-        r"|bad request|gone|time-?out|range\b.*|too many.*|internal.*|bad gateway|unavailable.*|request .*)))",
+        r"|bad request|gone|time-?out|range\b.*|too many.*|internal.*|bad gateway|unavailable.*"
+        r"|request .*)))",
         "The application's own update client could not get the update.",
         "[00:00:12.000,000] <err> dl: [401] Unauthorized",
         "<err> fota_download: Download client error",
