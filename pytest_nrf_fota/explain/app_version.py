@@ -19,13 +19,15 @@ _OWN_WORDS = re.compile(
 )
 # What else has a version: parts of the SDK, other chips, boards and protocols.
 _FOREIGN = re.compile(
-    r"(?i:wi-?fi|modem|controller|sdk|(?<![\w-])ncs(?![\w-])|zephyr|mcuboot|boot ?loader|\bb0\w*|nsib|bluetooth"
+    r"(?i:wi-?fi|modem|controller|sdk|(?<![\w-])ncs(?![\w-])|zephyr|mcuboot|boot ?loader|\bb0\w*"
+    r"|nsib|bluetooth"
     r"|\bble\b|\bhci\b|\blmp\b|soft ?device|\bsdc\b|mpsl|radio|net(?:work)?[ _-]?core|cpunet"
     r"|\blib(?:rary)?\b|protocol|\btls\b|mbed ?tls|\bpsa\b|tf-?m\b|thread|matter|zigbee|coap|mqtt"
     r"|lwm2m|http|\bapi\b|hardware|\bhw\b|pcb|board rev|sensor|\besp\w*|stm32|nrf7\d|nrf_?modem"
     r"|nrf9\d{3}\b(?!dk)|wpa|dect|gnss|\blte\b|\bat client|driver|kernel|\bos\b|spec\b|config"
     r"|schema|settings|\bnvs\b|littlefs|fatfs|\busb\b|remote|peer|external|slave|other|target"
-    r"|co-?processor|second|gateway|server|broker|cloud lib|\bclient\b|\bcpu\d|secure element|\bse05|tpm"
+    r"|co-?processor|second|gateway|server|broker|cloud lib|\bclient\b|\bcpu\d"
+    r"|secure element|\bse05|tpm"
     r"|display|touch|camera|battery|pmic|fuel ?gauge|min(?:imum)?|require[sd]?|available|new\b"
     r"|newest|latest|downloaded|artifact|candidate|expected)"
 )

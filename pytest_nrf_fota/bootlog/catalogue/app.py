@@ -77,7 +77,7 @@ PATTERNS = (
         "The application read the firmware information of S0 and S1.",
         "FW info S0:",
         "Active slot: S0",
-        anchor="S",
+        anchor=("FW info S", "Active slot: S"),
         source="a public log",
     ),
     _THREAD.line(

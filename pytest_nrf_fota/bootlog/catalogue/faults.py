@@ -197,7 +197,7 @@ PATTERNS = (
         "[00:00:00.010,000] <err> os:  mcause: 2, Illegal instruction",
         "<err> os:   mtval: 0",
         "<err> os:      mepc: 4200a4b2",
-        anchor=": ",
+        anchor=("mcause", "mtval", "mepc", "mstatus"),
     ),
     _TREE.line(
         "xtensa_fault",

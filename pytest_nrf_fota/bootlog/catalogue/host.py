@@ -88,7 +88,7 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "FATAL ERROR: command exited with status 55: nrfjprog --program merged.hex --verify",
         "ERROR: Verify failed. Address 0x00FF8100",
         "[error] [ nRF53] - Data mismatch found at 0xFF8100 while verifying: verify failed",
-        anchor=("verif", "55"),
+        anchor=("verif", "exit", "return", "status", "code"),
     ),
     _PROBE.line(
         "probe_protected",
@@ -129,7 +129,11 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "Error: MGMT_ERR.EBADSTATE",
         "ErrorV1(rc=<MGMT_ERR.EINVAL: 3>, rsn=None)",
         '{"rc": 6}',
-        anchor=("(", "rc", "mgmt_err", ": "),
+        anchor=(
+            *("in value", "in_value", "invalue", "einval", "entry", "enoent", "state", "support"),
+            *("enotsup", "unknown", "memory", "enomem", "corrupt", "busy", "denied", "rc"),
+            "mgmt_err",
+        ),
     ),
     _PHONE.line(
         "client_image_code",

@@ -109,7 +109,7 @@ PATTERNS = (
         r"<(?:err|wrn)> (?:mcumgr_\w+|smp_?\w*): (?=(?P<buffers>(?i:.*buf))?)(?P<text>.*)",
         "The SMP server's transport reports an error.",
         "<err> mcumgr_smp: Failed to allocate SMP buffer",
-        anchor="> ",
+        anchor=("> mcumgr_", "> smp"),
         source="Zephyr subsys/mgmt/mcumgr",
     ),
     _CLIENTS.line(
