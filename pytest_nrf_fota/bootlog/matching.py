@@ -25,7 +25,7 @@ _WEAK = frozenset(
 _NOT_PLAIN = frozenset(
     {
         *("banner", "banner_more", "mcuboot_banner"),
-        *("client_image", "client_field", "client_error"),
+        *("client_image", "client_state", "client_field", "client_error"),
     }
 )
 # Behind these lines the next stage may begin.

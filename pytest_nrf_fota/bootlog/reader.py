@@ -291,4 +291,4 @@ class BootReader:
 
 
 _new_line = tuple.__new__
-_CLIENT_PATTERNS = frozenset({"client_image", "client_field", "client_error"})
+_CLIENT_PATTERNS = frozenset({"client_image", "client_state", "client_field", "client_error"})

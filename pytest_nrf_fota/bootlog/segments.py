@@ -15,7 +15,9 @@ from pytest_nrf_fota.bootlog.stamps import split_stamps
 # Nothing of an application that ran before: terminal programs, elisions, drivers that log before
 # the first stage's banner.
 _NO_SIGN_OF_AN_APP = frozenset({"flash_driver", "esp_rom", "esp_reset"})
-_CLIENT = frozenset({"client_image", "client_field", "client_split", "client_error"})
+_CLIENT = frozenset(
+    {"client_image", "client_state", "client_field", "client_split", "client_error"}
+)
 # Words that clients on the host say, too, where no level or stamp shows a board's log.
 _ANYBODYS_WORDS = frozenset(
     {"bluetooth_state", "download", "download_failed", "image_confirmed", "app_version"}

@@ -93,6 +93,7 @@ def _mcuboot(boot: Boot, span: StageSpan) -> str:
     if not said and mcuboot.decisions:
         said = [f"swap type {_decided(mcuboot)}"]
     refusals = [one for one in mcuboot.refusals if one.seen in refusals_of(boot)]
+    refusals = [one for one in refusals if one.pattern not in _OF_NO_IMAGE]
     if any(one.pattern not in _NO_UPGRADE_POSSIBLE for one in refusals):
         said.append("refused")
     elif refusals:
@@ -105,6 +106,7 @@ def _mcuboot(boot: Boot, span: StageSpan) -> str:
 
 
 # They stop every upgrade, whether an image waits or not.
+_OF_NO_IMAGE = ("protect_failed", "mcuboot_panic")
 _NO_UPGRADE_POSSIBLE = ("too_many_sectors", "slots_incompatible", "area_not_opened")
 
 

@@ -296,10 +296,14 @@ def _confirmation(facts: Facts) -> Ending | None:
         # Releases before 2022 resume a swap that a reset had cut without a word.
         cut = [s for boot in facts.boots if boot.mcuboot for s in boot.mcuboot.swaps][-1:]
         swaps = tuple(replace(s, result=SwapResult.SWAPPED) for s in cut)
+    decided = [swap.decided for one in said for swap in one.swaps if swap.decided is not None]
     tests = [
         swap
         for swap in swaps
-        if swap.result is SwapResult.SWAPPED and swap.decided == "test" and swap.image in (None, 0)
+        if swap.result is SwapResult.SWAPPED
+        and swap.image in (None, 0)
+        # A resumed swap goes on with what was decided last.
+        and (swap.decided or (decided[-1] if decided and swap.resumed else None)) == "test"
     ]
     if not tests or _confirmed_since(facts, tests[-1].seen):
         return None

@@ -137,6 +137,28 @@ def test_list_without_flags_says_nothing_of_them() -> None:
     assert _explain("", text).ending == Ending.UNKNOWN.value
 
 
+def test_list_on_a_wide_terminal_is_read() -> None:
+    """smpmgr then prints an image in one line, and None for a flag that is not set."""
+    line = (
+        "ImageState(slot={slot}, version='1.0.0', image=None, hash=HashBytes('{hash}'), "
+        "bootable=True, pending=None, confirmed={on}, active={on}, permanent=None)\n"
+    )
+    listed = line.format(slot=0, hash=_OLD.upper(), on=True)
+    listed += line.format(slot=1, hash=_NEW.upper(), on=None)
+    found = _explain("", listed)
+    assert found.ending == Ending.NOT_MARKED.value
+    assert f"state-write {_NEW}" in found.causes[0].remedy
+
+
+def test_resumed_test_swap_is_still_a_test() -> None:
+    cut = _MCUBOOT + _TEST
+    resumed = "I: Boot source: primary slot\nI: Starting swap using move algorithm.\n"
+    found = _explain(cut + _MCUBOOT + resumed + _JUMP + _APP)
+    assert found.ending == Ending.ON_TRIAL.value
+    found = _explain(cut.replace("test", "perm") + _MCUBOOT + resumed + _JUMP + _APP)
+    assert found.ending == Ending.UPGRADED.value
+
+
 def test_hash_in_a_remedy_can_be_pasted() -> None:
     """smpmgr takes digits alone."""
     found = _explain("", _LIST.format(old=_OLD, new=_NEW, flags="bootable"))
