@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nrf_fota.run_settings import BOARD_KEY, SOURCE_KEY, board_option, host_radio_of
+from pytest_nrf_fota.run_settings import (
+    BOARD_KEY,
+    GIVEN_KEY,
+    SOURCE_KEY,
+    board_option,
+    host_radio_of,
+)
 from pytest_nrf_fota.shared_options import DutScope
 
 if TYPE_CHECKING:
@@ -43,11 +49,13 @@ def firmware(pytestconfig: pytest.Config, board: "BoardType") -> "FirmwareSource
 def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     """The kit (or virtual kit) of this session, taken until its end."""
     from pytest_nrf_fota.providers.choose import take_unit
-    from pytest_nrf_fota.report.session import worker_name, worker_path
+    from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
 
     device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
     folder = worker_path(pytestconfig) / "unit"
-    taken = take_unit(board, worker_name(), folder, device_id, host_radio_of(pytestconfig))
+    recorder = run_folder(pytestconfig).recorder
+    radio = host_radio_of(pytestconfig)
+    taken = take_unit(board, worker_name(), folder, device_id, radio, recorder)
     yield taken
     taken.release()
 
@@ -61,9 +69,12 @@ def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
 @pytest.fixture(scope=_dut_scope)
 def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Iterator[Dut]":
     """The board under test, with UART, SMP and SWD open."""
+    from pytest_nrf_fota.builds.uart_settings import built_uart
     from pytest_nrf_fota.dut.dut import Dut
     from pytest_nrf_fota.report.session import run_folder
 
+    baseline = pytestconfig.stash[GIVEN_KEY].baseline
+    build = baseline.build if baseline else None
     recorder = run_folder(pytestconfig).recorder
     opened = Dut(
         board,
@@ -72,6 +83,7 @@ def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Itera
         recorder,
         runs_preflight=not pytestconfig.getoption("nrf_fota_no_preflight"),
         skips_flash=pytestconfig.getoption("nrf_fota_skip_flash"),
+        built_uart=lambda: built_uart(build) if build else None,
     )
     yield opened
     opened.close()

@@ -89,7 +89,8 @@ def _flash(
     with TemporaryDirectory(prefix="nrf_fota_hci_") as folder:
         match target:
             case HciTarget.NRF5340DK:
-                probe = open_probe(choose_tool(runner), device_id, Path(folder), NRF5340)
+                chosen = choose_tool(runner, deadline)
+                probe = open_probe(chosen, device_id, Path(folder), NRF5340, deadline)
                 hci_dongle.flash_nrf5340(probe, hex_file, deadline)
             case HciTarget.NRF52840DK | HciTarget.NRF52DK:
                 nrfutil = hci_dongle.nrfutil_for_nrf52(deadline)

@@ -11,7 +11,6 @@ from pytest_nrf_fota.console.listening import listen
 from pytest_nrf_fota.console.port_holder import other_holders
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.board_version import board_versions
 from pytest_nrf_fota.doctor.host import Host
 from pytest_nrf_fota.doctor.kit_checks import holder_words
@@ -98,7 +97,7 @@ def look_at_boards(
     heard = None
     if listen_s is not None:
         paths = {str(host.path(device)): device for device in usable}
-        found = listen(tuple(paths), baudrate, Deadline.after(listen_s))
+        found = listen(tuple(paths), baudrate, listen_s)
         heard = {
             paths[path]: one.text if one.lost is None else f"({one.lost.what})"
             for path, one in found.items()

@@ -5,8 +5,9 @@ changelog of the command device.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from pytest_nrf_fota.console.ports import plain_serial_number
 from pytest_nrf_fota.deadline import Deadline
@@ -28,7 +29,9 @@ class _Device(BaseModel):
 
 
 class _DeviceList(BaseModel):
-    devices: tuple[_Device, ...]
+    """The devices one by one: what one of them lacks hides no other."""
+
+    devices: tuple[JsonValue, ...]
 
 
 def board_versions(host: Host) -> Mapping[str, str]:
@@ -50,8 +53,8 @@ def board_versions(host: Host) -> Mapping[str, str]:
             devices = _DeviceList.model_validate(data).devices
         except ValidationError:
             continue
-        found |= {
-            plain_serial_number(device.serial_number): device.devkit.board_version
-            for device in devices
-        }
+        for entry in devices:
+            with suppress(ValidationError):
+                device = _Device.model_validate(entry)
+                found[plain_serial_number(device.serial_number)] = device.devkit.board_version
     return found

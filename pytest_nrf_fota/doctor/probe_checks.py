@@ -11,10 +11,9 @@ from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
 from pytest_nrf_fota.errors import ProbeError
 from pytest_nrf_fota.probe.choose import choose_tool, open_probe, probe_tools
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.tool import ProbeTool
 
-_VERSION_S = 20.0
-_ASK_S = 30.0
 # Where SEGGER's packages put it, which is where Nordic's tools look (docs.nordicsemi.com, nRF
 # pynrfjprog, "Installing pynrfjprog"), and where distributions do, for `dlopen`.
 _LIBRARIES = {
@@ -39,8 +38,11 @@ _ANY_REMEDY = (
 _LIBRARY_VERSION = re.compile(r"V\d+[a-z]?")
 
 
-def probe_tool(runner: str) -> Check:
-    """The check for the tool that drives the probe; `auto` is content with any of them."""
+def probe_tool(runner: str, within_s: float) -> Check:
+    """The check for the tool that drives the probe; `auto` is content with any of them.
+
+    `within_s` is how long each may take to tell its version: a first start may download.
+    """
     tools = probe_tools()
     wanted = tuple(tools.values()) if runner == ANY_TOOL else (tools[runner],)
 
@@ -49,7 +51,7 @@ def probe_tool(runner: str) -> Check:
         errors: dict[ProbeTool, ProbeError] = {}
         for tool in wanted:
             try:
-                found = tool.find(host, Deadline.after(_VERSION_S))
+                found = tool.find(host, Deadline.after(within_s))
                 working.append(f"{found.version} ({found.place})")
             except ProbeError as error:
                 errors[tool] = error
@@ -59,6 +61,11 @@ def probe_tool(runner: str) -> Check:
         asked = wanted[0] if len(wanted) == 1 else None
         # A program that is there and lacks something is nearer than one that is not there.
         nearest = asked or next((t for t in wanted if host.which(t.name)), tools[_QUICKEST])
+        why = errors.get(nearest)
+        if isinstance(why, ProbeFaultError) and why.fault is not ProbeFault.TOOL_MISSING:
+            # It is there, and something else is wrong than that it is not installed.
+            words = f"no tool for the probe works: {said}"
+            return Look(Outcome.MISSING, words, remedy=why.next_step)
         return Look(
             Outcome.MISSING,
             f"no tool for the probe works: {said}",
@@ -111,15 +118,19 @@ def _libraries(host: Host) -> list[Path]:
     return found
 
 
-def asked_probe(runner: str, device_id: str | None, soc: Soc) -> Check:
-    """The check that asks the kit's probe who it is; its tool reads the chip's identity by SWD."""
+def asked_probe(runner: str, device_id: str | None, soc: Soc, within_s: float) -> Check:
+    """The check that asks the kit's probe who it is; its tool reads the chip's identity by SWD.
+
+    `within_s` is the limit for finding the tool and asking.
+    """
 
     def look(host: Host) -> Look:
         try:
-            chosen = choose_tool(runner)
+            deadline = Deadline.after(within_s)
+            chosen = choose_tool(runner, deadline)
             # Asking writes no file.
-            probe = open_probe(chosen, device_id, host.run_folder, soc)
-            info = probe.info(Deadline.after(_ASK_S))
+            probe = open_probe(chosen, device_id, host.run_folder, soc, deadline)
+            info = probe.info(deadline)
         except ProbeError as error:
             return Look(Outcome.MISSING, error.what, remedy=error.next_step)
         return ok(f"{info.serial_number}: {info.target}; {info.runner}, {info.version}")

@@ -86,12 +86,15 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
             return (PROGRAMS_32_BIT, CACHE)
         case "usb":
             runner = options.runner or board.probe.runner
+            within_s = board.timeouts.probe_s
             asked = (
-                (asked_probe(runner, options.device_id, board.soc),) if options.asks_probe else ()
+                (asked_probe(runner, options.device_id, board.soc, within_s),)
+                if options.asks_probe
+                else ()
             )
             library = (JLINK_LIBRARY,) if needs_jlink_library(runner) else ()
             return (
-                probe_tool(runner),
+                probe_tool(runner, within_s),
                 *library,
                 *kit_checks(options.device_id, board.simulated_twin),
                 *asked,
@@ -100,7 +103,8 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
             # Another package's, which has checks of its own.
             if not board.provided_by.has_probe_tool:
                 return ()
-            return (probe_tool(options.runner or board.probe.runner),)
+            runner = options.runner or board.probe.runner
+            return (probe_tool(runner, board.timeouts.probe_s),)
 
 
 def _of_radio(board: BoardType, options: Options) -> tuple[Check, ...]:

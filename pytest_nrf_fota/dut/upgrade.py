@@ -11,16 +11,22 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, require_slots_for
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
-from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
+from pytest_nrf_fota.dut.board_memory import NotReadError
+from pytest_nrf_fota.dut.same_board import OtherBoardError
+from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError, ProbeError
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.mcuboot_image import parsed_version
 from pytest_nrf_fota.firmware.package_kind import PackageKind
-from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
+from pytest_nrf_fota.preflight.board_state import has_preflight, ranges_to_read
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
-from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
+from pytest_nrf_fota.record.events import FactsJudged, PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
+from pytest_nrf_fota.verdict.kept_facts import keep_update
 from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.wording import verdict_of
@@ -30,6 +36,11 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.preflight.prediction import Prediction
 
 NO_COPY = "a copy can be made of a kit only, whose MCUboot takes pending images"
+PENDING = "set pending"
+"""Name of the moment whose later boots count for a verdict."""
+SENT = "sent"
+"""The same, where nothing was set pending."""
+
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
 
@@ -41,7 +52,7 @@ class _StopUpload(Exception):  # noqa: N818 - not an error: it leaves smpclient'
 class Upgrade:
     """An upgrade under way. `Dut.upgrade` does all steps; tests that leave one out do them here.
 
-    Making one connects, reads the image list, and notes what runs before the upgrade.
+    Making one reads what runs before the upgrade, connects, and reads the image list.
     """
 
     def __init__(self, dut: "Dut", package: DfuPackage) -> None:
@@ -51,11 +62,14 @@ class Upgrade:
         self.boot_before = dut.last_boot()
         self.files = files_to_send(package, self.boot_before)
         self.file = main_file(self.files)
+        # Before anything is connected: a read may halt the CPU.
+        dut.memory.try_reads()
+        before = self._note_before()
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
-        self._before = self._note_before()
+        self._before = _with_listed_app(before, self.images_before)
         self._network_pending_since: LogPosition | None = None
-        self._sent_since = dut.console.position()
+        self._sent_since = dut.position(SENT)
         self._pending_since: LogPosition | None = None
         self._pending_refusal: str | None = None
         self.resumed_at_bytes: int | None = None
@@ -97,7 +111,7 @@ class Upgrade:
         for sent in self.files if file is None else (file,):
             self._upload(sent, on_progress)
             self._uploaded = sent
-        self._sent_since = self._dut.console.position()
+        self._sent_since = self._dut.position(SENT)
 
     def upload_until(self, offset_bytes: int) -> None:
         """Send the files until the board has so many bytes of the last one, then disconnect.
@@ -148,9 +162,9 @@ class Upgrade:
         Raises `BoardError` when the board refuses, or agrees and does not show it as pending.
         """
         if not self._dut.board.boot.takes_pending_images:
-            self._pending_since = self._dut.position("nothing is pending: the highest version runs")
+            self._pending_since = self._dut.position(f"{PENDING}: nothing, the highest runs")
             return
-        self._pending_since, self._pending_refusal = self._dut.position("set pending"), None
+        self._pending_since, self._pending_refusal = self._dut.position(PENDING), None
         if self._dut.network_console is not None:
             self._network_pending_since = self._dut.network_console.position()
         for chosen in self.files if file is None else (file,):
@@ -207,19 +221,34 @@ class Upgrade:
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
         # An application that is not ready is not asked: it would be waited for in vain.
         is_silent = bool(not_ready_reason(boots)) or self._stands_still(boots)
+        # A read may halt the CPU: it comes before the connection.
+        read, unread = self._read_updates()
         images = None if is_silent else self._images_now()
-        first, *more = reversed([self._read_update(file) for file in self.files])
+        first, *more = reversed(read)
         facts = Facts(
             boots=boots,
             update=first,
             marking=Marking(self._pending_since is not None, self._pending_refusal),
             images=images,
+            memory_unread=unread,
             must_be_ready=True,
         )
+        self._dut.recorder.record(self._facts_event(facts, (first, *more)))
         verdict = verdict_of(facts, *more)
         verdict = replace(verdict, preflight=self._preflight_remark(verdict))
         self._dut.recorder.record(_event(verdict))
         return verdict
+
+    def _facts_event(self, facts: Facts, updates: Sequence[Update]) -> FactsJudged:
+        assert facts.marking is not None, "an upgrade knows whether it was set pending"
+        return FactsJudged(
+            since=SENT if self._pending_since is None else PENDING,
+            has_images=facts.images is not None,
+            was_tried=facts.marking.was_tried,
+            refusal=facts.marking.refusal,
+            memory_unread=facts.memory_unread,
+            updates=tuple(keep_update(update) for update in updates),
+        )
 
     def confirm_if_proven(self, verdict: Verdict) -> None:
         """Confirm a proven application, so that it stays.
@@ -257,9 +286,11 @@ class Upgrade:
             with self._dut.step("preflight", name):
                 from pytest_nrf_fota.preflight.prediction import predict
 
-                memories = read_board_state(self._dut.read_memory, board)
+                memories = self._dut.board_state()
                 running = self._dut.last_boot()
                 self.prediction = predict(board, memories, self.package, running=running)
+        except NotReadError as error:
+            return PreflightDone(answer="none", package=name, reason=f"not read: {error}")
         # A look ahead must not end a test, whatever is wrong with it.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -310,7 +341,7 @@ class Upgrade:
                 assert_never(self.package.kind)
 
     def _note_before(self) -> Before:
-        noted = note_before(self._dut.read_memory, self._dut.board, self.files, self.boot_before)
+        noted = self._look_before()
         file = next((file for file in self.files if is_for_network_core(file)), None)
         if file is not None and noted.network is None:
             raise PackageError(
@@ -320,11 +351,39 @@ class Upgrade:
             )
         return noted
 
-    def _read_update(self, file: UpdateFile) -> Update:
+    def _look_before(self) -> Before:
+        dut = self._dut
+        if dut.runs_preflight and has_preflight(dut.board):
+            # All that the preflight will need, while nothing is connected; what is wrong with it,
+            # the preflight says.
+            ranges = ranges_to_read(dut.board)
+            with (
+                contextlib.suppress(ProbeError, NotReadError),
+                dut.memory.of_running_firmware(ranges),
+            ):
+                pass
+        try:
+            with dut.memory.of_running_firmware() as read:
+                return note_before(read, dut.board, self.files, self.boot_before)
+        except NotReadError:
+            return note_before(None, dut.board, self.files, self.boot_before)
+
+    def _read_updates(self) -> tuple[list[Update], str]:
+        """What became of each file in memory; where that is not read, why."""
+        slots = (self._dut.board.slots.s0, self._dut.board.slots.s1)
+        is_mcuboot = any(file.s_slot is not None for file in self.files)
+        ranges = [(s.address, s.address + s.size) for s in slots if s is not None and is_mcuboot]
+        try:
+            with self._dut.memory.of_running_firmware(ranges) as read:
+                return [self._read_update(file, read) for file in self.files], ""
+        except NotReadError as error:
+            return [self._read_update(file, None) for file in self.files], str(error)
+
+    def _read_update(self, file: UpdateFile, read: ReadMemory | None) -> Update:
         console, since = self._dut.network_console, self._network_pending_since
         lines = console.lines_since(since) if console is not None and since is not None else ()
         texts = [line.text for line in lines]
-        update = read_update(self._dut.read_memory, self._dut.board, file, self._before, texts)
+        update = read_update(read, self._dut.board, file, self._before, texts)
         assert update is not None, "noted before the upgrade"
         return update
 
@@ -341,9 +400,20 @@ class Upgrade:
             return self._dut.mcumgr.get_image_list()
         except NotSeenError:
             return self._images_now() if may_be_stale else None
-        except BoardError:
+        except (BoardError, OtherBoardError):
             # The board may well not answer after a failed upgrade; the other wires still speak.
             return None
+
+
+def _with_listed_app(before: Before, images: Sequence[ImageState]) -> Before:
+    """With the application that the image list shows, where memory was not read."""
+    if before.app is not None:
+        return before
+    active = next((state for state in images if state.active and state.image == 0), None)
+    version = parsed_version(active.version) if active is not None else None
+    if active is None or version is None:
+        return before
+    return replace(before, app=AppIdentity(version, active.hash))
 
 
 def _preflight_event(prediction: "Prediction") -> PreflightDone:

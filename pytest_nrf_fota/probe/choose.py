@@ -1,6 +1,6 @@
 """Which tool drives the probe, and which of the attached probes is meant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,20 +10,25 @@ from pytest_nrf_fota.boards.traits import ANY_TOOL, PROBE_TOOLS_HOOK, known_prob
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ExtensionError, InputError, ProbeError
 from pytest_nrf_fota.extensions import registered
+from pytest_nrf_fota.findings.probe_faults import OF_THE_KIT
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
+from pytest_nrf_fota.probe.once_more import once_more
+from pytest_nrf_fota.probe.read_effect import remembered_effect
 from pytest_nrf_fota.probe.tool import FoundTool, ProbeTool, ThisMachine
 from pytest_nrf_fota.wires.probe import Probe
-
-_CHECK_S = 20.0
 
 
 @dataclass(frozen=True)
 class ChosenTool:
-    """The tool that drives the probe, and why this one."""
+    """The tool that drives the probe, and why this one.
+
+    `listed` are the probes that it listed when it was chosen; None where it was not asked yet.
+    """
 
     name: str
     found: FoundTool
     reason: str
+    listed: tuple[str, ...] | None = None
 
 
 def probe_tools() -> dict[str, ProbeTool]:
@@ -55,33 +60,72 @@ def given_tool(name: str | None) -> str | None:
         ) from error
 
 
-def choose_tool(runner: str) -> ChosenTool:
+def choose_tool(runner: str, deadline: Deadline) -> ChosenTool:
     """The tool that was asked for; with `auto` the first one that works.
 
-    A tool works when it tells its version; pynrfjprog, when it is installed.
+    A tool works when it tells its version and lists the attached probes, be it none. With `auto`
+    each gets its share of the time, so that one that hangs keeps no other from being tried; what is
+    left in the end goes to one that was too slow.
 
     Raises:
         ProbeError: it does not work; with `auto`, none does.
     """
     tools = probe_tools()
     if runner != ANY_TOOL:
-        return ChosenTool(runner, _asked_for(tools[runner]), "asked for")
-    missed: list[str] = []
-    for name, tool in tools.items():
+        return ChosenTool(runner, _asked_for(tools[runner], deadline), "asked for")
+    missed: dict[str, ProbeError] = {}
+    for place, tool in enumerate(tools.values()):
+        share = deadline.within(deadline.remaining_s / (len(tools) - place))
         try:
-            found = tool.find(ThisMachine(), Deadline.after(_CHECK_S))
+            return _if_it_works(tool, share, missed)
         except ProbeError as error:
-            missed.append(f"{name}: {error.what}")
-            continue
-        return ChosenTool(name, found, "; ".join((found.version, *missed)))
-    raise ProbeFaultError(
-        ProbeFault.TOOL_MISSING, "No tool for the kit's probe works here.", where="; ".join(missed)
-    )
+            missed[tool.name] = error
+    slow = [name for name, error in missed.items() if _is(error, ProbeFault.TIMED_OUT)]
+    for name in slow:
+        if not deadline.expired:
+            try:
+                return _if_it_works(tools[name], deadline, {})
+            except ProbeError as error:
+                missed[name] = error
+    raise _none_works(missed)
 
 
-def _asked_for(tool: ProbeTool) -> FoundTool:
+def _if_it_works(
+    tool: ProbeTool, deadline: Deadline, missed: Mapping[str, ProbeError]
+) -> ChosenTool:
+    found = tool.find(ThisMachine(), deadline)
+    remarks = [found.version, *(f"{name}: {error.what}" for name, error in missed.items())]
+
+    def note(error: ProbeFaultError) -> None:
+        remarks.append(f"asked once more, because {error.what}")
+
     try:
-        return tool.find(ThisMachine(), Deadline.after(_CHECK_S))
+        listed = once_more(lambda: found.list_probes(deadline), deadline, note)
+    except ProbeFaultError as error:
+        if error.fault not in OF_THE_KIT:
+            raise
+        # The tool works; whoever opens the probe meets this again, with the kit that is meant.
+        return ChosenTool(tool.name, found, "; ".join(remarks))
+    return ChosenTool(tool.name, found, "; ".join(remarks), listed)
+
+
+def _is(error: ProbeError, fault: ProbeFault) -> bool:
+    return isinstance(error, ProbeFaultError) and error.fault is fault
+
+
+def _none_works(missed: Mapping[str, ProbeError]) -> ProbeError:
+    """The error for `auto`. A tool that is there is nearer than one that is not."""
+    where = "; ".join(f"{name}: {error.what}" for name, error in missed.items())
+    what = "No tool for the kit's probe works here."
+    for error in missed.values():
+        if isinstance(error, ProbeFaultError) and error.fault is not ProbeFault.TOOL_MISSING:
+            return ProbeFaultError(error.fault, what, where=where, next_step=error.next_step)
+    return ProbeFaultError(ProbeFault.TOOL_MISSING, what, where=where)
+
+
+def _asked_for(tool: ProbeTool, deadline: Deadline) -> FoundTool:
+    try:
+        return tool.find(ThisMachine(), deadline)
     except ProbeFaultError as error:
         if error.fault is not ProbeFault.TOOL_MISSING:
             raise
@@ -95,14 +139,18 @@ def _asked_for(tool: ProbeTool) -> FoundTool:
         ) from error
 
 
-def describe_tool(runner: str) -> str:
-    """One line for the screen: which tool drives the probe and why, or that no tool works."""
+def describe_tool(runner: str, within_s: float, soc: Soc | None = None) -> str:
+    """One line for the screen: which tool drives the probe and why, or that no tool works.
+
+    With a chip, also what is known of the tool's reads there.
+    """
     try:
-        chosen = choose_tool(runner)
+        chosen = choose_tool(runner, Deadline.after(within_s))
     except ProbeError as error:
         reasons = error.where if runner == ANY_TOOL else error.what
         return f"no working probe tool ({reasons})"
-    return f"probe tool {chosen.name} ({chosen.reason})"
+    reads = f"; {remembered_effect(chosen.found.version, soc)}" if soc is not None else ""
+    return f"probe tool {chosen.name} ({chosen.reason}){reads}"
 
 
 def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:
@@ -132,15 +180,22 @@ def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:
     )
 
 
-def make_probe(board: BoardType, device_id: str | None, work_folder: Path) -> Probe:
+def make_probe(
+    board: BoardType, device_id: str | None, work_folder: Path, deadline: Deadline | None = None
+) -> Probe:
     """The probe of the kit that is meant, through the tool that --runner or the board file names.
 
-    Args and errors as `choose_tool` and `open_probe`.
+    Args and errors as `choose_tool` and `open_probe`; without a deadline the board's
+    `timeouts.probe_s` is the limit, which is `--flash-timeout`.
     """
-    return open_probe(choose_tool(board.probe.runner), device_id, work_folder, board.soc)
+    deadline = deadline or Deadline.after(board.timeouts.probe_s)
+    chosen = choose_tool(board.probe.runner, deadline)
+    return open_probe(chosen, device_id, work_folder, board.soc, deadline)
 
 
-def open_probe(chosen: ChosenTool, device_id: str | None, work_folder: Path, soc: Soc) -> Probe:
+def open_probe(
+    chosen: ChosenTool, device_id: str | None, work_folder: Path, soc: Soc, deadline: Deadline
+) -> Probe:
     """The probe that is meant, through this tool; nothing is held between its operations.
 
     Args:
@@ -148,10 +203,20 @@ def open_probe(chosen: ChosenTool, device_id: str | None, work_folder: Path, soc
         device_id: serial number with or without leading zeros; None takes the only one.
         work_folder: gets the parts of hex files.
         soc: of the kit.
+        deadline: for the tool's list of probes.
 
     Raises:
         ProbeError: see `pick_probe`, or the tool cannot list.
     """
-    listed = chosen.found.list_probes(Deadline.after(_CHECK_S))
+    return open_listed_probe(chosen, device_id, work_folder, soc, deadline)[0]
+
+
+def open_listed_probe(
+    chosen: ChosenTool, device_id: str | None, work_folder: Path, soc: Soc, deadline: Deadline
+) -> tuple[Probe, str]:
+    """As `open_probe`, with the serial number as the tool lists it."""
+    listed = chosen.listed
+    if listed is None:
+        listed = once_more(lambda: chosen.found.list_probes(deadline), deadline, lambda error: None)
     serial_number = pick_probe(listed, device_id, where=f"J-Links that {chosen.name} lists")
-    return chosen.found.open_probe(serial_number, work_folder, soc)
+    return chosen.found.open_probe(serial_number, work_folder, soc), serial_number

@@ -11,7 +11,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import InputError, ProbeError
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.probe.command import Tool
-from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in, tool_failed
 from pytest_nrf_fota.probe.hci_target import HciTarget
 from pytest_nrf_fota.probe.nrfutil import NRFUTIL, device_command, read_answer
 from pytest_nrf_fota.probe.tool import ThisMachine
@@ -166,8 +166,6 @@ def flash_dongle(
     ):
         result = nrf5sdk_tools.run(arguments, deadline)
         if result.exit_code != 0:
-            raise ProbeFaultError(
-                fault_in(result.last_words) or ProbeFault.OTHER,
-                f"nrfutil failed (exit code {result.exit_code}): {result.last_words}",
-                where=result.command,
-            )
+            fault = fault_in(result.last_words) or ProbeFault.OTHER
+            status = f"status {result.exit_code}"
+            raise tool_failed(fault, "nrfutil", status, result.last_words, where=result.command)

@@ -16,7 +16,7 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.command import CommandResult, Tool
-from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in, tool_failed
 from pytest_nrf_fota.probe.hex_parts import split_by_core
 from pytest_nrf_fota.probe.tool import FoundTool, Machine, ProbeTool, program
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
@@ -45,12 +45,12 @@ EXIT_CODES: Mapping[int, tuple[str, ProbeFault]] = MappingProxyType(
         27: ("NrfjprogIniFamilyMissingError", ProbeFault.TOOL_BROKEN),
         28: ("NrfjprogIniClockspeedMissingError", ProbeFault.TOOL_BROKEN),
         29: ("NrfjprogWorkerExeNotFoundError", ProbeFault.TOOL_BROKEN),
-        30: ("JLinkARMDllNotFoundError", ProbeFault.TOOL_BROKEN),
-        31: ("JLinkARMDllInvalidError", ProbeFault.TOOL_BROKEN),
-        32: ("JLinkARMDllFailedToOpenError", ProbeFault.TOOL_BROKEN),
+        30: ("JLinkARMDllNotFoundError", ProbeFault.JLINK_MISSING),
+        31: ("JLinkARMDllInvalidError", ProbeFault.JLINK_MISSING),
+        32: ("JLinkARMDllFailedToOpenError", ProbeFault.JLINK_MISSING),
         33: ("JLinkARMDllError", ProbeFault.NO_CONNECTION),
         34: ("JLinkARMDllTooOldError", ProbeFault.TOOL_TOO_OLD),
-        35: ("JLinkARMDllTimeOutError", ProbeFault.NO_CONNECTION),
+        35: ("JLinkARMDllTimeOutError", ProbeFault.JLINK_TIMED_OUT),
         36: ("UnavailableOperationBecauseCoprocessorDisabled", ProbeFault.PROTECTED),
         37: ("UnavailableOperationBecauseTrustZone", ProbeFault.PROTECTED),
         38: ("UnavailableOperationBecauseBPROT", ProbeFault.PROTECTED),
@@ -82,9 +82,10 @@ EXIT_CODES: Mapping[int, tuple[str, ProbeFault]] = MappingProxyType(
     }
 )
 # What a more telling message may correct: these codes only say that something went wrong.
-_VAGUE = (ProbeFault.OTHER, ProbeFault.NO_CONNECTION)
-_READ_BYTES = 256 * 1024
-_WORD_BYTES = 4
+_VAGUE = (ProbeFault.OTHER, ProbeFault.NO_CONNECTION, ProbeFault.RECOVER_FAILED)
+_READ_BYTES = 1024 * 1024
+# Where SEGGER's library was not found its version is missing, or an error in words.
+_LIBRARY_VERSION = re.compile(r"JLinkARM\.dll version: *\d")
 _MEMORY_LINE = re.compile(r"0x(?P<address>[0-9A-Fa-f]{8}): (?P<words>[0-9A-Fa-f ]+?)\s*(\||$)")
 # `--ids` lists a J-Link that another program has opened as 0 (sdk-zephyr, same file).
 _BUSY_ID = "0"
@@ -97,12 +98,8 @@ def require_success(result: CommandResult) -> CommandResult:
     name, fault = EXIT_CODES.get(result.exit_code, ("unknown exit code", ProbeFault.OTHER))
     if fault in _VAGUE:
         fault = fault_in(f"{result.stdout}\n{result.stderr}") or fault
-    raise ProbeFaultError(
-        fault,
-        f"nrfjprog failed with exit code {result.exit_code} ({name}): "
-        f"{result.last_words or 'it said nothing'}",
-        where=result.command,
-    )
+    status = f"exit code {result.exit_code} ({name})"
+    raise tool_failed(fault, "nrfjprog", status, result.last_words, where=result.command)
 
 
 def listed_probes(tool: Tool, deadline: Deadline) -> tuple[str, ...]:
@@ -191,17 +188,18 @@ class NrfjprogProbe:
         self._run(("--qspieraseall",), deadline)
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
-        """Read memory, at most 256 KiB by one call; aligned addresses are read in words."""
-        start = address - address % _WORD_BYTES
-        end = address + size_bytes
-        end += -end % _WORD_BYTES
-        memory = bytearray()
-        for part in range(start, end, _READ_BYTES):
+        """Read words, at most 1 MiB by one call."""
+        memory, end = bytearray(), address + size_bytes
+        for part in range(address, end, _READ_BYTES):
             part_bytes = min(_READ_BYTES, end - part)
             arguments = ("--memrd", f"0x{part:08X}", "--n", str(part_bytes))
             result = self._run((*arguments, *self._coprocessor(self._soc.core_of(part))), deadline)
             memory += memory_in(result, part, part_bytes)
-        return bytes(memory[address - start : address - start + size_bytes])
+        return bytes(memory)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on from where a read has halted it."""
+        self._run(("--run", *self._coprocessor(core)), deadline)
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""
@@ -234,8 +232,17 @@ class NrfjprogProbe:
 
 
 def tool_version(tool: Tool, deadline: Deadline) -> str:
-    """The version of nrfjprog and of the J-Link library. Raises `ProbeFaultError`."""
+    """The version of nrfjprog and of the J-Link library.
+
+    Raises `ProbeFaultError` where one of them is missing: nrfjprog alone drives no probe.
+    """
     result = require_success(tool.run(("--version",), deadline))
+    if _LIBRARY_VERSION.search(result.stdout) is None:
+        raise ProbeFaultError(
+            ProbeFault.JLINK_MISSING,
+            f"nrfjprog finds no J-Link library: {result.last_words or 'it said nothing'}",
+            where=result.command,
+        )
     return ", ".join(line.strip() for line in result.stdout.splitlines() if "version" in line)
 
 
@@ -244,10 +251,11 @@ def find(machine: Machine, deadline: Deadline) -> FoundTool:
     path = str(program(machine, "nrfjprog"))
     tool = Tool("nrfjprog", (path,))
     return FoundTool(
-        version=tool_version(tool, deadline) or "nrfjprog",
+        version=tool_version(tool, deadline),
         place=path,
         list_probes=partial(listed_probes, tool),
         open_probe=partial(NrfjprogProbe, tool),
+        command=tool,
     )
 
 

@@ -8,7 +8,7 @@ docs/hardware.md.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.probe.command import CommandResult, Tool
-from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in, tool_failed
 from pytest_nrf_fota.probe.hex_parts import split_by_core
 from pytest_nrf_fota.probe.tool import FoundTool, Machine, ProbeTool, program
 from pytest_nrf_fota.wires.probe import Core, ProbeInfo, ResetKind
@@ -48,6 +48,7 @@ class _Task(BaseModel):
 
 class _Traits(BaseModel):
     jlink: bool = False
+    segger_usb: bool = Field(default=False, alias="seggerUsb")
 
 
 class _Device(BaseModel):
@@ -56,7 +57,9 @@ class _Device(BaseModel):
 
 
 class _DeviceList(BaseModel):
-    devices: tuple[_Device, ...]
+    """The devices one by one: what one of them lacks hides no other."""
+
+    devices: tuple[JsonValue, ...]
 
 
 class _JLink(BaseModel):
@@ -95,20 +98,47 @@ def read_answer(result: CommandResult) -> NrfutilAnswer:
     task_ends: list[_Task] = []
     infos: list[JsonValue] = []
     other: list[str] = []
-    for line in result.stdout.splitlines():
+    for text in _pieces(result.stdout):
         try:
-            message = _Line.model_validate_json(line)
+            message = _Line.model_validate_json(text)
             if message.type == "task_end":
                 task_ends.append(_Task.model_validate(message.data))
             elif message.type == "info":
                 infos.append(message.data)
             elif message.type == "log":
-                other.append(line)
+                other.append(text)
         except ValidationError:
-            other.append(line)
+            other.append(text)
     answer = NrfutilAnswer(tuple(task_ends), tuple(infos), "\n".join([*other, result.stderr]))
     _require_success(result, answer)
     return answer
+
+
+def _pieces(output: str) -> Iterator[str]:
+    """The output's JSON objects, on one line or over several, and the lines between them."""
+    decoder = json.JSONDecoder()
+    position = 0
+    while position < len(output):
+        line_end = output.find("\n", position)
+        line_end = len(output) if line_end < 0 else line_end
+        line = output[position:line_end].strip()
+        end = line_end
+        if line.startswith("{"):
+            start = output.index("{", position)
+            try:
+                _, end = decoder.raw_decode(output, start)
+                line = output[start:end]
+            except json.JSONDecodeError as error:
+                is_open = error.msg.startswith("Unterminated")
+                if is_open or error.pos >= len(output.rstrip()):
+                    # An object that was cut off: what it holds are no messages.
+                    yield from output[position:].splitlines()
+                    return
+            except RecursionError:
+                yield from output[position:].splitlines()
+                return
+        yield line
+        position = end + (output[end : end + 1] == "\n")
 
 
 def _require_success(result: CommandResult, answer: NrfutilAnswer) -> None:
@@ -122,11 +152,12 @@ def _require_success(result: CommandResult, answer: NrfutilAnswer) -> None:
             where=result.command,
         )
     words = [_words(task) for task in failed]
-    message = " / ".join(word for word in words if word) or result.last_words
     codes = [task.error.code for task in failed if task.error is not None]
-    raise ProbeFaultError(
+    raise tool_failed(
         _fault(codes, "\n".join([*words, answer.other_text])),
-        f"nrfutil failed (exit code {result.exit_code}): {message or 'it said nothing'}",
+        "nrfutil",
+        f"status {result.exit_code}",
+        " / ".join(word for word in words if word) or result.last_words,
         where=result.command,
     )
 
@@ -145,17 +176,41 @@ def _fault(codes: Sequence[int], text: str) -> ProbeFault:
 
 
 def listed_probes(tool: Tool, deadline: Deadline) -> tuple[str, ...]:
-    """Serial numbers of the attached J-Links, as nrfutil writes them."""
-    answer = read_answer(tool.run(("list",), deadline))
+    """Serial numbers of the attached J-Links, as nrfutil writes them.
+
+    Raises `ProbeFaultError`, also where J-Links are on USB and nrfutil can use none of them.
+    """
+    result = tool.run(("list",), deadline)
+    answer = read_answer(result)
     found: dict[str, None] = {}
+    unusable: dict[str, None] = {}
+    for device in _devices(answer):
+        # Without access to the USB device nrfutil lists it without a serial number.
+        if device.traits.jlink and device.serial_number:
+            found[device.serial_number] = None
+        elif device.traits.segger_usb and not device.traits.jlink:
+            unusable[device.serial_number or "without a serial number"] = None
+    if unusable and not found:
+        raise ProbeFaultError(
+            ProbeFault.NOT_REACHABLE,
+            f"On USB there is a J-Link ({', '.join(unusable)}), but nrfutil cannot talk to it: "
+            "SEGGER's J-Link software is missing, or too old.",
+            where=result.command,
+        )
+    return tuple(found)
+
+
+def _devices(answer: NrfutilAnswer) -> Iterator[_Device]:
     for data in [*answer.infos, *(task.data for task in answer.task_ends)]:
         try:
-            devices = _DeviceList.model_validate(data).devices
+            entries = _DeviceList.model_validate(data).devices
         except ValidationError:
             continue
-        # Without access to the USB device nrfutil lists it without a serial number.
-        found |= {d.serial_number: None for d in devices if d.traits.jlink and d.serial_number}
-    return tuple(found)
+        for entry in entries:
+            try:
+                yield _Device.model_validate(entry)
+            except ValidationError:
+                continue
 
 
 class NrfutilProbe:
@@ -233,6 +288,10 @@ class NrfutilProbe:
             where=f"nrfutil device read {' '.join(arguments)}",
         )
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on from where a read has halted it (`go`)."""
+        self._run("go", self._core(core), deadline)
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""
         match kind:
@@ -264,17 +323,32 @@ class NrfutilProbe:
 
 
 def tool_version(tool: Tool, deadline: Deadline) -> str:
-    """The version of `nrfutil device`. Raises `ProbeFaultError` where the command is missing."""
+    """The version of `nrfutil device`.
+
+    Raises `ProbeFaultError` where the command is missing (TOOL_MISSING), or it does not start.
+    """
     result = tool.run(("--version",), deadline)
     if result.exit_code != 0:
+        fault = fault_in(f"{result.stdout}\n{result.stderr}")
+        if fault is ProbeFault.OTHER_NRFUTIL:
+            raise ProbeFaultError(
+                fault,
+                "This nrfutil is Nordic's old Python program (`pip install nrfutil`, version 6 and "
+                "before), which makes packages of the nRF5 SDK and drives no probe: "
+                f"{result.last_words}",
+                where=result.command,
+            )
+        if fault is not None:
+            status = f"status {result.exit_code}"
+            raise tool_failed(fault, "nrfutil", status, result.last_words, where=result.command)
         raise ProbeFaultError(
             ProbeFault.TOOL_MISSING,
             f"nrfutil has no command `device`: {result.last_words}",
             where=result.command,
         )
-    for line in result.stdout.splitlines():
+    for piece in _pieces(result.stdout):
         try:
-            data = json.loads(line)
+            data = json.loads(piece)
         except ValueError:
             continue
         if isinstance(data, dict) and isinstance(data.get("data"), dict):
@@ -295,6 +369,7 @@ def find(machine: Machine, deadline: Deadline) -> FoundTool:
         place=str(program(machine, "nrfutil")),
         list_probes=partial(listed_probes, tool),
         open_probe=partial(NrfutilProbe, tool),
+        command=tool,
     )
 
 

@@ -16,7 +16,7 @@ from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe import pynrfjprog_call
 from pytest_nrf_fota.probe.command import CommandResult, Tool
-from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError, fault_in, tool_failed
 from pytest_nrf_fota.probe.hex_parts import split_by_core
 from pytest_nrf_fota.probe.pynrfjprog_call import ANSWER_MARK, Answer, Request
 from pytest_nrf_fota.probe.tool import FoundTool, Machine, ProbeTool
@@ -43,12 +43,12 @@ API_ERRORS: Mapping[str, ProbeFault] = MappingProxyType(
         "NOT_AVAILABLE_BECAUSE_COPROCESSOR_DISABLED": ProbeFault.PROTECTED,
         "NOT_AVAILABLE_BECAUSE_TRUST_ZONE": ProbeFault.PROTECTED,
         "NOT_AVAILABLE_BECAUSE_BPROT": ProbeFault.PROTECTED,
-        "JLINKARM_DLL_NOT_FOUND": ProbeFault.TOOL_BROKEN,
-        "JLINKARM_DLL_COULD_NOT_BE_OPENED": ProbeFault.TOOL_BROKEN,
+        "JLINKARM_DLL_NOT_FOUND": ProbeFault.JLINK_MISSING,
+        "JLINKARM_DLL_COULD_NOT_BE_OPENED": ProbeFault.JLINK_MISSING,
         "JLINKARM_DLL_ERROR": ProbeFault.NO_CONNECTION,
         "JLINKARM_DLL_TOO_OLD": ProbeFault.TOOL_TOO_OLD,
         "JLINKARM_DLL_READ_ERROR": ProbeFault.NO_CONNECTION,
-        "JLINKARM_DLL_TIME_OUT_ERROR": ProbeFault.NO_CONNECTION,
+        "JLINKARM_DLL_TIME_OUT_ERROR": ProbeFault.JLINK_TIMED_OUT,
         "SERIAL_PORT_NOT_FOUND": ProbeFault.NOT_FOUND,
         "SERIAL_PORT_PERMISSION_ERROR": ProbeFault.NO_PERMISSION,
         "SERIAL_PORT_WRITE_ERROR": ProbeFault.NO_CONNECTION,
@@ -77,8 +77,8 @@ API_ERRORS: Mapping[str, ProbeFault] = MappingProxyType(
     }
 )
 # What a more telling message may correct: these names only say that something went wrong.
-_VAGUE = (ProbeFault.OTHER, ProbeFault.NO_CONNECTION)
-_READ_BYTES = 256 * 1024
+_VAGUE = (ProbeFault.OTHER, ProbeFault.NO_CONNECTION, ProbeFault.RECOVER_FAILED)
+_READ_BYTES = 1024 * 1024
 
 
 def read_answer(result: CommandResult) -> Answer:
@@ -102,11 +102,9 @@ def read_answer(result: CommandResult) -> Answer:
     fault = API_ERRORS.get(answer.error_name, ProbeFault.OTHER)
     if fault in _VAGUE:
         fault = fault_in(answer.error_text) or fault
-    raise ProbeFaultError(
-        fault,
-        f"pynrfjprog failed: {' / '.join(answer.error_text.split(chr(10)))}",
-        where=result.command,
-    )
+    status = f"error {answer.error_code}"
+    words = " / ".join(answer.error_text.splitlines())
+    raise tool_failed(fault, "pynrfjprog", status, words, where=result.command)
 
 
 def listed_probes(tool: Tool, deadline: Deadline) -> tuple[str, ...]:
@@ -157,7 +155,7 @@ class PynrfjprogProbe:
         self._ask(Request(operation="erase_external", address=start), deadline)
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
-        """Read memory, at most 256 KiB by one call."""
+        """Read memory, at most 1 MiB by one call."""
         memory = bytearray()
         for part in range(address, address + size_bytes, _READ_BYTES):
             request = Request(
@@ -176,6 +174,10 @@ class PynrfjprogProbe:
                 where=f"0x{address:x}",
             )
         return bytes(memory)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on from where a read has halted it."""
+        self._ask(Request(operation="resume", core=core), deadline)
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""
@@ -210,6 +212,7 @@ def find(machine: Machine, deadline: Deadline) -> FoundTool:
         place="Python package",
         list_probes=partial(listed_probes, tool),
         open_probe=partial(PynrfjprogProbe, tool),
+        command=tool,
     )
 
 

@@ -15,6 +15,8 @@ from pytest_nrf_fota.report.summary import TestVerdicts
 VERDICT_PROPERTY = "nrf_fota_verdict"
 FOLDER_PROPERTY = "nrf_fota_folder"
 MISSING_PROPERTY = "nrf_fota_missing"
+RETRY_PROPERTY = "nrf_fota_retry"
+READS_PROPERTY = "nrf_fota_probe_reads"
 WORKER_INPUT_KEY = "nrf_fota_run_dir"
 
 _path_key: pytest.StashKey[Path] = pytest.StashKey()
@@ -104,6 +106,11 @@ def properties_of(files: TestFiles) -> list[tuple[str, object]]:
             ("nrf_fota_reason", verdict.reason),
             (VERDICT_PROPERTY, verdict.model_dump_json()),
         ]
+    properties += [
+        (RETRY_PROPERTY, f"{retry.operation}: {retry.fault}: {retry.error}")
+        for retry in files.retries
+    ]
+    properties += [(READS_PROPERTY, found) for found in files.probe_reads]
     return [*properties, (FOLDER_PROPERTY, str(files.folder))]
 
 
@@ -113,6 +120,8 @@ class VerdictCollector:
     def __init__(self) -> None:
         self.tests: list[TestVerdicts] = []
         self.missing: list[tuple[str, str]] = []
+        self.retries: list[tuple[str, str]] = []
+        self.probe_reads: list[str] = []
         self._outcomes: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -130,5 +139,14 @@ class VerdictCollector:
             for name, value in report.user_properties
             if name == MISSING_PROPERTY and report.skipped
         ]
+        if report.when == "teardown":
+            self.retries += [
+                (report.nodeid, str(value))
+                for name, value in report.user_properties
+                if name == RETRY_PROPERTY
+            ]
+        for name, value in report.user_properties:
+            if name == READS_PROPERTY and str(value) not in self.probe_reads:
+                self.probe_reads.append(str(value))
         if verdicts and report.when == "teardown":
             self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts))

@@ -22,9 +22,17 @@ class TestVerdicts:
 
 
 def summary_lines(
-    tests: Sequence[TestVerdicts], missing: Sequence[tuple[str, str]] = ()
+    tests: Sequence[TestVerdicts],
+    missing: Sequence[tuple[str, str]] = (),
+    retries: Sequence[tuple[str, str]] = (),
 ) -> tuple[str, ...]:
-    """Plain text, one block per test; `missing` are tests skipped for want of firmware, and why."""
+    """Plain text, one block per test.
+
+    Args:
+        tests: the verdicts of each test.
+        missing: tests skipped for want of firmware, and why.
+        retries: tests in which the probe's tool was asked once more, for what, and why.
+    """
     lines = [f"SKIPPED {node_id}: {reason}" for node_id, reason in missing]
     for test in tests:
         lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
@@ -38,4 +46,5 @@ def summary_lines(
             if verdict.preflight:
                 lines.append(f"      preflight: {verdict.preflight}")
             lines += [f"      {item.line()}" for item in verdict.evidence]
+    lines += [f"probe asked once more in {node_id}: {why}" for node_id, why in retries]
     return tuple(lines)

@@ -1,5 +1,6 @@
 """The SMP wire: what the harness asks of a radio."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -29,6 +30,24 @@ class ResettableRadio(Protocol):
         """Reset the adapter and return its name. Raises `RadioLostError` where it cannot be."""
 
 
+@dataclass(frozen=True)
+class Advertised:
+    """One device that advertises, as this host shows it: macOS shows another address."""
+
+    address: str
+    address_type: str
+    name: str
+    rssi_dbm: int | None
+
+
+@runtime_checkable
+class ScanningRadio(Protocol):
+    """A radio that hears who advertises."""
+
+    async def scan(self, within_s: float) -> tuple[Advertised, ...]:
+        """Listen for so long. Raises `RadioLostError` where the adapter does not work."""
+
+
 @runtime_checkable
 class MuteRadio(Protocol):
     """A radio on which connecting proves nothing: whether SMP is there, only an answer tells."""
@@ -36,3 +55,11 @@ class MuteRadio(Protocol):
     @property
     def silence_hint(self) -> str:
         """What to look at where no answer has come at all."""
+
+
+@runtime_checkable
+class RememberingRadio(Protocol):
+    """A radio whose host remembers the services of a board, beyond one connection."""
+
+    def forget_services(self) -> None:
+        """The board may run another firmware: find its services anew at the next connection."""

@@ -42,6 +42,7 @@ class _OpenAttempt:
     revoked: list[int] = field(default_factory=list)
     invalidated: Seen | None = None
     gave_up: bool = False
+    aborted: Seen | None = None
     errors: list[Seen] = field(default_factory=list)
 
     @property
@@ -60,6 +61,7 @@ class _OpenAttempt:
             counter_set_to=self.counter,
             revoked_keys=tuple(self.revoked),
             invalidated=self.invalidated,
+            aborted=self.aborted,
             errors=tuple(self.errors),
             seen=self.seen,
         )
@@ -141,6 +143,8 @@ class _NsibReader:
                 attempt.invalidated = seen
             case "nsib_no_fw_info":
                 attempt.gave_up = True
+            case "nsib_ext_api":
+                attempt.aborted = seen
             case _:
                 pass
 

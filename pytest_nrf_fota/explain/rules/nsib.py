@@ -377,6 +377,14 @@ RULES = (
         "the key that the board shows.",
     ),
     Rule(
+        "ext_api_missing",
+        "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
+        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where it "
+        "is provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex, "
+        "with `west flash --recover` where NSIB has counted the version already.",
+        says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
+    ),
+    Rule(
         "nsib_rollback",
         "NSIB refused firmware version {version}: the monotonic counter is {counter}; the "
         "slot is invalidated.",
@@ -468,13 +476,6 @@ RULES = (
         "`CONFIG_FPROTECT=n`, or must shrink); check that no debugger script has locked the region "
         "before; then program merged.hex.",
         says("nsib_protect_failed", "protect_failed"),
-    ),
-    Rule(
-        "ext_api_missing",
-        "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
-        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where it "
-        "is provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex.",
-        says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
     ),
     Rule(
         "nsib_life_cycle",

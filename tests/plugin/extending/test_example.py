@@ -54,6 +54,8 @@ elif verb == "program":
     kit.program(rest[0], limit)
 elif verb == "read":
     print(kit.read(int(rest[0]), int(rest[1]), limit).hex())
+elif verb == "resume":
+    kit.resume(rest[0], limit)
 elif verb == "reset":
     kit.reset(rest[0], limit)
 elif verb == "version":
@@ -188,7 +190,7 @@ def dut(installed_example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         attached = AttachedKit("10500474", ports)
         vcom_memory().remember(attached, ports[1])
         board = load_board("acme_tracker")
-        unit = find_kit(board, tmp_path / "unit", None, HciController(kit.hci), [attached])
+        unit = find_kit(board, tmp_path / "unit", None, HciController(kit.hci), lambda: [attached])
         recorder = FlightRecorder()
         recorder.open(tmp_path / "recorder.jsonl", "acme")
         opened = Dut(board, unit.name, unit.open_wires(recorder), recorder)

@@ -11,7 +11,6 @@ import pytest
 
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomChoice, VcomMemory, choose_vcom
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, RigError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are POSIX only")
@@ -39,11 +38,11 @@ class Kit:
         self.attached = AttachedKit(serial_number, vcoms)
         self.resets = 0
 
-    def reset(self, deadline: Deadline) -> None:
-        assert not deadline.expired
+    def reset(self) -> bool:
         self.resets += 1
         for (far_end, _), boot in zip(self._ends, self._boots, strict=True):
             os.write(far_end, boot)
+        return True
 
     def vanish(self, place: int) -> None:
         for end in self._ends.pop(place):
@@ -77,7 +76,7 @@ def _choose(kit: Kit, memory: VcomMemory, timeout_s: float = LONG_S) -> VcomChoi
         own_lines=OWN_LINES,
         baudrate=115200,
         reset=kit.reset,
-        deadline=Deadline.after(timeout_s),
+        listen_s=timeout_s,
         memory=memory,
     )
 
@@ -185,8 +184,9 @@ def test_port_that_vanishes_meanwhile_is_reported_and_no_thread_stays(
 ) -> None:
     fragile = kit(NETWORK, b"")
 
-    def reset(deadline: Deadline) -> None:
+    def reset() -> bool:
         fragile.vanish(1)
+        return True
 
     with pytest.raises(ConsoleLostError, match="vanished"):
         choose_vcom(
@@ -194,7 +194,7 @@ def test_port_that_vanishes_meanwhile_is_reported_and_no_thread_stays(
             own_lines=OWN_LINES,
             baudrate=115200,
             reset=reset,
-            deadline=Deadline.after(LONG_S),
+            listen_s=LONG_S,
             memory=memory,
         )
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("vcom")]
@@ -203,7 +203,7 @@ def test_port_that_vanishes_meanwhile_is_reported_and_no_thread_stays(
 def test_failed_reset_leaves_no_port_open(kit: Callable[..., Kit], memory: VcomMemory) -> None:
     found = kit(NETWORK, APPLICATION)
 
-    def fail(deadline: Deadline) -> None:
+    def fail() -> bool:
         raise RigError("the probe is gone")
 
     with pytest.raises(RigError, match="the probe is gone"):
@@ -212,10 +212,25 @@ def test_failed_reset_leaves_no_port_open(kit: Callable[..., Kit], memory: VcomM
             own_lines=OWN_LINES,
             baudrate=115200,
             reset=fail,
-            deadline=Deadline.after(LONG_S),
+            listen_s=LONG_S,
             memory=memory,
         )
     assert _choose(found, memory).how == "boot banner"
+
+
+def test_refused_reset_is_silence(kit: Callable[..., Kit], memory: VcomMemory) -> None:
+    """A closed access port: nobody waits for a boot that is not made, and none is remembered."""
+    closed = kit(NETWORK, APPLICATION)
+    chosen = choose_vcom(
+        closed.attached,
+        own_lines=OWN_LINES,
+        baudrate=115200,
+        reset=lambda: False,
+        listen_s=float(threading.TIMEOUT_MAX),
+        memory=memory,
+    )
+    assert (chosen.application.interface, chosen.how) == (2, "position")
+    assert memory.recall(closed.attached) is None
 
 
 def test_serial_number_is_never_a_path(tmp_path: Path) -> None:

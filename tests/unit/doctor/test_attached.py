@@ -13,7 +13,6 @@ from pytest_nrf_fota.commands.printer import print_through_rich
 from pytest_nrf_fota.console.listening import listen
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.attached import BoardsReport, look_at_boards, telling_lines
 from pytest_nrf_fota.doctor.attached_text import print_boards
 
@@ -157,7 +156,7 @@ def test_listening(machine: Machine, port: Port, capsys: pytest.CaptureFixture[s
 def test_listening_to_a_port_that_somebody_took(port: Port, hold: Callable[[str], int]) -> None:
     """The reason is told for each; so it is for a port that is gone."""
     hold(port.name)
-    heard = listen((port.name, "/dev/nothing"), 115200, Deadline.after(30.0))
+    heard = listen((port.name, "/dev/nothing"), 115200, 30.0)
     taken, gone = heard[port.name].lost, heard["/dev/nothing"].lost
     assert taken is not None
     assert "in use by minicom" in taken.what

@@ -16,6 +16,7 @@ from .machine import NRFUTIL, Machine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="builds a Linux tree")
 
+LONG_S = 30.0
 # Answers as nrfutil does; `list` and `device-info` in the form of the probe's own tests.
 NRFUTIL_WITH_A_KIT = """#!/bin/sh
 case "$*" in
@@ -35,7 +36,7 @@ esac
 
 
 def tool(machine: Machine, runner: str = "auto") -> Look:
-    return probe_tool(runner).look(machine.host())
+    return probe_tool(runner, LONG_S).look(machine.host())
 
 
 @pytest.fixture
@@ -69,9 +70,32 @@ def test_nrfutil_without_its_device_command(bare: Machine) -> None:
     assert look.command == "nrfutil install device"
 
 
+def test_pips_nrfutil(bare: Machine) -> None:
+    """It is there; to install its command `device` would not help."""
+    bare.add_program("nrfutil", "#!/bin/sh\necho 'Error: No such option: --json' >&2\nexit 2\n")
+    look = tool(bare)
+    assert look.outcome is Outcome.MISSING
+    assert "old Python program" in look.found
+    assert "has the same name" in look.remedy
+    assert look.command == ""
+
+
+def test_tool_that_hangs(bare: Machine) -> None:
+    """It is not said to be missing."""
+    bare.add_program("nrfutil", "#!/bin/sh\nexec sleep 1000\n")
+    look = probe_tool("nrfutil", 1.0).look(bare.host())
+    assert look.outcome is Outcome.MISSING
+    assert "not done after 1 s" in look.found
+    assert look.command == ""
+
+
 def test_nrfjprog_and_the_tool_that_was_asked_for(bare: Machine) -> None:
     """`auto` is content with nrfjprog; a named tool is not replaced by another."""
-    bare.add_program("nrfjprog", "#!/bin/sh\necho 'nrfjprog version: 10.24.2 external'\n")
+    bare.add_program(
+        "nrfjprog",
+        "#!/bin/sh\necho 'nrfjprog version: 10.24.2 external'\n"
+        "echo 'JLinkARM.dll version: 7.94i'\n",
+    )
     assert "10.24.2" in tool(bare).found
     assert tool(bare, "nrfjprog").outcome is Outcome.OK
     assert tool(bare, "nrfutil").outcome is Outcome.MISSING
@@ -88,10 +112,10 @@ def test_asked_probe(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chip and J-Link firmware, as the tool says them; a refusal with the tool's remedy."""
     program = machine.add_program("nrfutil", NRFUTIL_WITH_A_KIT)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    look = asked_probe("nrfutil", None, NRF5340).look(machine.host())
+    look = asked_probe("nrfutil", None, NRF5340, LONG_S).look(machine.host())
     assert look.outcome is Outcome.OK, look
     assert "NRF5340_xxAA_REV1" in look.found and "J-Link OB-nRF5340 V1" in look.found
-    look = asked_probe("nrfutil", "77", NRF5340).look(machine.host())
+    look = asked_probe("nrfutil", "77", NRF5340, LONG_S).look(machine.host())
     assert look.outcome is Outcome.MISSING
     assert "77" in look.found and "--device-id" in look.remedy
 

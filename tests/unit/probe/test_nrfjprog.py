@@ -64,6 +64,37 @@ _SEEN_FAILURES = {
         "ERROR: JLinkARM DLL reported an error. Try again. If error condition\n",
         ProbeFault.NO_CONNECTION,
     ),
+    "worker died (devzone 107329)": (
+        63,
+        "Timed out waiting for progress updates.\nDid worker process die?\n"
+        "ERROR: An internal error has occurred, please try again.\n",
+        ProbeFault.WORKER_LOST,
+    ),
+    "J-Link library timed out (devzone 114638)": (
+        35,
+        "[error] [ Client] - Encountered error -105: Command connect_to_emu_with_snr executed for "
+        "40 milliseconds with result -105\nERROR: Unable to connect to a debugger.\n",
+        ProbeFault.JLINK_TIMED_OUT,
+    ),
+    "another chip answers": (
+        62,
+        "[error] [ Client] - Encountered error -21: Command recover executed for 2 milliseconds "
+        "with result -21\n[error] [ Worker] - Encountered unexpected debug port ID 2, expected 6\n"
+        "ERROR: Recover failed. Please make sure that the correct device family is given\n",
+        ProbeFault.WRONG_CHIP,
+    ),
+    "library is missing (NordicPlayground/nrf-docker#70)": (
+        32,
+        "[error] [SeggerBackend] - Error in dlopen: libjlinkarm.so: cannot open shared object "
+        "file: No such file or directory\n[error] [ Client] - Encountered error -101: Command open "
+        "executed for 10 milliseconds with result -101\n",
+        ProbeFault.JLINK_MISSING,
+    ),
+    "external J-Link (OpenEarable/open-earable-2#241)": (
+        33,
+        "ERROR: J-Link DLL error -256\n",
+        ProbeFault.PROBE_LOST,
+    ),
     "probe wants new firmware (devzone 46274)": (
         33,
         "A new firmware version is available for the connected emulator.\n",
@@ -156,19 +187,21 @@ def test_external_erase_and_resets(tmp_path: Path) -> None:
     probe.erase_external(deadline())
     probe.reset(ResetKind.SYSTEM, deadline())
     probe.reset(ResetKind.PIN, deadline())
+    probe.resume(Core.NETWORK, deadline())
     verbs = [line.split()[0] for line in tool.call_lines]
-    assert verbs == ["--qspieraseall", "--reset", "--pinreset"]
+    assert verbs == ["--qspieraseall", "--reset", "--pinreset", "--run"]
+    assert "--coprocessor CP_NETWORK" in tool.call_lines[-1]
 
 
-def test_read_is_little_endian_and_cut_to_size(tmp_path: Path) -> None:
-    """Words are printed as numbers; an unaligned read takes the words around it.
+def test_read_is_little_endian(tmp_path: Path) -> None:
+    """Words are printed as numbers.
 
     Line format: sdk-nrf tests, `0x10001210: FFFF00FF`; nRF51 DFU readme, `FFFFFF10 51B1E5DB`.
     """
     output = "\n0x01001000: FFFFFF10 51B1E5DB 00016000 FFFF004F   |....Q..`....|\n\n"
     tool = FakeTool(tmp_path, "nrfjprog", Replay(when=("--memrd",), stdout=output))
-    memory = _probe(tool, tmp_path).read(0x0100_1001, 14, deadline())
-    assert memory == bytes.fromhex("10ffffff dbe5b151 00600100 4f00ffff")[1:15]
+    memory = _probe(tool, tmp_path).read(0x0100_1000, 16, deadline())
+    assert memory == bytes.fromhex("10ffffff dbe5b151 00600100 4f00ffff")
     assert tool.call_lines == [
         f"--memrd 0x01001000 --n 16 --coprocessor CP_NETWORK -f NRF53 --snr {_SN}"
     ]
@@ -243,4 +276,27 @@ def test_info(tmp_path: Path) -> None:
     assert info.target == "NRF5340_xxAA_REV1"
     assert re.fullmatch(
         r"nrfjprog version: 10.24.2 external, JLinkARM.dll version: 7.94i", info.version
+    )
+
+
+@pytest.mark.parametrize(
+    "library", ["", "JLinkARM.dll version: not found\n", "JLinkARM.dll version: \n"]
+)
+def test_nrfjprog_without_the_jlink_library_does_not_work(tmp_path: Path, library: str) -> None:
+    """It tells its own version, and drives no probe."""
+    output = f"nrfjprog version: 10.24.2 external\n{library}"
+    tool = FakeTool(tmp_path, "nrfjprog", Replay(stdout=output))
+    with pytest.raises(ProbeFaultError, match="no J-Link library") as raised:
+        nrfjprog.tool_version(tool.tool(), deadline())
+    assert raised.value.fault is ProbeFault.JLINK_MISSING
+
+
+def test_fault_that_is_not_known(tmp_path: Path) -> None:
+    """The message says whose it is, and quotes it."""
+    tool = FakeTool(tmp_path, "nrfjprog", Replay(stdout="Something new\n", exit_code=63))
+    with pytest.raises(ProbeFaultError) as raised:
+        _probe(tool, tmp_path).recover(Core.NETWORK, deadline())
+    assert raised.value.what == (
+        "The flash tool failed: nrfjprog, exit code 63 (InternalError), its last words: "
+        "Something new"
     )

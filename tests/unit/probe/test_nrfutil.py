@@ -96,6 +96,7 @@ def test_recover_reset_erase(tmp_path: Path) -> None:
     probe.reset(ResetKind.PIN, deadline())
     probe.reset(ResetKind.SYSTEM, deadline())
     probe.erase_external(deadline())
+    probe.resume(Core.NETWORK, deadline())
     device, sn = "--json device", f"--serial-number {_SN}"
     assert tool.call_lines == [
         f"{device} recover {sn} --core Network",
@@ -103,6 +104,7 @@ def test_recover_reset_erase(tmp_path: Path) -> None:
         f"{device} reset {sn} --reset-kind RESET_PIN",
         f"{device} reset {sn} --reset-kind RESET_SYSTEM",
         f"{device} erase {sn} --all-external --core Application",
+        f"{device} go {sn} --core Network",
     ]
 
 
@@ -196,6 +198,16 @@ def test_codes(tmp_path: Path, code: int, fault: ProbeFault) -> None:
     assert _recover_fault(FakeTool(tmp_path, "nrfutil", replay), tmp_path).fault is fault
 
 
+def test_fault_that_is_not_known(tmp_path: Path) -> None:
+    """The message says whose it is, and quotes it."""
+    replay = Replay(stdout=_failed("recover", "Something new (Generic)"), exit_code=7)
+    error = _recover_fault(FakeTool(tmp_path, "nrfutil", replay), tmp_path)
+    assert error.fault is ProbeFault.OTHER
+    assert error.what == (
+        "The flash tool failed: nrfutil, status 7, its last words: Something new (Generic)"
+    )
+
+
 def test_probe_that_is_not_there(tmp_path: Path) -> None:
     """devzone 123853."""
     text = "Error: No devices with requested serial number(s) or trait(s) found\n"
@@ -259,6 +271,99 @@ def test_listed_probes(tmp_path: Path) -> None:
         tool = FakeTool(tmp_path, "nrfutil", Replay(when=("list",), stdout=output))
         found = nrfutil.listed_probes(tool.tool("--json", "device"), deadline())
         assert found == ("1051159862", "001051810810")
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_pretty_printed(tmp_path: Path, indent: int | None) -> None:
+    """Line breaks between tokens are JSON as well; so is no line break between two messages."""
+    devices = {"devices": [{"serialNumber": _SN, "traits": {"jlink": True}}]}
+    lines = (_progress("list") + _done("list", devices)).splitlines()
+    messages = [json.dumps(json.loads(line), indent=indent) for line in lines]
+    for output in ("\n".join(messages), " ".join(messages), "\r\n".join(["word", *messages])):
+        tool = FakeTool(tmp_path, "nrfutil", Replay(stdout=output))
+        assert nrfutil.listed_probes(tool.tool("--json", "device"), deadline()) == (_SN,)
+
+
+@pytest.mark.parametrize("cut", [1, 10, 60, 150])
+def test_object_that_was_cut_off(tmp_path: Path, cut: int) -> None:
+    """What it holds is no message, though it looks like one."""
+    inner = {"type": "task_end", "data": {"result": "success"}}
+    whole = json.dumps({"type": "batch_update", "data": [inner, inner, inner]}, indent=0)
+    tool = FakeTool(tmp_path, "nrfutil", Replay(stdout=whole[:-cut]))
+    assert _recover_fault(tool, tmp_path).fault is ProbeFault.BAD_OUTPUT
+
+
+def test_deeply_nested_output(tmp_path: Path) -> None:
+    """A flood of brackets is no message, and no crash."""
+    tool = FakeTool(tmp_path, "nrfutil", Replay(stdout='{"a":\n' * 20_000))
+    assert _recover_fault(tool, tmp_path).fault is ProbeFault.BAD_OUTPUT
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"serialNumber": 683999535, "traits": {"jlink": True}},
+        {"serialNumber": "7", "traits": None},
+        {"serialNumber": "7", "traits": {"jlink": "perhaps"}},
+        {"serialNumber": ["7"]},
+        "7",
+        None,
+        [],
+    ],
+)
+def test_entry_that_does_not_fit_hides_no_other(tmp_path: Path, entry: object) -> None:
+    good = {"serialNumber": _SN, "traits": {"jlink": True, "seggerUsb": True}}
+    for devices in ([entry, good], [good, entry]):
+        replay = Replay(stdout=_done("list", {"devices": devices}))
+        tool = FakeTool(tmp_path, "nrfutil", replay)
+        assert nrfutil.listed_probes(tool.tool("--json", "device"), deadline()) == (_SN,)
+
+
+def test_kit_on_usb_that_nrfutil_cannot_talk_to(tmp_path: Path) -> None:
+    """`seggerUsb` without `jlink`: that is said, not that no J-Link is attached."""
+    on_usb = {"serialNumber": _SN, "traits": {"seggerUsb": True, "usb": True}}
+    usable = {"serialNumber": "7", "traits": {"seggerUsb": True, "jlink": True}}
+    tool = FakeTool(tmp_path, "nrfutil", Replay(stdout=_done("list", {"devices": [on_usb]})))
+    with pytest.raises(ProbeFaultError, match=f"{_SN}.*cannot talk to it") as raised:
+        nrfutil.listed_probes(tool.tool("--json", "device"), deadline())
+    assert raised.value.fault is ProbeFault.NOT_REACHABLE
+    assert "J-Link software" in raised.value.next_step
+    both = Replay(stdout=_done("list", {"devices": [on_usb, usable]}))
+    tool = FakeTool(tmp_path, "nrfutil", both)
+    assert nrfutil.listed_probes(tool.tool("--json", "device"), deadline()) == ("7",)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault", "told"),
+    [
+        # click 7 and 8, which pc-nrfutil is made with.
+        ("Error: no such option: --json", ProbeFault.OTHER_NRFUTIL, "old Python program"),
+        ("Error: No such option: --json", ProbeFault.OTHER_NRFUTIL, "drives no probe"),
+        # NordicSemiconductor/pc-nrfutil#350
+        (
+            "    from nordicsemi.__main__ import cli\nTypeError: __init__() got an unexpected "
+            "keyword argument 'serialized_options'",
+            ProbeFault.OTHER_NRFUTIL,
+            "serialized_options",
+        ),
+        # nordicsemi/pc-nrfconnect-launcher#1189
+        (
+            "Failed to query for package 'nrfutil-device' on package index\ninvalid peer "
+            "certificate: UnknownIssuer.",
+            ProbeFault.TOOL_NOT_READY,
+            "UnknownIssuer",
+        ),
+        ("error: command 'device' not found", ProbeFault.TOOL_MISSING, "no command `device`"),
+    ],
+)
+def test_nrfutil_that_does_not_tell_its_version(
+    tmp_path: Path, said: str, fault: ProbeFault, told: str
+) -> None:
+    tool = FakeTool(tmp_path, "nrfutil", Replay(stderr=f"{said}\n", exit_code=2))
+    with pytest.raises(ProbeFaultError) as raised:
+        nrfutil.tool_version(tool.tool("--json", "device"), deadline())
+    assert raised.value.fault is fault
+    assert told in raised.value.what
 
 
 def test_info(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pytest_nrf_fota.probe import pynrfjprog
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.pynrfjprog import API_ERRORS, PynrfjprogProbe
-from pytest_nrf_fota.probe.pynrfjprog_call import Answer, Request, perform
+from pytest_nrf_fota.probe.pynrfjprog_call import Answer, Request, perform, resume
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 from .fake_tool import deadline
@@ -130,6 +130,8 @@ def test_operations_reach_the_package(stand_in: Path, probe: PynrfjprogProbe) ->
         (-12, "LOW_VOLTAGE", ProbeFault.LOW_VOLTAGE),
         (-160, "VERIFY_ERROR", ProbeFault.VERIFY_FAILED),
         (-102, "JLINKARM_DLL_ERROR", ProbeFault.NO_CONNECTION),
+        (-105, "JLINKARM_DLL_TIME_OUT_ERROR", ProbeFault.JLINK_TIMED_OUT),
+        (-100, "JLINKARM_DLL_NOT_FOUND", ProbeFault.JLINK_MISSING),
         (-999, "SOMETHING_NEW", ProbeFault.OTHER),
     ],
 )
@@ -257,6 +259,22 @@ def test_real_erase_read_reset(rig: _Rig) -> None:
     rig.probe.reset.assert_called_once_with(rig.real.ResetAction.RESET_PIN)
 
 
+@pytest.mark.parametrize("core", [Core.APPLICATION, Core.NETWORK, None])
+def test_real_resume(high_level: ModuleType, core: Core | None) -> None:
+    """HighLevel starts a core at an address only; LowLevel lets it go on."""
+    low_level = pytest.importorskip("pynrfjprog.LowLevel")
+    api_class: MagicMock = create_autospec(low_level.API)
+    api = api_class.return_value
+    module = SimpleNamespace(API=api_class, CoProcessor=low_level.CoProcessor)
+    resume(Request(operation="resume", serial_number=1, core=core), module)
+    called = [call[0] for call in api.method_calls]
+    chosen = [] if core is None else ["select_coprocessor"]
+    assert called == ["open", "connect_to_emu_with_snr", *chosen, "go", "close"]
+    if core is not None:
+        (name,) = api.select_coprocessor.call_args[0]
+        assert name.name == f"CP_{core.name}"
+
+
 def test_real_info(rig: _Rig) -> None:
     """Names and numbers, as the real classes have them."""
     device = rig.probe.get_device_info.return_value = create_autospec(rig.real.DeviceInfo)
@@ -292,6 +310,7 @@ def test_real_library_without_a_kit(high_level: ModuleType) -> None:
     except ProbeFaultError as error:
         assert error.fault in (
             ProbeFault.TOOL_BROKEN,
+            ProbeFault.JLINK_MISSING,
             ProbeFault.NOT_FOUND,
             ProbeFault.TOOL_TOO_OLD,
         )

@@ -78,7 +78,7 @@ def dut(
         tmp_path / "unit",
         f"00{_SN}",
         HciController(addresses.hci),
-        (AttachedKit("7", ()), attached),
+        lambda: (AttachedKit("7", ()), attached),
     )
     recorder = FlightRecorder()
     recorder.open(tmp_path / "recorder.jsonl", "usb unit")
@@ -140,7 +140,7 @@ def test_several_kits(board: BoardType, tmp_path: Path) -> None:
     """None is taken by chance; the message lists them."""
     kits = (AttachedKit("10", ()), AttachedKit("20", ()))
     with pytest.raises(ProbeFaultError, match="10, 20") as raised:
-        find_kit(board, tmp_path, None, None, kits)
+        find_kit(board, tmp_path, None, None, lambda: kits)
     assert raised.value.fault is ProbeFault.SEVERAL
     with pytest.raises(RigError, match="virtual kit"):
-        find_kit(board, tmp_path, None, None, ())
+        find_kit(board, tmp_path, None, None, lambda: ())

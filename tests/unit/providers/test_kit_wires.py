@@ -17,13 +17,14 @@ from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.errors import ConsoleLostError
+from pytest_nrf_fota.errors import ConsoleLostError, LineNotSeenError
+from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number
 from pytest_nrf_fota.providers.sim import SimProbe, SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.smp.host_radio import HciController
-from pytest_nrf_fota.wires.probe import Probe
+from pytest_nrf_fota.wires.probe import Core, Probe, ProbeInfo, ResetKind
 
 
 class Rig:
@@ -153,6 +154,69 @@ def test_port_for_smp_that_the_kit_has_not(tmp_path: Path, vcoms: int, smp_vcom:
     assert "0 /dev/ttyACM0" in caught.value.where
 
 
+class NotingProbe:
+    """A probe that notes how long each reset was given, and may refuse it."""
+
+    def __init__(self, inner: Probe, fault: ProbeFault | None = None) -> None:
+        self._inner = inner
+        self._fault = fault
+        self.resets_s: list[float] = []
+
+    def info(self, deadline: Deadline) -> ProbeInfo:
+        return self._inner.info(deadline)
+
+    def recover(self, core: Core, deadline: Deadline) -> None:
+        self._inner.recover(core, deadline)
+
+    def program(self, hex_file: Path, deadline: Deadline) -> None:
+        self._inner.program(hex_file, deadline)
+
+    def erase_external(self, deadline: Deadline) -> None:
+        self._inner.erase_external(deadline)
+
+    def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
+        return self._inner.read(address, size_bytes, deadline)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        raise AssertionError
+
+    def reset(self, kind: ResetKind, deadline: Deadline) -> None:
+        self.resets_s.append(deadline.allowed_s)
+        if self._fault is not None:
+            raise ProbeFaultError(self._fault, "refused", where="probe")
+        self._inner.reset(kind, deadline)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def test_first_reset_may_take_as_long_as_the_probe_may(rig: Callable[..., Rig]) -> None:
+    """Not only as long as the boot that it makes."""
+    made = rig(application_first=False)
+    made.flash()
+    probe = NotingProbe(made.probe())
+    made.wires.open(probe, FlightRecorder()).close()
+    assert probe.resets_s == [made.board.timeouts.probe_s]
+    assert made.board.timeouts.probe_s > made.board.timeouts.boot_s
+
+
+@pytest.mark.parametrize("fault", [ProbeFault.PROTECTED, ProbeFault.NO_CONNECTION])
+def test_refused_reset_that_a_recovery_cures(rig: Callable[..., Rig], fault: ProbeFault) -> None:
+    """The ports are guessed at once: a kit that does not boot is not listened to."""
+    made = rig(application_first=False, boot_s=3600.0)
+    wires = made.wires.open(NotingProbe(made.probe(), fault), FlightRecorder())
+    assert wires.console.port == made.application_port
+    wires.close()
+
+
+def test_refused_reset_that_no_recovery_cures(rig: Callable[..., Rig]) -> None:
+    made = rig(application_first=False)
+    probe = NotingProbe(made.probe(), ProbeFault.PROBE_LOST)
+    with pytest.raises(ProbeFaultError, match="refused"):
+        made.wires.open(probe, FlightRecorder())
+    probe.close()
+
+
 def test_guess_that_held_is_remembered_by_the_next_test(rig: Callable[..., Rig]) -> None:
     """A recovered kit prints nothing; what it printed since tells."""
     made = rig(application_first=False, boot_s=3.0)
@@ -163,6 +227,17 @@ def test_guess_that_held_is_remembered_by_the_next_test(rig: Callable[..., Rig])
     made.open_dut().close()
     remembered = made.memory.recall(made.kit)
     assert remembered is not None and remembered.name == made.application_port
+
+
+def test_silence_on_a_guessed_port_is_said_to_be_one(rig: Callable[..., Rig]) -> None:
+    """A kit that has printed nothing: it may be the wrong port."""
+    made = rig(application_first=True, boot_s=0.5)
+    dut = made.open_dut()
+    with pytest.raises(LineNotSeenError) as refusal:
+        dut.wait_for_boot(dut.console.position(), 0.3)
+    assert f"{made.network_port} is a guess" in refusal.value.next_step
+    assert made.application_port in refusal.value.next_step
+    dut.close()
 
 
 def test_wrong_memory_is_forgotten_once_the_other_port_shows_the_boot(

@@ -51,3 +51,11 @@ def test_a_refusal_shows_why_beside_the_tests_own_result() -> None:
 
 def test_a_session_without_verdicts_has_no_lines() -> None:
     assert summary_lines([]) == ()
+
+
+def test_what_was_asked_of_the_probe_twice() -> None:
+    """A flash tool that fails now and then is a thing to know."""
+    lines = summary_lines((), (), [("t.py::test_a", "recover: tool's worker died: it said so")])
+    assert lines == (
+        "probe asked once more in t.py::test_a: recover: tool's worker died: it said so",
+    )

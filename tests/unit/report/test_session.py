@@ -1,0 +1,35 @@
+"""What a test report carries to the end of the session."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.record.events import ProbeRetried
+from pytest_nrf_fota.record.run import RunFolder
+from pytest_nrf_fota.report.session import VerdictCollector, properties_of
+
+
+def test_probe_that_was_asked_once_more(tmp_path: Path) -> None:
+    """From the flight recorder into the report, and from there to the terminal."""
+    run = RunFolder(tmp_path)
+    run.recorder.record(ProbeRetried(operation="info", fault="tool's worker died", error="early"))
+    run.start_test("t.py::test_a")
+    run.recorder.record(ProbeRetried(operation="read", fault="tool's worker died", error="late"))
+    files = run.finish_test()
+    assert files is not None
+    collector = VerdictCollector()
+    for when in ("call", "teardown"):
+        report = pytest.TestReport(
+            "t.py::test_a",
+            ("t.py", 1, "test_a"),
+            {},
+            "passed",
+            None,
+            when,
+        )
+        report.user_properties += properties_of(files)
+        collector.pytest_runtest_logreport(report)
+    assert collector.retries == [
+        ("t.py::test_a", "info: tool's worker died: early"),
+        ("t.py::test_a", "read: tool's worker died: late"),
+    ]
