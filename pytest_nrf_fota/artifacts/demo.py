@@ -85,6 +85,7 @@ _NEED_NSIB = frozenset(
         Variant.MCUBOOT_NEXT_NSIB_KEY,
         Variant.BASELINE_TWO_NSIB_KEYS,
         Variant.BASELINE_OLDER_PROVISIONING,
+        Variant.BASELINE_SILENT_BOOTLOADERS,
     }
 )
 _NEED_NETWORK_CORE = frozenset(
@@ -280,6 +281,10 @@ class DemoSource:
                     self._mcuboot_description,
                     key_words=NSIB_2_3.key_words,
                 )
+            case Variant.BASELINE_SILENT_MCUBOOT | Variant.BASELINE_SILENT_BOOTLOADERS:
+                silent = self._mcuboot_description.model_copy(update={"logs": False})
+                nsib = NsibDescription(logs=wanted is Variant.BASELINE_SILENT_MCUBOOT)
+                return self._baseline(f"{wanted.value}.hex", (self._nsib_key,), silent, nsib=nsib)
             case (
                 Variant.APP_UNSIGNED
                 | Variant.APP_WRONG_KEY
@@ -353,10 +358,13 @@ class DemoSource:
         mcuboot: McubootDescription,
         *,
         key_words: KeyWords | None = None,
+        nsib: NsibDescription | None = None,
     ) -> Path:
         """The first of NSIB's keys signs, all of them are provisioned."""
         segments = (
-            *self._bootloaders(nsib_keys, mcuboot, key_words or self._key_words),
+            *self._bootloaders(
+                nsib_keys, mcuboot, key_words or self._key_words, nsib or NsibDescription()
+            ),
             Segment(self._primary.address, self._app(BASELINE_APP, self._baseline_build_time)),
             *self._network_core(),
         )

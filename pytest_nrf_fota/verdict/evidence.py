@@ -37,9 +37,10 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """UPGRADED needs the UART's word and no contradiction.
+        """UPGRADED needs a positive word from a boot since the image was pending, and no other.
 
-        A source that knows nothing neither proves nor contradicts.
+        A source that knows nothing neither proves nor contradicts, so a bootloader that prints
+        nothing leaves it to the application, SMP and SWD.
         """
         return outcome_of(self.evidence)
 
@@ -78,13 +79,11 @@ def outcome_of(evidence: Sequence[Evidence]) -> Outcome:
 
 
 def _outcome(evidence: Sequence[Evidence]) -> Outcome:
-    said = {item.says for item in evidence}
-    if Says.NEW in said and Says.OLD in said:
-        return Outcome.CONTRADICTION
-    if Says.OLD in said:
-        return Outcome.NOT_UPGRADED
-    uart = {item.says for item in evidence if item.source is Source.UART}
-    return Outcome.UPGRADED if Says.NEW in uart else Outcome.UNPROVEN
+    new = [item for item in evidence if item.says is Says.NEW]
+    if any(item.says.is_contrary for item in evidence):
+        return Outcome.CONTRADICTION if new else Outcome.NOT_UPGRADED
+    is_proven = any(item.source is Source.UART or item.after_boot for item in new)
+    return Outcome.UPGRADED if is_proven else Outcome.UNPROVEN
 
 
 class UpgradeNotProvenError(AssertionError):
