@@ -377,6 +377,7 @@ class DemoSource:
         nsib_keys: tuple[ec.EllipticCurvePrivateKey, ...],
         mcuboot: McubootDescription,
         key_words: KeyWords,
+        nsib: NsibDescription,
     ) -> tuple[Segment, ...]:
         if self._nsib is None:
             size_bytes = min(MCUBOOT_SIZE_BYTES, self._primary.address)
@@ -386,7 +387,7 @@ class DemoSource:
         hashes = tuple(provisioned_key_hash(raw_public_key(key.public_key())) for key in nsib_keys)
         bootloader = self._bootloader(s0, self._baseline_bootloader, description=mcuboot)
         return (
-            Segment(0, build_payload(0, NSIB_SIZE_BYTES, NsibDescription())),
+            Segment(0, build_payload(0, NSIB_SIZE_BYTES, nsib)),
             Segment(s0.address + MCUBOOT_PAD_BYTES, bootloader),
             Segment(
                 self._nsib.provisioning_address + ADDRESSES_OFFSET_BYTES,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, require_slots_for
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
@@ -20,9 +21,10 @@ from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
-from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
-from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
+from pytest_nrf_fota.verdict.facts import Facts, Marking, Update, Watch
+from pytest_nrf_fota.verdict.memory import Before, note_before, read_update, running_s_slot
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
+from pytest_nrf_fota.verdict.watching import silent_stages
 from pytest_nrf_fota.verdict.wording import verdict_of
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Upgrade:
         self.package = package
         require_slots_for(package, dut.board)
         self.boot_before = dut.last_boot()
-        self.files = files_to_send(package, self.boot_before)
+        self.files = files_to_send(package, self.boot_before, self._s_slot_in_flash())
         self.file = main_file(self.files)
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
@@ -64,6 +66,7 @@ class Upgrade:
         self._uploaded: UpdateFile | None = None
         self._pending: UpdateFile | None = None
         self._resets_when_pending = 0
+        self._gaps_when_pending = 0
 
     @property
     def expected_resets(self) -> int:
@@ -98,6 +101,8 @@ class Upgrade:
             self._upload(sent, on_progress)
             self._uploaded = sent
         self._sent_since = self._dut.console.position()
+        if self._pending_since is None:
+            self._begin_watch()
 
     def upload_until(self, offset_bytes: int) -> None:
         """Send the files until the board has so many bytes of the last one, then disconnect.
@@ -150,7 +155,8 @@ class Upgrade:
         if not self._dut.board.boot.takes_pending_images:
             self._pending_since = self._dut.position("nothing is pending: the highest version runs")
             return
-        self._pending_since, self._pending_refusal = self._dut.position("set pending"), None
+        self._pending_since = self._dut.position("set pending")
+        self._begin_watch()
         if self._dut.network_console is not None:
             self._network_pending_since = self._dut.network_console.position()
         for chosen in self.files if file is None else (file,):
@@ -162,7 +168,9 @@ class Upgrade:
             try:
                 images = self._ask_pending(image_hash, permanent=permanent)
             except BoardError as error:
-                self._pending_refusal = error.what + self._sent_instead(chosen)
+                # What is pending already may refuse to become so once more.
+                if self._pending is not chosen:
+                    self._pending_refusal = error.what + self._sent_instead(chosen)
                 raise
             if not any(state.hash == image_hash and state.pending for state in images):
                 listed = "; ".join(str(state) for state in images) or "(empty)"
@@ -172,7 +180,30 @@ class Upgrade:
                     where=f"image list: {listed}",
                     next_step="Erase the secondary slot (a stale trailer may lie in it) and retry.",
                 )
-        self._pending, self._resets_when_pending = chosen, self._dut.reset_count
+        self._pending, self._pending_refusal = chosen, None
+
+    def _begin_watch(self) -> None:
+        self._resets_when_pending = self._dut.reset_count
+        self._gaps_when_pending = self._dut.console.gaps
+
+    def _watch(self) -> Watch:
+        speaks = self._dut.board.boot.speaks
+        if speaks is None:
+            silent = silent_stages(self.boot_before)
+        else:
+            named = {"nsib": Stage.NSIB, "mcuboot": Stage.MCUBOOT}
+            silent = frozenset(stage for name, stage in named.items() if name not in speaks)
+        return Watch(
+            gaps=self._dut.console.gaps - self._gaps_when_pending,
+            resets=self._dut.reset_count - self._resets_when_pending,
+            silent=silent,
+        )
+
+    def _s_slot_in_flash(self) -> int | None:
+        """The S0/S1 slot that NSIB starts, read from flash where it prints nothing."""
+        is_needed = self.package.kind is PackageKind.MCUBOOT and self.boot_before.nsib_slot is None
+        running = running_s_slot(self._dut.read_memory, self._dut.board) if is_needed else None
+        return None if running is None else running.s_slot
 
     def _sent_instead(self, chosen: UpdateFile) -> str:
         # A server names the hash that it does not find by a code for anything (rc 3, "In Value").
@@ -212,7 +243,12 @@ class Upgrade:
         facts = Facts(
             boots=boots,
             update=first,
-            marking=Marking(self._pending_since is not None, self._pending_refusal),
+            marking=Marking(
+                self._pending_since is not None,
+                self._pending_refusal,
+                was_sent=self._uploaded is not None,
+            ),
+            watch=self._watch(),
             images=images,
             must_be_ready=True,
         )

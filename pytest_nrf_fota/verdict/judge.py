@@ -7,7 +7,6 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
-from pytest_nrf_fota.verdict.refusals import refusals_of_update
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, outcome_of
 from pytest_nrf_fota.verdict.facts import (
@@ -20,6 +19,7 @@ from pytest_nrf_fota.verdict.facts import (
 )
 from pytest_nrf_fota.verdict.log_signs import sign_of_log
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
+from pytest_nrf_fota.verdict.refusals import refusals_of_update
 from pytest_nrf_fota.verdict.watching import speaks
 
 
@@ -114,7 +114,7 @@ def _dated(facts: Facts, item: Evidence) -> Evidence:
     what runs. Where the console was away while the harness reset the board, an answer over SMP
     shows that an application runs again.
     """
-    if item.source is Source.UART or not item.says is Says.NEW:
+    if item.source is Source.UART or item.says is not Says.NEW:
         return item
     if facts.boots and facts.boots[-1].reached_app and not _is_not_ready(facts):
         return replace(item, after_boot=True)
