@@ -69,8 +69,8 @@ def _file_for_idle_slot(package: DfuPackage, boot: Boot, running: int | None) ->
         raise BoardError(
             "The boot log does not show whether S0 or S1 runs, so the right file cannot be chosen.",
             where="last boot: " + boot.summary(),
-            next_step="NSIB must log on this UART (`Attempting to boot slot N.`), or S0 and S1 hold "
-            "firmware that NSIB knows.",
+            next_step="NSIB must log on this UART (`Attempting to boot slot N.`), or SWD must find "
+            "its firmware in S0 or S1.",
         )
     wanted = 1 - running
     for file in package.files:

@@ -334,9 +334,11 @@ def _ran_through(boot: Boot, *, of_app: bool) -> Sign | None:
     """
     mcuboot = boot.mcuboot
     decisions = mcuboot.decisions if mcuboot is not None else ()
+    swaps: Sequence[Swap] = _swaps(boot)
     if of_app:
         decisions = tuple(one for one in decisions if one.image in (None, 0))
-    if mcuboot is not None and decisions and not mcuboot.swaps:
+        swaps = boot.swaps_of_app
+    if decisions and not swaps:
         seen = tuple(decision.seen for decision in decisions)
         return Sign(Ending.NOT_ATTEMPTED, "MCUboot had nothing to swap", seen)
     if of_app:

@@ -70,6 +70,7 @@ def _evidence(facts: Facts, update: Update) -> tuple[Evidence, ...]:
     from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 
     boots, images, watch = facts.boots, facts.images, facts.watch
+    found: tuple[Evidence, ...]
     match update:
         case AppUpdate(new, before, running, swaps):
             place = "primary slot" if swaps else "RAM that it runs from"

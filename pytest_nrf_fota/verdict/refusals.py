@@ -45,7 +45,7 @@ def _by_nsib(boot: Boot, s_slot: int) -> Iterator[int]:
     span = boot.stage(Stage.NSIB)
     end = span.last.line_number + 1 if span is not None else sys.maxsize
     starts = [attempt.seen.line_number for attempt in attempts]
-    for attempt, start, behind in zip(attempts, starts, [*starts[1:], end], strict=True):
+    for attempt, start, behind in zip(attempts, starts, [*starts[1:], end], strict=False):
         if attempt.slot not in (None, s_slot) or not attempt.errors:
             continue
         for line in boot.lines:

@@ -115,8 +115,8 @@ class Hardware:
     """What a boot stage can touch: flash, the UART, the network core.
 
     `print_line` gets one line without its end. `reveals_all` lets builds without a log print, too:
-    for a copy of a board, which is looked at and has no reader. `keep_last_line` prints also the last line of each
-    stage, which is missing in the logs of a kit with NCS 2.3 (inferred that the
+    for a copy of a board, which is looked at and has no reader. `keep_last_line` prints also the
+    last line of each stage, which is missing in the logs of a kit with NCS 2.3 (inferred that the
     UART is disabled before it has drained). `ram` is what a stack pointer of the application's core
     may point to, and its end.
     """
