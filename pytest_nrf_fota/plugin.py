@@ -99,7 +99,16 @@ def pytest_configure(config: pytest.Config) -> None:
             boot_s=config.getoption("nrf_fota_base_timeout"),
         )
         board = board.with_runner(given_tool(config.getoption("nrf_fota_runner")))
-        for option, value in (("--device-id", "device_id"), ("--runner", "runner")):
+        board = board.with_console(
+            port=config.getoption("nrf_fota_console_port"),
+            baudrate=config.getoption("nrf_fota_console_baudrate"),
+        )
+        for option, value in (
+            ("--device-id", "device_id"),
+            ("--runner", "runner"),
+            ("--console-port", "console_port"),
+            ("--console-baudrate", "console_baudrate"),
+        ):
             if config.getoption(f"nrf_fota_{value}") and not board.provided_by.has_probe_tool:
                 raise pytest.UsageError(f"{option} is for a kit on USB; {board.name} has none")
         if host_radio_of(config) is not None and board.radio.kind != "ble":

@@ -2,12 +2,13 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.boards.built_uart import BuiltUart, no_build
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
@@ -17,6 +18,11 @@ from pytest_nrf_fota.dut.boots import BootsOfConsole
 from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning, swap_is_under_way
 from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
+from pytest_nrf_fota.dut.same_board import (
+    Signs,
+    require_same_board,
+)
+from pytest_nrf_fota.dut.silent_uart import advice_on_silence
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
     BoardError,
@@ -34,7 +40,10 @@ from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.events import Measurement, Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer
 from pytest_nrf_fota.verdict.evidence import Verdict
+from pytest_nrf_fota.verdict.memory import running_app
 from pytest_nrf_fota.verdict.silent_controller import (
     FLASH_BOTH_CORES,
     network_core_is_empty,
@@ -42,6 +51,7 @@ from pytest_nrf_fota.verdict.silent_controller import (
 )
 from pytest_nrf_fota.wires.faults import Faults
 
+_CONNECTION_LINE_S = 2.0
 PathLike: TypeAlias = str | os.PathLike[str]
 
 
@@ -56,6 +66,7 @@ class Dut:
         runs_preflight: whether each upload is simulated on a copy of the board first.
         skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
             regardless of the rest of the flash.
+        built_uart: reads how the baseline's application prints, asked where nothing comes.
     """
 
     def __init__(
@@ -67,6 +78,7 @@ class Dut:
         *,
         runs_preflight: bool = True,
         skips_flash: bool = False,
+        built_uart: Callable[[], BuiltUart | None] = no_build,
     ) -> None:
         self.board = board
         self.name = name
@@ -79,6 +91,9 @@ class Dut:
         self.reset_count = 0
         self._given_verdicts: list[GivenVerdict] = []
         self._built_name: str | None = None
+        self._built_uart = built_uart
+        self._hides_address = False
+        self._boot_when_connected = 0
         self.mcumgr = Mcumgr(
             wires.radio,
             recorder,
@@ -266,7 +281,7 @@ class Dut:
         except LineNotSeenError as error:
             boots = self.boots_since(since)
             if not boots or not boots[-1].reached_app:
-                raise
+                raise self._explained_silence(since, error) from None
             silent = silent_controller_line(boots[-1])
             if silent is not None:
                 raise self._no_controller(silent, error) from None
@@ -355,12 +370,72 @@ class Dut:
         """Connect over SMP, unless connected.
 
         The board is found by the address in its own boot log: where many boards advertise one
-        name, only that is certain. Without it, by the name in the board file, or by that in the
-        configuration of the build that was flashed.
+        name, only that is certain. Without it, or where the board or this host hides it, by the
+        name in the board file, or by that in the configuration of the build that was flashed.
+        Before anything is sent to a board that was found by its name it must prove to be this one.
+
+        Raises `RigError` where it is another one.
         """
-        if not self.mcumgr.is_connected:
-            with self.step("connect", self._peer()):
-                self.mcumgr.connect(self._peer(), self.board.timeouts.connect_s)
+        if self.mcumgr.is_connected:
+            return
+        peer = self._peer()
+        with self.step("connect", str(peer)):
+            self._let_services_be_found_anew()
+            # What is read over SWD while a central is connected may end its connection.
+            own_hash = self._own_hash() if self._is_found_by_name(peer) else None
+            before = self.console.position()
+            self.mcumgr.connect(peer, self.board.timeouts.connect_s)
+            found = self.mcumgr.found
+            if isinstance(peer, Peer) and found is not None and not found.by_address:
+                self._hides_address = True
+                try:
+                    self._require_same_board(peer, found, before, own_hash or self._own_hash())
+                except BaseException:
+                    self.mcumgr.disconnect()
+                    raise
+
+    def _is_found_by_name(self, peer: Peer | str) -> bool:
+        return isinstance(peer, Peer) and (peer.address is None or self._hides_address)
+
+    def _own_hash(self) -> bytes | None:
+        """Of the application in this board's memory; None where there is none, or no reading."""
+        with suppress(ProbeError):
+            app = running_app(self.read_memory, self.board)
+            return app.hash if app is not None else None
+        return None
+
+    def _require_same_board(
+        self, peer: Peer, found: FoundPeer, since: LogPosition, own_hash: bytes | None
+    ) -> None:
+        images: tuple[ImageState, ...] | None = None
+        # Without an image group it says no, and the console may still show the connection.
+        with suppress(BoardError):
+            images = self.mcumgr.get_image_list()
+        memory = self.wires.connection_memory
+        prints_connections = memory.prints_connections(own_hash)
+
+        def comes(pattern: str, within_s: float) -> bool:
+            try:
+                self.console.expect(pattern, since=since, within_s=within_s)
+            except LineNotSeenError:
+                return False
+            return True
+
+        # A deferred log comes up to a second late (CONFIG_LOG_PROCESS_THREAD_SLEEP_MS).
+        is_shown = comes(LINES["central_connected"].regex.pattern, _CONNECTION_LINE_S)
+        signs = Signs(images, own_hash, is_shown, prints_connections)
+        if is_shown:
+            memory.remember(own_hash)
+        shown_by = require_same_board(peer, found, signs, self.wires.radio.description)
+        self._note(f"{found.address} is this board: {shown_by}")
+
+    def _let_services_be_found_anew(self) -> None:
+        """After each boot: it may have been the first one of another firmware."""
+        boots = self.boots_since(self.opened_at)
+        latest = boots[-1].first.line_number if boots else 0
+        if latest != self._boot_when_connected:
+            self._boot_when_connected = latest
+            self.mcumgr.forget_services()
 
     def start_upgrade(self, package: PathLike) -> Upgrade:
         """Open and check a DFU package, and note what the board runs before it.
@@ -405,6 +480,18 @@ class Dut:
         self.mcumgr.close()
         self.wires.close()
 
+    def _explained_silence(self, since: LogPosition, error: LineNotSeenError) -> LineNotSeenError:
+        """The same error, with why a UART may be silent where this one was."""
+        advice = advice_on_silence(
+            self.console.text_since(since),
+            baudrate=self.board.console.baudrate,
+            port_doubt=self.wires.console_doubt,
+            built=self._built_uart(),
+        )
+        if advice is None:
+            return error
+        return LineNotSeenError(error.what, where=error.where, next_step=advice)
+
     def _no_controller(self, line: str, error: LineNotSeenError) -> LineNotSeenError:
         why = "the network core does not answer"
         # Over SWD it can be read while it runs; where it cannot, the board's words are enough.
@@ -423,15 +510,13 @@ class Dut:
     def _has_power(self) -> bool:
         return self.wires.faults is None or self.wires.faults.has_power()
 
-    def _peer(self) -> str:
+    def _peer(self) -> Peer | str:
         if self.wires.smp_address is not None:
             return self.wires.smp_address()
         address = self.last_boot().identity_address
-        if address is not None:
-            return address
         name = self.board.radio.name or self._built_name
-        if name is not None:
-            return name
+        if address is not None or name is not None:
+            return Peer(address, name, self.board.radio.private_address)
         raise BoardFileError(
             "The board's BLE address is not in its boot log, and neither its board file nor the "
             "build that was flashed has its name.",

@@ -12,6 +12,7 @@ from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, requ
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
+from pytest_nrf_fota.dut.same_board import OtherBoardError
 from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.package_kind import PackageKind
@@ -377,7 +378,7 @@ class Upgrade:
             return self._dut.mcumgr.get_image_list()
         except NotSeenError:
             return self._images_now() if may_be_stale else None
-        except BoardError:
+        except (BoardError, OtherBoardError):
             # The board may well not answer after a failed upgrade; the other wires still speak.
             return None
 

@@ -203,8 +203,15 @@ def open_probe(
     Raises:
         ProbeError: see `pick_probe`, or the tool cannot list.
     """
+    return open_listed_probe(chosen, device_id, work_folder, soc, deadline)[0]
+
+
+def open_listed_probe(
+    chosen: ChosenTool, device_id: str | None, work_folder: Path, soc: Soc, deadline: Deadline
+) -> tuple[Probe, str]:
+    """As `open_probe`, with the serial number as the tool lists it."""
     listed = chosen.listed
     if listed is None:
         listed = once_more(lambda: chosen.found.list_probes(deadline), deadline, lambda error: None)
     serial_number = pick_probe(listed, device_id, where=f"J-Links that {chosen.name} lists")
-    return chosen.found.open_probe(serial_number, work_folder, soc)
+    return chosen.found.open_probe(serial_number, work_folder, soc), serial_number

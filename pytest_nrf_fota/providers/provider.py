@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import ProviderTraits
+from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 
 if TYPE_CHECKING:
     # Board files are checked against providers; a command that reads one opens no console.
@@ -26,6 +27,8 @@ class Wires:
     `smp_address` tells where SMP is reached on boards that need not be searched for; it is asked
     at every connect, because a port's name may change with a reset. `network_console` is the
     network core's UART, on boards where it has one; `faults` is there where faults can be injected.
+    `console_doubt` is why the console may be the wrong port, for the message about a silent one;
+    empty where it cannot be. `connection_memory` is the unit's, over all tests.
     """
 
     probe: "Probe"
@@ -35,6 +38,8 @@ class Wires:
     smp_address: Callable[[], str] | None = None
     network_console: "Console | None" = None
     faults: "Faults | None" = None
+    console_doubt: str = ""
+    connection_memory: ConnectionMemory = field(default_factory=ConnectionMemory)
 
     def close(self) -> None:
         """Close all of them. Never raises."""

@@ -18,11 +18,12 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.passkey import passkey_on_console
+from pytest_nrf_fota.console.passkey import passkey_source
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
 from pytest_nrf_fota.probe.recording import RecordingProbe
+from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.sim_faults import SimFaults
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -136,6 +137,7 @@ class SimUnit:
         )
         self._addresses: Addresses | None = None
         self._bonds: KeyStore | None = None
+        self._connection_memory = ConnectionMemory()
         try:
             self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
         except BaseException:
@@ -227,6 +229,7 @@ class SimUnit:
             smp_address=transport.address,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
+            connection_memory=self._connection_memory,
         )
 
     def _open_smp_port(self, frames: SmpFrameRouter, recorder: FlightRecorder) -> Console:
@@ -273,9 +276,7 @@ class SimUnit:
         # The kit keeps its half of a bond as long, unless it is recovered.
         self._bonds = self._bonds or MemoryKeyStore()
         settings = self._board.radio
-        return HostPairing(
-            settings.pairing, passkey_on_console(console, settings.passkey), self._bonds
-        )
+        return HostPairing(settings.pairing, passkey_source(console, settings), self._bonds)
 
     @property
     def _running(self) -> Addresses:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.port_presence import kit_with_its_ports
-from pytest_nrf_fota.console.ports import AttachedKit, attached_kits
+from pytest_nrf_fota.console.ports import AttachedKit, attached_kits, plain_serial_number
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.findings.probe_faults import CURED_BY_RECOVERY
-from pytest_nrf_fota.probe.choose import make_probe, pick_probe
+from pytest_nrf_fota.probe.choose import choose_tool, make_probe, open_listed_probe, pick_probe
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.once_more import OnceMoreProbe
 from pytest_nrf_fota.probe.recording import RecordingProbe
@@ -81,7 +81,29 @@ def find_kit(
             does not answer, or its ports stay away.
     """
     deadline = Deadline.after(board.timeouts.probe_s)
-    attached = look()
+    log_folder.mkdir(parents=True, exist_ok=True)
+    if board.console.port is None:
+        kit, probe = _by_its_ports(board, log_folder, device_id, look(), deadline)
+    else:
+        kit, probe = _by_its_probe(board, log_folder, device_id, look(), deadline)
+    retried: list[ProbeRetried] = []
+    _contact(
+        OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
+        deadline,
+    )
+    if kit.vcoms:
+        kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
+    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
+    return UsbUnit(kit.serial_number, probe, wires, retried)
+
+
+def _by_its_ports(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    attached: Sequence[AttachedKit],
+    deadline: Deadline,
+) -> tuple[AttachedKit, Probe]:
     if not attached:
         twin = (
             f" Without hardware, run on the virtual kit: --board {board.simulated_twin}"
@@ -91,22 +113,34 @@ def find_kit(
         raise RigError(
             f"No {board.title} is attached.",
             where="USB: no serial port of a SEGGER J-Link (vendor 1366)",
-            next_step=f"Plug in a kit and switch it on.{twin}",
+            next_step="Plug in a kit and switch it on. A probe without serial ports needs "
+            f"--console-port, or console.port in the board file.{twin}",
         )
     serial_number = pick_probe(
         [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
     )
     kit = kit_with_serial_number(serial_number, attached)
-    log_folder.mkdir(parents=True, exist_ok=True)
-    probe = make_probe(board, serial_number, log_folder / "probe", deadline)
-    retried: list[ProbeRetried] = []
-    _contact(
-        OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
+    return kit, make_probe(board, serial_number, log_folder / "probe", deadline)
+
+
+def _by_its_probe(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    attached: Sequence[AttachedKit],
+    deadline: Deadline,
+) -> tuple[AttachedKit, Probe]:
+    """Where the console is elsewhere, the kit need not have a serial port."""
+    probe, listed_as = open_listed_probe(
+        choose_tool(board.probe.runner, deadline),
+        device_id,
+        log_folder / "probe",
+        board.soc,
         deadline,
     )
-    kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
-    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
-    return UsbUnit(serial_number, probe, wires, retried)
+    serial_number = plain_serial_number(listed_as)
+    without_ports = AttachedKit(serial_number, ())
+    return next((k for k in attached if k.serial_number == serial_number), without_ports), probe
 
 
 def _contact(probe: Probe, deadline: Deadline) -> None:

@@ -42,10 +42,11 @@ def note_before(
 ) -> Before:
     """Read it, before the first of these files is sent. Errors of `read` pass through."""
     targets = (target_of(f.image, f.image_index, read) for f in files if is_for_network_core(f))
-    running, version = running_s_slot(read, board), boot.firmware_version
-    if version is None and running is not None and any(file.s_slot is not None for file in files):
-        version = running.version
-    return Before(boot, _running_app(read, board), next(targets, None), version)
+    version = boot.firmware_version
+    if version is None and any(file.s_slot is not None for file in files):
+        running = running_s_slot(read, board)
+        version = None if running is None else running.version
+    return Before(boot, running_app(read, board), next(targets, None), version)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_update(
         return AppUpdate(
             identity_of(file.image),
             before.app,
-            _running_app(read, board),
+            running_app(read, board),
             swaps,
             firmware=file.image.payload,
             boot_before=before.boot,
@@ -107,8 +108,11 @@ def read_update(
     return McubootUpdate(mcuboot, states[file.s_slot], states[1 - file.s_slot])
 
 
-def _running_app(read: ReadMemory, board: BoardType) -> AppIdentity | None:
-    """What lies where the CPU runs the application: in the primary slot, or in RAM."""
+def running_app(read: ReadMemory, board: BoardType) -> AppIdentity | None:
+    """What lies where the CPU runs the application: in the primary slot, or in RAM.
+
+    None where there is no image. Errors of `read` pass through.
+    """
     slots = board.slots
     if board.boot.takes_pending_images:
         return read_identity(read, slots.primary)

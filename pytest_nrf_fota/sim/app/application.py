@@ -166,7 +166,13 @@ class Application:
             name = self._description.name_on_air or self._description.advertised_name
             self._advertising = asyncio.create_task(
                 self._context.radio.advertise(
-                    Advertisement(name, self._identity_address),
+                    Advertisement(
+                        name,
+                        self._identity_address,
+                        is_private=self._description.private_address,
+                        other_characteristic=self._description.other_characteristic,
+                        has_database_hash=self._description.gatt_caching,
+                    ),
                     self,
                     smp_service=self._description.smp_service,
                     security=self._security(),
@@ -308,6 +314,7 @@ class Application:
             fixed_passkey=self._description.fixed_passkey,
             # Without stored settings neither the identity nor a bond outlives a reset.
             keeps_bonds=self._description.bt_settings and self._description.address == "static",
+            gives_identity=self._description.private_address,
             att_error_tells_missing_key=self._context.wording.att_error_tells_missing_key,
         )
 
