@@ -13,7 +13,7 @@ from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.dut.same_board import OtherBoardError
-from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
+from pytest_nrf_fota.errors import BoardError, InputError, NotSeenError, PackageError
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
@@ -56,6 +56,7 @@ class Upgrade:
         self.file = main_file(self.files)
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
+        _require_settled(self.images_before, self.package)
         self._before = self._note_before()
         self._network_pending_since: LogPosition | None = None
         self._sent_since = dut.console.position()
@@ -223,7 +224,12 @@ class Upgrade:
         self._dut.reset_count += 1
         with self._dut.step("reset over SMP"):
             self._dut.connect()
-            self._dut.mcumgr.reset_device()
+            try:
+                self._dut.mcumgr.reset_device()
+            except NotSeenError as lost:
+                # A board that resets at once answers nobody: whether it did, its boot tells.
+                self._dut.position(f"no answer to the reset, so the boot decides: {lost.what}")
+                self._dut.mcumgr.disconnect()
             return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
@@ -270,7 +276,22 @@ class Upgrade:
         ):
             with self._dut.step("confirm"):
                 self._dut.connect()
+                self._require_own_image_active()
                 self._dut.mcumgr.image_confirm()
+
+    def _require_own_image_active(self) -> None:
+        """What is confirmed is whatever runs; it may be another image than was judged."""
+        wanted = self.file.image.hash
+        active = next(
+            (one for one in self._dut.mcumgr.get_image_list() if one.active and one.image == 0),
+            None,
+        )
+        if active is not None and active.hash and wanted and active.hash != wanted:
+            raise BoardError(
+                f"Another image runs than was judged, and was not confirmed: {active}",
+                where=f"sent: {self.file.name}, {wanted.hex()[:8]}...",
+                next_step="Does something else update this board, or did it reset meanwhile?",
+            )
 
     def _predict_once(self) -> None:
         if self._preflight is not None:
@@ -378,9 +399,35 @@ class Upgrade:
             return self._dut.mcumgr.get_image_list()
         except NotSeenError:
             return self._images_now() if may_be_stale else None
+        except InputError as error:
+            # Where nothing tells how to reach it, the other wires still speak.
+            self._dut.position(f"no image list: {error.what}")
+            return None
         except (BoardError, OtherBoardError):
             # The board may well not answer after a failed upgrade; the other wires still speak.
             return None
+
+
+def _require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
+    """Raise `BoardError` where an update is under way already: a reset would act on that one."""
+    of_app = [state for state in images if state.image == 0]
+    waiting = next((state for state in images if state.pending and not state.active), None)
+    if waiting is not None:
+        raise BoardError(
+            f"An image is pending already, so an upgrade cannot start: {waiting}",
+            where=f"image list of the board, before {package.path.name} was sent",
+            next_step="Reset the board, so that MCUboot takes it: dut.reset(). Or begin anew: "
+            "dut.prepare(firmware.baseline).",
+        )
+    active = next((state for state in of_app if state.active), None)
+    other = next((state for state in of_app if not state.active), None)
+    if active is not None and other is not None and not active.confirmed and other.confirmed:
+        raise BoardError(
+            f"The board runs an image on trial, which a reset would revert: {active}",
+            where=f"image list of the board, before {package.path.name} was sent",
+            next_step="Confirm it first: dut.mcumgr.image_confirm() (upgrade.confirm_if_proven). "
+            "To go back to the old one instead: dut.reset().",
+        )
 
 
 def _preflight_event(prediction: "Prediction") -> PreflightDone:
