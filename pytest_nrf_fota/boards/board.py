@@ -330,7 +330,9 @@ class SimSettings(_Section):
 
     `speed` is 1.0 for real time, 60 for a minute per second, or `max` for no waiting at all. With
     `refuses_partial_pages` a slot that ends within a page cannot be erased there, as Zephyr's
-    sources have it; without it the whole page is erased.
+    sources have it; without it the whole page is erased. With `reads_halt` a read over SWD halts
+    the CPUs until the core that it went through is resumed or the board is reset, as the tools of
+    real probes may do.
     """
 
     speed: Literal["max"] | Annotated[float, Field(gt=0)] = "max"
@@ -339,6 +341,7 @@ class SimSettings(_Section):
     )
     keep_last_line: bool = False
     refuses_partial_pages: bool = False
+    reads_halt: bool = False
     link: SimLinkSettings = SimLinkSettings()
 
 

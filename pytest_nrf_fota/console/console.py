@@ -79,6 +79,7 @@ class Console:
         self._presence = threading.Condition()
         self._is_present = True
         self._gaps = 0
+        self._written_bytes = 0
         try:
             self._node = node_of(port)
             self._serial = open_serial(port, baudrate)
@@ -95,6 +96,11 @@ class Console:
         """How often the port was away: so many times the log may miss what the board printed."""
         with self._presence:
             return self._gaps
+
+    @property
+    def written_bytes(self) -> int:
+        """How much was sent to the board so far."""
+        return self._written_bytes
 
     def wait_for_port(self, within_s: float, *, present: bool) -> None:
         """Wait until the port has vanished, or is there again.
@@ -163,6 +169,7 @@ class Console:
         """Send bytes to the board. Raises `ConsoleLostError` when the port is gone."""
         try:
             with self._write_lock:
+                self._written_bytes += len(data)
                 self._serial.write(data)
         except (serial.SerialException, OSError) as error:
             raise ConsoleLostError(

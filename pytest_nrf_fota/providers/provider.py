@@ -12,6 +12,7 @@ from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 if TYPE_CHECKING:
     # Board files are checked against providers; a command that reads one opens no console.
     from pytest_nrf_fota.console.console import Console
+    from pytest_nrf_fota.probe.read_effect import ProbeReads
     from pytest_nrf_fota.record.recorder import FlightRecorder
     from pytest_nrf_fota.smp.host_radio import HostRadio
     from pytest_nrf_fota.wires.faults import Faults
@@ -29,6 +30,7 @@ class Wires:
     network core's UART, on boards where it has one; `faults` is there where faults can be injected.
     `console_doubt` is why the console may be the wrong port, for the message about a silent one;
     empty where it cannot be. `connection_memory` is the unit's, over all tests.
+    `reads` is what the session knows of the probe's reads; without it that is tried for each `Dut`.
     """
 
     probe: "Probe"
@@ -40,6 +42,7 @@ class Wires:
     faults: "Faults | None" = None
     console_doubt: str = ""
     connection_memory: ConnectionMemory = field(default_factory=ConnectionMemory)
+    reads: "ProbeReads | None" = None
 
     def close(self) -> None:
         """Close all of them. Never raises."""

@@ -22,6 +22,7 @@ from pytest_nrf_fota.console.passkey import passkey_source
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
+from pytest_nrf_fota.probe.read_effect import ProbeReads
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
@@ -76,6 +77,11 @@ class SimProbe:
         """Read memory."""
         with self._errors(f"read 0x{address:x}"):
             return self._control.read(address, size_bytes, deadline)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let the kit's cores go on, both of which a read halts."""
+        with self._errors(f"resume the {core.value} core"):
+            self._control.resume(core.value, deadline)
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the kit."""
@@ -138,6 +144,7 @@ class SimUnit:
         self._addresses: Addresses | None = None
         self._bonds: KeyStore | None = None
         self._connection_memory = ConnectionMemory()
+        self._reads = ProbeReads()
         try:
             self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
         except BaseException:
@@ -230,6 +237,7 @@ class SimUnit:
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
             connection_memory=self._connection_memory,
+            reads=self._reads,
         )
 
     def _open_smp_port(self, frames: SmpFrameRouter, recorder: FlightRecorder) -> Console:
@@ -321,6 +329,7 @@ def kit_settings_json(board: BoardType) -> str:
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,
         "keep_last_line": board.sim.keep_last_line,
+        "reads_halt": board.sim.reads_halt,
         "link": {
             "interval_s": board.sim.link.interval_ms / 1000,
             "phy_mbit_s": board.sim.link.phy_mbit_s,

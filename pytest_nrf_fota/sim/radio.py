@@ -16,6 +16,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from bumble.att import ATT_Error, Attribute, AttributeValueV2, Bearer
 from bumble.att import ErrorCode as AttErrorCode
+from bumble.controller import Connection as ControllerConnection
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.gatt import (
@@ -217,6 +218,16 @@ class Radio:
         if self._app is not None:
             self._app.lose_connection()
 
+    def halt(self) -> None:
+        """The CPU is halted: nothing is sent any more, and the link drops by its time-out."""
+        if self._app is not None:
+            self._app.halt()
+
+    def resume(self) -> None:
+        """The CPU goes on: its host learns that the link is gone, and advertises."""
+        if self._app is not None:
+            self._app.resume()
+
     async def notify(self, frame: bytes) -> None:
         """Send one SMP response as notifications of at most MTU - 3 bytes.
 
@@ -255,6 +266,7 @@ class _App:
         self._advertising: asyncio.Task[None] | None = None
         self._farewell: asyncio.Task[None] | None = None
         self._dead = False
+        self._links_when_halted: tuple[ControllerConnection, ...] = ()
         self._controller = AirController("kit", air, public_address=KIT_PUBLIC_ADDRESS)
         host = Host()
         host.controller = self._controller
@@ -317,6 +329,18 @@ class _App:
     def lose_connection(self) -> None:
         """End the link without leaving the air."""
         self._air.break_links(self._controller)
+
+    def halt(self) -> None:
+        """Leave the air, without a word to the own host."""
+        self._links_when_halted = tuple(self._controller.le_connections.values())
+        self._air.remove_controller(self._controller)
+
+    def resume(self) -> None:
+        """Be on the air again; links did not outlive it, however short it was."""
+        links, self._links_when_halted = self._links_when_halted, ()
+        self._air.add_controller(self._controller)
+        for link in links:
+            self._controller.end_lost_link(link)
 
     def die(self) -> None:
         """Leave the air permanently; the peripheral hears nothing more."""

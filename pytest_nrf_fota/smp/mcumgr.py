@@ -109,6 +109,7 @@ class Mcumgr:
         self._portal, self._end_portal = start_portal(self)
         self._client: SMPClient | None = None
         self._is_uploading = False
+        self._writes = 0
         self._transport: RecordingTransport | None = None
         self._found: FoundPeer | None = None
         # `smp` warns about every answer of an SMP version 1 server, which NCS 2.3 has.
@@ -137,6 +138,11 @@ class Mcumgr:
     def is_uploading(self) -> bool:
         """Whether an upload is under way."""
         return self._is_uploading
+
+    @property
+    def writes(self) -> int:
+        """How many requests were sent after which the server may have changed its flash."""
+        return self._writes
 
     @property
     def found(self) -> FoundPeer | None:
@@ -223,6 +229,7 @@ class Mcumgr:
         started_at_s, deadline = time.monotonic(), Deadline.after(within_s)
         upload = self._upload(self._connected(), image, image_number, on_progress)
         self._is_uploading = True
+        self._writes += 1
         try:
             self._run(upload, f"upload {len(image)} bytes to image {image_number}", deadline)
         finally:
@@ -246,6 +253,7 @@ class Mcumgr:
 
     def image_erase(self, within_s: float) -> None:
         """Erase the secondary slot of image 0."""
+        self._writes += 1
         self._ask(ImageErase(slot=1), "erase slot 1", Deadline.after(within_s), erase_refused)
 
     def reset_device(self, *, to_bootloader: bool = False) -> None:
@@ -259,6 +267,7 @@ class Mcumgr:
         self.disconnect()
 
     def _set_state(self, image_hash: bytes | None, *, confirm: bool) -> tuple[ImageState, ...]:
+        self._writes += 1
         what = "confirm" if confirm else "test"
         name = f" image {image_hash.hex()[:8]}..." if image_hash else " the running image"
         try:

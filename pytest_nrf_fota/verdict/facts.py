@@ -149,6 +149,7 @@ class Facts:
         update: what was sent, and what memory holds of it.
         marking: how it was set pending; None where only lines tell.
         images: the image list now; None where nobody answered.
+        memory_unread: why memory was not read, so that what `update` has of it says nothing.
         must_be_ready: an application without the line that the board calls ready is no upgrade.
         watch: how well the boots could be watched.
     """
@@ -160,6 +161,7 @@ class Facts:
     update: Update | None = None
     marking: Marking | None = None
     images: "Sequence[ImageState] | None" = None
+    memory_unread: str = ""
     must_be_ready: bool = False
     watch: Watch = Watch()
 

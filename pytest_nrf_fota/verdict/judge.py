@@ -50,6 +50,8 @@ def judge(facts: Facts) -> Judgement:
         return Judgement(sign.ending, sign)
     sign = sign_of_boots(facts.boots, of_app=isinstance(facts.update, AppUpdate))
     evidence = _evidence(facts, facts.update)
+    if facts.memory_unread:
+        evidence = tuple(_unread(one, facts.memory_unread) for one in evidence)
     if outcome_of(evidence) is Outcome.UPGRADED:
         ending = Ending.TESTED if _is_on_trial(facts) else Ending.UPGRADED
         return Judgement(ending, sign, evidence)
@@ -123,6 +125,12 @@ def _dated(facts: Facts, item: Evidence) -> Evidence:
     return replace(item, after_boot=was_missed and facts.images is not None)
 
 
+def _unread(evidence: Evidence, why: str) -> Evidence:
+    if evidence.source is not Source.SWD:
+        return evidence
+    return replace(evidence, says=Says.UNKNOWN, detail=f"not read: {why}")
+
+
 def _is_not_ready(facts: Facts) -> bool:
     return facts.must_be_ready and bool(not_ready_reason(facts.boots))
 
@@ -184,6 +192,8 @@ def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
             if silent is not None:
                 return silent
             return Ending.NOT_PENDING if sign.ending is Ending.NOT_ATTEMPTED else sign.ending
+        case McubootUpdate() if facts.memory_unread:
+            return sign.ending
         case McubootUpdate(target, in_slot, in_other):
             from pytest_nrf_fota.verdict.mcuboot_evidence import ending_in_slots
 

@@ -15,7 +15,7 @@ from pytest_nrf_fota.verdict.app_evidence import (
     read_loaded_identity,
 )
 from pytest_nrf_fota.verdict.facts import AppUpdate, McubootUpdate, NetworkUpdate, Update
-from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, read_slot
+from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, read_slot
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget, target_of
 
 
@@ -38,15 +38,19 @@ class Before:
 
 
 def note_before(
-    read: ReadMemory, board: BoardType, files: Sequence[UpdateFile], boot: Boot
+    read: ReadMemory | None, board: BoardType, files: Sequence[UpdateFile], boot: Boot
 ) -> Before:
-    """Read it, before the first of these files is sent. Errors of `read` pass through."""
+    """Read it, before the first of these files is sent; None where memory is not read.
+
+    Errors of `read` pass through.
+    """
     targets = (target_of(f.image, f.image_index, read) for f in files if is_for_network_core(f))
+    app = running_app(read, board) if read is not None else None
     version = boot.firmware_version
-    if version is None and any(file.s_slot is not None for file in files):
+    if version is None and read is not None and any(file.s_slot is not None for file in files):
         running = running_s_slot(read, board)
         version = None if running is None else running.version
-    return Before(boot, running_app(read, board), next(targets, None), version)
+    return Before(boot, app, next(targets, None), version)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def running_s_slot(read: ReadMemory, board: BoardType) -> RunningSlot | None:
 
 
 def read_update(
-    read: ReadMemory,
+    read: ReadMemory | None,
     board: BoardType,
     file: UpdateFile,
     before: Before,
@@ -76,19 +80,22 @@ def read_update(
 ) -> Update | None:
     """What was sent, and what memory holds of it now; None where b0n would not know the file.
 
-    Errors of `read` pass through.
+    Without `read` nothing is known of the memory, and `Facts.memory_unread` has to say so. Errors
+    of `read` pass through.
     """
     if is_for_network_core(file):
         target = before.network
         if target is None:
             return None
-        return NetworkUpdate(target, read(target.address, len(target.firmware)), network_lines)
+        held = read(target.address, len(target.firmware)) if read is not None else b""
+        return NetworkUpdate(target, held, network_lines)
     if file.s_slot is None:
         swaps = board.boot.takes_pending_images
+        running = running_app(read, board) if read is not None else None
         return AppUpdate(
             identity_of(file.image),
             before.app,
-            running_app(read, board),
+            running,
             swaps,
             firmware=file.image.payload,
             boot_before=before.boot,
@@ -104,6 +111,9 @@ def read_update(
         resets_needed=board.boot.resets_until_new_mcuboot_runs,
     )
     slots = (board.slots.s0, board.slots.s1)
+    if read is None:
+        unknown = SlotState(fw_info=None, holds_update=False)
+        return McubootUpdate(mcuboot, unknown, unknown)
     states = [read_slot(read, slot, mcuboot) for slot in slots if slot is not None]
     return McubootUpdate(mcuboot, states[file.s_slot], states[1 - file.s_slot])
 

@@ -177,6 +177,9 @@ class NotingProbe:
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         return self._inner.read(address, size_bytes, deadline)
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        raise AssertionError
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         self.resets_s.append(deadline.allowed_s)
         if self._fault is not None:
