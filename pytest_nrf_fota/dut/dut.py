@@ -493,8 +493,7 @@ class Dut:
         upgrade.reset()
         for _ in range(upgrade.expected_resets - 1):
             self.reset()
-        verdict = upgrade.judge()
-        upgrade.confirm_if_proven(verdict)
+        verdict = upgrade.judge(confirms=True)
         return self.hand_out(verdict)
 
     def hand_out(self, verdict: Verdict) -> Verdict:

@@ -12,6 +12,7 @@ from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, requ
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.board_memory import NotReadError
 from pytest_nrf_fota.dut.same_board import OtherBoardError
 from pytest_nrf_fota.errors import (
@@ -31,10 +32,12 @@ from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.boots import gave_up_of
+from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import Facts, Marking, Update, Watch
 from pytest_nrf_fota.verdict.memory import Before, note_before, read_update, running_s_slot
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
+from pytest_nrf_fota.verdict.trial import image_on_trial
 from pytest_nrf_fota.verdict.watching import silent_stages
 from pytest_nrf_fota.verdict.wording import verdict_of
 
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 NO_COPY = "a copy can be made of a kit only, whose MCUboot takes pending images"
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
+# An application that boots again so often while it is watched does not stay up.
+_MOST_RESTARTS = 3
 
 
 class _StopUpload(Exception):  # noqa: N818 - not an error: it leaves smpclient's upload
@@ -62,10 +67,10 @@ class Upgrade:
         self.package = package
         require_slots_for(package, dut.board)
         self.boot_before = dut.last_boot()
-        self.files = files_to_send(package, self.boot_before, self._s_slot_in_flash())
-        self.file = main_file(self.files)
         # Before anything is connected: a read may halt the CPU.
         dut.memory.try_reads()
+        self.files = files_to_send(package, self.boot_before, self._s_slot_in_flash())
+        self.file = main_file(self.files)
         before = self._note_before()
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
@@ -82,6 +87,8 @@ class Upgrade:
         self._pending: UpdateFile | None = None
         self._resets_when_pending = 0
         self._gaps_when_pending = 0
+        self._restarts = 0
+        self._watched_s: float | None = None
 
     @property
     def expected_resets(self) -> int:
@@ -216,9 +223,17 @@ class Upgrade:
 
     def _s_slot_in_flash(self) -> int | None:
         """The S0/S1 slot that NSIB starts, read from flash where it prints nothing."""
-        is_needed = self.package.kind is PackageKind.MCUBOOT and self.boot_before.nsib_slot is None
-        running = running_s_slot(self._dut.read_memory, self._dut.board) if is_needed else None
-        return None if running is None else running.s_slot
+        if self.package.kind is not PackageKind.MCUBOOT or self.boot_before.nsib_slot is not None:
+            return None
+        slots = (self._dut.board.slots.s0, self._dut.board.slots.s1)
+        ranges = [(slot.address, slot.address + slot.size) for slot in slots if slot is not None]
+        with (
+            contextlib.suppress(NotReadError),
+            self._dut.memory.of_running_firmware(ranges) as read,
+        ):
+            running = running_s_slot(read, self._dut.board)
+            return None if running is None else running.s_slot
+        return None
 
     def _sent_instead(self, chosen: UpdateFile) -> str:
         # A server names the hash that it does not find by a code for anything (rc 3, "In Value").
@@ -252,8 +267,60 @@ class Upgrade:
         """
         return self._dut.hand_out(self.judge())
 
-    def judge(self) -> Verdict:
-        """`verdict` for the harness itself: nobody is warned where it is not looked at."""
+    def judge(self, *, confirms: bool = False) -> Verdict:
+        """`verdict` for the harness itself: nobody has to look at it.
+
+        What is proven is watched until it has been up for `boot.settle_s`; a boot in between is
+        judged anew. With `confirms` a proven application is confirmed then.
+        """
+        verdict = self._judge_now()
+        for _ in range(_MOST_RESTARTS):
+            if verdict.outcome is not Outcome.UPGRADED or self._stays_up():
+                break
+            self._restarts += 1
+            verdict = self._judge_now()
+        else:
+            verdict = self._judge_now(is_unstable=True)
+        verdict = replace(verdict, preflight=self._preflight_remark(verdict))
+        try:
+            if confirms and self.confirm_if_proven(verdict):
+                verdict = replace(verdict, ending=Ending.UPGRADED)
+        finally:
+            verdict = replace(verdict, notes=self._notes(verdict))
+            self._dut.recorder.record(_event(verdict))
+        return verdict
+
+    def _stays_up(self) -> bool:
+        """Watch the application until it has been up for long enough: whether it booted not again.
+
+        Where it did, it is waited for.
+        """
+        dut, since = self._dut, self._pending_since or self._sent_since
+        boots = dut.boots_since(since)
+        settle_s = dut.board.boot.settle_s
+        ready_at_s = _ready_at_s(boots)
+        up_s = 0.0 if ready_at_s is None else time.monotonic() - ready_at_s
+        place, deadline = dut.console.position(), Deadline.after(max(0.0, settle_s - up_s))
+        while len(dut.boots_since(since)) == len(boots):
+            if not dut.console.log.wait_for_more(place.offset_chars, deadline):
+                self._watched_s = max(up_s, settle_s)
+                return True
+            place = dut.console.position()
+        with contextlib.suppress(NotSeenError, BoardError):
+            dut.wait_for_boot(since, dut.board.timeouts.boot_s)
+        return False
+
+    def _notes(self, verdict: Verdict) -> tuple[str, ...]:
+        notes: list[str] = []
+        if verdict.outcome is Outcome.UPGRADED and self._watched_s is not None:
+            again = f"it booted again {self._restarts} times before" if self._restarts else ""
+            stayed = again or "it did not boot again"
+            notes.append(f"watched for {self._watched_s:.1f} s after its ready line: {stayed}")
+        if verdict.ending is Ending.TESTED:
+            notes.append("it runs on trial: not confirmed, so the next reset reverts it")
+        return tuple(notes)
+
+    def _judge_now(self, *, is_unstable: bool = False) -> Verdict:
         # What nobody set pending can be judged all the same: by the boots since the upload.
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
         # An application that is not ready is not asked: it would be waited for in vain.
@@ -270,20 +337,18 @@ class Upgrade:
                 self._pending_refusal,
                 was_sent=self._uploaded is not None,
             ),
-            watch=self._watch(),
+            watch=replace(self._watch(), restarts=self._restarts, is_unstable=is_unstable),
             images=images,
             memory_unread=unread,
             must_be_ready=True,
         )
-        verdict = verdict_of(facts, *more)
-        verdict = replace(verdict, preflight=self._preflight_remark(verdict))
-        self._dut.recorder.record(_event(verdict))
-        return verdict
+        return verdict_of(facts, *more)
 
-    def confirm_if_proven(self, verdict: Verdict) -> None:
-        """Confirm a proven application, so that it stays.
+    def confirm_if_proven(self, verdict: Verdict) -> bool:
+        """Confirm a proven application, so that it stays. Returns whether it was confirmed.
 
-        Bootloaders need no confirmation, nor does what no bootloader would revert.
+        Bootloaders need no confirmation, nor does what no bootloader would revert. Raises
+        `BoardError` where another image runs now than was judged.
         """
         if (
             self.package.kind is PackageKind.APPLICATION
@@ -294,6 +359,8 @@ class Upgrade:
                 self._dut.connect()
                 self._require_own_image_active()
                 self._dut.mcumgr.image_confirm()
+            return True
+        return False
 
     def _require_own_image_active(self) -> None:
         """What is confirmed is whatever runs; it may be another image than was judged."""
@@ -456,7 +523,6 @@ class Upgrade:
 
 def _require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
     """Raise `BoardError` where an update is under way already: a reset would act on that one."""
-    of_app = [state for state in images if state.image == 0]
     waiting = next((state for state in images if state.pending and not state.active), None)
     if waiting is not None:
         raise BoardError(
@@ -465,11 +531,10 @@ def _require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
             next_step="Reset the board, so that MCUboot takes it: dut.reset(). Or begin anew: "
             "dut.prepare(firmware.baseline).",
         )
-    active = next((state for state in of_app if state.active), None)
-    other = next((state for state in of_app if not state.active), None)
-    if active is not None and other is not None and not active.confirmed and other.confirmed:
+    on_trial = image_on_trial(images)
+    if on_trial is not None:
         raise BoardError(
-            f"The board runs an image on trial, which a reset would revert: {active}",
+            f"The board runs an image on trial, which a reset would revert: {on_trial}",
             where=f"image list of the board, before {package.path.name} was sent",
             next_step="Confirm it first: dut.mcumgr.image_confirm() (upgrade.confirm_if_proven). "
             "To go back to the old one instead: dut.reset().",
@@ -485,6 +550,11 @@ def _with_listed_app(before: Before, images: Sequence[ImageState]) -> Before:
     if active is None or version is None:
         return before
     return replace(before, app=AppIdentity(version, active.hash))
+
+
+def _ready_at_s(boots: Sequence[Boot]) -> float | None:
+    app = boots[-1].app if boots else None
+    return app.ready.time_s if app is not None and app.ready is not None else None
 
 
 def _preflight_event(prediction: "Prediction") -> PreflightDone:
@@ -504,5 +574,6 @@ def _event(verdict: Verdict) -> VerdictReached:
         subject=verdict.subject,
         reason=verdict.reason,
         preflight=verdict.preflight,
+        notes=verdict.notes,
         evidence=verdict.evidence,
     )

@@ -148,7 +148,8 @@ class ProbeReadsTried(_Event):
 class VerdictReached(_Event):
     """The outcome of an upgrade and its evidence.
 
-    `preflight` is what had been predicted, where that is worth a word.
+    `preflight` is what had been predicted, where that is worth a word; `notes` what else is to be
+    known of it.
     """
 
     kind: Literal["verdict"] = "verdict"
@@ -157,6 +158,7 @@ class VerdictReached(_Event):
     reason: str
     evidence: tuple[Evidence, ...]
     preflight: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class PreflightDone(_Event):

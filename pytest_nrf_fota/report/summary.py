@@ -45,6 +45,7 @@ def summary_lines(
                 lines.append(f"      why: {verdict.reason}")
             if verdict.preflight:
                 lines.append(f"      preflight: {verdict.preflight}")
+            lines += [f"      note: {note}" for note in verdict.notes]
             lines += [f"      {item.line()}" for item in verdict.evidence]
     lines += [f"probe asked once more in {node_id}: {why}" for node_id, why in retries]
     return tuple(lines)

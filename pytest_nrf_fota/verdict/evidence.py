@@ -27,6 +27,7 @@ class Verdict:
         reason: why it is not upgraded, in a sentence; empty where it is.
         preflight: what was predicted before the upload, where that is worth a word.
         ending: what became of it, in addition to what is proven.
+        notes: what else is to be known: how long it was watched, that it runs on trial.
     """
 
     subject: str
@@ -34,6 +35,7 @@ class Verdict:
     reason: str = ""
     preflight: str = ""
     ending: Ending = Ending.UNKNOWN
+    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -59,6 +61,7 @@ class Verdict:
             lines.append(f"  why: {self.reason}")
         if self.preflight:
             lines.append(f"  preflight: {self.preflight}")
+        lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  {item.line()}" for item in self.evidence]
         return "\n".join(lines)
 

@@ -107,11 +107,15 @@ class Watch:
         resets: how often the harness reset the board since.
         silent: bootloaders that print nothing on this board, as its board file says or the boot
             before the update shows.
+        restarts: how often the new application booted again, unasked, while it was watched.
+        is_unstable: it did so until the watching was given up.
     """
 
     gaps: int = 0
     resets: int = 0
     silent: frozenset[Stage] = frozenset()
+    restarts: int = 0
+    is_unstable: bool = False
 
 
 @dataclass(frozen=True)

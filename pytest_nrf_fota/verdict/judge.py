@@ -20,6 +20,7 @@ from pytest_nrf_fota.verdict.facts import (
 from pytest_nrf_fota.verdict.log_signs import sign_of_log
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.refusals import refusals_of_update
+from pytest_nrf_fota.verdict.trial import image_on_trial
 from pytest_nrf_fota.verdict.watching import speaks
 
 
@@ -107,7 +108,13 @@ def _evidence(facts: Facts, update: Update) -> tuple[Evidence, ...]:
             )
         case _:
             assert_never(update)
+    if facts.watch.is_unstable:
+        return tuple(_not_lasting(item) for item in found)
     return tuple(_dated(facts, item) for item in found)
+
+
+def _not_lasting(item: Evidence) -> Evidence:
+    return replace(item, says=Says.UNKNOWN) if item.says is Says.NEW else item
 
 
 def _dated(facts: Facts, item: Evidence) -> Evidence:
@@ -132,12 +139,15 @@ def _unread(evidence: Evidence, why: str) -> Evidence:
 
 
 def _is_not_ready(facts: Facts) -> bool:
+    if facts.watch.is_unstable:
+        return True
     return facts.must_be_ready and bool(not_ready_reason(facts.boots))
 
 
 def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
     """What can go wrong with any image, before or while it is taken."""
-    if isinstance(facts.update, AppUpdate) and _is_not_ready(facts):
+    is_app = isinstance(facts.update, AppUpdate)
+    if facts.watch.is_unstable or (is_app and _is_not_ready(facts)):
         return Ending.NOT_READY
     marking = facts.marking or Marking()
     if marking.refusal is not None:
@@ -156,12 +166,10 @@ def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
 
 
 def _is_on_trial(facts: Facts) -> bool:
-    """Whether the next reset would revert what runs: the list has it as active, not confirmed."""
+    """Whether the next reset would revert what runs: the list shows it as one that can be."""
     if not isinstance(facts.update, AppUpdate) or not facts.update.swaps:
         return False
-    return any(
-        state.active and state.image == 0 and not state.confirmed for state in facts.images or ()
-    )
+    return image_on_trial(facts.images or ()) is not None
 
 
 def _in_silence(facts: Facts, update: AppUpdate) -> Ending | None:

@@ -345,7 +345,7 @@ def test_what_a_silent_mcuboot_did_shows_in_the_image_list(
 def test_a_new_application_that_is_not_confirmed_is_on_trial() -> None:
     update = replace(_APP, running=_NEW)
     for confirmed, ending in ((False, Ending.TESTED), (True, Ending.UPGRADED)):
-        images = (_state(_NEW.hash, confirmed=confirmed),)
+        images = (_state(_NEW.hash, confirmed=confirmed), _state(_OLD.hash, slot=1))
         verdict = verdict_of(Facts(boots=[_SILENT], update=update, images=images))
         assert (verdict.outcome, verdict.ending) == (Outcome.UPGRADED, ending)
 
