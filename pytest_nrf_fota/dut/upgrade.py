@@ -17,6 +17,7 @@ from pytest_nrf_fota.dut.board_memory import NotReadError
 from pytest_nrf_fota.dut.same_board import OtherBoardError
 from pytest_nrf_fota.errors import (
     BoardError,
+    FotaError,
     InputError,
     NotSeenError,
     PackageError,
@@ -243,11 +244,21 @@ class Upgrade:
         its_hash = (last.image.hash or b"").hex()[:8]
         return f" The file uploaded last was another: {last.name}, {its_hash}..."
 
-    def reset(self) -> Boot:
+    def reset(self, *, records_failure: bool = True) -> Boot:
         """Reset over SMP, as a phone does, and wait for the application.
 
-        Allows for the swap's time. Returns the last boot.
+        Allows for the swap's time. Returns the last boot. Where the application does not come up,
+        the verdict on that is recorded before the error is raised, unless the caller does that.
         """
+        try:
+            return self._reset()
+        except (BoardError, NotSeenError):
+            if records_failure:
+                with contextlib.suppress(FotaError):
+                    self.judge()
+            raise
+
+    def _reset(self) -> Boot:
         since = self._dut.position("reset over SMP")
         self._dut.reset_count += 1
         with self._dut.step("reset over SMP"):
@@ -285,9 +296,12 @@ class Upgrade:
         try:
             if confirms and self.confirm_if_proven(verdict):
                 verdict = replace(verdict, ending=Ending.UPGRADED)
-        finally:
-            verdict = replace(verdict, notes=self._notes(verdict))
-            self._dut.recorder.record(_event(verdict))
+        except FotaError as error:
+            note = f"it could not be confirmed: {error.what}"
+            self._dut.recorder.record(_event(replace(verdict, notes=(*self._notes(verdict), note))))
+            raise
+        verdict = replace(verdict, notes=self._notes(verdict))
+        self._dut.recorder.record(_event(verdict))
         return verdict
 
     def _stays_up(self) -> bool:
@@ -516,7 +530,8 @@ class Upgrade:
             # Where nothing tells how to reach it, the other wires still speak.
             self._dut.position(f"no image list: {error.what}")
             return None
-        except (BoardError, OtherBoardError):
+        except (BoardError, OtherBoardError) as error:
+            self._dut.position(f"no image list: {error.what}")
             # The board may well not answer after a failed upgrade; the other wires still speak.
             return None
 
