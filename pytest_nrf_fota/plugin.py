@@ -181,7 +181,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         from pytest_nrf_fota.report.session import run_folder
 
         run = run_folder(item.config)
-        if run.recorder.path is None:
+        if not run.has_test:
             run.start_test(item.nodeid)
     board_type = item.config.stash.get(BOARD_KEY, None)
     if board_type is not None and _is_left_for_the_night(item):
