@@ -12,6 +12,7 @@ from pytest_nrf_fota.record.events import SmpMessage
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _SHOWN_BYTES = 32
+_MOST_RAW_BYTES = 4096
 _COMMANDS: dict[GroupId, type[IntEnum]] = {
     GroupId.OS_MANAGEMENT: CommandId.OSManagement,
     GroupId.IMAGE_MANAGEMENT: CommandId.ImageManagement,
@@ -107,7 +108,7 @@ class RecordingTransport(SMPTransport):
 def _event(direction: str, data: bytes) -> SmpMessage:
     try:
         header = Header.loads(data[: Header.SIZE])
-        name = _name(header)
+        name = message_name(header)
         sequence = header.sequence
         payload = _readable(cbor2.loads(data[Header.SIZE :]))
     # A broken header or CBOR of any kind: the message is shown as it came.
@@ -120,6 +121,8 @@ def _event(direction: str, data: bytes) -> SmpMessage:
             "sequence": sequence,
             "size_bytes": len(data),
             "payload": payload if isinstance(payload, dict) else {"value": payload},
+            # So that it can be played back; requests hold a firmware.
+            "raw": data.hex() if direction == "answer" and len(data) <= _MOST_RAW_BYTES else "",
         }
     )
 
@@ -133,7 +136,8 @@ def _payload(data: bytes) -> dict[str, object]:
     return {str(key): value for key, value in payload.items()} if isinstance(payload, dict) else {}
 
 
-def _name(header: Header) -> str:
+def message_name(header: Header) -> str:
+    """Group and command by name: `image upload`."""
     try:
         group = GroupId(header.group_id)
     except ValueError:

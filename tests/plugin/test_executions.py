@@ -90,3 +90,32 @@ def test_each_repetition_has_its_own_proof(user_folder: pytest.Pytester) -> None
         ]
     )
     assert len(list((user_folder.path / "runs").glob("test_mine*/recorder.jsonl"))) == 2
+
+
+KILLS = """
+import os
+import signal
+
+from pytest_nrf_fota import assert_upgraded
+
+
+def test_killer(dut, firmware, unit):
+    dut.prepare(firmware.baseline)
+    os.kill(unit.pid, signal.SIGKILL)
+    dut.reset()
+
+
+def test_next(dut, firmware):
+    dut.prepare(firmware.baseline)
+    assert_upgraded(dut.upgrade(firmware.app_update))
+"""
+
+
+def test_a_kit_that_is_killed_costs_one_test(user_folder: pytest.Pytester) -> None:
+    """The next one gets a fresh kit, and says so in its recorder."""
+    user_folder.makepyfile(test_mine=KILLS)
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--run-dir=runs")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["PASSED *test_next"])
+    recorder = next((user_folder.path / "runs").glob("*test_next/recorder.jsonl")).read_text()
+    assert "a fresh one is started" in recorder
