@@ -20,7 +20,7 @@ class Uart:
     """A pty pair; `port` is the name to open with pyserial.
 
     Output never blocks the kit: it waits in a queue until the kit's clock allows it and the host
-    reads it.
+    reads it. `cable` is what of it reaches the host; by default everything.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -33,6 +33,7 @@ class Uart:
         self._held_back: deque[tuple[float, bytes]] = deque()
         self._release_timer: asyncio.TimerHandle | None = None
         self.on_output: Callable[[bytes], None] = lambda data: None
+        self.cable: Callable[[bytes], bytes] = lambda data: data
         self._receiver: Callable[[bytes], None] | None = None
 
     def start(self) -> None:
@@ -66,10 +67,11 @@ class Uart:
 
     def write(self, data: bytes) -> None:
         """Send bytes to the host; `on_output` sees them, and may end the writer by raising."""
+        arriving = self.cable(data)
         if self._clock.behind_s > 0 or self._held_back:
-            self._hold_back(data)
+            self._hold_back(arriving)
         else:
-            self._queue(data)
+            self._queue(arriving)
         self.on_output(data)
 
     def _hold_back(self, data: bytes) -> None:
