@@ -23,9 +23,7 @@ def draw_case(seed: int, number: int) -> Case:
     """Case `number` of the campaign with this seed."""
     random = Random(f"{seed}/{number}")
     board = random.choice(BOARDS)
-    releases = [
-        ncs for ncs in RELEASES if board != _WITH_NETWORK_SLOTS or ncs != _NO_NETWORK_SLOTS
-    ]
+    releases = [ncs for ncs in RELEASES if board != _WITH_NETWORK_SLOTS or ncs != _NO_NETWORK_SLOTS]
     ncs = random.choice(releases)
     package = _package(random, board)
     if random.random() < _PLAIN_SHARE:
