@@ -42,6 +42,8 @@ _MOST_PRINTED = 400
 _SWAP_OPERATIONS = 120
 _UPLOAD_WITHIN_S = 10.0
 _PER_MILLE = 1000
+# A reset that a power cut has ended is done: the board boots with the power.
+_REPEATED = (Step.UPLOAD, Step.UPLOAD_OTHER_SLOT, Step.SECOND_WRITER, Step.SET_PENDING)
 
 
 class Bench:
@@ -202,20 +204,19 @@ class _Board:
 
     def _do(self, step: Step, upgrade: Upgrade, noted: list[str]) -> None:
         """Do a step; where it fails, go on as a person would: power back, once more."""
-        since = self.dut.console.position()
         try:
             self._do_once(step, upgrade)
         except FotaError as error:
             noted.append(f"{step.value}: {type(error).__name__}: {error.what}")
-            if self._has_no_power():
+            had_power = not self._has_no_power()
+            if not had_power:
                 self._power_on(noted)
-            elif step is Step.UPLOAD and isinstance(error, NotSeenError):
-                with self._noting("upload again", noted):
-                    upgrade.upload()
+            if step in _REPEATED and (not had_power or isinstance(error, NotSeenError)):
+                with self._noting(f"{step.value} again", noted):
+                    self._do_once(step, upgrade)
         self.dut.faults.plug_in_console()
         if self._has_no_power():
             self._power_on(noted)
-        del since
 
     def _do_once(self, step: Step, upgrade: Upgrade) -> None:
         match step:

@@ -19,7 +19,7 @@ CASE_WITHIN_S = 90.0
 
 _PROGRESS_EVERY_S = 10.0
 # A case mostly waits: for a port, for a reset's quarter second.
-_WORKERS_PER_CORE = 3
+_WORKERS_PER_CORE = 5
 _SUMMARY = "summary.txt"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 
-from pytest_nrf_fota.campaign.case import Case, Package, State, Step
+from pytest_nrf_fota.campaign.case import Case, Fault, Package, Stage, State, Step
 from pytest_nrf_fota.verdict.ending import Ending
 
 
@@ -24,6 +24,7 @@ class Injected(Enum):
     REVERTED = "a reset too many, so it was reverted"
     CRASHES = "an application that crashes"
     HANGS = "an application that is never ready"
+    INTERRUPTED = "a power cut or a reset in the middle"
 
 
 _BAD_IMAGES = (
@@ -36,6 +37,7 @@ _BAD_IMAGES = (
     Package.MCUBOOT_TAMPERED,
 )
 _HANGING = (Package.APP_HANGS_IN_BOOT, Package.APP_NEVER_ADVERTISES)
+_INTERRUPTIONS = (Fault.POWER_CUT, Fault.RESET_AT_ERASE, Fault.RESET_IN_UPLOAD)
 _NO_IMAGE_THERE = frozenset({Ending.CLIENT_FAILED, Ending.NOT_MARKED, Ending.NOT_PENDING})
 
 NAMED_BY: Mapping[Injected, frozenset[Ending]] = MappingProxyType(
@@ -53,6 +55,7 @@ NAMED_BY: Mapping[Injected, frozenset[Ending]] = MappingProxyType(
         Injected.REVERTED: frozenset({Ending.REVERTED}),
         Injected.CRASHES: frozenset({Ending.NOT_READY, Ending.REVERTED}),
         Injected.HANGS: frozenset({Ending.NOT_READY}),
+        Injected.INTERRUPTED: frozenset({Ending.CUT, Ending.GIVEN_UP, Ending.SPOILT}),
     }
 )
 """The endings of a verdict that name what was injected."""
@@ -60,7 +63,26 @@ NAMED_BY: Mapping[Injected, frozenset[Ending]] = MappingProxyType(
 
 def injected_into(case: Case) -> frozenset[Injected]:
     """Everything that was done to a case, also where one thing hides another."""
-    return frozenset(_by_package(case) | _by_steps(case) | _by_state(case))
+    found = _by_package(case) | _by_steps(case) | _by_state(case)
+    if case.fault.kind in _INTERRUPTIONS:
+        found.add(Injected.INTERRUPTED)
+    return frozenset(found)
+
+
+def can_be_named(case: Case, cause: Injected) -> bool:
+    """Whether somebody says it: a silent bootloader keeps to itself what it refused or reverted.
+
+    An interruption names itself only where it spoils something.
+    """
+    match cause:
+        case Injected.INTERRUPTED:
+            return False
+        case Injected.BAD_IMAGE | Injected.REVERTED:
+            return case.is_console_whole and Stage.MCUBOOT not in case.silent
+        case Injected.CRASHES | Injected.HANGS | Injected.NOT_NEWER | Injected.NOT_RESET:
+            return case.is_console_whole
+        case _:
+            return True
 
 
 def _by_package(case: Case) -> set[Injected]:

@@ -4,7 +4,7 @@ from enum import Enum
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.campaign.causes import NAMED_BY, Injected, injected_into
+from pytest_nrf_fota.campaign.causes import NAMED_BY, Injected, can_be_named, injected_into
 from pytest_nrf_fota.campaign.result import Answer, Result
 from pytest_nrf_fota.campaign.witness import Truth
 
@@ -62,11 +62,15 @@ def miss_of(result: Result) -> Miss | None:
 
 
 def single_cause(result: Result) -> Injected | None:
-    """What was injected, where that is one thing, and the update does not run or is of no use."""
+    """What was injected, where that is one thing which can be named, and the update is of no use."""
     causes = injected_into(result.case)
+    if len(causes) != 1:
+        return None
+    (cause,) = causes
     did_not_work = result.truth in (Truth.NO, Truth.UNUSABLE)
     has_answer = result.answer in (Answer.NOT_UPGRADED, Answer.UNPROVEN, Answer.NO_VERDICT)
-    return next(iter(causes)) if len(causes) == 1 and did_not_work and has_answer else None
+    is_asked = did_not_work and has_answer and can_be_named(result.case, cause)
+    return cause if is_asked else None
 
 
 def names_cause(result: Result) -> bool:

@@ -30,12 +30,12 @@ _OTHER_VERSION = ImageVersion(0, 8, 0)
 _OTHER_BUILD_TIME = "Apr  1 2024 a 08:00:00"
 # The kit never waits, so what takes longer does not come.
 _TIMEOUTS = {
-    "boot_s": 2.0,
-    "swap_s": 2.0,
-    "app_start_s": 2.0,
-    "connect_s": 2.0,
-    "smp_s": 2.0,
-    "first_upload_packet_s": 2.0,
+    "boot_s": 2.5,
+    "swap_s": 2.5,
+    "app_start_s": 2.5,
+    "connect_s": 2.5,
+    "smp_s": 2.5,
+    "first_upload_packet_s": 2.5,
 }
 
 

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from typing_extensions import assert_never
+
 from pytest_nrf_fota.campaign.causes import Injected
 from pytest_nrf_fota.campaign.grade import Miss, miss_of, names_cause, single_cause
 from pytest_nrf_fota.campaign.result import Answer, Result
@@ -95,8 +97,10 @@ def _row(result: Result) -> str:
             return _UNKNOWN
         case Truth.YES:
             return f"{Truth.YES.value}, {_WHOLE if result.case.is_console_whole else _LOSSY}"
-        case truth:
-            return truth.value
+        case Truth.UNUSABLE | Truth.NO | Truth.SAME | Truth.MOVING:
+            return result.truth.value
+        case _:
+            assert_never(result.truth)
 
 
 def _share(part: int, whole: int) -> float:

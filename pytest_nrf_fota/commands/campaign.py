@@ -27,7 +27,7 @@ def run(
         typer.Option(metavar="DIR", help="save each miss and the summary in this folder"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="processes (default: three for each core)")
+        int | None, typer.Option(min=1, help="processes (default: five for each core)")
     ] = None,
 ) -> None:
     """Run a campaign and print its tables.
