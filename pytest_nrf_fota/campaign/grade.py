@@ -62,7 +62,7 @@ def miss_of(result: Result) -> Miss | None:
 
 
 def single_cause(result: Result) -> Injected | None:
-    """What was injected, where that is one thing which can be named, and the update is of no use."""
+    """What was injected, where that is one nameable thing, and the update is of no use."""
     causes = injected_into(result.case)
     if len(causes) != 1:
         return None

@@ -1,11 +1,12 @@
 """Worker processes, each with a bench; a case that does not end in time costs its worker."""
 
+import contextlib
 import faulthandler
 import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Protocol
 from pytest_nrf_fota.campaign.case import Case
 from pytest_nrf_fota.campaign.result import Answer, Result
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import RigError
 
 _POLL_S = 1.0
 _END_S = 5.0
+# Imports and the first firmware, with all workers at once on a busy machine.
+_START_S = 120.0
 # The worker writes where it stands a little before it is ended.
 _STACK_LEAD_S = 2.0
 
@@ -41,10 +45,10 @@ def make_bench(folder: Path) -> Runner:
 @dataclass
 class _Worker:
     process: multiprocessing.process.BaseProcess
-    connection: "Connection[Case, Result]"
+    connection: "Connection[Case, Result | None]"
     stack: Path
+    deadline: Deadline
     case: Case | None = None
-    deadline: Deadline | None = None
 
 
 class Pool:
@@ -71,15 +75,16 @@ class Pool:
         self._workers: list[_Worker] = []
         self._started = 0
 
-    def run(self, cases: Iterable[Case]) -> Iterator[Result | None]:
+    def run(self, cases: Iterable[Case]) -> Generator[Result | None, None, None]:
         """The results as they come, and None from time to time while none does.
 
-        Whatever ends the iteration, no worker is left behind.
+        Whatever ends the iteration, no worker is left behind. Raises `RigError` where a worker
+        does not start.
         """
         waiting = iter(cases)
         try:
             for _ in range(self._size):
-                self._give(waiting, self._start())
+                self._start()
             while self._workers:
                 yield from self._results(waiting)
         finally:
@@ -92,34 +97,34 @@ class Pool:
         for worker in list(self._workers):
             if worker.connection in ready:
                 yield self._take(worker, waiting)
-            elif worker.deadline is not None and worker.deadline.expired:
-                yield self._give_up(worker, waiting)
+            elif worker.deadline.expired:
+                yield self._give_up(worker)
 
-    def _take(self, worker: _Worker, waiting: Iterator[Case]) -> Result:
-        assert worker.case is not None
+    def _take(self, worker: _Worker, waiting: Iterator[Case]) -> Result | None:
         try:
             result = worker.connection.recv()
         except (EOFError, OSError):
             worker.process.join(_END_S)
             said = f"The worker ended with exit code {worker.process.exitcode}."
-            result = Result(worker.case, Answer.LOST, said=said)
-            self._replace(worker, waiting)
-            return result
+            if worker.case is None:
+                raise _not_started(said) from None
+            self._replace(worker)
+            return Result(worker.case, Answer.LOST, said=said)
         self._give(waiting, worker)
         return result
 
-    def _give_up(self, worker: _Worker, waiting: Iterator[Case]) -> Result:
-        assert worker.case is not None
+    def _give_up(self, worker: _Worker) -> Result:
+        if worker.case is None:
+            raise _not_started(f"It was not ready within {_START_S:g} s.")
         stack = worker.stack.read_text(encoding="utf-8") if worker.stack.exists() else ""
         said = f"No result within {self._case_within_s:g} s.\n{stack}"
-        result = Result(worker.case, Answer.HANG, said=said, wall_s=self._case_within_s)
-        self._replace(worker, waiting)
-        return result
+        self._replace(worker)
+        return Result(worker.case, Answer.HANG, said=said, wall_s=self._case_within_s)
 
-    def _replace(self, worker: _Worker, waiting: Iterator[Case]) -> None:
+    def _replace(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         _kill(worker)
-        self._give(waiting, self._start())
+        self._start()
 
     def _give(self, waiting: Iterator[Case], worker: _Worker) -> None:
         case = next(waiting, None)
@@ -130,7 +135,7 @@ class Pool:
         worker.case, worker.deadline = case, Deadline.after(self._case_within_s)
         worker.connection.send(case)
 
-    def _start(self) -> _Worker:
+    def _start(self) -> None:
         # Not forked: threads and event loops of the parent would be half there.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
@@ -144,14 +149,21 @@ class Pool:
         )
         process.start()
         theirs.close()
-        worker = _Worker(process, ours, _stack_file(folder))
-        self._workers.append(worker)
-        return worker
+        starts_by = Deadline.after(_START_S)
+        self._workers.append(_Worker(process, ours, _stack_file(folder), starts_by))
 
     def _end(self) -> None:
         for worker in self._workers:
             _kill(worker)
         self._workers.clear()
+
+
+def _not_started(why: str) -> RigError:
+    return RigError(
+        f"A worker of the campaign did not start: {why}",
+        where="nrf-fota campaign",
+        next_step="See what it printed above; give fewer --workers on a small machine.",
+    )
 
 
 def _let_go(worker: _Worker) -> None:
@@ -174,7 +186,7 @@ def _stack_file(folder: Path) -> Path:
 
 
 def _work(
-    connection: "Connection[Result, Case]",
+    connection: "Connection[Result | None, Case]",
     folder: Path,
     case_within_s: float,
     make: Callable[[Path], Runner],
@@ -184,6 +196,8 @@ def _work(
     # What the libraries think of malformed answers is no news here.
     logging.disable(logging.WARNING)
     runner = make(folder)
+    with contextlib.suppress(OSError):  # nobody waits any more
+        connection.send(None)
     with _stack_file(folder).open("w", encoding="utf-8") as stack:
         while True:
             try:

@@ -98,7 +98,7 @@ def _row(result: Result) -> str:
         case Truth.YES:
             return f"{Truth.YES.value}, {_WHOLE if result.case.is_console_whole else _LOSSY}"
         case Truth.UNUSABLE | Truth.NO | Truth.SAME | Truth.MOVING:
-            return result.truth.value
+            return str(result.truth.value)
         case _:
             assert_never(result.truth)
 
