@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nrf_fota.run_settings import BOARD_KEY, SOURCE_KEY, board_option, host_radio_of
+from pytest_nrf_fota.run_settings import (
+    BOARD_KEY,
+    GIVEN_KEY,
+    SOURCE_KEY,
+    board_option,
+    host_radio_of,
+)
 from pytest_nrf_fota.shared_options import DutScope
 
 if TYPE_CHECKING:
@@ -61,9 +67,12 @@ def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
 @pytest.fixture(scope=_dut_scope)
 def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Iterator[Dut]":
     """The board under test, with UART, SMP and SWD open."""
+    from pytest_nrf_fota.builds.uart_settings import built_uart
     from pytest_nrf_fota.dut.dut import Dut
     from pytest_nrf_fota.report.session import run_folder
 
+    baseline = pytestconfig.stash[GIVEN_KEY].baseline
+    build = baseline.build if baseline else None
     recorder = run_folder(pytestconfig).recorder
     opened = Dut(
         board,
@@ -72,6 +81,7 @@ def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Itera
         recorder,
         runs_preflight=not pytestconfig.getoption("nrf_fota_no_preflight"),
         skips_flash=pytestconfig.getoption("nrf_fota_skip_flash"),
+        built_uart=lambda: built_uart(build) if build else None,
     )
     yield opened
     opened.close()

@@ -99,7 +99,16 @@ def pytest_configure(config: pytest.Config) -> None:
             boot_s=config.getoption("nrf_fota_base_timeout"),
         )
         board = board.with_runner(given_tool(config.getoption("nrf_fota_runner")))
-        for option, value in (("--device-id", "device_id"), ("--runner", "runner")):
+        board = board.with_console(
+            port=config.getoption("nrf_fota_console_port"),
+            baudrate=config.getoption("nrf_fota_console_baudrate"),
+        )
+        for option, value in (
+            ("--device-id", "device_id"),
+            ("--runner", "runner"),
+            ("--console-port", "console_port"),
+            ("--console-baudrate", "console_baudrate"),
+        ):
             if config.getoption(f"nrf_fota_{value}") and not board.provided_by.has_probe_tool:
                 raise pytest.UsageError(f"{option} is for a kit on USB; {board.name} has none")
         if host_radio_of(config) is not None and board.radio.kind != "ble":
@@ -136,7 +145,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if board.provided_by.has_probe_tool:
         from pytest_nrf_fota.probe.choose import describe_tool
 
-        tool = describe_tool(board.probe.runner, board.timeouts.probe_s)
+        tool = describe_tool(board.probe.runner, board.timeouts.probe_s, board.soc)
         lines.append(f"nrf-fota: {tool}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
@@ -295,6 +304,8 @@ def pytest_terminal_summary(
         terminalreporter.section("nRF FOTA: results")
     for line in summary_lines(collector.tests, collector.missing, collector.retries):
         terminalreporter.write_line(line)
+    for said in collector.probe_reads:
+        terminalreporter.write_line(f"probe: {said}")
     if (interrupted := config.stash.get(_interrupted_key, None)) is not None:
         terminalreporter.write_line(f"interrupted in: {interrupted}")
     if session_path(config).is_dir():

@@ -84,6 +84,21 @@ SHARED_OPTIONS = (
         help="J-Link serial number of the kit to use",
     ),
     SharedOption(
+        names=("--console-port", "--device-serial"),
+        dest="nrf_fota_console_port",
+        metavar="PORT",
+        help="the console of a kit where it is none of the probe's own serial ports: a device, or "
+        "socket://HOST:PORT, rfc2217://HOST:PORT, hwgrep://REGEX (default: the board file's; else "
+        "the port that shows the boot)",
+    ),
+    SharedOption(
+        names=("--console-baudrate", "--device-serial-baud"),
+        dest="nrf_fota_console_baudrate",
+        convert=int,
+        metavar="BAUD",
+        help="its baud rate (default: the board file's)",
+    ),
+    SharedOption(
         names=("--runner",),
         dest="nrf_fota_runner",
         metavar="TOOL",
@@ -175,9 +190,9 @@ SHARED_OPTIONS = (
         dest="nrf_fota_radio",
         metavar="RADIO",
         is_repeatable=True,
-        help="how this host reaches boards on BLE: bleak (its own Bluetooth; the default for kits) "
-        "or bumble:usb:0, bumble:serial:PORT, bumble:tcp-client:HOST:PORT (an HCI controller; "
-        "repeat it for each xdist worker)",
+        help="how this host reaches boards on BLE: bleak (its own Bluetooth; the default for "
+        "kits), bleak:hci1 (one of its adapters, on Linux), or bumble:usb:0, bumble:serial:PORT, "
+        "bumble:tcp-client:HOST:PORT (an HCI controller; repeat it for each xdist worker)",
     ),
     SharedOption(
         names=("--run-dir",),

@@ -144,7 +144,11 @@ class DemoSource:
         network = board.slots.secondary_network
         self._network_slot_size_bytes = network.size if network else NETWORK_SLOT_SIZE_BYTES
         self._mcuboot_description = mcuboot or mcuboot_of(board)
-        self._app_description = app or app_for(self._mcuboot_description, board.soc)
+        self._app_description = app or app_for(
+            self._mcuboot_description,
+            board.soc,
+            private_address=board.radio.private_address is True,
+        )
         self._shape = package_shape_of(board)
         self._baseline_bootloader = baseline_bootloader
         self._baseline_build_time = baseline_build_time

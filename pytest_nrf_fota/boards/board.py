@@ -47,15 +47,36 @@ def _version_regex(pattern: str) -> str:
     return pattern
 
 
-def _passkey_regex(pattern: str) -> str:
+def _passkey(pattern: str) -> str:
+    if re.fullmatch(r"\d+", pattern):
+        if not re.fullmatch(r"\d{6}", pattern):
+            raise ValueError("is no passkey: one has six digits, zeros in front included")
+        return pattern
     if "passkey" not in re.compile(_regex(pattern)).groupindex:
-        raise ValueError("needs a named group (?P<passkey>...) around the six digits")
+        raise ValueError(
+            "needs a named group (?P<passkey>...) around the six digits, or is the passkey itself"
+        )
     return pattern
+
+
+_PORT_URL = re.compile(r"(?:(?:socket|rfc2217)://[^/?#]+:\d{1,5}(?:\?.*)?|(?:hwgrep|spy|alt)://.+)")
+
+
+def _serial_port(name: str) -> str:
+    if not name or name != name.strip():
+        raise ValueError("is no name of a serial port")
+    # pyserial would say it with the board already flashed.
+    if "://" in name and not _PORT_URL.fullmatch(name):
+        raise ValueError(
+            "is no URL of a serial port: socket://HOST:PORT, rfc2217://HOST:PORT or hwgrep://REGEX"
+        )
+    return name
 
 
 Regex = Annotated[str, AfterValidator(_regex)]
 VersionRegex = Annotated[str, AfterValidator(_version_regex)]
-PasskeyRegex = Annotated[str, AfterValidator(_passkey_regex)]
+Passkey = Annotated[str, AfterValidator(_passkey)]
+SerialPort = Annotated[str, AfterValidator(_serial_port)]
 
 
 class _Section(BaseModel):
@@ -134,8 +155,13 @@ class ConsoleSettings(_Section):
     `shell` is false for an application without one, where the base board has a prompt;
     `flash_shell` for one whose shell has no `flash` commands.
     `reopen_s` is how long the port may be away, as USB serial ports are while a debugger restarts.
+    `port` is for a kit whose console is none of its probe's own serial ports: a device
+    (`/dev/ttyUSB0`, `/dev/serial/by-id/...`, `COM7`) or one of pyserial's URLs
+    (`socket://HOST:PORT`, `rfc2217://HOST:PORT`, `hwgrep://REGEX`). Boards without a probe have a
+    UART of their own and do not look at it.
     """
 
+    port: SerialPort | None = None
     baudrate: int = Field(gt=0)
     prompt: Regex | None = None
     shell: bool = True
@@ -164,16 +190,24 @@ class RadioSettings(_Section):
     serial port number `vcom`, from 0 in the order of its USB interfaces. `name` is what
     a board on BLE advertises. `host` is which radio of this host reaches it, as for `--radio`
     (smp/host_radio.py); left out, a kit is reached by this host's Bluetooth, a virtual kit by its
-    own HCI socket.
+    own HCI socket. `private_address` is whether the address on the air is another than the one in
+    the boot log (CONFIG_BT_PRIVACY); left out, it may be. `passkey` is the line that shows the
+    passkey, or, where the application has a fixed one (CONFIG_BT_FIXED_PASSKEY), its six digits.
     """
 
     kind: Annotated[str, AfterValidator(known_transport)]
     name: str | None = None
     vcom: int | None = Field(default=None, ge=0)
-    host: str | None = Field(default=None, pattern=r"^(bleak|bumble:[^:]+(:.*)?)$")
+    host: str | None = Field(default=None, pattern=r"^(bleak(:hci\d+)?|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)
+    private_address: bool | None = None
     pairing: Pairing = "none"
-    passkey: PasskeyRegex = r"Passkey for .*: (?P<passkey>\d{6})\b"
+    passkey: Passkey = r"Passkey for .*: (?P<passkey>\d{6})\b"
+
+    @property
+    def fixed_passkey(self) -> int | None:
+        """The passkey, where it is always the same one."""
+        return int(self.passkey) if self.passkey.isdigit() else None
 
 
 BootloaderMode: TypeAlias = Literal[
@@ -292,7 +326,9 @@ class SimSettings(_Section):
 
     `speed` is 1.0 for real time, 60 for a minute per second, or `max` for no waiting at all. With
     `refuses_partial_pages` a slot that ends within a page cannot be erased there, as Zephyr's
-    sources have it; without it the whole page is erased.
+    sources have it; without it the whole page is erased. With `reads_halt` a read over SWD halts
+    the CPUs until the core that it went through is resumed or the board is reset, as the tools of
+    real probes may do.
     """
 
     speed: Literal["max"] | Annotated[float, Field(gt=0)] = "max"
@@ -301,6 +337,7 @@ class SimSettings(_Section):
     )
     keep_last_line: bool = False
     refuses_partial_pages: bool = False
+    reads_halt: bool = False
     link: SimLinkSettings = SimLinkSettings()
 
 
@@ -411,6 +448,25 @@ class BoardType(_Section):
             return self
         probe = self.probe.model_copy(update={"runner": runner})
         return self.model_copy(update={"probe": probe})
+
+    def with_console(self, *, port: str | None, baudrate: int | None) -> "BoardType":
+        """The same board with another console where one is given.
+
+        Raises `BoardFileError` for what is no port or no baud rate.
+        """
+        given = {k: v for k, v in {"port": port, "baudrate": baudrate}.items() if v is not None}
+        try:
+            console = ConsoleSettings.model_validate(self.console.model_dump() | given)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            raise BoardFileError(
+                f"The console is not usable: {detail['loc'][0]}: "
+                f"{detail['msg'].removeprefix('Value error, ')} (is {detail['input']!r})",
+                where="--console-port, --console-baudrate",
+                next_step="Give a device such as /dev/ttyUSB0, or a URL such as "
+                "rfc2217://HOST:PORT; the baud rate is a number such as 115200.",
+            ) from error
+        return self.model_copy(update={"console": console})
 
     def with_timeouts(self, *, probe_s: float | None, boot_s: float | None) -> "BoardType":
         """The same board with other time-outs where a number is given.

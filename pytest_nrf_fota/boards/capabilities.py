@@ -131,7 +131,8 @@ def _has(board: "BoardType", capability: Capability) -> bool:
         case Capability.SECOND_RESET:
             return board.slots.s0 is not None and board.boot.resets_until_new_mcuboot_runs > 1
         case Capability.MCUBOOT_UPDATE:
-            # Beside slots of the network core, NCS to 2.7 takes it for an application (linkage.py).
+            # Beside slots of the network core, NCS to 2.7 takes it for an application (linkage.py):
+            # a file for the running slot is copied over the application.
             return board.slots.s0 is not None and (
                 board.slots.secondary_network is None or board.boot.release.knows_s_slots
             )

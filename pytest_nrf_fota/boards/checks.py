@@ -142,6 +142,8 @@ def _bluetooth_keys_without_it(board: BoardType) -> Iterator[str]:
         return
     if radio.pairing != "none":
         yield f"radio.pairing: {radio.pairing!r} is for radio.kind = 'ble', not {radio.kind!r}"
+    if radio.private_address:
+        yield f"radio.private_address: is for radio.kind = 'ble', not {radio.kind!r}"
     if radio.host is not None:
         yield f"radio.host: {radio.host!r} is for radio.kind = 'ble', not {radio.kind!r}"
 

@@ -77,6 +77,9 @@ class NsibRelease:
             (main.c).
         counts_versions: whether builds have rollback protection unless they say otherwise.
         b0n_says_why: whether b0n prints its validation lines (`external`).
+        survives_unmet_ext_api: whether it goes on where a firmware requires an EXT_API that it does
+            not offer (bl_boot.c). Up to 2.9 it notices when UART, vector table and stack are given
+            up already, and returns over a stack that is not its own (sdk-nrf pull request 20823).
     """
 
     key_words: KeyWords
@@ -92,6 +95,7 @@ class NsibRelease:
     counter_errors_are_fatal: bool = False
     counts_versions: bool = True
     b0n_says_why: bool = False
+    survives_unmet_ext_api: bool = False
 
 
 # sdk-nrf bl_storage.c: INVALID_VAL up to v2.6.0; TOKEN_IDX_OFFSET and what lies beside it later.
@@ -117,10 +121,30 @@ NSIB_2_9 = replace(
     says_no_counter=True,
     fw_info_offsets_bytes=(0, 0x200, 0x400, 0x600, 0x800, 0xE00, 0x1000),
 )
-NSIB_3_0 = replace(NSIB_2_9, b0n_says_why=False)
+NSIB_3_0 = replace(NSIB_2_9, b0n_says_why=False, survives_unmet_ext_api=True)
 # CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION is off unless a build asks for it.
 NSIB_3_2 = replace(NSIB_3_0, counter_errors_are_fatal=True, counts_versions=False)
 KEY_WORDS_BY_SDK = (("up to NCS 2.6", _KEY_WORDS_2_3), ("of NCS 2.7 and later", _KEY_WORDS_2_7))
 """Whose NSIB provisions which words."""
+
+
+def is_key_word(index: int, word: int) -> bool:
+    """Whether any release writes this word in front of a key."""
+    return any(
+        word == words.revoked(index) or words.is_provisioned(index, word)
+        for _, words in KEY_WORDS_BY_SDK
+    )
+
+
+def history_of_key_word(index: int, word: int) -> str:
+    """Who wrote a key's word, and what for."""
+    for sdk, words in KEY_WORDS_BY_SDK:
+        if word == words.revoked(index):
+            return f"revoked by the word of NSIB {sdk}"
+        if words.is_provisioned(index, word):
+            return f"for NSIB {sdk}"
+    return f"wrong word 0x{word:08x}, which no release writes"
+
+
 NSIB_RELEASES = (NSIB_2_3, NSIB_2_6, NSIB_2_7, NSIB_2_8, NSIB_2_9, NSIB_3_0, NSIB_3_2)
 """All that differ, oldest first."""

@@ -104,6 +104,7 @@ class NsibAttempt:
         counter_set_to: version stored in the monotonic counter.
         revoked_keys: numbers of keys that it invalidated.
         invalidated: the line that invalidated the slot's `valid` word.
+        aborted: the line that gave up its start although it was verified.
         errors: every line with which something was refused or failed.
     """
 
@@ -116,6 +117,7 @@ class NsibAttempt:
     counter_set_to: int | None
     revoked_keys: tuple[int, ...]
     invalidated: Seen | None
+    aborted: Seen | None
     errors: tuple[Seen, ...]
     seen: Seen
 
@@ -130,8 +132,8 @@ class NsibReport:
 
     @property
     def booted(self) -> NsibAttempt | None:
-        """The attempt that was verified last; None where none was."""
-        verified = [attempt for attempt in self.attempts if attempt.verified is not None]
+        """The attempt that was verified last and not aborted; None where none was."""
+        verified = [one for one in self.attempts if one.verified is not None and not one.aborted]
         return verified[-1] if verified else None
 
 

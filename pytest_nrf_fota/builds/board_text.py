@@ -135,6 +135,8 @@ def _radio_lines(build: Build) -> Iterator[_Line]:
         yield _Line('kind = "ble"', "CONFIG_MCUMGR_TRANSPORT_BT")
         if name := application.text("BT_DEVICE_NAME"):
             yield _Line(f"name = {_quoted(name)}", "CONFIG_BT_DEVICE_NAME")
+        if application.is_on("BT_PRIVACY"):
+            yield _Line("private_address = true", "CONFIG_BT_PRIVACY")
         yield _pairing_line(asked)
     elif application.is_on(*_SHELL_OPTIONS):
         yield _Line('kind = "serial_over_console"', "CONFIG_MCUMGR_TRANSPORT_SHELL")

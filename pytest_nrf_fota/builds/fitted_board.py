@@ -129,7 +129,11 @@ def _radio(build: Build) -> dict[str, object]:
     asked = None if application is None else asked_pairing(application)
     if application is None or asked is None:
         return {}
-    return {"name": application.text("BT_DEVICE_NAME") or None, "pairing": asked.pairing}
+    return {
+        "name": application.text("BT_DEVICE_NAME") or None,
+        "pairing": asked.pairing,
+        "private_address": application.is_on("BT_PRIVACY"),
+    }
 
 
 def _console(build: Build) -> dict[str, object]:

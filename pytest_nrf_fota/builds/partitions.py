@@ -117,6 +117,21 @@ def read_external_flash(path: Path) -> FlashDevice | None:
     return None
 
 
+def read_console_baudrate(path: Path) -> int | None:
+    """`current-speed` of the UART that a `zephyr.dts` chooses as zephyr,console; None without it.
+
+    Raises `PackageError` where it is no devicetree.
+    """
+    from devicetree.dtlib import DTError
+
+    tree = _read_tree(path)
+    try:
+        uart = tree.get_node("/chosen").props["zephyr,console"].to_path()
+        return int(uart.props["current-speed"].to_num())
+    except (DTError, KeyError):
+        return None
+
+
 def _read_tree(path: Path) -> "DT":
     from devicetree.dtlib import DT, DTError
 

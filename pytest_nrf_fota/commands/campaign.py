@@ -8,14 +8,18 @@ import typer
 from pytest_nrf_fota.commands.refusal import refusing
 from pytest_nrf_fota.commands.version import VersionOption
 
+CAMPAIGN = "Run random upgrades on the virtual kit, and hold each verdict against what really ran."
+
 campaign = typer.Typer(
-    no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-@campaign.callback()
+@campaign.callback(help=CAMPAIGN)
 def _campaign(version: VersionOption = False) -> None:
-    """Run random upgrades on the virtual kit, and hold each verdict against what really ran."""
+    """See `CAMPAIGN`, which is what the help shows."""
 
 
 @campaign.command("run")

@@ -1,7 +1,6 @@
 """The UART wire: one serial port, read from the moment it is opened until it is closed."""
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,12 +14,18 @@ from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.expect import Seen, expect
 from pytest_nrf_fota.console.log import ConsoleLog, LogPosition
 from pytest_nrf_fota.console.port_holder import port_refused
+from pytest_nrf_fota.console.serial_port import (
+    OPEN_ERRORS,
+    has_node,
+    node_of,
+    open_serial,
+    read_some,
+)
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
 from pytest_nrf_fota.record.events import ConsoleState, NetworkUartLine, UartLine, UartWrite
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
-_READ_TIMEOUT_S = 0.1
 _REOPEN_INTERVAL_S = 0.05
 _CLOSE_TIMEOUT_S = 2.0
 
@@ -32,7 +37,8 @@ class Console:
     whatever the test is doing. The raw bytes go to `raw_log_path` as they come.
 
     Args:
-        port: name of the serial port (`/dev/ttyACM1`, `COM7`, a pty).
+        port: name of the serial port (`/dev/ttyACM1`, `COM7`, a pty), or a URL
+            (`serial_port.py`).
         baudrate: bits per second.
         raw_log_path: file for the raw bytes.
         recorder: gets every line, every write and the port's state.
@@ -73,10 +79,11 @@ class Console:
         self._presence = threading.Condition()
         self._is_present = True
         self._gaps = 0
+        self._written_bytes = 0
         try:
-            self._identity = _identity(port)
-            self._serial = self._open()
-        except (serial.SerialException, OSError) as error:
+            self._node = node_of(port)
+            self._serial = open_serial(port, baudrate)
+        except OPEN_ERRORS as error:
             raise port_refused(port, error) from error
         raw_log_path.parent.mkdir(parents=True, exist_ok=True)
         self._raw_log = raw_log_path.open("ab")
@@ -89,6 +96,11 @@ class Console:
         """How often the port was away: so many times the log may miss what the board printed."""
         with self._presence:
             return self._gaps
+
+    @property
+    def written_bytes(self) -> int:
+        """How much was sent to the board so far."""
+        return self._written_bytes
 
     def wait_for_port(self, within_s: float, *, present: bool) -> None:
         """Wait until the port has vanished, or is there again.
@@ -157,6 +169,7 @@ class Console:
         """Send bytes to the board. Raises `ConsoleLostError` when the port is gone."""
         try:
             with self._write_lock:
+                self._written_bytes += len(data)
                 self._serial.write(data)
         except (serial.SerialException, OSError) as error:
             raise ConsoleLostError(
@@ -181,16 +194,6 @@ class Console:
         self.log.close()
         self._raw_log.close()
         self._recorder.record(ConsoleState(port=self.port, state="closed"))
-
-    def _open(self) -> serial.Serial:
-        return serial.Serial(
-            self.port,
-            self._baudrate,
-            timeout=_READ_TIMEOUT_S,
-            write_timeout=_CLOSE_TIMEOUT_S,
-            # A second reader would take bytes away without a word.
-            exclusive=True,
-        )
 
     def _read_port(self) -> None:
         try:
@@ -217,7 +220,7 @@ class Console:
         """Read until the port fails, and return why, or None when told to stop."""
         while not self._stop.is_set():
             try:
-                data = self._serial.read(max(1, self._serial.in_waiting))
+                data = read_some(self._serial)
             except (serial.SerialException, OSError) as error:
                 return str(error)
             if data:
@@ -229,13 +232,17 @@ class Console:
         with contextlib.suppress(OSError), self._write_lock:  # of a port that is gone
             self._serial.close()
         while not deadline.expired and not self._stop.wait(_REOPEN_INTERVAL_S):
-            identity = _identity(self.port)
+            node = node_of(self.port)
             # The same node is the dead one; its number may already be another device's.
-            if identity is None or identity == self._identity:
+            if has_node(self.port) and (node is None or node == self._node):
                 continue
-            with contextlib.suppress(serial.SerialException, OSError), self._write_lock:
-                self._serial = self._open()
-                self._identity = identity
+            with contextlib.suppress(*OPEN_ERRORS), self._write_lock:
+                self._serial = open_serial(self.port, self._baudrate)
+                if self._stop.is_set():
+                    # A server may take longer to answer than `close` waits for this thread.
+                    self._serial.close()
+                    return False
+                self._node = node
                 if self._ends_in_line:
                     self._take_bytes(b"\n")
                 return True
@@ -257,12 +264,3 @@ class Console:
 
 def _leave_out(_frame: bytes) -> None:
     pass
-
-
-def _identity(port: str) -> tuple[int, int] | None:
-    """What tells a port that was plugged in anew from the one before; None where it is away."""
-    try:
-        status = os.lstat(port)
-    except OSError:
-        return None
-    return status.st_ino, status.st_ctime_ns

@@ -14,10 +14,10 @@ import serial
 from pytest_nrf_fota.bootlog.text import TextCleaner
 from pytest_nrf_fota.console.port_holder import port_refused, require_free
 from pytest_nrf_fota.console.port_presence import wait_for_port
+from pytest_nrf_fota.console.serial_port import OPEN_ERRORS, open_serial, read_some
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
 
-_READ_TIMEOUT_S = 0.1
 _REOPEN_INTERVAL_S = 0.05
 
 
@@ -70,7 +70,7 @@ def listen(
         cleaner = TextCleaner()
         while not stop.is_set():
             try:
-                tell(port, cleaner.clean(opened.read(max(1, opened.in_waiting))), None)
+                tell(port, cleaner.clean(read_some(opened)), None)
             except (serial.SerialException, OSError) as error:
                 opened.close()
                 again = _open_again(port, baudrate, Deadline.after(reopen_s), stop)
@@ -110,8 +110,8 @@ def _open(port: str, baudrate: int, deadline: Deadline) -> serial.Serial:
     wait_for_port(port, deadline)
     require_free(port)
     try:
-        return serial.Serial(port, baudrate, timeout=_READ_TIMEOUT_S, exclusive=True)
-    except OSError as error:
+        return open_serial(port, baudrate)
+    except OPEN_ERRORS as error:
         raise port_refused(port, error) from error
 
 
@@ -120,8 +120,8 @@ def _open_again(
 ) -> serial.Serial | None:
     """The port, once it can be opened; None where it stays away."""
     while not deadline.expired and not stop.wait(_REOPEN_INTERVAL_S):
-        with contextlib.suppress(OSError):
-            return serial.Serial(port, baudrate, timeout=_READ_TIMEOUT_S, exclusive=True)
+        with contextlib.suppress(*OPEN_ERRORS):
+            return open_serial(port, baudrate)
     return None
 
 

@@ -1,10 +1,21 @@
-"""The passkey that a board shows on its console when it pairs."""
+"""The passkey of a board: what it shows on its console when it pairs, or a fixed one."""
 
 from collections.abc import Callable
 
+from pytest_nrf_fota.boards.board import RadioSettings
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.expect import expect
 from pytest_nrf_fota.deadline import Deadline
+
+
+def passkey_source(
+    console: Console, settings: RadioSettings
+) -> Callable[[], Callable[[Deadline], int]]:
+    """Where a pairing has its passkey from (smp/pairing.py, `PasskeySource`)."""
+    fixed = settings.fixed_passkey
+    if fixed is None:
+        return passkey_on_console(console, settings.passkey)
+    return lambda: lambda _deadline: fixed
 
 
 def passkey_on_console(console: Console, pattern: str) -> Callable[[], Callable[[Deadline], int]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_nrf_fota.console.serial_port import is_url
 from pytest_nrf_fota.errors import ConsoleLostError
 
 _PROC = Path("/proc")
@@ -15,6 +16,17 @@ _MODEM_MANAGER_ADVICE = (
     "ModemManager probes new serial ports for modems: wait until it is done, or keep it off the "
     'kit with a udev rule for vendor 1366 that sets ENV{ID_MM_DEVICE_IGNORE}="1".'
 )
+
+_SERVER_ADVICE = (
+    "Does a server run there that gives the serial port away ({servers}), and is it free: has it "
+    "another client? From this machine: `nc -vz HOST PORT`."
+)
+_URL_ADVICE = {
+    "socket": _SERVER_ADVICE.format(servers="ser2net in raw mode, socat"),
+    "rfc2217": _SERVER_ADVICE.format(servers="ser2net in telnet mode, pyserial's rfc2217_server"),
+    "hwgrep": "Is the adapter plugged in? `python -m serial.tools.list_ports -v` shows what the "
+    "regular expression is compared with.",
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ def other_holders(port: str) -> tuple[PortHolder, ...]:
     return tuple(holder for holder in port_holders(port) if holder.pid != os.getpid())
 
 
-def port_refused(port: str, error: OSError) -> ConsoleLostError:
+def port_refused(port: str, error: Exception) -> ConsoleLostError:
     """The error for a port that could not be opened, with who holds it."""
     holders = port_holders(port)
     held = f" It is held by {_listed(holders)}." if holders else ""
@@ -80,12 +92,14 @@ def _listed(holders: tuple[PortHolder, ...]) -> str:
     return ", ".join(str(holder) for holder in holders)
 
 
-def _advice(port: str, error: OSError | None, holders: tuple[PortHolder, ...]) -> str:
+def _advice(port: str, error: Exception | None, holders: tuple[PortHolder, ...]) -> str:
     if any("ModemManager" in holder.command for holder in holders):
         return _MODEM_MANAGER_ADVICE
     if holders:
         return "Let that program close the port, or end it."
-    match error.errno if error is not None else None:
+    if is_url(port):
+        return _URL_ADVICE.get(port.partition(":")[0].lower(), "Is the URL one of pyserial's?")
+    match error.errno if isinstance(error, OSError) else None:
         case errno.ENOENT | errno.ENXIO | errno.ENODEV:
             return "Is the kit plugged in and switched on?"
         case errno.EACCES | errno.EPERM:

@@ -5,6 +5,7 @@ It differs by the kit's version: the second of two on a DK v2.0.0, the third of 
 remembered for each kit in the user's cache folder.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.console.listening import Heard, listen
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.errors import ConsoleLostError, RigError
 
-HowFound: TypeAlias = Literal["the only one", "remembered", "boot banner", "position"]
+HowFound: TypeAlias = Literal["given", "the only one", "remembered", "boot banner", "position"]
 
 # The network core prints one, too.
 _ANY_BANNER = LINES["banner"].regex
@@ -28,13 +30,49 @@ _ANY_BANNER = LINES["banner"].regex
 class VcomChoice:
     """The application core's port, the kit's other ports, and how the choice was made.
 
-    "position" is a guess: the kit printed nothing, as a recovered one does, and the last port was
-    the application core's on all versions so far. It is not remembered.
+    "given" is `console.port`; `others` are the kit's ports beside it where it is one of them, else
+    none. "position" is a guess: the kit printed nothing, as a recovered one does, and the last port
+    was the application core's on all versions so far. It is not remembered.
     """
 
     application: Vcom
     others: tuple[Vcom, ...]
     how: HowFound
+
+    @property
+    def doubt(self) -> str:
+        """Why the port may be the wrong one; empty where it was not guessed."""
+        match self.how:
+            case "position":
+                others = ", ".join(vcom.device for vcom in self.others)
+                return (
+                    f"the port {self.application.device} is a guess: none of the kit's ports "
+                    f"showed a boot, and the last one was taken (the others: {others})"
+                )
+            case "remembered":
+                return (
+                    f"the port {self.application.device} is remembered from an earlier boot of "
+                    "this kit"
+                )
+            case "the only one":
+                return f"the port {self.application.device} is the only one of the kit's probe"
+            case "given" | "boot banner":
+                return ""
+            case _:
+                assert_never(self.how)
+
+
+def given_vcom(kit: AttachedKit, port: str) -> VcomChoice:
+    """The choice where the user has named the console's port."""
+    same = [vcom for vcom in kit.vcoms if os.path.realpath(port) in _real_names(vcom)]
+    if not same:
+        return VcomChoice(Vcom(port, port, -1), (), "given")
+    others = tuple(vcom for vcom in kit.vcoms if vcom not in same)
+    return VcomChoice(Vcom(port, same[0].device, same[0].interface), others, "given")
+
+
+def _real_names(vcom: Vcom) -> set[str]:
+    return {os.path.realpath(vcom.name), os.path.realpath(vcom.device)}
 
 
 class _Remembered(BaseModel):
@@ -115,7 +153,8 @@ def choose_vcom(
             f"The kit {kit.serial_number} has no serial port.",
             where="USB",
             next_step="Switch its virtual COM ports on: J-Link Commander, `VCOM enable`, then "
-            "power-cycle the kit. In a container, pass /dev/ttyACM* through.",
+            "power-cycle the kit. In a container, pass /dev/ttyACM* through. Or name an adapter: "
+            "--console-port, or console.port in the board file.",
         )
     if len(kit.vcoms) == 1:
         return VcomChoice(kit.vcoms[0], (), "the only one")

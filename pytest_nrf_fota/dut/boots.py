@@ -28,6 +28,13 @@ class BootsOfConsole:
         with self._lock:
             return self._reader.line_count
 
+    @property
+    def count(self) -> int:
+        """How many boots were seen to begin."""
+        with self._lock:
+            boots = self._reader.boots()
+        return boots[-1].number if boots else 0
+
     def since(self, position: LogPosition) -> tuple[Boot, ...]:
         """The boots that began after it; not the one that was going on when the log began."""
         first_line = self._log.lines_before(position) + 1

@@ -25,7 +25,8 @@ def swap_is_under_way(read: Read, board: BoardType) -> bool:
     overwrites notes nothing: there an update is pending, and the primary slot holds no whole image.
     """
     if board.boot.bootloader_mode == "overwrite_only":
-        return _is_pending(read, board) and not _holds_whole_image(read, board.slots.primary)
+        # The external flash, which the application may be using, is looked at last.
+        return not _holds_whole_image(read, board.slots.primary) and _is_pending(read, board)
     if board.boot.bootloader_mode not in ("swap_move", "swap_offset", "swap_scratch"):
         return False
     areas = (board.slots.primary, board.slots.scratch)

@@ -2,21 +2,29 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from pytest_nrf_fota.boards.board import BoardType, ExternalFlash
+from pytest_nrf_fota.boards.built_uart import BuiltUart, no_build
 from pytest_nrf_fota.bootlog.catalogue import LINES
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.console.shell import ZephyrShell
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.dut.board_memory import BoardHooks, BoardMemory, Changes, NotReadError
 from pytest_nrf_fota.dut.boots import BootsOfConsole
 from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning, swap_is_under_way
+from pytest_nrf_fota.dut.external_flash import read_by_shell
 from pytest_nrf_fota.dut.given_verdict import GivenVerdict, given
 from pytest_nrf_fota.dut.readiness import power_is_cut, wait_until_ready
+from pytest_nrf_fota.dut.same_board import (
+    Signs,
+    require_same_board,
+)
+from pytest_nrf_fota.dut.silent_uart import advice_on_silence
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
     BoardError,
@@ -27,14 +35,25 @@ from pytest_nrf_fota.errors import (
 )
 from pytest_nrf_fota.firmware.advertised_name import advertised_name
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex
+from pytest_nrf_fota.preflight.board_state import (
+    has_external_slots,
+    ranges_to_read,
+    read_board_state,
+)
 from pytest_nrf_fota.probe.fault import is_protected
+from pytest_nrf_fota.probe.read_effect import ProbeReads
+from pytest_nrf_fota.probe.remembering import RememberingProbe
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
 from pytest_nrf_fota.providers.provider import Wires
-from pytest_nrf_fota.record.events import Measurement, Moment
+from pytest_nrf_fota.record.events import Measurement, Moment, ProbeReadsTried
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
+from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer
 from pytest_nrf_fota.verdict.evidence import Verdict
+from pytest_nrf_fota.verdict.memory import running_app
 from pytest_nrf_fota.verdict.silent_controller import (
     FLASH_BOTH_CORES,
     network_core_is_empty,
@@ -42,6 +61,8 @@ from pytest_nrf_fota.verdict.silent_controller import (
 )
 from pytest_nrf_fota.wires.faults import Faults
 
+_CONNECTION_LINE_S = 2.0
+_PROMPT_S = 5.0
 PathLike: TypeAlias = str | os.PathLike[str]
 
 
@@ -56,6 +77,7 @@ class Dut:
         runs_preflight: whether each upload is simulated on a copy of the board first.
         skips_flash: whether `prepare` leaves a board as it is that holds the baseline's bytes,
             regardless of the rest of the flash.
+        built_uart: reads how the baseline's application prints, asked where nothing comes.
     """
 
     def __init__(
@@ -67,10 +89,11 @@ class Dut:
         *,
         runs_preflight: bool = True,
         skips_flash: bool = False,
+        built_uart: Callable[[], BuiltUart | None] = no_build,
     ) -> None:
         self.board = board
         self.name = name
-        self.probe = wires.probe
+        self.probe = RememberingProbe(wires.probe, board.memory, board.soc)
         self.console = wires.console
         self.network_console = wires.network_console
         self.recorder = recorder
@@ -79,6 +102,9 @@ class Dut:
         self.reset_count = 0
         self._given_verdicts: list[GivenVerdict] = []
         self._built_name: str | None = None
+        self._built_uart = built_uart
+        self._hides_address = False
+        self._boot_when_connected = 0
         self.mcumgr = Mcumgr(
             wires.radio,
             recorder,
@@ -86,6 +112,15 @@ class Dut:
         )
         self.wires = wires
         self._boots = BootsOfConsole(wires.console.log, board.boot)
+        hooks = BoardHooks(
+            changes=self._changes,
+            let_go=self.mcumgr.disconnect,
+            shows_life=self._shows_life,
+            restart=self._restart,
+            note=self._note,
+            tell=lambda found: recorder.record(ProbeReadsTried(found=found)),
+        )
+        self.memory = BoardMemory(board, self.probe, wires.reads or ProbeReads(), hooks)
         self.opened_at = wires.console.position()
         self.network_opened_at = LogPosition(0)
 
@@ -125,16 +160,22 @@ class Dut:
         the board is then flashed again. A board that holds exactly this firmware is not flashed:
         it is read back and compared. Returns the baseline's boot.
         """
-        self._flash_unless_there(Path(baseline))
+        was_flashed = self._flash_unless_there(Path(baseline))
         since = self.console.position()
         boot = self.reset()
+        if not was_flashed:
+            self.memory.survived(self.boots_since(since))
         if self.board.external_flash is None:
             return boot
         if not self.board.console.can_erase_flash:
             # Erasing by the probe holds the cores, whatever the first boot made of a stale update.
             self.erase_external_flash_by_probe()
-            self._flash_unless_there(Path(baseline))
-            return self.reset()
+            was_flashed = self._flash_unless_there(Path(baseline))
+            since = self.console.position()
+            boot = self.reset()
+            if not was_flashed:
+                self.memory.survived(self.boots_since(since))
+            return boot
         self.erase_external_flash()
         # A MCUboot that took a stale update of itself has reset the board afterwards.
         if any(one.swapped for one in self.boots_since(since)):
@@ -149,7 +190,7 @@ class Dut:
         The file is checked first: raises `PackageError` before anything is erased.
         """
         hex_file = Path(hex_file)
-        check_against_map(hex_file, read_hex(hex_file), self.board)
+        self._check(hex_file)
         self.mcumgr.disconnect()
         with self.step("flash", hex_file.name):
             deadline = self._probe_deadline()
@@ -164,12 +205,18 @@ class Dut:
         The board is not started. Raises `PackageError` where the file does not fit the board.
         """
         hex_file = Path(hex_file)
-        check_against_map(hex_file, read_hex(hex_file), self.board)
+        self._check(hex_file)
         with self.step("program", hex_file.name):
             self.probe.program(hex_file, self._probe_deadline())
 
-    def _flash_unless_there(self, hex_file: Path) -> None:
-        """Flash, unless reading back shows that it would change nothing.
+    def _check(self, hex_file: Path) -> None:
+        segments = read_hex(hex_file)
+        check_against_map(hex_file, segments, self.board)
+        if any(self.board.soc.is_external(segment.address) for segment in segments):
+            self.memory.external_flash_was_written()
+
+    def _flash_unless_there(self, hex_file: Path) -> bool:
+        """Flash, unless reading back shows that it would change nothing; returns whether it did.
 
         With `skips_flash` only the file's own bytes count. Memory that cannot be read (a locked
         access port, an old tool) is flashed.
@@ -177,19 +224,18 @@ class Dut:
         segments = read_hex(hex_file)
         check_against_map(hex_file, segments, self.board)
         self.mcumgr.disconnect()
-        deadline = self._probe_deadline()
         with self.step("compare with the board", hex_file.name):
-
-            def read(address: int, size_bytes: int) -> bytes:
-                return self.probe.read(address, size_bytes, deadline)
-
             try:
                 if self.skips_flash:
-                    difference = difference_from_file(read, segments, self.board)
+                    ranges = [(segment.address, segment.end) for segment in segments]
+                    with self.memory.before_writing(ranges) as read:
+                        difference = difference_from_file(read, segments, self.board)
+                        # The trailer is not compared, which would go on with the swap.
+                        cut = difference is None and swap_is_under_way(read, self.board)
                 else:
-                    difference = difference_from_flashing(read, segments, self.board)
-                # With `skips_flash` the trailer is not compared, which would go on with the swap.
-                cut = difference is None and swap_is_under_way(read, self.board)
+                    with self.memory.before_writing() as read:
+                        difference = difference_from_flashing(read, segments, self.board)
+                    cut = False
             except ProbeError as error:
                 reason = f"the board cannot be read: {error.what}"
             else:
@@ -199,6 +245,7 @@ class Dut:
         self._built_name = advertised_name(hex_file)
         if reason:
             self.flash(hex_file)
+        return bool(reason)
 
     def reset(self) -> Boot:
         """Reset the board with the probe and wait until its application is ready."""
@@ -266,7 +313,7 @@ class Dut:
         except LineNotSeenError as error:
             boots = self.boots_since(since)
             if not boots or not boots[-1].reached_app:
-                raise
+                raise self._explained_silence(since, error) from None
             silent = silent_controller_line(boots[-1])
             if silent is not None:
                 raise self._no_controller(silent, error) from None
@@ -320,13 +367,15 @@ class Dut:
                 next_step="Call dut.erase_external_flash_by_probe(), or build the application with "
                 "CONFIG_FLASH_SHELL=y.",
             )
-        with self.step("erase external flash"):
+        # What else is typed may write anywhere, this does so in the external flash alone.
+        with self.step("erase external flash"), self.memory.typing_harmlessly():
             self.shell.run_until(
                 f"flash erase {flash.shell_device} 0 {flash.size:x}",
                 success=LINES["shell_done"].regex.pattern,
                 failure=LINES["shell_failed"].regex.pattern,
                 within_s=flash.erase_timeout_s,
             )
+        self.memory.external_flash_was_erased()
 
     def erase_external_flash_by_probe(self) -> None:
         """Erase the external flash over SWD; the cores are held afterwards, until a reset.
@@ -339,10 +388,13 @@ class Dut:
             self.mcumgr.disconnect()
             self._warn_of_cut_swap()
             self.probe.erase_external(Deadline.after(flash.erase_timeout_s))
+        self.memory.external_flash_was_erased()
 
     def _warn_of_cut_swap(self) -> None:
         """The shell needs no such look: before an application runs MCUboot has ended its swap."""
-        if swap_is_under_way(self.read_memory, self.board):
+        with self.memory.before_writing() as read:
+            is_under_way = swap_is_under_way(read, self.board)
+        if is_under_way:
             warning = (
                 f"{self.board.name}: MCUboot was interrupted in a swap, and with the external "
                 "flash erased it finds no bootable image any more. Reset the board first and let "
@@ -355,12 +407,72 @@ class Dut:
         """Connect over SMP, unless connected.
 
         The board is found by the address in its own boot log: where many boards advertise one
-        name, only that is certain. Without it, by the name in the board file, or by that in the
-        configuration of the build that was flashed.
+        name, only that is certain. Without it, or where the board or this host hides it, by the
+        name in the board file, or by that in the configuration of the build that was flashed.
+        Before anything is sent to a board that was found by its name it must prove to be this one.
+
+        Raises `RigError` where it is another one.
         """
-        if not self.mcumgr.is_connected:
-            with self.step("connect", self._peer()):
-                self.mcumgr.connect(self._peer(), self.board.timeouts.connect_s)
+        if self.mcumgr.is_connected:
+            return
+        peer = self._peer()
+        with self.step("connect", str(peer)):
+            self._let_services_be_found_anew()
+            # What is read over SWD while a central is connected may end its connection.
+            own_hash = self._own_hash() if self._is_found_by_name(peer) else None
+            before = self.console.position()
+            self.mcumgr.connect(peer, self.board.timeouts.connect_s)
+            found = self.mcumgr.found
+            if isinstance(peer, Peer) and found is not None and not found.by_address:
+                self._hides_address = True
+                try:
+                    self._require_same_board(peer, found, before, own_hash or self._own_hash())
+                except BaseException:
+                    self.mcumgr.disconnect()
+                    raise
+
+    def _is_found_by_name(self, peer: Peer | str) -> bool:
+        return isinstance(peer, Peer) and (peer.address is None or self._hides_address)
+
+    def _own_hash(self) -> bytes | None:
+        """Of the application in this board's memory; None where there is none, or no reading."""
+        with suppress(ProbeError):
+            app = running_app(self.read_memory, self.board)
+            return app.hash if app is not None else None
+        return None
+
+    def _require_same_board(
+        self, peer: Peer, found: FoundPeer, since: LogPosition, own_hash: bytes | None
+    ) -> None:
+        images: tuple[ImageState, ...] | None = None
+        # Without an image group it says no, and the console may still show the connection.
+        with suppress(BoardError):
+            images = self.mcumgr.get_image_list()
+        memory = self.wires.connection_memory
+        prints_connections = memory.prints_connections(own_hash)
+
+        def comes(pattern: str, within_s: float) -> bool:
+            try:
+                self.console.expect(pattern, since=since, within_s=within_s)
+            except LineNotSeenError:
+                return False
+            return True
+
+        # A deferred log comes up to a second late (CONFIG_LOG_PROCESS_THREAD_SLEEP_MS).
+        is_shown = comes(LINES["central_connected"].regex.pattern, _CONNECTION_LINE_S)
+        signs = Signs(images, own_hash, is_shown, prints_connections)
+        if is_shown:
+            memory.remember(own_hash)
+        shown_by = require_same_board(peer, found, signs, self.wires.radio.description)
+        self._note(f"{found.address} is this board: {shown_by}")
+
+    def _let_services_be_found_anew(self) -> None:
+        """After each boot: it may have been the first one of another firmware."""
+        boots = self.boots_since(self.opened_at)
+        latest = boots[-1].first.line_number if boots else 0
+        if latest != self._boot_when_connected:
+            self._boot_when_connected = latest
+            self.mcumgr.forget_services()
 
     def start_upgrade(self, package: PathLike) -> Upgrade:
         """Open and check a DFU package, and note what the board runs before it.
@@ -397,13 +509,52 @@ class Dut:
         return ignored
 
     def read_memory(self, address: int, size_bytes: int) -> bytes:
-        """Read memory over SWD."""
-        return self.probe.read(address, size_bytes, self._probe_deadline())
+        """Read memory over SWD, as it is now.
+
+        Where the probe's reads are not known to be harmless, the SMP connection ends before, and
+        the CPU is resumed afterwards.
+        """
+        return self.memory.read(address, size_bytes)
+
+    def board_state(self) -> tuple[Segment, ...]:
+        """What a preflight needs to know of the board, which runs.
+
+        The external flash is known to be erased, or is read through the application's shell. Raises
+        `NotReadError` where neither can be.
+        """
+        with self.memory.of_running_firmware(ranges_to_read(self.board)) as read:
+            external = self._reader_of_external_flash()
+            try:
+                with self.memory.typing_harmlessly():
+                    return read_board_state(read, self.board, external)
+            except (BoardError, NotSeenError) as error:
+                raise NotReadError(f"the external flash: {error.what}") from error
+
+    def _reader_of_external_flash(self) -> ReadMemory | None:
+        """Reads it through the shell; None where it is known to be erased, or holds no slots."""
+        if not has_external_slots(self.board) or self.memory.external_flash_is_erased:
+            return None
+        flash, console = self.board.external_flash, self.board.console
+        if flash is None or not (console.has_shell and console.can_erase_flash):
+            raise NotReadError("the external flash belongs to the application, which has no shell")
+        return read_by_shell(self.shell, flash.shell_device, self.board.soc.external_window.start)
 
     def close(self) -> None:
         """Close all interfaces. Never raises."""
         self.mcumgr.close()
         self.wires.close()
+
+    def _explained_silence(self, since: LogPosition, error: LineNotSeenError) -> LineNotSeenError:
+        """The same error, with why a UART may be silent where this one was."""
+        advice = advice_on_silence(
+            self.console.text_since(since),
+            baudrate=self.board.console.baudrate,
+            port_doubt=self.wires.console_doubt,
+            built=self._built_uart(),
+        )
+        if advice is None:
+            return error
+        return LineNotSeenError(error.what, where=error.where, next_step=advice)
 
     def _no_controller(self, line: str, error: LineNotSeenError) -> LineNotSeenError:
         why = "the network core does not answer"
@@ -417,21 +568,52 @@ class Dut:
             next_step=FLASH_BOTH_CORES,
         )
 
+    def _changes(self) -> Changes:
+        return Changes(
+            self._boots.count, self.probe.resets, self.mcumgr.writes, self.console.written_bytes
+        )
+
+    def _restart(self) -> tuple[Boot, ...]:
+        since = self.console.position()
+        self.reset()
+        return self.boots_since(since)
+
+    def _shows_life(self) -> bool:
+        """Whether the application answers now: its shell's prompt, or else its SMP server."""
+        prompt = self.board.console.prompt
+        try:
+            if prompt is not None and self.board.console.has_shell:
+                since = self.console.position()
+                with self.memory.typing_harmlessly():
+                    self.console.type_text("\r")
+                    self.console.expect(
+                        prompt,
+                        since=since,
+                        within_s=_PROMPT_S,
+                        what="the shell's prompt",
+                        partial_lines=True,
+                    )
+            else:
+                self.connect()
+                self.mcumgr.get_image_list()
+                self.mcumgr.disconnect()
+        except NotSeenError:
+            return False
+        return True
+
     def _probe_deadline(self) -> Deadline:
         return Deadline.after(self.board.timeouts.probe_s)
 
     def _has_power(self) -> bool:
         return self.wires.faults is None or self.wires.faults.has_power()
 
-    def _peer(self) -> str:
+    def _peer(self) -> Peer | str:
         if self.wires.smp_address is not None:
             return self.wires.smp_address()
         address = self.last_boot().identity_address
-        if address is not None:
-            return address
         name = self.board.radio.name or self._built_name
-        if name is not None:
-            return name
+        if address is not None or name is not None:
+            return Peer(address, name, self.board.radio.private_address)
         raise BoardFileError(
             "The board's BLE address is not in its boot log, and neither its board file nor the "
             "build that was flashed has its name.",

@@ -11,13 +11,18 @@ from typing_extensions import assert_never
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, require_slots_for
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
-from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError
+from pytest_nrf_fota.dut.board_memory import NotReadError
+from pytest_nrf_fota.dut.same_board import OtherBoardError
+from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError, ProbeError
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.mcuboot_image import parsed_version
 from pytest_nrf_fota.firmware.package_kind import PackageKind
-from pytest_nrf_fota.preflight.board_state import has_preflight, read_board_state
+from pytest_nrf_fota.preflight.board_state import has_preflight, ranges_to_read
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
+from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
@@ -41,7 +46,7 @@ class _StopUpload(Exception):  # noqa: N818 - not an error: it leaves smpclient'
 class Upgrade:
     """An upgrade under way. `Dut.upgrade` does all steps; tests that leave one out do them here.
 
-    Making one connects, reads the image list, and notes what runs before the upgrade.
+    Making one reads what runs before the upgrade, connects, and reads the image list.
     """
 
     def __init__(self, dut: "Dut", package: DfuPackage) -> None:
@@ -51,9 +56,12 @@ class Upgrade:
         self.boot_before = dut.last_boot()
         self.files = files_to_send(package, self.boot_before)
         self.file = main_file(self.files)
+        # Before anything is connected: a read may halt the CPU.
+        dut.memory.try_reads()
+        before = self._note_before()
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
-        self._before = self._note_before()
+        self._before = _with_listed_app(before, self.images_before)
         self._network_pending_since: LogPosition | None = None
         self._sent_since = dut.console.position()
         self._pending_since: LogPosition | None = None
@@ -207,13 +215,16 @@ class Upgrade:
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
         # An application that is not ready is not asked: it would be waited for in vain.
         is_silent = bool(not_ready_reason(boots)) or self._stands_still(boots)
+        # A read may halt the CPU: it comes before the connection.
+        read, unread = self._read_updates()
         images = None if is_silent else self._images_now()
-        first, *more = reversed([self._read_update(file) for file in self.files])
+        first, *more = reversed(read)
         facts = Facts(
             boots=boots,
             update=first,
             marking=Marking(self._pending_since is not None, self._pending_refusal),
             images=images,
+            memory_unread=unread,
             must_be_ready=True,
         )
         verdict = verdict_of(facts, *more)
@@ -257,9 +268,11 @@ class Upgrade:
             with self._dut.step("preflight", name):
                 from pytest_nrf_fota.preflight.prediction import predict
 
-                memories = read_board_state(self._dut.read_memory, board)
+                memories = self._dut.board_state()
                 running = self._dut.last_boot()
                 self.prediction = predict(board, memories, self.package, running=running)
+        except NotReadError as error:
+            return PreflightDone(answer="none", package=name, reason=f"not read: {error}")
         # A look ahead must not end a test, whatever is wrong with it.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -310,7 +323,7 @@ class Upgrade:
                 assert_never(self.package.kind)
 
     def _note_before(self) -> Before:
-        noted = note_before(self._dut.read_memory, self._dut.board, self.files, self.boot_before)
+        noted = self._look_before()
         file = next((file for file in self.files if is_for_network_core(file)), None)
         if file is not None and noted.network is None:
             raise PackageError(
@@ -320,11 +333,39 @@ class Upgrade:
             )
         return noted
 
-    def _read_update(self, file: UpdateFile) -> Update:
+    def _look_before(self) -> Before:
+        dut = self._dut
+        if dut.runs_preflight and has_preflight(dut.board):
+            # All that the preflight will need, while nothing is connected; what is wrong with it,
+            # the preflight says.
+            ranges = ranges_to_read(dut.board)
+            with (
+                contextlib.suppress(ProbeError, NotReadError),
+                dut.memory.of_running_firmware(ranges),
+            ):
+                pass
+        try:
+            with dut.memory.of_running_firmware() as read:
+                return note_before(read, dut.board, self.files, self.boot_before)
+        except NotReadError:
+            return note_before(None, dut.board, self.files, self.boot_before)
+
+    def _read_updates(self) -> tuple[list[Update], str]:
+        """What became of each file in memory; where that is not read, why."""
+        slots = (self._dut.board.slots.s0, self._dut.board.slots.s1)
+        is_mcuboot = any(file.s_slot is not None for file in self.files)
+        ranges = [(s.address, s.address + s.size) for s in slots if s is not None and is_mcuboot]
+        try:
+            with self._dut.memory.of_running_firmware(ranges) as read:
+                return [self._read_update(file, read) for file in self.files], ""
+        except NotReadError as error:
+            return [self._read_update(file, None) for file in self.files], str(error)
+
+    def _read_update(self, file: UpdateFile, read: ReadMemory | None) -> Update:
         console, since = self._dut.network_console, self._network_pending_since
         lines = console.lines_since(since) if console is not None and since is not None else ()
         texts = [line.text for line in lines]
-        update = read_update(self._dut.read_memory, self._dut.board, file, self._before, texts)
+        update = read_update(read, self._dut.board, file, self._before, texts)
         assert update is not None, "noted before the upgrade"
         return update
 
@@ -341,9 +382,20 @@ class Upgrade:
             return self._dut.mcumgr.get_image_list()
         except NotSeenError:
             return self._images_now() if may_be_stale else None
-        except BoardError:
+        except (BoardError, OtherBoardError):
             # The board may well not answer after a failed upgrade; the other wires still speak.
             return None
+
+
+def _with_listed_app(before: Before, images: Sequence[ImageState]) -> Before:
+    """With the application that the image list shows, where memory was not read."""
+    if before.app is not None:
+        return before
+    active = next((state for state in images if state.active and state.image == 0), None)
+    version = parsed_version(active.version) if active is not None else None
+    if active is None or version is None:
+        return before
+    return replace(before, app=AppIdentity(version, active.hash))
 
 
 def _preflight_event(prediction: "Prediction") -> PreflightDone:

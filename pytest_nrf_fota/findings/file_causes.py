@@ -83,6 +83,17 @@ _WARNINGS = (
         "key: a kit that was erased completely does not boot this.",
         "The build's merged.hex has both.",
     ),
+    Cause(
+        "nsib_key_word_wrong",
+        "{history}: NSIB of {nsib} panics at it, before it looks at any firmware.",
+        "Recover the board, which erases its OTP as well, and flash provisioning data and NSIB of "
+        "one release.",
+    ),
+    Cause(
+        "nsib_key_not_revoked_here",
+        "{history}, which NSIB of {nsib} takes for a valid key: it starts what that key signs.",
+        "Provision without this key.",
+    ),
     Cause("nsib_keys_unusable", "It holds no valid key: NSIB boots nothing."),
     Cause("nsib_counter_full", "All slots of a monotonic counter are used: no newer version fits."),
     Cause("variants_differ", "The variants for S0 and S1 have different versions."),

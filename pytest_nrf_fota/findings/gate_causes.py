@@ -164,6 +164,11 @@ GATE_CAUSES: dict[str, Cause] = {
             "NSIB refuses the image and invalidates it: {lines}",
             "Build MCUboot again, with CONFIG_SB_SIGNING_KEY_FILE naming the provisioned key.",
         ),
+        Cause(
+            "ext_api_missing",
+            "{file} requires {missing} of NSIB, which does not offer it: NSIB does not start "
+            "it{then}",
+        ),
         Cause("update_does_not_run", "{why}"),
         Cause(
             "board_would_not_boot",

@@ -123,6 +123,12 @@ class AppDescription(_Description):
         bt_settings: whether it stores its bonds (CONFIG_BT_SETTINGS; inferred: it does).
         address: "static" is the nRF's, from FICR; "new_at_each_boot" is that of a build which
             neither reads FICR nor stores its identity (inferred).
+        private_address: CONFIG_BT_PRIVACY: whether another address is on the air than the one in
+            its boot log, a new one at each boot (Zephyr also changes it every 15 minutes).
+        other_characteristic: where in SMP's service another characteristic lies, which moves SMP's
+            own one without a trace at the service.
+        gatt_caching: CONFIG_BT_GATT_CACHING: whether a host can see that its services are others
+            than before.
         logs_identity: whether its boot log shows its address; not where CONFIG_BT_LOG_LEVEL is
             below INF.
     """
@@ -152,6 +158,9 @@ class AppDescription(_Description):
     fixed_passkey: int | None = Field(default=None, ge=1, le=999_999)
     bt_settings: bool = True
     address: Literal["static", "new_at_each_boot"] = "static"
+    private_address: bool = False
+    other_characteristic: Literal["none", "in front", "behind"] = "none"
+    gatt_caching: bool = True
     logs_identity: bool = True
 
     @property

@@ -80,6 +80,14 @@ class ImageVersion:
         return f"{self.major}.{self.minor}.{self.revision}"
 
 
+def parsed_version(text: str) -> ImageVersion | None:
+    """A version as an SMP server spells it: `1.2.3` or `1.2.3.4`; None where it is none."""
+    numbers = text.split(".")
+    if len(numbers) not in (3, 4) or not all(n.isascii() and n.isdecimal() for n in numbers):
+        return None
+    return ImageVersion(*(int(number) for number in numbers))
+
+
 @dataclass(frozen=True)
 class ImageHeader:
     """The 32-byte header at the start of an image."""

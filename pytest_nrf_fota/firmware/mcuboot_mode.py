@@ -47,13 +47,21 @@ def mcuboot_of(board: BoardType) -> McubootDescription:
     )
 
 
-def app_for(mcuboot: McubootDescription, soc: Soc) -> AppDescription:
+def app_for(
+    mcuboot: McubootDescription, soc: Soc, *, private_address: bool = False
+) -> AppDescription:
     """An application that stores updates as this MCUboot needs them, named after its chip."""
     return AppDescription(
-        bootloader_mode=_APP_MODES[mcuboot.swap], advertised_name=advertised_name_on(soc)
+        bootloader_mode=_APP_MODES[mcuboot.swap],
+        advertised_name=advertised_name_on(soc),
+        private_address=private_address,
     )
 
 
 def app_of(board: BoardType) -> AppDescription:
-    """An application for the board's MCUboot, named after the chip."""
-    return app_for(mcuboot_of(board), board.soc)
+    """An application for the board's MCUboot, named after the chip.
+
+    Its address on the air is a private one where the board file says so.
+    """
+    is_private = board.radio.private_address is True
+    return app_for(mcuboot_of(board), board.soc, private_address=is_private)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pytest_nrf_fota.boards.nsib_release import KeyState
 from pytest_nrf_fota.findings.finding import Finding
 
 
@@ -147,11 +148,16 @@ class FoundImage(_Value):
 
 
 class FoundProvisionedKey(_Value):
-    """One key of the provisioning data. `word` stands in front of its hash."""
+    """One key of the provisioning data.
+
+    `word` stands in front of its hash, `invalidated` is whether that of any release revokes it;
+    `read_as` is what the NSIB in the file makes of it, None where its release is not known.
+    """
 
     key: FoundKey
     invalidated: bool
     word: int
+    read_as: KeyState | None = None
 
 
 class FoundCounter(_Value):
@@ -164,13 +170,14 @@ class FoundCounter(_Value):
 
 
 class FoundProvisioning(_Value):
-    """NSIB's provisioning data."""
+    """NSIB's provisioning data. `ncs` is the release of the NSIB in the same file, where known."""
 
     address: int
     s0_address: int
     s1_address: int
     keys: tuple[FoundProvisionedKey, ...]
     counters: tuple[FoundCounter, ...]
+    ncs: str | None = None
 
 
 class FoundTrailer(_Value):

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.nsib_release import KeyState
 from pytest_nrf_fota.findings.finding import Finding
 from pytest_nrf_fota.firmware.foreign_fw_info import COMMON_MAGIC, chip_of_foreign_fw_info
 from pytest_nrf_fota.firmware.fw_info import STRUCT as FW_INFO_STRUCT
@@ -45,6 +47,7 @@ from pytest_nrf_fota.inspection.provisioning_data import (
     describe_provisioning,
     provisioning_of_app_core,
     provisioning_of_network_core,
+    release_of_nsib,
 )
 from pytest_nrf_fota.inspection.remark import remark
 from pytest_nrf_fota.inspection.sparse_memory import SparseMemory
@@ -102,8 +105,9 @@ def inspect_memory(
         keys: what signatures are checked with, beside the keys in this memory.
     """
     provisioning = provisioning_of_app_core(memory, board) if has_addresses else None
+    nsib = release_of_nsib(memory, board) if provisioning is not None else None
     placed = tuple(
-        _with_provisioning(one, provisioning) for one in find_firmwares(memory, board, keys)
+        _with_provisioning(one, provisioning, nsib) for one in find_firmwares(memory, board, keys)
     )
     placed_images = find_images(memory)
     end_of_bootloaders = _end_of_bootloaders(placed_images, board, has_addresses)
@@ -139,7 +143,7 @@ def inspect_memory(
         and _boots_mcuboot_alone(memory, end_of_bootloaders, firmwares, images),
         provisioning=None
         if provisioning is None or board.slots.provisioning_address is None
-        else describe_provisioning(provisioning, board.slots.provisioning_address, keys),
+        else describe_provisioning(provisioning, board.slots.provisioning_address, keys, nsib),
         network_provisioning=provisioning_of_network_core(
             memory,
             board,
@@ -157,13 +161,15 @@ def inspect_memory(
     )
 
 
-def _with_provisioning(placed: Placed, data: ProvisioningData | None) -> Placed:
+def _with_provisioning(
+    placed: Placed, data: ProvisioningData | None, nsib: Release | None
+) -> Placed:
     key = placed.found.key
     # The network core's bootloader has provisioning data of its own.
     if data is None or key is None or placed.found.role is Role.NETWORK_CORE:
         return placed
-    found = [one for one in data.keys if one.key_hash.hex() == key.hash]
-    provisioned = any(not one.invalidated for one in found)
+    found = [n for n, one in enumerate(data.keys) if one.key_hash.hex() == key.hash]
+    provisioned = any(not _is_revoked(data, index, nsib) for index in found)
     return Placed(
         placed.start,
         placed.end,
@@ -171,6 +177,13 @@ def _with_provisioning(placed: Placed, data: ProvisioningData | None) -> Placed:
             update={"provisioned": provisioned, "key_revoked": bool(found) and not provisioned}
         ),
     )
+
+
+def _is_revoked(data: ProvisioningData, index: int, nsib: Release | None) -> bool:
+    key = data.keys[index]
+    if nsib is None:
+        return key.invalidated
+    return nsib.nsib.key_words.state(index, key.word) is KeyState.REVOKED
 
 
 def _end_of_bootloaders(

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.firmware.mcuboot_strings import release_that_built
 from pytest_nrf_fota.firmware.provisioning import (
     ADDRESSES_OFFSET_BYTES,
     FREE_SLOT,
@@ -32,6 +34,15 @@ def provisioning_of_app_core(memory: SparseMemory, board: BoardType) -> Provisio
     if address is None or not memory.holds(address + ADDRESSES_OFFSET_BYTES, _FIELDS_BYTES):
         return None
     return parse_provisioning(memory.read, address)
+
+
+def release_of_nsib(memory: SparseMemory, board: BoardType) -> Release | None:
+    """The release that the banner of the NSIB in it shows, None without one."""
+    if board.slots.s0 is None:
+        return None
+    end = board.slots.s0.address
+    parts = (s.data[: end - s.address] for s in memory.segments if s.address < end)
+    return next(filter(None, map(release_that_built, parts)), None)
 
 
 def provisioning_of_network_core(
@@ -81,19 +92,23 @@ def _naming(memory: SparseMemory, firmware_address: int) -> Iterator[int]:
 
 
 def describe_provisioning(
-    data: ProvisioningData, address: int, keys: KeysAtHand
+    data: ProvisioningData, address: int, keys: KeysAtHand, release: Release | None = None
 ) -> FoundProvisioning:
-    """All of it, for people and programs."""
+    """All of it, for people and programs; `release` is that of the NSIB that reads it."""
     return FoundProvisioning(
         address=address,
         s0_address=data.s0_address,
         s1_address=data.s1_address,
         keys=tuple(
             FoundProvisionedKey(
-                key=keys.name(one.key_hash), invalidated=one.invalidated, word=one.word
+                key=keys.name(one.key_hash),
+                invalidated=one.invalidated,
+                word=one.word,
+                read_as=None if release is None else release.nsib.key_words.state(index, one.word),
             )
-            for one in data.keys
+            for index, one in enumerate(data.keys)
         ),
+        ncs=None if release is None else release.ncs,
         counters=tuple(
             FoundCounter(
                 description=one.description,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pytest_nrf_fota.boards.nsib_release import KeyState, history_of_key_word, is_key_word
 from pytest_nrf_fota.findings.finding import Finding, Weight
 from pytest_nrf_fota.inspection.contents import (
     BOOTLOADER_ROLES,
@@ -9,6 +10,7 @@ from pytest_nrf_fota.inspection.contents import (
     Contents,
     FoundFirmware,
     FoundImage,
+    FoundProvisionedKey,
     Role,
 )
 from pytest_nrf_fota.inspection.remark import remark
@@ -155,11 +157,29 @@ def _on_provisioning(contents: Contents) -> Iterator[Finding]:
     provisioning = contents.provisioning
     if provisioning is None:
         return
-    if not any(not key.invalidated for key in provisioning.keys):
+    if not any(_is_usable(key) for key in provisioning.keys):
         yield remark("nsib_keys_unusable", "provisioning")
+    for index, key in enumerate(provisioning.keys):
+        yield from _on_key_word(index, key, provisioning.ncs)
     for counter in provisioning.counters:
         if counter.slots and counter.used_slots == counter.slots:
             yield remark("nsib_counter_full", "provisioning")
+
+
+def _is_usable(key: FoundProvisionedKey) -> bool:
+    return not key.invalidated if key.read_as is None else key.read_as is KeyState.VALID
+
+
+def _on_key_word(index: int, key: FoundProvisionedKey, ncs: str | None) -> Iterator[Finding]:
+    place, history = f"provisioned key {index}", history_of_key_word(index, key.word)
+    capital = f"{history[0].upper()}{history[1:]}"
+    # No release writes it: those up to 2.6 take any word, the others panic.
+    is_nobodys = key.read_as is None and not is_key_word(index, key.word)
+    if key.read_as is KeyState.UNKNOWN or is_nobodys:
+        nsib = "NCS 2.7 and later" if ncs is None else f"NCS {ncs}"
+        yield remark("nsib_key_word_wrong", place, history=capital, nsib=nsib)
+    elif key.read_as is KeyState.VALID and key.invalidated:
+        yield remark("nsib_key_not_revoked_here", place, history=capital, nsib=f"NCS {ncs}")
 
 
 def _on_trailers(contents: Contents) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.boards.nsib_release import KEY_WORDS_BY_SDK
+from pytest_nrf_fota.boards.nsib_release import KeyState, history_of_key_word
 from pytest_nrf_fota.boards.soc import SOCS
 from pytest_nrf_fota.findings.finding import Finding, Weight
 from pytest_nrf_fota.inspection.contents import (
@@ -302,19 +302,27 @@ def _key_words(key: FoundKey) -> str:
     return f"{words}, in the MCUboot of {key.found_in}" if key.found_in else words
 
 
-def _state_of_key(index: int, key: FoundProvisionedKey) -> str:
-    if key.invalidated:
-        return " REVOKED"
-    for sdk, words in KEY_WORDS_BY_SDK:
-        if words.is_provisioned(index, key.word):
-            return f", for NSIB {sdk}"
-    return f", WRONG WORD 0x{key.word:08x}"
+def _state_of_key(index: int, key: FoundProvisionedKey, ncs: str | None) -> str:
+    history = history_of_key_word(index, key.word)
+    match key.read_as:
+        case KeyState.REVOKED:
+            return " REVOKED"
+        case KeyState.UNKNOWN:
+            return f", {history}; NSIB of NCS {ncs} PANICS at it"
+        case KeyState.VALID if key.invalidated:
+            return f", {history}; NSIB of NCS {ncs} takes it for VALID"
+        case KeyState.VALID:
+            return f", {history}"
+        case None:
+            return " REVOKED" if key.invalidated else f", {history}"
+        case _:
+            assert_never(key.read_as)
 
 
 def _provisioning_lines(provisioning: FoundProvisioning) -> list[tuple[str, str]]:
     lines = [("slots", f"S0 0x{provisioning.s0_address:x}, S1 0x{provisioning.s1_address:x}")]
     lines += [
-        ("key", f"{_key_words(one.key)}{_state_of_key(index, one)}")
+        ("key", f"{_key_words(one.key)}{_state_of_key(index, one, provisioning.ncs)}")
         for index, one in enumerate(provisioning.keys)
     ]
     lines += [

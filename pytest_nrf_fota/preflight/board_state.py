@@ -19,6 +19,8 @@ from pytest_nrf_fota.sim.slot_map import slot_map_of
 PAGE_SIZE_BYTES = 0x1000
 # Trailers of up to 512 sectors (CONFIG_BOOT_MAX_IMG_SECTORS) fit in; so does a sector swapped last.
 TRAILER_PAGES = 3
+# Magic, image_ok, copy_done, swap type and size, each at most 16 bytes apart.
+TRAILER_FLAGS_BYTES = 128
 
 
 def has_preflight(board: BoardType) -> bool:
@@ -38,8 +40,46 @@ def _lies_in(memories: Sequence[MemoryLayout], slot: Slot) -> bool:
     )
 
 
-def read_board_state(read: ReadMemory, board: BoardType) -> tuple[Segment, ...]:
+def ranges_to_read(board: BoardType) -> tuple[tuple[int, int], ...]:
+    """Where all that `read_board_state` needs of the internal memories lies: start and end.
+
+    Whole slots, so that it is one read and not one for each piece.
+    """
+    slots, places = board.slots, slot_map_of(board)
+    nsib = places.nsib
+    ranges = [(0, PAGE_SIZE_BYTES)]
+    if nsib is None:
+        alone = places.first_bootloader
+        ranges = [(alone.address, alone.address + alone.size_bytes)]
+    else:
+        ranges += [(place.address, place.address + place.size_bytes) for place in nsib.s_slots]
+        otp = nsib.provisioning_address
+        ranges.append((otp, otp + OTP_SIZE_BYTES))
+    named = (slots.primary, slots.secondary, slots.scratch, slots.secondary_network)
+    ranges += [
+        (slot.address, slot.address + slot.size)
+        for slot in named
+        if slot is not None and not board.soc.is_external(slot.address)
+    ]
+    network = board.soc.network
+    if slots.secondary_network is not None and network is not None:
+        ranges.append((network.flash.start, network.flash.end))
+    return tuple(ranges)
+
+
+def has_external_slots(board: BoardType) -> bool:
+    """Whether an update slot lies in the external flash."""
+    slots = (board.slots.secondary, board.slots.secondary_network)
+    return any(slot is not None and board.soc.is_external(slot.address) for slot in slots)
+
+
+def read_board_state(
+    read: ReadMemory, board: BoardType, read_external: ReadMemory | None
+) -> tuple[Segment, ...]:
     """Bootloaders, OTP, the application, the update slots' headers and trailers.
+
+    What lies in the external flash is read with `read_external`, and as little as possible of it;
+    None stands for an erased one.
 
     Of NSIB the vector table is enough. MCUboot alone is read up to the first slot behind it.
 
@@ -47,11 +87,15 @@ def read_board_state(read: ReadMemory, board: BoardType) -> tuple[Segment, ...]:
     memory is left out. Errors of `read` come through.
     """
     return tuple(
-        segment for segment in _read(read, board) if segment.data.count(0xFF) != len(segment.data)
+        segment
+        for segment in _read(read, board, read_external)
+        if segment.data.count(0xFF) != len(segment.data)
     )
 
 
-def _read(read: ReadMemory, board: BoardType) -> Iterator[Segment]:
+def _read(
+    read: ReadMemory, board: BoardType, read_external: ReadMemory | None
+) -> Iterator[Segment]:
     slots = board.slots
     places = slot_map_of(board)
     nsib = places.nsib
@@ -65,13 +109,18 @@ def _read(read: ReadMemory, board: BoardType) -> Iterator[Segment]:
         yield _segment(read, nsib.provisioning_address, OTP_SIZE_BYTES)
     yield from _running_image(read, slots.primary)
     yield from _trailer(read, slots.primary)
-    yield from _update_slot(read, slots.secondary)
-    if slots.scratch is not None:
+    for slot in (slots.secondary, slots.secondary_network):
+        if slot is None:
+            continue
+        if not board.soc.is_external(slot.address):
+            yield from _update_slot(read, slot)
+        elif read_external is not None:
+            yield from _external_update_slot(read_external, slot)
+    if slots.scratch is not None and not board.soc.is_external(slots.scratch.address):
         yield _segment(read, slots.scratch.address, slots.scratch.size)
     network = board.soc.network
     if slots.secondary_network is not None and network is not None:
         yield _segment(read, network.flash.start, network.flash.size_bytes)
-        yield from _update_slot(read, slots.secondary_network)
 
 
 def _running_image(read: ReadMemory, slot: Slot) -> Iterator[Segment]:
@@ -91,6 +140,16 @@ def _update_slot(read: ReadMemory, slot: Slot) -> Iterator[Segment]:
         if header is not None:
             yield from _tlvs(read, slot, address, header)
     yield from _trailer(read, slot)
+
+
+def _external_update_slot(read: ReadMemory, slot: Slot) -> Iterator[Segment]:
+    """Headers, TLVs and the trailer's last bytes: a shell prints slowly."""
+    for address in (slot.address, slot.address + PAGE_SIZE_BYTES):
+        yield _segment(read, address, HEADER.size)
+        header = _header(read, address)
+        if header is not None:
+            yield from _tlvs(read, slot, address, header)
+    yield _segment(read, slot.address + slot.size - TRAILER_FLAGS_BYTES, TRAILER_FLAGS_BYTES)
 
 
 def _header(read: ReadMemory, address: int) -> ImageHeader | None:

@@ -14,6 +14,7 @@ from pytest_nrf_fota.explain.rules import RULES
 from pytest_nrf_fota.findings.gate import Gate, Result
 from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
+from pytest_nrf_fota.firmware.ext_api import requested_ext_apis, unmet
 from pytest_nrf_fota.firmware.fw_info import is_preferred_to_running
 from pytest_nrf_fota.firmware.image_words import GIVE_ANOTHER_BUILD, installed_already
 from pytest_nrf_fota.firmware.mcuboot_image import TLV_KEYHASH, key_hash
@@ -29,6 +30,9 @@ _REMEDIES = {rule.name: rule.remedy for rule in RULES}
 _NO_NETWORK_FILE = (
     "Give the network core's hex file as well (merged_CPUNET.hex, before NCS 2.7 "
     "merged_domains.hex)."
+)
+_THEN_NOTHING_BOOTS = (
+    "; it has raised the monotonic counter by then, and invalidates the MCUboot that ran, too"
 )
 
 
@@ -92,6 +96,7 @@ def checks_of(simulation: Simulation, network_core_file: str = "") -> tuple[Gate
                 _fw_info(simulation, file),
                 _counter(simulation, file),
                 _nsib_accepts(simulation, file),
+                *_ext_apis(simulation, file),
             ]
         case _:
             assert_never(simulation.package.kind)
@@ -444,6 +449,41 @@ def _nsib_accepts(simulation: Simulation, file: UpdateFile) -> Gate:
     return gate.no(f"{detail}: {lines}", "nsib_refuses", lines=lines)
 
 
+def _ext_apis(simulation: Simulation, file: UpdateFile) -> list[Gate]:
+    """What the new MCUboot asks of NSIB; no gate where it asks for nothing."""
+    info, data = file.fw_info, file.image.data
+    requests = () if info is None else requested_ext_apis(lambda a, n: data[a : a + n], info)
+    if not requests:
+        return []
+    gate = _Gate(simulation, "ext_apis", "EXT_APIs")
+    offered = simulation.installed.nsib_offers
+    lacking = unmet(requests, offered)
+    asked = ", ".join(one.least.name for one in requests)
+    detail = f"asks for {asked}; NSIB offers {', '.join(one.name for one in offered) or 'none'}"
+    # The other attempts end before NSIB looks at this.
+    tried = [one for one in _attempts_at_update(simulation, file) if one.verified is not None]
+    missing = [one.least.name for one in lacking if one.is_required]
+    if missing and tried:
+        values = {"file": file.name, "missing": ", ".join(missing)}
+        burnt = _is_running_one_burnt(simulation)
+        return [gate.no(detail, "ext_api_missing", **values, then=_THEN_NOTHING_BOOTS * burnt)]
+    if lacking and tried:
+        names = ", ".join(one.least.name for one in lacking)
+        return [gate.note(f"{detail}; it has to do without {names}")]
+    return [gate.ok_if(tried, detail)]
+
+
+def _is_running_one_burnt(simulation: Simulation) -> bool:
+    """Whether NSIB invalidated the MCUboot that ran, because a newer one was counted before."""
+    running = simulation.installed.boot.nsib_slot
+    return any(
+        attempt.slot == running and attempt.below_counter and attempt.invalidated
+        for boot in simulation.boots
+        if boot.nsib is not None
+        for attempt in boot.nsib.attempts
+    )
+
+
 def _outcome(simulation: Simulation) -> Gate:
     gate = _Gate(simulation, "update_runs", "update runs")
     if not simulation.boots:
@@ -453,7 +493,8 @@ def _outcome(simulation: Simulation) -> Gate:
         return gate.ok(f"after {resets} reset{'s'[: resets != 1]}")
     if simulation.halted:
         more = ""
-        if simulation.boots[-1].nsib_slot != simulation.installed.boot.nsib_slot:
+        last = simulation.boots[-1]
+        if last.mcuboot is not None and last.nsib_slot != simulation.installed.boot.nsib_slot:
             more = (
                 " A new MCUboot must know the key of the installed application: send one that "
                 "knows both keys first."

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ext_api import ExtApi
 from pytest_nrf_fota.boards.ncs import RELEASES, Release
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.reader import BootReader
@@ -28,6 +29,7 @@ from pytest_nrf_fota.sim.boot.b0n import NetworkCore
 from pytest_nrf_fota.sim.boot.chain import AssumedFirmware, BootChain
 from pytest_nrf_fota.sim.boot.mcuboot_setup import McubootBuild
 from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
+from pytest_nrf_fota.sim.boot.nsib import ext_apis_of_nsib
 from pytest_nrf_fota.sim.boot.pcd import PcdCommand
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
@@ -122,6 +124,12 @@ class SimulatedBoard:
         nsib = self.slots.nsib
         places = () if nsib is None else nsib.s_slots
         return tuple(find_fw_info(self.read, place.address) for place in places)
+
+    def nsib_offers(self) -> tuple[ExtApi, ...]:
+        """The EXT_APIs of the board's NSIB; none without NSIB."""
+        if self.slots.nsib is None:
+            return ()
+        return ext_apis_of_nsib(self.chain.hardware, self.profile.nsib)
 
     def running_mcuboot(self) -> McubootBuild | None:
         """How the MCUboot was built that runs: from the S0/S1 slot that NSIB prefers, or alone."""

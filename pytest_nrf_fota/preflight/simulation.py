@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.ext_api import ExtApi
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.nsib_release import KeyState
 from pytest_nrf_fota.bootlog.report import Boot
@@ -63,6 +64,7 @@ class Installed:
         network_slots: how many image pairs the application knows beside its own.
         ncs: the profile of the virtual kit that its release was taken for.
         foreign_key: a provisioned key whose word NSIB of that release does not know; None without.
+        nsib_offers: the EXT_APIs that NSIB gives to the firmware that it starts.
     """
 
     board: BoardType
@@ -82,6 +84,7 @@ class Installed:
     network_slots: int
     ncs: str
     foreign_key: ForeignKey | None
+    nsib_offers: tuple[ExtApi, ...]
 
     def update_slot_bytes(self, image: int) -> int:
         """Size of the secondary slot that an upload for this image goes to.
@@ -261,8 +264,10 @@ def _reset(simulated: SimulatedBoard, times: int) -> tuple[list[Boot], int]:
 
 def _waits_for_reset(simulated: SimulatedBoard, boots: Sequence[Boot], s_slot: int) -> bool:
     """Whether NSIB will start the slot at the next reset only."""
-    runs_from = boots[-1].nsib_slot if boots else None
-    return not simulated.halted and runs_from == 1 - s_slot and simulated.running_s_slot() == s_slot
+    nsib = boots[-1].nsib if boots else None
+    tried = [attempt.slot for attempt in nsib.attempts] if nsib is not None else []
+    has_not_met_it = tried[-1:] == [1 - s_slot] and s_slot not in tried
+    return not simulated.halted and has_not_met_it and simulated.running_s_slot() == s_slot
 
 
 def look_at(simulated: SimulatedBoard, running: Boot | None) -> Installed:
@@ -300,6 +305,7 @@ def look_at(simulated: SimulatedBoard, running: Boot | None) -> Installed:
         network_slots=simulated.network_slots,
         ncs=simulated.profile.ncs,
         foreign_key=_foreign_key(provisioning, simulated.profile),
+        nsib_offers=simulated.nsib_offers(),
     )
 
 

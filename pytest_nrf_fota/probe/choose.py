@@ -13,6 +13,7 @@ from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.findings.probe_faults import OF_THE_KIT
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.once_more import once_more
+from pytest_nrf_fota.probe.read_effect import remembered_effect
 from pytest_nrf_fota.probe.tool import FoundTool, ProbeTool, ThisMachine
 from pytest_nrf_fota.wires.probe import Probe
 
@@ -138,14 +139,18 @@ def _asked_for(tool: ProbeTool, deadline: Deadline) -> FoundTool:
         ) from error
 
 
-def describe_tool(runner: str, within_s: float) -> str:
-    """One line for the screen: which tool drives the probe and why, or that no tool works."""
+def describe_tool(runner: str, within_s: float, soc: Soc | None = None) -> str:
+    """One line for the screen: which tool drives the probe and why, or that no tool works.
+
+    With a chip, also what is known of the tool's reads there.
+    """
     try:
         chosen = choose_tool(runner, Deadline.after(within_s))
     except ProbeError as error:
         reasons = error.where if runner == ANY_TOOL else error.what
         return f"no working probe tool ({reasons})"
-    return f"probe tool {chosen.name} ({chosen.reason})"
+    reads = f"; {remembered_effect(chosen.found.version, soc)}" if soc is not None else ""
+    return f"probe tool {chosen.name} ({chosen.reason}){reads}"
 
 
 def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:
@@ -203,8 +208,15 @@ def open_probe(
     Raises:
         ProbeError: see `pick_probe`, or the tool cannot list.
     """
+    return open_listed_probe(chosen, device_id, work_folder, soc, deadline)[0]
+
+
+def open_listed_probe(
+    chosen: ChosenTool, device_id: str | None, work_folder: Path, soc: Soc, deadline: Deadline
+) -> tuple[Probe, str]:
+    """As `open_probe`, with the serial number as the tool lists it."""
     listed = chosen.listed
     if listed is None:
         listed = once_more(lambda: chosen.found.list_probes(deadline), deadline, lambda error: None)
     serial_number = pick_probe(listed, device_id, where=f"J-Links that {chosen.name} lists")
-    return chosen.found.open_probe(serial_number, work_folder, soc)
+    return chosen.found.open_probe(serial_number, work_folder, soc), serial_number

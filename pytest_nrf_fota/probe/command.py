@@ -14,7 +14,7 @@ from pytest_nrf_fota import guard
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 
-# The longest honest output is a read of 256 KiB by nrfjprog: about 3 bytes of text per byte.
+# The longest honest output is a read of 1 MiB by nrfjprog: about 5 bytes of text per byte.
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
 # How long the guard may take to end a tool that does not listen.
 _ENDING_S = guard.TERMINATE_GRACE_S + 3.0

@@ -80,6 +80,10 @@ class NativeSimProbe:
             raise self._refusal(f"There is no flash at 0x{address:x}, {size_bytes} bytes.")
         return data
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Nothing to do: a read halts nothing here."""
+        del core, deadline
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """End the program, if it runs, and start it; both kinds are the same here."""
         del kind, deadline

@@ -83,8 +83,7 @@ EXIT_CODES: Mapping[int, tuple[str, ProbeFault]] = MappingProxyType(
 )
 # What a more telling message may correct: these codes only say that something went wrong.
 _VAGUE = (ProbeFault.OTHER, ProbeFault.NO_CONNECTION, ProbeFault.RECOVER_FAILED)
-_READ_BYTES = 256 * 1024
-_WORD_BYTES = 4
+_READ_BYTES = 1024 * 1024
 # Where SEGGER's library was not found its version is missing, or an error in words.
 _LIBRARY_VERSION = re.compile(r"JLinkARM\.dll version: *\d")
 _MEMORY_LINE = re.compile(r"0x(?P<address>[0-9A-Fa-f]{8}): (?P<words>[0-9A-Fa-f ]+?)\s*(\||$)")
@@ -189,17 +188,18 @@ class NrfjprogProbe:
         self._run(("--qspieraseall",), deadline)
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
-        """Read memory, at most 256 KiB by one call; aligned addresses are read in words."""
-        start = address - address % _WORD_BYTES
-        end = address + size_bytes
-        end += -end % _WORD_BYTES
-        memory = bytearray()
-        for part in range(start, end, _READ_BYTES):
+        """Read words, at most 1 MiB by one call."""
+        memory, end = bytearray(), address + size_bytes
+        for part in range(address, end, _READ_BYTES):
             part_bytes = min(_READ_BYTES, end - part)
             arguments = ("--memrd", f"0x{part:08X}", "--n", str(part_bytes))
             result = self._run((*arguments, *self._coprocessor(self._soc.core_of(part))), deadline)
             memory += memory_in(result, part, part_bytes)
-        return bytes(memory[address - start : address - start + size_bytes])
+        return bytes(memory)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on from where a read has halted it."""
+        self._run(("--run", *self._coprocessor(core)), deadline)
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""

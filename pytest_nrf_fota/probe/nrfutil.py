@@ -288,6 +288,10 @@ class NrfutilProbe:
             where=f"nrfutil device read {' '.join(arguments)}",
         )
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on from where a read has halted it (`go`)."""
+        self._run("go", self._core(core), deadline)
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""
         match kind:

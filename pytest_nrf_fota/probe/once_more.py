@@ -73,6 +73,10 @@ class OnceMoreProbe:
             "read", lambda: self._inner.read(address, size_bytes, deadline), deadline
         )
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on."""
+        self._twice("resume", lambda: self._inner.resume(core, deadline), deadline)
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board, once."""
         self._inner.reset(kind, deadline)

@@ -78,7 +78,7 @@ API_ERRORS: Mapping[str, ProbeFault] = MappingProxyType(
 )
 # What a more telling message may correct: these names only say that something went wrong.
 _VAGUE = (ProbeFault.OTHER, ProbeFault.NO_CONNECTION, ProbeFault.RECOVER_FAILED)
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 1024 * 1024
 
 
 def read_answer(result: CommandResult) -> Answer:
@@ -155,7 +155,7 @@ class PynrfjprogProbe:
         self._ask(Request(operation="erase_external", address=start), deadline)
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
-        """Read memory, at most 256 KiB by one call."""
+        """Read memory, at most 1 MiB by one call."""
         memory = bytearray()
         for part in range(address, address + size_bytes, _READ_BYTES):
             request = Request(
@@ -174,6 +174,10 @@ class PynrfjprogProbe:
                 where=f"0x{address:x}",
             )
         return bytes(memory)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on from where a read has halted it."""
+        self._ask(Request(operation="resume", core=core), deadline)
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""

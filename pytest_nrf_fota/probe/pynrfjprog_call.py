@@ -3,7 +3,8 @@
 Its functions block in a C library that cannot be interrupted; a process can. The request is a
 `Request` as JSON, the answer an `Answer` as JSON on the last line of standard output.
 
-Signatures: pynrfjprog 10.24.2, HighLevel.py and docs/highlevelnrfjprogdll.h.
+Signatures: pynrfjprog 10.24.2, HighLevel.py and docs/highlevelnrfjprogdll.h; for a resume, which
+HighLevel can do only from a given address, LowLevel.py and docs/nrfjprogdll.h.
 """
 
 import sys
@@ -26,7 +27,9 @@ class Request(BaseModel):
     `erase_external`.
     """
 
-    operation: Literal["list", "info", "recover", "program", "erase_external", "read", "reset"]
+    operation: Literal[
+        "list", "info", "recover", "program", "erase_external", "read", "resume", "reset"
+    ]
     serial_number: int = 0
     core: Core | None = Core.APPLICATION
     hex_file: str = ""
@@ -130,6 +133,27 @@ class HighLevel(Protocol):
     def CoProcessor(self) -> _Coprocessors: ...  # noqa: N802
 
 
+class _LowLevelApi(Protocol):
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def connect_to_emu_with_snr(self, serial_number: int) -> None: ...
+    def select_coprocessor(self, coprocessor: object) -> None: ...
+    def go(self) -> None: ...
+
+
+class _MakeLowLevelApi(Protocol):
+    def __call__(self) -> _LowLevelApi: ...
+
+
+class LowLevel(Protocol):
+    """What is used of the module `pynrfjprog.LowLevel`."""
+
+    @property
+    def API(self) -> _MakeLowLevelApi: ...  # noqa: N802
+    @property
+    def CoProcessor(self) -> _Coprocessors: ...  # noqa: N802
+
+
 _U32_BYTES = 4
 
 
@@ -144,7 +168,7 @@ def perform(request: Request, high_level: HighLevel) -> Answer:
         probe = high_level.DebugProbe(
             api,
             request.serial_number,
-            coprocessor=_coprocessor(request.core, high_level),
+            coprocessor=_coprocessor(request.core, high_level.CoProcessor),
             log=False,
         )
         try:
@@ -155,10 +179,25 @@ def perform(request: Request, high_level: HighLevel) -> Answer:
         api.close()
 
 
+def resume(request: Request, low_level: LowLevel) -> Answer:
+    """Let a core go on from where it was halted. Lets pynrfjprog's `APIError` through."""
+    api = low_level.API()
+    api.open()
+    try:
+        api.connect_to_emu_with_snr(request.serial_number)
+        coprocessor = _coprocessor(request.core, low_level.CoProcessor)
+        if coprocessor is not None:
+            api.select_coprocessor(coprocessor)
+        api.go()
+    finally:
+        api.close()
+    return Answer()
+
+
 def _with_probe(request: Request, probe: _Probe, api: _Api, high_level: HighLevel) -> Answer:
     match request.operation:
-        case "list":
-            raise AssertionError("needs no probe")
+        case "list" | "resume":
+            raise AssertionError("needs no probe of HighLevel")
         case "info":
             version = ".".join(str(part) for part in api.dll_version())
             return Answer(target=probe.get_device_info().device_type.name, version=version)
@@ -198,14 +237,14 @@ def _program(request: Request, probe: _Probe, high_level: HighLevel) -> None:
     probe.program(request.hex_file, options)
 
 
-def _coprocessor(core: Core | None, high_level: HighLevel) -> object:
+def _coprocessor(core: Core | None, names: _Coprocessors) -> object:
     match core:
         case None:
             return None
         case Core.APPLICATION:
-            return high_level.CoProcessor.CP_APPLICATION
+            return names.CP_APPLICATION
         case Core.NETWORK:
-            return high_level.CoProcessor.CP_NETWORK
+            return names.CP_NETWORK
         case _:
             assert_never(core)
 
@@ -229,7 +268,12 @@ def main(arguments: Sequence[str]) -> int:
         from pynrfjprog import HighLevel as HighLevelModule
         from pynrfjprog.APIError import APIError
     try:
-        answer = perform(request, HighLevelModule)
+        if request.operation == "resume":
+            from pynrfjprog import LowLevel as LowLevelModule
+
+            answer = resume(request, LowLevelModule)
+        else:
+            answer = perform(request, HighLevelModule)
     except APIError as error:
         answer = Answer(
             error_code=int(error.err_code),

@@ -153,6 +153,10 @@ class QemuProbe:
             finally:
                 self._memory_file.unlink(missing_ok=True)
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Nothing to do: a read halts nothing here."""
+        del core, deadline
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the machine and let it run; both kinds are the same here.
 

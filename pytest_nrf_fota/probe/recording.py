@@ -43,6 +43,11 @@ class RecordingProbe:
         with self._operation("read", f"{size_bytes} bytes at 0x{address:x}"):
             return self._inner.read(address, size_bytes, deadline)
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on."""
+        with self._operation("resume", f"{core.value} core"):
+            self._inner.resume(core, deadline)
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board."""
         with self._operation("reset", kind.value):

@@ -9,7 +9,7 @@ from pytest_nrf_fota.firmware.hex_file import Segment, memory_reader
 from pytest_nrf_fota.firmware.provisioning import CounterKind, parse_provisioning
 
 # A call of a probe's tool takes longer than what it reads.
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 1024 * 1024
 _ERASED = 0xFF
 
 

@@ -13,7 +13,7 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.console.log import LogPosition
-from pytest_nrf_fota.console.passkey import passkey_on_console
+from pytest_nrf_fota.console.passkey import passkey_source
 from pytest_nrf_fota.console.port_holder import require_free
 from pytest_nrf_fota.console.port_presence import wait_for_port
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom, plain_serial_number
@@ -21,12 +21,14 @@ from pytest_nrf_fota.console.vcom_choice import (
     VcomChoice,
     VcomMemory,
     choose_vcom,
+    given_vcom,
     shows_own_boot,
 )
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.findings.probe_faults import CURED_BY_RECOVERY
 from pytest_nrf_fota.probe.fault import ProbeFaultError
+from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio
@@ -92,10 +94,11 @@ class KitWires:
         memory: VcomMemory,
     ) -> None:
         self._board = board
-        self._kit, self._smp_vcom = _divided(kit, board.radio.vcom)
+        self._kit, self._smp_vcom = _divided(kit, board)
         self._log_folder = log_folder
         self._radio = radio or HostBluetooth()
         self._memory = memory
+        self._connection_memory = ConnectionMemory()
         self._bonds: KeyStore | None = None
         self._last: tuple[VcomChoice, Wires] | None = None
 
@@ -105,15 +108,7 @@ class KitWires:
         Raises `RigError` where a port cannot be had. The probe stays open then.
         """
         self._check_last_choice()
-        choice = choose_vcom(
-            self._kit,
-            own_lines=own_lines(self._board),
-            baudrate=self._board.console.baudrate,
-            reset=lambda: self._starts(probe),
-            listen_s=self._board.timeouts.boot_s,
-            reopen_s=self._board.console.reopen_s,
-            memory=self._memory,
-        )
+        choice = self._choose(probe)
         frames = SmpFrameRouter()
         shares_console = self._board.reached_by.needs is Interface.CONSOLE
         with contextlib.ExitStack() as opened:
@@ -150,10 +145,25 @@ class KitWires:
                 smp_port=smp_port,
                 smp_address=transport.address,
                 network_console=network,
+                console_doubt=choice.doubt,
+                connection_memory=self._connection_memory,
             )
             opened.pop_all()
         self._last = choice, wires
         return wires
+
+    def _choose(self, probe: Probe) -> VcomChoice:
+        if self._board.console.port is not None:
+            return given_vcom(self._kit, self._board.console.port)
+        return choose_vcom(
+            self._kit,
+            own_lines=own_lines(self._board),
+            baudrate=self._board.console.baudrate,
+            reset=lambda: self._starts(probe),
+            listen_s=self._board.timeouts.boot_s,
+            reopen_s=self._board.console.reopen_s,
+            memory=self._memory,
+        )
 
     def _starts(self, probe: Probe) -> bool:
         """Reset the kit; False where its access port is closed, until `prepare` recovers it."""
@@ -167,7 +177,7 @@ class KitWires:
 
     def _check_last_choice(self) -> None:
         """Forget a choice where the other port showed the boot, and remember one that held."""
-        if self._last is None:
+        if self._last is None or self._last[0].how == "given":
             return
         choice, wires = self._last
         lines = own_lines(self._board)
@@ -210,16 +220,18 @@ class KitWires:
             # The kit keeps its half of a bond as long, unless it is recovered.
             self._bonds = MemoryKeyStore()
         settings = self._board.radio
-        passkey_source = passkey_on_console(console, settings.passkey)
-        return HostPairing(settings.pairing, passkey_source, self._bonds)
+        source = passkey_source(console, settings)
+        return HostPairing(settings.pairing, source, self._bonds)
 
 
-def _divided(kit: AttachedKit, smp_vcom: int | None) -> tuple[AttachedKit, Vcom | None]:
+def _divided(kit: AttachedKit, board: BoardType) -> tuple[AttachedKit, Vcom | None]:
     """The kit without the port that SMP has for itself, and that port."""
+    smp_vcom = board.radio.vcom
     if smp_vcom is None:
         return kit, None
     listed = ", ".join(f"{number} {vcom.device}" for number, vcom in enumerate(kit.vcoms))
-    if smp_vcom >= len(kit.vcoms) or len(kit.vcoms) < 2:
+    needed = 2 if board.console.port is None else 1
+    if smp_vcom >= len(kit.vcoms) or len(kit.vcoms) < needed:
         raise ConsoleLostError(
             f"The kit {kit.serial_number} has no serial port number {smp_vcom} for SMP besides "
             "its console.",

@@ -25,6 +25,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import NotSeenError, ProbeError, RigError
 from pytest_nrf_fota.firmware.smpclient_dist import NativeSimVariant, native_sim_program
 from pytest_nrf_fota.probe.native_sim import NativeSimProbe
+from pytest_nrf_fota.probe.read_effect import ProbeReads, ReadEffect
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.programs_32_bit import LOADER, PACKAGES, lack_for_32_bit_programs
 from pytest_nrf_fota.providers.provider import Wires
@@ -115,7 +116,13 @@ class NativeSimUnit:
             smp_port_name=process.smp_port if needs is Interface.SMP_PORT else None,
         )
         transport = open_transport(reach)
-        return Wires(recording, console, transport.radio, smp_address=transport.address)
+        return Wires(
+            recording,
+            console,
+            transport.radio,
+            smp_address=transport.address,
+            reads=ProbeReads(effect=ReadEffect.HARMLESS),
+        )
 
     def release(self) -> None:
         """End the program. Never raises."""

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import ProviderTraits
+from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 
 if TYPE_CHECKING:
     # Board files are checked against providers; a command that reads one opens no console.
     from pytest_nrf_fota.console.console import Console
+    from pytest_nrf_fota.probe.read_effect import ProbeReads
     from pytest_nrf_fota.record.recorder import FlightRecorder
     from pytest_nrf_fota.smp.host_radio import HostRadio
     from pytest_nrf_fota.wires.faults import Faults
@@ -26,6 +28,9 @@ class Wires:
     `smp_address` tells where SMP is reached on boards that need not be searched for; it is asked
     at every connect, because a port's name may change with a reset. `network_console` is the
     network core's UART, on boards where it has one; `faults` is there where faults can be injected.
+    `console_doubt` is why the console may be the wrong port, for the message about a silent one;
+    empty where it cannot be. `connection_memory` is the unit's, over all tests.
+    `reads` is what the session knows of the probe's reads; without it that is tried for each `Dut`.
     """
 
     probe: "Probe"
@@ -35,6 +40,9 @@ class Wires:
     smp_address: Callable[[], str] | None = None
     network_console: "Console | None" = None
     faults: "Faults | None" = None
+    console_doubt: str = ""
+    connection_memory: ConnectionMemory = field(default_factory=ConnectionMemory)
+    reads: "ProbeReads | None" = None
 
     def close(self) -> None:
         """Close all of them. Never raises."""

@@ -24,6 +24,7 @@ from pytest_nrf_fota.console.console import Console
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ProbeError, RigError
 from pytest_nrf_fota.probe.qemu import QemuFlash
+from pytest_nrf_fota.probe.read_effect import ProbeReads, ReadEffect
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.pty_pair import PtyPair
@@ -154,6 +155,7 @@ class QemuUnit:
             smp_port=smp_port,
             smp_address=transport.address,
             faults=QemuFaults(probe, recorder),
+            reads=ProbeReads(effect=ReadEffect.HARMLESS),
         )
 
     def release(self) -> None:

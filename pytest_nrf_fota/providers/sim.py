@@ -18,11 +18,13 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.passkey import passkey_on_console
+from pytest_nrf_fota.console.passkey import passkey_source
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, ProbeError, RigError
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of, mcuboot_of
+from pytest_nrf_fota.probe.read_effect import ProbeReads
 from pytest_nrf_fota.probe.recording import RecordingProbe
+from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.sim_faults import SimFaults
 from pytest_nrf_fota.record.recorder import FlightRecorder
@@ -75,6 +77,11 @@ class SimProbe:
         """Read memory."""
         with self._errors(f"read 0x{address:x}"):
             return self._control.read(address, size_bytes, deadline)
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let the kit's cores go on, both of which a read halts."""
+        with self._errors(f"resume the {core.value} core"):
+            self._control.resume(core.value, deadline)
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the kit."""
@@ -136,6 +143,8 @@ class SimUnit:
         )
         self._addresses: Addresses | None = None
         self._bonds: KeyStore | None = None
+        self._connection_memory = ConnectionMemory()
+        self._reads = ProbeReads()
         try:
             self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
         except BaseException:
@@ -227,6 +236,8 @@ class SimUnit:
             smp_address=transport.address,
             network_console=network_console,
             faults=SimFaults(control, self._board.slots, recorder),
+            connection_memory=self._connection_memory,
+            reads=self._reads,
         )
 
     def _open_smp_port(self, frames: SmpFrameRouter, recorder: FlightRecorder) -> Console:
@@ -273,9 +284,7 @@ class SimUnit:
         # The kit keeps its half of a bond as long, unless it is recovered.
         self._bonds = self._bonds or MemoryKeyStore()
         settings = self._board.radio
-        return HostPairing(
-            settings.pairing, passkey_on_console(console, settings.passkey), self._bonds
-        )
+        return HostPairing(settings.pairing, passkey_source(console, settings), self._bonds)
 
     @property
     def _running(self) -> Addresses:
@@ -320,6 +329,7 @@ def kit_settings_json(board: BoardType) -> str:
         "speed": None if board.sim.speed == "max" else board.sim.speed,
         "identity_address": board.sim.identity_address,
         "keep_last_line": board.sim.keep_last_line,
+        "reads_halt": board.sim.reads_halt,
         "link": {
             "interval_s": board.sim.link.interval_ms / 1000,
             "phy_mbit_s": board.sim.link.phy_mbit_s,

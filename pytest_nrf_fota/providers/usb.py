@@ -5,17 +5,25 @@ firmware, for which it leaves the USB and comes back, and its ports with it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.console.port_presence import kit_with_its_ports
-from pytest_nrf_fota.console.ports import AttachedKit, attached_kits
+from pytest_nrf_fota.console.ports import AttachedKit, attached_kits, plain_serial_number
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.findings.probe_faults import CURED_BY_RECOVERY
-from pytest_nrf_fota.probe.choose import make_probe, pick_probe
+from pytest_nrf_fota.probe.choose import (
+    ChosenTool,
+    choose_tool,
+    open_listed_probe,
+    open_probe,
+    pick_probe,
+)
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.once_more import OnceMoreProbe
+from pytest_nrf_fota.probe.read_effect import ProbeReads, read_effect_memory, tool_on_chip
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number, vcom_memory
 from pytest_nrf_fota.providers.provider import Unit, Wires
@@ -32,15 +40,22 @@ class UsbUnit:
         name: its J-Link serial number.
         probe: its probe.
         wires: opens its other wires.
+        reads: what is known of the probe's reads.
         retried: what was done twice before there was a recorder.
     """
 
     def __init__(
-        self, name: str, probe: Probe, wires: KitWires, retried: Sequence[ProbeRetried] = ()
+        self,
+        name: str,
+        probe: Probe,
+        wires: KitWires,
+        reads: ProbeReads,
+        retried: Sequence[ProbeRetried] = (),
     ) -> None:
         self.name = name
         self._probe = probe
         self._wires = wires
+        self._reads = reads
         self._retried = list(retried)
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
@@ -50,7 +65,8 @@ class UsbUnit:
         probe = OnceMoreProbe(
             self._probe, lambda operation, error: recorder.record(_retried(operation, error))
         )
-        return self._wires.open(RecordingProbe(probe, recorder), recorder)
+        wires = self._wires.open(RecordingProbe(probe, recorder), recorder)
+        return replace(wires, reads=self._reads)
 
     def release(self) -> None:
         """Let go of the probe."""
@@ -81,7 +97,30 @@ def find_kit(
             does not answer, or its ports stay away.
     """
     deadline = Deadline.after(board.timeouts.probe_s)
-    attached = look()
+    log_folder.mkdir(parents=True, exist_ok=True)
+    if board.console.port is None:
+        kit, tool, probe = _by_its_ports(board, log_folder, device_id, look(), deadline)
+    else:
+        kit, tool, probe = _by_its_probe(board, log_folder, device_id, look(), deadline)
+    retried: list[ProbeRetried] = []
+    _contact(
+        OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
+        deadline,
+    )
+    if kit.vcoms:
+        kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
+    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
+    reads = ProbeReads(tool_on_chip(tool.found.version, board.soc), read_effect_memory())
+    return UsbUnit(kit.serial_number, probe, wires, reads, retried)
+
+
+def _by_its_ports(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    attached: Sequence[AttachedKit],
+    deadline: Deadline,
+) -> tuple[AttachedKit, ChosenTool, Probe]:
     if not attached:
         twin = (
             f" Without hardware, run on the virtual kit: --board {board.simulated_twin}"
@@ -91,22 +130,31 @@ def find_kit(
         raise RigError(
             f"No {board.title} is attached.",
             where="USB: no serial port of a SEGGER J-Link (vendor 1366)",
-            next_step=f"Plug in a kit and switch it on.{twin}",
+            next_step="Plug in a kit and switch it on. A probe without serial ports needs "
+            f"--console-port, or console.port in the board file.{twin}",
         )
     serial_number = pick_probe(
         [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
     )
     kit = kit_with_serial_number(serial_number, attached)
-    log_folder.mkdir(parents=True, exist_ok=True)
-    probe = make_probe(board, serial_number, log_folder / "probe", deadline)
-    retried: list[ProbeRetried] = []
-    _contact(
-        OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
-        deadline,
-    )
-    kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
-    wires = KitWires(board, kit, log_folder, radio, vcom_memory())
-    return UsbUnit(serial_number, probe, wires, retried)
+    tool = choose_tool(board.probe.runner, deadline)
+    return kit, tool, open_probe(tool, serial_number, log_folder / "probe", board.soc, deadline)
+
+
+def _by_its_probe(
+    board: BoardType,
+    log_folder: Path,
+    device_id: str | None,
+    attached: Sequence[AttachedKit],
+    deadline: Deadline,
+) -> tuple[AttachedKit, ChosenTool, Probe]:
+    """Where the console is elsewhere, the kit need not have a serial port."""
+    tool = choose_tool(board.probe.runner, deadline)
+    probe, listed_as = open_listed_probe(tool, device_id, log_folder / "probe", board.soc, deadline)
+    serial_number = plain_serial_number(listed_as)
+    without_ports = AttachedKit(serial_number, ())
+    kit = next((k for k in attached if k.serial_number == serial_number), without_ports)
+    return kit, tool, probe
 
 
 def _contact(probe: Probe, deadline: Deadline) -> None:

@@ -138,6 +138,13 @@ class Moment(_Event):
     name: str
 
 
+class ProbeReadsTried(_Event):
+    """What a read over SWD did to the running firmware, or that there are no reads, and why."""
+
+    kind: Literal["probe_reads"] = "probe_reads"
+    found: str
+
+
 class VerdictReached(_Event):
     """The outcome of an upgrade and its evidence.
 
@@ -204,6 +211,7 @@ Event = Annotated[
     | RadioState
     | SmpMessage
     | Moment
+    | ProbeReadsTried
     | VerdictReached
     | PreflightDone
     | FailureExplained

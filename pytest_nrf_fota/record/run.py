@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_nrf_fota.record.events import (
     FailureExplained,
     PreflightDone,
+    ProbeReadsTried,
     ProbeRetried,
     SmpMessage,
     UartLine,
@@ -34,6 +35,7 @@ class TestFiles:
     preflights: tuple[PreflightDone, ...] = ()
     explanations: tuple[FailureExplained, ...] = ()
     retries: tuple[ProbeRetried, ...] = ()
+    probe_reads: tuple[str, ...] = ()
 
 
 class RunFolder:
@@ -80,6 +82,7 @@ class RunFolder:
             preflights=tuple(event for event in events if isinstance(event, PreflightDone)),
             explanations=tuple(e for e in events if isinstance(e, FailureExplained)),
             retries=tuple(event for event in events if isinstance(event, ProbeRetried)),
+            probe_reads=tuple(e.found for e in events if isinstance(e, ProbeReadsTried)),
         )
 
     def _new_folder(self, node_id: str) -> Path:

@@ -16,6 +16,7 @@ VERDICT_PROPERTY = "nrf_fota_verdict"
 FOLDER_PROPERTY = "nrf_fota_folder"
 MISSING_PROPERTY = "nrf_fota_missing"
 RETRY_PROPERTY = "nrf_fota_retry"
+READS_PROPERTY = "nrf_fota_probe_reads"
 WORKER_INPUT_KEY = "nrf_fota_run_dir"
 
 _path_key: pytest.StashKey[Path] = pytest.StashKey()
@@ -109,6 +110,7 @@ def properties_of(files: TestFiles) -> list[tuple[str, object]]:
         (RETRY_PROPERTY, f"{retry.operation}: {retry.fault}: {retry.error}")
         for retry in files.retries
     ]
+    properties += [(READS_PROPERTY, found) for found in files.probe_reads]
     return [*properties, (FOLDER_PROPERTY, str(files.folder))]
 
 
@@ -119,6 +121,7 @@ class VerdictCollector:
         self.tests: list[TestVerdicts] = []
         self.missing: list[tuple[str, str]] = []
         self.retries: list[tuple[str, str]] = []
+        self.probe_reads: list[str] = []
         self._outcomes: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -142,5 +145,8 @@ class VerdictCollector:
                 for name, value in report.user_properties
                 if name == RETRY_PROPERTY
             ]
+        for name, value in report.user_properties:
+            if name == READS_PROPERTY and str(value) not in self.probe_reads:
+                self.probe_reads.append(str(value))
         if verdicts and report.when == "teardown":
             self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts))

@@ -20,6 +20,7 @@ from pytest_nrf_fota.sim.control import (
     Reply,
     Request,
     Reset,
+    Resume,
     SetPower,
 )
 
@@ -110,6 +111,14 @@ class KitControl:
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         """Read memory."""
         return bytes.fromhex(self._ask(Read(address=address, size_bytes=size_bytes), deadline).data)
+
+    def resume(self, core: str, deadline: Deadline) -> None:
+        """Let the `application` or the `network` core go on that a read has halted."""
+        try:
+            message = Resume.model_validate({"core": core})
+        except ValidationError as error:
+            raise KitRefusedError(f"no core {core!r}: application or network") from error
+        self._ask(message, deadline)
 
     def reset(self, kind: str, deadline: Deadline) -> None:
         """Reset both cores; `kind` is `system` or `pin`."""

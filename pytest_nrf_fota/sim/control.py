@@ -63,6 +63,13 @@ class Read(_Message):
     size_bytes: int = Field(ge=0, le=8 * 1024 * 1024)
 
 
+class Resume(_Message):
+    """Let a core go on that a read has halted."""
+
+    command: Literal["resume"] = "resume"
+    core: Literal["application", "network"]
+
+
 class Reset(_Message):
     """Reset both cores."""
 
@@ -195,6 +202,7 @@ Request = Annotated[
         Program,
         EraseExternal,
         Read,
+        Resume,
         Reset,
         GetState,
         SetPower,

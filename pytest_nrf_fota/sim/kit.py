@@ -37,7 +37,9 @@ from pytest_nrf_fota.sim.radio import KitRadio, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
 NO_POWER = "no power"
+HALTED_BY_READ = "halted: a read over SWD"
 CHIP_ERASE_S = 52.0
+WORD_BYTES = 4
 
 
 class _BoardResetError(Exception):
@@ -55,7 +57,7 @@ class KitSettings:
     `soc` is the chip by its name in `boards.soc`. `external_flash_bytes` is the size of the
     external flash, None for a kit without; `flash_device` is that flash as the application's shell
     names it, None for an application without it. `speed` is the clock's: 1.0 is real time, None
-    skips all waiting.
+    skips all waiting. With `reads_halt` a read over SWD halts the core that it goes through.
     """
 
     slots: SlotMap
@@ -66,6 +68,7 @@ class KitSettings:
     identity_address: str = "F2:7C:B6:5D:C3:74"
     flash_device: str | None = "mx25r6435f@0"
     keep_last_line: bool = False
+    reads_halt: bool = False
     max_sectors: int = 256
     speed: float | None = None
     link: LinkTiming = field(default_factory=LinkTiming)
@@ -121,6 +124,8 @@ class Kit:
             see_operation(operation)
 
         self.flash.on_operation = see_operation_unless_reset
+        self._halted_cores: set[str] = set()
+        self._reset_when_resumed = False
         self._servants: tuple[asyncio.Task[None], ...] = ()
 
     @property
@@ -201,6 +206,8 @@ class Kit:
         if application is not None:
             await application.stop()
         self._reset_wanted.clear()
+        self._halted_cores.clear()
+        self._reset_when_resumed = False
         self.state = "held"
 
     async def _start_cores(self) -> None:
@@ -309,11 +316,57 @@ class Kit:
             await self._hold()
             self.flash.erase_memory(external.name, CHIP_ERASE_S)
 
-    def read(self, address: int, size_bytes: int) -> bytes:
-        """Read memory while the firmware runs. Raises `KitError`.
+    async def read(self, address: int, size_bytes: int) -> bytes:
+        """Read memory over SWD. Raises `KitError`.
 
-        Of the SRAM only the command block that both cores share can be read.
+        Of the SRAM only the command block that both cores share can be read. With
+        `KitSettings.reads_halt` the core that it goes through is halted afterwards, and OTP and
+        registers take whole words only.
         """
+        if not self.settings.reads_halt:
+            return self._read(address, size_bytes)
+        if (address % WORD_BYTES or size_bytes % WORD_BYTES) and self._is_uicr(address):
+            raise KitError(f"UICR at 0x{address:x} is read by words")
+        async with self._one_at_a_time:
+            self._need_power()
+            data = self._read(address, size_bytes)
+            self._halt(self.soc.core_of(address).value)
+            return data
+
+    async def resume(self, *, network: bool) -> None:
+        """Let a core go on that a read has halted. Raises `KitError` for one that there is not."""
+        async with self._one_at_a_time:
+            self._need_power()
+            if network and not self.has_network_core:
+                raise KitError(f"the {self.soc.title} has no network core")
+            self._halted_cores.discard("network" if network else "application")
+            if self._application is None or self._halted_cores:
+                return
+            self._application.resume()
+            self.state = "running"
+            if self._reset_when_resumed:
+                self._reset_when_resumed = False
+                self._reset_wanted.set()
+
+    def _halt(self, core: str) -> None:
+        """Halt a core; here the other one stands still as well."""
+        if self._application is None:
+            return
+        self._halted_cores.add(core)
+        self.state = HALTED_BY_READ
+        self._application.halt()
+
+    def _is_uicr(self, address: int) -> bool:
+        return any(address in core.uicr for core in self.soc.cores)
+
+    def _ask_for_reset(self) -> None:
+        """The application resets the board: where it is halted, not before it goes on."""
+        if self._halted_cores:
+            self._reset_when_resumed = True
+        else:
+            self._reset_wanted.set()
+
+    def _read(self, address: int, size_bytes: int) -> bytes:
         offset = address - COMMAND_ADDRESS
         if offset >= 0 and offset + size_bytes <= COMMAND_SIZE_BYTES:
             return self._pcd_command.pack()[offset : offset + size_bytes]
@@ -376,7 +429,7 @@ class Kit:
             has_controller=has_controller,
             flash_devices=self._flash_devices(),
             soc=self.soc,
-            on_reset=self._reset_wanted.set,
+            on_reset=self._ask_for_reset,
         )
 
     def _flash_devices(self) -> dict[str, MemoryLayout]:

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 
 from bumble import hci, ll
-from bumble.controller import Controller
+from bumble.controller import Connection, Controller
 from bumble.core import PhysicalTransport
 from bumble.link import LocalLink
 
@@ -164,6 +164,11 @@ class AirController(Controller):
         """Vanish: stop advertising, scanning, connecting; peers lose their links at once."""
         self._stop_activities()
         self.air.remove_controller(self)
+
+    def end_lost_link(self, connection: Connection) -> None:
+        """Tell the own host that a link is gone which `Air.remove_controller` has cut."""
+        self.le_connections[connection.peer_address] = connection
+        self.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
     def on_hci_command_packet(self, command: hci.HCI_Command) -> None:
         # bumble leaves an asynchronous command that it does not know without any answer, and

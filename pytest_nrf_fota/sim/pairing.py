@@ -59,12 +59,15 @@ class Security:
             application without CONFIG_BT_SMP, which refuses to pair (inferred).
         fixed_passkey: shown instead of a random one (CONFIG_BT_FIXED_PASSKEY).
         keeps_bonds: whether bonds outlive a reset (CONFIG_BT_SETTINGS).
+        gives_identity: whether it tells a central that pairs how to know its private addresses
+            (CONFIG_BT_PRIVACY).
         att_error_tells_missing_key: see `boards.ncs.Release`.
     """
 
     permission: Permission = "none"
     fixed_passkey: int | None = None
     keeps_bonds: bool = True
+    gives_identity: bool = False
     att_error_tells_missing_key: bool = True
 
 
@@ -180,8 +183,7 @@ class _Delegate(PairingDelegate):
             io_capability=PairingDelegate.DISPLAY_OUTPUT_ONLY
             if security.permission == "authenticated"
             else PairingDelegate.NO_OUTPUT_NO_INPUT,
-            # Without CONFIG_BT_PRIVACY Zephyr gives no identity of its own away.
-            local_responder_key_distribution=PairingDelegate.KeyDistribution.DISTRIBUTE_ENCRYPTION_KEY,
+            local_responder_key_distribution=_keys_given(security),
         )
         self.bonds = bonds
         self._security = security
@@ -245,6 +247,14 @@ class _ZephyrSession(Session):
         delegate = self.pairing_config.delegate
         assert isinstance(delegate, _Delegate)
         return delegate
+
+
+def _keys_given(security: Security) -> PairingDelegate.KeyDistribution:
+    keys = PairingDelegate.KeyDistribution.DISTRIBUTE_ENCRYPTION_KEY
+    if security.gives_identity:
+        keys |= PairingDelegate.KeyDistribution.DISTRIBUTE_IDENTITY_KEY
+    # Without CONFIG_BT_PRIVACY Zephyr gives no identity of its own away.
+    return keys
 
 
 def _as_zephyr_prints(address: Address) -> str:

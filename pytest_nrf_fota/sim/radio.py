@@ -16,8 +16,9 @@ from typing import Literal, Protocol, TypeAlias
 
 from bumble.att import ATT_Error, Attribute, AttributeValueV2, Bearer
 from bumble.att import ErrorCode as AttErrorCode
+from bumble.controller import Connection as ControllerConnection
 from bumble.core import UUID, AdvertisingData
-from bumble.device import Connection, Device
+from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.gatt import (
     GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
     Characteristic,
@@ -28,6 +29,7 @@ from bumble.gatt import (
 from bumble.hci import Address, HCI_Error, HCI_ErrorCode, HCI_StatusError
 from bumble.host import Host
 from bumble.keys import MemoryKeyStore
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.hci_socket import HciSocket
@@ -50,6 +52,9 @@ SMP_SERVICE_UUID = "8D53DC1D-1DB7-4CD3-868B-8A527460AA84"
 
 SMP_CHARACTERISTIC_UUID = "DA2E7828-FBCE-4E01-AE9E-261174997C48"
 """SMP's characteristic: write without response, notify (Zephyr mcumgr/transport)."""
+
+OTHER_CHARACTERISTIC_UUID = "6E5F0002-7E57-4B1D-9C0A-5D1E5F0A7A11"
+"""Of this project's own making: a host has no business with it."""
 
 MAX_MTU_BYTES = 498
 """Largest ATT MTU that the kit agrees to; longer values are dropped."""
@@ -77,10 +82,17 @@ class Advertisement:
     Args:
         name: the device name, sent in the scan response.
         address: the static random address, for example "F2:7C:B6:5D:C3:74".
+        is_private: whether a resolvable private address stands for it on the air.
+        other_characteristic: where in SMP's service another one lies.
+        has_database_hash: whether the service is there by which hosts see that others changed
+            (Generic Attribute: Database Hash, Service Changed).
     """
 
     name: str
     address: str
+    is_private: bool = False
+    other_characteristic: Literal["none", "in front", "behind"] = "none"
+    has_database_hash: bool = True
 
 
 class PeripheralEvents(PairingEvents, Protocol):
@@ -242,6 +254,16 @@ class Radio:
         if self._app is not None:
             self._app.lose_connection()
 
+    def halt(self) -> None:
+        """The CPU is halted: nothing is sent any more, and the link drops by its time-out."""
+        if self._app is not None:
+            self._app.halt()
+
+    def resume(self) -> None:
+        """The CPU goes on: its host learns that the link is gone, and advertises."""
+        if self._app is not None:
+            self._app.resume()
+
     async def notify(self, frame: bytes) -> None:
         """Send one SMP response as notifications of at most MTU - 3 bytes.
 
@@ -280,6 +302,7 @@ class _App:
         self._advertising: asyncio.Task[None] | None = None
         self._farewell: asyncio.Task[None] | None = None
         self._dead = False
+        self._links_when_halted: tuple[ControllerConnection, ...] = ()
         self._controller = AirController("kit", air, public_address=KIT_PUBLIC_ADDRESS)
         host = Host()
         host.controller = self._controller
@@ -287,9 +310,15 @@ class _App:
         self._device = Device(
             name=advertisement.name,
             address=Address(advertisement.address, Address.RANDOM_DEVICE_ADDRESS),
+            config=DeviceConfiguration(gatt_service_enabled=advertisement.has_database_hash),
             host=host,
         )
         self._device.gatt_server.max_mtu = MAX_MTU_BYTES
+        if advertisement.is_private:
+            self._device.le_privacy_enabled = True
+            self._device.le_rpa_timeout = 0
+            # Stored on a kit, so that bonded centrals know it again after a reset.
+            self._device.irk = (bytes(Address(advertisement.address)) * 3)[:16]
         set_up_pairing(self._device, security, bonds, self)
         self._smp: Characteristic[bytes] = Characteristic(
             UUID(SMP_CHARACTERISTIC_UUID),
@@ -305,8 +334,28 @@ class _App:
             ],
         )
         if smp_service:
-            self._device.add_service(Service(UUID(SMP_SERVICE_UUID), [self._smp]))
+            self._device.add_service(
+                Service(UUID(SMP_SERVICE_UUID), self._characteristics(advertisement))
+            )
         self._device.on(Device.EVENT_CONNECTION, self._on_connection)
+
+    def _characteristics(self, advertisement: Advertisement) -> list[Characteristic[bytes]]:
+        """Those of SMP's service, in the order of their handles."""
+        other = Characteristic[bytes](
+            UUID(OTHER_CHARACTERISTIC_UUID),
+            Characteristic.Properties.READ,
+            Characteristic.READABLE,
+            b"",
+        )
+        match advertisement.other_characteristic:
+            case "none":
+                return [self._smp]
+            case "in front":
+                return [other, self._smp]
+            case "behind":
+                return [self._smp, other]
+            case _:
+                assert_never(advertisement.other_characteristic)
 
     async def boot(self) -> None:
         """Power the stack on, then advertise."""
@@ -316,6 +365,18 @@ class _App:
     def lose_connection(self) -> None:
         """End the link without leaving the air."""
         self._air.break_links(self._controller)
+
+    def halt(self) -> None:
+        """Leave the air, without a word to the own host."""
+        self._links_when_halted = tuple(self._controller.le_connections.values())
+        self._air.remove_controller(self._controller)
+
+    def resume(self) -> None:
+        """Be on the air again; links did not outlive it, however short it was."""
+        links, self._links_when_halted = self._links_when_halted, ()
+        self._air.add_controller(self._controller)
+        for link in links:
+            self._controller.end_lost_link(link)
 
     def die(self) -> None:
         """Leave the air permanently; the peripheral hears nothing more."""

@@ -24,6 +24,7 @@ from pytest_nrf_fota.sim.control import (
     Reply,
     Request,
     Reset,
+    Resume,
     SetPower,
 )
 from pytest_nrf_fota.sim.kit import Kit, KitError
@@ -106,7 +107,9 @@ class ControlServer:
             case EraseExternal():
                 await self._kit.erase_external()
             case Read(address=address, size_bytes=size_bytes):
-                return Reply(data=self._kit.read(address, size_bytes).hex())
+                return Reply(data=(await self._kit.read(address, size_bytes)).hex())
+            case Resume(core=core):
+                await self._kit.resume(network=core == "network")
             case Reset():
                 await self._kit.reset()
             case SetPower(on=on, starts=starts):

@@ -30,6 +30,7 @@ class Uart:
         self.port = ""
         self._open_pty()
         self._unsent = bytearray()
+        self._until_resumed: bytearray | None = None
         self._held_back: deque[tuple[float, bytes]] = deque()
         self._release_timer: asyncio.TimerHandle | None = None
         self.on_output: Callable[[bytes], None] = lambda data: None
@@ -67,12 +68,29 @@ class Uart:
 
     def write(self, data: bytes) -> None:
         """Send bytes to the host; `on_output` sees them, and may end the writer by raising."""
+        if self._until_resumed is not None:
+            self._until_resumed += data
+            return
         arriving = self.cable(data)
         if self._clock.behind_s > 0 or self._held_back:
             self._hold_back(arriving)
         else:
             self._queue(arriving)
         self.on_output(data)
+
+    def hold_output(self) -> None:
+        """The CPU is halted: what it would print waits until it goes on."""
+        self._until_resumed = bytearray()
+
+    def release_output(self) -> None:
+        """The CPU goes on."""
+        waiting, self._until_resumed = self._until_resumed, None
+        if waiting:
+            self.write(bytes(waiting))
+
+    def drop_output(self) -> None:
+        """The CPU is reset: what it would have printed is lost."""
+        self._until_resumed = None
 
     def _hold_back(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()

@@ -7,34 +7,44 @@ connection from an adapter that does not work.
 
 import asyncio
 import contextlib
+import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from smpclient.transport import SMPTransport, SMPTransportDisconnected
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, RadioLostError
+from pytest_nrf_fota.smp.bleak_adapter_link import AdapterLink, scanner_arguments
 from pytest_nrf_fota.smp.pairing import HostPairing, pairing_demanded
-from pytest_nrf_fota.smp.peer_search import PeerSearch
+from pytest_nrf_fota.smp.peer_search import (
+    LONGEST_ADVERTISING_INTERVAL_S,
+    SMP_SERVICE_UUID,
+    PeerSearch,
+)
 
 if TYPE_CHECKING:
+    from bleak.backends.device import BLEDevice
     from bleak.exc import BleakError
     from smpclient.transport.ble import SMPBLETransport
 
     from pytest_nrf_fota.smp.bluez_agent import PairingAgent
 
+    _Smp: TypeAlias = SMPBLETransport | AdapterLink
+
 _WHERE = "BLE through this host's Bluetooth (bleak)"
-# Any device of the neighbourhood advertises at least every 10.24 s (Bluetooth Core, Vol 6 Part B,
-# 4.4.2.2), and where a kit is on the desk it does so every 30 to 150 ms.
-_NOBODY_HEARD_S = 10.24
+# Any device of the neighbourhood advertises at least so often, and where a kit is on the desk it
+# does so every 30 to 150 ms.
+_NOBODY_HEARD_S = LONGEST_ADVERTISING_INTERVAL_S
 # Connection, services and subscription take 0.5 s without pairing.
 _HANGS_AFTER_S = 12.0
 _SWITCHING_TIMEOUT_S = 3.0
 _SWITCHING_POLL_S = 0.1
 _CLOSE_TIMEOUT_S = 4.0
 """BlueZ takes 2 to 3 s to disconnect."""
+_NO_SUCH_ADAPTER = re.compile(r"adapter '.*' not found")
 _ADAPTER_ERRORS = (
     "org.bluez.Error.NotReady",
     "org.bluez.Error.InProgress",
@@ -53,14 +63,27 @@ class BleakTransport(SMPTransport):
             passkey from here; macOS and Windows ask the user.
         suspects_adapter: whether an adapter that hears nobody at all is reported as deaf. After it
             was reset, the silence is the board's.
+        adapter: BlueZ's name of the adapter; None takes the first that is on.
+        search: whom to look for; None takes the address or name that `connect` is given.
+        on_services_forgotten: where given, BlueZ is made to forget the board's GATT services before
+            the connection, and this is called when it has.
     """
 
     def __init__(
-        self, pairing: HostPairing | None = None, *, suspects_adapter: bool = False
+        self,
+        pairing: HostPairing | None = None,
+        *,
+        suspects_adapter: bool = False,
+        adapter: str | None = None,
+        search: PeerSearch | None = None,
+        on_services_forgotten: Callable[[], None] | None = None,
     ) -> None:
         self._pairing = pairing or HostPairing()
         self._suspects_adapter = suspects_adapter
-        self._smp: SMPBLETransport | None = None
+        self._adapter = adapter
+        self._search = search
+        self._on_services_forgotten = on_services_forgotten
+        self._smp: _Smp | None = None
 
     async def connect(self, address: str, timeout_s: float) -> None:
         """Find the peer by address or name, connect, find the SMP service, subscribe.
@@ -74,7 +97,9 @@ class BleakTransport(SMPTransport):
 
         deadline = Deadline.after(timeout_s)
         try:
-            await self._connect(await self._find(address, deadline), deadline)
+            found = await self._find(address, deadline)
+            await self._forget_services(found)
+            await self._connect(found, deadline)
         except BleakError as error:
             raise _explained(error) from error
 
@@ -109,7 +134,7 @@ class BleakTransport(SMPTransport):
         """Largest write in bytes."""
         return self._connected().mtu
 
-    def _connected(self) -> "SMPBLETransport":
+    def _connected(self) -> "_Smp":
         if self._smp is None:
             raise SMPTransportDisconnected("the BLE connection is gone")
         return self._smp
@@ -118,27 +143,70 @@ class BleakTransport(SMPTransport):
         from bleak.exc import BleakBluetoothNotAvailableError
 
         # bleak hears on a bus connection of its own that a reset adapter is on again.
+        search = self._search or PeerSearch(address, _WHERE)
         switching = Deadline.after(0.0 if self._suspects_adapter else _SWITCHING_TIMEOUT_S)
         while True:
             try:
-                return await _find(address, deadline, suspects_adapter=self._suspects_adapter)
+                return await self._heard(search, deadline)
             except BleakBluetoothNotAvailableError:
                 if switching.expired:
                     raise
                 await asyncio.sleep(_SWITCHING_POLL_S)
+
+    async def _heard(self, search: PeerSearch, deadline: Deadline) -> str:
+        """Scan until the peer advertises; returns its address.
+
+        Raises what `PeerSearch` raises, and `RadioLostError` where nobody at all was heard and the
+        adapter is suspected.
+        """
+        from bleak import BleakScanner
+        from bleak.backends.device import BLEDevice
+        from bleak.backends.scanner import AdvertisementData
+
+        def on_advertisement(device: BLEDevice, advertisement: AdvertisementData) -> None:
+            search.hear(
+                device.address,
+                advertisement.local_name,
+                has_smp=SMP_SERVICE_UUID in (uuid.lower() for uuid in advertisement.service_uuids),
+                is_public=_is_public(device),
+            )
+
+        async with BleakScanner(on_advertisement, bluez=scanner_arguments(self._adapter)):
+            patience_s = deadline.within(_NOBODY_HEARD_S).remaining_s
+            await search.wait_for_anybody(patience_s)
+            if self._suspects_adapter and not search.heard_anybody:
+                raise RadioLostError(
+                    f"The Bluetooth adapter heard nobody at all in {patience_s:.1f} s.",
+                    where=_WHERE,
+                    next_step="Is the board's application running and advertising? If so, is the "
+                    "adapter blocked (`rfkill list`) or hung?",
+                )
+            return await search.found(deadline)
+
+    async def _forget_services(self, address: str) -> None:
+        if self._on_services_forgotten is None or sys.platform != "linux":
+            return
+        from pytest_nrf_fota.smp.bluez_adapter import forget_services
+
+        # Whoever may not talk to BlueZ hears of it from bleak, right afterwards.
+        with contextlib.suppress(RadioLostError):
+            if await forget_services(address, self._adapter):
+                self._on_services_forgotten()
 
     async def _connect(self, address: str, deadline: Deadline) -> None:
         from bleak.exc import BleakError
         from smpclient.transport.ble import SMPBLETransport
 
         async with _agent(self._pairing, address) as agent:
-            smp = SMPBLETransport()
+            smp: _Smp = SMPBLETransport()
+            if self._adapter is not None:
+                smp = AdapterLink(self._adapter)
             try:
                 await self._open(smp, address, deadline)
             except (BleakError, SMPTransportDisconnected, asyncio.TimeoutError) as error:
                 if agent is not None and agent.error is not None:
                     raise agent.error from error
-                if agent is not None and await _forget_bond(address):
+                if agent is not None and await _forget_bond(address, self._adapter):
                     raise SMPTransportDisconnected(
                         f"the host had a bond that did not hold, and has forgotten it: {error}"
                     ) from error
@@ -154,7 +222,7 @@ class BleakTransport(SMPTransport):
                 raise
             self._smp = smp
 
-    async def _open(self, smp: "SMPBLETransport", address: str, deadline: Deadline) -> None:
+    async def _open(self, smp: "_Smp", address: str, deadline: Deadline) -> None:
         connecting = asyncio.ensure_future(smp.connect(address, deadline.remaining_s))
         try:
             if self._pairing.method == "none":
@@ -165,34 +233,6 @@ class BleakTransport(SMPTransport):
         finally:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
-
-
-async def _find(wanted: str, deadline: Deadline, *, suspects_adapter: bool) -> str:
-    """Scan until the peer advertises, by address or name; returns its address.
-
-    Raises what `PeerSearch` raises, and `RadioLostError` where nobody at all was heard and the
-    adapter is suspected.
-    """
-    from bleak import BleakScanner
-    from bleak.backends.device import BLEDevice
-    from bleak.backends.scanner import AdvertisementData
-
-    search = PeerSearch(wanted, _WHERE)
-
-    def on_advertisement(device: BLEDevice, advertisement: AdvertisementData) -> None:
-        search.hear(device.address, advertisement.local_name)
-
-    async with BleakScanner(on_advertisement):
-        patience_s = deadline.within(_NOBODY_HEARD_S).remaining_s
-        await search.wait_for_anybody(patience_s)
-        if suspects_adapter and not search.heard_anybody:
-            raise RadioLostError(
-                f"The Bluetooth adapter heard nobody at all in {patience_s:.1f} s.",
-                where=_WHERE,
-                next_step="Is the board's application running and advertising? If so, is the "
-                "adapter blocked (`rfkill list`) or hung?",
-            )
-        return await search.found(deadline)
 
 
 @asynccontextmanager
@@ -207,16 +247,23 @@ async def _agent(pairing: HostPairing, address: str) -> "AsyncIterator[PairingAg
         yield agent
 
 
-async def _forget_bond(address: str) -> bool:
+async def _forget_bond(address: str, adapter: str | None) -> bool:
     """A board that was recovered has lost its half of the bond, and BlueZ does not pair anew."""
     from pytest_nrf_fota.smp.bluez_adapter import forget_bond
 
     with contextlib.suppress(RadioLostError):
-        return await forget_bond(address)
+        return await forget_bond(address, adapter)
     return False
 
 
-def _is_linked(smp: "SMPBLETransport") -> bool:
+def _is_public(device: "BLEDevice") -> bool:
+    """Whether the address is a public one; only BlueZ tells (org.bluez.Device1, AddressType)."""
+    details: object = device.details
+    properties: object = details.get("props") if isinstance(details, dict) else None
+    return isinstance(properties, dict) and properties.get("AddressType") == "public"
+
+
+def _is_linked(smp: "_Smp") -> bool:
     # smpclient does not tell; without this the message is only less exact.
     client = getattr(smp, "_client", None)
     return client is not None and client.is_connected
@@ -231,7 +278,7 @@ def _is_lost_link(error: Exception) -> bool:
     return isinstance(error, SMPTransportDisconnected)
 
 
-def _was_subscribing(smp: "SMPBLETransport") -> bool:
+def _was_subscribing(smp: "_Smp") -> bool:
     # smpclient sets it right before it subscribes.
     return hasattr(smp, "_smp_characteristic")
 
@@ -277,6 +324,13 @@ def _explained(error: "BleakError") -> Exception:
             where=_WHERE,
             next_step="Is an adapter plugged in (`bluetoothctl list`) and on (`bluetoothctl power "
             "on`, `rfkill list`), and does bluetoothd run?",
+        )
+    if _NO_SUCH_ADAPTER.fullmatch(str(error)):
+        return RadioLostError(
+            f"This host has no such Bluetooth adapter: {error}",
+            where=_WHERE,
+            next_step="`bluetoothctl list` shows those that there are; --radio bleak:hci0 names "
+            "one, and bleak alone takes the first that is on.",
         )
     if isinstance(error, BleakDBusError) and error.dbus_error in _ADAPTER_ERRORS:
         return RadioLostError(

@@ -4,6 +4,7 @@ Switching `Powered` needs no root where the system's D-Bus policy lets the user 
 Debian's and Ubuntu's do. What does need root: `btmgmt`, `hciconfig`, and resetting the USB device.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from pytest_nrf_fota.errors import RadioLostError
@@ -30,34 +31,77 @@ def not_reset(reason: str) -> RadioLostError:
     )
 
 
-async def forget_bond(address: str) -> bool:
+async def forget_bond(address: str, adapter: str | None = None) -> bool:
     """Remove the bond with a board, and return whether there was one.
+
+    Args:
+        address: the board's.
+        adapter: where to look, such as `hci0`; None looks at all.
 
     Raises `RadioLostError` where BlueZ refuses.
     """
+    had_bond = False
     async with bluez_bus() as bus:
-        objects = await _objects(bus)
-        for path, interfaces in objects.items():
-            device = interfaces.get(_DEVICE)
-            if device is None or device["Address"].value != address or not device["Paired"].value:
+        for path, device in _known_as(address, adapter, await _objects(bus)):
+            if device["Paired"].value:
+                await _remove(bus, path, device)
+                had_bond = True
+    return had_bond
+
+
+async def forget_services(address: str, adapter: str | None = None) -> bool:
+    """Let BlueZ forget the GATT services of a board; False where it is connected, and cannot.
+
+    BlueZ keeps them for boards without a bond as well (bluez, src/main.conf, `Cache = always`), and
+    after an upgrade the handles may be others. Nothing is removed where there is a bond, which
+    would go with it: a bonded host is told of the change by the board (Bluetooth Core, Vol 3
+    Part G, 7.1).
+
+    Args and errors as `forget_bond`.
+    """
+    is_forgotten = True
+    async with bluez_bus() as bus:
+        for path, device in _known_as(address, adapter, await _objects(bus)):
+            if device["Paired"].value:
                 continue
-            adapter = str(device["Adapter"].value)
-            await call(bus, adapter, f"{_ADAPTER}.RemoveDevice", "o", [path])
-            return True
-    return False
+            if device["Connected"].value:
+                is_forgotten = False
+            else:
+                await _remove(bus, path, device)
+    return is_forgotten
 
 
-async def power_cycle() -> str:
+def _known_as(
+    address: str, adapter: str | None, objects: "Objects"
+) -> "Iterator[tuple[str, Properties]]":
+    """BlueZ's objects of a device, one for each adapter that has met it."""
+    for path, interfaces in objects.items():
+        device = interfaces.get(_DEVICE)
+        if device is None or str(device["Address"].value).upper() != address.upper():
+            continue
+        if adapter is None or str(device["Adapter"].value).endswith(f"/{adapter}"):
+            yield path, device
+
+
+async def _remove(bus: "MessageBus", path: str, device: "Properties") -> None:
+    adapter = str(device["Adapter"].value)
+    await call(bus, adapter, f"{_ADAPTER}.RemoveDevice", "o", [path])
+
+
+async def power_cycle(wanted: str | None = None) -> str:
     """Switch the adapter that bleak uses off and on; returns its name, such as `hci0`.
 
-    That is the first one with power, or the first one, which is then only switched on. Raises
-    `RadioLostError`: there is none, a device is connected through it, or BlueZ refuses.
+    That is the one of the name `wanted`; without it the first one with power, or the first one,
+    which is then only switched on. Raises `RadioLostError`: there is none, a device is connected
+    through it, or BlueZ refuses.
     """
     async with bluez_bus() as bus:
         objects = await _objects(bus)
         adapters = [path for path, interfaces in objects.items() if _ADAPTER in interfaces]
+        if wanted is not None:
+            adapters = [path for path in adapters if path.rpartition("/")[2] == wanted]
         if not adapters:
-            raise not_reset("there is none")
+            raise not_reset(f"there is no {wanted}" if wanted else "there is none")
         powered = [path for path in adapters if objects[path][_ADAPTER]["Powered"].value]
         adapter = (powered or adapters)[0]
         connected = _connected_through(adapter, objects)

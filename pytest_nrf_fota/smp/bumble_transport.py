@@ -21,10 +21,10 @@ from pytest_nrf_fota.smp.pairing import (
     pairing_demanded,
     pairing_failed,
 )
-from pytest_nrf_fota.smp.peer_search import PeerSearch
+from pytest_nrf_fota.smp.peer_search import SMP_SERVICE_UUID, PeerSearch
 
 if TYPE_CHECKING:
-    from bumble.device import Connection, Device, Peer
+    from bumble.device import Advertisement, Connection, Device, Peer
     from bumble.pairing import PairingDelegate
     from bumble.transport.common import Transport
     from smpclient.transport.bumble import SMPBumbleTransport
@@ -47,10 +47,18 @@ class BumbleTransport(SMPTransport):
             `tcp-client:127.0.0.1:6789` or `usb:0`.
         mtu: ATT MTU to ask for, in bytes.
         pairing: what to do where the board asks for an encrypted connection.
+        search: whom to look for; None takes the address or name that `connect` is given.
     """
 
-    def __init__(self, hci: str, mtu: int, pairing: HostPairing | None = None) -> None:
+    def __init__(
+        self,
+        hci: str,
+        mtu: int,
+        pairing: HostPairing | None = None,
+        search: PeerSearch | None = None,
+    ) -> None:
         self._hci = hci
+        self._search = search
         self._preferred_mtu = mtu
         self._pairing = pairing or HostPairing()
         self._passkey_error: FotaError | None = None
@@ -144,12 +152,16 @@ class BumbleTransport(SMPTransport):
         """
         from bumble.device import Advertisement
 
-        search = PeerSearch(wanted, f"BLE through HCI {self._hci}")
+        search = self._search or PeerSearch(wanted, f"BLE through HCI {self._hci}")
 
         def on_advertisement(advertisement: Advertisement) -> None:
             name = advertisement.data.get(advertisement.data.COMPLETE_LOCAL_NAME)
-            address = str(advertisement.address).split("/")[0]
-            search.hear(address, name if isinstance(name, str) else None)
+            search.hear(
+                advertisement.address.to_string(with_type_qualifier=False),
+                name if isinstance(name, str) else None,
+                has_smp=_advertises_smp(advertisement),
+                is_public=advertisement.address.is_public,
+            )
 
         device.on("advertisement", on_advertisement)
         await device.start_scanning()
@@ -260,6 +272,18 @@ class BumbleTransport(SMPTransport):
     def _on_disconnection(self, reason: int) -> None:
         self._lost_reason = reason
         self._lost.set()
+
+
+def _advertises_smp(advertisement: "Advertisement") -> bool:
+    data = advertisement.data
+    for kind in (
+        data.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
+        data.INCOMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
+    ):
+        uuids = data.get(kind)
+        if isinstance(uuids, list) and any(SMP_SERVICE_UUID in str(uuid).lower() for uuid in uuids):
+            return True
+    return False
 
 
 async def _power_on(device: "Device", deadline: Deadline, where: str) -> None:

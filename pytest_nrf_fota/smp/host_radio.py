@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,6 +11,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.smp.pairing import HostPairing
+from pytest_nrf_fota.smp.peer_search import PeerSearch
 
 if TYPE_CHECKING:
     from smpclient.transport import SMPTransport
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.wires.radio import Radio
 
 _BLEAK = "bleak"
+_ADAPTER = re.compile(r"bleak:(hci\d+)")
 _BUMBLE = "bumble:"
 # What bumble opens an HCI controller through (its transport/__init__.py, 0.0.228).
 _SCHEMES = (
@@ -31,14 +34,19 @@ _PORT = re.compile(r":(\d+)(?=,|$)")
 _METADATA = re.compile(r"^\[[^\]]*\]")
 _LAST_PORT = 65535
 _FORMS = (
-    "bleak (this host's Bluetooth), bumble:usb:0, bumble:serial:/dev/ttyACM0,1000000,rtscts, "
-    "bumble:tcp-client:127.0.0.1:6789"
+    "bleak (this host's Bluetooth), bleak:hci1 (one of its adapters, on Linux), bumble:usb:0, "
+    "bumble:serial:/dev/ttyACM0,1000000,rtscts, bumble:tcp-client:127.0.0.1:6789"
 )
 
 
 @dataclass(frozen=True)
 class HostBluetooth:
-    """The operating system's Bluetooth, through bleak."""
+    """The operating system's Bluetooth, through bleak.
+
+    `adapter` is BlueZ's name of one; None takes the first that is on.
+    """
+
+    adapter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,14 @@ def host_radio(text: str) -> HostRadio:
     """Read what was given as `--radio` or `radio.host`. Raises `InputError`."""
     if text == _BLEAK:
         return HostBluetooth()
+    if (adapter := _ADAPTER.fullmatch(text)) is not None:
+        if sys.platform != "linux":
+            raise InputError(
+                f"{text!r} names an adapter of BlueZ, which exists on Linux only.",
+                where="--radio, or radio.host in the board file",
+                next_step="Use bleak: macOS and Windows use one adapter, and choose it themselves.",
+            )
+        return HostBluetooth(adapter[1])
     hci = text.removeprefix(_BUMBLE)
     scheme, _, place = hci.partition(":")
     if hci != text and scheme in _SCHEMES and _is_place(scheme, place):
@@ -121,8 +137,8 @@ def open_radio(host: HostRadio, *, mtu: int, pairing: HostPairing) -> "Radio":
         pairing: what to do where the board asks for an encrypted connection.
     """
     match host:
-        case HostBluetooth():
-            return BleakRadio(pairing)
+        case HostBluetooth(adapter=adapter):
+            return BleakRadio(pairing, adapter)
         case HciController(hci=hci):
             return BumbleRadio(hci, mtu, pairing)
         case _:
@@ -154,6 +170,12 @@ class BumbleRadio:
 
         return BumbleTransport(self._hci, self._mtu, self._pairing)
 
+    def transport_for(self, search: PeerSearch) -> "SMPTransport":
+        """The same, for a peer that is not known by its address alone."""
+        from pytest_nrf_fota.smp.bumble_transport import BumbleTransport
+
+        return BumbleTransport(self._hci, self._mtu, self._pairing, search)
+
 
 class BleakRadio:
     """The SMP wire over the operating system's Bluetooth.
@@ -161,22 +183,47 @@ class BleakRadio:
     Args:
         pairing: what to do where the board asks for an encrypted connection. The operating system
             keeps the bonds.
+        adapter: BlueZ's name of the adapter; None takes the first that is on.
     """
 
-    def __init__(self, pairing: HostPairing | None = None) -> None:
+    def __init__(self, pairing: HostPairing | None = None, adapter: str | None = None) -> None:
         self._pairing = pairing or HostPairing()
+        self._adapter = adapter
         self._was_reset = False
+        # An earlier session may have met another firmware on this board.
+        self._services_may_differ = True
 
     @property
     def description(self) -> str:
         """For messages."""
-        return "BLE through this host's Bluetooth (bleak)"
+        which = f", adapter {self._adapter}" if self._adapter else ""
+        return f"BLE through this host's Bluetooth (bleak{which})"
 
     def transport(self) -> "SMPTransport":
         """A fresh transport."""
+        return self._transport(None)
+
+    def transport_for(self, search: PeerSearch) -> "SMPTransport":
+        """The same, for a peer that is not known by its address alone."""
+        return self._transport(search)
+
+    def forget_services(self) -> None:
+        """The board may run another firmware: do not trust what the host knows of its services."""
+        self._services_may_differ = True
+
+    def _transport(self, search: PeerSearch | None) -> "SMPTransport":
         from pytest_nrf_fota.smp.bleak_transport import BleakTransport
 
-        return BleakTransport(self._pairing, suspects_adapter=not self._was_reset)
+        def on_forgotten() -> None:
+            self._services_may_differ = False
+
+        return BleakTransport(
+            self._pairing,
+            suspects_adapter=not self._was_reset,
+            adapter=self._adapter,
+            search=search,
+            on_services_forgotten=on_forgotten if self._services_may_differ else None,
+        )
 
     async def reset_adapter(self) -> str:
         """Switch the adapter off and on; returns its name.
@@ -188,4 +235,4 @@ class BleakRadio:
         self._was_reset = True
         if "PYTEST_XDIST_WORKER" in os.environ:
             raise not_reset("other xdist workers use it")
-        return await power_cycle()
+        return await power_cycle(self._adapter)

@@ -19,7 +19,7 @@ from smpclient.requests.image_management import (
     ImageStatesWrite,
 )
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
-from smpclient.transport import SMPTransportDisconnected
+from smpclient.transport import SMPTransport, SMPTransportDisconnected
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import (
@@ -40,8 +40,9 @@ from pytest_nrf_fota.smp.messages import (
     is_legacy_ok,
     return_code_of,
 )
+from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer, PeerSearch, SearchingRadio
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
-from pytest_nrf_fota.wires.radio import MuteRadio, Radio, ResettableRadio
+from pytest_nrf_fota.wires.radio import MuteRadio, Radio, RememberingRadio, ResettableRadio
 
 _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0
@@ -90,7 +91,9 @@ class Mcumgr:
         self._portal, self._end_portal = start_portal(self)
         self._client: SMPClient | None = None
         self._is_uploading = False
+        self._writes = 0
         self._transport: RecordingTransport | None = None
+        self._found: FoundPeer | None = None
         # `smp` warns about every answer of an SMP version 1 server, which NCS 2.3 has.
         logging.getLogger("smp.message").setLevel(logging.ERROR)
         logging.getLogger("smpclient").addFilter(_shorten)
@@ -118,14 +121,30 @@ class Mcumgr:
         """Whether an upload is under way."""
         return self._is_uploading
 
-    def connect(self, peer: str, within_s: float) -> None:
+    @property
+    def writes(self) -> int:
+        """How many requests were sent after which the server may have changed its flash."""
+        return self._writes
+
+    @property
+    def found(self) -> FoundPeer | None:
+        """How the connected board was found; None where it was not searched for."""
+        return self._found
+
+    def forget_services(self) -> None:
+        """Take what the host remembers of the board's services for outdated."""
+        if isinstance(self._radio, RememberingRadio):
+            self._radio.forget_services()
+
+    def connect(self, peer: str | Peer, within_s: float) -> None:
         """Find the peer and connect to its SMP server.
 
         A connection that drops at once is tried again, three times in all. Where this host's radio
         fails, or before the last try, its adapter is reset if that is possible.
 
         Args:
-            peer: address or advertised name; serial radios ignore it.
+            peer: address or advertised name, or both; serial radios ignore it. `found` shows
+                whether it was its address that led there.
             within_s: for everything together.
         """
         deadline = Deadline.after(within_s)
@@ -137,7 +156,9 @@ class Mcumgr:
             self._recorder.record(RadioState(state="failed", detail=error.what))
             raise
         hint = f". {_NO_PARAMETERS}" if self._hides_buffers() else ""
-        self._recorder.record(RadioState(state="connected", detail=f"to {peer}{hint}"))
+        found = self._found
+        by_name = f", found at {found.address}" if found and not found.by_address else ""
+        self._recorder.record(RadioState(state="connected", detail=f"to {peer}{by_name}{hint}"))
 
     def disconnect(self) -> None:
         """Close the connection, if there is one. Never raises."""
@@ -184,6 +205,7 @@ class Mcumgr:
         started_at_s, deadline = time.monotonic(), Deadline.after(within_s)
         upload = self._upload(self._connected(), image, image_number, on_progress)
         self._is_uploading = True
+        self._writes += 1
         try:
             self._run(upload, f"upload {len(image)} bytes to image {image_number}", deadline)
         finally:
@@ -207,6 +229,7 @@ class Mcumgr:
 
     def image_erase(self, within_s: float) -> None:
         """Erase the secondary slot of image 0."""
+        self._writes += 1
         self._ask(ImageErase(slot=1), "erase slot 1", Deadline.after(within_s), erase_refused)
 
     def reset_device(self, *, to_bootloader: bool = False) -> None:
@@ -220,12 +243,13 @@ class Mcumgr:
         self.disconnect()
 
     def _set_state(self, image_hash: bytes | None, *, confirm: bool) -> tuple[ImageState, ...]:
+        self._writes += 1
         what = "confirm" if confirm else "test"
         name = f" image {image_hash.hex()[:8]}..." if image_hash else " the running image"
         answer = self._ask(ImageStatesWrite(hash=image_hash, confirm=confirm), what + name)
         return tuple(ImageState.from_smp(state) for state in answer.images)
 
-    async def _connect(self, peer: str, deadline: Deadline) -> SMPClient:
+    async def _connect(self, peer: str | Peer, deadline: Deadline) -> SMPClient:
         for attempt in range(1, _CONNECT_ATTEMPTS):
             try:
                 return await self._connect_once(peer, deadline)
@@ -251,10 +275,13 @@ class Mcumgr:
         else:
             self._recorder.record(RadioState(state="reset", detail=name))
 
-    async def _connect_once(self, peer: str, deadline: Deadline) -> SMPClient:
-        transport = RecordingTransport(self._radio.transport(), self._recorder)
+    async def _connect_once(self, peer: str | Peer, deadline: Deadline) -> SMPClient:
+        search, self._found = None, None
+        if isinstance(self._radio, SearchingRadio):
+            search = PeerSearch(peer, self._radio.description)
+        transport = RecordingTransport(self._new_transport(search), self._recorder)
         self._transport = transport
-        client = SMPClient(transport, peer, timeout_s=self._timeouts.answer_s)
+        client = SMPClient(transport, str(peer), timeout_s=self._timeouts.answer_s)
         try:
             # The transport keeps the deadline, and says more about why than this guard.
             limit_s = deadline.remaining_s + _CONNECT_GRACE_S
@@ -262,9 +289,15 @@ class Mcumgr:
         except BaseException as error:
             await _disconnect(client)
             if isinstance(error, Exception):
-                raise self._explained(error, peer, deadline) from error
+                raise self._explained(error, str(peer), deadline) from error
             raise
+        self._found = search.result if search is not None else None
         return client
+
+    def _new_transport(self, search: PeerSearch | None) -> SMPTransport:
+        if search is not None and isinstance(self._radio, SearchingRadio):
+            return self._radio.transport_for(search)
+        return self._radio.transport()
 
     def _explained(self, error: Exception, peer: str, deadline: Deadline) -> FotaError:
         where = f"{self._radio.description}, peer {peer}"

@@ -33,6 +33,11 @@ _NO_AUTHENTICATION = (
     "(from NCS 2.4 on CONFIG_MCUMGR_TRANSPORT_BT_AUTHEN=n)."
 )
 
+_PASSKEY_ADVICE = (
+    "Does radio.passkey in the board file match the line that shows the passkey, or is it the "
+    "application's own (CONFIG_BT_FIXED_PASSKEY)?"
+)
+
 
 @dataclass(frozen=True)
 class HostPairing:
@@ -93,12 +98,12 @@ def pairing_failed(reason: int, where: str) -> BoardError:
         case 0x04 | 0x0B:
             what, next_step = (
                 "the passkey is wrong",
-                "Does radio.passkey in the board file match the line that shows the passkey?",
+                _PASSKEY_ADVICE,
             )
         case 0x01:
             what, next_step = (
                 "no passkey was entered",
-                "Does radio.passkey in the board file match the line that shows the passkey?",
+                _PASSKEY_ADVICE,
             )
         case 0x03:
             what, next_step = (

@@ -116,6 +116,7 @@ class Facts:
         update: what was sent, and what memory holds of it.
         marking: how it was set pending; None where only lines tell.
         images: the image list now; None where nobody answered.
+        memory_unread: why memory was not read, so that what `update` has of it says nothing.
         must_be_ready: an application without the line that the board calls ready is no upgrade.
     """
 
@@ -126,6 +127,7 @@ class Facts:
     update: Update | None = None
     marking: Marking | None = None
     images: "Sequence[ImageState] | None" = None
+    memory_unread: str = ""
     must_be_ready: bool = False
 
     def boots_after(self, seen: Seen) -> list[Boot]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.findings.evidence import Evidence, Says
+from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, outcome_of
@@ -47,6 +47,8 @@ def judge(facts: Facts) -> Judgement:
         return Judgement(sign.ending, sign)
     sign = sign_of_boots(facts.boots, of_app=isinstance(facts.update, AppUpdate))
     evidence = _evidence(facts, facts.update)
+    if facts.memory_unread:
+        evidence = tuple(_unread(one, facts.memory_unread) for one in evidence)
     if outcome_of(evidence) is Outcome.UPGRADED:
         return Judgement(Ending.UPGRADED, sign, evidence)
     ending = _on_the_way(facts, sign) or _in_memory(facts, facts.update, sign)
@@ -93,6 +95,12 @@ def _evidence(facts: Facts, update: Update) -> tuple[Evidence, ...]:
             assert_never(update)
 
 
+def _unread(evidence: Evidence, why: str) -> Evidence:
+    if evidence.source is not Source.SWD:
+        return evidence
+    return replace(evidence, says=Says.UNKNOWN, detail=f"not read: {why}")
+
+
 def _is_not_ready(facts: Facts) -> bool:
     return facts.must_be_ready and bool(not_ready_reason(facts.boots))
 
@@ -122,6 +130,8 @@ def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
             if not update.swaps:
                 return Ending.NOT_CHOSEN
             return Ending.NOT_PENDING if sign.ending is Ending.NOT_ATTEMPTED else sign.ending
+        case McubootUpdate() if facts.memory_unread:
+            return sign.ending
         case McubootUpdate(target, in_slot, in_other):
             from pytest_nrf_fota.verdict.mcuboot_evidence import ending_in_slots
 

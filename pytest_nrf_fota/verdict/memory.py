@@ -15,7 +15,7 @@ from pytest_nrf_fota.verdict.app_evidence import (
     read_loaded_identity,
 )
 from pytest_nrf_fota.verdict.facts import AppUpdate, McubootUpdate, NetworkUpdate, Update
-from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, read_slot
+from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, read_slot
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget, target_of
 
 
@@ -36,15 +36,19 @@ class Before:
 
 
 def note_before(
-    read: ReadMemory, board: BoardType, files: Sequence[UpdateFile], boot: Boot
+    read: ReadMemory | None, board: BoardType, files: Sequence[UpdateFile], boot: Boot
 ) -> Before:
-    """Read it, before the first of these files is sent. Errors of `read` pass through."""
+    """Read it, before the first of these files is sent; None where memory is not read.
+
+    Errors of `read` pass through.
+    """
     targets = (target_of(f.image, f.image_index, read) for f in files if is_for_network_core(f))
-    return Before(boot, _running_app(read, board), next(targets, None))
+    app = running_app(read, board) if read is not None else None
+    return Before(boot, app, next(targets, None))
 
 
 def read_update(
-    read: ReadMemory,
+    read: ReadMemory | None,
     board: BoardType,
     file: UpdateFile,
     before: Before,
@@ -52,16 +56,19 @@ def read_update(
 ) -> Update | None:
     """What was sent, and what memory holds of it now; None where b0n would not know the file.
 
-    Errors of `read` pass through.
+    Without `read` nothing is known of the memory, and `Facts.memory_unread` has to say so. Errors
+    of `read` pass through.
     """
     if is_for_network_core(file):
         target = before.network
         if target is None:
             return None
-        return NetworkUpdate(target, read(target.address, len(target.firmware)), network_lines)
+        held = read(target.address, len(target.firmware)) if read is not None else b""
+        return NetworkUpdate(target, held, network_lines)
     if file.s_slot is None:
         swaps = board.boot.takes_pending_images
-        return AppUpdate(identity_of(file.image), before.app, _running_app(read, board), swaps)
+        running = running_app(read, board) if read is not None else None
+        return AppUpdate(identity_of(file.image), before.app, running, swaps)
     mcuboot = McubootTarget(
         s_slot=file.s_slot,
         version=file.fw_info.version if file.fw_info else 0,
@@ -72,12 +79,18 @@ def read_update(
         marker_before=before.boot.bootloader_version,
     )
     slots = (board.slots.s0, board.slots.s1)
+    if read is None:
+        unknown = SlotState(fw_info=None, holds_update=False)
+        return McubootUpdate(mcuboot, unknown, unknown)
     states = [read_slot(read, slot, mcuboot) for slot in slots if slot is not None]
     return McubootUpdate(mcuboot, states[file.s_slot], states[1 - file.s_slot])
 
 
-def _running_app(read: ReadMemory, board: BoardType) -> AppIdentity | None:
-    """What lies where the CPU runs the application: in the primary slot, or in RAM."""
+def running_app(read: ReadMemory, board: BoardType) -> AppIdentity | None:
+    """What lies where the CPU runs the application: in the primary slot, or in RAM.
+
+    None where there is no image. Errors of `read` pass through.
+    """
     slots = board.slots
     if board.boot.takes_pending_images:
         return read_identity(read, slots.primary)

@@ -27,7 +27,7 @@ class NetworkTarget:
         address: where it runs.
         version: its FW_INFO version.
         firmware: what lies there when it is in place.
-        before: what lay there before.
+        before: what lay there before; None where it was not read.
         version_before: its FW_INFO version, None where there was none.
         image_hash: names the update in the image list.
     """
@@ -36,24 +36,29 @@ class NetworkTarget:
     address: int
     version: int
     firmware: bytes
-    before: bytes
+    before: bytes | None
     version_before: int | None
     image_hash: bytes
 
 
-def target_of(image: McubootImage, image_index: int, read: ReadMemory) -> NetworkTarget | None:
-    """Read what is there before the update; None for an image that b0n would not know."""
+def target_of(
+    image: McubootImage, image_index: int, read: ReadMemory | None
+) -> NetworkTarget | None:
+    """Read what is there before the update, where that is possible.
+
+    None for an image that b0n would not know.
+    """
     info = fw_info_of(image)
     if info is None:
         return None
     address, firmware = info.firmware_address, image.payload
-    before = find_fw_info(read, address)
+    before = find_fw_info(read, address) if read is not None else None
     return NetworkTarget(
         image_index=image_index,
         address=address,
         version=info.version,
         firmware=firmware,
-        before=read(address, len(firmware)),
+        before=read(address, len(firmware)) if read is not None else None,
         version_before=before.version if before else None,
         image_hash=image.hash or b"",
     )
@@ -79,8 +84,9 @@ def uart_evidence(
     if not boots:
         return _uart(Says.UNKNOWN, "no boot was seen since the upload")
     said = [line.strip() for line in network_lines if len(line.strip()) >= _LEAST_LINE_CHARS]
-    for line in reversed(said):
+    for line in reversed(said) if target.before is not None else ():
         encoded = line.encode()
+        assert target.before is not None
         is_in_update, was_there = encoded in target.firmware, encoded in target.before
         if is_in_update != was_there:
             return _uart(Says.NEW if is_in_update else Says.OLD, f"it prints {line!r}")

@@ -54,7 +54,13 @@ class Probe(Protocol):
         """Erase the whole external flash through the probe."""
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
-        """Read `size_bytes` of memory at `address` without disturbing the running firmware."""
+        """Read `size_bytes` of memory at `address`.
+
+        Many tools halt the core for it and leave it so: see `resume`.
+        """
+
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on that a read has halted; one that runs is left alone."""
 
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the board; its firmware starts from the reset vector."""

@@ -36,3 +36,11 @@ class MuteRadio(Protocol):
     @property
     def silence_hint(self) -> str:
         """What to look at where no answer has come at all."""
+
+
+@runtime_checkable
+class RememberingRadio(Protocol):
+    """A radio whose host remembers the services of a board, beyond one connection."""
+
+    def forget_services(self) -> None:
+        """The board may run another firmware: find its services anew at the next connection."""

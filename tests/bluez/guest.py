@@ -63,11 +63,12 @@ class Guest:
     port: int
 
     @contextlib.contextmanager
-    def adapter(self, hci: str) -> Iterator[None]:
+    def adapter(self, hci: str, number: int = 0) -> Iterator[None]:
         """An adapter for BlueZ whose controller is at a kit's HCI socket, as long as this lasts.
 
         Args:
             hci: bumble's name of the transport to the kit: `unix-client:PATH`.
+            number: another one for each adapter that is there at a time.
         """
         with (
             socket.create_connection(("127.0.0.1", self.port)) as guest,
@@ -75,7 +76,7 @@ class Guest:
         ):
             kit.connect(hci.removeprefix("unix-client:"))
             guest.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            guest.sendall(WANTS_ADAPTER)
+            guest.sendall(WANTS_ADAPTER + bytes([number]))
             copies = [
                 threading.Thread(target=_copy, args=ends) for ends in ((guest, kit), (kit, guest))
             ]

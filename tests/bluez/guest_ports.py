@@ -36,6 +36,8 @@ _LE_META_EVENT = 0x3E
 _LE_READ_REMOTE_FEATURES_COMPLETE = 0x04
 # Linux: drivers/bluetooth/hci_vhci.c. Creates a primary controller, and is answered.
 _CREATE_CONTROLLER = bytes([0xFF, 0x00])
+# Vol 4 Part E, 7.7.14 and 7.4.6: Command Complete of Read BD_ADDR, with success.
+_ADDRESS_ANSWER = bytes([_EVENT, 0x0E, 0x0A, 0x01, 0x09, 0x10, 0x00])
 _CHUNK_BYTES = 65536
 
 
@@ -67,8 +69,21 @@ def delay_s(packet: bytes) -> float:
     return 0.0
 
 
+def with_own_address(packet: bytes, number: int) -> bytes:
+    """The packet, where it tells the controller's address, with that of controller `number`.
+
+    All virtual kits give their hosts one address, and bluetoothd takes no two adapters of one.
+    """
+    if not packet.startswith(_ADDRESS_ANSWER) or len(packet) <= len(_ADDRESS_ANSWER):
+        return packet
+    lowest = len(_ADDRESS_ANSWER)
+    changed = packet[lowest] ^ number
+    return packet[:lowest] + bytes([changed]) + packet[lowest + 1 :]
+
+
 async def _be_adapter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     loop = asyncio.get_running_loop()
+    (number,) = await reader.readexactly(1)
     vhci = os.open(_VHCI, os.O_RDWR | os.O_NONBLOCK)
     unread = bytearray()
     released_at_s = 0.0
@@ -82,7 +97,7 @@ async def _be_adapter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
             for packet in packets_in(unread):
                 # In order: a later packet never overtakes one that takes its time.
                 released_at_s = max(released_at_s, loop.time() + delay_s(packet))
-                loop.call_at(released_at_s, os.write, vhci, packet)
+                loop.call_at(released_at_s, os.write, vhci, with_own_address(packet, number))
         # What is still on its way must not be written to a closed descriptor.
         await asyncio.sleep(max(0.0, released_at_s - loop.time()) + FEATURE_EXCHANGE_S)
     finally:

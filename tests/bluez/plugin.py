@@ -43,22 +43,27 @@ def kit_on_the_air(guest: Guest, unit: SimUnit) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def on_the_air(guest: Guest, unit: SimUnit) -> Iterator[None]:
-    """BlueZ has an adapter that reaches this kit, as long as this lasts."""
-    with guest.adapter(unit.hci):
-        asyncio.run(_wait_for_adapters(1, Deadline.after(_ADAPTER_TIMEOUT_S)))
-        yield
+def on_the_air(guest: Guest, *units: SimUnit) -> Iterator[tuple[str, ...]]:
+    """BlueZ has an adapter that reaches each kit, as long as this lasts; gives their names."""
+    names: list[str] = []
+    with contextlib.ExitStack() as stack:
+        for number, unit in enumerate(units):
+            stack.enter_context(guest.adapter(unit.hci, number))
+            deadline = Deadline.after(_ADAPTER_TIMEOUT_S)
+            found = asyncio.run(_wait_for_adapters(len(names) + 1, deadline))
+            names += [name for name in found if name not in names]
+        yield tuple(names)
     # Where two are there, bleak may take the one that is about to go.
     asyncio.run(_wait_for_adapters(0, Deadline.after(_ADAPTER_TIMEOUT_S)))
 
 
-async def _wait_for_adapters(wanted: int, deadline: Deadline) -> None:
-    """Wait until BlueZ has so many adapters, all switched on."""
+async def _wait_for_adapters(wanted: int, deadline: Deadline) -> list[str]:
+    """Wait until BlueZ has so many adapters, all switched on; gives their names."""
     while True:
         try:
             adapters = await _adapters()
-            if len(adapters) == wanted and all(adapters):
-                return
+            if len(adapters) == wanted and all(adapters.values()):
+                return list(adapters)
         except RadioLostError:
             # bluetoothd is still starting.
             if deadline.expired:
@@ -67,10 +72,14 @@ async def _wait_for_adapters(wanted: int, deadline: Deadline) -> None:
         await asyncio.sleep(_POLL_S)
 
 
-async def _adapters() -> list[bool]:
-    """Of each adapter, whether it is switched on."""
+async def _adapters() -> dict[str, bool]:
+    """Of each adapter, by its name, whether it is switched on."""
     async with bluez_bus() as bus:
         answer = await call(bus, "/", "org.freedesktop.DBus.ObjectManager.GetManagedObjects")
     objects = answer[0]
     assert isinstance(objects, dict)
-    return [bool(i[_ADAPTER]["Powered"].value) for i in objects.values() if _ADAPTER in i]
+    return {
+        path.rpartition("/")[2]: bool(interfaces[_ADAPTER]["Powered"].value)
+        for path, interfaces in objects.items()
+        if _ADAPTER in interfaces
+    }

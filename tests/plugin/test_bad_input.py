@@ -134,6 +134,22 @@ def test_device_id_of_a_board_without_usb(user_folder: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--board=nrf5340dk_sim", "--console-port=/dev/ttyUSB0"), "*--console-port is for a kit*"),
+        (("--board=nrf5340dk", "--console-port=socket://bench"), "*is no URL of a serial port*"),
+        (("--board=nrf5340dk", "--console-baudrate=0"), "*The console is not usable: baudrate*"),
+    ],
+)
+def test_console_that_cannot_be(
+    user_folder: pytest.Pytester, arguments: tuple[str, ...], message: str
+) -> None:
+    result = user_folder.runpytest_subprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+@pytest.mark.parametrize(
     "run_folder",
     [
         "file",

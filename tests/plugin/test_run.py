@@ -58,7 +58,8 @@ def test_run_folder_holds_everything_about_the_test(user_folder: pytest.Pytester
         "program merged.hex",
     ]
     typed = "".join(event.text for event in events if isinstance(event, UartWrite))
-    assert typed == "flash erase mx25r6435f@0 0 800000\r"
+    # The prompt is asked for before and after a first read over SWD.
+    assert typed == "flash erase mx25r6435f@0 0 800000\r" + 2 * "\r"
     commands = [e.name for e in events if isinstance(e, SmpMessage) and e.direction == "request"]
     assert {"image state", "image upload", "os reset"} <= set(commands)
     assert [e.outcome for e in events if isinstance(e, VerdictReached)] == ["upgraded"]

@@ -22,6 +22,8 @@ def pytest_addoption(parser):
     group.addoption("--platform")
     group.addoption("--runner")
     group.addoption("--device-id")
+    group.addoption("--device-serial")
+    group.addoption("--device-serial-baud")
     group.addoption("--dut-scope", choices=("function", "session"))
 
 @pytest.fixture

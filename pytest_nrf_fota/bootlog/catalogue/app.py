@@ -90,4 +90,12 @@ PATTERNS = (
         "shell> Bluetooth initialized",
         anchor=("Bluetooth initialized", "Advertising", "onnected"),
     ),
+    _THREAD.line(
+        "central_connected",
+        r"(?:^|[>$:] )Connected\b",
+        "A central connected; as Zephyr's samples print or log it.",
+        "[00:00:04.123,456] <inf> smp_bt_sample: Connected",
+        anchor="Connected",
+        source="zephyr samples/subsys/mgmt/mcumgr/smp_svr",
+    ),
 )

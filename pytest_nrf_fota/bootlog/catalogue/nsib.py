@@ -221,6 +221,12 @@ PATTERNS = (
         "Failed to read the monotonic counter!",
     ),
     _MAIN.line(
+        "nsib_counter_not_found",
+        r"Error getting monotonic counter",
+        "The board was provisioned without a version counter (NCS 2.9 and later say so).",
+        "E: Error getting monotonic counter",
+    ),
+    _MAIN.line(
         "nsib_counter_slots_unreadable",
         r"Failed during reading of the number of the counter slots, error: (?P<code>-?\d+)",
         "The provisioned counter cannot be read.",

@@ -26,6 +26,7 @@ class _OpenAttempt:
     counter: int | None = None
     revoked: list[int] = field(default_factory=list)
     invalidated: Seen | None = None
+    aborted: Seen | None = None
     errors: list[Seen] = field(default_factory=list)
 
     def close(self) -> NsibAttempt:
@@ -39,6 +40,7 @@ class _OpenAttempt:
             counter_set_to=self.counter,
             revoked_keys=tuple(self.revoked),
             invalidated=self.invalidated,
+            aborted=self.aborted,
             errors=tuple(self.errors),
             seen=self.seen,
         )
@@ -111,6 +113,8 @@ class _NsibReader:
                 attempt.counter = hit.number("version")
             case "nsib_invalidated":
                 attempt.invalidated = seen
+            case "nsib_ext_api":
+                attempt.aborted = seen
             case _:
                 pass
 

@@ -313,6 +313,14 @@ RULES = (
         _key_changed,
     ),
     Rule(
+        "ext_api_missing",
+        "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
+        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where it "
+        "is provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex, "
+        "with `west flash --recover` where NSIB has counted the version already.",
+        says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
+    ),
+    Rule(
         "nsib_rollback",
         "NSIB refused firmware version {version}: the monotonic counter is {counter}; the "
         "slot is invalidated.",
@@ -385,13 +393,6 @@ RULES = (
         "Align the partition to the lock granule (0x4000 on nRF5340, pm_static.yml), or check that "
         "no debugger script has locked the region before; then program merged.hex.",
         says("nsib_protect_failed", "protect_failed"),
-    ),
-    Rule(
-        "ext_api_missing",
-        "The image asks the bootloader before it for an interface (EXT_API) that it does not have.",
-        "Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` where it "
-        "is provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex.",
-        says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
     ),
     Rule(
         "nsib_life_cycle",

@@ -130,6 +130,8 @@ class Application:
             flash_controller=context.soc.flash_controller,
         )
         self._shell = Shell(self._shell_target, self._terminal)
+        self._is_halted = False
+        self._reads_uarts = False
         self._smp_task: asyncio.Task[None] | None = None
         self._advertising: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
@@ -147,8 +149,8 @@ class Application:
         except _BootEndedError:
             return
         self._smp_task = asyncio.create_task(self._queue.run())
-        self._context.uart.connect(self._receive)
-        self._context.smp_uart.connect(self._receive_smp)
+        self._reads_uarts = True
+        self._connect_uarts()
         self._terminal.show_prompt()
 
     async def _boot(self) -> None:
@@ -166,7 +168,13 @@ class Application:
             name = self._description.name_on_air or self._description.advertised_name
             self._advertising = asyncio.create_task(
                 self._context.radio.advertise(
-                    Advertisement(name, self._identity_address),
+                    Advertisement(
+                        name,
+                        self._identity_address,
+                        is_private=self._description.private_address,
+                        other_characteristic=self._description.other_characteristic,
+                        has_database_hash=self._description.gatt_caching,
+                    ),
                     self,
                     smp_service=self._description.smp_service,
                     security=self._security(),
@@ -206,8 +214,9 @@ class Application:
 
     async def stop(self) -> None:
         """The core is reset: everything ends at once."""
-        self._context.uart.connect(None)
-        self._context.smp_uart.connect(None)
+        for uart in (self._context.uart, self._context.smp_uart):
+            uart.connect(None)
+            uart.drop_output()
         if self._reset_timer is not None:
             self._reset_timer.cancel()
         begun = (self._smp_task, self._watchdog, self._smp_reset)
@@ -219,6 +228,31 @@ class Application:
             # Unlike gather, this does not pass a cancellation on.
             await asyncio.wait((self._advertising,))
         await self._context.radio.silence()
+
+    def halt(self) -> None:
+        """A debugger halts the CPU: nobody is answered, and what is sent to it is lost."""
+        if self._is_halted:
+            return
+        self._is_halted = True
+        for uart in (self._context.uart, self._context.smp_uart):
+            uart.connect(None)
+            uart.hold_output()
+        self._context.radio.halt()
+
+    def resume(self) -> None:
+        """The CPU goes on where it was halted."""
+        if not self._is_halted:
+            return
+        self._is_halted = False
+        for uart in (self._context.uart, self._context.smp_uart):
+            uart.release_output()
+        self._connect_uarts()
+        self._context.radio.resume()
+
+    def _connect_uarts(self) -> None:
+        if self._reads_uarts:
+            self._context.uart.connect(self._receive)
+            self._context.smp_uart.connect(self._receive_smp)
 
     def on_connected(self) -> None:
         """A central connected."""
@@ -308,6 +342,7 @@ class Application:
             fixed_passkey=self._description.fixed_passkey,
             # Without stored settings neither the identity nor a bond outlives a reset.
             keeps_bonds=self._description.bt_settings and self._description.address == "static",
+            gives_identity=self._description.private_address,
             att_error_tells_missing_key=self._context.wording.att_error_tells_missing_key,
         )
 

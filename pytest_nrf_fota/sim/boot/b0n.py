@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_nrf_fota.boards.ncs import Release
+from pytest_nrf_fota.boards.nsib_release import NsibRelease
 from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_CORE as CORE
 from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_LAYOUT as LAYOUT
+from pytest_nrf_fota.firmware.ext_api import (
+    ext_apis_of_bootloader,
+    requested_ext_apis,
+    unmet,
+)
 from pytest_nrf_fota.firmware.fw_info import SEARCH_OFFSETS_BYTES, FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.provisioning import (
     CounterKind,
@@ -103,8 +109,25 @@ def run_b0n(core: NetworkCore, profile: Release) -> B0nEnd:
             return _read_version(core, provisioning, profile)
         case _:
             # No hash is asked for: what was taken over was checked then.
-            found = core.find_fw_info(provisioning.s0_address, profile.nsib.fw_info_offsets_bytes)
-            return B0nEnd.GAVE_UP if found is None else B0nEnd.STARTED_FIRMWARE
+            return _start(core, provisioning.s0_address, profile.nsib)
+
+
+def _start(core: NetworkCore, address: int, release: NsibRelease) -> B0nEnd:
+    info = core.find_fw_info(address, release.fw_info_offsets_bytes)
+    if info is None:
+        return B0nEnd.GAVE_UP
+    try:
+        # samples/nrf5340/netboot/prj.conf offers nothing; where b0n says more, that counts.
+        own = ext_apis_of_bootloader(core.read, core.map.b0n_address, release.fw_info_offsets_bytes)
+        lacking = unmet(requested_ext_apis(core.read, info), own or ())
+    except FlashError:
+        return B0nEnd.GAVE_UP
+    if not any(one.is_required for one in lacking):
+        return B0nEnd.STARTED_FIRMWARE
+    if release.survives_unmet_ext_api:
+        core.print_line(f"Booting (0x{info.firmware_address:x}).")
+        core.print_line("Failed to provide ext APIs to image, boot aborted.")
+    return B0nEnd.GAVE_UP
 
 
 def _provisioning(core: NetworkCore) -> ProvisioningData | None:

@@ -71,6 +71,9 @@ class BootChain:
                 area = self.hardware.s_area(slot)
                 if not self._is_vector_table(end.address, area):
                     return Halt(f"jump to 0x{end.address:x}, where no firmware for S{slot} lies")
+                for _ in range(end.missing_options):
+                    # fw_info.c of the firmware itself, before its banner.
+                    self.hardware.print_line("WARNING: Optional EXT_API request not fulfilled.")
                 end = run_mcuboot(self.hardware, self.mcuboot_build(slot), self.profile)
             if not isinstance(end, BoardReset):
                 return end

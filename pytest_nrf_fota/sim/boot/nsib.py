@@ -8,8 +8,15 @@ import struct
 from dataclasses import dataclass
 from enum import Enum
 
+from pytest_nrf_fota.boards.ext_api import NSIB_PROVIDES, ExtApi
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.nsib_release import KeyState, NsibRelease
+from pytest_nrf_fota.firmware.ext_api import (
+    ExtApiRequest,
+    ext_apis_of_bootloader,
+    requested_ext_apis,
+    unmet,
+)
 from pytest_nrf_fota.firmware.fw_info import (
     INVALIDATION_WORD,
     VALID,
@@ -76,6 +83,20 @@ def run_nsib(hardware: Hardware, profile: Release) -> StageEnd:
             f"(NCS {profile.ncs})",
             panicked=True,
         )
+
+
+def ext_apis_of_nsib(hardware: Hardware, release: NsibRelease) -> tuple[ExtApi, ...]:
+    """What the NSIB in flash offers.
+
+    Each real one says so; one that does not, as that of the demonstration firmware, is taken for a
+    default build.
+    """
+    offered = ext_apis_of_bootloader(
+        hardware.flash.read,
+        hardware.slots.first_bootloader.address,
+        release.fw_info_offsets_bytes,
+    )
+    return NSIB_PROVIDES if offered is None else offered
 
 
 def _doubt(hardware: Hardware) -> str:
@@ -164,8 +185,26 @@ class _Nsib:
         self.say(f"Firmware version {_signed(info.version)}")
         if self.release.counts_versions and not self.count_version(slot, info.version):
             return None
-        self.hardware.print_last_line(f"Booting (0x{info.firmware_address:x}).")
-        return Jump(info.firmware_address)
+        return self.start(info)
+
+    def start(self, info: FwInfo) -> StageEnd | None:
+        """bl_boot(): by now the version is counted, and nothing is invalidated any more."""
+        booting = f"Booting (0x{info.firmware_address:x})."
+        lacking = self.unmet_ext_apis(info)
+        if not any(one.is_required for one in lacking):
+            self.hardware.print_last_line(booting)
+            return Jump(info.firmware_address, missing_options=len(lacking))
+        if self.release.survives_unmet_ext_api:
+            self.say(booting)
+            self.say("Failed to provide ext APIs to image, boot aborted.")
+            return None
+        self.hardware.print_last_line(booting)
+        names = ", ".join(one.least.name for one in lacking if one.is_required)
+        return Halt(f"NSIB crashed: the firmware requires {names}, which NSIB does not offer")
+
+    def unmet_ext_apis(self, info: FwInfo) -> tuple[ExtApiRequest, ...]:
+        requests = requested_ext_apis(self.read, info)
+        return unmet(requests, ext_apis_of_nsib(self.hardware, self.release)) if requests else ()
 
     def validate(self, info: FwInfo) -> None:
         """Print the lines of a validation. Raises `_RefusedError`, `_PanicError`."""

@@ -15,9 +15,13 @@ RAM_FLASH_SIZE_BYTES = 0x40000
 
 @dataclass(frozen=True)
 class Jump:
-    """The stage started the firmware whose vector table lies at `address`."""
+    """The stage started the firmware whose vector table lies at `address`.
+
+    `missing_options` is how many EXT_APIs it was not given that it can do without.
+    """
 
     address: int
+    missing_options: int = 0
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ elif verb == "program":
     kit.program(rest[0], limit)
 elif verb == "read":
     print(kit.read(int(rest[0]), int(rest[1]), limit).hex())
+elif verb == "resume":
+    kit.resume(rest[0], limit)
 elif verb == "reset":
     kit.reset(rest[0], limit)
 elif verb == "version":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.boards.board import Slot
+from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.boards.board_file import (
     board_names,
     load_board,
@@ -790,3 +790,55 @@ def test_twin_may_be_the_users_own_board(tmp_path: Path) -> None:
     board_file(tmp_path, 'name = "kit"\nbase = "nrf5340dk"\nsimulated_twin = "kit_sim"\n')
     (tmp_path / "kit_sim.toml").write_text('name = "kit_sim"\nbase = "nrf5340dk_sim"\n')
     assert load_board("kit", [tmp_path]).simulated_twin == "kit_sim"
+
+
+def _mine(folder: Path, text: str) -> BoardType:
+    (folder / "mine.toml").write_text(f'name = "mine"\nbase = "nrf5340dk"\n{text}')
+    return load_board("mine", [folder])
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        "/dev/ttyUSB0",
+        "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1-if00-port0",
+        "COM7",
+        "socket://bench-3:4001",
+        "rfc2217://192.0.2.7:2217?ign_set_control",
+        "rfc2217://[2001:db8::7]:2217",
+        "hwgrep://0403:6001.*SER=A1&n=2",
+    ],
+)
+def test_console_port(tmp_path: Path, port: str) -> None:
+    assert _mine(tmp_path, f"[console]\nport = '{port}'\n").console.port == port
+
+
+@pytest.mark.parametrize(
+    "port",
+    ["", " /dev/ttyUSB0", "socket://bench", "rfc2217://:2217", "telnet://bench:23", "hwgrep://"],
+)
+def test_console_port_that_is_none(tmp_path: Path, port: str) -> None:
+    with pytest.raises(BoardFileError, match=r"console\.port"):
+        _mine(tmp_path, f"[console]\nport = '{port}'\n")
+
+
+def test_console_of_the_command_line_wins(tmp_path: Path) -> None:
+    board = _mine(tmp_path, '[console]\nport = "COM7"\n')
+    assert board.with_console(port=None, baudrate=None) == board
+    other = board.with_console(port="socket://a:1", baudrate=9600).console
+    assert (other.port, other.baudrate) == ("socket://a:1", 9600)
+    for port, baudrate in (("socket://a", None), (None, 0)):
+        with pytest.raises(BoardFileError, match="not usable"):
+            board.with_console(port=port, baudrate=baudrate)
+
+
+@pytest.mark.parametrize(("passkey", "fixed"), [("246810", 246810), ("000042", 42)])
+def test_fixed_passkey(tmp_path: Path, passkey: str, fixed: int) -> None:
+    assert _mine(tmp_path, f'[radio]\npasskey = "{passkey}"\n').radio.fixed_passkey == fixed
+    assert load_board("nrf5340dk").radio.fixed_passkey is None
+
+
+@pytest.mark.parametrize("passkey", ["12345", "1234567", "Passkey: .*"])
+def test_passkey_that_is_none(tmp_path: Path, passkey: str) -> None:
+    with pytest.raises(BoardFileError, match=r"radio\.passkey"):
+        _mine(tmp_path, f"[radio]\npasskey = '{passkey}'\n")

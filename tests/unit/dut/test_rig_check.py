@@ -42,6 +42,9 @@ class Refusing:
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         raise AssertionError
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        raise AssertionError
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         raise AssertionError
 

@@ -174,7 +174,7 @@ def test_key_that_is_not_provisioned(demo: DemoSource, board: BoardType, tmp_pat
         (0x50FAFFFF, False, "for NSIB of NCS 2.7 and later"),
         (0xFFFF0000, True, "REVOKED"),
         (0x50FA0000, True, "REVOKED"),
-        (0x12345678, False, "WRONG WORD 0x12345678"),
+        (0x12345678, False, "wrong word 0x12345678"),
     ],
 )
 def test_words_of_provisioned_keys(
@@ -189,6 +189,64 @@ def test_words_of_provisioned_keys(
     printed = StringIO()
     print_contents(contents, Console(file=printed, width=200))
     assert words in printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("banner", "word", "in_table", "remark"),
+    [
+        ("v2.6.0", 0xFFFFFFFF, "for NSIB up to NCS 2.6\n", ""),
+        ("v2.6.0", 0xFFFF0000, "REVOKED", "which is revoked"),
+        (
+            "v2.6.0",
+            0x50FA0000,
+            "NSIB of NCS 2.6 takes it for VALID",
+            "Revoked by the word of NSIB of NCS 2.7 and later, which NSIB of NCS 2.6 takes for a "
+            "valid key",
+        ),
+        ("v2.9.0", 0x50FAFFFF, "for NSIB of NCS 2.7 and later\n", ""),
+        ("v2.9.0", 0x50FA0000, "REVOKED", "which is revoked"),
+        (
+            "v2.9.0",
+            0xFFFF0000,
+            "revoked by the word of NSIB up to NCS 2.6; NSIB of NCS 2.9 PANICS",
+            "Revoked by the word of NSIB up to NCS 2.6: NSIB of NCS 2.9 panics at it",
+        ),
+        (
+            "v3.0.2",
+            0xFFFFFFFF,
+            "NSIB of NCS 3.0 PANICS at it",
+            "For NSIB up to NCS 2.6: NSIB of NCS 3.0 panics at it",
+        ),
+        (
+            "",
+            0x12345678,
+            "wrong word 0x12345678",
+            "Wrong word 0x12345678, which no release writes: NSIB of NCS 2.7 and later panics",
+        ),
+    ],
+)
+def test_key_words_as_the_nsib_in_the_file_reads_them(
+    demo: DemoSource,
+    board: BoardType,
+    tmp_path: Path,
+    banner: str,
+    word: int,
+    in_table: str,
+    remark: str,
+) -> None:
+    path = _changed_hex(demo.baseline, tmp_path / "w.hex", 0xFF8128 + 12, struct.pack("<I", word))
+    if banner:
+        sdk = f"*** Booting nRF Connect SDK {banner}-0123456789ab ***".encode()
+        path = _changed_hex(path, tmp_path / "b.hex", 0x3000, sdk)
+    contents = inspect_path(path, board)
+    printed = StringIO()
+    print_contents(contents, Console(file=printed, width=200))
+    lines = [" ".join(line.split()) + "\n" for line in printed.getvalue().splitlines()]
+    assert any(in_table in line for line in lines)
+    assert remark in said(contents)
+    assert remark or not {"panics", "revoked"} & set(said(contents).lower().split())
+    starts = "takes" in in_table or not remark
+    assert ("NSIB boots nothing" in said(contents)) is (bool(banner) and not starts)
 
 
 def test_firmware_signed_with_a_revoked_key(

@@ -237,7 +237,7 @@ def test_what_is_read_is_enough(ncs: str, tmp_path: Path) -> None:
 
     # A board that is reached over Bluetooth has firmware on its network core; it is not read.
     network = [s for s in workshop.installed if workshop.board.soc.is_network_flash(s.address)]
-    segments = (*read_board_state(read, workshop.board), *network)
+    segments = (*read_board_state(read, workshop.board, read), *network)
     assert read_bytes < 0x48000
     for package in (workshop.mcuboot_package(), workshop.app_package(workshop.app())):
         update = read_update(package, workshop.board)

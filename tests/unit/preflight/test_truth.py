@@ -1,5 +1,6 @@
 """What was predicted is what the virtual kit then does, boot by boot."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pytest_nrf_fota.preflight.prediction import Prediction
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.verdict.evidence import Outcome
+from tests.unit.ext_api_lists import Request
 
 from .workshop import McubootBuild, Workshop, board_of
 
@@ -185,6 +187,44 @@ def test_board_whose_network_core_has_slots(
     assert summaries(upgrade.prediction) == boots
     assert upgrade.prediction.will_upgrade is will_upgrade
     assert ("1.1.0" in running) is will_upgrade
+
+
+@pytest.mark.parametrize(
+    ("ncs", "last_line"),
+    [
+        ("2.3", "Setting monotonic counter (version: 15, slot: 1)"),
+        ("3.0", "No bootable image found. Aborting boot."),
+        ("3.2", "Advertising successfully started"),
+    ],
+)
+def test_mcuboot_that_asks_nsib_in_vain(ncs: str, last_line: str, tmp_path: Path) -> None:
+    """Dead with the first two; with 3.2, which counts no versions, S0 starts again."""
+    board = board_of(ncs)
+    workshop = Workshop(board, tmp_path)
+    unit, recorder = SimUnit(board, "EXT_API", tmp_path / "kit"), FlightRecorder()
+    try:
+        with closing(Dut(board, unit.name, unit.open_wires(recorder), recorder)) as dut:
+            dut.prepare(workshop.installed_hex())
+            build = McubootBuild(1, asks_for=(Request(0x7777),))
+            upgrade = dut.start_upgrade(workshop.mcuboot_package(build))
+            upgrade.upload()
+            upgrade.set_pending()
+            since = dut.position("reset into a MCUboot that asks in vain")
+            if upgrade.expected_resets > 1:
+                upgrade.reset()
+                dut.start_reset()
+            else:
+                dut.connect()
+                dut.mcumgr.reset_device()
+            dut.console.expect("Firmware version 15", since=since, within_s=20)
+            dut.console.expect(re.escape(last_line), since=since, within_s=20)
+            boots = [boot.summary() for boot in dut.boots_since(since)]
+    finally:
+        unit.release()
+    assert upgrade.prediction is not None
+    assert not upgrade.prediction.will_upgrade
+    assert "requires EXT_API 0x7777" in upgrade.prediction.reason
+    assert summaries(upgrade.prediction) == boots
 
 
 @pytest.mark.parametrize("ncs", ["2.6", "3.0"])

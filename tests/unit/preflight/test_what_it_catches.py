@@ -23,6 +23,7 @@ from pytest_nrf_fota.preflight.prediction import (
 )
 from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
 from pytest_nrf_fota.preflight.simulation import simulate
+from tests.unit.ext_api_lists import Request
 
 from .workshop import McubootBuild, Workshop, board_of
 
@@ -210,6 +211,57 @@ def assert_no_variant(prediction: Prediction, reason: str) -> None:
     assert reason in prediction.reason
     assert "the file for the slot that does not run" in prediction.remedy
     assert not prediction.will_upgrade
+
+
+class TestExtApis:
+    @pytest.mark.parametrize("ncs", RELEASES)
+    def test_one_that_nsib_does_not_offer(self, ncs: str, tmp_path: Path) -> None:
+        """The old MCUboot does not start either: NSIB crashes, or has counted the new one."""
+        workshop = Workshop(board_of(ncs), tmp_path)
+        build = McubootBuild(1, asks_for=(Request(0x1002), Request(0x7777)))
+        prediction = workshop.predict(workshop.mcuboot_package(build))
+        assert_no(
+            prediction,
+            "EXT_APIs",
+            "asks for BL_SHA256, EXT_API 0x7777; NSIB offers BL_ROT_VERIFY, BL_SHA256",
+            "requires EXT_API 0x7777 of NSIB, which does not offer it",
+            "Build both stages with the same EXT_API options",
+        )
+        assert ("invalidates the MCUboot that ran, too" in prediction.reason) is (ncs == "3.0")
+        last = prediction.checks[-1]
+        assert last.finding is not None
+        assert last.finding.code == "board_would_not_boot"
+        assert "must know the key" not in last.finding.remedy
+        if ncs == "3.0":
+            assert prediction.causes[0].code == "ext_api_missing"
+
+    def test_the_old_one_runs_on_where_versions_are_not_counted(self, tmp_path: Path) -> None:
+        workshop = Workshop(board_of("3.2"), tmp_path)
+        build = McubootBuild(1, asks_for=(Request(0x7777),))
+        prediction = workshop.predict(workshop.mcuboot_package(build))
+        assert prediction.first_failure is not None
+        assert prediction.first_failure.code == "ext_apis"
+        assert prediction.boots[-1].summary.startswith("NSIB boots slot 0, Firmware version 14")
+        assert prediction.boots[-1].summary.endswith("application runs")
+        assert prediction.causes[0].code == "ext_api_missing"
+
+    def test_one_that_it_offers(self, workshop: Workshop) -> None:
+        build = McubootBuild(1, asks_for=(Request(0x1002),))
+        prediction = workshop.predict(workshop.mcuboot_package(build))
+        assert_yes(prediction)
+        assert result_of(prediction, "EXT_APIs") == "ok"
+
+    def test_one_that_the_firmware_can_do_without(self, workshop: Workshop) -> None:
+        build = McubootBuild(1, asks_for=(Request(0x7777, required=False),))
+        prediction = workshop.predict(workshop.mcuboot_package(build))
+        assert_yes(prediction)
+        assert result_of(prediction, "EXT_APIs") == "note"
+        warning = "WARNING: Optional EXT_API request not fulfilled."
+        assert warning in prediction.boots[-1].lines
+
+    def test_no_word_of_it_where_none_is_asked_for(self, workshop: Workshop) -> None:
+        prediction = workshop.predict(workshop.mcuboot_package())
+        assert "EXT_APIs" not in [check.name for check in prediction.checks]
 
 
 class TestNsibKey:

@@ -32,6 +32,7 @@ from pytest_nrf_fota.firmware.validation_info import (
     sign_for_nsib,
 )
 from pytest_nrf_fota.preflight.prediction import Prediction, overlay, predict, read_update
+from tests.unit.ext_api_lists import Request, add_ext_apis
 
 NEW_APP = ImageVersion(1, 1, 0)
 NEW_MCUBOOT = ImageVersion(0, 0, 15)
@@ -61,13 +62,17 @@ def _baseline(board_json: str, mcuboot: McubootDescription) -> tuple[Segment, ..
 
 @dataclass(frozen=True)
 class McubootBuild:
-    """One build of the bootloader for one S slot; the keys by their names for tests."""
+    """One build of the bootloader for one S slot; the keys by their names for tests.
+
+    `asks_for` are the EXT_APIs that it requests of NSIB.
+    """
 
     slot: int
     version: int = 15
     nsib_key: str = "nsib"
     mcuboot_key: str = "mcuboot"
     package_version: ImageVersion = NEW_MCUBOOT
+    asks_for: tuple[Request, ...] = ()
 
 
 class Workshop:
@@ -138,13 +143,18 @@ class Workshop:
         slot = (self.board.slots.s0, self.board.slots.s1)[build.slot]
         assert slot is not None
         address = slot.address + MCUBOOT_PAD_BYTES
-        firmware = build_payload(
-            address,
-            MCUBOOT_SIZE_BYTES,
-            self._mcuboot.model_copy(update={"marker": str(build.version)}),
-            keys=(signing_key_for_tests("mcuboot").public_key(),),
-            fw_info_version=build.version,
+        content = bytearray(
+            build_payload(
+                address,
+                MCUBOOT_SIZE_BYTES,
+                self._mcuboot.model_copy(update={"marker": str(build.version)}),
+                keys=(signing_key_for_tests("mcuboot").public_key(),),
+                fw_info_version=build.version,
+            )
         )
+        if build.asks_for:
+            add_ext_apis(content, requests=build.asks_for)
+        firmware = bytes(content)
         validation = sign_for_nsib(firmware, address, signing_key_for_tests(build.nsib_key))
         return sign_for_mcuboot(
             firmware + validation.pack(),

@@ -187,19 +187,21 @@ def test_external_erase_and_resets(tmp_path: Path) -> None:
     probe.erase_external(deadline())
     probe.reset(ResetKind.SYSTEM, deadline())
     probe.reset(ResetKind.PIN, deadline())
+    probe.resume(Core.NETWORK, deadline())
     verbs = [line.split()[0] for line in tool.call_lines]
-    assert verbs == ["--qspieraseall", "--reset", "--pinreset"]
+    assert verbs == ["--qspieraseall", "--reset", "--pinreset", "--run"]
+    assert "--coprocessor CP_NETWORK" in tool.call_lines[-1]
 
 
-def test_read_is_little_endian_and_cut_to_size(tmp_path: Path) -> None:
-    """Words are printed as numbers; an unaligned read takes the words around it.
+def test_read_is_little_endian(tmp_path: Path) -> None:
+    """Words are printed as numbers.
 
     Line format: sdk-nrf tests, `0x10001210: FFFF00FF`; nRF51 DFU readme, `FFFFFF10 51B1E5DB`.
     """
     output = "\n0x01001000: FFFFFF10 51B1E5DB 00016000 FFFF004F   |....Q..`....|\n\n"
     tool = FakeTool(tmp_path, "nrfjprog", Replay(when=("--memrd",), stdout=output))
-    memory = _probe(tool, tmp_path).read(0x0100_1001, 14, deadline())
-    assert memory == bytes.fromhex("10ffffff dbe5b151 00600100 4f00ffff")[1:15]
+    memory = _probe(tool, tmp_path).read(0x0100_1000, 16, deadline())
+    assert memory == bytes.fromhex("10ffffff dbe5b151 00600100 4f00ffff")
     assert tool.call_lines == [
         f"--memrd 0x01001000 --n 16 --coprocessor CP_NETWORK -f NRF53 --snr {_SN}"
     ]

@@ -96,6 +96,7 @@ def test_recover_reset_erase(tmp_path: Path) -> None:
     probe.reset(ResetKind.PIN, deadline())
     probe.reset(ResetKind.SYSTEM, deadline())
     probe.erase_external(deadline())
+    probe.resume(Core.NETWORK, deadline())
     device, sn = "--json device", f"--serial-number {_SN}"
     assert tool.call_lines == [
         f"{device} recover {sn} --core Network",
@@ -103,6 +104,7 @@ def test_recover_reset_erase(tmp_path: Path) -> None:
         f"{device} reset {sn} --reset-kind RESET_PIN",
         f"{device} reset {sn} --reset-kind RESET_SYSTEM",
         f"{device} erase {sn} --all-external --core Application",
+        f"{device} go {sn} --core Network",
     ]
 
 

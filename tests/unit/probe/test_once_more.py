@@ -38,6 +38,9 @@ class FailingProbe:
         self._do(f"read {address:x}")
         return bytes(size_bytes)
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        self._do(f"resume {core.value}")
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         self._do(f"reset {kind.value}")
 

@@ -20,7 +20,7 @@ from pytest_nrf_fota.probe import pynrfjprog
 from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.pynrfjprog import API_ERRORS, PynrfjprogProbe
-from pytest_nrf_fota.probe.pynrfjprog_call import Answer, Request, perform
+from pytest_nrf_fota.probe.pynrfjprog_call import Answer, Request, perform, resume
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 
 from .fake_tool import deadline
@@ -257,6 +257,22 @@ def test_real_erase_read_reset(rig: _Rig) -> None:
     rig = _Rig(rig.real)
     rig.perform(Request(operation="reset", serial_number=1, reset=ResetKind.PIN))
     rig.probe.reset.assert_called_once_with(rig.real.ResetAction.RESET_PIN)
+
+
+@pytest.mark.parametrize("core", [Core.APPLICATION, Core.NETWORK, None])
+def test_real_resume(high_level: ModuleType, core: Core | None) -> None:
+    """HighLevel starts a core at an address only; LowLevel lets it go on."""
+    low_level = pytest.importorskip("pynrfjprog.LowLevel")
+    api_class: MagicMock = create_autospec(low_level.API)
+    api = api_class.return_value
+    module = SimpleNamespace(API=api_class, CoProcessor=low_level.CoProcessor)
+    resume(Request(operation="resume", serial_number=1, core=core), module)
+    called = [call[0] for call in api.method_calls]
+    chosen = [] if core is None else ["select_coprocessor"]
+    assert called == ["open", "connect_to_emu_with_snr", *chosen, "go", "close"]
+    if core is not None:
+        (name,) = api.select_coprocessor.call_args[0]
+        assert name.name == f"CP_{core.name}"
 
 
 def test_real_info(rig: _Rig) -> None:

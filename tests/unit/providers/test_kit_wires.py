@@ -17,7 +17,7 @@ from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.errors import ConsoleLostError
+from pytest_nrf_fota.errors import ConsoleLostError, LineNotSeenError
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number
 from pytest_nrf_fota.providers.sim import SimProbe, SimUnit
@@ -177,6 +177,9 @@ class NotingProbe:
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         return self._inner.read(address, size_bytes, deadline)
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        raise AssertionError
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         self.resets_s.append(deadline.allowed_s)
         if self._fault is not None:
@@ -224,6 +227,17 @@ def test_guess_that_held_is_remembered_by_the_next_test(rig: Callable[..., Rig])
     made.open_dut().close()
     remembered = made.memory.recall(made.kit)
     assert remembered is not None and remembered.name == made.application_port
+
+
+def test_silence_on_a_guessed_port_is_said_to_be_one(rig: Callable[..., Rig]) -> None:
+    """A kit that has printed nothing: it may be the wrong port."""
+    made = rig(application_first=True, boot_s=0.5)
+    dut = made.open_dut()
+    with pytest.raises(LineNotSeenError) as refusal:
+        dut.wait_for_boot(dut.console.position(), 0.3)
+    assert f"{made.network_port} is a guess" in refusal.value.next_step
+    assert made.application_port in refusal.value.next_step
+    dut.close()
 
 
 def test_wrong_memory_is_forgotten_once_the_other_port_shows_the_boot(

@@ -38,6 +38,7 @@ from pytest_nrf_fota.sim.flash import (
     PowerLostError,
 )
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap
+from tests.unit.ext_api_lists import Request, add_ext_apis
 
 SECTOR = 0x1000
 SLOT_BYTES = 24 * SECTOR
@@ -142,6 +143,9 @@ class Board:
         ram = make_ram_flash(NETWORK_SLOT_BYTES, self.clock)
         return NetworkCore(self.flash, ram, self.command, self.network_lines.append, self.clock)
 
+    def replace_network_firmware(self, firmware: bytes) -> None:
+        self.flash.load(MAP.app_address, firmware)
+
     def update_network(self, image: bytes = UPDATE, *, permanent: bool = True) -> None:
         assert self.network_secondary is not None
         put(self.network_secondary, image)
@@ -238,6 +242,22 @@ class TestOwnPair:
         assert board.boot() == APP_START
         assert board.network_lines == ["E: Error getting monotonic counter"] * 2
         assert board.network_holds(NEW)
+
+    @pytest.mark.parametrize(("ncs", "says"), [("2.6", False), ("2.9", False), ("3.0", True)])
+    def test_firmware_that_asks_b0n_in_vain_is_not_started(self, ncs: str, says: bool) -> None:
+        """b0n offers nothing (sdk-nrf samples/nrf5340/netboot/prj.conf)."""
+        board = Board(ncs=ncs)
+        for required in (False, True):
+            firmware = bytearray(OLD)
+            add_ext_apis(firmware, requests=[Request(0x1002, required=required)])
+            board.replace_network_firmware(bytes(firmware))
+            end = board.start_network_core()
+            assert end is (B0nEnd.GAVE_UP if required else B0nEnd.STARTED_FIRMWARE)
+        said = [
+            "Booting (0x1008800).",
+            "Failed to provide ext APIs to image, boot aborted.",
+        ]
+        assert board.network_lines == (said if says else [])
 
     def test_both_images_go_in_one_boot(self) -> None:
         board = Board()

@@ -83,7 +83,7 @@ def test_both_cores_are_updated_by_one_reset(board: BoardType, tmp_path: Path) -
                 Path(kit.net_uart.port), b"Network core firmware 2\r\n"
             )
             app_lines = await _read_until(Path(kit.app_uart.port), b"build time: May  8")
-            return network_before, network_after, app_lines, kit.read(COMMAND_ADDRESS, 4)
+            return network_before, network_after, app_lines, await kit.read(COMMAND_ADDRESS, 4)
         finally:
             await kit.close()
 

@@ -1,5 +1,6 @@
 """Which radio `--radio` and the board file mean, and which worker gets which."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pytest_nrf_fota.smp.host_radio import (
 )
 from pytest_nrf_fota.smp.pairing import HostPairing
 
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="BlueZ exists on Linux only")
 FIRST, SECOND = HciController("usb:0"), HciController("usb:1")
 
 
@@ -25,6 +27,7 @@ FIRST, SECOND = HciController("usb:0"), HciController("usb:1")
     ("text", "radio"),
     [
         ("bleak", HostBluetooth()),
+        pytest.param("bleak:hci1", HostBluetooth("hci1"), marks=ON_LINUX),
         ("bumble:usb:0", HciController("usb:0")),
         ("bumble:usb:2fe3:000b#1!", HciController("usb:2fe3:000b#1!")),
         ("bumble:vhci", HciController("vhci")),
@@ -43,7 +46,8 @@ def test_forms(text: str, radio: HostRadio) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "bluez", "bumble", "bumble:", "bumble::0", "bumble:nonsense:0", "bleak:hci0"),
+        *("", "bluez", "bumble", "bumble:", "bumble::0", "bumble:nonsense:0", "bleak:"),
+        *("bleak:0", "bleak:hci", "bleak:hci0:1"),
         *("bumble:usb:x", "bumble:usb:", "bumble:serial:", "bumble:unix-client:"),
         *("bumble:tcp-client:localhost", "bumble:tcp-client:localhost:99999"),
         *("bumble:tcp-client:localhost:http", "bumble:udp:localhost:1,localhost:0"),
@@ -91,6 +95,14 @@ def test_radio_in_the_board_file(tmp_path: Path) -> None:
     text = 'name = "mine"\ntitle = "Mine"\nbase = "nrf5340dk"\n[radio]\nhost = "bumble:usb:1"\n'
     (tmp_path / "mine.toml").write_text(text)
     assert load_board("mine", [tmp_path]).radio.host == "bumble:usb:1"
+    (tmp_path / "mine.toml").write_text(text.replace("bumble:usb:1", "bleak:hci1"))
+    assert load_board("mine", [tmp_path]).radio.host == "bleak:hci1"
     (tmp_path / "mine.toml").write_text(text.replace("bumble:usb:1", "hci0"))
     with pytest.raises(BoardFileError, match=r"radio\.host"):
         load_board("mine", [tmp_path])
+
+
+def test_adapter_is_one_of_bluez(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(InputError, match="Linux only"):
+        host_radio("bleak:hci1")

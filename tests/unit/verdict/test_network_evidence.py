@@ -68,6 +68,7 @@ def test_an_update_that_still_waits_is_not_taken() -> None:
 
 def test_flash() -> None:
     assert swd_evidence(TARGET.firmware, TARGET).says is Says.NEW
+    assert TARGET.before is not None
     assert swd_evidence(TARGET.before, TARGET).says is Says.OLD
     assert swd_evidence(b"half and half", TARGET).says is Says.OLD
 

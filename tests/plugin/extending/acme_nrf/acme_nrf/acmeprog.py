@@ -41,6 +41,10 @@ class AcmeProbe:
         """Read memory, which acmeprog prints as hexadecimal digits."""
         return bytes.fromhex(self._run("read", str(address), str(size_bytes), deadline=deadline))
 
+    def resume(self, core: Core, deadline: Deadline) -> None:
+        """Let a core go on that a read has halted."""
+        self._run("resume", core.value, deadline=deadline)
+
     def reset(self, kind: ResetKind, deadline: Deadline) -> None:
         """Reset the kit."""
         self._run("reset", kind.value, deadline=deadline)
