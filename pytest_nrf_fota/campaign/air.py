@@ -67,6 +67,13 @@ class DirectRadio:
         if had_central and peripheral is not None:
             peripheral.on_disconnected(_LOST_REASON)
 
+    def halt(self) -> None:
+        """The CPU is halted: the link drops."""
+        self.lose_connection()
+
+    def resume(self) -> None:
+        """The CPU goes on."""
+
     async def notify(self, frame: bytes) -> None:
         """An answer for the central, if there is one."""
         if self._central is not None:

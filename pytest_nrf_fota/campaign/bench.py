@@ -27,6 +27,7 @@ from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import FotaError, NotSeenError
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile
 from pytest_nrf_fota.portal import start_portal
+from pytest_nrf_fota.probe.read_effect import ProbeReads, ReadEffect
 from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.sim import SimProbe
@@ -121,6 +122,8 @@ class Bench:
                 DirectSmp(radio, self._loop),
                 network_console=network,
                 faults=SimFaults(port, profile.board.slots, recorder),
+                # Else the first case would find it out, and differ from the others.
+                reads=ProbeReads(effect=ReadEffect.HARMLESS),
             )
             dut = Dut(profile.board, "campaign", wires, recorder, runs_preflight=False)
             try:

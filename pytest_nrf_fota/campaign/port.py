@@ -50,11 +50,16 @@ class DirectPort:
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         """Read memory."""
         del deadline
+        return self._call(self._kit.read, address, size_bytes)
 
-        async def read() -> bytes:
-            return self._kit.read(address, size_bytes)
+    def resume(self, core: str, deadline: Deadline) -> None:
+        """Let a core go on that a read has halted."""
+        del deadline
 
-        return self._call(read)
+        async def resume() -> None:
+            await self._kit.resume(network=core == "network")
+
+        self._call(resume)
 
     def reset(self, kind: str, deadline: Deadline) -> None:
         """Reset both cores."""

@@ -50,6 +50,9 @@ class KitPort(Protocol):
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         """Read memory."""
 
+    def resume(self, core: str, deadline: Deadline) -> None:
+        """Let a core go on that a read has halted."""
+
     def reset(self, kind: str, deadline: Deadline) -> None:
         """Reset both cores; `kind` is `system` or `pin`."""
 

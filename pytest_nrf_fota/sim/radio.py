@@ -140,6 +140,12 @@ class KitRadio(Protocol):
     def lose_connection(self) -> None:
         """Let the link drop; the app goes on."""
 
+    def halt(self) -> None:
+        """The CPU is halted: the link drops."""
+
+    def resume(self) -> None:
+        """The CPU goes on."""
+
     async def notify(self, frame: bytes) -> None:
         """Send one SMP response."""
 
