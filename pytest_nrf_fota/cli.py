@@ -10,9 +10,11 @@ from pytest_nrf_fota.commands.campaign import CAMPAIGN, campaign
 from pytest_nrf_fota.commands.demo_firmware import demo_firmware
 from pytest_nrf_fota.commands.doctor import doctor
 from pytest_nrf_fota.commands.explain import explain
+from pytest_nrf_fota.commands.first_contact import first_contact
 from pytest_nrf_fota.commands.hci_dongle import hci_dongle
 from pytest_nrf_fota.commands.inspect import inspect
 from pytest_nrf_fota.commands.preflight import preflight
+from pytest_nrf_fota.commands.recording import recording
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
@@ -23,11 +25,13 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "inspect": inspect,
     "preflight": preflight,
     "explain": explain,
+    "recording": recording,
     "resign": resign,
     "demo-firmware": demo_firmware,
     "hci-dongle": hci_dongle,
     "board-file": board_file,
     "doctor": doctor,
+    "first-contact": first_contact,
     "boards": boards,
     "scenarios": scenarios,
 }

@@ -49,11 +49,13 @@ def firmware(pytestconfig: pytest.Config, board: "BoardType") -> "FirmwareSource
 def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     """The kit (or virtual kit) of this session, taken until its end."""
     from pytest_nrf_fota.providers.choose import take_unit
-    from pytest_nrf_fota.report.session import worker_name, worker_path
+    from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
 
     device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
     folder = worker_path(pytestconfig) / "unit"
-    taken = take_unit(board, worker_name(), folder, device_id, host_radio_of(pytestconfig))
+    recorder = run_folder(pytestconfig).recorder
+    radio = host_radio_of(pytestconfig)
+    taken = take_unit(board, worker_name(), folder, device_id, radio, recorder)
     yield taken
     taken.release()
 

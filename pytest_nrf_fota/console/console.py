@@ -1,5 +1,6 @@
 """The UART wire: one serial port, read from the moment it is opened until it is closed."""
 
+import base64
 import contextlib
 import threading
 import time
@@ -23,7 +24,13 @@ from pytest_nrf_fota.console.serial_port import (
 )
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, NotSeenError
-from pytest_nrf_fota.record.events import ConsoleState, NetworkUartLine, UartLine, UartWrite
+from pytest_nrf_fota.record.events import (
+    ConsoleState,
+    NetworkUartLine,
+    UartBytes,
+    UartLine,
+    UartWrite,
+)
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _REOPEN_INTERVAL_S = 0.05
@@ -224,6 +231,13 @@ class Console:
             except (serial.SerialException, OSError) as error:
                 return str(error)
             if data:
+                self._recorder.record(
+                    UartBytes(
+                        port=self.port,
+                        core="network" if self._is_network_core else "application",
+                        base64=base64.b64encode(data).decode(),
+                    )
+                )
                 self._take_bytes(data)
         return None
 

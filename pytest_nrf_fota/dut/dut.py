@@ -47,7 +47,7 @@ from pytest_nrf_fota.probe.read_effect import ProbeReads
 from pytest_nrf_fota.probe.remembering import RememberingProbe
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
 from pytest_nrf_fota.providers.provider import Wires
-from pytest_nrf_fota.record.events import Measurement, Moment, ProbeReadsTried
+from pytest_nrf_fota.record.events import Measurement, Moment, ProbeReadsTried, UnitTaken
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.messages import ImageState
@@ -112,6 +112,9 @@ class Dut:
         )
         self.wires = wires
         self._boots = BootsOfConsole(wires.console.log, board.boot)
+        recorder.record(
+            UnitTaken(unit=name, board=board.name, settings=board.model_dump(mode="json"))
+        )
         hooks = BoardHooks(
             changes=self._changes,
             let_go=self.mcumgr.disconnect,

@@ -20,12 +20,13 @@ from pytest_nrf_fota.firmware.mcuboot_image import parsed_version
 from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.preflight.board_state import has_preflight, ranges_to_read
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
-from pytest_nrf_fota.record.events import PreflightDone, VerdictReached
+from pytest_nrf_fota.record.events import FactsJudged, PreflightDone, VerdictReached
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
+from pytest_nrf_fota.verdict.kept_facts import keep_update
 from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.wording import verdict_of
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.preflight.prediction import Prediction
 
 NO_COPY = "a copy can be made of a kit only, whose MCUboot takes pending images"
+PENDING = "set pending"
+"""Name of the moment whose later boots count for a verdict."""
+SENT = "sent"
+"""The same, where nothing was set pending."""
+
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
 
@@ -63,7 +69,7 @@ class Upgrade:
         self.images_before = dut.mcumgr.get_image_list()
         self._before = _with_listed_app(before, self.images_before)
         self._network_pending_since: LogPosition | None = None
-        self._sent_since = dut.console.position()
+        self._sent_since = dut.position(SENT)
         self._pending_since: LogPosition | None = None
         self._pending_refusal: str | None = None
         self.resumed_at_bytes: int | None = None
@@ -105,7 +111,7 @@ class Upgrade:
         for sent in self.files if file is None else (file,):
             self._upload(sent, on_progress)
             self._uploaded = sent
-        self._sent_since = self._dut.console.position()
+        self._sent_since = self._dut.position(SENT)
 
     def upload_until(self, offset_bytes: int) -> None:
         """Send the files until the board has so many bytes of the last one, then disconnect.
@@ -156,9 +162,9 @@ class Upgrade:
         Raises `BoardError` when the board refuses, or agrees and does not show it as pending.
         """
         if not self._dut.board.boot.takes_pending_images:
-            self._pending_since = self._dut.position("nothing is pending: the highest version runs")
+            self._pending_since = self._dut.position(f"{PENDING}: nothing, the highest runs")
             return
-        self._pending_since, self._pending_refusal = self._dut.position("set pending"), None
+        self._pending_since, self._pending_refusal = self._dut.position(PENDING), None
         if self._dut.network_console is not None:
             self._network_pending_since = self._dut.network_console.position()
         for chosen in self.files if file is None else (file,):
@@ -227,10 +233,22 @@ class Upgrade:
             memory_unread=unread,
             must_be_ready=True,
         )
+        self._dut.recorder.record(self._facts_event(facts, (first, *more)))
         verdict = verdict_of(facts, *more)
         verdict = replace(verdict, preflight=self._preflight_remark(verdict))
         self._dut.recorder.record(_event(verdict))
         return verdict
+
+    def _facts_event(self, facts: Facts, updates: Sequence[Update]) -> FactsJudged:
+        assert facts.marking is not None, "an upgrade knows whether it was set pending"
+        return FactsJudged(
+            since=SENT if self._pending_since is None else PENDING,
+            has_images=facts.images is not None,
+            was_tried=facts.marking.was_tried,
+            refusal=facts.marking.refusal,
+            memory_unread=facts.memory_unread,
+            updates=tuple(keep_update(update) for update in updates),
+        )
 
     def confirm_if_proven(self, verdict: Verdict) -> None:
         """Confirm a proven application, so that it stays.

@@ -7,12 +7,14 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota import guard
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
+from pytest_nrf_fota.probe.tool_call import FilesOfCall, ToolCall
 
 # The longest honest output is a read of 1 MiB by nrfjprog: about 5 bytes of text per byte.
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
@@ -20,6 +22,8 @@ OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
 _ENDING_S = guard.TERMINATE_GRACE_S + 3.0
 _READ_BYTES = 64 * 1024
 _QUOTED_LINES = 6
+# Its version and its list of probes are asked before anybody records.
+_EARLY_CALLS = 8
 # A shell's and the guard's status of a command that a signal ended: 128 + its number.
 _SIGNAL_STATUS = range(129, 160)
 
@@ -57,11 +61,51 @@ class Tool:
         self.name = name
         self._prefix = tuple(prefix)
         self._lock = threading.Lock()
+        self._observer: Callable[[ToolCall], None] | None = None
+        self._early: list[ToolCall] = []
 
     def run(self, arguments: Sequence[str], deadline: Deadline) -> CommandResult:
         """Run it to its end, whatever its exit code. Raises as `run_command` does."""
         with self._lock:
-            return run_command((*self._prefix, *arguments), deadline)
+            return self._observed((*self._prefix, *arguments), deadline)
+
+    def observe(self, observer: Callable[[ToolCall], None]) -> None:
+        """Tell each call to `observer` instead of an earlier one, the first ones included that
+        nobody was told.
+        """
+        with self._lock:
+            self._observer = observer
+            for call in self._early:
+                observer(call)
+            self._early.clear()
+
+    def _observed(self, command: tuple[str, ...], deadline: Deadline) -> CommandResult:
+        files, started_at_s = FilesOfCall(command[1:]), time.monotonic()
+        result: CommandResult | None = None
+        fault = ""
+        try:
+            result = run_command(command, deadline)
+        except ProbeFaultError as error:
+            fault = error.fault.value
+            raise
+        finally:
+            ended_at_s = time.monotonic()
+            call = ToolCall(
+                tool=self.name,
+                command=command,
+                exit_code=result.exit_code if result else None,
+                stdout=result.stdout if result else "",
+                stderr=result.stderr if result else "",
+                fault=fault,
+                files=files.now(),
+                ended_at_s=ended_at_s,
+                duration_s=ended_at_s - started_at_s,
+            )
+            if self._observer is not None:
+                self._observer(call)
+            elif len(self._early) < _EARLY_CALLS:
+                self._early.append(call)
+        return result
 
 
 def run_command(

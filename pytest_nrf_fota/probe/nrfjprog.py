@@ -255,6 +255,7 @@ def find(machine: Machine, deadline: Deadline) -> FoundTool:
         place=path,
         list_probes=partial(listed_probes, tool),
         open_probe=partial(NrfjprogProbe, tool),
+        command=tool,
     )
 
 

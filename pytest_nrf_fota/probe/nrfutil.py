@@ -369,6 +369,7 @@ def find(machine: Machine, deadline: Deadline) -> FoundTool:
         place=str(program(machine, "nrfutil")),
         list_probes=partial(listed_probes, tool),
         open_probe=partial(NrfutilProbe, tool),
+        command=tool,
     )
 
 

@@ -212,6 +212,7 @@ def find(machine: Machine, deadline: Deadline) -> FoundTool:
         place="Python package",
         list_probes=partial(listed_probes, tool),
         open_probe=partial(PynrfjprogProbe, tool),
+        command=tool,
     )
 
 

@@ -1,12 +1,15 @@
 """A probe that writes every operation into the flight recorder and passes it on."""
 
+import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.record.events import ProbeOperation
+from pytest_nrf_fota.probe.fault import ProbeFaultError
+from pytest_nrf_fota.probe.tool_call import ToolCall
+from pytest_nrf_fota.record.events import Kept, KeptFile, ProbeOperation, ToolCalled
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.wires.probe import Core, Probe, ProbeInfo, ResetKind
 
@@ -40,7 +43,8 @@ class RecordingProbe:
 
     def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
         """Read memory."""
-        with self._operation("read", f"{size_bytes} bytes at 0x{address:x}"):
+        detail = f"{size_bytes} bytes at 0x{address:x}"
+        with self._operation("read", detail, address=address, size_bytes=size_bytes):
             return self._inner.read(address, size_bytes, deadline)
 
     def resume(self, core: Core, deadline: Deadline) -> None:
@@ -58,13 +62,21 @@ class RecordingProbe:
         self._inner.close()
 
     @contextmanager
-    def _operation(self, operation: str, detail: str = "") -> Iterator[None]:
+    def _operation(
+        self,
+        operation: str,
+        detail: str = "",
+        *,
+        address: int | None = None,
+        size_bytes: int | None = None,
+    ) -> Iterator[None]:
         started_at_s = time.monotonic()
-        error = ""
+        error = fault = ""
         try:
             yield
         except BaseException as raised:
             error = f"{type(raised).__name__}: {raised}"
+            fault = raised.fault.value if isinstance(raised, ProbeFaultError) else ""
             raise
         finally:
             self._recorder.record(
@@ -73,5 +85,42 @@ class RecordingProbe:
                     detail=detail,
                     duration_s=round(time.monotonic() - started_at_s, 6),
                     error=error,
+                    address=address,
+                    size_bytes=size_bytes,
+                    fault=fault,
                 )
             )
+
+
+def tool_recorder(recorder: FlightRecorder) -> Callable[[ToolCall], None]:
+    """What a tool's `observe` takes, so that its calls are in the flight recorder."""
+
+    def record(call: ToolCall) -> None:
+        files = (
+            KeptFile(
+                path=file.path,
+                use=file.use,
+                # What it was given is a firmware, of which nobody needs another copy.
+                content=_without_content(file.content)
+                if file.use == "read"
+                else recorder.keep(file.content),
+            )
+            for file in call.files
+        )
+        event = ToolCalled(
+            tool=call.tool,
+            command=call.command,
+            exit_code=call.exit_code,
+            fault=call.fault,
+            stdout=recorder.keep(call.stdout.encode()),
+            stderr=recorder.keep(call.stderr.encode()),
+            files=tuple(files),
+            duration_s=round(call.duration_s, 6),
+        )
+        recorder.record(event, call.ended_at_s)
+
+    return record
+
+
+def _without_content(content: bytes) -> Kept:
+    return Kept(size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())

@@ -11,6 +11,7 @@ from typing import Protocol
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import ProbeToolTraits
 from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.probe.command import Tool
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.wires.probe import Probe
 
@@ -50,12 +51,14 @@ class FoundTool:
         list_probes: serial numbers of all attached probes, as the tool writes them.
         open_probe: the probe of a serial number; the folder is for files on the way to the tool.
             Nothing is held between the probe's operations.
+        command: what runs it, where that is a program; its calls are recorded.
     """
 
     version: str
     place: str
     list_probes: Callable[[Deadline], tuple[str, ...]]
     open_probe: Callable[[str, Path, Soc], Probe]
+    command: Tool | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import PROVIDERS_HOOK
 from pytest_nrf_fota.extensions import registered_one
 from pytest_nrf_fota.providers.provider import Provider, Unit, Wanted
+from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import HostRadio, host_radio
 
 
@@ -15,6 +16,7 @@ def take_unit(
     log_folder: Path,
     device_id: str | None,
     radio: HostRadio | None = None,
+    recorder: FlightRecorder | None = None,
 ) -> Unit:
     """Lease one board.
 
@@ -25,6 +27,7 @@ def take_unit(
         device_id: serial number of the kit to take; None takes the only one.
         radio: this host's radio for boards on BLE; None takes what the board file or the provider
             has.
+        recorder: gets what happens while the unit is taken.
 
     Raises:
         RigError: there is none, or it cannot be used.
@@ -32,4 +35,6 @@ def take_unit(
     if radio is None and board.radio.host is not None:
         radio = host_radio(board.radio.host)
     provider = registered_one(PROVIDERS_HOOK, Provider, board.provider)
-    return provider.take(Wanted(board, f"{board.name}-{worker}", log_folder, device_id, radio))
+    return provider.take(
+        Wanted(board, f"{board.name}-{worker}", log_folder, device_id, radio, recorder)
+    )

@@ -11,7 +11,13 @@ _PROGRAM_INTERFACES = frozenset({Interface.CONSOLE, Interface.SMP_PORT})
 def _kit(wanted: Wanted) -> Unit:
     from pytest_nrf_fota.providers.usb import find_kit
 
-    return find_kit(wanted.board, wanted.log_folder, wanted.device_id, wanted.radio)
+    return find_kit(
+        wanted.board,
+        wanted.log_folder,
+        wanted.device_id,
+        wanted.radio,
+        recorder=wanted.recorder,
+    )
 
 
 def _virtual_kit(wanted: Wanted) -> Unit:

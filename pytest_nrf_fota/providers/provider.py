@@ -78,6 +78,7 @@ class Wanted:
         log_folder: gets its logs.
         device_id: what was given as `--device-id`.
         radio: what was given as `--radio`, or in the board file.
+        recorder: the session's flight recorder, for what happens before a test begins.
     """
 
     board: BoardType
@@ -85,6 +86,7 @@ class Wanted:
     log_folder: Path
     device_id: str | None
     radio: "HostRadio | None"
+    recorder: "FlightRecorder | None" = None
 
 
 @dataclass(frozen=True)

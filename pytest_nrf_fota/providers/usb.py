@@ -24,7 +24,7 @@ from pytest_nrf_fota.probe.choose import (
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.once_more import OnceMoreProbe
 from pytest_nrf_fota.probe.read_effect import ProbeReads, read_effect_memory, tool_on_chip
-from pytest_nrf_fota.probe.recording import RecordingProbe
+from pytest_nrf_fota.probe.recording import RecordingProbe, tool_recorder
 from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number, vcom_memory
 from pytest_nrf_fota.providers.provider import Unit, Wires
 from pytest_nrf_fota.record.events import ProbeRetried
@@ -40,6 +40,7 @@ class UsbUnit:
         name: its J-Link serial number.
         probe: its probe.
         wires: opens its other wires.
+        tool: drives the probe; its calls are recorded.
         reads: what is known of the probe's reads.
         retried: what was done twice before there was a recorder.
     """
@@ -49,6 +50,7 @@ class UsbUnit:
         name: str,
         probe: Probe,
         wires: KitWires,
+        tool: ChosenTool,
         reads: ProbeReads,
         retried: Sequence[ProbeRetried] = (),
     ) -> None:
@@ -57,9 +59,12 @@ class UsbUnit:
         self._wires = wires
         self._reads = reads
         self._retried = list(retried)
+        self._command = tool.found.command
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open the consoles and the radio. Raises `RigError`."""
+        if self._command is not None:
+            self._command.observe(tool_recorder(recorder))
         while self._retried:
             recorder.record(self._retried.pop(0))
         probe = OnceMoreProbe(
@@ -79,6 +84,7 @@ def find_kit(
     device_id: str | None,
     radio: HostRadio | None = None,
     look: Callable[[], Sequence[AttachedKit]] = attached_kits,
+    recorder: FlightRecorder | None = None,
 ) -> Unit:
     """The attached kit, or the one with serial number `device_id`, once its probe was contacted.
 
@@ -91,6 +97,7 @@ def find_kit(
         device_id: serial number with or without leading zeros; None takes the only kit.
         radio: this host's radio; None takes the host's Bluetooth.
         look: lists the attached kits.
+        recorder: gets the tool's calls from the first one on.
 
     Raises:
         RigError: none is attached, several are and none was asked for, no tool drives its probe, it
@@ -98,10 +105,8 @@ def find_kit(
     """
     deadline = Deadline.after(board.timeouts.probe_s)
     log_folder.mkdir(parents=True, exist_ok=True)
-    if board.console.port is None:
-        kit, tool, probe = _by_its_ports(board, log_folder, device_id, look(), deadline)
-    else:
-        kit, tool, probe = _by_its_probe(board, log_folder, device_id, look(), deadline)
+    find = _by_its_ports if board.console.port is None else _by_its_probe
+    kit, tool, probe = find(board, log_folder, device_id, look(), deadline, recorder)
     retried: list[ProbeRetried] = []
     _contact(
         OnceMoreProbe(probe, lambda operation, error: retried.append(_retried(operation, error))),
@@ -111,7 +116,7 @@ def find_kit(
         kit = kit_with_its_ports(kit, look, deadline, settle_s=board.console.reopen_s)
     wires = KitWires(board, kit, log_folder, radio, vcom_memory())
     reads = ProbeReads(tool_on_chip(tool.found.version, board.soc), read_effect_memory())
-    return UsbUnit(kit.serial_number, probe, wires, reads, retried)
+    return UsbUnit(kit.serial_number, probe, wires, tool, reads, retried)
 
 
 def _by_its_ports(
@@ -120,6 +125,7 @@ def _by_its_ports(
     device_id: str | None,
     attached: Sequence[AttachedKit],
     deadline: Deadline,
+    recorder: FlightRecorder | None,
 ) -> tuple[AttachedKit, ChosenTool, Probe]:
     if not attached:
         twin = (
@@ -137,7 +143,7 @@ def _by_its_ports(
         [kit.serial_number for kit in attached], device_id, where="USB: serial ports of J-Links"
     )
     kit = kit_with_serial_number(serial_number, attached)
-    tool = choose_tool(board.probe.runner, deadline)
+    tool = _tool(board, deadline, recorder)
     return kit, tool, open_probe(tool, serial_number, log_folder / "probe", board.soc, deadline)
 
 
@@ -147,14 +153,23 @@ def _by_its_probe(
     device_id: str | None,
     attached: Sequence[AttachedKit],
     deadline: Deadline,
+    recorder: FlightRecorder | None,
 ) -> tuple[AttachedKit, ChosenTool, Probe]:
     """Where the console is elsewhere, the kit need not have a serial port."""
-    tool = choose_tool(board.probe.runner, deadline)
+    tool = _tool(board, deadline, recorder)
     probe, listed_as = open_listed_probe(tool, device_id, log_folder / "probe", board.soc, deadline)
     serial_number = plain_serial_number(listed_as)
     without_ports = AttachedKit(serial_number, ())
     kit = next((k for k in attached if k.serial_number == serial_number), without_ports)
     return kit, tool, probe
+
+
+def _tool(board: BoardType, deadline: Deadline, recorder: FlightRecorder | None) -> ChosenTool:
+    chosen = choose_tool(board.probe.runner, deadline)
+    if chosen.found.command is not None and recorder is not None:
+        # What it says now may be why there is no kit in the end.
+        chosen.found.command.observe(tool_recorder(recorder))
+    return chosen
 
 
 def _contact(probe: Probe, deadline: Deadline) -> None:

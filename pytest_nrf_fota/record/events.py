@@ -26,15 +26,23 @@ class RunStarted(_Event):
     title: str
     wall_clock: str = Field(description="ISO 8601 with offset, at t = 0 of this file")
     versions: dict[str, str] = Field(default_factory=dict)
+    whose: dict[str, str] = Field(
+        default_factory=dict,
+        description="user, host, home, folder: what a recording for others leaves out",
+    )
 
 
 class UnitTaken(_Event):
-    """Which board, by its serial number or name, the following events belong to."""
+    """Which board, by its serial number or name, the following events belong to.
+
+    `settings` is its board type, as in a board file.
+    """
 
     kind: Literal["unit"] = "unit"
     unit: str
     board: str
     detail: str = ""
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class StepStarted(_Event):
@@ -56,13 +64,69 @@ class StepEnded(_Event):
 
 
 class ProbeOperation(_Event):
-    """One operation of the debug probe."""
+    """One operation of the debug probe.
+
+    `address` and `size_bytes` are those of a read; `fault` is the kind of failure that the error
+    names, where a tool's failure has one.
+    """
 
     kind: Literal["probe"] = "probe"
     operation: str
     detail: str = ""
     duration_s: float
     error: str = ""
+    address: int | None = None
+    size_bytes: int | None = None
+    fault: str = ""
+
+
+class Kept(BaseModel):
+    """What a tool printed, or a file: its size and hash, and the content where it is kept.
+
+    `text` is the content where it is short; `file` names a gzip file in the folder beside the
+    recorder's file. Neither: only size and hash are known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    size_bytes: int
+    sha256: str
+    text: str | None = None
+    file: str | None = None
+
+
+class KeptFile(BaseModel):
+    """A file that a tool was given or has written. Of one that it was given, size and hash."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: str
+    use: Literal["read", "written"]
+    content: Kept
+
+
+class ToolCalled(_Event):
+    """One call of the probe's tool, when it had ended.
+
+    `exit_code` is None, and `fault` has its kind, where it was ended or did not start.
+    """
+
+    kind: Literal["tool"] = "tool"
+    tool: str
+    command: tuple[str, ...]
+    exit_code: int | None
+    fault: str = ""
+    stdout: Kept
+    stderr: Kept
+    files: tuple[KeptFile, ...] = ()
+    duration_s: float
+
+
+class UartBytes(_Event):
+    """Bytes of a UART as they came, in base64."""
+
+    kind: Literal["uart_bytes"] = "uart_bytes"
+    port: str
+    core: Literal["application", "network"] = "application"
+    base64: str
 
 
 class ProbeRetried(_Event):
@@ -118,6 +182,18 @@ class RadioState(_Event):
     kind: Literal["radio"] = "radio"
     state: Literal["connecting", "connected", "disconnected", "failed", "retrying", "reset"]
     detail: str = ""
+    mtu_bytes: int | None = Field(default=None, description="longest write of this connection")
+    message_bytes: int | None = Field(default=None, description="longest SMP message of it")
+
+
+class AdvertisementHeard(_Event):
+    """One device that advertises, as this host's Bluetooth shows it."""
+
+    kind: Literal["advertisement"] = "advertisement"
+    address: str
+    address_type: str = ""
+    name: str = ""
+    rssi_dbm: int | None = None
 
 
 class SmpMessage(_Event):
@@ -129,6 +205,7 @@ class SmpMessage(_Event):
     sequence: int
     size_bytes: int
     payload: dict[str, JsonValue]
+    raw: str = Field(default="", description="of an answer: all of it, in hex, where it is short")
 
 
 class Moment(_Event):
@@ -136,6 +213,37 @@ class Moment(_Event):
 
     kind: Literal["moment"] = "moment"
     name: str
+
+
+class FactsJudged(_Event):
+    """What the verdict that follows was judged from, but for boots, which the UART tells, and the
+    image list, which the last answer holds.
+
+    Args:
+        since: name of the last moment before the boots that count.
+        has_images: whether the board told its image list.
+        was_tried, refusal: how it went to set the update pending.
+        memory_unread: why memory was not read; empty where it was.
+        updates: what was sent, and what memory held of it; of firmware its hash alone.
+    """
+
+    kind: Literal["facts"] = "facts"
+    since: str
+    has_images: bool
+    was_tried: bool
+    refusal: str | None = None
+    memory_unread: str = ""
+    updates: tuple[JsonValue, ...]
+
+
+class ContactMade(_Event):
+    """What one step of `nrf-fota first-contact` found out."""
+
+    kind: Literal["contact"] = "contact"
+    step: str
+    result: Literal["held", "did not hold", "skipped", "failed"]
+    found: str
+    duration_s: float
 
 
 class ProbeReadsTried(_Event):
@@ -203,14 +311,19 @@ Event = Annotated[
     | StepStarted
     | StepEnded
     | ProbeOperation
+    | ToolCalled
+    | UartBytes
     | ProbeRetried
     | UartLine
     | NetworkUartLine
     | UartWrite
     | ConsoleState
     | RadioState
+    | AdvertisementHeard
     | SmpMessage
     | Moment
+    | FactsJudged
+    | ContactMade
     | ProbeReadsTried
     | VerdictReached
     | PreflightDone

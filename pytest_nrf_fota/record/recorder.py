@@ -1,5 +1,7 @@
 """The flight recorder: every step of a test as JSON lines, in the order it happened."""
 
+import gzip
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,12 +20,21 @@ from pytest_nrf_fota.errors import (
 from pytest_nrf_fota.record.events import (
     RECORDED_LINE,
     Event,
+    Kept,
     Recorded,
     RunStarted,
     StepEnd,
     StepEnded,
     StepStarted,
 )
+
+KEPT_FOLDER = "tool-output"
+"""Holds what tools printed and wrote, beside the recorder's file; gzip, named by its SHA-256."""
+
+_SHORT_BYTES = 2048
+# Of one test. A comparison of all memories, as nrfjprog prints them, makes less than a tenth.
+_MOST_KEPT_BYTES = 64 * 1024 * 1024
+_FASTEST = 1
 
 StepObserver: TypeAlias = Callable[[str, str], AbstractContextManager[None]]
 """Makes a context around a step, from its name and detail; how Allure gets to know steps."""
@@ -43,13 +54,20 @@ class FlightRecorder:
         self._path: Path | None = None
         self._opened_at_s = time.monotonic()
         self._waiting: list[tuple[float, Event]] = []
+        self._kept_bytes = 0
 
     @property
     def path(self) -> Path | None:
         """The file being written, or the last one written; None before the first."""
         return self._path
 
-    def open(self, path: Path, title: str, versions: dict[str, str] | None = None) -> None:
+    def open(
+        self,
+        path: Path,
+        title: str,
+        versions: dict[str, str] | None = None,
+        whose: dict[str, str] | None = None,
+    ) -> None:
         """Start a new file at `path`; an open one is closed first."""
         self.close()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,18 +75,50 @@ class FlightRecorder:
             self._file = path.open("w", encoding="utf-8")
             self._path = path
             self._opened_at_s = time.monotonic()
+            self._kept_bytes = 0
             wall_clock = datetime.now().astimezone().isoformat(timespec="milliseconds")
             self._write(
                 self._opened_at_s,
-                RunStarted(title=title, wall_clock=wall_clock, versions=versions or {}),
+                RunStarted(
+                    title=title, wall_clock=wall_clock, versions=versions or {}, whose=whose or {}
+                ),
             )
             for at_s, event in self._waiting:
                 self._write(at_s, event)
             self._waiting.clear()
 
-    def record(self, event: Event) -> None:
-        """Append one event."""
-        at_s = time.monotonic()
+    def keep(self, content: bytes) -> Kept:
+        """Keep what an event is about: short text in the event, the rest in a file of its own.
+
+        While no file is open, and where the folder is full or the disk refuses, size and hash
+        remain.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        kept = Kept(size_bytes=len(content), sha256=digest)
+        if len(content) <= _SHORT_BYTES:
+            try:
+                return kept.model_copy(update={"text": content.decode()})
+            except UnicodeDecodeError:
+                pass
+        with self._lock:
+            if self._file is None or self._path is None:
+                return kept
+            file = self._path.parent / KEPT_FOLDER / f"{digest}.gz"
+            if not file.exists():
+                packed = gzip.compress(content, _FASTEST, mtime=0)
+                if self._kept_bytes + len(packed) > _MOST_KEPT_BYTES:
+                    return kept
+                try:
+                    file.parent.mkdir(exist_ok=True)
+                    file.write_bytes(packed)
+                except OSError:
+                    return kept
+                self._kept_bytes += len(packed)
+        return kept.model_copy(update={"file": file.name})
+
+    def record(self, event: Event, at_s: float | None = None) -> None:
+        """Append one event; of one that is told late, `at_s` is when it happened (monotonic)."""
+        at_s = time.monotonic() if at_s is None else at_s
         with self._lock:
             if self._file is None:
                 self._waiting.append((at_s, event))

@@ -1,5 +1,7 @@
 """One pytest session's folder: a flight recorder and a UART log per test, unit logs beside."""
 
+import contextlib
+import getpass
 import importlib.metadata
 import platform
 import re
@@ -48,12 +50,12 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.recorder = FlightRecorder()
-        self._versions = _versions()
+        self._versions = installed_versions()
 
     def start_test(self, node_id: str) -> None:
         """Events go to this test's file from now on."""
         folder = self._new_folder(node_id)
-        self.recorder.open(folder / "recorder.jsonl", node_id, self._versions)
+        self.recorder.open(folder / "recorder.jsonl", node_id, self._versions, whose_machine())
 
     def finish_test(self) -> TestFiles | None:
         """Close the test's file and derive its UART log and image lists from it."""
@@ -110,7 +112,17 @@ def _folder_name(node_id: str) -> str:
     return name[-120:].strip("_")
 
 
-def _versions() -> dict[str, str]:
+def whose_machine() -> dict[str, str]:
+    """User, host, home and working folder, so that a recording for others can leave them out."""
+    whose = {"host": platform.node(), "home": str(Path.home()), "folder": str(Path.cwd())}
+    # A container's user often has a number only.
+    with contextlib.suppress(KeyError, OSError, ImportError):
+        whose["user"] = getpass.getuser()
+    return whose
+
+
+def installed_versions() -> dict[str, str]:
+    """Python, the operating system, and the packages that a run depends on."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in _VERSIONS_OF:
         try:

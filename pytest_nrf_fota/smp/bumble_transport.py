@@ -92,7 +92,7 @@ class BumbleTransport(SMPTransport):
             HOST_NAME, Address(HOST_ADDRESS), self._controller.source, self._controller.sink
         )
         self._device.keystore = self._pairing.bonds or MemoryKeyStore()
-        await _power_on(self._device, deadline, f"BLE through HCI {self._hci}")
+        await power_on(self._device, deadline, f"BLE through HCI {self._hci}")
         target = await self._find(self._device, address, deadline)
         try:
             self._connection = await self._device.connect(
@@ -286,7 +286,7 @@ def _advertises_smp(advertisement: "Advertisement") -> bool:
     return False
 
 
-async def _power_on(device: "Device", deadline: Deadline, where: str) -> None:
+async def power_on(device: "Device", deadline: Deadline, where: str) -> None:
     """Reset the controller and set it up. Raises `RadioLostError` where it does not answer."""
     try:
         await asyncio.wait_for(device.power_on(), deadline.within(_OPEN_TIMEOUT_S).remaining_s)

@@ -16,7 +16,7 @@ from pytest_nrf_fota.smp.peer_search import PeerSearch
 if TYPE_CHECKING:
     from smpclient.transport import SMPTransport
 
-    from pytest_nrf_fota.wires.radio import Radio
+    from pytest_nrf_fota.wires.radio import Advertised, Radio
 
 _BLEAK = "bleak"
 _ADAPTER = re.compile(r"bleak:(hci\d+)")
@@ -170,6 +170,12 @@ class BumbleRadio:
 
         return BumbleTransport(self._hci, self._mtu, self._pairing)
 
+    async def scan(self, within_s: float) -> "tuple[Advertised, ...]":
+        """Who advertises. Raises `RadioLostError` where the controller does not answer."""
+        from pytest_nrf_fota.smp.scan import scan_with_bumble
+
+        return await scan_with_bumble(self._hci, within_s)
+
     def transport_for(self, search: PeerSearch) -> "SMPTransport":
         """The same, for a peer that is not known by its address alone."""
         from pytest_nrf_fota.smp.bumble_transport import BumbleTransport
@@ -224,6 +230,12 @@ class BleakRadio:
             search=search,
             on_services_forgotten=on_forgotten if self._services_may_differ else None,
         )
+
+    async def scan(self, within_s: float) -> "tuple[Advertised, ...]":
+        """Who advertises. Raises `RadioLostError` where Bluetooth does not work."""
+        from pytest_nrf_fota.smp.scan import scan_with_bleak
+
+        return await scan_with_bleak(within_s, self._adapter)
 
     async def reset_adapter(self) -> str:
         """Switch the adapter off and on; returns its name.

@@ -117,6 +117,14 @@ class Mcumgr:
         return self._client is not None
 
     @property
+    def mtu_bytes(self) -> int | None:
+        """Longest write of the connection; None where there is none, or none any more."""
+        # A transport may refuse to tell once its link is gone.
+        with contextlib.suppress(SMPTransportDisconnected):
+            return self._transport.mtu if self._client and self._transport else None
+        return None
+
+    @property
     def is_uploading(self) -> bool:
         """Whether an upload is under way."""
         return self._is_uploading
@@ -158,7 +166,19 @@ class Mcumgr:
         hint = f". {_NO_PARAMETERS}" if self._hides_buffers() else ""
         found = self._found
         by_name = f", found at {found.address}" if found and not found.by_address else ""
-        self._recorder.record(RadioState(state="connected", detail=f"to {peer}{by_name}{hint}"))
+        self._recorder.record(
+            RadioState(
+                state="connected",
+                detail=f"to {peer}{by_name}{hint}",
+                mtu_bytes=self.mtu_bytes,
+                message_bytes=self._message_bytes(),
+            )
+        )
+
+    def _message_bytes(self) -> int | None:
+        with contextlib.suppress(SMPTransportDisconnected):
+            return self._transport.max_unencoded_size if self._transport else None
+        return None
 
     def disconnect(self) -> None:
         """Close the connection, if there is one. Never raises."""

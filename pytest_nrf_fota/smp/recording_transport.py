@@ -13,6 +13,7 @@ from pytest_nrf_fota.record.events import SmpMessage
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _SHOWN_BYTES = 32
+_MOST_RAW_BYTES = 4096
 _COMMANDS: dict[GroupId, type[IntEnum]] = {
     GroupId.OS_MANAGEMENT: CommandId.OSManagement,
     GroupId.IMAGE_MANAGEMENT: CommandId.ImageManagement,
@@ -103,7 +104,7 @@ class RecordingTransport(SMPTransport):
 def _event(direction: str, data: bytes) -> SmpMessage:
     try:
         header = Header.loads(data[: Header.SIZE])
-        name = _name(header)
+        name = message_name(header)
         sequence = header.sequence
         payload = _readable(cbor2.loads(data[Header.SIZE :]))
     except (ValueError, SMPException, cbor2.CBORError):
@@ -115,11 +116,14 @@ def _event(direction: str, data: bytes) -> SmpMessage:
             "sequence": sequence,
             "size_bytes": len(data),
             "payload": payload if isinstance(payload, dict) else {"value": payload},
+            # So that it can be played back; requests hold a firmware.
+            "raw": data.hex() if direction == "answer" and len(data) <= _MOST_RAW_BYTES else "",
         }
     )
 
 
-def _name(header: Header) -> str:
+def message_name(header: Header) -> str:
+    """Group and command by name: `image upload`."""
     try:
         group = GroupId(header.group_id)
     except ValueError:

@@ -1,5 +1,6 @@
 """The SMP wire: what the harness asks of a radio."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -27,6 +28,24 @@ class ResettableRadio(Protocol):
 
     async def reset_adapter(self) -> str:
         """Reset the adapter and return its name. Raises `RadioLostError` where it cannot be."""
+
+
+@dataclass(frozen=True)
+class Advertised:
+    """One device that advertises, as this host shows it: macOS shows another address."""
+
+    address: str
+    address_type: str
+    name: str
+    rssi_dbm: int | None
+
+
+@runtime_checkable
+class ScanningRadio(Protocol):
+    """A radio that hears who advertises."""
+
+    async def scan(self, within_s: float) -> tuple[Advertised, ...]:
+        """Listen for so long. Raises `RadioLostError` where the adapter does not work."""
 
 
 @runtime_checkable
