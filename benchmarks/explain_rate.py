@@ -69,17 +69,19 @@ _LOGS = {"application": _app_lines, "endless boots": _boots, "boots that differ"
 def main() -> None:
     """Explain each kind of log once, as a process of its own, and print a table."""
     size_mb = float(sys.argv[1]) if len(sys.argv) > 1 else 100.0
-    table = Table("log", "size", "wall time", "rate", "most memory")
+    table = Table("log", "size", "wall time", "CPU", "rate", "rate of CPU", "most memory")
     with tempfile.TemporaryDirectory() as folder:
         for name, make in _LOGS.items():
             log = Path(folder) / "uart.log"
             _write(log, make, size_mb)
-            wall_s, memory_mb = _explain(log)
+            wall_s, cpu_s, memory_mb = _explain(log)
             table.add_row(
                 name,
                 f"{size_mb:g} MB",
                 f"{wall_s:.1f} s",
+                f"{cpu_s:.1f} s",
                 f"{size_mb / wall_s:.1f} MB/s",
+                f"{size_mb / cpu_s:.1f} MB/s",
                 f"{memory_mb:.0f} MB",
             )
     Screen().print(table)
@@ -94,14 +96,14 @@ def _write(log: Path, make: Callable[[random.Random], Iterator[str]], size_mb: f
             file.write(piece)
 
 
-def _explain(log: Path) -> tuple[float, float]:
-    """Seconds and the largest resident set of one command."""
+def _explain(log: Path) -> tuple[float, float, float]:
+    """Seconds of wall time and of CPU, and the largest resident set in MB, of one command."""
     begin_s = time.monotonic()
     command = [sys.executable, "-c", _COMMAND, "explain", str(log)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, _, used = os.wait4(process.pid, 0)
     assert isinstance(used, resource.struct_rusage)
-    return time.monotonic() - begin_s, used.ru_maxrss / 1024
+    return time.monotonic() - begin_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 if __name__ == "__main__":
