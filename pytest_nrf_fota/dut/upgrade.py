@@ -39,7 +39,7 @@ from pytest_nrf_fota.verdict.facts import Facts, Marking, Update, Watch
 from pytest_nrf_fota.verdict.kept_facts import keep_update
 from pytest_nrf_fota.verdict.memory import Before, note_before, read_update, running_s_slot
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
-from pytest_nrf_fota.verdict.trial import image_on_trial
+from pytest_nrf_fota.verdict.unconfirmed import unconfirmed_test_image
 from pytest_nrf_fota.verdict.watching import silent_stages
 from pytest_nrf_fota.verdict.wording import verdict_of
 
@@ -337,7 +337,7 @@ class Upgrade:
             stayed = again or "it did not boot again"
             notes.append(f"watched for {self._watched_s:.1f} s after its ready line: {stayed}")
         if verdict.ending is Ending.TESTED:
-            notes.append("it runs on trial: not confirmed, so the next reset reverts it")
+            notes.append("it is not confirmed, so the next reset reverts it")
         return tuple(notes)
 
     def _judge_now(self, *, is_unstable: bool = False) -> Verdict:
@@ -570,10 +570,10 @@ def _require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
             next_step="Reset the board, so that MCUboot takes it: dut.reset(). Or begin anew: "
             "dut.prepare(firmware.baseline).",
         )
-    on_trial = image_on_trial(images)
+    on_trial = unconfirmed_test_image(images)
     if on_trial is not None:
         raise BoardError(
-            f"The board runs an image on trial, which a reset would revert: {on_trial}",
+            f"The board runs a test image that a reset would revert: {on_trial}",
             where=f"image list of the board, before {package.path.name} was sent",
             next_step="Confirm it first: dut.mcumgr.image_confirm() (upgrade.confirm_if_proven). "
             "To go back to the old one instead: dut.reset().",
