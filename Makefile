@@ -1,6 +1,7 @@
 # make demo   install into .venv, upgrade a virtual kit, show what was proven
 # make test   style, types, and the tests that a change should pass before it is committed
 # make proofs the tests that take long: scenarios on every release and on real firmware, sabotages
+# make campaign N=10000   random upgrades on the virtual kit, each verdict held against what really ran
 # make tox    the suite on every Python that is installed, 3.10 to 3.13
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,11 @@ unexport PYTHONDONTWRITEBYTECODE
 # They wait for processes of theirs half of the time.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * os.cpu_count() + 1)')
 
-.PHONY: demo test proofs lint tox clean
+.PHONY: demo test proofs campaign lint tox clean
+
+# How many cases, and what they are drawn with.
+N ?= 300
+SEED ?= 1
 
 demo: $(INSTALLED)
 	$(BIN)/pytest --board nrf5340dk_sim tests/hil/test_mcuboot_upgrade.py -v \
@@ -23,6 +28,9 @@ test: lint
 
 proofs: $(INSTALLED)
 	$(BIN)/pytest --board nrf5340dk_sim -n auto --dist worksteal -m long_proof tests
+
+campaign: $(INSTALLED)
+	$(BIN)/nrf-fota campaign run --count $(N) --seed $(SEED) --output nrf_fota_runs/campaign
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

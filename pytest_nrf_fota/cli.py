@@ -6,6 +6,7 @@ import typer
 
 from pytest_nrf_fota.commands.board_file import board_file
 from pytest_nrf_fota.commands.boards import boards
+from pytest_nrf_fota.commands.campaign import CAMPAIGN, campaign
 from pytest_nrf_fota.commands.demo_firmware import demo_firmware
 from pytest_nrf_fota.commands.doctor import doctor
 from pytest_nrf_fota.commands.explain import explain
@@ -53,3 +54,5 @@ for _name, _command in _COMMANDS.items():
     # typer would cut it after 45 characters.
     _first_line = (_command.__doc__ or "").partition("\n")[0]
     app.command(_name, short_help=_first_line)(_command)
+
+app.add_typer(campaign, name="campaign", short_help=CAMPAIGN)

@@ -29,7 +29,7 @@ from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.sim_faults import SimFaults
 from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
-from pytest_nrf_fota.sim.client import KitControl, KitRefusedError, KitUnreachableError
+from pytest_nrf_fota.sim.client import KitControl, KitPort, KitRefusedError, KitUnreachableError
 from pytest_nrf_fota.sim.control import Addresses
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.host_radio import HciController, HostRadio
@@ -46,9 +46,9 @@ _STOP_TIMEOUT_S = 10.0
 
 
 class SimProbe:
-    """The SWD wire of a virtual kit: its control socket."""
+    """The SWD wire of a virtual kit: its debug port."""
 
-    def __init__(self, control: KitControl, unit_name: str, soc: Soc) -> None:
+    def __init__(self, control: KitPort, unit_name: str, soc: Soc) -> None:
         self._control = control
         self._unit_name = unit_name
         self._soc = soc

@@ -8,7 +8,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardFileError, InputError, NotSeenError
 from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
-from pytest_nrf_fota.sim.client import KitControl, KitUnreachableError
+from pytest_nrf_fota.sim.client import KitPort, KitUnreachableError
 from pytest_nrf_fota.sim.control import AtErase, AtLogLine, AtOperation, InjectFault
 
 _ANSWER_TIMEOUT_S = 30.0
@@ -20,12 +20,12 @@ class SimFaults:
     """Faults of one virtual kit.
 
     Args:
-        control: its control socket; the probe's, so nothing overlaps.
+        control: its debug port; the probe's, so nothing overlaps.
         slots: where uploads go.
         recorder: gets each fault.
     """
 
-    def __init__(self, control: KitControl, slots: Slots, recorder: FlightRecorder) -> None:
+    def __init__(self, control: KitPort, slots: Slots, recorder: FlightRecorder) -> None:
         self._control = control
         self._slots = slots
         self._recorder = recorder

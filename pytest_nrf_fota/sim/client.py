@@ -1,6 +1,7 @@
 """Control a running kit from another program, synchronously."""
 
 import socket
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -32,6 +33,46 @@ class KitUnreachableError(Exception):
 
 class KitRefusedError(Exception):
     """The kit answered with an error."""
+
+
+class KitPort(Protocol):
+    """What a debug port and a person's hands do to a kit; see `KitControl`."""
+
+    def recover(self, core: str, deadline: Deadline) -> None:
+        """Erase and unlock the `application` or the `network` core."""
+
+    def program(self, hex_file: str, deadline: Deadline) -> None:
+        """Program an Intel hex file; the cores are held afterwards."""
+
+    def erase_external(self, deadline: Deadline) -> None:
+        """Erase the external flash; the cores are held afterwards."""
+
+    def read(self, address: int, size_bytes: int, deadline: Deadline) -> bytes:
+        """Read memory."""
+
+    def resume(self, core: str, deadline: Deadline) -> None:
+        """Let a core go on that a read has halted."""
+
+    def reset(self, kind: str, deadline: Deadline) -> None:
+        """Reset both cores; `kind` is `system` or `pin`."""
+
+    def state(self, deadline: Deadline) -> Reply:
+        """What the kit is doing."""
+
+    def power(self, deadline: Deadline, *, on: bool, starts: bool = True) -> None:
+        """Switch the kit's power; switched on, it boots, unless `starts` is false."""
+
+    def inject(self, fault: InjectFault, deadline: Deadline) -> None:
+        """Let something go wrong once, at a given moment."""
+
+    def disarm(self, deadline: Deadline) -> None:
+        """Forget every fault that still waits for its moment."""
+
+    def plug_console(self, deadline: Deadline, *, plugged_in: bool) -> None:
+        """Pull or put in the plug of the application core's serial port."""
+
+    def close(self) -> None:
+        """Let go of the kit, which goes on."""
 
 
 class KitControl:

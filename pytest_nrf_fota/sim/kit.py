@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from typing_extensions import assert_never
@@ -32,7 +33,7 @@ from pytest_nrf_fota.sim.flash import (
 )
 from pytest_nrf_fota.sim.link_timing import LinkTiming
 from pytest_nrf_fota.sim.memories import memories_of, program
-from pytest_nrf_fota.sim.radio import Radio
+from pytest_nrf_fota.sim.radio import KitRadio, Radio
 from pytest_nrf_fota.sim.uart import Uart
 
 NO_POWER = "no power"
@@ -78,9 +79,17 @@ class Kit:
     """One virtual development kit.
 
     After power-on its cores are held until the first reset, as after programming over SWD.
+    `on_jump` is called with the address of each firmware right before it starts, on both cores.
+
+    Args:
+        settings: the kit.
+        hci_address: where hosts reach its radio (see `Radio`).
+        radio: another radio than one with a Bluetooth stack.
     """
 
-    def __init__(self, settings: KitSettings, hci_address: str) -> None:
+    def __init__(
+        self, settings: KitSettings, hci_address: str = "", radio: KitRadio | None = None
+    ) -> None:
         self.settings = settings
         self.clock = VirtualClock(settings.speed)
         self.soc = SOCS[settings.soc]
@@ -88,7 +97,8 @@ class Kit:
         self.app_uart = Uart(self.clock)
         self.net_uart = Uart(self.clock)
         self.smp_uart = Uart(self.clock)
-        self.radio = Radio(hci_address, self.clock, settings.link)
+        self.radio: KitRadio = radio or Radio(hci_address, self.clock, settings.link)
+        self.on_jump: Callable[[int], None] = lambda address: None
         self.state = "held"
         release = RELEASES[settings.ncs]
         self._profile = release.with_rollback_protection(settings.rollback_protection)
@@ -246,6 +256,7 @@ class Kit:
                     return False
             case never:
                 assert_never(never)
+        self.on_jump(firmware)
         core.print_line(self._profile.banner)
         description = find_description(self.flash.read(firmware, memory.flash.end - firmware))
         if isinstance(description, NetworkDescription) and description.marker:
@@ -379,6 +390,7 @@ class Kit:
             self._profile,
             self.settings.max_sectors,
             before_stage=self._end_stage_if_reset,
+            on_jump=self.on_jump,
             assumed=self.settings.assumed,
         )
         return chain.run()

@@ -108,6 +108,48 @@ class PeripheralEvents(PairingEvents, Protocol):
         """One write to the SMP characteristic: a frame, or a part of one."""
 
 
+class KitRadio(Protocol):
+    """What a kit needs of its radio; see `Radio`, which has a Bluetooth stack."""
+
+    @property
+    def hci_client_spec(self) -> str:
+        """Where a host's Bluetooth stack connects; empty where none can."""
+
+    async def start(self) -> None:
+        """Open what hosts connect to."""
+
+    async def stop(self) -> None:
+        """Silence the app and cut off the host. Safe to call twice."""
+
+    async def advertise(
+        self,
+        advertisement: Advertisement,
+        peripheral: PeripheralEvents,
+        *,
+        smp_service: bool = True,
+        security: Security | None = None,
+    ) -> None:
+        """The app booted, and can be connected to."""
+
+    async def silence(self) -> None:
+        """The app is gone: the link drops, advertising ends."""
+
+    def forget_bonds(self) -> None:
+        """The flash that held the bonds was erased."""
+
+    def lose_connection(self) -> None:
+        """Let the link drop; the app goes on."""
+
+    def halt(self) -> None:
+        """The CPU is halted: the link drops."""
+
+    def resume(self) -> None:
+        """The CPU goes on."""
+
+    async def notify(self, frame: bytes) -> None:
+        """Send one SMP response."""
+
+
 class Radio:
     """The kit's radio; alive as long as the kit's process, through all resets of the app.
 

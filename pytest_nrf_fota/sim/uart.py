@@ -20,7 +20,7 @@ class Uart:
     """A pty pair; `port` is the name to open with pyserial.
 
     Output never blocks the kit: it waits in a queue until the kit's clock allows it and the host
-    reads it.
+    reads it. `cable` is what of it reaches the host; by default everything.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -34,6 +34,7 @@ class Uart:
         self._held_back: deque[tuple[float, bytes]] = deque()
         self._release_timer: asyncio.TimerHandle | None = None
         self.on_output: Callable[[bytes], None] = lambda data: None
+        self.cable: Callable[[bytes], bytes] = lambda data: data
         self._receiver: Callable[[bytes], None] | None = None
 
     def start(self) -> None:
@@ -70,10 +71,11 @@ class Uart:
         if self._until_resumed is not None:
             self._until_resumed += data
             return
+        arriving = self.cable(data)
         if self._clock.behind_s > 0 or self._held_back:
-            self._hold_back(data)
+            self._hold_back(arriving)
         else:
-            self._queue(data)
+            self._queue(arriving)
         self.on_output(data)
 
     def hold_output(self) -> None:

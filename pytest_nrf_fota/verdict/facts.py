@@ -124,21 +124,27 @@ class AppLines:
 
     Args:
         attempts: an upload, a download or setting pending began, or was refused.
+        failed: a download or an upload ended with an error.
         refused: the server refused it.
         scheduled: the application set an update pending itself.
         asked: the swap type that was asked for, as an upload does.
         runs_test: the next boot would revert what runs.
+        unconfirmed: the application says that it is not confirmed.
         confirmed: what runs was confirmed.
         first_starts: MCUboot notes that it starts an image for the first time.
+        versions: the application names its own version.
     """
 
     attempts: tuple[Seen, ...] = ()
+    failed: tuple[Seen, ...] = ()
     refused: tuple[Seen, ...] = ()
     scheduled: tuple[Seen, ...] = ()
     asked: tuple[SwapTypeLine, ...] = ()
     runs_test: tuple[Seen, ...] = ()
+    unconfirmed: tuple[Seen, ...] = ()
     confirmed: tuple[Seen, ...] = ()
     first_starts: tuple[Seen, ...] = ()
+    versions: tuple[tuple[str, Seen], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,7 @@ class Facts:
         app_lines: what the application said in them.
         client: what a client did and was answered, as its log or a recording tells.
         client_log_is_apart: it comes from another input, whose lines are not the board's.
+        client_done: lines with which a client of any kind says that the update succeeded.
         update: what was sent, and what memory holds of it.
         marking: how it was set pending; None where only lines tell.
         images: the image list now; None where nobody answered.
@@ -162,6 +169,7 @@ class Facts:
     app_lines: AppLines = AppLines()
     client: ClientSide = NO_CLIENT
     client_log_is_apart: bool = False
+    client_done: tuple[Seen, ...] = ()
     update: Update | None = None
     marking: Marking | None = None
     images: "Sequence[ImageState] | None" = None

@@ -32,7 +32,7 @@ from pytest_nrf_fota.sim.boot.stage import Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import MemoryLayout
 from pytest_nrf_fota.sim.pairing import Security, security_error
-from pytest_nrf_fota.sim.radio import Advertisement, Radio
+from pytest_nrf_fota.sim.radio import Advertisement, KitRadio
 from pytest_nrf_fota.sim.uart import Uart
 
 # Time from reset to the first application line in the support case's logs.
@@ -64,7 +64,7 @@ class AppContext:
     hardware: Hardware
     uart: Uart
     smp_uart: Uart
-    radio: Radio
+    radio: KitRadio
     clock: VirtualClock
     wording: Release
     identity_address: str

@@ -45,6 +45,7 @@ class BootChain:
         max_sectors: CONFIG_BOOT_MAX_IMG_SECTORS of its MCUboot.
         before_stage: called before each stage but the first; may raise to end the boot.
         assumed: for firmware that does not tell.
+        on_jump: called with the address of each firmware right before it is started.
     """
 
     hardware: Hardware
@@ -52,6 +53,7 @@ class BootChain:
     max_sectors: int
     before_stage: Callable[[], None] = lambda: None
     assumed: AssumedFirmware = field(default_factory=AssumedFirmware)
+    on_jump: Callable[[int], None] = lambda address: None
 
     def run(self) -> AppDescription | Halt:
         """Boot once. Flash errors and power cuts of the stages come through."""
@@ -62,6 +64,7 @@ class BootChain:
             end = self._first_stage()
             while isinstance(end, Jump):
                 self.before_stage()
+                self.on_jump(end.address)
                 slot = self._s_slot_at(end.address)
                 if slot is None:
                     return self._app_at(end.address)
@@ -111,6 +114,7 @@ class BootChain:
         return None
 
     def _first_stage(self) -> StageEnd:
+        self.on_jump(self.hardware.slots.first_bootloader.address)
         if self.hardware.slots.nsib is not None:
             return run_nsib(self.hardware, self.profile)
         return run_mcuboot(self.hardware, self.mcuboot_build(None), self.profile)
