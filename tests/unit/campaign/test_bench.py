@@ -130,6 +130,15 @@ def test_silent_bootloader_prints_nothing_on_the_console(bench: Bench) -> None:
     assert bootloader and all(line.startswith("- ") for line in bootloader)
 
 
+def test_application_of_another_client_is_not_the_update(bench: Bench) -> None:
+    """It runs: the kit's truth tells the two apart."""
+    steps = (Step.UPLOAD, Step.OTHER_UPGRADE, Step.RESET)
+    result = bench.run(replace(GOOD, steps=steps))
+
+    assert result.truth is Truth.NO
+    assert any("Swap type: test" in line for line in result.printed)
+
+
 def test_saved_case_gives_the_same_again(bench: Bench, tmp_path: Path) -> None:
     case = replace(GOOD, fault=ArmedFault(Fault.CONNECTION_LOST, 0, 500), lost_per_mille=20)
     first = bench.run(case)
