@@ -47,6 +47,10 @@ class FaultNotStruckError(FotaError):
     """A test passed although a fault that it armed never struck; reported as an ERROR."""
 
 
+class IgnoredVerdictError(FotaError):
+    """A test passed although it never looked at a verdict that is not UPGRADED."""
+
+
 class RigError(FotaError):
     """A test setup problem: no probe, no port, no adapter, board lost. Never a FAILED test."""
 

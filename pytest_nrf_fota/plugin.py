@@ -173,7 +173,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test that needs what this session's board has not, before a board is taken."""
+    """Skip a test that needs what this session's board has not, before a board is taken.
+
+    A test that is run again (pytest-rerunfailures) gets a flight recorder for each execution.
+    """
+    if _uses_board(item):
+        from pytest_nrf_fota.report.session import run_folder
+
+        run = run_folder(item.config)
+        if not run.has_test:
+            run.start_test(item.nodeid)
     board_type = item.config.stash.get(BOARD_KEY, None)
     if board_type is not None and _is_left_for_the_night(item):
         reason = "nightly: runs with --nightly or -m nightly"
@@ -304,12 +313,34 @@ def pytest_terminal_summary(
         terminalreporter.section("nRF FOTA: results")
     for line in summary_lines(collector.tests, collector.missing, collector.retries):
         terminalreporter.write_line(line)
+    if collector.has_proven_nothing and _was_asked_for_upgrades(config):
+        terminalreporter.write_line(
+            "Nothing was proven: the firmware for every test that would have tried something "
+            "cannot be made, for the reasons above. The run fails.",
+            red=True,
+        )
     for said in collector.probe_reads:
         terminalreporter.write_line(f"probe: {said}")
     if (interrupted := config.stash.get(_interrupted_key, None)) is not None:
         terminalreporter.write_line(f"interrupted in: {interrupted}")
     if session_path(config).is_dir():
         terminalreporter.write_line(f"logs and flight recorders: {session_path(config)}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that was asked for upgrades and could make none is not green."""
+    collector = session.config.stash.get(_collector_key, None)
+    if collector is None or not collector.has_proven_nothing:
+        return
+    if session.exitstatus == pytest.ExitCode.OK and _was_asked_for_upgrades(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _was_asked_for_upgrades(config: pytest.Config) -> bool:
+    """Whether this very run was: a board in the pytest configuration counts for every run."""
+    names = ("nrf_fota_board", "nrf_fota_baseline", "nrf_fota_update")
+    return any(config.getoption(name) for name in names)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,13 +1,14 @@
 """pytest hook: a test that passed must have proven something.
 
-It has not where a fault of its own never struck, or where it never looked at a verdict.
+It has not where a fault of its own never struck, or where it never looked at a verdict: that is a
+failure where the verdict is not UPGRADED, and a warning where it is.
 """
 
 from collections.abc import Generator
 
 import pytest
 
-from pytest_nrf_fota.errors import FaultNotStruckError
+from pytest_nrf_fota.errors import FaultNotStruckError, IgnoredVerdictError
 
 
 class IgnoredVerdictWarning(pytest.PytestWarning):
@@ -22,10 +23,19 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     if dut is None:
         return
     from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.verdict.evidence import Outcome
 
     if not isinstance(dut, Dut):
         return
-    for verdict in dut.take_ignored_verdicts():
+    ignored = dut.take_ignored_verdicts()
+    for verdict in ignored:
+        if verdict.outcome is not Outcome.UPGRADED:
+            raise IgnoredVerdictError(
+                f"The test never looked at its verdict, {verdict!r}.",
+                where=item.nodeid,
+                next_step="Write assert_upgraded(dut.upgrade(...)), or assert verdict.outcome "
+                "where the upgrade is to fail.",
+            )
         item.warn(
             IgnoredVerdictWarning(
                 f"{item.nodeid} passed without a look at its verdict, {verdict!r}; "

@@ -85,6 +85,7 @@ _NEED_NSIB = frozenset(
         Variant.MCUBOOT_NEXT_NSIB_KEY,
         Variant.BASELINE_TWO_NSIB_KEYS,
         Variant.BASELINE_OLDER_PROVISIONING,
+        Variant.BASELINE_SILENT_BOOTLOADERS,
     }
 )
 _NEED_NETWORK_CORE = frozenset(
@@ -284,6 +285,10 @@ class DemoSource:
                     self._mcuboot_description,
                     key_words=NSIB_2_3.key_words,
                 )
+            case Variant.BASELINE_SILENT_MCUBOOT | Variant.BASELINE_SILENT_BOOTLOADERS:
+                silent = self._mcuboot_description.model_copy(update={"logs": False})
+                nsib = NsibDescription(logs=wanted is Variant.BASELINE_SILENT_MCUBOOT)
+                return self._baseline(f"{wanted.value}.hex", (self._nsib_key,), silent, nsib=nsib)
             case (
                 Variant.APP_UNSIGNED
                 | Variant.APP_WRONG_KEY
@@ -357,10 +362,13 @@ class DemoSource:
         mcuboot: McubootDescription,
         *,
         key_words: KeyWords | None = None,
+        nsib: NsibDescription | None = None,
     ) -> Path:
         """The first of NSIB's keys signs, all of them are provisioned."""
         segments = (
-            *self._bootloaders(nsib_keys, mcuboot, key_words or self._key_words),
+            *self._bootloaders(
+                nsib_keys, mcuboot, key_words or self._key_words, nsib or NsibDescription()
+            ),
             Segment(self._primary.address, self._app(BASELINE_APP, self._baseline_build_time)),
             *self._network_core(),
         )
@@ -373,6 +381,7 @@ class DemoSource:
         nsib_keys: tuple[ec.EllipticCurvePrivateKey, ...],
         mcuboot: McubootDescription,
         key_words: KeyWords,
+        nsib: NsibDescription,
     ) -> tuple[Segment, ...]:
         if self._nsib is None:
             size_bytes = min(MCUBOOT_SIZE_BYTES, self._primary.address)
@@ -382,7 +391,7 @@ class DemoSource:
         hashes = tuple(provisioned_key_hash(raw_public_key(key.public_key())) for key in nsib_keys)
         bootloader = self._bootloader(s0, self._baseline_bootloader, description=mcuboot)
         return (
-            Segment(0, build_payload(0, NSIB_SIZE_BYTES, NsibDescription())),
+            Segment(0, build_payload(0, NSIB_SIZE_BYTES, nsib)),
             Segment(s0.address + MCUBOOT_PAD_BYTES, bootloader),
             Segment(
                 self._nsib.provisioning_address + ADDRESSES_OFFSET_BYTES,

@@ -11,12 +11,15 @@ from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_
 from pytest_nrf_fota.firmware.package_kind import PackageKind
 
 
-def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
+def files_to_send(
+    package: DfuPackage, boot: Boot, s_slot_in_flash: int | None = None
+) -> tuple[UpdateFile, ...]:
     """All files to send, in the order in which they become pending; see `main_file`.
 
     Of an application package all images, the network core's first: activated after the
     application, MCUboot may skip it. Of a MCUboot package the bootloader for
-    the S0/S1 slot that `boot` did not start.
+    the S0/S1 slot that `boot` did not start; where NSIB prints nothing, the one that it does not
+    start by its own rule, `s_slot_in_flash` being the one that it starts.
 
     Raises `PackageError` where the package holds no such file, `BoardError` where the boot does
     not show which slot it started.
@@ -33,7 +36,8 @@ def files_to_send(package: DfuPackage, boot: Boot) -> tuple[UpdateFile, ...]:
                 )
             return tuple(sorted(package.files, key=is_for_network_core, reverse=True))
         case PackageKind.MCUBOOT:
-            return (_file_for_idle_slot(package, boot),)
+            running = boot.nsib_slot if boot.nsib_slot is not None else s_slot_in_flash
+            return (_file_for_idle_slot(package, boot, running),)
         case _:
             assert_never(package.kind)
 
@@ -60,14 +64,15 @@ def main_file(files: Sequence[UpdateFile]) -> UpdateFile:
     return files[-1]
 
 
-def _file_for_idle_slot(package: DfuPackage, boot: Boot) -> UpdateFile:
-    if boot.nsib_slot is None:
+def _file_for_idle_slot(package: DfuPackage, boot: Boot, running: int | None) -> UpdateFile:
+    if running is None:
         raise BoardError(
             "The boot log does not show whether S0 or S1 runs, so the right file cannot be chosen.",
             where="last boot: " + boot.summary(),
-            next_step="NSIB must log on this UART (`Attempting to boot slot N.`).",
+            next_step="NSIB must log on this UART (`Attempting to boot slot N.`), or SWD must find "
+            "its firmware in S0 or S1.",
         )
-    wanted = 1 - boot.nsib_slot
+    wanted = 1 - running
     for file in package.files:
         if file.s_slot == wanted:
             if file.fw_info is None:
@@ -79,7 +84,7 @@ def _file_for_idle_slot(package: DfuPackage, boot: Boot) -> UpdateFile:
             return file
     present = ", ".join(f"S{file.s_slot}" for file in package.files)
     raise PackageError(
-        f"S{boot.nsib_slot} is running, so the update must be for S{wanted}, but the package holds "
+        f"S{running} is running, so the update must be for S{wanted}, but the package holds "
         f"images for {present} only.",
         where=str(package.path),
         next_step="Give the dfu_mcuboot.zip of the build: it holds both.",

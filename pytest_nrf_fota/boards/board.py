@@ -239,7 +239,9 @@ class BootSettings(_Section):
     `rollback_protection` is whether NSIB counts versions and refuses lower ones; left out, it does
     up to NCS 3.1, and not from 3.2 on (CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION).
     `recovery_ready` is what MCUboot prints when it waits in serial recovery; left out where it has
-    none.
+    none. `speaks` is which bootloaders print anything, of "nsib" and "mcuboot"; left out, the boot
+    before an update shows it. `settle_s` is how long a new firmware has to stay up, counted from
+    its ready line, before it is proven.
     """
 
     ncs: NcsRelease = "2.3"
@@ -247,6 +249,8 @@ class BootSettings(_Section):
     checks_signature: bool = True
     rollback_protection: bool | None = None
     recovery_ready: Regex | None = None
+    speaks: tuple[Literal["nsib", "mcuboot"], ...] | None = None
+    settle_s: float = Field(default=2.0, ge=0)
 
     firmware_version: VersionRegex | None = None
     bootloader_version: VersionRegex | None = None

@@ -23,6 +23,7 @@ class Operation(Enum):
 class Problem(Enum):
     """How it failed, whatever the client calls it (Zephyr mcumgr headers)."""
 
+    NO_MEMORY = "no memory (rc 2)"
     INVALID = "invalid value (rc 3)"
     NO_ENTRY = "no entry (rc 5)"
     BAD_STATE = "bad state (rc 6)"
@@ -37,6 +38,7 @@ class Problem(Enum):
     NEEDS_PAIRING = "link is not encrypted"
     OFFSET = "offset mismatch"
     BROKEN_OFF = "broken off"
+    FILE_REFUSED = "the client refused the file"
     OTHER = "refused"
 
 

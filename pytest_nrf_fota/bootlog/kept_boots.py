@@ -55,6 +55,16 @@ class KeptBoots:
             self._kinds.add(kind)
 
     @property
+    def has_its_first(self) -> bool:
+        """Whether the first boots are kept, so that further ones of a known kind only count."""
+        return len(self._first) >= _FIRST_BOOTS
+
+    def add_copies(self, count: int) -> None:
+        """Boots that say what the last two said."""
+        if self._run is not None:
+            self._run.count += count
+
+    @property
     def boots(self) -> list[RawBoot]:
         """The boots that were kept, in order."""
         return sorted((*self._first, *self._others, *self._last), key=lambda boot: boot.number)

@@ -1,5 +1,11 @@
-"""Match lines with the catalogue, once for each text, and find the lines worth matching."""
+"""Match lines with the catalogue, once for each text, and find the lines worth matching.
 
+Lines of a log differ by their numbers. So what could match a line is asked of its folded text, in
+small letters and with every digit a 0, and remembered: most lines of an application fold to a few.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -7,6 +13,7 @@ from pytest_nrf_fota.bootlog.catalogue import LogPattern, Stage, log_patterns
 
 _LONGEST_MATCHED_CHARS = 1000
 _MOST_REMEMBERED = 20_000
+_FOLD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ123456789", "abcdefghijklmnopqrstuvwxyz000000000")
 # Patterns that match much; what they say is taken only where nothing better is known of a line.
 _WEAK = frozenset(
     {
@@ -18,7 +25,7 @@ _WEAK = frozenset(
 _NOT_PLAIN = frozenset(
     {
         *("banner", "banner_more", "mcuboot_banner"),
-        *("client_image", "client_field", "client_error"),
+        *("client_image", "client_state", "client_field", "client_error"),
     }
 )
 # Behind these lines the next stage may begin.
@@ -83,24 +90,42 @@ class LineMatcher:
     def __init__(self, patterns: tuple[LogPattern, ...] | None = None) -> None:
         self.patterns = patterns = log_patterns() if patterns is None else patterns
         # Anchors side by side: most lines hold none of them.
-        self._anchors = [
-            (anchor, place) for place, p in enumerate(patterns) for anchor in p.anchors
-        ]
+        self._anchors = sorted(
+            {
+                (anchor.translate(_FOLD), place)
+                for place, p in enumerate(patterns)
+                for anchor in p.anchors
+            }
+        )
+        self._candidates: dict[str, tuple[int, ...]] = {}
         self.remembered: dict[str, LineFacts] = {}
 
     def facts(self, body: str) -> LineFacts:
         """What a line without stamps says."""
         known = self.remembered.get(body)
-        if known is None:
-            if len(self.remembered) >= _MOST_REMEMBERED:
-                self.remembered.clear()
-            known = self.remembered[body] = self._match(body)
+        if known is not None:
+            return known
+        folded = body[:_LONGEST_MATCHED_CHARS].translate(_FOLD)
+        places = self._candidates.get(folded)
+        if places is None:
+            if len(self._candidates) >= _MOST_REMEMBERED:
+                self._candidates.clear()
+            places = self._candidates[folded] = self._places(folded)
+        if not places:
+            return NOTHING
+        if len(self.remembered) >= _MOST_REMEMBERED:
+            self.remembered.clear()
+        known = self.remembered[body] = self._match(body, places)
         return known
 
-    def _match(self, body: str) -> LineFacts:
+    def _places(self, folded: str) -> tuple[int, ...]:
+        """Which patterns a line with this folded text may match."""
+        return tuple(sorted({place for anchor, place in self._anchors if anchor in folded}))
+
+    def _match(self, body: str, places: Iterable[int]) -> LineFacts:
         text = body[:_LONGEST_MATCHED_CHARS]
         hits: list[Hit] = []
-        for place in sorted({place for anchor, place in self._anchors if anchor in text}):
+        for place in places:
             found = self.patterns[place].regex.search(text)
             if found is not None:
                 hits.append(Hit(self.patterns[place], found.groupdict()))
@@ -125,32 +150,50 @@ def _earliest(stages: list[Stage | None]) -> Stage | None:
 
 @cache
 def watch_words(patterns: tuple[LogPattern, ...], more: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Texts of which every watched line holds one, and `more`; none of them holds another."""
+    """Texts of which every watched line holds one, and `more`, folded; none holds another."""
     words = {word for pattern in patterns if pattern.watched for word in pattern.anchors}
-    words |= {*_WATCHED_TEXTS, *_SHARED_TEXTS, *more}
+    words = {word.translate(_FOLD) for word in (*words, *_WATCHED_TEXTS, *_SHARED_TEXTS, *more)}
     return tuple(sorted(word for word in words if not any(o in word for o in words if o != word)))
 
 
 class WatchedLines:
-    """The next line of a block that holds one of the watch words.
+    """Finds the lines of blocks that hold one of the watch words.
 
-    Where each word occurs next is remembered, so a block is searched once for each word.
+    Which folded lines do is remembered, so a block of lines that were seen like this before is
+    passed over without a look at any of them.
     """
 
-    def __init__(self, block: str, words: tuple[str, ...]) -> None:
-        self._block = block
-        self._next = dict.fromkeys(words, -1)
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self._words = words
+        self._plain: set[str] = set()
+        self._watched: set[str] = set()
 
-    def next_line_start(self, position: int) -> int:
-        """Start of the first such line at or after `position`; the block's end where none is."""
-        block, following = self._block, self._next
-        first = len(block)
-        for word, place in following.items():
-            if place < position:
-                place = block.find(word, position)
-                following[word] = place = place if place >= 0 else len(block)
-            if place < first:
-                first = place
-        if first == len(block):
-            return first
-        return max(position, block.rfind("\n", position, first) + 1)
+    def starts(self, block: str, position: int = 0) -> list[int]:
+        """Where the watched lines at or behind `position` start, and the block's end."""
+        folded = block[position:].translate(_FOLD)
+        lines = folded.split("\n")
+        self._sort(set(lines) - self._plain - self._watched)
+        starts: list[int] = []
+        if not self._watched.isdisjoint(lines):
+            for line in lines:
+                if line in self._watched:
+                    starts.append(position)
+                position += len(line) + 1
+        starts.append(len(block))
+        return starts
+
+    def _sort(self, fresh: set[str]) -> None:
+        if len(self._plain) + len(self._watched) > _MOST_REMEMBERED:
+            self._plain.clear()
+            self._watched.clear()
+            # What was sorted before is sorted again when it comes again.
+        text = "\n".join(fresh)
+        words = [word for word in self._words if word in text]
+        for line in fresh:
+            kind = self._watched if any(word in line for word in words) else self._plain
+            kind.add(line)
+
+
+def next_start(starts: list[int], position: int) -> int:
+    """The first of these places at or behind `position`."""
+    return starts[bisect_left(starts, position)]

@@ -7,6 +7,7 @@ application is searched for watched texts, and only lines that hold one are look
 
 import re
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
@@ -16,16 +17,26 @@ from pytest_nrf_fota.bootlog.facts.boot import BoardPatterns, read_boot
 from pytest_nrf_fota.bootlog.facts.client import ClientReader
 from pytest_nrf_fota.bootlog.kept_boots import BootRun, KeptBoots
 from pytest_nrf_fota.bootlog.line import LogLine
-from pytest_nrf_fota.bootlog.matching import NOTHING, LineMatcher, WatchedLines, watch_words
+from pytest_nrf_fota.bootlog.matching import (
+    NOTHING,
+    LineMatcher,
+    WatchedLines,
+    next_start,
+    watch_words,
+)
+from pytest_nrf_fota.bootlog.ports import OnePort
 from pytest_nrf_fota.bootlog.repair import LineRepair
+from pytest_nrf_fota.bootlog.repeats import RepeatedBoots
 from pytest_nrf_fota.bootlog.report import Boot, BootLoop, BootReport
 from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine, Segmenter
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.bootlog.two_boards import TwoBoardsWatch
 
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 1024 * 1024
 _LEAST_CUT_CHARS = 10
 _MOST_TAKEN_AT_ONCE = 1000
+# Banners and what a driver prints before the line that tells the stage.
+_LINES_BEFORE_A_BOOT = 16
 # Lines that are looked at one by one, whatever they hold: at the start of the log, behind a line
 # that was watched for, and behind the start of each stage.
 _CLOSE_LINES_OF_LOG = 50_000
@@ -60,7 +71,8 @@ class BootReader:
         self._captured = CapturedText()
         self._matcher = LineMatcher()
         self._repair = LineRepair(self._matcher)
-        self._words = words
+        self._port = OnePort(self._matcher)
+        self._watched = WatchedLines(watch_words(self._matcher.patterns, words))
         self._kept = KeptBoots()
         self._segmenter = Segmenter(self._kept.add, self._is_ready)
         self._client = ClientReader()
@@ -68,6 +80,7 @@ class BootReader:
         self._size_bytes = 0
         self._close_lines = _CLOSE_LINES_OF_LOG
         self._stage: Stage | None = None
+        self._line_starts: deque[tuple[int, int]] = deque(maxlen=_LINES_BEFORE_A_BOOT)
         self.line_count = 0
 
     def feed(self, data: bytes) -> None:
@@ -111,7 +124,7 @@ class BootReader:
             size_bytes=self._size_bytes,
             begins_in_boot=bool(boots) and boots[0].start_is_missing,
             loops=tuple(self._loop(run) for run in self._kept.close()),
-            two_boards=self._two_boards.close(boots),
+            two_boards=self._two_boards.close(boots, of_other_ports=self._port.others),
             client=client,
             unknown_count=sum(boot.unknown_count for boot in boots),
             is_binary=self._is_binary,
@@ -137,13 +150,13 @@ class BootReader:
 
     def _take_block(self, block: str, time_s: float | None) -> None:
         position, end = 0, len(block)
-        watched: WatchedLines | None = None
+        starts: list[int] = []
+        repeats = RepeatedBoots(block)
+        self._line_starts.clear()
         while position < end:
             if self._close_lines <= 0 and self._may_pass_over():
-                watched = watched or WatchedLines(
-                    block, watch_words(self._matcher.patterns, self._words)
-                )
-                following = watched.next_line_start(position)
+                starts = starts or self._watched.starts(block, position)
+                following = next_start(starts, position)
                 if following > position:
                     passed = block[position:following]
                     stage = self._segmenter.plain_stage
@@ -160,8 +173,26 @@ class BootReader:
             line_end = block.find("\n", position)
             self.line_count += 1
             self._close_lines -= 1
+            self._line_starts.append((self.line_count, position))
+            boots = self._segmenter.boot_count
             self._take_line(block[position:line_end], time_s)
             position = line_end + 1
+            if self._segmenter.boot_count != boots:
+                position += self._skip_copies(block, repeats)
+
+    def _skip_copies(self, block: str, repeats: RepeatedBoots) -> int:
+        """Pass over boots that are copies of the two before them; how many characters they have."""
+        number = self._segmenter.start_line
+        start = next((place for line, place in self._line_starts if line == number), None)
+        if start is None or not self._kept.has_its_first or self._ready is not None:
+            return 0
+        copies, size_chars = repeats.copies_to_skip(start)
+        if copies:
+            lines = block.count("\n", start, start + size_chars)
+            self._segmenter.skip_copies(copies, lines)
+            self._kept.add_copies(copies)
+            self.line_count += copies * lines
+        return copies * size_chars
 
     def _may_pass_over(self) -> bool:
         if not self._segmenter.has_boot:
@@ -183,7 +214,7 @@ class BootReader:
         now, is_app = stage.stage, stage.stage is Stage.APP
         if is_app and self._awaits_ready_line():
             return position
-        remembered = self._matcher.remembered
+        remembered, facts_of = self._matcher.remembered, self._matcher.facts
         taken: list[RawLine] = []
         number = self.line_count
         last_number = number + self._close_lines if is_app else sys.maxsize
@@ -193,6 +224,8 @@ class BootReader:
             has_stamp = text[17:19] == "] " and text[13] == "," and text[0] == "["
             body = text[19:] if has_stamp else text
             facts = remembered.get(body)
+            if facts is None and has_stamp and is_app and body[:1] == "<":
+                facts = facts_of(body)
             if facts is None or (
                 (facts.stage is not now or not facts.is_plain)
                 and (not is_app or facts is not NOTHING or "*" in body)
@@ -214,6 +247,11 @@ class BootReader:
 
     def _take_line(self, text: str, time_s: float | None) -> None:
         stamped = split_stamps(text)
+        own = self._port.own_text(self.line_count, stamped.text)
+        if own is None:
+            return
+        if own is not stamped.text:
+            stamped = split_stamps(own)._replace(time_s=stamped.time_s)
         facts = self._matcher.facts(stamped.body)
         body = stamped.body
         time_s = stamped.time_s if time_s is None else time_s
@@ -253,4 +291,4 @@ class BootReader:
 
 
 _new_line = tuple.__new__
-_CLIENT_PATTERNS = frozenset({"client_image", "client_field", "client_error"})
+_CLIENT_PATTERNS = frozenset({"client_image", "client_state", "client_field", "client_error"})

@@ -294,7 +294,7 @@ class Fault:
         secure: it happened in the secure state.
         stack_overflowed: the dump says that a stack overflowed.
         then: `halt`, `reset`, `boot` (the next boot follows at once) or `unknown`.
-        stage: what ran.
+        stage: what ran; None where no line tells: all stages crash in the same words.
     """
 
     kind: str
@@ -308,7 +308,7 @@ class Fault:
     secure: bool
     stack_overflowed: bool
     then: str
-    stage: Stage
+    stage: Stage | None
     seen: Seen
     last: Seen
 

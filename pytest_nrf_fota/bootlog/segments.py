@@ -15,7 +15,13 @@ from pytest_nrf_fota.bootlog.stamps import split_stamps
 # Nothing of an application that ran before: terminal programs, elisions, drivers that log before
 # the first stage's banner.
 _NO_SIGN_OF_AN_APP = frozenset({"flash_driver", "esp_rom", "esp_reset"})
-_CLIENT = frozenset({"client_image", "client_field", "client_split", "client_error"})
+_CLIENT = frozenset(
+    {"client_image", "client_state", "client_field", "client_split", "client_error"}
+)
+# Words that clients on the host say, too, where no level or stamp shows a board's log.
+_ANYBODYS_WORDS = frozenset(
+    {"bluetooth_state", "download", "download_failed", "image_confirmed", "app_version"}
+)
 _SAME_UPTIME_S = 30.0
 _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})
 _MOST_LINES_BETWEEN = 3
@@ -232,6 +238,26 @@ class Segmenter:
             self._take_telling_line(line)
         if line.text[:1] == "[":
             self._last_stamped = line
+
+    @property
+    def start_line(self) -> int:
+        """Number of the line that began the boot that goes on; 0 before the first."""
+        return self._boot.start_line if self._boot is not None else 0
+
+    def skip_copies(self, count: int, lines: int) -> None:
+        """Boots like the one that goes on, of so many lines each, came in between."""
+        assert self._boot is not None
+        shift = count * lines
+        self._boot_count += count
+        boot = self._boot
+        boot.number += count
+        boot.start_line += shift
+        for stage in boot.stages:
+            stage.first_lines = [
+                line._replace(number=line.number + shift) for line in stage.first_lines
+            ]
+            if stage.last is not None:
+                stage.last = stage.last._replace(number=stage.last.number + shift)
 
     def end_stage(self) -> None:
         """A line behind which the next stage may begin went to `plain_stage`."""
@@ -465,6 +491,8 @@ def _is_app_sign(line: RawLine) -> bool:
     names = line.facts.names
     if names & (_NO_SIGN_OF_AN_APP | _CLIENT) or "\ufffd" in line.body:
         return False
+    if names and names <= _ANYBODYS_WORDS:
+        return line.uptime_s is not None or LEVEL_LINE.search(line.body) is not None
     if line.facts is NOTHING:
         return line.uptime_s is not None or LEVEL_LINE.search(line.body) is not None
     return "banner_more" not in names

@@ -17,6 +17,10 @@ _CAPTURE = re.compile(
     r"|(?P<rtt>\d\d)> "
     r")"
 )
+# Colours and cursor moves whose ESC byte a capture lost (Zephyr subsys/shell/shell_vt100.h).
+_LOST_ESCAPES_FIRST = re.compile(r"^(?:\[(?:\d{1,2}(?:;\d{1,2}){0,3})?[mJKD])+")
+_LOST_ESCAPES_LAST = re.compile(r"(?:\[(?:\d{1,2}(?:;\d{1,2}){0,3})?m)+$")
+_LOST_PROMPT_REDRAWN = "[8D[J"
 _LEVEL_OF_A_TEST = re.compile(r"^(?:DEBUG|INFO) ?[-:] (?:(?:DEVICE|UART|SERIAL|#): )?")
 _MAY_BEGIN_STAMP = frozenset("[0123456789")
 # Months, days of the week, and levels of a test's own log.
@@ -42,6 +46,7 @@ class Stamped(NamedTuple):
 
 def split_stamps(line: str) -> Stamped:
     """Take the stamps off a line."""
+    line = _without_lost_escapes(line)
     first = line[:1]
     if first not in _MAY_BEGIN_STAMP and not (
         first in _MAY_BEGIN_NAME and (line[3:4] == " " or line[:4] in ("DEBU", "INFO"))
@@ -50,14 +55,24 @@ def split_stamps(line: str) -> Stamped:
     if line[17:19] == "] " and line[13] == "," and line[0] == "[":
         uptime_s = _fixed_uptime(line)
         if uptime_s is not None:
-            return Stamped(None, uptime_s, line, line[19:])
+            return Stamped(None, uptime_s, line, _without_lost_escapes(line[19:]))
     time_s, text = _capture_stamp(line)
     found = _UPTIME.match(text)
     if found is None:
         return Stamped(time_s, None, text, text)
     h, m, s, ms, us = map(int, found.groups())
     uptime_s = h * 3600 + m * 60 + s + ms / 1000 + us / 1e6
-    return Stamped(time_s, uptime_s, text, text[found.end() :])
+    return Stamped(time_s, uptime_s, text, _without_lost_escapes(text[found.end() :]))
+
+
+def _without_lost_escapes(text: str) -> str:
+    if text[:1] == "[" and (text[1:2] == "m" or "m" in text[2:8] or text[1:3] in ("J[", "8D")):
+        text = _LOST_ESCAPES_FIRST.sub("", text)
+    if text[-1:] == "m" and "[" in text[-9:]:
+        text = _LOST_ESCAPES_LAST.sub("", text)
+    if _LOST_PROMPT_REDRAWN in text:
+        text = text[text.rindex(_LOST_PROMPT_REDRAWN) + len(_LOST_PROMPT_REDRAWN) :]
+    return text
 
 
 def _fixed_uptime(line: str) -> float | None:

@@ -1,6 +1,6 @@
 """Signs that two boards' text is in one log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pytest_nrf_fota.bootlog.report import Boot, Seen, TwoBoards
 from pytest_nrf_fota.bootlog.segments import RawLine
@@ -44,15 +44,19 @@ class TwoBoardsWatch:
         if identity is not None and len(self._addresses) < _MOST_SIGNS:
             self._addresses.setdefault((identity.text("address") or "").upper(), line.seen())
 
-    def close(self, boots: Iterable[Boot]) -> TwoBoards | None:
-        """What was found, also in these boots; None where nothing speaks for a second board."""
+    def close(self, boots: Iterable[Boot], of_other_ports: Sequence[Seen] = ()) -> TwoBoards | None:
+        """What was found, also in these boots; None where nothing speaks for a second board.
+
+        `of_other_ports` are lines that a capture tool marks as another port's.
+        """
         for boot in boots:
             app = boot.app
             if app is not None and app.identity_address and app.identity_seen is not None:
                 self._addresses.setdefault(app.identity_address, app.identity_seen)
         interleaved = self._alternations >= _LEAST_ALTERNATIONS or len(self._twins) >= _LEAST_TWINS
         if not interleaved and len(self._addresses) < 2:
-            return None
+            # They were told apart, so nothing is mixed up.
+            return TwoBoards(False, (), tuple(of_other_ports)) if of_other_ports else None
         signs = [*self._addresses.values()] if len(self._addresses) > 1 else []
         if interleaved:
             signs += self._twins + self._backwards

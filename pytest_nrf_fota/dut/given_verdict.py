@@ -24,4 +24,4 @@ class GivenVerdict(Verdict):
 
 def given(verdict: Verdict) -> GivenVerdict:
     """The same verdict, not looked at yet."""
-    return GivenVerdict(verdict.subject, verdict.evidence, verdict.reason, verdict.preflight)
+    return GivenVerdict(**{one.name: getattr(verdict, one.name) for one in fields(Verdict)})

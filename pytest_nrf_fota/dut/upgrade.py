@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.artifacts.file_choice import files_to_send, main_file, require_slots_for
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.console.log import LogPosition
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.board_memory import NotReadError
 from pytest_nrf_fota.dut.same_board import OtherBoardError
-from pytest_nrf_fota.errors import BoardError, NotSeenError, PackageError, ProbeError
+from pytest_nrf_fota.errors import (
+    BoardError,
+    FotaError,
+    InputError,
+    NotSeenError,
+    PackageError,
+    ProbeError,
+)
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.mcuboot_image import parsed_version
@@ -24,11 +33,14 @@ from pytest_nrf_fota.record.events import FactsJudged, PreflightDone, VerdictRea
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.boots import gave_up_of
+from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
-from pytest_nrf_fota.verdict.facts import Facts, Marking, Update
+from pytest_nrf_fota.verdict.facts import Facts, Marking, Update, Watch
 from pytest_nrf_fota.verdict.kept_facts import keep_update
-from pytest_nrf_fota.verdict.memory import Before, note_before, read_update
+from pytest_nrf_fota.verdict.memory import Before, note_before, read_update, running_s_slot
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
+from pytest_nrf_fota.verdict.trial import image_on_trial
+from pytest_nrf_fota.verdict.watching import silent_stages
 from pytest_nrf_fota.verdict.wording import verdict_of
 
 if TYPE_CHECKING:
@@ -43,6 +55,8 @@ SENT = "sent"
 
 _SECONDS_PER_UPLOADED_KB = 2.0
 _LEAST_UPLOAD_S = 60.0
+# An application that boots again so often while it is watched does not stay up.
+_MOST_RESTARTS = 3
 
 
 class _StopUpload(Exception):  # noqa: N818 - not an error: it leaves smpclient's upload
@@ -60,13 +74,14 @@ class Upgrade:
         self.package = package
         require_slots_for(package, dut.board)
         self.boot_before = dut.last_boot()
-        self.files = files_to_send(package, self.boot_before)
-        self.file = main_file(self.files)
         # Before anything is connected: a read may halt the CPU.
         dut.memory.try_reads()
+        self.files = files_to_send(package, self.boot_before, self._s_slot_in_flash())
+        self.file = main_file(self.files)
         before = self._note_before()
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
+        _require_settled(self.images_before, self.package)
         self._before = _with_listed_app(before, self.images_before)
         self._network_pending_since: LogPosition | None = None
         self._sent_since = dut.position(SENT)
@@ -78,6 +93,9 @@ class Upgrade:
         self._uploaded: UpdateFile | None = None
         self._pending: UpdateFile | None = None
         self._resets_when_pending = 0
+        self._gaps_when_pending = 0
+        self._restarts = 0
+        self._watched_s: float | None = None
 
     @property
     def expected_resets(self) -> int:
@@ -112,6 +130,8 @@ class Upgrade:
             self._upload(sent, on_progress)
             self._uploaded = sent
         self._sent_since = self._dut.position(SENT)
+        if self._pending_since is None:
+            self._begin_watch()
 
     def upload_until(self, offset_bytes: int) -> None:
         """Send the files until the board has so many bytes of the last one, then disconnect.
@@ -164,7 +184,8 @@ class Upgrade:
         if not self._dut.board.boot.takes_pending_images:
             self._pending_since = self._dut.position(f"{PENDING}: nothing, the highest runs")
             return
-        self._pending_since, self._pending_refusal = self._dut.position(PENDING), None
+        self._pending_since = self._dut.position(PENDING)
+        self._begin_watch()
         if self._dut.network_console is not None:
             self._network_pending_since = self._dut.network_console.position()
         for chosen in self.files if file is None else (file,):
@@ -176,7 +197,9 @@ class Upgrade:
             try:
                 images = self._ask_pending(image_hash, permanent=permanent)
             except BoardError as error:
-                self._pending_refusal = error.what + self._sent_instead(chosen)
+                # What is pending already may refuse to become so once more.
+                if self._pending is not chosen:
+                    self._pending_refusal = error.what + self._sent_instead(chosen)
                 raise
             if not any(state.hash == image_hash and state.pending for state in images):
                 listed = "; ".join(str(state) for state in images) or "(empty)"
@@ -186,7 +209,38 @@ class Upgrade:
                     where=f"image list: {listed}",
                     next_step="Erase the secondary slot (a stale trailer may lie in it) and retry.",
                 )
-        self._pending, self._resets_when_pending = chosen, self._dut.reset_count
+        self._pending, self._pending_refusal = chosen, None
+
+    def _begin_watch(self) -> None:
+        self._resets_when_pending = self._dut.reset_count
+        self._gaps_when_pending = self._dut.console.gaps
+
+    def _watch(self) -> Watch:
+        speaks = self._dut.board.boot.speaks
+        if speaks is None:
+            silent = silent_stages(self.boot_before)
+        else:
+            named = {"nsib": Stage.NSIB, "mcuboot": Stage.MCUBOOT}
+            silent = frozenset(stage for name, stage in named.items() if name not in speaks)
+        return Watch(
+            gaps=self._dut.console.gaps - self._gaps_when_pending,
+            resets=self._dut.reset_count - self._resets_when_pending,
+            silent=silent,
+        )
+
+    def _s_slot_in_flash(self) -> int | None:
+        """The S0/S1 slot that NSIB starts, read from flash where it prints nothing."""
+        if self.package.kind is not PackageKind.MCUBOOT or self.boot_before.nsib_slot is not None:
+            return None
+        slots = (self._dut.board.slots.s0, self._dut.board.slots.s1)
+        ranges = [(slot.address, slot.address + slot.size) for slot in slots if slot is not None]
+        with (
+            contextlib.suppress(NotReadError),
+            self._dut.memory.of_running_firmware(ranges) as read,
+        ):
+            running = running_s_slot(read, self._dut.board)
+            return None if running is None else running.s_slot
+        return None
 
     def _sent_instead(self, chosen: UpdateFile) -> str:
         # A server names the hash that it does not find by a code for anything (rc 3, "In Value").
@@ -196,16 +250,31 @@ class Upgrade:
         its_hash = (last.image.hash or b"").hex()[:8]
         return f" The file uploaded last was another: {last.name}, {its_hash}..."
 
-    def reset(self) -> Boot:
+    def reset(self, *, records_failure: bool = True) -> Boot:
         """Reset over SMP, as a phone does, and wait for the application.
 
-        Allows for the swap's time. Returns the last boot.
+        Allows for the swap's time. Returns the last boot. Where the application does not come up,
+        the verdict on that is recorded before the error is raised, unless the caller does that.
         """
+        try:
+            return self._reset()
+        except (BoardError, NotSeenError):
+            if records_failure:
+                with contextlib.suppress(FotaError):
+                    self.judge()
+            raise
+
+    def _reset(self) -> Boot:
         since = self._dut.position("reset over SMP")
         self._dut.reset_count += 1
         with self._dut.step("reset over SMP"):
             self._dut.connect()
-            self._dut.mcumgr.reset_device()
+            try:
+                self._dut.mcumgr.reset_device()
+            except NotSeenError as lost:
+                # A board that resets at once answers nobody: whether it did, its boot tells.
+                self._dut.position(f"no answer to the reset, so the boot decides: {lost.what}")
+                self._dut.mcumgr.disconnect()
             return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
@@ -215,8 +284,63 @@ class Upgrade:
         """
         return self._dut.hand_out(self.judge())
 
-    def judge(self) -> Verdict:
-        """`verdict` for the harness itself: nobody is warned where it is not looked at."""
+    def judge(self, *, confirms: bool = False) -> Verdict:
+        """`verdict` for the harness itself: nobody has to look at it.
+
+        What is proven is watched until it has been up for `boot.settle_s`; a boot in between is
+        judged anew. With `confirms` a proven application is confirmed then.
+        """
+        verdict = self._judge_now()
+        for _ in range(_MOST_RESTARTS):
+            if verdict.outcome is not Outcome.UPGRADED or self._stays_up():
+                break
+            self._restarts += 1
+            verdict = self._judge_now()
+        else:
+            verdict = self._judge_now(is_unstable=True)
+        verdict = replace(verdict, preflight=self._preflight_remark(verdict))
+        try:
+            if confirms and self.confirm_if_proven(verdict):
+                verdict = replace(verdict, ending=Ending.UPGRADED)
+        except FotaError as error:
+            note = f"it could not be confirmed: {error.what}"
+            self._dut.recorder.record(_event(replace(verdict, notes=(*self._notes(verdict), note))))
+            raise
+        verdict = replace(verdict, notes=self._notes(verdict))
+        self._dut.recorder.record(_event(verdict))
+        return verdict
+
+    def _stays_up(self) -> bool:
+        """Watch the application until it has been up for long enough: whether it booted not again.
+
+        Where it did, it is waited for.
+        """
+        dut, since = self._dut, self._pending_since or self._sent_since
+        boots = dut.boots_since(since)
+        settle_s = dut.board.boot.settle_s
+        ready_at_s = _ready_at_s(boots)
+        up_s = 0.0 if ready_at_s is None else time.monotonic() - ready_at_s
+        place, deadline = dut.console.position(), Deadline.after(max(0.0, settle_s - up_s))
+        while len(dut.boots_since(since)) == len(boots):
+            if not dut.console.log.wait_for_more(place.offset_chars, deadline):
+                self._watched_s = max(up_s, settle_s)
+                return True
+            place = dut.console.position()
+        with contextlib.suppress(NotSeenError, BoardError):
+            dut.wait_for_boot(since, dut.board.timeouts.boot_s)
+        return False
+
+    def _notes(self, verdict: Verdict) -> tuple[str, ...]:
+        notes: list[str] = []
+        if verdict.outcome is Outcome.UPGRADED and self._watched_s is not None:
+            again = f"it booted again {self._restarts} times before" if self._restarts else ""
+            stayed = again or "it did not boot again"
+            notes.append(f"watched for {self._watched_s:.1f} s after its ready line: {stayed}")
+        if verdict.ending is Ending.TESTED:
+            notes.append("it runs on trial: not confirmed, so the next reset reverts it")
+        return tuple(notes)
+
+    def _judge_now(self, *, is_unstable: bool = False) -> Verdict:
         # What nobody set pending can be judged all the same: by the boots since the upload.
         boots = self._dut.boots_since(self._pending_since or self._sent_since)
         # An application that is not ready is not asked: it would be waited for in vain.
@@ -228,16 +352,18 @@ class Upgrade:
         facts = Facts(
             boots=boots,
             update=first,
-            marking=Marking(self._pending_since is not None, self._pending_refusal),
+            marking=Marking(
+                self._pending_since is not None,
+                self._pending_refusal,
+                was_sent=self._uploaded is not None,
+            ),
+            watch=replace(self._watch(), restarts=self._restarts, is_unstable=is_unstable),
             images=images,
             memory_unread=unread,
             must_be_ready=True,
         )
         self._dut.recorder.record(self._facts_event(facts, (first, *more)))
-        verdict = verdict_of(facts, *more)
-        verdict = replace(verdict, preflight=self._preflight_remark(verdict))
-        self._dut.recorder.record(_event(verdict))
-        return verdict
+        return verdict_of(facts, *more)
 
     def _facts_event(self, facts: Facts, updates: Sequence[Update]) -> FactsJudged:
         assert facts.marking is not None, "an upgrade knows whether it was set pending"
@@ -246,14 +372,21 @@ class Upgrade:
             has_images=facts.images is not None,
             was_tried=facts.marking.was_tried,
             refusal=facts.marking.refusal,
+            was_sent=facts.marking.was_sent,
+            gaps=facts.watch.gaps,
+            resets=facts.watch.resets,
+            silent=tuple(sorted(stage.name for stage in facts.watch.silent)),
+            restarts=facts.watch.restarts,
+            is_unstable=facts.watch.is_unstable,
             memory_unread=facts.memory_unread,
             updates=tuple(keep_update(update) for update in updates),
         )
 
-    def confirm_if_proven(self, verdict: Verdict) -> None:
-        """Confirm a proven application, so that it stays.
+    def confirm_if_proven(self, verdict: Verdict) -> bool:
+        """Confirm a proven application, so that it stays. Returns whether it was confirmed.
 
-        Bootloaders need no confirmation, nor does what no bootloader would revert.
+        Bootloaders need no confirmation, nor does what no bootloader would revert. Raises
+        `BoardError` where another image runs now than was judged.
         """
         if (
             self.package.kind is PackageKind.APPLICATION
@@ -262,7 +395,24 @@ class Upgrade:
         ):
             with self._dut.step("confirm"):
                 self._dut.connect()
+                self._require_own_image_active()
                 self._dut.mcumgr.image_confirm()
+            return True
+        return False
+
+    def _require_own_image_active(self) -> None:
+        """What is confirmed is whatever runs; it may be another image than was judged."""
+        wanted = self.file.image.hash
+        active = next(
+            (one for one in self._dut.mcumgr.get_image_list() if one.active and one.image == 0),
+            None,
+        )
+        if active is not None and active.hash and wanted and active.hash != wanted:
+            raise BoardError(
+                f"Another image runs than was judged, and was not confirmed: {active}",
+                where=f"sent: {self.file.name}, {wanted.hex()[:8]}...",
+                next_step="Does something else update this board, or did it reset meanwhile?",
+            )
 
     def _predict_once(self) -> None:
         if self._preflight is not None:
@@ -400,9 +550,34 @@ class Upgrade:
             return self._dut.mcumgr.get_image_list()
         except NotSeenError:
             return self._images_now() if may_be_stale else None
-        except (BoardError, OtherBoardError):
+        except InputError as error:
+            # Where nothing tells how to reach it, the other wires still speak.
+            self._dut.position(f"no image list: {error.what}")
+            return None
+        except (BoardError, OtherBoardError) as error:
+            self._dut.position(f"no image list: {error.what}")
             # The board may well not answer after a failed upgrade; the other wires still speak.
             return None
+
+
+def _require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
+    """Raise `BoardError` where an update is under way already: a reset would act on that one."""
+    waiting = next((state for state in images if state.pending and not state.active), None)
+    if waiting is not None:
+        raise BoardError(
+            f"An image is pending already, so an upgrade cannot start: {waiting}",
+            where=f"image list of the board, before {package.path.name} was sent",
+            next_step="Reset the board, so that MCUboot takes it: dut.reset(). Or begin anew: "
+            "dut.prepare(firmware.baseline).",
+        )
+    on_trial = image_on_trial(images)
+    if on_trial is not None:
+        raise BoardError(
+            f"The board runs an image on trial, which a reset would revert: {on_trial}",
+            where=f"image list of the board, before {package.path.name} was sent",
+            next_step="Confirm it first: dut.mcumgr.image_confirm() (upgrade.confirm_if_proven). "
+            "To go back to the old one instead: dut.reset().",
+        )
 
 
 def _with_listed_app(before: Before, images: Sequence[ImageState]) -> Before:
@@ -414,6 +589,11 @@ def _with_listed_app(before: Before, images: Sequence[ImageState]) -> Before:
     if active is None or version is None:
         return before
     return replace(before, app=AppIdentity(version, active.hash))
+
+
+def _ready_at_s(boots: Sequence[Boot]) -> float | None:
+    app = boots[-1].app if boots else None
+    return app.ready.time_s if app is not None and app.ready is not None else None
 
 
 def _preflight_event(prediction: "Prediction") -> PreflightDone:
@@ -433,5 +613,6 @@ def _event(verdict: Verdict) -> VerdictReached:
         subject=verdict.subject,
         reason=verdict.reason,
         preflight=verdict.preflight,
+        notes=verdict.notes,
         evidence=verdict.evidence,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.firmware.dfu_package import DfuPackage
     from pytest_nrf_fota.record.events import Event, PreflightDone
 
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 1024 * 1024
 # A client's log is read as text; what is larger is no client's log.
 _LARGEST_CLIENT_BYTES = 64 * 1024 * 1024
 _LARGEST_RECORDING_BYTES = 256 * 1024 * 1024
@@ -48,6 +48,8 @@ class Case:
         has_client: a client's log or recording was given.
         has_text: the log holds a line that is not blank.
         preflight: what a simulation of the upgrade had shown.
+        test_saw: what a test run recorded of how it went wrong: its verdict's reason, else the
+            step that failed; lines of the flight recorder.
     """
 
     boots: BootReport
@@ -58,6 +60,7 @@ class Case:
     has_client: bool = False
     has_text: bool = True
     preflight: RecordedPreflight | None = None
+    test_saw: tuple[Seen, ...] = ()
 
     @cached_property
     def sent_package(self) -> "DfuPackage | None":
@@ -128,8 +131,10 @@ def case_of(
     if client is None:
         return Case(board.boots, board.lines, _client_in(board), package, has_text=has_text)
     preflight = None
+    test_saw: tuple[Seen, ...] = ()
     if is_recording(client):
         events = list(_events(client))
+        test_saw = _seen_by_test(events)
         lines, side = board.lines, _client_of_recording(events)
         preflight = _preflight_in(events)
     else:
@@ -144,6 +149,7 @@ def case_of(
         has_client=True,
         has_text=has_text,
         preflight=preflight,
+        test_saw=test_saw,
     )
 
 
@@ -161,6 +167,7 @@ def case_of_recording(path: Path) -> Case:
         client_origin=Origin.CLIENT,
         has_client=any(isinstance(event, SmpMessage) for _, event in events),
         preflight=_preflight_in(events),
+        test_saw=_seen_by_test(events),
     )
 
 
@@ -249,6 +256,22 @@ def _preflight_in(events: "Iterable[tuple[int, Event]]") -> RecordedPreflight | 
 
     done = [RecordedPreflight(n, e) for n, e in events if isinstance(e, PreflightDone)]
     return done[-1] if done else None
+
+
+def _seen_by_test(events: "Iterable[tuple[int, Event]]") -> tuple[Seen, ...]:
+    """The reason of the last verdict that is none of an upgrade, or the last step that failed."""
+    from pytest_nrf_fota.record.events import StepEnded, VerdictReached
+
+    said: list[Seen] = []
+    failed: list[Seen] = []
+    for number, event in events:
+        if isinstance(event, VerdictReached):
+            said = [Seen(number, f"verdict: {event.reason}")] if event.reason else []
+            failed = []
+        elif isinstance(event, StepEnded):
+            first = event.error.splitlines()[:1] if event.error else []
+            failed = [Seen(number, f"{event.step}: {line}") for line in first]
+    return tuple(said or failed)
 
 
 def _read_client_log(path: Path) -> ReadLog:

@@ -12,6 +12,9 @@ from pytest_nrf_fota.explain.known_lines import Known, KnownLines
 MOST_STEPS = 2000
 _LONGEST_READ_CHARS = 400
 _OPERATIONS = {
+    "request_upload_command": Operation.UPLOAD,
+    "request_confirm_command": Operation.CONFIRM,
+    "request_erase_command": Operation.ERASE,
     "request_parameters": Operation.PARAMETERS,
     "request_mark_uploaded": Operation.TEST,
     "request_upload": Operation.UPLOAD,
@@ -34,6 +37,7 @@ _IMAGE_NAMES = (
 )
 _PROBLEM_LINES = {
     "client_hash_not_found": Problem.HASH_NOT_FOUND,
+    "client_refused_file": Problem.FILE_REFUSED,
     "client_timeout": Problem.TIMEOUT,
     "client_disconnected": Problem.DISCONNECTED,
     "client_needs_pairing": Problem.NEEDS_PAIRING,
@@ -46,6 +50,8 @@ def problem_of_code(code: int) -> Problem:
     from smp.error import MGMT_ERR
 
     match code:
+        case MGMT_ERR.ENOMEM:
+            return Problem.NO_MEMORY
         case MGMT_ERR.EINVAL:
             return Problem.INVALID
         case MGMT_ERR.ETIMEOUT:
@@ -134,6 +140,9 @@ def steps_of_text(lines: Iterable[Seen], known_lines: KnownLines) -> tuple[Clien
             last is None or last.operation is not operation or _begins_anew(last, values)
         ):
             steps.append(ClientStep(operation, seen))
+        refuses_file = problem is not None and problem[0] is Problem.FILE_REFUSED
+        if refuses_file and (not steps or steps[-1].operation is not Operation.UPLOAD):
+            steps.append(ClientStep(Operation.UPLOAD, seen))
         if not steps and problem is None:
             continue
         if not steps:

@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pytest_nrf_fota.bootlog.catalogue import log_patterns
+from pytest_nrf_fota.bootlog.catalogue.error_lines import ERROR_LINES
 from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
 from pytest_nrf_fota.bootlog.matching import Hit, LineMatcher
 from pytest_nrf_fota.bootlog.report import Seen
@@ -17,6 +19,11 @@ KEPT_LAST = 60
 _LEAST_ANCHOR_CHARS = 5
 # What a client printed is read as a whole; a board's long log is not.
 _MOST_TEXT_CHARS = 4 * 1024 * 1024
+
+
+_ERRORS = frozenset(pattern.name for pattern in ERROR_LINES)
+# Kept as it came: of most nobody asks for more.
+_Match: TypeAlias = tuple[Hit, RawLine]
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,9 @@ class KnownLinesCollector:
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
-        self._host_matcher = LineMatcher(HOST_LINES)
-        self._first: dict[str, list[Known]] = {}
-        self._last: dict[str, deque[Known]] = {}
+        self._matcher = LineMatcher((*HOST_LINES, *ERROR_LINES))
+        self._first: dict[str, list[_Match]] = {}
+        self._last: dict[str, deque[_Match]] = {}
         self._text_chars = 0
         self.texts: list[Seen] = []
 
@@ -74,22 +81,40 @@ class KnownLinesCollector:
         if self._text_chars < _MOST_TEXT_CHARS:
             self._text_chars += len(line.text)
             self.texts.append(Seen(line.number, line.text))
-        for hit in (*line.facts.hits, *self._host_matcher.facts(line.body).hits):
-            self._keep(Known(hit, line.seen(), self._origin))
+        hits = line.facts.hits
+        more = self._matcher.facts(line.body).hits
+        if more:
+            # An error that another line of the catalogue explains is no unknown one.
+            others = tuple(hit for hit in more if hit.pattern.name not in _ERRORS)
+            hits = (*hits, *others) or more
+        for hit in hits:
+            self._keep(hit, line)
 
     @property
     def lines(self) -> KnownLines:
         """All known lines so far."""
         return KnownLines(
-            {name: (*first, *self._last.get(name, ())) for name, first in self._first.items()}
+            {
+                name: tuple(
+                    Known(hit, line.seen(), self._origin)
+                    for hit, line in (*first, *self._last.get(name, ()))
+                )
+                for name, first in self._first.items()
+            }
         )
 
-    def _keep(self, known: Known) -> None:
-        first = self._first.setdefault(known.name, [])
-        if len(first) < KEPT_FIRST:
-            first.append(known)
+    def _keep(self, hit: Hit, line: RawLine) -> None:
+        name = hit.pattern.name
+        first = self._first.get(name)
+        if first is None:
+            self._first[name] = [(hit, line)]
+        elif len(first) < KEPT_FIRST:
+            first.append((hit, line))
         else:
-            self._last.setdefault(known.name, deque(maxlen=KEPT_LAST)).append(known)
+            last = self._last.get(name)
+            if last is None:
+                last = self._last[name] = deque(maxlen=KEPT_LAST)
+            last.append((hit, line))
 
 
 def merge(*parts: KnownLines) -> KnownLines:
@@ -107,7 +132,7 @@ def watched_anchors() -> tuple[str, ...]:
     """Lines of a long log that hold one of these are of interest here."""
     return tuple(
         anchor.strip()
-        for pattern in (*log_patterns(), *HOST_LINES)
+        for pattern in log_patterns()
         for anchor in pattern.anchors
         if len(anchor.strip()) >= _LEAST_ANCHOR_CHARS
     )

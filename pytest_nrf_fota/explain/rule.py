@@ -49,6 +49,8 @@ class Rule:
         find: looks for it in a case.
         weight: what it means for the answer.
         asks_for: what to capture to be sure, where it is not.
+        gentle: the remedy for a board that may be healthy, which erases and recovers nothing;
+            empty where `remedy` is such a one.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Rule:
     find: Find
     weight: Weight = Weight.CAUSE
     asks_for: str = ""
+    gentle: str = ""
 
     @property
     def told(self) -> Cause:

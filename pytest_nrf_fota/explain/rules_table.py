@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from pytest_nrf_fota.explain.rule import Rule
 from pytest_nrf_fota.explain.rules import all_rules
@@ -34,11 +35,15 @@ sent. A client's or a probe tool's output may also be LOG itself.
 | 3 | not enough evidence; the text shows what to capture next |
 
 Every cause shows the lines that are its evidence; a missing line is never the only evidence.
-*certain*: the board or a tool reported it; *likely*: several lines together leave little else;
-*possible*: worth checking, and alone no reason for exit code 1 where no upgrade failed. What went
-wrong before an upgrade that happened is shown as "not the cause".
+*certain*: the lines leave no other reading; *likely*: several lines together leave little else;
+*possible*: worth checking, and alone no reason for exit code 1 where no upgrade failed. Silence
+proves nothing: a jump to an application that prints nothing is not proven, and a bootloader that
+does not say what it decided shows no upgrade, not that nothing is wrong. What went wrong before
+the last attempt in the log, or before an upgrade that happened, is shown as "not the cause".
+No remedy erases or recovers a board that may be healthy.
 
-Times: a log of 1 GB takes a few minutes and less than 200 MB of memory.
+Times: a log of 1 GB takes about a minute and less than 200 MB of memory; one whose boots all
+differ takes longer (`benchmarks/explain_rate.py`).
 
 ## How an upgrade can end
 """
@@ -77,11 +82,18 @@ def _lines(rules: Sequence[Rule]) -> Iterator[str]:
     for ending, sentence in SENTENCES.items():
         yield f"| {ending.value} | {sentence} |"
     yield _RULES
-    yield from _table([rule.told for rule in rules])
+    yield from _table([_with_gentle_remedy(rule) for rule in rules])
     yield _GATES
     yield from _table(GATE_CAUSES.values())
     yield _FILES
     yield from _table(FILE_CAUSES.values())
+
+
+def _with_gentle_remedy(rule: Rule) -> Cause:
+    if not rule.gentle:
+        return rule.told
+    both = f"{rule.gentle} Where the board starts no application and the cause is certain: "
+    return replace(rule.told, remedy=both + rule.remedy)
 
 
 def _table(causes: Iterable[Cause]) -> Iterator[str]:

@@ -31,9 +31,10 @@ class _Description(BaseModel):
 
 
 class NsibDescription(_Description):
-    """The immutable bootloader."""
+    """The immutable bootloader; `logs` is whether it prints at all."""
 
     kind: Literal["nsib"] = "nsib"
+    logs: bool = True
 
 
 class McubootDescription(_Description):

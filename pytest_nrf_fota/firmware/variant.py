@@ -34,6 +34,8 @@ class Variant(Enum):
     BASELINE_NO_DOWNGRADE = "baseline_no_downgrade"
     BASELINE_TWO_NSIB_KEYS = "baseline_two_nsib_keys"
     BASELINE_OLDER_PROVISIONING = "baseline_older_provisioning"
+    BASELINE_SILENT_MCUBOOT = "baseline_silent_mcuboot"
+    BASELINE_SILENT_BOOTLOADERS = "baseline_silent_bootloaders"
 
     @property
     def is_baseline(self) -> bool:
@@ -42,6 +44,8 @@ class Variant(Enum):
             Variant.BASELINE_NO_DOWNGRADE,
             Variant.BASELINE_TWO_NSIB_KEYS,
             Variant.BASELINE_OLDER_PROVISIONING,
+            Variant.BASELINE_SILENT_MCUBOOT,
+            Variant.BASELINE_SILENT_BOOTLOADERS,
         )
 
     @property
@@ -105,5 +109,9 @@ class Variant(Enum):
                 return "A baseline with two provisioned keys, of which the first one signed it."
             case Variant.BASELINE_OLDER_PROVISIONING:
                 return "A baseline with the provisioning data of a build for NCS 2.6 or before."
+            case Variant.BASELINE_SILENT_MCUBOOT:
+                return "A baseline whose MCUboot prints nothing, as builds without a log."
+            case Variant.BASELINE_SILENT_BOOTLOADERS:
+                return "A baseline of which the application alone prints: NSIB is silent, too."
             case _:
                 assert_never(self)

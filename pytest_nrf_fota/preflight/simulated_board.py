@@ -220,6 +220,7 @@ class SimulatedBoard:
             print_line=self._print,
             network=self._network_core(),
             ram=self.board.soc.application.ram,
+            reveals_all=True,
         )
         return BootChain(
             hardware,

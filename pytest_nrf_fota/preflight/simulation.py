@@ -218,7 +218,7 @@ def simulate(
     installed = look_at(simulated, running)
     if installed.halted:
         return Simulation(installed, package)
-    files, problem = _choose(package, installed.boot)
+    files, problem = _choose(package, installed.boot, simulated.running_s_slot())
     if not files:
         return Simulation(installed, package, choice_problem=problem)
     file = main_file(files)
@@ -326,10 +326,12 @@ def _hash(file: UpdateFile) -> bytes:
     return file.image.hash or b""
 
 
-def _choose(package: DfuPackage, boot: Boot) -> tuple[tuple[UpdateFile, ...], str]:
+def _choose(
+    package: DfuPackage, boot: Boot, s_slot: int | None
+) -> tuple[tuple[UpdateFile, ...], str]:
     """The files to send, and why none of them is for this board, as it stands."""
     try:
-        return files_to_send(package, boot), ""
+        return files_to_send(package, boot, s_slot), ""
     except FotaError as error:
         # A single file is tried nevertheless: what the board makes of it is the better answer.
         return (package.files if len(package.files) == 1 else ()), error.what

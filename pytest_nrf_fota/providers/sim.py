@@ -27,6 +27,7 @@ from pytest_nrf_fota.probe.recording import RecordingProbe
 from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.sim_faults import SimFaults
+from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl, KitPort, KitRefusedError, KitUnreachableError
 from pytest_nrf_fota.sim.control import Addresses
@@ -114,7 +115,7 @@ class SimUnit:
     """One virtual kit, running from construction until `release`.
 
     The kit's process ends when its standard input does, so it is gone even when this process is
-    killed.
+    killed. Where it has ended by itself, opening the wires starts a new one, with empty memories.
 
     Args:
         board: the board type.
@@ -135,12 +136,7 @@ class SimUnit:
         self._log_folder = log_folder
         log_folder.mkdir(parents=True, exist_ok=True)
         self._kit_log = (log_folder / "kit.log").open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pytest_nrf_fota.sim", kit_settings_json(board)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._kit_log,
-        )
+        self._process = self._start()
         self._addresses: Addresses | None = None
         self._bonds: KeyStore | None = None
         self._connection_memory = ConnectionMemory()
@@ -179,6 +175,8 @@ class SimUnit:
 
     def open_wires(self, recorder: FlightRecorder) -> Wires:
         """Open control socket, UART and radio."""
+        if self._process.poll() is not None and self._radio is None:
+            self._start_anew(recorder)
         try:
             control = KitControl(self._running.control)
         except KitUnreachableError as error:
@@ -240,6 +238,26 @@ class SimUnit:
             reads=self._reads,
         )
 
+    def _start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest_nrf_fota.sim", kit_settings_json(self._board)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._kit_log,
+        )
+
+    def _start_anew(self, recorder: FlightRecorder) -> None:
+        """A kit that was killed costs one test: the next one gets a fresh kit."""
+        status = self._process.returncode
+        recorder.record(
+            Moment(name=f"the virtual kit had ended ({status}): a fresh one is started")
+        )
+        self._end_process()
+        self._bonds, self._connection_memory = None, ConnectionMemory()
+        self._reads = ProbeReads()
+        self._process, self._addresses = self._start(), None
+        self._addresses = self._read_addresses(Deadline.after(_START_TIMEOUT_S))
+
     def _open_smp_port(self, frames: SmpFrameRouter, recorder: FlightRecorder) -> Console:
         return Console(
             self._running.smp_uart,
@@ -264,6 +282,10 @@ class SimUnit:
 
     def release(self) -> None:
         """End the kit's process."""
+        self._end_process()
+        self._kit_log.close()
+
+    def _end_process(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -273,7 +295,6 @@ class SimUnit:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self._kit_log.close()
         if self._addresses is not None:
             # A kit that was killed could not remove its sockets itself.
             shutil.rmtree(Path(self._addresses.control).parent, ignore_errors=True)

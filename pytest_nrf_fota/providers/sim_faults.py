@@ -125,7 +125,7 @@ class SimFaults:
         slot = self._update_slot(image_number)
         if not isinstance(offset_bytes, int) or not 0 <= offset_bytes < slot.size:
             raise _refused(name, f"the update slot's bytes are 0 to {slot.size - 1}")
-        return AtOperation(address=slot.address + offset_bytes)
+        return AtOperation(address=slot.address + offset_bytes, base=slot.address)
 
     def _update_slot(self, image_number: int) -> Slot:
         if image_number == 0:

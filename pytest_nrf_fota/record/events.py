@@ -223,6 +223,9 @@ class FactsJudged(_Event):
         since: name of the last moment before the boots that count.
         has_images: whether the board told its image list.
         was_tried, refusal: how it went to set the update pending.
+        was_sent: whether it was uploaded.
+        gaps, resets, silent, restarts, is_unstable: how well the boots could be watched; `silent`
+            are names of stages.
         memory_unread: why memory was not read; empty where it was.
         updates: what was sent, and what memory held of it; of firmware its hash alone.
     """
@@ -232,6 +235,12 @@ class FactsJudged(_Event):
     has_images: bool
     was_tried: bool
     refusal: str | None = None
+    was_sent: bool = True
+    gaps: int = 0
+    resets: int = 0
+    silent: tuple[str, ...] = ()
+    restarts: int = 0
+    is_unstable: bool = False
     memory_unread: str = ""
     updates: tuple[JsonValue, ...]
 
@@ -256,7 +265,8 @@ class ProbeReadsTried(_Event):
 class VerdictReached(_Event):
     """The outcome of an upgrade and its evidence.
 
-    `preflight` is what had been predicted, where that is worth a word.
+    `preflight` is what had been predicted, where that is worth a word; `notes` what else is to be
+    known of it.
     """
 
     kind: Literal["verdict"] = "verdict"
@@ -265,6 +275,7 @@ class VerdictReached(_Event):
     reason: str
     evidence: tuple[Evidence, ...]
     preflight: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class PreflightDone(_Event):

@@ -41,7 +41,7 @@ class TestFiles:
 
 
 class RunFolder:
-    """Opens and closes the recorder around each test.
+    """Opens and closes the recorder around each test; `has_test` is whether one is under way.
 
     Args:
         path: the folder of this session, of this worker under xdist.
@@ -50,16 +50,19 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.recorder = FlightRecorder()
+        self.has_test = False
         self._versions = installed_versions()
 
     def start_test(self, node_id: str) -> None:
         """Events go to this test's file from now on."""
+        self.has_test = True
         folder = self._new_folder(node_id)
         self.recorder.open(folder / "recorder.jsonl", node_id, self._versions, whose_machine())
 
     def finish_test(self) -> TestFiles | None:
         """Close the test's file and derive its UART log and image lists from it."""
         path = self.recorder.path
+        self.has_test = False
         self.recorder.close()
         if path is None:
             return None

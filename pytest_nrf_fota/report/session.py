@@ -122,13 +122,20 @@ class VerdictCollector:
         self.missing: list[tuple[str, str]] = []
         self.retries: list[tuple[str, str]] = []
         self.probe_reads: list[str] = []
+        self.has_tried = False
         self._outcomes: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the report of one phase of a test; the first bad outcome counts."""
+        """Take the report of one phase of a test; the first bad outcome counts.
+
+        Each execution of a test that is run again counts on its own.
+        """
         outcome = self._outcomes.get(report.nodeid, "passed")
         if outcome == "passed":
             outcome = self._outcomes[report.nodeid] = report.outcome
+        if report.outcome not in ("passed", "skipped"):
+            self._failures.setdefault(report.nodeid, _headline(report))
         verdicts = tuple(
             VerdictReached.model_validate_json(str(value))
             for name, value in report.user_properties
@@ -148,5 +155,22 @@ class VerdictCollector:
         for name, value in report.user_properties:
             if name == READS_PROPERTY and str(value) not in self.probe_reads:
                 self.probe_reads.append(str(value))
-        if verdicts and report.when == "teardown":
-            self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts))
+        if report.when == "teardown":
+            uses_board = any(name == FOLDER_PROPERTY for name, _ in report.user_properties)
+            self.has_tried = self.has_tried or (uses_board and outcome != "skipped")
+            failure = self._failures.pop(report.nodeid, "")
+            self._outcomes.pop(report.nodeid, None)
+            if verdicts or (uses_board and failure):
+                self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts, failure))
+
+    @property
+    def has_proven_nothing(self) -> bool:
+        """Whether tests asked for firmware that cannot be made, and no test tried anything."""
+        return bool(self.missing) and not self.has_tried
+
+
+def _headline(report: pytest.TestReport) -> str:
+    """Why a phase failed, in one line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else report.longrepr or "")
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

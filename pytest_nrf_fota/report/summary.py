@@ -12,13 +12,14 @@ _SIGNS = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}
 
 @dataclass(frozen=True)
 class TestVerdicts:
-    """The verdicts that one test reached."""
+    """The verdicts that one execution of a test reached, and why it failed, in one line."""
 
     __test__ = False
 
     node_id: str
     test_outcome: str
     verdicts: tuple[VerdictReached, ...]
+    failure: str = ""
 
 
 def summary_lines(
@@ -36,6 +37,8 @@ def summary_lines(
     lines = [f"SKIPPED {node_id}: {reason}" for node_id, reason in missing]
     for test in tests:
         lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
+        if test.failure:
+            lines.append(f"    {test.failure}")
         for verdict in test.verdicts:
             is_upgraded = verdict.outcome == Outcome.UPGRADED.value
             is_accepted = test.test_outcome == "passed" and not is_upgraded
@@ -45,6 +48,7 @@ def summary_lines(
                 lines.append(f"      why: {verdict.reason}")
             if verdict.preflight:
                 lines.append(f"      preflight: {verdict.preflight}")
+            lines += [f"      note: {note}" for note in verdict.notes]
             lines += [f"      {item.line()}" for item in verdict.evidence]
     lines += [f"probe asked once more in {node_id}: {why}" for node_id, why in retries]
     return tuple(lines)

@@ -98,12 +98,14 @@ class AtOperation(_Message):
     """The flash operation of this number, or the first that touches `address`.
 
     Numbers count from 1 over the life of the kit; `state` and `operations` tell how many there
-    were. An upload reaches offset N when the secondary slot's address + N is written.
+    were. An upload reaches offset N when the secondary slot's address + N is written; `base` is
+    that slot's address, from which `state` tells how far it came.
     """
 
     at: Literal["operation"] = "operation"
     number: int | None = None
     address: int | None = None
+    base: int | None = None
     moment: Literal["before", "during", "after"] = "before"
 
 
@@ -221,7 +223,7 @@ class Reply(_Message):
 
     `data` is hex, for `read`. `state` is `held`, `running`, `halted: reason` or `no power`.
     `operations` counts all changes of flash so far; `log` holds those that were asked for;
-    `waiting` names the faults that have not struck.
+    `waiting` names the faults that have not struck, and how far their moment was off.
     """
 
     error: str = ""

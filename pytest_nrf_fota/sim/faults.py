@@ -4,10 +4,18 @@ import contextlib
 import functools
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.sim.control import AtErase, AtLogLine, AtOperation, InjectFault, Now
+from pytest_nrf_fota.sim.control import (
+    AtErase,
+    AtLogLine,
+    AtOperation,
+    InjectFault,
+    Moment,
+    Now,
+)
 from pytest_nrf_fota.sim.flash import (
     CutMoment,
     Flash,
@@ -18,6 +26,16 @@ from pytest_nrf_fota.sim.flash import (
 )
 
 _LONGEST_LINE_BYTES = 4096
+
+
+@dataclass
+class _Progress:
+    """What has happened since the last fault was armed."""
+
+    operations_before: int = 0
+    erases_before: int = 0
+    lines: int = 0
+    furthest_end: int | None = None
 
 
 class FaultInjector:
@@ -44,6 +62,7 @@ class FaultInjector:
         self._power_cut: InjectFault | None = None
         self._open_line = b""
         self._erases = 0
+        self._progress = _Progress()
         flash.on_operation = self._see_operation
 
     @property
@@ -52,10 +71,32 @@ class FaultInjector:
         armed = list(self._waiting)
         if self._power_cut is not None and self._flash.power_cut is not None:
             armed.append(self._power_cut)
-        return tuple(fault.name or fault.fault for fault in armed)
+        return tuple(
+            f"{fault.name or fault.fault} ({self._came_to(fault.when)})" for fault in armed
+        )
+
+    def _came_to(self, when: Moment) -> str:
+        """How far it was from the moment that a fault waits for."""
+        match when:
+            case Now():
+                return "at once"
+            case AtOperation(number=int()):
+                since = len(self._flash.operations) - self._progress.operations_before
+                return f"{since} flash operations since"
+            case AtOperation(base=base):
+                end = self._progress.furthest_end
+                written = 0 if end is None or base is None else end - base
+                return f"{written} bytes were written there" if written else "no byte was written"
+            case AtErase():
+                return f"{self._erases - self._progress.erases_before} flash erases since"
+            case AtLogLine():
+                return f"{self._progress.lines} log lines since, none of them fits"
+            case _:
+                assert_never(when)
 
     async def inject(self, fault: InjectFault) -> None:
         """Arm a fault, or let it strike now."""
+        self._progress = _Progress(len(self._flash.operations), self._erases)
         match fault.when:
             case Now():
                 # Nobody is in the middle of anything that the loss of power would end.
@@ -87,6 +128,7 @@ class FaultInjector:
         """
         *lines, rest = (self._open_line + data).split(b"\n")
         self._open_line = rest[-_LONGEST_LINE_BYTES:]
+        self._progress.lines += len(lines)
         for line in lines:
             text = line.decode(errors="replace")
             for fault in self._due(functools.partial(_is_in, line=text)):
@@ -97,8 +139,16 @@ class FaultInjector:
             self._erases += 1
             for fault in self._due(lambda when: when == AtErase(number=self._erases)):
                 self._strike(fault)
+        self._note_furthest(operation)
         for fault in self._due(functools.partial(_is_at, operation=operation)):
             self._strike(fault)
+
+    def _note_furthest(self, operation: Operation) -> None:
+        for when in (fault.when for fault in self._waiting):
+            if isinstance(when, AtOperation) and when.address is not None and when.base is not None:
+                end = operation.address + operation.size_bytes
+                if when.base <= operation.address and end <= when.address:
+                    self._progress.furthest_end = max(self._progress.furthest_end or 0, end)
 
     def _due(self, is_due: Callable[[object], bool]) -> list[InjectFault]:
         due = [fault for fault in self._waiting if is_due(fault.when)]

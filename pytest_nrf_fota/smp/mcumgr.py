@@ -11,7 +11,12 @@ from typing import TypeVar, cast
 
 from smp.error import MGMT_ERR, ErrorV1, ErrorV2
 from smpclient import SMPClient
-from smpclient.exceptions import SMPClientException, SMPUploadError
+from smpclient.exceptions import (
+    SMPBadSequence,
+    SMPClientException,
+    SMPUploadError,
+    SMPValidationException,
+)
 from smpclient.generics import SMPRequest, TEr1, TEr2, TRep, success
 from smpclient.requests.image_management import (
     ImageErase,
@@ -36,6 +41,7 @@ from pytest_nrf_fota.smp.messages import (
     ImageState,
     ServerParameters,
     describe_error,
+    describe_payload,
     describe_return_code,
     is_legacy_ok,
     return_code_of,
@@ -60,6 +66,18 @@ _NO_REASSEMBLY = (
     "(CONFIG_BT_L2CAP_TX_MTU)."
 )
 _LONGEST_LOG_TEXT = 500
+
+
+class _CallersError(Exception):
+    """What a callback of the caller raised, on its way through the client."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+class UnexpectedAnswerError(BoardError):
+    """An answer came, and is none that the protocol knows for the request."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +217,13 @@ class Mcumgr:
 
     def get_image_list(self) -> tuple[ImageState, ...]:
         """Read the image list."""
-        answer = self._ask(ImageStatesRead(), "read image list")
+        try:
+            answer = self._ask(ImageStatesRead(), "read image list")
+        except UnexpectedAnswerError:
+            states = self._states_as_they_came()
+            if states is None:
+                raise
+            return states
         return tuple(ImageState.from_smp(state) for state in answer.images)
 
     def echo(self, text: str) -> str:
@@ -266,8 +290,27 @@ class Mcumgr:
         self._writes += 1
         what = "confirm" if confirm else "test"
         name = f" image {image_hash.hex()[:8]}..." if image_hash else " the running image"
-        answer = self._ask(ImageStatesWrite(hash=image_hash, confirm=confirm), what + name)
+        try:
+            answer = self._ask(ImageStatesWrite(hash=image_hash, confirm=confirm), what + name)
+        except UnexpectedAnswerError:
+            states = self._states_as_they_came()
+            if states is None:
+                raise
+            return states
         return tuple(ImageState.from_smp(state) for state in answer.images)
+
+    def _states_as_they_came(self) -> tuple[ImageState, ...] | None:
+        """The image list of an answer with keys that smpclient refuses; None where it has none."""
+        # Not where the connection was given up: that was the answer to another request.
+        has_own_answer = self._transport is not None and self._client is not None
+        answer = self._transport.last_answer if self._transport and has_own_answer else {}
+        listed = answer.get("images")
+        if not isinstance(listed, list):
+            return None
+        try:
+            return tuple(ImageState.from_payload(state) for state in listed)
+        except ValueError:
+            return None
 
     async def _connect(self, peer: str | Peer, deadline: Deadline) -> SMPClient:
         for attempt in range(1, _CONNECT_ATTEMPTS):
@@ -345,8 +388,12 @@ class Mcumgr:
                     where=where,
                     next_step="Look at the UART log: did the board reset or refuse pairing?",
                 )
+            case SMPBadSequence() | SMPValidationException():
+                return self._unexpected_answer("read parameters", error)
             case SMPClientException():
                 return _connect_refusal(error, where)
+            case _ if self._is_answered():
+                return self._unexpected_answer("read parameters", error)
             case _:
                 return RadioLostError(
                     f"The connection failed: {type(error).__name__}: {error}",
@@ -400,13 +447,18 @@ class Mcumgr:
         )
         async for offset_bytes in chunks:
             if on_progress is not None:
-                on_progress(offset_bytes)
+                try:
+                    on_progress(offset_bytes)
+                except Exception as error:
+                    raise _CallersError(error) from error
 
     def _run(
         self, work: Coroutine[object, object, _Result], what: str, deadline: Deadline
     ) -> _Result:
         try:
             return self._portal.call(asyncio.wait_for, work, deadline.remaining_s)
+        except _CallersError as callers:
+            raise callers.error from None
         except SMPUploadError as error:
             raise BoardError(
                 f"The board refused to {what}: {self._upload_refusal(error)}",
@@ -416,6 +468,8 @@ class Mcumgr:
                 else _LOOK_AROUND,
             ) from error
         except ValueError as error:
+            if self._is_answered():
+                raise self._unexpected_answer(what, error) from error
             # Transports know what the board's buffers hold.
             raise BoardError(
                 f"The board cannot take the message to {what}: {error}",
@@ -444,6 +498,32 @@ class Mcumgr:
                 or (_NO_PARAMETERS if uploads_slowly and deadline.expired else None)
                 or "Look at the UART log: did the board reset, hang, or run out of buffers?",
             ) from error
+
+        except FotaError:
+            raise
+        # smp, smpclient, cbor2 and pydantic refuse answers in many ways of their own.
+        except Exception as error:
+            if not self._is_answered():
+                raise
+            raise self._unexpected_answer(what, error) from error
+
+    def _is_answered(self) -> bool:
+        return self._transport is not None and self._transport.is_answered
+
+    def _unexpected_answer(self, what: str, error: Exception) -> "UnexpectedAnswerError":
+        answer = self._transport.last_answer if self._transport is not None else {}
+        said = describe_payload(answer)
+        if isinstance(error, SMPBadSequence):
+            # Whatever comes next may be the answer to this request.
+            self.disconnect()
+            said = f"{error} ({said})"
+        self._recorder.record(RadioState(state="failed", detail=f"{what}: {said}"))
+        return UnexpectedAnswerError(
+            f"The board's answer to {what} is none that SMP knows: {said}",
+            where=self._radio.description,
+            next_step="The whole answer is in the flight recorder. Is the firmware's Zephyr newer "
+            "than this client (pip install --upgrade smpclient), or its SMP server changed?",
+        )
 
     def _hint_of_silence(self) -> str | None:
         is_mute = self._transport is not None and not self._transport.has_answered

@@ -1,5 +1,6 @@
 """What SMP answers mean, as values of our own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -36,6 +37,23 @@ class ImageState:
             permanent=bool(state.permanent),
         )
 
+    @classmethod
+    def from_payload(cls, state: object) -> "ImageState":
+        """From an answer as it came, whatever keys a newer server adds to it.
+
+        Raises `ValueError` where slot or version are missing, or anything is of a wrong kind.
+        """
+        if not isinstance(state, dict):
+            raise ValueError("an image state is no map")
+        slot, version, image = state.get("slot"), state.get("version"), state.get("image", 0)
+        image_hash = state.get("hash", b"")
+        flags = [state.get(name, False) for name in _FLAGS]
+        if not isinstance(slot, int) or not isinstance(version, str) or not isinstance(image, int):
+            raise ValueError("an image state lacks its slot or its version")
+        if not isinstance(image_hash, bytes) or not all(isinstance(flag, bool) for flag in flags):
+            raise ValueError("an image state's hash or flags are of another kind")
+        return cls(image, slot, version, image_hash, *flags)
+
     def __str__(self) -> str:
         """One line: `image 0 slot 1: 1.2.3 ab12cd34... pending`."""
         names = ("active", "confirmed", "pending", "permanent", "bootable")
@@ -43,6 +61,10 @@ class ImageState:
         return (
             f"image {self.image} slot {self.slot}: {self.version} {self.hash.hex()[:8]}... {flags}"
         )
+
+
+_LONGEST_SHOWN_CHARS = 200
+_FLAGS = ("bootable", "pending", "confirmed", "active", "permanent")
 
 
 @dataclass(frozen=True)
@@ -67,6 +89,17 @@ def describe_return_code(rc: int) -> str:
     """An SMP version 1 code with its name: `rc 3 (EINVAL)`."""
     known = {error.value: error.name for error in MGMT_ERR}
     return f"rc {rc} ({known.get(rc, 'unknown')})"
+
+
+def describe_payload(payload: Mapping[str, object]) -> str:
+    """An answer that nobody expected, as it came: its codes by number, or its keys."""
+    err = payload.get("err")
+    if isinstance(err, dict) and {"group", "rc"} <= set(err):
+        return f"group {err['group']} rc {err['rc']} (unknown)"
+    if isinstance(payload.get("rc"), int):
+        return f"rc {payload['rc']}"
+    text = ", ".join(f"{key}={value!r}" for key, value in payload.items())
+    return text[:_LONGEST_SHOWN_CHARS] or "nothing that can be read"
 
 
 def return_code_of(answer: ErrorV1 | ErrorV2[IntEnum]) -> int:

@@ -5,7 +5,6 @@ from enum import IntEnum
 
 import cbor2
 from pydantic import JsonValue
-from smp.exceptions import SMPException
 from smp.header import CommandId, GroupId, Header
 from smpclient.transport import SMPTransport
 
@@ -25,8 +24,9 @@ _COMMANDS: dict[GroupId, type[IntEnum]] = {
 class RecordingTransport(SMPTransport):
     """Delegates to `inner`; smpclient's protocol asks transports to derive from it.
 
-    `has_answered` tells whether any answer came. `last_return_code` is the `rc` of the last
-    answer, None where it had none. `unanswered_s` tells for how long the last request has had no
+    `has_answered` tells whether any answer came, `is_answered` whether one came to the last
+    request; `last_answer` is its payload. `last_return_code` is the `rc` of the last answer, None
+    where it had none. `unanswered_s` tells for how long the last request has had no
     answer. `server_buffer_size_bytes` is None until the server has told it.
     """
 
@@ -35,6 +35,8 @@ class RecordingTransport(SMPTransport):
         self._recorder = recorder
         self.last_return_code: int | None = None
         self.has_answered = False
+        self.is_answered = False
+        self.last_answer: dict[str, object] = {}
         self.server_buffer_size_bytes: int | None = None
         self._requested_at_s = time.monotonic()
 
@@ -59,14 +61,16 @@ class RecordingTransport(SMPTransport):
                 "(CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE; NCS 2.3: CONFIG_MCUMGR_BUF_SIZE)."
             )
         self._requested_at_s = time.monotonic()
+        self.is_answered = False
         self._record("request", data)
         await self._inner.send(data)
 
     async def receive(self) -> bytes:
         """Receive an answer and record it."""
         data = await self._inner.receive()
-        self.has_answered = True
+        self.has_answered = self.is_answered = True
         self._record("answer", data)
+        self.last_answer = _payload(data)
         return data
 
     async def send_and_receive(self, data: bytes) -> bytes:
@@ -107,7 +111,8 @@ def _event(direction: str, data: bytes) -> SmpMessage:
         name = message_name(header)
         sequence = header.sequence
         payload = _readable(cbor2.loads(data[Header.SIZE :]))
-    except (ValueError, SMPException, cbor2.CBORError):
+    # A broken header or CBOR of any kind: the message is shown as it came.
+    except Exception:
         name, sequence, payload = "not an SMP message", -1, {"hex": data[:_SHOWN_BYTES].hex()}
     return SmpMessage.model_validate(
         {
@@ -120,6 +125,15 @@ def _event(direction: str, data: bytes) -> SmpMessage:
             "raw": data.hex() if direction == "answer" and len(data) <= _MOST_RAW_BYTES else "",
         }
     )
+
+
+def _payload(data: bytes) -> dict[str, object]:
+    try:
+        payload: object = cbor2.loads(data[Header.SIZE :])
+    # Whatever a server may send: nothing of it may end the receiving of it.
+    except Exception:
+        return {}
+    return {str(key): value for key, value in payload.items()} if isinstance(payload, dict) else {}
 
 
 def message_name(header: Header) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
@@ -20,6 +21,8 @@ from pytest_nrf_fota.firmware.mcuboot_image import (
 )
 from pytest_nrf_fota.verdict.boots import sign_of_boots
 from pytest_nrf_fota.verdict.ending import Upgraded
+from pytest_nrf_fota.verdict.facts import Watch
+from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark, silence_remark
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
@@ -84,16 +87,32 @@ def uart_evidence(
     before: AppIdentity | None,
     *,
     swaps: bool = True,
+    swaps_name_it: bool = True,
+    firmware: bytes = b"",
+    boot_before: Boot | None = None,
+    watch: Watch = Watch(),  # noqa: B008 - a frozen value
 ) -> Evidence:
-    """What the boots since the image was set pending say, read from bootloader lines.
+    """What the boots since the image was set pending say.
 
     The image's version decides where the bootloader prints it and where it differs between the two;
-    otherwise the swaps do, on a board whose bootloader swaps images.
+    then texts that the application prints and that the update alone holds; otherwise the swaps do,
+    on a board whose bootloader swaps images. What nobody printed says nothing.
+
+    Args:
+        boots: since the image was set pending.
+        update, before: what was sent, and what ran before.
+        swaps: whether the bootloader takes pending images.
+        swaps_name_it: whether a swap can only be that of the update: it was sent, and set pending.
+        firmware: the code that was sent.
+        boot_before: the last boot before the update.
+        watch: how well the boots could be watched.
     """
     if not boots:
-        return Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the upload")
+        return Evidence(Source.UART, Says.UNKNOWN, no_boot_remark(watch))
     last = boots[-1]
     detail = last.summary()
+    if watch.gaps:
+        return Evidence(Source.UART, Says.UNKNOWN, f"{detail}; {gap_remark(watch)}")
     if not last.reached_app:
         return Evidence(Source.UART, Says.UNKNOWN, detail)
     if before is not None and before.hash == update.hash:
@@ -102,14 +121,22 @@ def uart_evidence(
         )
     if last.image_version is not None and not _same_version(last.image_version, update, before):
         return Evidence(Source.UART, _by_version(last.image_version, update, before), detail)
+    own = _line_of_update_alone(last, firmware, boot_before)
+    if own is not None:
+        return Evidence(Source.UART, Says.NEW, f"{detail}; it prints {own!r}, as the update does")
     if not swaps:
         return Evidence(Source.UART, Says.UNKNOWN, detail)
     match sign_of_boots(boots, of_app=True).ending.upgraded:
-        case Upgraded.YES:
+        case Upgraded.YES if swaps_name_it:
             return Evidence(Source.UART, Says.NEW, detail)
         case Upgraded.NO:
             return Evidence(Source.UART, Says.OLD, detail)
+        case Upgraded.YES:
+            detail = f"{detail}; no line names the image that was swapped"
+            return Evidence(Source.UART, Says.UNKNOWN, detail)
         case Upgraded.UNKNOWN:
+            remark = silence_remark(last, Stage.MCUBOOT, watch)
+            detail = f"{detail}; {remark}" if remark else detail
             return Evidence(Source.UART, Says.UNKNOWN, detail)
 
 
@@ -151,7 +178,28 @@ def _by_hash(found: bytes, update: AppIdentity, before: AppIdentity | None) -> S
         return Says.UNKNOWN
     if found == update.hash:
         return Says.NEW
-    return Says.OLD if before is not None and found == before.hash else Says.UNKNOWN
+    if before is not None and found == before.hash:
+        return Says.OLD
+    # Without a hash nothing is known; with a third one, that the update is not what is there.
+    return Says.OTHER if found and update.hash else Says.UNKNOWN
+
+
+def _line_of_update_alone(last: Boot, firmware: bytes, before: Boot | None) -> str | None:
+    """What the application prints of itself, where the update holds it and nothing printed it yet.
+
+    Looked at are the build time and the banners: both are texts of the image as a whole.
+    """
+    if before is None or not firmware:
+        return None
+    printed = set(_own_texts(before))
+    texts = (text for text in _own_texts(last) if text not in printed)
+    return next((text for text in texts if text.encode() in firmware), None)
+
+
+def _own_texts(boot: Boot) -> list[str]:
+    span = boot.stage(Stage.APP)
+    banners = [banner.seen.text.strip() for banner in span.banners] if span is not None else []
+    return [text for text in (boot.build_time, *banners) if text]
 
 
 def _by_version(logged: str, update: AppIdentity, before: AppIdentity | None) -> Says:

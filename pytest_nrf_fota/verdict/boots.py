@@ -329,12 +329,20 @@ def _loaded_version(boot: Boot) -> tuple[str, Seen] | None:
 def _ran_through(boot: Boot, *, of_app: bool) -> Sign | None:
     """A boot that started its application and swapped nothing.
 
-    Of the application only a MCUboot that speaks says so: one without a log swaps in silence.
+    Of the application only MCUboot's own decision on it says so: a build without a log, or one that
+    prints its banner and warnings alone, swaps in silence.
     """
     mcuboot = boot.mcuboot
-    if mcuboot is not None and mcuboot.decisions and not mcuboot.swaps:
-        seen = tuple(decision.seen for decision in mcuboot.decisions)
+    decisions = mcuboot.decisions if mcuboot is not None else ()
+    swaps: Sequence[Swap] = _swaps(boot)
+    if of_app:
+        decisions = tuple(one for one in decisions if one.image in (None, 0))
+        swaps = boot.swaps_of_app
+    if decisions and not swaps:
+        seen = tuple(decision.seen for decision in decisions)
         return Sign(Ending.NOT_ATTEMPTED, "MCUboot had nothing to swap", seen)
+    if of_app:
+        return None
     counter = [
         attempt.seen
         for attempt in (boot.nsib.attempts if boot.nsib is not None else ())
@@ -353,8 +361,7 @@ def _ran_through(boot: Boot, *, of_app: bool) -> Sign | None:
         and mcuboot.jumped is not None
         and (mcuboot.started is not None or bool(mcuboot.loaded))
     )
-    is_silent = of_app and mcuboot is None
-    if (boot.reached_app or has_jumped) and bootloaders and not is_silent:
+    if (boot.reached_app or has_jumped) and bootloaders:
         why = "the bootloader went straight on to the application"
         return Sign(Ending.NOT_ATTEMPTED, why, (bootloaders[-1].last,))
     return None

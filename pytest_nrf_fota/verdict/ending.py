@@ -16,6 +16,9 @@ class Ending(Enum):
 
     UPGRADED = "upgraded"
     TESTED = "upgraded, not confirmed"
+    ON_TRIAL = "upgraded, confirmation not seen"
+    NOT_HEARD = "swapped, application not heard"
+    PROBABLY = "probably upgraded"
     REVERTED = "reverted"
     REFUSED = "refused"
     NEEDS_RESET = "copied, runs after the next reset"
@@ -23,10 +26,14 @@ class Ending(Enum):
     NOT_RESET = "pending, not reset since"
     NOT_PENDING = "nothing was pending at the reset"
     NOT_MARKED = "uploaded, not pending"
+    UPLOADED = "uploaded, no reset since"
+    NOT_TAKEN = "pending, and the same application runs"
     CLIENT_FAILED = "the client was refused"
     NO_BOOT = "no image was started"
     NOT_READY = "started, cannot be used"
     NOT_ATTEMPTED = "not attempted"
+    NO_SIGN = "no sign of an upgrade"
+    NOT_FLASHED = "flashing failed"
     CUT = "cut in the middle"
     GIVEN_UP = "cut in the middle, and not gone on with"
     SPOILT = "cut in the middle, and nothing left to start"
@@ -36,9 +43,9 @@ class Ending(Enum):
     def upgraded(self) -> Upgraded:
         """Yes, no or unknown."""
         match self:
-            case Ending.UPGRADED | Ending.TESTED:
+            case Ending.UPGRADED | Ending.TESTED | Ending.ON_TRIAL:
                 return Upgraded.YES
-            case Ending.CUT | Ending.GIVEN_UP | Ending.UNKNOWN:
+            case Ending.CUT | Ending.GIVEN_UP | Ending.NOT_HEARD | Ending.PROBABLY | Ending.UNKNOWN:
                 return Upgraded.UNKNOWN
             case _:
                 return Upgraded.NO

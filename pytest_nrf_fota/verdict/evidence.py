@@ -27,6 +27,7 @@ class Verdict:
         reason: why it is not upgraded, in a sentence; empty where it is.
         preflight: what was predicted before the upload, where that is worth a word.
         ending: what became of it, in addition to what is proven.
+        notes: what else is to be known: how long it was watched, that it runs on trial.
     """
 
     subject: str
@@ -34,12 +35,14 @@ class Verdict:
     reason: str = ""
     preflight: str = ""
     ending: Ending = Ending.UNKNOWN
+    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
-        """UPGRADED needs the UART's word and no contradiction.
+        """UPGRADED needs a positive word from a boot since the image was pending, and no other.
 
-        A source that knows nothing neither proves nor contradicts.
+        A source that knows nothing neither proves nor contradicts, so a bootloader that prints
+        nothing leaves it to the application, SMP and SWD.
         """
         return outcome_of(self.evidence)
 
@@ -58,6 +61,7 @@ class Verdict:
             lines.append(f"  why: {self.reason}")
         if self.preflight:
             lines.append(f"  preflight: {self.preflight}")
+        lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  {item.line()}" for item in self.evidence]
         return "\n".join(lines)
 
@@ -78,13 +82,11 @@ def outcome_of(evidence: Sequence[Evidence]) -> Outcome:
 
 
 def _outcome(evidence: Sequence[Evidence]) -> Outcome:
-    said = {item.says for item in evidence}
-    if Says.NEW in said and Says.OLD in said:
-        return Outcome.CONTRADICTION
-    if Says.OLD in said:
-        return Outcome.NOT_UPGRADED
-    uart = {item.says for item in evidence if item.source is Source.UART}
-    return Outcome.UPGRADED if Says.NEW in uart else Outcome.UNPROVEN
+    new = [item for item in evidence if item.says is Says.NEW]
+    if any(item.says.is_contrary for item in evidence):
+        return Outcome.CONTRADICTION if new else Outcome.NOT_UPGRADED
+    is_proven = any(item.source is Source.UART or item.after_boot for item in new)
+    return Outcome.UPGRADED if is_proven else Outcome.UNPROVEN
 
 
 class UpgradeNotProvenError(AssertionError):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending
@@ -18,6 +19,9 @@ from pytest_nrf_fota.verdict.facts import (
 )
 from pytest_nrf_fota.verdict.log_signs import sign_of_log
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
+from pytest_nrf_fota.verdict.refusals import refusals_of_update
+from pytest_nrf_fota.verdict.trial import image_on_trial
+from pytest_nrf_fota.verdict.watching import speaks
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def judge(facts: Facts) -> Judgement:
     if facts.memory_unread:
         evidence = tuple(_unread(one, facts.memory_unread) for one in evidence)
     if outcome_of(evidence) is Outcome.UPGRADED:
-        return Judgement(Ending.UPGRADED, sign, evidence)
+        ending = Ending.TESTED if _is_on_trial(facts) else Ending.UPGRADED
+        return Judgement(ending, sign, evidence)
     ending = _on_the_way(facts, sign) or _in_memory(facts, facts.update, sign)
     return Judgement(ending, sign, evidence)
 
@@ -67,32 +72,64 @@ def _evidence(facts: Facts, update: Update) -> tuple[Evidence, ...]:
     # Imported here: a log alone is judged without the code that reads images.
     from pytest_nrf_fota.verdict import app_evidence, mcuboot_evidence, network_evidence
 
-    boots, images = facts.boots, facts.images
+    boots, images, watch = facts.boots, facts.images, facts.watch
+    found: tuple[Evidence, ...]
     match update:
         case AppUpdate(new, before, running, swaps):
             place = "primary slot" if swaps else "RAM that it runs from"
-            on_uart = app_evidence.uart_evidence(boots, new, before, swaps=swaps)
+            on_uart = app_evidence.uart_evidence(
+                boots,
+                new,
+                before,
+                swaps=swaps,
+                swaps_name_it=(facts.marking or Marking()).succeeded,
+                firmware=update.firmware,
+                boot_before=update.boot_before,
+                watch=watch,
+            )
             if on_uart.says is Says.NEW and _is_not_ready(facts):
                 on_uart = replace(on_uart, says=Says.UNKNOWN)
-            return (
+            found = (
                 on_uart,
                 app_evidence.smp_evidence(images, new, before),
                 app_evidence.swd_evidence(running, new, before, place=place),
             )
         case McubootUpdate(target, in_slot, in_other):
-            return (
-                *mcuboot_evidence.uart_evidence(boots, target),
+            found = (
+                *mcuboot_evidence.uart_evidence(boots, target, watch),
                 mcuboot_evidence.smp_evidence(images, target),
-                mcuboot_evidence.swd_evidence(in_slot, in_other, boots, target),
+                mcuboot_evidence.swd_evidence(in_slot, in_other, boots, target, watch),
             )
         case NetworkUpdate(target, held, lines):
-            return (
-                network_evidence.uart_evidence(boots, lines, target),
+            found = (
+                network_evidence.uart_evidence(boots, lines, target, watch),
                 network_evidence.smp_evidence(images, target),
                 network_evidence.swd_evidence(held, target),
             )
         case _:
             assert_never(update)
+    if facts.watch.is_unstable:
+        return tuple(_not_lasting(item) for item in found)
+    return tuple(_dated(facts, item) for item in found)
+
+
+def _not_lasting(item: Evidence) -> Evidence:
+    return replace(item, says=Says.UNKNOWN) if item.says is Says.NEW else item
+
+
+def _dated(facts: Facts, item: Evidence) -> Evidence:
+    """With what is known of the boot that its source was asked behind.
+
+    What lies in flash and what the server lists change in a boot alone, so behind one both speak of
+    what runs. Where the console was away while the harness reset the board, an answer over SMP
+    shows that an application runs again.
+    """
+    if item.source is Source.UART or item.says is not Says.NEW:
+        return item
+    if facts.boots and facts.boots[-1].reached_app and not _is_not_ready(facts):
+        return replace(item, after_boot=True)
+    was_missed = facts.watch.gaps > 0 and facts.watch.resets > 0
+    return replace(item, after_boot=was_missed and facts.images is not None)
 
 
 def _unread(evidence: Evidence, why: str) -> Evidence:
@@ -102,12 +139,15 @@ def _unread(evidence: Evidence, why: str) -> Evidence:
 
 
 def _is_not_ready(facts: Facts) -> bool:
+    if facts.watch.is_unstable:
+        return True
     return facts.must_be_ready and bool(not_ready_reason(facts.boots))
 
 
 def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
     """What can go wrong with any image, before or while it is taken."""
-    if isinstance(facts.update, AppUpdate) and _is_not_ready(facts):
+    is_app = isinstance(facts.update, AppUpdate)
+    if facts.watch.is_unstable or (is_app and _is_not_ready(facts)):
         return Ending.NOT_READY
     marking = facts.marking or Marking()
     if marking.refusal is not None:
@@ -115,12 +155,39 @@ def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
     if not marking.was_tried:
         return Ending.NOT_MARKED
     if not facts.boots:
-        return Ending.NOT_RESET
+        was_reset = facts.watch.resets > 0 or facts.watch.gaps > 0
+        return Ending.UNKNOWN if was_reset else Ending.NOT_RESET
     if sign.ending in (Ending.GIVEN_UP, Ending.SPOILT):
         return sign.ending
-    if any(boot.refusals for boot in facts.boots) and sign.ending is not Ending.REVERTED:
+    assert facts.update is not None, "asked of what was sent"
+    if refusals_of_update(facts.boots, facts.update) and sign.ending is not Ending.REVERTED:
         return Ending.REFUSED
-    return None if facts.boots[-1].reached_app else Ending.NO_BOOT
+    return None if facts.boots[-1].reached_app or facts.watch.gaps else Ending.NO_BOOT
+
+
+def _is_on_trial(facts: Facts) -> bool:
+    """Whether the next reset would revert what runs: the list shows it as one that can be."""
+    if not isinstance(facts.update, AppUpdate) or not facts.update.swaps:
+        return False
+    return image_on_trial(facts.images or ()) is not None
+
+
+def _in_silence(facts: Facts, update: AppUpdate) -> Ending | None:
+    """What a MCUboot that prints nothing did with an image that does not run, as its list shows.
+
+    An image that it refuses it erases (sdk-mcuboot, loader.c: boot_validated_swap_type and
+    boot_validate_slot); one that it took back lies there as it came, and nothing is pending.
+    """
+    if any(speaks(boot, Stage.MCUBOOT) for boot in facts.boots) or facts.images is None:
+        return None
+    active = next((s for s in facts.images if s.active and s.image == 0), None)
+    if active is None or update.before is None or active.hash != update.before.hash:
+        return None
+    waiting = [state for state in facts.images if state.image == 0 and state.slot == 1]
+    if not waiting:
+        return Ending.REFUSED
+    is_left = waiting[0].hash == update.update.hash and not waiting[0].pending
+    return Ending.REVERTED if is_left and len(facts.boots) > 1 else None
 
 
 def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
@@ -129,13 +196,16 @@ def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
         case AppUpdate():
             if not update.swaps:
                 return Ending.NOT_CHOSEN
+            silent = _in_silence(facts, update)
+            if silent is not None:
+                return silent
             return Ending.NOT_PENDING if sign.ending is Ending.NOT_ATTEMPTED else sign.ending
         case McubootUpdate() if facts.memory_unread:
             return sign.ending
         case McubootUpdate(target, in_slot, in_other):
             from pytest_nrf_fota.verdict.mcuboot_evidence import ending_in_slots
 
-            in_slots = ending_in_slots(in_slot, in_other, facts.boots, target)
+            in_slots = ending_in_slots(in_slot, in_other, facts.boots, target, facts.watch)
             # Memory says so, and the boots say otherwise.
             return Ending.UNKNOWN if in_slots is Ending.UPGRADED else in_slots
         case NetworkUpdate(target):

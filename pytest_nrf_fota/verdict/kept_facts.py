@@ -1,7 +1,7 @@
 """What a verdict was judged from, as JSON for a recording; of firmware, its hash alone.
 
 Bytes are equal to others exactly where their hashes are, which is all that a judge asks of them,
-but for one thing: whether a line of the network core stands in a firmware. That is lost.
+but for one thing: whether a line that a core printed stands in a firmware. That is lost.
 """
 
 import hashlib

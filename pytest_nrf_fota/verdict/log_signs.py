@@ -6,10 +6,14 @@ from dataclasses import replace
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.client_side import Operation
-from pytest_nrf_fota.bootlog.report import Boot, ListedImage, Seen, SwapResult
+from pytest_nrf_fota.bootlog.report import Boot, ListedImage, Seen, SwapResult, SwapTypeLine
+from pytest_nrf_fota.verdict.app_identity import told_app
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 from pytest_nrf_fota.verdict.facts import Facts
+
+_PENDING = ("test", "perm")
+_SET = 1
 
 
 def sign_of_log(facts: Facts) -> Sign:
@@ -19,14 +23,45 @@ def sign_of_log(facts: Facts) -> Sign:
         return sign or Sign(Ending.UNKNOWN, "the client's list shows no update")
     sign = sign_of_boots(facts.boots)
     match sign.ending:
-        case Ending.UPGRADED if _is_unconfirmed(facts):
-            return replace(sign, ending=Ending.TESTED)
+        case Ending.UPGRADED:
+            return _where_swapped(facts, sign)
         case Ending.UNKNOWN | Ending.CUT | Ending.GIVEN_UP:
             return _where_boots_do_not_tell(facts) or sign
         case Ending.NOT_ATTEMPTED:
-            return _where_nothing_was_done(facts) or sign
+            return _where_nothing_was_done(facts) or _as_far_as_said(facts, sign)
         case _:
-            return sign
+            return _waiting_again(facts, sign) or sign
+
+
+def _where_swapped(facts: Facts, sign: Sign) -> Sign:
+    """A new image is in its slot: whether it was heard, and whether it stays."""
+    behind = _waiting_again(facts, sign)
+    if behind is not None:
+        return behind
+    if not _was_heard(facts, sign):
+        why = f"{sign.why} and jumped to it; no line of it follows"
+        return _by_active_image(facts) or Sign(Ending.NOT_HEARD, why, sign.seen)
+    ending = _confirmation(facts)
+    return sign if ending is None else replace(sign, ending=ending)
+
+
+def _was_heard(facts: Facts, sign: Sign) -> bool:
+    """Whether a later stage than the bootloader that changed something printed a line."""
+    if any("network core" in seen.text for seen in sign.seen):
+        return True  # the network core has no line here; its bootloader reported the copy
+    last = max((seen.line_number for seen in sign.seen), default=0)
+    for boot in facts.boots:
+        if boot.last.line_number < last:
+            continue
+        if boot.reached_app or _confirmed_by_trailer(boot):
+            return True
+        begun_by_nsib = any(
+            attempt.seen.line_number == last
+            for attempt in (boot.nsib.attempts if boot.nsib else ())
+        )
+        if begun_by_nsib and boot.mcuboot is not None:
+            return True
+    return False
 
 
 def _where_boots_do_not_tell(facts: Facts) -> Sign | None:
@@ -35,41 +70,164 @@ def _where_boots_do_not_tell(facts: Facts) -> Sign | None:
         or _by_failed_step(facts)
         or _newer_slot_started(facts)
         or _on_trial(facts)
+        or _another_app_runs(facts)
         or _refused_on_board(facts)
         or _scheduled(facts)
+        or _download_failed(facts)
+        or _after_attempt(facts)
+        or _new_in_s1(facts)
+        or _claimed(facts)
     )
 
 
 def _where_nothing_was_done(facts: Facts) -> Sign | None:
-    logged, listed = _not_pending(facts), _by_list(facts)
-    if logged is not None and logged.ending is Ending.NOT_PENDING:
+    logged, listed = _after_attempt(facts), _by_list(facts)
+    if logged is not None and logged.ending in (Ending.NOT_PENDING, Ending.NOT_TAKEN):
         return logged
     if listed is not None and listed.ending.upgraded is Upgraded.NO:
         return listed
-    return logged or _by_failed_step(facts) or _on_trial(facts)
+    return (
+        _refused_on_board(facts)
+        or _scheduled(facts)
+        or _download_failed(facts)
+        or logged
+        or _by_failed_step(facts)
+        or _on_trial(facts)
+        or _another_app_runs(facts)
+        or _new_in_s1(facts)
+        or _claimed(facts)
+    )
+
+
+def _as_far_as_said(facts: Facts, sign: Sign) -> Sign:
+    """That nothing was attempted needs a bootloader that says what it decided."""
+    said = [boot.mcuboot for boot in facts.boots if boot.mcuboot is not None]
+    if any(one.decisions or one.loaded or one.refusals for one in said):
+        return sign
+    if any(boot.nsib is not None and boot.nsib.gave_up for boot in facts.boots):
+        return sign
+    why = "no line says what the bootloader decided"
+    return Sign(Ending.NO_SIGN, why, sign.seen)
 
 
 # --- the application's lines ---
 
 
-def _not_pending(facts: Facts) -> Sign | None:
-    """An upload, then a boot in which nothing was pending."""
-    attempts = facts.app_lines.attempts
+def _after_attempt(facts: Facts) -> Sign | None:
+    """An upload, a download or a mark, and what the boot after it made of it."""
+    asked = facts.app_lines.asked
+    marks = [one.seen for one in asked if one.swap_type in _PENDING]
+    attempts = sorted(
+        {*facts.app_lines.attempts, *facts.app_lines.scheduled, *marks},
+        key=lambda seen: seen.line_number,
+    )
     if not attempts:
         return None
-    before_a_boot = [seen for seen in attempts if facts.boots_after(seen)]
-    if not before_a_boot:
+    last = attempts[-1]
+    after = facts.boots_after(last)
+    if not after and facts.boots_after(attempts[0]):
+        # The boot behind an earlier attempt; another one is under way.
+        last = [seen for seen in attempts if facts.boots_after(seen)][-1]
+        after = facts.boots_after(last)
+    if not after:
+        if last in marks:
+            why = "the application shows an image as pending, and no boot follows"
+            return Sign(Ending.NOT_RESET, why, (last,))
         why = "something was uploaded, and no boot follows"
-        return Sign(Ending.NOT_MARKED, why, attempts)
-    after = facts.boots_after(before_a_boot[-1])[0]
-    asked = [one for one in facts.app_lines.asked if one.seen.line_number < after.first.line_number]
-    none = [one.seen for one in asked[-1:] if one.swap_type == "none"]
-    started = [attempt.seen for attempt in (after.nsib.attempts if after.nsib else ())]
-    return Sign(
-        Ending.NOT_PENDING,
-        "an upload began, and the boot after it found nothing to do",
-        (*before_a_boot[-2:], *none, *(_decided_none(after) or started)),
-    )
+        return Sign(Ending.UPLOADED, why, tuple(attempts[-2:]))
+    return _boot_after_attempt(facts, last, asked, after[0])
+
+
+def _boot_after_attempt(
+    facts: Facts, last: Seen, asked: Sequence[SwapTypeLine], boot: Boot
+) -> Sign:
+    before_boot = [one for one in asked if one.seen.line_number < boot.first.line_number]
+    none = [one.seen for one in before_boot[-1:] if one.swap_type == "none"]
+    decided = _decided_none(boot)
+    started = [attempt.seen for attempt in (boot.nsib.attempts if boot.nsib else ())]
+    if none or decided:
+        why = "an upload began, and the boot after it found nothing to do"
+        return Sign(Ending.NOT_PENDING, why, (last, *none, *(decided or started)))
+    compared = _compared_apps(facts, boot)
+    if compared is not None and compared[0]:
+        why = "an image was pending, and the bootloader prints no decision"
+        return Sign(Ending.NOT_TAKEN, why, (last, *compared[1]))
+    if compared is not None:
+        why = "another application runs than before the reset"
+        return Sign(Ending.UPGRADED, why, (last, *compared[1]))
+    why = "the bootloader prints no decision, and no line shows which application runs since"
+    return Sign(Ending.UNKNOWN, why, (last,))
+
+
+def _compared_apps(facts: Facts, boot: Boot) -> tuple[bool, tuple[Seen, ...]] | None:
+    """Whether a boot runs the same application as the one before it, and the lines that say so."""
+    before = [one for one in facts.boots if one.number < boot.number and one.reached_app]
+    since = [one for one in facts.boots if one.number >= boot.number and one.reached_app]
+    if not before or not since:
+        return None
+    old = told_app(before[-1], facts.app_lines.versions)
+    new = told_app(since[-1], facts.app_lines.versions)
+    is_same = old.is_same(new)
+    return None if is_same is None else (is_same, (*old.seen[:1], *new.seen[:1]))
+
+
+def _another_app_runs(facts: Facts) -> Sign | None:
+    """Under a silent bootloader: the last boot's application is another than the first one's.
+
+    A debugger may have programmed it.
+    """
+    if len(facts.boots) < 2 or any(boot.swaps or boot.wanted_swap for boot in facts.boots):
+        return None
+    compared = _compared_apps(facts, facts.boots[-1])
+    if compared is None or compared[0]:
+        return None
+    why = "another application runs than before the reset, and no line shows how it came there"
+    return Sign(Ending.PROBABLY, why, compared[1])
+
+
+def _new_in_s1(facts: Facts) -> Sign | None:
+    """NSIB starts S1 and takes note of it as new: a board is programmed with S0 first."""
+    for boot in reversed(facts.boots):
+        for attempt in boot.nsib.attempts if boot.nsib is not None else ():
+            is_new = attempt.counter_set_to is not None or attempt.revoked_keys
+            if attempt.slot != 1 or not is_new or attempt.invalidated is not None:
+                continue
+            did = ["raised its counter"] if attempt.counter_set_to is not None else []
+            did += ["revoked an older key"] if attempt.revoked_keys else []
+            why = f"NSIB starts S1 and {' and '.join(did)}; no line shows what ran before"
+            return Sign(Ending.PROBABLY, why, (attempt.seen,))
+    return None
+
+
+def _waiting_again(facts: Facts, sign: Sign) -> Sign | None:
+    """A refusal, or an upload that came to nothing, behind what a sign shows: another attempt."""
+    last = max((seen.line_number for seen in sign.seen), default=0)
+    logged = _after_attempt(facts)
+    if (
+        logged is not None
+        and logged.ending in (Ending.NOT_PENDING, Ending.NOT_TAKEN, Ending.NOT_RESET)
+        and min(seen.line_number for seen in logged.seen) > last
+    ):
+        return logged
+    refused = _refused_on_board(facts)
+    if refused is not None and min(seen.line_number for seen in refused.seen) > last:
+        return refused
+    return None
+
+
+def _download_failed(facts: Facts) -> Sign | None:
+    failed = facts.app_lines.failed
+    if not failed or facts.boots_after(failed[-1]):
+        return None
+    return Sign(Ending.CLIENT_FAILED, "the application says that its update failed", failed)
+
+
+def _claimed(facts: Facts) -> Sign | None:
+    """A client that nobody knows says in plain words that the update succeeded."""
+    if not facts.client_done or facts.boots_after(facts.client_done[-1]):
+        return None
+    why = "the client says that the update succeeded"
+    return Sign(Ending.UPGRADED, why, facts.client_done[-1:], from_client=facts.client_log_is_apart)
 
 
 def _decided_none(boot: Boot) -> list[Seen]:
@@ -112,6 +270,7 @@ def _on_trial(facts: Facts) -> Sign | None:
     why = "the application runs as a test image"
     if confirmed:
         return Sign(Ending.UPGRADED, f"{why} and was confirmed", (*trial, confirmed[0]))
+    # The next boot would revert it: it says itself that it is not confirmed.
     return Sign(Ending.TESTED, why, trial)
 
 
@@ -119,22 +278,54 @@ def _confirmed_since(facts: Facts, seen: Seen) -> list[Seen]:
     return [one for one in facts.app_lines.confirmed if one.line_number > seen.line_number]
 
 
-def _is_unconfirmed(facts: Facts) -> bool:
-    """Whether the last boot ran a test image and nothing confirmed it since."""
-    mcuboot = facts.boots[-1].mcuboot
-    if mcuboot is None:
-        return False
+def _confirmation(facts: Facts) -> Ending | None:
+    """What lines say of a test image that the last boot started; None where it stays, or is none.
+
+    Without a word on it nothing is said but that.
+    """
+    said = [
+        one
+        for one in (boot.mcuboot for boot in facts.boots)
+        if one is not None and (one.swaps or one.decisions or one.chainload_address is not None)
+    ]
+    if not said:
+        return None
+    mcuboot = said[-1]
     swaps = mcuboot.swaps
     if not swaps and not mcuboot.decisions:
         # Releases before 2022 resume a swap that a reset had cut without a word.
         cut = [s for boot in facts.boots if boot.mcuboot for s in boot.mcuboot.swaps][-1:]
         swaps = tuple(replace(s, result=SwapResult.SWAPPED) for s in cut)
+    decided = [swap.decided for one in said for swap in one.swaps if swap.decided is not None]
     tests = [
         swap
         for swap in swaps
-        if swap.result is SwapResult.SWAPPED and swap.decided == "test" and swap.image in (None, 0)
+        if swap.result is SwapResult.SWAPPED
+        and swap.image in (None, 0)
+        # A resumed swap goes on with what was decided last.
+        and (swap.decided or (decided[-1] if decided and swap.resumed else None)) == "test"
     ]
-    return bool(tests) and not _confirmed_since(facts, tests[-1].seen)
+    if not tests or _confirmed_since(facts, tests[-1].seen):
+        return None
+    app = facts.app_lines
+    for seen in (*app.unconfirmed, *app.runs_test):
+        if seen.line_number > tests[-1].seen.line_number:
+            return Ending.TESTED
+    return Ending.ON_TRIAL
+
+
+def _confirmed_by_trailer(boot: Boot) -> bool:
+    """Whether MCUboot finds the image of a done swap confirmed: its application ran and said so."""
+    return (
+        any(
+            trailer.area == "primary"
+            and trailer.magic == "good"
+            and trailer.copy_done == _SET
+            and trailer.image_ok == _SET
+            for trailer in (boot.mcuboot.trailers if boot.mcuboot is not None else ())
+        )
+        and not boot.swaps
+    )
 
 
 def _refused_on_board(facts: Facts) -> Sign | None:
@@ -176,6 +367,8 @@ def _by_list(facts: Facts) -> Sign | None:
         return _by_images(Ending.TESTED, why, active)
     if not waiting or any(image.confirmed for image in waiting):
         return None
+    if all(image.pending is None for image in waiting):
+        return None  # the list shows no flags
     uploads = facts.client.steps_of(Operation.UPLOAD)
     if not uploads and active and _version(waiting[0]) < _version(active[0]):
         why = "the other slot holds an older version, as after an upgrade"

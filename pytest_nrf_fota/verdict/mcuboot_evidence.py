@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import (
@@ -21,6 +22,8 @@ from pytest_nrf_fota.firmware.validation_info import (
 )
 from pytest_nrf_fota.firmware.validation_info import STRUCT as VALIDATION_INFO
 from pytest_nrf_fota.verdict.ending import Ending
+from pytest_nrf_fota.verdict.facts import Watch
+from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark, silence_remark
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
@@ -36,6 +39,7 @@ class McubootTarget:
     `version_before` is what the boot before the update said. `firmware` is what NSIB verifies,
     without MCUboot's header and TLVs. `marker` is the number that the update prints behind
     `Starting bootloader`, as far as its bytes show it, `marker_before` what was printed before.
+    `resets_needed` is how many resets it takes until NSIB starts it.
     """
 
     s_slot: int
@@ -45,6 +49,7 @@ class McubootTarget:
     version_before: int | None
     marker: int | None
     marker_before: int | None
+    resets_needed: int = 1
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,19 @@ def _signed(behind: bytes) -> ValidationInfo | None:
     return find_validation_info(lambda address, size: behind[address : address + size], 0)
 
 
-def uart_evidence(boots: Sequence[Boot], target: McubootTarget) -> tuple[Evidence, ...]:
+def uart_evidence(
+    boots: Sequence[Boot],
+    target: McubootTarget,
+    watch: Watch = Watch(),  # noqa: B008 - a frozen value
+) -> tuple[Evidence, ...]:
     """What NSIB and MCUboot printed on the last boot since the image was set pending."""
     if not boots:
-        return (Evidence(Source.UART, Says.UNKNOWN, "no boot was seen since the upload"),)
+        return (Evidence(Source.UART, Says.UNKNOWN, no_boot_remark(watch)),)
     last = boots[-1]
-    items = [_nsib_evidence(last, target)]
+    if watch.gaps:
+        detail = f"{last.summary()}; {gap_remark(watch)}"
+        return (Evidence(Source.UART, Says.UNKNOWN, detail),)
+    items = [_nsib_evidence(last, target, watch)]
     if last.bootloader_version is not None:
         says = _by_marker(last.bootloader_version, target)
         items.append(Evidence(Source.UART, says, f"Starting bootloader {last.bootloader_version}"))
@@ -121,12 +133,16 @@ def smp_evidence(images: "Sequence[ImageState] | None", target: McubootTarget) -
 
 
 def swd_evidence(
-    target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
+    target_slot: SlotState,
+    other_slot: SlotState,
+    boots: Sequence[Boot],
+    target: McubootTarget,
+    watch: Watch = Watch(),  # noqa: B008 - a frozen value
 ) -> Evidence:
     """What the two S0/S1 slots hold, and so what NSIB starts."""
     name, other_name = f"S{target.s_slot}", f"S{1 - target.s_slot}"
     held = f"{name}: {_held(target_slot)}, {other_name}: {_held(other_slot)}"
-    match ending_in_slots(target_slot, other_slot, boots, target):
+    match ending_in_slots(target_slot, other_slot, boots, target, watch):
         case Ending.UPGRADED:
             return Evidence(Source.SWD, Says.NEW, f"{held}; NSIB starts {name}")
         case Ending.NEEDS_RESET:
@@ -140,7 +156,11 @@ def swd_evidence(
 
 
 def ending_in_slots(
-    target_slot: SlotState, other_slot: SlotState, boots: Sequence[Boot], target: McubootTarget
+    target_slot: SlotState,
+    other_slot: SlotState,
+    boots: Sequence[Boot],
+    target: McubootTarget,
+    watch: Watch = Watch(),  # noqa: B008 - a frozen value
 ) -> Ending:
     """What became of a MCUboot, by what both S0/S1 slots hold and NSIB's own rule."""
     if not target_slot.holds_update:
@@ -149,8 +169,21 @@ def ending_in_slots(
         return Ending.REFUSED
     if not nsib_prefers(target_slot, other_slot, target.s_slot):
         return Ending.NOT_CHOSEN
-    copied_last = boots and boots[-1].swapped and boots[-1].nsib_slot != target.s_slot
-    return Ending.NEEDS_RESET if copied_last else Ending.UPGRADED
+    has_chosen = _has_chosen_since_copy(boots, target, watch)
+    return Ending.UPGRADED if has_chosen else Ending.NEEDS_RESET
+
+
+def _has_chosen_since_copy(boots: Sequence[Boot], target: McubootTarget, watch: Watch) -> bool:
+    """Whether NSIB chose between the slots since MCUboot copied the update into one."""
+    if watch.gaps:
+        return max(len(boots), watch.resets) >= target.resets_needed
+    if not boots or boots[-1].nsib_slot == target.s_slot:
+        return True
+    mcuboot = boots[-1].mcuboot
+    if mcuboot is not None and (mcuboot.decisions or mcuboot.swaps):
+        return not boots[-1].swapped
+    # MCUboot does not say when it copies: then in the first boot, as it was pending.
+    return len(boots) >= target.resets_needed
 
 
 def nsib_prefers(slot_state: SlotState, other: SlotState, slot: int) -> bool:
@@ -158,10 +191,11 @@ def nsib_prefers(slot_state: SlotState, other: SlotState, slot: int) -> bool:
     return is_preferred_to_running(slot_state.version, slot, other.version, 1 - slot)
 
 
-def _nsib_evidence(boot: Boot, target: McubootTarget) -> Evidence:
+def _nsib_evidence(boot: Boot, target: McubootTarget, watch: Watch) -> Evidence:
     detail = f"NSIB boots slot {boot.nsib_slot}, Firmware version {boot.firmware_version}"
     if boot.nsib_slot is None:
-        return Evidence(Source.UART, Says.UNKNOWN, "no line of NSIB on the last boot")
+        remark = silence_remark(boot, Stage.NSIB, watch) or "no line of NSIB names the slot"
+        return Evidence(Source.UART, Says.UNKNOWN, f"{remark}; {boot.summary()}")
     if boot.firmware_version is None:
         return Evidence(Source.UART, Says.UNKNOWN, f"NSIB failed to start slot {boot.nsib_slot}")
     is_new = boot.nsib_slot == target.s_slot and boot.firmware_version == target.version

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
-from pytest_nrf_fota.firmware.fw_info import ReadMemory
+from pytest_nrf_fota.firmware.fw_info import ReadMemory, find_fw_info, preferred_s_slot
 from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
 from pytest_nrf_fota.verdict.app_evidence import (
     AppIdentity,
@@ -28,11 +28,13 @@ class Before:
         app: the application that runs; None where there is none.
         network: what is sent for the network core, beside what lies there; None where nothing is
             sent, or nothing that b0n would know.
+        mcuboot_version: FW_INFO version of the MCUboot that NSIB starts; None where nothing tells.
     """
 
     boot: Boot
     app: AppIdentity | None
     network: NetworkTarget | None
+    mcuboot_version: int | None = None
 
 
 def note_before(
@@ -44,7 +46,29 @@ def note_before(
     """
     targets = (target_of(f.image, f.image_index, read) for f in files if is_for_network_core(f))
     app = running_app(read, board) if read is not None else None
-    return Before(boot, app, next(targets, None))
+    version = boot.firmware_version
+    if version is None and read is not None and any(file.s_slot is not None for file in files):
+        running = running_s_slot(read, board)
+        version = None if running is None else running.version
+    return Before(boot, app, next(targets, None), version)
+
+
+@dataclass(frozen=True)
+class RunningSlot:
+    """The S0/S1 slot that NSIB starts by its own rule, and the FW_INFO version in it."""
+
+    s_slot: int
+    version: int
+
+
+def running_s_slot(read: ReadMemory, board: BoardType) -> RunningSlot | None:
+    """Read which S0/S1 slot NSIB starts; None on boards without NSIB, or with nothing to start."""
+    slots = [slot for slot in (board.slots.s0, board.slots.s1) if slot is not None]
+    infos = [find_fw_info(read, slot.address) for slot in slots]
+    versions = [info.version if info is not None and info.is_valid else None for info in infos]
+    chosen = preferred_s_slot(versions) if len(slots) == 2 else None
+    version = None if chosen is None else versions[chosen]
+    return None if chosen is None or version is None else RunningSlot(chosen, version)
 
 
 def read_update(
@@ -68,15 +92,23 @@ def read_update(
     if file.s_slot is None:
         swaps = board.boot.takes_pending_images
         running = running_app(read, board) if read is not None else None
-        return AppUpdate(identity_of(file.image), before.app, running, swaps)
+        return AppUpdate(
+            identity_of(file.image),
+            before.app,
+            running,
+            swaps,
+            firmware=file.image.payload,
+            boot_before=before.boot,
+        )
     mcuboot = McubootTarget(
         s_slot=file.s_slot,
         version=file.fw_info.version if file.fw_info else 0,
         firmware=file.image.payload,
         image_hash=file.image.hash or b"",
-        version_before=before.boot.firmware_version,
+        version_before=before.mcuboot_version,
         marker=marker_number(file.image.payload),
         marker_before=before.boot.bootloader_version,
+        resets_needed=board.boot.resets_until_new_mcuboot_runs,
     )
     slots = (board.slots.s0, board.slots.s1)
     if read is None:

@@ -9,6 +9,8 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.firmware.fw_info import FwInfo, ReadMemory, find_fw_info
 from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
+from pytest_nrf_fota.verdict.facts import Watch
+from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
@@ -74,7 +76,10 @@ def fw_info_of(image: McubootImage) -> FwInfo | None:
 
 
 def uart_evidence(
-    boots: Sequence[Boot], network_lines: Sequence[str], target: NetworkTarget
+    boots: Sequence[Boot],
+    network_lines: Sequence[str],
+    target: NetworkTarget,
+    watch: Watch = Watch(),  # noqa: B008 - a frozen value
 ) -> Evidence:
     """What both cores printed since the image was set pending.
 
@@ -82,7 +87,7 @@ def uart_evidence(
     Otherwise MCUboot's word counts, that the network core took the image.
     """
     if not boots:
-        return _uart(Says.UNKNOWN, "no boot was seen since the upload")
+        return _uart(Says.UNKNOWN, no_boot_remark(watch))
     said = [line.strip() for line in network_lines if len(line.strip()) >= _LEAST_LINE_CHARS]
     for line in reversed(said) if target.before is not None else ():
         encoded = line.encode()
@@ -94,6 +99,8 @@ def uart_evidence(
     if gave_up:
         return _uart(Says.OLD, f"it prints {gave_up[-1]!r}")
     updates = [boot.network_core for boot in boots if boot.network_core is not None]
+    if watch.gaps:
+        return _uart(Says.UNKNOWN, gap_remark(watch))
     refused = [seen for update in updates for seen in update.failed]
     if refused:
         return _uart(Says.OLD, f"MCUboot prints {refused[-1].text.strip()!r}")
@@ -130,7 +137,7 @@ def swd_evidence(held: bytes, target: NetworkTarget) -> Evidence:
         detail = f"{place} holds firmware {target.version_before}, as before"
         return Evidence(Source.SWD, Says.OLD, _about(detail), ABOUT)
     detail = f"{place} holds neither the update nor what was there before"
-    return Evidence(Source.SWD, Says.OLD, _about(detail), ABOUT)
+    return Evidence(Source.SWD, Says.OTHER, _about(detail), ABOUT)
 
 
 def _uart(says: Says, detail: str) -> Evidence:

@@ -1,17 +1,18 @@
 """A judgement in words: the verdict that a test gets, and why an upgrade did not happen."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.bootlog.report import Boot
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, McubootUpdate, NetworkUpdate, Update
 from pytest_nrf_fota.verdict.judge import Judgement, judge
 from pytest_nrf_fota.verdict.readiness import app_failure, not_ready_reason
+from pytest_nrf_fota.verdict.refusals import refusals_of_update
+from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark, speaks
 
 _NOT_CONFIRMED = "was not confirmed"
 
@@ -58,6 +59,7 @@ def _subject(update: Update) -> str:
 def reason_of(facts: Facts, found: Judgement) -> str:
     """Why an update is not upgraded, in a sentence's part; empty where nothing tells."""
     boots, marking = facts.boots, facts.marking
+    refused = _refusals(facts)
     match found.ending:
         case Ending.CLIENT_FAILED if marking is not None:
             why = f"the image was not set pending: {marking.refusal}"
@@ -66,13 +68,17 @@ def reason_of(facts: Facts, found: Judgement) -> str:
             return "the image was never set pending, so MCUboot had nothing to do"
         case Ending.NOT_RESET:
             return "the image waits, but the board was not reset since"
-        case Ending.REFUSED if any(boot.refusals for boot in boots):
-            said = next(boot.refusals for boot in boots if boot.refusals)
-            return f"the bootloader refused the image: {', '.join(map(repr, said))}"
+        case Ending.REFUSED if refused:
+            return f"the bootloader refused the image: {', '.join(map(repr, refused))}"
         case Ending.NO_BOOT:
             return "the last boot did not reach the application"
         case Ending.GIVEN_UP | Ending.SPOILT:
             return found.sign.why
+        case Ending.NOT_READY if facts.watch.is_unstable:
+            return (
+                "the application does not stay up: it became ready and booted again, unasked, "
+                f"{facts.watch.restarts} times while it was watched"
+            )
         case Ending.NOT_READY:
             return not_ready_reason(boots)
         case Ending.REVERTED:
@@ -82,12 +88,18 @@ def reason_of(facts: Facts, found: Judgement) -> str:
             return _reason_in_memory(facts, found)
 
 
+def _refusals(facts: Facts) -> tuple[str, ...]:
+    if facts.update is not None:
+        return refusals_of_update(facts.boots, facts.update)
+    return next((boot.refusals for boot in facts.boots if boot.refusals), ())
+
+
 def _reason_in_memory(facts: Facts, found: Judgement) -> str:
     match facts.update:
         case AppUpdate():
-            return _app_reason(facts.boots, facts.update, found)
+            return _app_reason(facts, facts.update, found)
         case McubootUpdate():
-            return _mcuboot_reason(facts.update, found)
+            return _mcuboot_reason(facts, facts.update, found)
         case NetworkUpdate(target):
             if found.ending is Ending.NOT_PENDING:
                 pending = f"it saw no pending image {target.image_index}"
@@ -99,8 +111,18 @@ def _reason_in_memory(facts: Facts, found: Judgement) -> str:
             assert_never(facts.update)
 
 
-def _app_reason(boots: Sequence[Boot], update: AppUpdate, found: Judgement) -> str:
+def _app_reason(facts: Facts, update: AppUpdate, found: Judgement) -> str:
+    boots = facts.boots
     match found.ending:
+        case Ending.REFUSED:
+            return (
+                "MCUboot prints nothing, and the update is gone from the secondary slot: it erases "
+                "an image that it refuses (signature, hash, or version)"
+            )
+        case Ending.UNKNOWN if not boots:
+            return no_boot_remark(facts.watch)
+        case Ending.UNKNOWN if not any(speaks(boot, Stage.MCUBOOT) for boot in boots):
+            return "MCUboot prints nothing, and no other interface shows what it did"
         case Ending.NOT_CHOSEN:
             loaded, before = boots[-1].image_version, update.before
             return (
@@ -119,8 +141,8 @@ def _app_reason(boots: Sequence[Boot], update: AppUpdate, found: Judgement) -> s
             return ""
 
 
-def _mcuboot_reason(update: McubootUpdate, found: Judgement) -> str:
-    target = update.target
+def _mcuboot_reason(facts: Facts, update: McubootUpdate, found: Judgement) -> str:
+    target, boots = update.target, facts.boots
     name, other = f"S{target.s_slot}", 1 - target.s_slot
     match found.ending:
         case Ending.NOT_PENDING:
@@ -137,5 +159,11 @@ def _mcuboot_reason(update: McubootUpdate, found: Judgement) -> str:
                 f"MCUboot copied the update into {name} on the last boot, and NSIB chooses between "
                 "the slots only at the next reset: reset once more"
             )
-        case _:
+        case Ending.UNKNOWN if not boots:
+            return no_boot_remark(facts.watch)
+        case _ if facts.watch.gaps:
+            return gap_remark(facts.watch)
+        case _ if boots[-1].nsib_slot == other:
             return f"NSIB did not choose {name} though its version is higher; see the UART log"
+        case _:
+            return "no line shows which MCUboot runs"

@@ -135,6 +135,13 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "test_address_changes_after_upgrade": "nothing_is_sent good_app",
         "test_uart_noise": "nothing_is_sent no_noise",
         "test_usb_serial_vanishes_and_returns": "nothing_is_sent no_unplugging",
+        # test_silent_bootloaders.py
+        "test_silent_app_upgrade": "nothing_is_sent never_set_pending good_baseline",
+        "test_silent_app_refused": "nothing_is_sent good_app good_baseline",
+        "test_silent_app_not_marked": "nothing_is_sent good_baseline",
+        "test_silent_app_revert": "nothing_is_sent set_pending_permanently good_baseline",
+        "test_silent_mcuboot_upgrade": "nothing_is_sent never_set_pending good_baseline",
+        "test_silent_mcuboot_refused": "nothing_is_sent good_mcuboot good_baseline",
     },
     "kit_2_9": {
         "test_older_provisioning_stops_board": "good_baseline",

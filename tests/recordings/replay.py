@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.soc import Soc
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.boots import BootsOfConsole
@@ -45,7 +46,7 @@ from pytest_nrf_fota.recordings.read import RecordedPart, Recording
 from pytest_nrf_fota.recordings.schema import Expected, OperationEnd
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.facts import Facts, Marking
+from pytest_nrf_fota.verdict.facts import Facts, Marking, Watch
 from pytest_nrf_fota.verdict.kept_facts import kept_update
 from pytest_nrf_fota.verdict.wording import verdict_of
 from pytest_nrf_fota.wires.probe import Core, Probe, ResetKind
@@ -269,7 +270,14 @@ class _Replay:
         facts = Facts(
             boots=self._boots.since(self._moments[event.since]),
             update=first,
-            marking=Marking(event.was_tried, event.refusal),
+            marking=Marking(event.was_tried, event.refusal, event.was_sent),
+            watch=Watch(
+                event.gaps,
+                event.resets,
+                frozenset(Stage[name] for name in event.silent),
+                event.restarts,
+                event.is_unstable,
+            ),
             images=self._images if event.has_images else None,
             memory_unread=event.memory_unread,
             must_be_ready=True,

@@ -58,7 +58,8 @@ PATTERNS = (
         r"|(?P<unready>(?:mx25|w25|gd25|is25|at25|mt25|s25|py25|qspi|ospi|spi.?nor|flash)[\w-]*"
         r"(?:@\w+)?)(?:: device| is)? not ready"
         r"|(?P<device>[\w-]+@\w+): (?P<size>\d+) (?P<unit>[KM]i)?By flash"
-        r"|\b(?:spi_nor|qspi_nor|nordic_qspi_nor|flash_\w+): .*(?:fail|error|not ready|timeout).*)",
+        r"|\b(?:spi_nor|qspi_nor|nordic_qspi_nor|flash_(?!sync_)\w+): "
+        r".*(?:fail|error|not ready|timeout).*)",
         "The external flash's driver reports what it found.",
         "E: JEDEC id [ff ff ff] expect [c2 28 17]",
         "[00:00:00.251,556] <inf> spi_nor: mx25r6435f@0: 8 MiBy flash",
@@ -76,7 +77,7 @@ PATTERNS = (
         "The application read the firmware information of S0 and S1.",
         "FW info S0:",
         "Active slot: S0",
-        anchor="S",
+        anchor=("FW info S", "Active slot: S"),
         source="a public log",
     ),
     _THREAD.line(

@@ -18,6 +18,14 @@ PATTERNS = (
         anchor=("mage", "IMAGE"),
     ),
     _LIST.line(
+        "client_state",
+        r"ImageState\((?P<fields>(?=.*\bslot=\d)(?=.*\bhash=).*)\)\s*$",
+        "smpmgr lists an image on a wide terminal.",
+        "ImageState(slot=0, version='1.0.0', image=None, hash=HashBytes('FE8D'), bootable=True)",
+        anchor="ImageState(",
+        source="smpmgr image_management.py",
+    ),
+    _LIST.line(
         "client_field",
         r"^\s*(?:\S+ )?(?P<field>slot|image|version|hash|bootable|pending|confirmed|active"
         r"|permanent|flags|Split status)\s*(?:[:=])\s*(?P<value>.*?),?\s*$"

@@ -7,8 +7,31 @@ from pytest_nrf_fota.bootlog.catalogue.pattern import Family, LogPattern
 
 _WORDS = Family(None, "output of mcumgr, smpmgr, nrfutil; iOS and Android Device Manager")
 
-# Words that name the command stand before words about it.
+_TOOL = r"\b(?:smpmgr|mcumgr(?:-client|ctl)?|newtmgr|smp[-_]cli|nrfutil mcu-manager)\b.*?"
+
+# A command line names its command; words that name the command stand before words about it.
 REQUEST_LINES: tuple[LogPattern, ...] = (
+    _WORDS.line(
+        "request_upload_command",
+        rf"(?i:{_TOOL}\b(?:image[ _-]?upload|upload|upgrade)\b)",
+        "A command that sends an image; what it does afterwards has lines of its own.",
+        "smpmgr --port /dev/ttyACM0 upgrade app.bin",
+        anchor="",
+    ),
+    _WORDS.line(
+        "request_confirm_command",
+        rf"(?i:{_TOOL}\b(?:image[ _-]?confirm\b|state-write\b.*--confirm\b))",
+        "A command that confirms an image.",
+        "smpmgr --ble nRF5340 image state-write --confirm",
+        anchor="",
+    ),
+    _WORDS.line(
+        "request_erase_command",
+        rf"(?i:{_TOOL}\bimage[ _-]?erase\b)",
+        "A command that erases a slot.",
+        "mcumgr -c ble image erase",
+        anchor="",
+    ),
     _WORDS.line(
         "request_parameters",
         r"(?i:\bparam(?:eter)?s\b|\bcommand (?:id )?6\b|\bgroup(?: id)? 0\b.*\b6\b)",

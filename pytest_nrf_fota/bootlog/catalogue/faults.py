@@ -66,11 +66,13 @@ PATTERNS = (
     ),
     _DUMP.line(
         "fault_address",
-        r"(?P<register>MMFAR|BFAR|SFAR|SFAR/MMFAR) Address: (?P<address>0x[0-9a-fA-F]+)",
+        r"(?:(?P<register>MMFAR|BFAR|SFAR|SFAR/MMFAR) |os: +|^E: +)"
+        r"Address: (?P<address>0x[0-9a-fA-F]+)",
         "The address whose access failed.",
         "[00:00:07.128,601] <err> os:   BFAR Address: 0x50008158",
         "E:   MMFAR Address: 0x20001f78",
-        anchor="FAR Address: ",
+        "[00:00:01.000,000] <err> os:   Address: 0x0",
+        anchor="Address: 0x",
     ),
     _DUMP.line(
         "fault_registers",
@@ -174,7 +176,7 @@ PATTERNS = (
     _TREE.line(
         "controller_assertion",
         r"(?P<what>SoftDevice Controller|MPSL|BT Controller|Controller) (?:ASSERT|assert\w*)"
-        r":? ?(?P<place>.*)",
+        r":?(?: at| in)? ?(?P<place>(?:\d|\S+:\d).*)",
         "The Bluetooth controller failed a check of its own.",
         "[00:00:01.000,000] <err> bt_sdc_hci_driver: SoftDevice Controller ASSERT: 31, 133",
         "<err> mpsl_init: MPSL ASSERT: 112, 2185",
@@ -195,7 +197,7 @@ PATTERNS = (
         "[00:00:00.010,000] <err> os:  mcause: 2, Illegal instruction",
         "<err> os:   mtval: 0",
         "<err> os:      mepc: 4200a4b2",
-        anchor=": ",
+        anchor=("mcause", "mtval", "mepc", "mstatus"),
     ),
     _TREE.line(
         "xtensa_fault",
@@ -242,9 +244,11 @@ PATTERNS = (
     ),
     _DUMP.line(
         "watchdog",
-        # Unless it was only started or set up: "Watchdog timeout set to 10 s".
-        r"^(?!(?i:.*(?:\b(?:set|configur\w+|start\w*|enabl\w+|install\w*|init\w*|feed\w*|period"
-        r"|disabl\w+|channel)\b|time-?out\s*[:=]?\s*(?:is |of )?\d)))"
+        # Unless it is only started, set up or announced: "Watchdog timeout set to 10 s".
+        r"^(?!(?i:.*(?:\b(?:set(?:ting|up)?|configur\w+|start(?:ed|ing)?|enabl\w+|install\w*"
+        r"|init\w*|feed\w*|fed\b(?! in time)|period|disabl\w+|channels?|arm(?:ed|ing)|support\w*"
+        r"|ready|activ\w+|will|would|in \d+|after \d+|every|option|handler|callback|register\w*"
+        r"|window|test|no|not a)\b(?<!not fed)|time-?out\s*[:=(]*\s*(?:is |of )?\d)))"
         r".*?(?i:\bwatchdog\b.*(?:time[d-]? ?out|expired|triggered|bark|bite|not fed|fired|reset)"
         r"|\btask_wdt\b.*(?:time|expired|fired)|\bWDT\b.*(?:time|expired|fired|reset))",
         "A watchdog was not fed in time.",
@@ -257,7 +261,8 @@ PATTERNS = (
     _DUMP.line(
         "reset_cause",
         r"(?i:\breset[ _-]?(?:reason|cause)s?\b|\bRESETREAS\b)[^:=]{0,24}?(?:[:=]|\bis\b) *"
-        r"(?=(?P<watchdog>(?i:.*\b(?:watchdog|DOG|WDT)\b))?)"
+        r"(?=(?P<watchdog>(?i:.*\b(?:watchdog|DOG\d?|WDT\d?)\b"
+        r"(?!\s*[:=(]\s*(?:0|no|false|off))))?)"
         r"(?P<text>(?:0x(?P<value>[0-9a-fA-F]+))?.*?)\s*$",
         "Why the board was reset, as the firmware read it.",
         "[00:00:00.256,469] <inf> application: Reset reason: 0x10001",

@@ -8,14 +8,65 @@ _PHONE = Family(None, "Zephyr mcumgr headers; iOS and Android Device Manager")
 HOST_LINES: tuple[LogPattern, ...] = (
     _PROBE.line(
         "probe_recover_failed",
-        r"(?:(?i:\brecover\w*\b.*?(?:fail\w*|error|timed out|unable|could not|denied))"
-        r"|(?i:JLINKARM_DLL_ERROR|(?:error|code|returned?|status)[ :=(\[]*-102\b)"
-        r"|\(-102\)|\[-102\]|: -102\b(?!\.))",
+        r"(?i:\brecover\w*\b.*?(?:fail\w*|error|timed out|unable|could not|denied|result -)"
+        r"|JLINKARM_DLL_ERROR|\b(?:nrfjprog|nrfutil|j-?link\w*|dll|probe)\b.*[ (\[:]-102\b)"
+        r"(?=(?P<code>.*-102\b)?)",
         "The debug probe could not recover a core.",
         "ERROR: JLinkARM DLL reported an error. Try again. If error condition (-102)",
         "nrfjprog recover for the network core failed with error -102",
         "Error: Recover failed for CP_NETWORK: JLINKARM_DLL_ERROR",
-        anchor="",
+        anchor=("recover", "jlinkarm", "-102"),
+    ),
+    _PROBE.line(
+        "probe_wrong_chip",
+        r"(?i:unexpected debug port ID (?P<found>\w+), expected (?P<wanted>\w+)"
+        r"|correct device family is given|does not match (?:the )?(?:device )?family"
+        r"|wrong (?:device )?family|device family .{0,40}(?:mismatch|does not match)"
+        r"|unsupported device family|FAMILY_MISMATCH|WRONG_FAMILY_FOR_DEVICE)",
+        "The chip that answers on SWD is not of the family that was asked for.",
+        "[error] [ Worker] - Encountered unexpected debug port ID 2, expected 6",
+        "ERROR: Recover failed. Please make sure that the correct device family is given",
+        anchor=("debug port id", "family"),
+    ),
+    _PROBE.line(
+        "flash_tool_failed",
+        # West builds, too.
+        r"FATAL ERROR: command exited with status (?P<status>-?\d+): "
+        r"(?!(?:\S*/)?(?:cmake|ninja|g?make|git|imgtool|dtc|\S*gcc)(?:\s|$))"
+        r"(?:\S*/)?(?P<tool>[\w.-]+)(?=\s|$)",
+        "West's flash command failed: its tool ended with an error.",
+        "FATAL ERROR: command exited with status 1: nrfutil --json device x-execute-batch",
+        "FATAL ERROR: command exited with status 33: nrfjprog --ids --snr 960012345",
+    ),
+    _PROBE.line(
+        "flash_tool_said",
+        r"(?:(?P<worker>Timed out waiting for response from worker)"
+        r"|One or more batch tasks failed|^\s*\* \d{9,12}: (?P<words>.+)"
+        r"|\[error\] \[ ?\w+ ?\] - .+|^ERROR: (?!Cannot fulfill).+|^Error: \D.{8,}"
+        r"|(?i:cannot connect to (?:the )?(?:target|j-?link|device|probe)"
+        r"|could not (?:connect to|open|find) (?:the )?(?:target|j-?link|device|probe|core)"
+        r"|failed to (?:power up dap|attach to (?:the )?(?:cpu|core|target)|connect to target))"
+        r"|JLinkARM|J-Link .*(?:failed|error|lost).*|Error: (?:init mode failed|unable to .*))",
+        "A flash tool says what went wrong.",
+        " * 1050012345: Timed out waiting for response from worker. (Generic)",
+        "Error: One or more batch tasks failed:",
+        "[error] [ Client] - Encountered error -21: Command recover executed with result -21",
+        "ERROR: The operation attempted is unavailable",
+        "Cannot connect to target.",
+        anchor=(
+            "worker",
+            "batch task",
+            "* ",
+            "[error]",
+            "error: ",
+            "target",
+            "j-link",
+            "jlink",
+            "device",
+            "core",
+            "dap",
+            "probe",
+        ),
     ),
     _PROBE.line(
         "probe_recover_command",
@@ -37,7 +88,7 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "FATAL ERROR: command exited with status 55: nrfjprog --program merged.hex --verify",
         "ERROR: Verify failed. Address 0x00FF8100",
         "[error] [ nRF53] - Data mismatch found at 0xFF8100 while verifying: verify failed",
-        anchor="",
+        anchor=("verif", "exit", "return", "status", "code"),
     ),
     _PROBE.line(
         "probe_protected",
@@ -49,7 +100,7 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "ERROR: The operation attempted is unavailable due to readback protection in",
         "FATAL ERROR: command exited with status 16: nrfjprog --ids",
         "Access protection is enabled, can't read device version.",
-        anchor="",
+        anchor=("protect", "status 16"),
     ),
     _PROBE.line(
         "probe_missing",
@@ -61,7 +112,7 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "ERROR: There is no debugger connected to the PC.",
         "No available debug probes are connected",
         "FATAL ERROR: command exited with status 41: nrfjprog --recover",
-        anchor="",
+        anchor=("debugger", "emulator", "probe", "j-link", "jlink", "status 41", "find a board"),
     ),
     _PHONE.line(
         "client_code",
@@ -78,7 +129,11 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "Error: MGMT_ERR.EBADSTATE",
         "ErrorV1(rc=<MGMT_ERR.EINVAL: 3>, rsn=None)",
         '{"rc": 6}',
-        anchor="",
+        anchor=(
+            *("in value", "in_value", "invalue", "einval", "entry", "enoent", "state", "support"),
+            *("enotsup", "unknown", "memory", "enomem", "corrupt", "busy", "denied", "rc"),
+            "mgmt_err",
+        ),
     ),
     _PHONE.line(
         "client_image_code",
@@ -87,14 +142,14 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "The image group's own code: a server with SMP version 2 refuses.",
         "ImageManagementErrorV2: IMG_MGMT_ERR.HASH_NOT_FOUND: 8",
         "IMG_MGMT_ERR_NO_FREE_SLOT",
-        anchor="",
+        anchor=("img_mgmt_err", "imagemanagement", "imageerror"),
     ),
     _PHONE.line(
         "client_hash_not_found",
         r"(?i:hash not found)",
         "No image with the hash of the request lies in a slot.",
         'rc=3 rsn="hash not found"',
-        anchor="",
+        anchor=("hash not found",),
     ),
     _PHONE.line(
         "client_needs_pairing",
@@ -108,7 +163,15 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "Encryption is insufficient.",
         "<wrn> bt: Security failed: F2:7C:B6:5D:C3:74 (random) level 1 err 4",
         "Pairing failed conn: 7C:B6:5D:C3:74 (random), reason 4",
-        anchor="",
+        anchor=(
+            "insuf",
+            "org.bluez",
+            "cbatterror",
+            "att_",
+            "att err",
+            "security failed",
+            "pairing",
+        ),
     ),
     _PHONE.line(
         "client_offset_mismatch",
@@ -121,6 +184,30 @@ HOST_LINES: tuple[LogPattern, ...] = (
         anchor="ff",
     ),
     _PHONE.line(
+        "client_refused_file",
+        r"(?:Inspection of FW image failed|Could not find IMAGE_TLV_\w+ in image"
+        r"|(?i:not (?:a|an) (?:valid )?mcuboot image|invalid (?:image )?magic|bad image magic in)"
+        r"|MCUBootImageError|InvalidImageMagic)",
+        "The client looked into the file before it sent it, and refused it.",
+        "Inspection of FW image failed: Image has no magic",
+        "Could not find IMAGE_TLV_SHA256 in image.",
+        anchor=("inspection of fw", "image_tlv", "mcuboot", "magic"),
+        source="smpmgr, main.py and image_management.py",
+    ),
+    _PHONE.line(
+        "client_done",
+        r"(?i:^[^<]*\b(?:firmware|fw|dfu|fota|ota)[ _](?:update|upgrade|dfu)d?"
+        r"(?: (?:was|has been))?(?: (?!not\b)\w+)? success(?:ful(?:ly)?)?\b"
+        r"|^[^<]*\bupdate (?:was )?(?:completed |finished |done )?successful(?:ly)?\b"
+        r"|^[^<]*\bsuccessfully (?:updated|upgraded) (?:the )?"
+        r"(?:firmware|device|board)\b|^Upgrade complete\.\s*$)",
+        "A client says that the update succeeded.",
+        "Firmware Update Successfully",
+        "Upgrade complete.",
+        "DFU update was successful",
+        anchor=("success", "upgrade complete"),
+    ),
+    _PHONE.line(
         "client_disconnected",
         r"(?i:\bdisconnected\b.*(?:during|while|before|unexpected)|connection (?:was )?lost"
         r"|peer removed|supervision timeout|disconnected \(reason (?:0x)?0?8\b"
@@ -128,7 +215,15 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "The connection broke while something was under way.",
         "Disconnected unexpectedly during upload",
         "Disconnected (reason 0x08)",
-        anchor="",
+        anchor=(
+            "disconnected",
+            "connection",
+            "peer removed",
+            "supervision",
+            "link loss",
+            "linkloss",
+            "link-loss",
+        ),
     ),
     _PHONE.line(
         "client_timeout",
@@ -140,6 +235,14 @@ HOST_LINES: tuple[LogPattern, ...] = (
         "SMPTimeoutError",
         "Upload timed out",
         "panic: send on closed channel",
-        anchor="",
+        anchor=(
+            "timeout",
+            "timed out",
+            "time-out",
+            "time out",
+            "closed channel",
+            "stalled",
+            "no response",
+        ),
     ),
 )

@@ -334,6 +334,7 @@ PATTERNS = (
     _TREE.line(
         "sector_layout",
         r"(?:area (?P<area>\d+) size 0x(?P<size>[0-9a-f]+) not divisible by sector size"
+        r" 0x(?P<sector>[0-9a-f]+)"
         r"|flash area (?P<overflow>\d+) sector count overflow"
         r"|invalid flash (?:area )?ID(?: (?P<id>\d+))?)",
         "The partition does not fit the flash it lies in.",

@@ -50,18 +50,12 @@ PATTERNS = (
         watched=True,
     ),
     _PCD.line(
-        "netcore_no_command",
-        r"Error while writing PCD cmd: (?P<error>-?\d+)",
-        "MCUboot has no address or no size to give to the network core's bootloader.",
-        "I: Error while writing PCD cmd: -22",
-        refuses=True,
-    ),
-    _PCD.line(
         "netcore_command_failed",
         r"Error while writing PCD cmd: (?P<code>-?\d+)",
-        "The command for the network core's bootloader could not be stored.",
+        "MCUboot could not give its command to the network core's bootloader.",
         "I: Error while writing PCD cmd: -22",
         source="sdk-nrf subsys/pcd and sdk-mcuboot loader.c",
+        refuses=True,
     ),
     _B0N.line(
         "b0n_failed",

@@ -121,10 +121,18 @@ PATTERNS = (
     _CHECKS.line(
         "nsib_validation_error",
         r"Firmware validation failed with error (?P<code>-?\d+)\.",
-        "The signature or hash is wrong: -102 a bad signature, -101 a bad hash.",
+        "The signature or hash is wrong: -102 a bad signature, -101 a bad hash. With keys in the "
+        "KMU -102 is also what a key says that is not there.",
         "Firmware validation failed with error -102.",
         "E: Firmware validation failed with error -102.",
         refuses=True,
+    ),
+    Family(Stage.NSIB, "sdk-nrf subsys/bootloader/bl_crypto/bl_crypto_ed25519.c").line(
+        "nsib_kmu_unfit",
+        r"ED25519 signature verification failed: (?P<code>-?\d+)",
+        "No key in the KMU fits the firmware's signature: another key, or another content.",
+        "E: ED25519 signature verification failed: -149",
+        since="NCS 2.9",
     ),
     _CHECKS.line(
         "nsib_below_counter",

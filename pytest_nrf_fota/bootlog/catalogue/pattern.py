@@ -27,7 +27,8 @@ class LogPattern:
         meaning: one sentence for people.
         source: where the line was read.
         examples: literal lines that it matches.
-        anchors: every matching line holds one of these; other lines are not searched.
+        anchors: every matching line holds one of these, in large letters or small; other lines are
+            not searched.
         since, until: first and last release that prints it so; None where unknown or unlimited.
         refuses: a bootloader says no with it.
         watched: looked for also in the long output of a running application.

@@ -14,7 +14,8 @@ PATTERNS = (
         "uart:~$",
         "uart:~$ mcuboot",
         "uart:~$ flash erase mx25r6435f@0 0 800000",
-        anchor=("$", ">"),
+        # Levels in angle brackets are in every line of an application.
+        anchor=("$", "t>", "l>", "h>", "~>", ":>", "0>"),
     ),
     _SHELL.line(
         "shell_done",
@@ -106,7 +107,7 @@ PATTERNS = (
         "  swap type: test",
         "  copy done: set",
         "  image ok: unset",
-        anchor=": ",
+        anchor=("version: ", "size: ", "magic: ", "type: ", "done: ", "ok: "),
     ),
     _SHELL.line(
         "shell_welcome",

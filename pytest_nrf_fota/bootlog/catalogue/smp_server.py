@@ -109,7 +109,7 @@ PATTERNS = (
         r"<(?:err|wrn)> (?:mcumgr_\w+|smp_?\w*): (?=(?P<buffers>(?i:.*buf))?)(?P<text>.*)",
         "The SMP server's transport reports an error.",
         "<err> mcumgr_smp: Failed to allocate SMP buffer",
-        anchor="> ",
+        anchor=("> mcumgr_", "> smp"),
         source="Zephyr subsys/mgmt/mcumgr",
     ),
     _CLIENTS.line(
@@ -135,12 +135,47 @@ PATTERNS = (
         anchor=("as OK", "updated successfully", "rollback", "onfirmed", "img_confirmed"),
     ),
     _CLIENTS.line(
+        "confirm_failed",
+        r"(?i:\b(?:failed|could ?n[o']t|cannot|unable) (?:to )?confirm\b"
+        r"|\bconfirm\w*\b[\w ]*?\b(?:failed|error)\b"
+        r"|boot_write_img_confirmed\S* (?:failed|error|returned -|-))",
+        "The application tried to confirm itself, and could not.",
+        "<err> main: Failed to confirm image: -5",
+        "<err> app: Couldn't confirm this image: -22",
+        "boot_write_img_confirmed() failed: -5",
+        anchor="onfirm",
+    ),
+    _CLIENTS.line(
         "image_unconfirmed",
         r"Image is not confirmed OK|[Ii]mage (?:is )?not (?:yet )?confirmed",
         "The running image is a test: without a confirmation the next boot reverts it.",
         "<inf> app_smp_svr: Image is not confirmed OK",
         "<wrn> main: Image not confirmed",
         anchor="not",
+    ),
+    _CLIENTS.line(
+        "download_failed",
+        r"(?:FOTA_DOWNLOAD_EVT_ERROR|(?i:\b(?:fota|ota|dfu|firmware|fw|image|artifact)\b[\w ]*?"
+        r"\b(?:download|update|upgrade)\b[\w ]*?\b(?:failed|error|aborted)\b"
+        r"|\bdownload (?:client )?(?:failed|error|aborted)\b)"
+        r"|<err> (?P<module>\w*(?:dl|download|fota|ota|update|dfu)\w*): .*?\b(?P<status>40[0134]"
+        r"|408|410|416|429|50[0234])\b\W{1,3}(?P<words>(?i:unauthori[sz]ed|forbidden|not found"
+        r"|bad request|gone|time-?out|range\b.*|too many.*|internal.*|bad gateway|unavailable.*"
+        r"|request .*)))",
+        "The application's own update client could not get the update.",
+        "[00:00:12.000,000] <err> dl: [401] Unauthorized",
+        "<err> fota_download: Download client error",
+        "<err> app: Firmware update failed: -5",
+        anchor=("DOWNLOAD_EVT", "ownload", "pdate", "pgrade", "<err> ", "FOTA", "OTA"),
+        watched=False,
+    ),
+    _CLIENTS.line(
+        "flash_waits_for_radio",
+        r"<err> flash_sync_mpsl: (?:\w+: )?timeout",
+        "A flash operation found no gap in the radio's schedule.",
+        "[00:00:45.100,000] <err> flash_sync_mpsl: timeout",
+        source="sdk-nrf drivers/mpsl/flash_sync/flash_sync_mpsl.c",
+        watched=True,
     ),
     _CLIENTS.line(
         "download",

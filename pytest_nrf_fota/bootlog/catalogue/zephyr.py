@@ -70,7 +70,7 @@ PATTERNS = (
     _TFM.line(
         "tfm_fault",
         # West says FATAL ERROR, too.
-        r"(?:FATAL ERROR: (?!.*exited with )(?P<what>\w+(?: \w+)*)"
+        r"(?:FATAL ERROR: (?P<what>\w*[Ff]ault\b|MemManage\w*|MemFault|NMI|Uncategorized\w*)"
         r"|Platform Exception: (?P<exception>.+)|Oops\.\.\. (?P<oops>.+))",
         "The secure firmware crashed.",
         "FATAL ERROR: SecureFault",
@@ -78,5 +78,25 @@ PATTERNS = (
         "FATAL ERROR: HardFault",
         anchor=("FATAL ERROR: ", "Platform Exception", "Oops..."),
         source="trusted-firmware-m, secure_fw/spm and nordic platform",
+    ),
+    Family(None, "trusted-firmware-m, platform/ext/common/exception_info.c").line(
+        "tfm_exception",
+        r"(?:Here is some context for the exception|"
+        r"Exception came from (?P<world>secure|non-secure) FW in (?P<mode>thread|handler) mode)",
+        "TF-M names the side that the exception came from.",
+        "Here is some context for the exception:",
+        "    Exception came from non-secure FW in thread mode.",
+        anchor="xception",
+    ),
+    Family(None, "trusted-firmware-m, platform/ext/common/exception_info.c").line(
+        "tfm_register",
+        r"^\s{4,}(?P<name>R\d+|LR|PC|xPSR|[MP]SP(?:_NS)?|[CBU]FSR|MMFSR|HFSR|SFSR"
+        r"|BFAR|MMFAR|SFAR|EXC_RETURN \(LR\)|Exception frame at):\s+"
+        r"(?P<value>0x[0-9a-fA-F]{8}|Not Valid)",
+        "Registers in TF-M's report of an exception.",
+        "        PC:   0x0003D7B6",
+        "    EXC_RETURN (LR): 0xFFFFFFAD",
+        "    SFAR:  Not Valid",
+        anchor=("0x", "Not Valid"),
     ),
 )

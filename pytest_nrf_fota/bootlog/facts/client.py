@@ -1,5 +1,6 @@
 """Image lists and errors that a client on the host or the phone printed."""
 
+import re
 from dataclasses import dataclass, field
 
 from pytest_nrf_fota.bootlog.matching import Hit
@@ -10,7 +11,11 @@ _MOST_IMAGES = 200
 _MOST_LINES = 200
 _LINES_OF_ONE_IMAGE = 14
 _SMPMGR_HASH = "HashBytes("
+_LEAST_HASH_DIGITS = 8
+_STATE_FIELD = re.compile(r"(\w+)=(HashBytes\('[^']*'\)|'[^']*'|[^,]+)")
 _TRUE = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+# smpmgr shows a flag that the server left out, which is one that is not set.
+_TRUE["none"] = False
 _MARKS = ("pending", "flags")
 _FLAGS = ("active", "confirmed", "pending", "permanent", "bootable")
 
@@ -39,7 +44,7 @@ class _OpenImage:
             image=_number(self.fields.get("image")),
             slot=_number(self.fields.get("slot")),
             version=self.fields.get("version"),
-            hash=self.fields.get("hash"),
+            hash=_hash(self.fields.get("hash")),
             bootable=values["bootable"],
             pending=values["pending"],
             confirmed=values["confirmed"],
@@ -68,6 +73,8 @@ class ClientReader:
             match hit.pattern.name:
                 case "client_image":
                     self._begin(hit, line)
+                case "client_state":
+                    self._take_state(hit, line)
                 case "client_field":
                     self._take_field(hit, line)
                 case "client_error" if len(self._errors) < _MOST_LINES:
@@ -96,6 +103,16 @@ class ClientReader:
         slot = hit.text("slot")
         if slot is not None:
             self._open.fields["slot"] = slot
+
+    def _take_state(self, hit: Hit, line: RawLine) -> None:
+        self._end()
+        self._open = _OpenImage(line.seen())
+        for name, value in _STATE_FIELD.findall(hit.text("fields") or ""):
+            if value != "None" or name in _FLAGS:
+                text = value.removeprefix(_SMPMGR_HASH).strip("'() ")
+                self._open.fields[name] = text.lower() if name == "hash" else text
+        self._note(line)
+        self._end()
 
     def _take_field(self, hit: Hit, line: RawLine) -> None:
         name, value = hit.text("field") or "", (hit.text("value") or "").strip("\"' ,")
@@ -128,6 +145,13 @@ class ClientReader:
         if self._open is not None and self._open.is_listed and len(self._images) < _MOST_IMAGES:
             self._images.append(self._open)
         self._open = None
+
+
+def _hash(text: str | None) -> str | None:
+    """A hash as its digits alone, which clients take; None for what stands in for one."""
+    digits = (text or "").lower().removeprefix("0x").replace(" ", "").replace(":", "")
+    is_hash = len(digits) >= _LEAST_HASH_DIGITS and set(digits) <= set("0123456789abcdef")
+    return digits if is_hash and set(digits) != {"0"} else None
 
 
 def _number(text: str | None) -> int:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.catalogue.levels import APP_LOG
 from pytest_nrf_fota.bootlog.matching import Hit
 from pytest_nrf_fota.bootlog.report import Fault, ResetCause
 from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine
@@ -11,14 +12,14 @@ from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine
 _BEGINS = frozenset(
     {
         *("fault", "fatal_error", "assertion", "c_assertion", "controller_assertion"),
-        *("stack_smashing", "fault_secure", "tfm_fault", "xtensa_fault", "watchdog"),
+        *("stack_smashing", "fault_secure", "tfm_fault", "xtensa_fault"),
     }
 )
 _BELONGS = frozenset(
     {
         *("fault_detail", "fault_address", "fault_registers", "fault_fpu", "fault_pc"),
         *("fault_thread", "fault_in_interrupt", "halting", "resetting", "riscv_fault"),
-        *("coredump", "hci_timeout"),
+        *("coredump", "hci_timeout", "tfm_exception", "tfm_register"),
     }
 )
 _KINDS = {
@@ -28,9 +29,19 @@ _KINDS = {
     "stack_smashing": "STACK SMASHING",
     "tfm_fault": "SECURE FIRMWARE FAULT",
     "xtensa_fault": "FATAL EXCEPTION",
-    "watchdog": "WATCHDOG",
 }
 _REGISTER = re.compile(r"(?<![\w/])(?:(r\d+|s\[ ?\d+\])/)?(\w+):\s+(0x[0-9a-fA-F]+)")
+# Lines of a dump, which other programs print as well.
+_NO_CRASH_ALONE = frozenset(
+    {
+        *("coredump", "resetting", "halting", "hci_timeout", "fault_detail", "fault_thread"),
+        *("fault_fpu", "tfm_exception", "tfm_register"),
+    }
+)
+_FAULT_LINES = _BEGINS | _BELONGS
+_BANNERS = frozenset({"banner", "banner_more", "mcuboot_banner"})
+# In NCS up to 2.6 every stage has the SDK's banner.
+_NAMES_AN_APPLICATION = re.compile(r"\*\*\* Booting (?!Zephyr OS|nRF Connect SDK|MCUboot)\S")
 # Other output may come between the lines of a dump, but not much.
 _MOST_LINES_BETWEEN = 40
 # K_ERR_STACK_CHK_FAIL (Zephyr include/zephyr/fatal_types.h).
@@ -39,7 +50,7 @@ _STACK_OVERFLOW = 2
 
 @dataclass
 class _OpenFault:
-    stage: Stage
+    stage: Stage | None
     first: RawLine
     last: RawLine
     kind: str = ""
@@ -77,9 +88,11 @@ def read_faults(boot: RawBoot, *, followed_by_boot: bool) -> tuple[Fault, ...]:
     """The crashes of one boot; `followed_by_boot` is whether the log goes on with another."""
     faults: list[_OpenFault] = []
     for stage in boot.stages:
+        told = stage.stage is not Stage.APP or boot.stages[0] is not stage
         for line in stage.lines:
+            told = told or _is_of_application(line)
             for hit in line.facts.hits:
-                _take(faults, hit, line, stage.stage)
+                _take(faults, hit, line, stage.stage if told else None)
     last = len(faults) - 1
     return tuple(
         fault.close(followed_by_boot and place == last) for place, fault in enumerate(faults)
@@ -98,13 +111,25 @@ def read_reset_causes(boot: RawBoot) -> tuple[ResetCause, ...]:
     return tuple(causes)
 
 
-def _take(faults: list[_OpenFault], hit: Hit, line: RawLine, stage: Stage) -> None:
+def _is_of_application(line: RawLine) -> bool:
+    """Whether no bootloader prints such a line: one with a banner or without proves no stage."""
+    if not line.facts.names.isdisjoint(_FAULT_LINES):
+        return False
+    if line.facts.stage is Stage.APP or "app_version" in line.facts.names:
+        return True
+    if not line.facts.names.isdisjoint(_BANNERS):
+        return _NAMES_AN_APPLICATION.search(line.body) is not None
+    module = APP_LOG.search(line.body)
+    return module is not None and "> os: " not in module[0]
+
+
+def _take(faults: list[_OpenFault], hit: Hit, line: RawLine, stage: Stage | None) -> None:
     name = hit.pattern.name
     fault = faults[-1] if faults else None
     is_near = fault is not None and line.number - fault.last.number <= _MOST_LINES_BETWEEN
     if name in _BELONGS:
         if fault is None or not is_near:
-            if name in ("coredump", "resetting", "halting", "hci_timeout", "fault_detail"):
+            if name in _NO_CRASH_ALONE:
                 return  # not of themselves a crash
             fault = _OpenFault(stage, line, line)
             faults.append(fault)
@@ -151,6 +176,11 @@ def _take_fact(fault: _OpenFault, hit: Hit, line: RawLine) -> None:
             fault.in_interrupt = True
         case "fault_secure":
             fault.secure = True
+        case "tfm_exception":
+            if hit.text("world"):
+                fault.details.append(f"the exception came from {hit.text('world')} firmware")
+        case "tfm_register":
+            _take_tfm_register(fault, hit)
         case "halting":
             fault.then = "halt"
         case "resetting":
@@ -164,9 +194,14 @@ def _take_fact(fault: _OpenFault, hit: Hit, line: RawLine) -> None:
                 fault.details.append(hit.text("text") or "")
         case name if name in _KINDS:
             fault.kind = fault.kind or _KINDS[name]
+            if name == "tfm_fault":
+                fault.stage = Stage.TFM
             said = " ".join(
                 part
-                for part in (hit.text("test"), hit.text("place"), hit.text("text"))
+                for part in (
+                    *(hit.text("test"), hit.text("place"), hit.text("text")),
+                    *(hit.text("what"), hit.text("exception")),
+                )
                 if part is not None
             )
             if "assert" in name:
@@ -175,3 +210,13 @@ def _take_fact(fault: _OpenFault, hit: Hit, line: RawLine) -> None:
                 fault.details.append(said)
         case _:
             pass
+
+
+def _take_tfm_register(fault: _OpenFault, hit: Hit) -> None:
+    name, value = hit.text("name") or "", hit.text("value") or ""
+    if not value.startswith("0x"):
+        return
+    if name in ("PC", "LR"):
+        fault.registers[name.lower()] = int(value, 16)
+    elif name in ("BFAR", "MMFAR", "SFAR") and int(value, 16):
+        fault.address = int(value, 16)

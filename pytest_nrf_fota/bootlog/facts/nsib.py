@@ -13,6 +13,21 @@ _ERRORS = frozenset(
     }
 )
 
+# What NSIB prints before it tries a slot, or of the board as a whole.
+_BEFORE_ATTEMPTS = frozenset(
+    {
+        *("nsib_fprotect_off", "nsib_lcs", "nsib_huk", "nsib_unbootable", "nsib_protect_failed"),
+        *("b0n_failed", "nsib_counter_disabled"),
+    }
+)
+_OF_A_GOOD_ATTEMPT = frozenset(
+    {
+        *("nsib_verifying", "nsib_key_hash", "nsib_verified", "nsib_hash_verified"),
+        *("nsib_firmware_version", "nsib_counter", "nsib_reads_version", "nsib_booting"),
+        *("nsib_revokes_key", "nsib_key_revoked"),
+    }
+)
+
 
 @dataclass
 class _OpenAttempt:
@@ -26,8 +41,14 @@ class _OpenAttempt:
     counter: int | None = None
     revoked: list[int] = field(default_factory=list)
     invalidated: Seen | None = None
+    gave_up: bool = False
     aborted: Seen | None = None
     errors: list[Seen] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether NSIB gave this slot up."""
+        return self.invalidated is not None or self.gave_up
 
     def close(self) -> NsibAttempt:
         return NsibAttempt(
@@ -69,6 +90,10 @@ class _NsibReader:
             return
         if not name.startswith(("nsib_", "b0n_")):
             return
+        if name in _BEFORE_ATTEMPTS:
+            if hit.pattern.refuses or name in _ERRORS:
+                self.errors.append(seen)
+            return
         attempt = self._attempt(name, seen)
         if hit.pattern.refuses or name in _ERRORS:
             attempt.errors.append(seen)
@@ -81,6 +106,9 @@ class _NsibReader:
         begins = name == "nsib_attempt" or (
             name == "nsib_address" and last is not None and last.address is not None
         )
+        # Nothing is verified behind a refusal: the next slot's first line was lost or garbled.
+        if last is not None and not begins:
+            begins = last.is_over and name in _OF_A_GOOD_ATTEMPT
         if last is None or begins:
             last = _OpenAttempt(seen)
             self.attempts.append(last)
@@ -113,6 +141,8 @@ class _NsibReader:
                 attempt.counter = hit.number("version")
             case "nsib_invalidated":
                 attempt.invalidated = seen
+            case "nsib_no_fw_info":
+                attempt.gave_up = True
             case "nsib_ext_api":
                 attempt.aborted = seen
             case _:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from pytest_nrf_fota.bootlog.catalogue import LogPattern, log_patterns
+from pytest_nrf_fota.bootlog.catalogue.error_lines import ERROR_LINES
 from pytest_nrf_fota.bootlog.catalogue.host import HOST_LINES
 from pytest_nrf_fota.errors import ExtensionError
 from pytest_nrf_fota.explain.board_words import board_words
@@ -17,6 +18,8 @@ from pytest_nrf_fota.explain.rules import (
     network_core,
     nsib,
     s_slots,
+    test_run,
+    unknown_error,
     upload,
 )
 from pytest_nrf_fota.extensions import registered
@@ -32,6 +35,8 @@ RULES: tuple[Rule, ...] = (
     *external_flash.RULES,
     *upload.RULES,
     *host.RULES,
+    *test_run.RULES,
+    *unknown_error.RULES,
 )
 
 
@@ -41,7 +46,7 @@ def all_rules() -> tuple[Rule, ...]:
     packaged = {rule.name for rule in RULES}
     others = [rule for rule in rules if rule.name not in packaged]
     if others:
-        lines = {line.name: line for line in (*log_patterns(), *HOST_LINES)}
+        lines = {line.name: line for line in (*log_patterns(), *HOST_LINES, *ERROR_LINES)}
         for rule in others:
             if isinstance(rule.find, FindLines):
                 _require_lines(rule.name, rule.find, lines)

@@ -31,25 +31,53 @@ _STACK_OPTIONS = (
 )
 
 
+# K_ERR_STACK_CHK_FAIL (Zephyr include/zephyr/fatal_types.h).
+_STACK_OVERFLOW = 2
+
+
 def _values(fault: Fault) -> dict[str, object]:
     addresses = [f"{a:#x}" for a in (fault.pc, fault.lr) if a]
+    stage = fault.stage
     name = fault.thread[1] if fault.thread is not None else ""
-    where = "an interrupt handler" if fault.in_interrupt else f"thread {name!r}"
-    if not name and not fault.in_interrupt:
-        where = f"the {_STAGE_NAMES[fault.stage]}"
-    elif fault.stage is not Stage.APP:
-        where += f" of {_STAGE_NAMES[fault.stage]}"
-    said = list(fault.details)
+    if fault.kind == _SECURE_FIRMWARE:
+        where = "TF-M"
+    elif fault.in_interrupt:
+        where = "an interrupt handler"
+    elif name and name != "unknown":
+        where = f"thread {name!r}"
+    elif stage is None:
+        where = "a program (no line says which stage)"
+    else:
+        where = f"the {_STAGE_NAMES[stage]}"
+    if where.startswith(("an interrupt", "thread")) and stage not in (Stage.APP, None):
+        where += f" of {_STAGE_NAMES[stage]}"
+    said = list(dict.fromkeys(fault.details))
     if fault.fault_address is not None:
         said.append(f"address {fault.fault_address:#010x}")
-    command = f"`{_ADDR2LINE} {_ELF[fault.stage]} {' '.join(addresses)}`"
+        if fault.fault_address < _NULL_PAGE_BYTES:
+            said.append("a null pointer was used")
+    if fault.pc == 0:
+        said.append("a null pointer was called")
+    elf = _ELF[Stage.APP if stage is None or _came_from_application(fault) else stage]
+    command = f"`{_ADDR2LINE} {elf} {' '.join(addresses)}`"
     return {
         "kind": fault.kind or (fault.fatal_error[1] if fault.fatal_error else "fatal error"),
         "details": ", ".join(said) or "no details",
         "where": where,
         "assertion": fault.assertion or "see the line",
-        "command": command if addresses else f"`{_ADDR2LINE} {_ELF[fault.stage]} <pc> <lr>`",
+        "command": command if addresses else f"`{_ADDR2LINE} {elf} <pc> <lr>`",
     }
+
+
+def _came_from_application(fault: Fault) -> bool:
+    """TF-M reports faults of the non-secure side as well."""
+    return any("non-secure" in detail for detail in fault.details)
+
+
+_SECURE_FIRMWARE = "SECURE FIRMWARE FAULT"
+# Members of a structure at address 0; Zephyr's own page is as large by default
+# (CONFIG_NULL_POINTER_EXCEPTION_DETECTION, arch/arm/core/cortex_m/Kconfig).
+_NULL_PAGE_BYTES = 0x400
 
 
 _STAGE_NAMES = {
@@ -72,7 +100,11 @@ def _overflow(case: Case) -> Match | None:
                 (option for regex, option in _STACK_OPTIONS if re.search(regex, name)),
                 "the stack size of that thread (K_THREAD_STACK_DEFINE)",
             )
-            return found(_evidence(case, fault), option=option, values=_values(fault))
+            # A stacking error alone may have another reason.
+            told = fault.fatal_error is not None and fault.fatal_error[0] == _STACK_OVERFLOW
+            told |= any("overflow" in detail.lower() for detail in fault.details)
+            confidence = Confidence.CERTAIN if told else Confidence.LIKELY
+            return found(_evidence(case, fault), confidence, option=option, values=_values(fault))
     return None
 
 
@@ -88,9 +120,13 @@ def _evidence(case: Case, fault: Fault) -> list[Seen]:
     return [fault.seen, *between]
 
 
+def _is_cpu_fault(fault: Fault) -> bool:
+    return fault.kind.endswith("FAULT") and fault.kind != _SECURE_FIRMWARE
+
+
 def _cpu_fault(case: Case) -> Match | None:
     for fault in case.boots.faults:
-        if fault.stack_overflowed or not fault.kind.endswith("FAULT"):
+        if fault.stack_overflowed or not _is_cpu_fault(fault):
             continue
         return found(_evidence(case, fault), values=_values(fault))
     return None
@@ -113,7 +149,7 @@ def _assertion(case: Case) -> Match | None:
 def _other_fatal_error(case: Case) -> Match | None:
     """A kernel panic or oops, a fault of another architecture, of TF-M."""
     for fault in case.boots.faults:
-        known = fault.kind.endswith("FAULT") or fault.assertion is not None
+        known = _is_cpu_fault(fault) or fault.assertion is not None
         if not known and not fault.stack_overflowed and not _only_end(fault):
             return found(_evidence(case, fault), values=_values(fault))
     lines = case.known("riscv_fault", "xtensa_fault", "stack_smashing", "tfm_fault")
@@ -134,8 +170,13 @@ def _only_end(fault: Fault) -> bool:
 
 
 def _watchdog(case: Case) -> Match | None:
+    """A line alone may be about a set-up; a boot that follows, or the reset's cause, is not."""
     causes = [k for k in case.known("reset_cause") if k.text("watchdog")]
-    return found([*case.known("watchdog"), *causes], Confidence.LIKELY)
+    barks = [k for k in case.known("watchdog") if "<inf>" not in k.seen.text]
+    followed = [k for k in barks if case.boots_after(k)]
+    if causes or followed:
+        return found([*followed, *causes], Confidence.LIKELY)
+    return found(barks, Confidence.POSSIBLE)
 
 
 def _boot_loop(case: Case) -> Match | None:
@@ -183,16 +224,17 @@ RULES = (
     Rule(
         "watchdog_reset",
         "A watchdog reset the board: something did not feed it in time.",
-        "Find what blocks for longer than the watchdog's period (flash erase of a large slot, a "
-        "swap, a deadlock): feed it there, or raise the period; MCUboot feeds it with "
-        "`CONFIG_BOOT_WATCHDOG_FEED=y`.",
+        "Look at the lines in front of it. Find what blocks for longer than the watchdog's period "
+        "(flash erase of a large slot, a swap, a deadlock): feed it there, or raise the period; "
+        "MCUboot feeds it with `CONFIG_BOOT_WATCHDOG_FEED=y`.",
         _watchdog,
     ),
     Rule(
         "boot_loop",
         "The board boots again and again ({count} times from boot {first} on).",
-        "Stop it with `nrfjprog --halt` or flash a known good merged.hex with "
-        "`west flash --recover`; `CONFIG_RESET_ON_FATAL_ERROR=n` keeps the first crash readable.",
+        "Read the first of these boots for what ends it; `CONFIG_RESET_ON_FATAL_ERROR=n` keeps the "
+        "first crash readable, and `nrfjprog --halt` stops the board. Flashing a known good "
+        "merged.hex ends it.",
         _boot_loop,
         weight=Weight.CONSEQUENCE,
     ),

@@ -1,10 +1,68 @@
 """Probe tools, and captures that hold more or less than one board's log."""
 
+from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.explain.case import Case
 from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Match, Rule, found, says, shown_of
 from pytest_nrf_fota.explain.sent_package import signs_of_another_package
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
+
+
+def _recover_failed(case: Case) -> Match | None:
+    if case.known("probe_wrong_chip"):
+        return None
+    lines = [known for known in case.known("probe_recover_failed") if not _is_of_board(case, known)]
+    coded = [known for known in lines if known.text("code")]
+    return found(
+        lines,
+        Confidence.LIKELY if coded else Confidence.POSSIBLE,
+        code=" (-102)" if coded else "",
+    )
+
+
+def _wrong_chip(case: Case) -> Match | None:
+    lines = [k for k in case.known("probe_wrong_chip") if not _is_of_board(case, k)]
+    told = [k for k in lines if k.text("found")]
+    ids = (
+        f" (debug port ID {told[0].text('found')}, expected {told[0].text('wanted')})"
+        if told
+        else ""
+    )
+    return found(lines, Confidence.LIKELY if told else Confidence.POSSIBLE, ids=ids)
+
+
+def _is_of_board(case: Case, line: Known) -> bool:
+    """Whether the boot that a line lies in prints such lines: a probe's output has none."""
+    stage = case.stage_of(line)
+    return stage is not None and stage is not Stage.APP
+
+
+_KNOWN_FAILURES = (
+    *("probe_recover_failed", "probe_verify_failed", "probe_protected", "probe_missing"),
+    "probe_wrong_chip",
+)
+
+
+def _flash_tool_failed(case: Case) -> Match | None:
+    """Whatever else a flash tool says: who failed, how, and its last words."""
+    ended = case.known("flash_tool_failed")
+    if case.known(*_KNOWN_FAILURES):
+        return None
+    said = [k for k in case.known("flash_tool_said") if case.boot_of(k) is None]
+    workers = [k for k in said if k.text("worker")]
+    if not ended and not workers:
+        return None
+    last = ended[-1] if ended else workers[-1]
+    before = [k for k in said if k.seen.line_number <= last.seen.line_number]
+    worded = [k for k in before if k.text("words") or k.text("worker")] or before
+    words = worded[-1].seen.text.strip(" *") if worded else "it printed no reason"
+    return found(
+        [*before[-3:], last],
+        Confidence.CERTAIN if ended else Confidence.LIKELY,
+        tool=last.text("tool") or "nrfutil",
+        status=f"status {last.text('status')}" if last.text("status") else "no status",
+        words=words,
+    )
 
 
 def _verify_failed(case: Case) -> Match | None:
@@ -46,21 +104,41 @@ def _another_package(case: Case) -> Match | None:
 RULES = (
     Rule(
         "recover_failed",
-        "The probe could not recover a core (-102): its access port is locked or hangs.",
+        "The probe could not recover a core{code}: its access port is locked or hangs.",
         "Switch the kit off and on, then recover it: {recover}.",
-        says("probe_recover_failed", confidence=Confidence.LIKELY),
+        _recover_failed,
+    ),
+    Rule(
+        "another_chip_on_probe",
+        "Another chip answers on SWD than the tool was told{ids}: a debug switch or cable leads to "
+        "another board, or the device family is wrong.",
+        "Check the kit's SWD switch and debug-out connector, the serial number (`nrfutil device "
+        "list`) and the family (`nrfjprog -f`); leave out the family to let the tool ask the chip.",
+        _wrong_chip,
+    ),
+    Rule(
+        "flash_tool_failed",
+        "The flash tool failed: {tool}, {status}, last words: {words}",
+        "Run the same command alone and read its log; close what else holds the probe, switch the "
+        "kit off and on, and try another cable or USB port. What was on the board before may still "
+        "be there.",
+        _flash_tool_failed,
     ),
     Rule(
         "verify_failed",
         "What was programmed does not read back (exit 55): UICR or OTP was already written.",
         "Erase it first: `west flash --recover` (network core, then application core).",
         _verify_failed,
+        gentle="Read the address back that the tool names. Only where it lies in UICR or OTP "
+        "(0x00FF8000 and above) the board has to be erased first.",
     ),
     Rule(
         "debug_port_locked",
         "The board's debug port is locked (readback protection).",
         "{recover}: erases the board and opens it.",
         says("probe_protected"),
+        gentle="What runs on it goes on. To open the port costs all that is on the board: "
+        "{recover}.",
     ),
     Rule(
         "no_probe",

@@ -51,10 +51,43 @@ def _refusal_of_secondary(case: Case) -> tuple[Shown, ...]:
 def _primary_invalid(case: Case) -> Match | None:
     lines = [k for k in case.known("image_invalid") if _is_primary(k)]
     lines += case.known("validation_attempt")
+    if lines and (_primary_empty(case) or _primary_no_image(case)):
+        return None
     if not lines or _later_boot_is_fine(case, lines[-1]):
         return None
     # Which of the three it is, nothing here tells.
     return found(lines, Confidence.LIKELY)
+
+
+def _no_header(case: Case, *, empty: bool) -> Match | None:
+    """What MCUboot says of the header where it starts nothing: flash as erased, or something else.
+
+    Zephyr's simulated and some external flashes read as zeros where nothing was written.
+    """
+    nothing = case.known("mcuboot_nothing")
+    magics = [k for k in case.known("bad_image_magic") if not _later_boot_is_fine(case, k)]
+    blank = [k for k in magics if set(k.text("magic").lower()) in ({"f"}, {"0"})]
+    other = [k for k in magics if k not in blank]
+    if not empty:
+        beside = [k for k in nothing if other and case.same_boot(k, other[-1])]
+        return found([*other[-2:], *beside[-1:]], Confidence.LIKELY)
+    unread = [
+        k
+        for k in case.known("headers_unreadable")
+        if any(case.same_boot(k, last) for last in nothing) and not _later_boot_is_fine(case, k)
+    ]
+    if other or not (blank or unread):
+        return None
+    beside = [k for k in nothing if case.same_boot(k, (blank or unread)[-1])]
+    return found([*blank[-2:], *unread[-2:], *beside[-1:]], Confidence.LIKELY)
+
+
+def _primary_empty(case: Case) -> Match | None:
+    return _no_header(case, empty=True)
+
+
+def _primary_no_image(case: Case) -> Match | None:
+    return _no_header(case, empty=False)
 
 
 def _nothing_to_start(case: Case) -> Match | None:
@@ -64,7 +97,9 @@ def _nothing_to_start(case: Case) -> Match | None:
     ]
     if not last or _later_boot_is_fine(case, last[-1]):
         return None
-    return found(last)
+    # Where the log goes on with another boot, it does not stay there.
+    stays = not case.boots_after(last[-1])
+    return found(last, Confidence.CERTAIN if stays else Confidence.LIKELY)
 
 
 def _no_application_yet(case: Case) -> Match | None:
@@ -103,14 +138,23 @@ def _reverted(case: Case) -> Match | None:
             if t.area == "primary" and t.copy_done == 1 and t.image_ok == 3
         ]
         crash = _crash_before(case, boot)
-        return found([*crash, *unconfirmed[:1], *decided[:1], *swaps[-1:]])
+        # Why it was not confirmed comes first.
+        weight = Weight.CONSEQUENCE if crash else None
+        return found([*crash, *unconfirmed[:1], *decided[:1], *swaps[-1:]], weight=weight)
     return None
 
 
 def _crash_before(case: Case, boot: Boot) -> list[Seen]:
-    """A fault in the boot that the revert follows: why nothing was confirmed."""
+    """A fault in the boot that the revert follows, or its watchdog: why nothing was confirmed."""
     before = [b for b in case.boots.boots if b.number == boot.number - 1]
-    return [fault.seen for b in before for fault in b.faults[:1]]
+    faults = [fault.seen for b in before for fault in b.faults[:1]]
+    barks = [
+        known.seen
+        for known in case.known("reset_cause", "watchdog")
+        if (known.text("watchdog") and case.boot_of(known) == boot)
+        or (known.name == "watchdog" and case.boot_of(known) in before)
+    ]
+    return faults or barks[:1]
 
 
 def _mark_not_seen(case: Case) -> Match | None:
@@ -167,6 +211,19 @@ def _in_recovery(case: Case) -> Match | None:
     if not lines or last is None or case.boot_of(lines[-1]) != last or last.reached_app:
         return None
     return found([lines[-1]])
+
+
+def _sector_layout(case: Case) -> Match | None:
+    """A size that the sectors divide is no matter of alignment."""
+    lines = case.known("sector_layout")
+    if not lines:
+        return None
+    size, sector = lines[0].number("size", 16), lines[0].number("sector", 16)
+    if size is not None and sector and size % sector:
+        what = f"its size {size:#x} is no multiple of the sector size {sector:#x}"
+        return found(lines, Confidence.LIKELY, what=what)
+    what = "MCUboot cannot make out the flash's sectors"
+    return found(lines, Confidence.POSSIBLE, what=what)
 
 
 def _crypto(case: Case) -> Match | None:
@@ -235,8 +292,23 @@ RULES = (
         "The image in the primary slot is not valid: unsigned, signed with another key, or "
         "damaged.",
         "Flash build/merged.hex (or zephyr/app_signed.hex, never zephyr.hex), built with the key "
-        "of the MCUboot on the board: `west flash --recover`.",
+        "of the MCUboot on the board: `west flash`.",
         unless_cut_in_a_swap(_primary_invalid),
+    ),
+    Rule(
+        "primary_slot_empty",
+        "The primary slot is empty: MCUboot finds no image header where the application should be.",
+        "Flash the signed application (build/merged.hex or zephyr/app_signed.hex) to the slot that "
+        "this MCUboot was built for; compare partitions.yml of both.",
+        unless_cut_in_a_swap(_primary_empty),
+    ),
+    Rule(
+        "primary_not_an_image",
+        "What lies in the primary slot is no MCUboot image: it has no header, as an application "
+        "that was not signed or lies at another address.",
+        "Flash build/merged.hex or zephyr/app_signed.hex, never zephyr.hex, built for the slots of "
+        "this MCUboot (partitions.yml).",
+        unless_cut_in_a_swap(_primary_no_image),
     ),
     Rule(
         "too_few_sectors",
@@ -261,6 +333,8 @@ RULES = (
         "Make the image smaller by at least one page (4 KiB) plus the trailer, and erase the "
         "secondary slot from outside: `nrfjprog --qspieraseall` or `{erase_flash}`.",
         unless_cut_in_a_swap(says("no_room", also=("no_room_bytes",))),
+        gentle="Make the image smaller by at least one page (4 KiB) plus the trailer. The old one "
+        "stays pending until its slot, and nothing else, is erased from outside.",
     ),
     Rule(
         "secondary_flash_missing",
@@ -268,7 +342,10 @@ RULES = (
         "Enable it in the MCUboot image: `CONFIG_NORDIC_QSPI_NOR=y` (or `CONFIG_SPI_NOR=y`) and "
         "`CONFIG_FLASH=y` in child_image/mcuboot.conf or sysbuild/mcuboot.conf, and "
         "`chosen { nordic,pm-ext-flash = {flash_node}; };` in its overlay.",
-        says("area_not_opened", "scratch_not_opened", "secondary_unreachable"),
+        says(
+            *("area_not_opened", "scratch_not_opened", "secondary_unreachable"),
+            confidence=Confidence.LIKELY,
+        ),
     ),
     Rule(
         "mark_not_seen",
@@ -303,6 +380,8 @@ RULES = (
         "`CONFIG_MCUBOOT_HW_DOWNGRADE_PREVENTION_COUNTER_SLOTS`); when all are used a development "
         "kit needs `west flash --recover`.",
         says("security_counter_failed"),
+        gentle="Check the counter's provisioned slots (`CONFIG_SB_NUM_VER_COUNTER_SLOTS`, "
+        "`CONFIG_MCUBOOT_HW_DOWNGRADE_PREVENTION_COUNTER_SLOTS`); the image runs all the same.",
     ),
     Rule(
         "wrong_upload_address",
@@ -310,13 +389,15 @@ RULES = (
         "start.",
         "Build the application and MCUboot with the same mode (`SB_CONFIG_MCUBOOT_MODE_SWAP_USING_"
         "OFFSET`) and upload again.",
-        says("wrong_upload_address"),
+        says("wrong_upload_address", confidence=Confidence.LIKELY),
     ),
     Rule(
         "partition_does_not_fit_flash",
-        "A slot's partition does not fit the flash that it lies in.",
-        "Align address and size of the slots to the flash's erase size (4 KiB) in pm_static.yml.",
-        says("sector_layout"),
+        "A slot's partition does not fit the flash that it lies in: {what}.",
+        "Align address and size of the slots to the flash's erase size (pm_static.yml), and see "
+        "that the driver knows its pages: `CONFIG_FLASH_PAGE_LAYOUT=y`, and "
+        "`CONFIG_SPI_NOR_FLASH_LAYOUT_PAGE_SIZE=4096` for external flash.",
+        _sector_layout,
     ),
     Rule(
         "load_failed",
@@ -345,6 +426,8 @@ RULES = (
         "Erase both slots' trailers by flashing merged.hex with `west flash --recover` and "
         "`nrfjprog --qspieraseall`; check the flash if it comes again.",
         says("inconsistent_status", "status_unreadable"),
+        gentle="Let the board boot once more and read the lines of that boot; if they come again, "
+        "check the flash that holds the trailer, and upload the update anew.",
     ),
     Rule(
         "bootloader_panicked",
@@ -352,6 +435,7 @@ RULES = (
         "Flash merged.hex with `west flash --recover`, erase the external flash "
         "(`nrfjprog --qspieraseall`), and keep this log for a report.",
         says("mcuboot_panic"),
+        gentle="Keep this log for a report, reset the board once, and read what MCUboot says then.",
     ),
     Rule(
         "in_serial_recovery",
@@ -363,7 +447,7 @@ RULES = (
     Rule(
         "nothing_to_start",
         "MCUboot found no image that it may start; the board stays in MCUboot.",
-        "Flash a signed application: `west flash --recover` with build/merged.hex.",
+        "Flash a signed application: `west flash` with build/merged.hex.",
         _nothing_to_start,
         weight=Weight.CONSEQUENCE,
     ),

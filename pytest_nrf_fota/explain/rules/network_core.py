@@ -2,13 +2,29 @@
 
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.explain.case import Case
-from pytest_nrf_fota.explain.rule import Match, Rule, found, says
+from pytest_nrf_fota.explain.rule import Match, Rule, found
 from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.findings.finding import Confidence
 
 _LEAST_BOOTS = 2
 # What a wait that ran out returns in Zephyr.
 _EAGAIN = -11
+
+
+def _refused(case: Case) -> Match | None:
+    """MCUboot's own line; what b0n prints, other programs print as well."""
+    failed = case.known("netcore_failed", "netcore_command_failed")
+    b0n = case.known("b0n_failed")
+    if not failed and not b0n:
+        return None
+    first = (*failed, *b0n)[0]
+    beside = [
+        k
+        for k in case.known("netcore_start", "netcore_on", "netcore_off")
+        if case.same_boot(k, first)
+    ]
+    sure = failed or beside
+    return found([*failed, *b0n, *beside], Confidence.LIKELY if sure else Confidence.POSSIBLE)
 
 
 def _update_loop(case: Case) -> Match | None:
@@ -42,7 +58,7 @@ def _controller_silent(case: Case) -> Match | None:
         if known.text("command") or known.number("code") == _EAGAIN
     ]
     sure = [known for known in lines if known.text("command") or known.text("driver")]
-    return found(lines, Confidence.CERTAIN if sure else Confidence.LIKELY)
+    return found(lines, Confidence.LIKELY if sure else Confidence.POSSIBLE)
 
 
 RULES = (
@@ -52,7 +68,9 @@ RULES = (
         "application core's build, or its flash is protected.",
         "Reflash both cores from one build, network core first: `nrfjprog --recover --coprocessor "
         "CP_NETWORK`, `nrfjprog --recover`, then `west flash`.",
-        says("netcore_failed", "b0n_failed", also=("netcore_start", "netcore_on", "netcore_off")),
+        _refused,
+        gentle="Build both cores in one build and update again (`west flash` flashes both); the "
+        "network core's own UART (first VCOM) says what b0n refuses.",
     ),
     Rule(
         "network_core_update_loop",
@@ -61,6 +79,8 @@ RULES = (
         "Erase the external flash: `nrfjprog --qspieraseall` or "
         "`nrfutil device erase --all-external`, then `west flash --recover`.",
         unless_cut_in_a_swap(_update_loop),
+        gentle="Read the lines behind `Starting network core update` and the network core's own "
+        "UART; the image in the external flash is what starts the update again.",
     ),
     Rule(
         "controller_silent",

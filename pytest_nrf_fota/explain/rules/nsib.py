@@ -50,7 +50,7 @@ def _wrong_key(case: Case) -> Match | None:
             hashes = [key.hash_ends or "" for key in attempt.keys]
             return found(
                 [attempt.seen, *(key.seen for key in keys), *refused],
-                Confidence.CERTAIN if keys else Confidence.LIKELY,
+                Confidence.CERTAIN if keys and _is_whole(attempt) else Confidence.LIKELY,
                 slot=_name(attempt),
                 hashes=", ".join(filter(None, hashes)) or "the provisioned ones",
             )
@@ -75,6 +75,61 @@ def _revoked_key(case: Case) -> Match | None:
     return None
 
 
+def _is_whole(attempt: NsibAttempt) -> bool:
+    """Whether the lines of an attempt came as they were sent, its slot's among them."""
+    lines = (attempt.seen, *attempt.errors, *(key.seen for key in attempt.keys))
+    return attempt.slot is not None and not any(seen.repaired for seen in lines)
+
+
+_BAD_SIGNATURE, _BAD_HASH = -102, -101
+
+
+def _validation_error(case: Case, *, with_key: bool) -> Match | None:
+    """A code of the check that follows the key's: with keys in the KMU there is one code for both.
+
+    sdk-nrf, subsys/bootloader/bl_crypto/bl_crypto_ed25519.c: bl_ed25519_validate.
+    """
+    for _, attempt in attempts(case):
+        errors = [
+            known for known in case.known("nsib_validation_error") if known.seen in attempt.errors
+        ]
+        if not errors:
+            continue
+        code = errors[0].number("code")
+        verifying = [key.seen for key in attempt.keys if key.result != "revoked"]
+        is_of_key = bool(verifying) and code == _BAD_SIGNATURE
+        if is_of_key is not with_key:
+            continue
+        burnt = [attempt.invalidated] if attempt.invalidated is not None else []
+        unfit = [
+            known.seen for known in case.known("nsib_kmu_unfit") if case.same_boot(known, errors[0])
+        ]
+        lines = [attempt.seen, *verifying[-1:], *unfit[:1], *(k.seen for k in errors), *burnt]
+        return found(lines, Confidence.LIKELY, slot=_name(attempt), code=str(code))
+    return None
+
+
+def _signature_damaged(case: Case) -> Match | None:
+    return _validation_error(case, with_key=True)
+
+
+def _signature_unfit(case: Case) -> Match | None:
+    return _validation_error(case, with_key=False)
+
+
+def _burnt_earlier(case: Case) -> Match | None:
+    """It explains an update of MCUboot that does not run, and no update of an application."""
+    lines = case.known("nsib_was_invalidated")
+    if not lines:
+        return None
+    last = case.boots.last_boot
+    runs = last is not None and last.nsib is not None and last.nsib.booted is not None
+    is_asked = bool(copies_for_nsib(case.boots.boots)) or (
+        case.sent_package is not None and case.sent_package.kind is PackageKind.MCUBOOT
+    )
+    return found(lines, weight=Weight.NOTE if runs and not is_asked else None)
+
+
 def _name(attempt: NsibAttempt) -> str:
     return "S0 or S1" if attempt.slot is None else f"S{attempt.slot}"
 
@@ -91,9 +146,12 @@ def _key_changed_between_boots(case: Case) -> Match | None:
                 continue
             hash_ends, seen = first.setdefault(key.number, (key.hash_ends, key.seen))
             if hash_ends != key.hash_ends:
+                # Two boards in one log look the same.
+                refused = any(a.invalidated for _, a in attempts(case))
                 return found(
                     [seen, key.seen],
-                    Confidence.CERTAIN,
+                    Confidence.LIKELY,
+                    weight=None if refused else Weight.ADVICE,
                     number=key.number,
                     old=hash_ends,
                     new=key.hash_ends,
@@ -303,6 +361,9 @@ RULES = (
         "Sign with the provisioned key: set `CONFIG_SB_SIGNING_KEY_FILE` to its PEM file. If that "
         f"key is lost, {_REPROVISION}.",
         _wrong_key,
+        gentle="Sign with the provisioned key: set `CONFIG_SB_SIGNING_KEY_FILE` to its PEM file, "
+        "raise `CONFIG_FW_INFO_FIRMWARE_VERSION`, and send the update again. The board goes on "
+        "with the other slot.",
     ),
     Rule(
         "nsib_key_changed",
@@ -311,6 +372,9 @@ RULES = (
         'Fix the key: `CONFIG_SB_SIGNING_KEY_FILE="<absolute path>/nsib_key.pem"` (keep a copy of '
         f"build/zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem); then {_REPROVISION}.",
         _key_changed,
+        gentle='Fix the key: `CONFIG_SB_SIGNING_KEY_FILE="<absolute path>/nsib_key.pem"` (keep a '
+        "copy of build/zephyr/GENERATED_NON_SECURE_SIGN_KEY_PRIVATE.pem), and sign updates with "
+        "the key that the board shows.",
     ),
     Rule(
         "ext_api_missing",
@@ -327,6 +391,7 @@ RULES = (
         "Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again. To go back on a "
         "development kit clear the counter in OTP with `west flash --recover`.",
         says("nsib_below_counter", also=("nsib_invalidated",)),
+        gentle="Raise `CONFIG_FW_INFO_FIRMWARE_VERSION` above {counter} and build again.",
     ),
     Rule(
         "nsib_version_not_raised",
@@ -350,6 +415,8 @@ RULES = (
         "`west flash --recover` clears OTP on a development kit; provision more slots with "
         "`CONFIG_SB_NUM_VER_COUNTER_SLOTS` (an even number).",
         _counter_full,
+        gentle="Provision more slots in the next board with `CONFIG_SB_NUM_VER_COUNTER_SLOTS` (an "
+        "even number); until then keep `CONFIG_FW_INFO_FIRMWARE_VERSION` as it is.",
     ),
     Rule(
         "nsib_counter_failed",
@@ -357,13 +424,25 @@ RULES = (
         "Provision the board again with `CONFIG_SB_MONOTONIC_COUNTER=y`: "
         "`west flash --recover` and program merged.hex.",
         _counter_failed,
+        gentle="Provision the next board with `CONFIG_SB_MONOTONIC_COUNTER=y`; this one goes on "
+        "without the counter.",
     ),
     Rule(
         "nsib_signature_damaged",
-        "NSIB knows the key, but the signature or hash does not fit the firmware (error {code}): "
-        "the slot's content is damaged or was changed after signing.",
+        "NSIB knows the key that the firmware in {slot} names, but the signature does not fit "
+        "(error {code}): the slot's content is damaged or was changed after signing.",
         "Build and sign again, then program or upload the whole file; do not edit a signed image.",
-        says("nsib_validation_error", also=("nsib_invalidated",)),
+        _signature_damaged,
+    ),
+    Rule(
+        "nsib_signature_unfit",
+        "NSIB refused the firmware in {slot}: its signature or hash fits nothing that NSIB accepts "
+        "(error {code}). It is signed with a key that the board does not hold, or it was changed "
+        "after signing; with keys in the KMU (nRF54L) both give this code.",
+        "Compare `CONFIG_SB_SIGNING_KEY_FILE` with the keys that were provisioned (`nrfutil device "
+        "x-provision-keys`, `west ncs-provision`), build and sign again, and send the whole file.",
+        _signature_unfit,
+        asks_for="which keys were provisioned, and the file that was sent (`--package ZIP`)",
     ),
     Rule(
         "nsib_burnt_earlier",
@@ -371,7 +450,7 @@ RULES = (
         "boot again.",
         "Program or upload the slot anew, with a higher `CONFIG_FW_INFO_FIRMWARE_VERSION` and the "
         "provisioned key.",
-        says("nsib_was_invalidated"),
+        _burnt_earlier,
     ),
     Rule(
         "nsib_malformed",
@@ -386,12 +465,16 @@ RULES = (
         "Provision again with keys whose hashes hold no 0xFFFF: `west flash --recover`, then "
         "program merged.hex.",
         says("nsib_key_read_failed", "nsib_bad_key", "nsib_crypto_failed"),
+        gentle="Compare the provisioned keys with the build's: `nrfjprog --memrd {first_key} --n "
+        "64`. A key's hash must not hold 0xFFFF.",
     ),
     Rule(
         "nsib_protection_failed",
         "A bootloader cannot lock its own flash and stops.",
-        "Align the partition to the lock granule (0x4000 on nRF5340, pm_static.yml), or check that "
-        "no debugger script has locked the region before; then program merged.hex.",
+        "Align the partition to the lock granule (0x4000 on nRF5340, pm_static.yml), and keep it "
+        "within what can be locked (62 KB on nRF54L: a larger bootloader needs "
+        "`CONFIG_FPROTECT=n`, or must shrink); check that no debugger script has locked the region "
+        "before; then program merged.hex.",
         says("nsib_protect_failed", "protect_failed"),
     ),
     Rule(
@@ -400,6 +483,7 @@ RULES = (
         "Provision the life cycle state again (provision.hex of the build) after "
         "`west flash --recover`.",
         says("nsib_unbootable"),
+        gentle="Read the life cycle state that was provisioned, before anything is erased.",
     ),
     Rule(
         "fault_before_nsib_lines",
@@ -413,9 +497,11 @@ RULES = (
         "provisioned_by_another_sdk",
         "NSIB stops between its choice of a slot and verifying it: it panics at a provisioned key "
         "whose word is of another release, as in OTP of a build for NCS 2.6 or before.",
-        "Clear OTP and program this build's provisioning data: {recover}, then merged.hex. OTP "
-        "outlives every new NSIB that is programmed without a recover.",
-        _stops_before_verifying,
+        gentle="Read the provisioned word first: `nrfjprog --memrd {first_key} --n 4`. Only where "
+        "it is of another release, OTP has to be cleared by a recover.",
+        remedy="Clear OTP and program this build's provisioning data: {recover}, then merged.hex. "
+        "OTP outlives every new NSIB that is programmed without a recover.",
+        find=_stops_before_verifying,
         asks_for="`nrfjprog --memrd {first_key} --n 4`: NSIB of NCS 2.7 and later wants 50FAFFFF "
         "there, or 50FA0000 for a revoked key",
     ),
@@ -424,6 +510,7 @@ RULES = (
         "NSIB found no firmware that it may start; the board stays in NSIB.",
         f"S0 and S1 are both empty or invalidated: {_REPROVISION}.",
         says("nsib_nothing", also=("nsib_no_fw_info", "nsib_invalidated")),
+        gentle="Program S0 or S1 again: build/merged.hex, signed with the provisioned key.",
         weight=Weight.CONSEQUENCE,
     ),
     Rule(

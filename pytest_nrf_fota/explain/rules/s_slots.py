@@ -25,7 +25,7 @@ _LARGEST_S_IMAGE_BYTES = 0x14000
 _PAIR_WITHIN_S = 0.005
 _UPLOAD_TAKES_S = 1.0
 _ERASE_WITHIN_S = 10.0
-_NOT_DONE = (Ending.NOT_PENDING, Ending.NOT_MARKED)
+_NOT_DONE = (Ending.NOT_PENDING, Ending.NOT_MARKED, Ending.UPLOADED, Ending.NOT_TAKEN)
 
 
 def _is_s_sized(erase: Known) -> bool:
@@ -94,6 +94,7 @@ def _both_files_by_client(case: Case) -> Match | None:
     if not (bootloaders or refused) or upgrade_story(case).ending in (
         Ending.UPGRADED,
         Ending.TESTED,
+        Ending.ON_TRIAL,
         Ending.REVERTED,
     ):
         return None
@@ -226,16 +227,21 @@ def _nothing_pending(case: Case) -> Match | None:
     if asked is not None and asked.text("swap_type") in ("test", "perm"):
         # It was marked; that MCUboot did not see it is another cause.
         return None
-    return Match(story.shown, Confidence.CERTAIN)
+    # Only MCUboot's own word is about the reset itself.
+    decided = after and after[0].mcuboot is not None and after[0].mcuboot.decisions
+    return Match(story.shown, Confidence.CERTAIN if decided else Confidence.LIKELY)
 
 
 def _stale_external_flash(case: Case) -> Match | None:
     if upgrade_story(case).ending not in _NOT_DONE:
         return None
-    lay_there: list[Known | Seen] = list(case.known("erased_slot"))
+    # What an upload erased is gone; only what is still there can disturb.
+    lay_there: list[Known | Seen] = [e for e in case.known("erased_slot") if _is_s_sized(e)]
+    if not case.has_nsib and not _is_bootloader_package(case):
+        lay_there = []
     lay_there += [
         t.seen
-        for boot in case.boots.boots
+        for boot in case.boots.boots[-1:]
         for t in (boot.mcuboot.trailers if boot.mcuboot is not None else ())
         if t.area == "secondary" and t.magic == "bad"
     ]
@@ -322,8 +328,8 @@ RULES = (
         "s_image_in_secondary",
         "An image for S0 or S1 (MCUboot itself) is in the secondary slot: {sign}. It is not "
         "pending, so it does nothing.",
-        "Normal until a MCUboot update is set pending. Otherwise erase the external flash: "
-        "`{erase_flash}` in the shell.",
+        "Normal until a MCUboot update is set pending. Otherwise erase the update slot: "
+        "`smpmgr ... image erase 1`.",
         unless_cut_in_a_swap(_s_image_waits),
         weight=Weight.CONSEQUENCE,
     ),
@@ -344,10 +350,11 @@ RULES = (
     ),
     Rule(
         "stale_external_flash",
-        "The external flash holds old content: `west flash --recover` does not clear it, and it "
-        "can disturb the next update.",
-        "Erase the external flash: `{erase_flash}` in the shell (a chip erase takes 52 s and "
-        "more), or `nrfjprog --qspieraseall`.",
+        "The update slot holds old content: `west flash --recover` does not clear external flash, "
+        "and it can disturb the next update.",
+        "Erase the update slot: `smpmgr ... image erase 1`. If that is refused, `{erase_flash}` in "
+        "the shell erases the whole external flash, with all that lies in it (a chip erase takes "
+        "52 s and more).",
         unless_cut_in_a_swap(_stale_external_flash),
         weight=Weight.ADVICE,
     ),

@@ -10,7 +10,7 @@ from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.rules.lost_upload import RULES as LOST_UPLOAD_RULES
 from pytest_nrf_fota.explain.rules.lost_upload import lost_uploads
 from pytest_nrf_fota.explain.upgrade_story import upgrade_story
-from pytest_nrf_fota.findings.finding import Confidence, Weight
+from pytest_nrf_fota.findings.finding import Confidence, Origin, Weight
 from pytest_nrf_fota.verdict.ending import Ending
 
 _MARKS = (Operation.TEST, Operation.CONFIRM)
@@ -45,7 +45,51 @@ def _hash_not_found(case: Case) -> Match | None:
 
 
 def _header_refused(case: Case) -> Match | None:
-    return _by_steps(case, _failed(case, Problem.INVALID, Operation.UPLOAD), Confidence.LIKELY)
+    """The header is in the first packet: what got further is refused for something else."""
+    first = [s for s in _failed(case, Problem.INVALID, Operation.UPLOAD) if not s.offset]
+    return _by_steps(case, first, Confidence.LIKELY)
+
+
+_NOT_REFUSED = (Problem.TIMEOUT, Problem.DISCONNECTED, Problem.BROKEN_OFF, Problem.NEEDS_PAIRING)
+
+
+def _refused_later(case: Case, *, at_end: bool) -> Match | None:
+    """An upload that the server refused when a part of it was there."""
+    steps = [
+        step
+        for step in case.client.steps_of(Operation.UPLOAD)
+        if step.problem not in (None, *_NOT_REFUSED, Problem.OFFSET, Problem.NO_MEMORY)
+        and step.offset
+        and step.got_far is at_end
+        and not _succeeded_later(case, step)
+    ]
+    if not steps:
+        return None
+    step = steps[-1]
+    code = "" if step.code is None else f"rc {step.code}, "
+    done = f"{code}at {100 * (step.offset or 0) // (step.size_bytes or 1)} %"
+    return found(_lines([step]), Confidence.POSSIBLE, origin=case.client_origin, place=done)
+
+
+def _refused_midway(case: Case) -> Match | None:
+    return _refused_later(case, at_end=False)
+
+
+def _refused_at_end(case: Case) -> Match | None:
+    return _refused_later(case, at_end=True)
+
+
+def _no_memory(case: Case) -> Match | None:
+    steps = case.client.failed(Problem.NO_MEMORY)
+    named = [s for s in steps if s.operation is not Operation.UNKNOWN]
+    return _by_steps(case, steps, Confidence.LIKELY if named else Confidence.POSSIBLE)
+
+
+def _file_refused(case: Case) -> Match | None:
+    steps = case.client.failed(Problem.FILE_REFUSED)
+    said = steps[-1].problem_seen if steps else None
+    text = said.text.strip() if said is not None else ""
+    return found(_lines(steps), origin=case.client_origin, said=text)
 
 
 def _needs_pairing(case: Case) -> Match | None:
@@ -61,7 +105,10 @@ def _needs_pairing(case: Case) -> Match | None:
     if lines:
         # In a board's log it may be another connection's.
         by_client = all(case.boot_of(line) is None for line in lines)
-        return found(lines, Confidence.LIKELY if by_client else Confidence.POSSIBLE)
+        boot = case.boot_of(lines[-1])
+        by_new_image = boot is not None and bool(boot.swaps)
+        sure = by_client or by_new_image
+        return found(lines, Confidence.LIKELY if sure else Confidence.POSSIBLE)
     return _by_steps(case, hang, Confidence.POSSIBLE)
 
 
@@ -97,22 +144,22 @@ def _slot_in_use(case: Case) -> Match | None:
         *_failed(case, Problem.ALREADY_PENDING),
     ]
     waiting = [i.seen for i in case.listed if not i.active and (i.pending or i.confirmed)]
+    named = [s for s in steps if s.operation is not Operation.UNKNOWN]
+    sure = Confidence.CERTAIN if waiting else Confidence.LIKELY
     return found(
         [*_lines(steps), *(waiting if steps else ())],
-        Confidence.CERTAIN if waiting else Confidence.LIKELY,
+        sure if named else Confidence.POSSIBLE,
         origin=case.client_origin,
     )
 
 
 def _no_free_slot(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") in (5, 9)]
-    steps = [
-        *_failed(case, Problem.NO_FREE_SLOT),
-        *_failed(case, Problem.NO_ENTRY, Operation.UPLOAD),
-    ]
+    named = _failed(case, Problem.NO_FREE_SLOT)
+    first = [s for s in _failed(case, Problem.NO_ENTRY, Operation.UPLOAD) if not s.offset]
     if lines:
         return found(lines)
-    return _by_steps(case, steps, Confidence.CERTAIN)
+    return _by_steps(case, [*named, *first], Confidence.CERTAIN if named else Confidence.LIKELY)
 
 
 def _upload_refused(case: Case) -> Match | None:
@@ -123,13 +170,17 @@ def _upload_refused(case: Case) -> Match | None:
 def _not_newer(case: Case) -> Match | None:
     lines = [k for k in case.known("upload_refused") if k.number("code") in (6, 27)]
     steps = _failed(case, Problem.CURRENT_IS_NEWER)
-    return found(lines) or _by_steps(case, steps, Confidence.CERTAIN)
+    # 6 is also "bad state": an image is pending.
+    plain = [k for k in lines if k.number("code") == 27]
+    return found(lines, Confidence.CERTAIN if plain else Confidence.LIKELY) or _by_steps(
+        case, steps, Confidence.CERTAIN
+    )
 
 
 def _stalls_at_end(case: Case) -> Match | None:
     bad_offsets = case.known("slot_bad_offset")
     if bad_offsets:
-        return found(bad_offsets)
+        return found(bad_offsets, Confidence.LIKELY)
     stalled = [
         s
         for s in case.client.steps_of(Operation.UPLOAD)
@@ -187,8 +238,9 @@ def _write_failed(case: Case) -> Match | None:
     lines = case.known("upload_write_failed")
     steps = _failed(case, Problem.FLASH_FAILED)
     if lines:
-        return found(lines, code=lines[0].text("code"))
-    return _by_steps(case, steps, Confidence.LIKELY)
+        return found(lines, Confidence.LIKELY, code=lines[0].text("code"))
+    code = str(steps[0].code) if steps and steps[0].code is not None else "no code"
+    return found(_lines(steps), Confidence.LIKELY, origin=case.client_origin, code=code)
 
 
 def _mark_refused(case: Case) -> Match | None:
@@ -249,17 +301,49 @@ def _pending_not_reset(case: Case) -> Match | None:
     if upgrade_story(case).ending is not Ending.NOT_RESET:
         return None
     pending = [i for i in case.listed if i.pending]
-    return found([i.seen for i in pending], origin=case.client_origin)
+    # A list has no time: a reset may be in no log.
+    return found([i.seen for i in pending], Confidence.LIKELY, origin=case.client_origin)
 
 
 def _same_image(case: Case) -> Match | None:
-    hashes: dict[str, Seen] = {}
+    """Two slots of one image pair; a hash that is not shown whole may hide a difference."""
+    hashes: dict[tuple[int, str], Seen] = {}
     for image in case.listed:
-        if image.hash and image.hash in hashes:
-            return found([hashes[image.hash], image.seen], origin=case.client_origin)
-        if image.hash:
-            hashes[image.hash] = image.seen
+        if not image.hash or len(image.hash) < _WHOLE_DIGITS:
+            continue
+        first = hashes.setdefault((image.image, image.hash), image.seen)
+        if first is not image.seen:
+            return found([first, image.seen], origin=case.client_origin)
     return None
+
+
+# Some clients print only the beginning.
+_WHOLE_DIGITS = 64
+
+
+def _download_failed(case: Case) -> Match | None:
+    lines = [k for k in case.known("download_failed") if not case.boots_after(k)]
+    told = [k for k in lines if k.text("status")] or lines
+    return found(lines, Confidence.LIKELY, said=told[0].seen.text.strip() if told else "")
+
+
+def _unanswered(case: Case) -> Match | None:
+    """A request other than an upload that got no answer, and none like it later."""
+    steps = [
+        s
+        for s in case.client.failed(Problem.TIMEOUT)
+        if s.operation in (Operation.TEST, Operation.CONFIRM, Operation.LIST, Operation.RESET)
+        and not _succeeded_later(case, s)
+    ]
+    # A board that resets answers late, or not at all.
+    steps = [s for s in steps if s.operation is not Operation.RESET]
+    what = steps[-1].operation.value if steps else ""
+    return found(_lines(steps), Confidence.POSSIBLE, origin=case.client_origin, what=what)
+
+
+def _confirm_failed(case: Case) -> Match | None:
+    lines = [k for k in case.known("confirm_failed") if k.origin is Origin.LOG]
+    return found(lines, Confidence.LIKELY, said=lines[-1].seen.text.strip() if lines else "")
 
 
 def _transport_error(case: Case) -> Match | None:
@@ -314,8 +398,9 @@ RULES = (
         "slot_in_use",
         "The slot is in use (rc 6): an image in it is pending or confirmed, so it cannot be erased "
         "or overwritten.",
-        "Reset to finish the swap: `smpmgr ... os reset`. If rc 6 stays, erase the slot from "
-        "outside: `{erase_flash}` or `nrfjprog --qspieraseall`.",
+        "Read the list first: `smpmgr ... image state-read`. If what runs is not confirmed, "
+        "confirm it, for a reset would revert it; if an image is pending, reset to let it swap: "
+        "`smpmgr ... os reset`.",
         unless_cut_in_a_swap(_slot_in_use),
     ),
     Rule(
@@ -350,6 +435,38 @@ RULES = (
         "mcuboot_secondary?",
     ),
     Rule(
+        "upload_refused_at_end",
+        "The server refused the upload near its end ({place}): the image is larger than its slot, "
+        "or the check of the whole image or the request that follows the upload failed.",
+        "Compare the file's size with the slot's (`nrf-fota inspect FILE`, partitions.yml), and "
+        "read the list: `smpmgr ... image state-read` shows whether the image is there.",
+        _refused_at_end,
+        asks_for="the board's UART log during the upload: the server names its reason there",
+    ),
+    Rule(
+        "upload_refused_midway",
+        "The server refused a packet in the middle of the upload ({place}): it could not store it, "
+        "or it had lost the upload.",
+        "Read the board's UART log at that moment; reset the board and upload again from offset 0.",
+        _refused_midway,
+        asks_for="the board's UART log during the upload: the server names its reason there",
+    ),
+    Rule(
+        "server_out_of_memory",
+        "The SMP server has no memory for the request (rc 2): its buffers or its heap are too "
+        "small for packets of this size.",
+        "Raise `CONFIG_MCUMGR_TRANSPORT_NETBUF_COUNT`, `CONFIG_HEAP_MEM_POOL_SIZE` and the stack "
+        "of the SMP work queue, or send smaller packets.",
+        _no_memory,
+    ),
+    Rule(
+        "file_refused_by_client",
+        "The client refused the file before it sent anything: {said}",
+        "Send the signed update file (app_update.bin, zephyr.signed.bin), not zephyr.bin, a .hex "
+        "or a zip; `nrf-fota inspect FILE` shows what it is.",
+        _file_refused,
+    ),
+    Rule(
         "upload_stalled",
         "The server stopped answering during the upload: it erases the slot before it answers the "
         "first packet, or the link broke.",
@@ -380,7 +497,7 @@ RULES = (
         "in external flash is not set up as MCUboot has it.",
         "Fix the partition (pm_static.yml) and `chosen { nordic,pm-ext-flash = {flash_node}; };` "
         "in the application's and MCUboot's overlay; erase the slot and upload again.",
-        says("mark_failed"),
+        says("mark_failed", confidence=Confidence.LIKELY),
     ),
     Rule(
         "mark_refused",
@@ -407,7 +524,7 @@ RULES = (
     ),
     Rule(
         "pending_not_reset",
-        "The image is pending; only a reset is missing.",
+        "The image is pending, and no line shows a reset since: only that is missing.",
         "Reset the board: `smpmgr ... os reset`, `mcumgr reset` or `nrfjprog --pinreset`.",
         _pending_not_reset,
     ),
@@ -416,6 +533,31 @@ RULES = (
         "Both slots hold the same image: the file that was uploaded is the one that runs.",
         "Upload the new build: compare the hash with `nrf-fota inspect FILE`.",
         _same_image,
+    ),
+    Rule(
+        "request_unanswered",
+        "The server did not answer the request ({what}) in time: it was busy, out of reach, or had "
+        "stopped.",
+        "Read the board's UART at that moment, and send the request again; then read the list: "
+        "`smpmgr ... image state-read`.",
+        _unanswered,
+        asks_for="the board's UART log at the time of that request",
+    ),
+    Rule(
+        "confirm_failed",
+        "The application could not confirm itself, so the next reset reverts it: {said}",
+        "Look the code up: the flash or its partition is not open to the application, or the image "
+        "was not started by a swap. Until then confirm it over SMP: `smpmgr ... image state-write "
+        "--confirm`.",
+        _confirm_failed,
+    ),
+    Rule(
+        "download_failed",
+        "The application's own update client failed: {said}",
+        "Look at address, credentials and certificate of the download (401 and 403: the server "
+        "knows neither key nor token; 404: no such file), and at the client's lines in front of "
+        "it.",
+        _download_failed,
     ),
     Rule(
         "smp_buffers_exhausted",

@@ -162,6 +162,6 @@ def _jump(setup: McubootSetup, application: ImagePair) -> Jump:
     setup.log(f"I: Bootloader chainload address offset: 0x{started.address:x}")
     if setup.profile.prints_image_version:
         setup.log(f"I: Image version: v{header.version.as_mcuboot_logs}")
-    if setup.build.description.logs:
+    if setup.prints:
         setup.hardware.print_last_line("I: Jumping to the first image slot")
     return Jump(started.address + header.header_size_bytes)

@@ -85,8 +85,13 @@ class McubootSetup:
 
     def log(self, line: str) -> None:
         """Print a line, in a build that logs."""
-        if self.build.description.logs:
+        if self.prints:
             self.hardware.print_line(line)
+
+    @property
+    def prints(self) -> bool:
+        """Whether anybody sees what it logs."""
+        return self.build.description.logs or self.hardware.reveals_all
 
     def network_core(self) -> NetworkCoreUpdate:
         """The calls into PCD; only for builds that update the network core."""

@@ -5,12 +5,13 @@ bl_storage; what differs by release: nsib_release.py.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from pytest_nrf_fota.boards.ext_api import NSIB_PROVIDES, ExtApi
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.nsib_release import KeyState, NsibRelease
+from pytest_nrf_fota.firmware.description import NsibDescription, find_description
 from pytest_nrf_fota.firmware.ext_api import (
     ExtApiRequest,
     ext_apis_of_bootloader,
@@ -68,6 +69,8 @@ def run_nsib(hardware: Hardware, profile: Release) -> StageEnd:
     """
     slots = hardware.slots.nsib
     assert slots is not None
+    if not _prints(hardware):
+        hardware = replace(hardware, print_line=_keep_to_itself)
     for line in profile.nsib_banner:
         hardware.print_line(line)
     release = profile.nsib
@@ -83,6 +86,17 @@ def run_nsib(hardware: Hardware, profile: Release) -> StageEnd:
             f"(NCS {profile.ncs})",
             panicked=True,
         )
+
+
+def _prints(hardware: Hardware) -> bool:
+    place = hardware.slots.first_bootloader
+    description = find_description(hardware.flash.read(place.address, place.size_bytes))
+    is_silent = isinstance(description, NsibDescription) and not description.logs
+    return hardware.reveals_all or not is_silent
+
+
+def _keep_to_itself(_line: str) -> None:
+    pass
 
 
 def ext_apis_of_nsib(hardware: Hardware, release: NsibRelease) -> tuple[ExtApi, ...]:

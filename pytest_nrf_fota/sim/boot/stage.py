@@ -114,8 +114,9 @@ class SlotMap:
 class Hardware:
     """What a boot stage can touch: flash, the UART, the network core.
 
-    `print_line` gets one line without its end. `keep_last_line` prints also the last line of each
-    stage, which is missing in the logs of a kit with NCS 2.3 (inferred that the
+    `print_line` gets one line without its end. `reveals_all` lets builds without a log print, too:
+    for a copy of a board, which is looked at and has no reader. `keep_last_line` prints also the
+    last line of each stage, which is missing in the logs of a kit with NCS 2.3 (inferred that the
     UART is disabled before it has drained). `ram` is what a stack pointer of the application's core
     may point to, and its end.
     """
@@ -126,6 +127,7 @@ class Hardware:
     keep_last_line: bool = False
     network: NetworkCore | None = None
     ram: range = KIT_SOC.application.ram
+    reveals_all: bool = False
 
     def is_stack_pointer(self, value: int) -> bool:
         """Whether a vector table may begin with it."""

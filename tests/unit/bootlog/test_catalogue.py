@@ -174,7 +174,7 @@ def test_a_watched_pattern_is_found_in_a_long_log(pattern: LogPattern) -> None:
     for line in pattern.examples if pattern.watched else ():
         before = "x" * 50 + "\n"
         block = before + line + "\n" + before
-        assert WatchedLines(block, watch_words(CATALOGUE)).next_line_start(0) == len(before), line
+        assert WatchedLines(watch_words(CATALOGUE)).starts(block)[0] == len(before), line
 
 
 @pytest.mark.parametrize(

@@ -1,80 +1,25 @@
 """Whatever the virtual kit prints while it boots, of any release, the catalogue knows."""
 
-import asyncio
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
-from pytest_nrf_fota.artifacts.demo import DemoSource
-from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.reader import BootReader
-from pytest_nrf_fota.bootlog.report import BootReport, SwapResult
-from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-from pytest_nrf_fota.firmware.hex_file import read_hex
-from pytest_nrf_fota.providers.sim import kit_settings_json
-from pytest_nrf_fota.sim.flash import FlashArea
-from pytest_nrf_fota.sim.kit import Kit, KitSettings
-from pytest_nrf_fota.sim.trailer_area import schedule_swap
-from tests.unit.board_of_release import board_of_release
-
-_PROMPT = b"uart:~$ \x1b[m"
-_Prepare = Callable[[Kit, BoardType, DemoSource], None]
-
-
-@dataclass(frozen=True)
-class _Scenario:
-    prepare: _Prepare
-    resets: int
-    results: tuple[SwapResult, ...]
-
-
-def _nothing(kit: Kit, board: BoardType, firmware: DemoSource) -> None:
-    pass
-
-
-def _app_update(kit: Kit, board: BoardType, firmware: DemoSource) -> None:
-    _store(kit, board, _image(board, firmware))
-
-
-def _damaged_update(kit: Kit, board: BoardType, firmware: DemoSource) -> None:
-    data = bytearray(_image(board, firmware))
-    data[0x700] ^= 1
-    _store(kit, board, bytes(data))
-
-
-def _image(board: BoardType, firmware: DemoSource) -> bytes:
-    return read_package(firmware.app_update, package_target(board)).files[0].data
-
-
-def _store(kit: Kit, board: BoardType, image: bytes) -> None:
-    slots = kit.settings.slots
-    area = FlashArea(kit.flash, "secondary", slots.secondary.address, slots.secondary.size_bytes)
-    area.write(0, image + b"\xff" * (-len(image) % 4))
-    assert schedule_swap(area, permanent=False)
-
-
-_SCENARIOS = {
-    "plain boot": _Scenario(_nothing, 2, ()),
-    "test and revert": _Scenario(_app_update, 2, (SwapResult.SWAPPED, SwapResult.REVERTED)),
-    "damaged image": _Scenario(_damaged_update, 2, (SwapResult.REFUSED,)),
-}
+from tests.unit.kit_log import SCENARIOS, kit_log
 
 
 @pytest.mark.parametrize("ncs", RELEASES)
-@pytest.mark.parametrize("name", _SCENARIOS)
+@pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("keep_last_line", [False, True])
 def test_a_kit_of_each_release_is_understood(
     name: str, ncs: str, keep_last_line: bool, tmp_path: Path
 ) -> None:
-    scenario = _SCENARIOS[name]
-    report = _boot_kit(scenario, ncs, keep_last_line, tmp_path)
+    scenario = SCENARIOS[name]
+    reader = BootReader()
+    reader.feed(kit_log(scenario, ncs, tmp_path, keep_last_line=keep_last_line))
+    report = reader.finish()
     assert [seen.text for boot in report.boots for seen in boot.unknown] == []
     assert report.boot_count == scenario.resets
     for boot in report.boots:
@@ -89,41 +34,3 @@ def test_a_kit_of_each_release_is_understood(
         for swap in (boot.mcuboot.swaps if boot.mcuboot else ())
     ]
     assert tuple(results) == scenario.results
-
-
-def _boot_kit(scenario: _Scenario, ncs: str, keep_last_line: bool, folder: Path) -> BootReport:
-    board = board_of_release(ncs)
-    firmware = DemoSource(board, folder)
-    settings: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_json(kit_settings_json(board))
-    settings |= {"keep_last_line": keep_last_line}
-    kit_settings = TypeAdapter(KitSettings).validate_python(settings)
-
-    async def printed() -> bytes:
-        kit = Kit(kit_settings, f"unix:{folder / 'hci'}")
-        await kit.start()
-        host_end = os.open(kit.app_uart.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        output = bytearray()
-        prompt_is_back = asyncio.Event()
-
-        def take() -> None:
-            output.extend(os.read(host_end, 4096))
-            if output.endswith(_PROMPT):
-                prompt_is_back.set()
-
-        asyncio.get_running_loop().add_reader(host_end, take)
-        try:
-            await kit.program(read_hex(firmware.baseline))
-            scenario.prepare(kit, board, firmware)
-            for _ in range(scenario.resets):
-                prompt_is_back.clear()
-                await kit.reset()
-                await asyncio.wait_for(prompt_is_back.wait(), 60)
-            return bytes(output)
-        finally:
-            asyncio.get_running_loop().remove_reader(host_end)
-            os.close(host_end)
-            await kit.close()
-
-    reader = BootReader()
-    reader.feed(asyncio.run(printed()))
-    return reader.finish()

@@ -2,6 +2,7 @@
 
 import random
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,35 @@ def test_a_crash_loop_is_counted() -> None:
     assert report.boot_count == 201
     assert report.boots[-1].number == 201
     assert len(report.boots) < 120
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda number, boot: boot,
+        # The board's own times, which no two boots share.
+        lambda number, boot: boot.replace(
+            ".100,000", f".{number % 1000:03},{number * 7 % 1000:03}"
+        ),
+        # A version that changes now and then.
+        lambda number, boot: boot.replace("v4.0.99", f"v4.0.{number // 700}"),
+        # One boot that is cut.
+        lambda number, boot: boot if number != 1200 else boot[: len(boot) // 2],
+    ],
+)
+def test_copies_of_a_boot_are_read_as_if_each_was_looked_at(
+    change: Callable[[int, str], str],
+) -> None:
+    """In one piece many copies are passed over; boot by boot none can be."""
+    boots = [change(number, _BOOT + _CRASH) for number in range(2000)]
+    at_once, one_by_one = BootReader(), BootReader()
+    at_once.feed("".join(boots).encode())
+    for boot in boots:
+        one_by_one.feed(boot.encode())
+    whole, pieces = at_once.finish(), one_by_one.finish()
+    assert whole.boots == pieces.boots
+    assert (whole.boot_count, whole.line_count) == (pieces.boot_count, pieces.line_count)
+    assert whole.loops == pieces.loops
 
 
 def test_a_boot_of_its_own_kind_is_kept_among_thousands() -> None:

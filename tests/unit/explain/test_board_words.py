@@ -8,11 +8,14 @@ from pytest_nrf_fota.explain.board_words import board_words
 from pytest_nrf_fota.explain.case import case_of_text
 from pytest_nrf_fota.explain.explanation import explain
 
-NO_ROOM = """\
+STALE = """\
+*** Booting nRF Connect SDK v2.5.2 ***
+[00:00:00.030,273] <inf> app: running
+[00:02:35.721,282] <inf> mcumgr_img_mgmt: Erased 0x30000 bytes of image slot
 *** Booting nRF Connect SDK v2.5.2 ***
 I: Starting bootloader
-I: Image index: 0, Swap type: test
-W: Not enough free space to run swap upgrade
+I: Secondary image: magic=bad, swap_type=0x0, copy_done=0x2, image_ok=0x2
+I: Image index: 0, Swap type: none
 """
 
 
@@ -33,8 +36,8 @@ def gd25_board() -> BoardType:
 def remedy(board: BoardType | None) -> str:
     (cause,) = [
         cause
-        for cause in explain(case_of_text(NO_ROOM), board=board).causes
-        if cause.code == "no_room_to_swap"
+        for cause in explain(case_of_text(STALE), board=board).advice
+        if cause.code == "stale_external_flash"
     ]
     return cause.remedy
 

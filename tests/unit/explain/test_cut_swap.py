@@ -14,7 +14,7 @@ else:
     import tomli as tomllib
 
 _PAIRS = Path(__file__).parent / "pairs"
-_ERASES = ("flash erase", "qspieraseall")
+_ERASES = ("flash erase", "qspieraseall", "pending until its slot, and nothing else, is erased")
 _CUT = """
 *** Booting Zephyr OS build v3.2.99-ncs2 ***
 I: Starting bootloader

@@ -68,7 +68,7 @@ def test_what_is_only_possible_is_no_alarm() -> None:
     doubt = "[00:00:05.000,000] <wrn> bt: Security failed: level 1 err 4\n"
     explanation = explain(case_of_text(_PLAIN + doubt))
     assert explanation.status is Status.FINE
-    assert explanation.answer.startswith("No upgrade was attempted. Worth checking: ")
+    assert explanation.answer.startswith("No upgrade was attempted. Worth checking (possible): ")
 
 
 def test_certain_cause_asks_for_nothing_more() -> None:

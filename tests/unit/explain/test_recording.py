@@ -19,6 +19,7 @@ from pytest_nrf_fota.record.events import (
     StepEnded,
     StepStarted,
     UartLine,
+    VerdictReached,
 )
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
@@ -258,6 +259,31 @@ def test_refused_image_of_which_a_preflight_is_recorded(
     if rule != "secondary_image_invalid":
         said = f"preflight: MCUboot accepts: {result.value}: in any words"
         assert said in [shown.text for shown in cause.shown]
+
+
+_HANGS = """\
+*** Booting MCUboot v2.1.0-dev ***
+I: Starting bootloader
+I: Image index: 0, Swap type: test
+I: Starting swap using move algorithm.
+I: Bootloader chainload address offset: 0xc000
+*** Booting nRF Connect SDK v2.5.2 ***""".splitlines()
+
+
+def test_new_image_that_hangs_is_said_first(tmp_path: Path) -> None:
+    """The log alone shows a banner; the test waited for more."""
+    verdict = VerdictReached(
+        outcome="unproven",
+        subject="application 1.0.0 -> 1.1.0",
+        reason="the application started and never became ready",
+        evidence=(),
+    )
+    for event in (verdict, StepEnded(step="connect", duration_s=20, error="no ready line\nx")):
+        (cause,) = explain(_case(tmp_path, [event], _HANGS)).causes
+        assert (cause.code, cause.confidence) == ("test_saw", Confidence.LIKELY)
+    assert "connect: no ready line" in cause.cause
+    good = VerdictReached(outcome="upgraded", subject="", reason="", evidence=())
+    assert explain(_case(tmp_path, [good], _HANGS)).causes == ()
 
 
 def test_recording_that_a_kill_cut_is_read(tmp_path: Path) -> None:

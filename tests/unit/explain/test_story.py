@@ -56,7 +56,9 @@ E: Image in the secondary slot is not valid!
 _CONFIRMED = "[00:00:05.000,000] <inf> app_smp_svr: Marked image as OK\n"
 _LOGS = {
     Ending.UPGRADED: _SWAP + _REST + _CONFIRMED,
-    Ending.TESTED: _SWAP + _REST,
+    Ending.ON_TRIAL: _SWAP + _REST,
+    Ending.TESTED: _SWAP + _REST + "[00:00:01.000,000] <wrn> main: Image not confirmed\n",
+    Ending.NOT_HEARD: _SWAP + "I: Bootloader chainload address offset: 0xc000\n",
     Ending.CUT: _SWAP,
     Ending.REFUSED: _REFUSED + _REST,
     Ending.NOT_ATTEMPTED: _NOTHING + _REST,
@@ -79,6 +81,8 @@ def test_new_mcuboot_that_nsib_starts_is_an_upgrade() -> None:
     """The opposite of NEEDS_RESET and NOT_CHOSEN."""
     log = _NSIB.format(slot=0, version=14) + _COPY + _NSIB.format(slot=1, version=15)
     story = upgrade_story(case_of_text(log))
+    assert (story.ending, story.happened) == (Ending.NOT_HEARD, Upgraded.UNKNOWN)
+    story = upgrade_story(case_of_text(log + _NOTHING + _REST))
     assert (story.ending, story.happened) == (Ending.UPGRADED, Upgraded.YES)
 
 
@@ -186,7 +190,7 @@ E: Network core update failed
     ),
     # Releases before 2022 announce neither a swap nor that they resume one.
     "resumed in silence": (
-        Ending.TESTED,
+        Ending.ON_TRIAL,
         """\
 *** Booting Zephyr OS build v2.1.99-ncs1 ***
 [00:00:00.004,028] <inf> mcuboot: Starting bootloader
@@ -198,11 +202,13 @@ E: Network core update failed
 [00:00:00.012,695] <inf> mcuboot: Primary image: magic=good, copy_done=0x3, image_ok=0x3
 [00:00:00.025,665] <inf> mcuboot: Boot source: primary slot
 [00:00:22.990,783] <inf> mcuboot: Bootloader chainload address offset: 0xc000
+*** Booting Zephyr OS build v2.1.99-ncs1 ***
+[00:00:00.010,000] <inf> app: running
 """,
     ),
     # The banner holds a commit's hash, so whether swaps are announced is not known.
     "hash in the banner": (
-        Ending.TESTED,
+        Ending.ON_TRIAL,
         """\
 *** Booting Zephyr OS build 186cf4539e5a  ***
 I: Starting bootloader
@@ -213,7 +219,7 @@ I: Bootloader chainload address offset: 0x10000
 """,
     ),
     "port without Zephyr": (
-        Ending.UPGRADED,
+        Ending.NOT_HEARD,
         """\
 hello sbl.
 Bootloader Version 2.1.0
@@ -274,13 +280,13 @@ I: Image 0 loaded from the secondary slot
         "[INF] Image index: 0, Swap type: revert\n[INF] Starting swap using scratch algorithm\n",
     ),
     "the port for ESP32": (
-        Ending.TESTED,
+        Ending.ON_TRIAL,
         "ESP-ROM:esp32s3-20210327\nI (95) boot: Image index: 0, Swap type: test\n"
         "I (16434) boot: Loading image 0 - slot 0 from flash, area id: 2\n"
         "*** Booting Zephyr OS build v4.2.0 ***\n",
     ),
     "a hook instead of a decision": (
-        Ending.NOT_ATTEMPTED,
+        Ending.NO_SIGN,
         "I: Starting bootloader\nI: hook: image 0 slot 0 verified\n"
         "I: Jumping to the first image slot\nhello\n",
     ),

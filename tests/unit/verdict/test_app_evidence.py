@@ -28,7 +28,7 @@ from pytest_nrf_fota.verdict.app_evidence import (
     swd_evidence,
     uart_evidence,
 )
-from pytest_nrf_fota.verdict.facts import AppUpdate
+from pytest_nrf_fota.verdict.facts import AppUpdate, Watch
 from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 from tests.unit.imgtool_specimens import imgtool_sign
 
@@ -158,7 +158,7 @@ def test_the_same_image_again_cannot_be_told_apart() -> None:
 
 @pytest.mark.parametrize(
     ("active_hash", "says"),
-    [(_NEW_HASH, Says.NEW), (_OLD_HASH, Says.OLD), (_THIRD_HASH, Says.UNKNOWN)],
+    [(_NEW_HASH, Says.NEW), (_OLD_HASH, Says.OLD), (_THIRD_HASH, Says.OTHER)],
 )
 def test_the_active_slots_hash_decides(active_hash: bytes, says: Says) -> None:
     waiting = _state(_NEW_HASH, slot=1, active=False, pending=True)
@@ -182,9 +182,10 @@ def test_half_a_swap_is_neither_image(header: AppIdentity, tlvs: AppIdentity) ->
     assert not AppUpdate(_UPDATE, _BEFORE, half).is_in_place
 
 
-def test_without_a_hash_from_before_only_the_new_one_is_known() -> None:
+def test_without_a_hash_from_before_another_one_is_not_the_update() -> None:
     assert smp_evidence([_state(_NEW_HASH)], _UPDATE, None).says is Says.NEW
-    assert smp_evidence([_state(_OLD_HASH)], _UPDATE, None).says is Says.UNKNOWN
+    assert smp_evidence([_state(_OLD_HASH)], _UPDATE, None).says is Says.OTHER
+    assert smp_evidence([_state(b"")], _UPDATE, None).says is Says.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -275,3 +276,67 @@ def test_bootloader_without_a_log_says_nothing() -> None:
     """It may have swapped; only its lines could tell. NSIB's lines are not its own."""
     assert _uart(boot_of(*APP_LINES)) is Says.UNKNOWN
     assert _uart(boot_of(*nsib_lines(0, 14), *APP_LINES)) is Says.UNKNOWN
+
+
+def test_bootloader_that_prints_its_banner_and_warnings_alone_says_nothing() -> None:
+    """CONFIG_MCUBOOT_LOG_LEVEL_WRN: no decision is printed, and a swap neither."""
+    banner = "*** Booting MCUboot v2.1.0-dev-12e5ee106034 ***"
+    boot = boot_of(*nsib_lines(0, 14), banner, "W: Failed reading image headers", *APP_LINES)
+    assert _uart(boot) is Says.UNKNOWN
+    # A decision on another image is none on the application.
+    other = "I: Image index: 1, Swap type: none"
+    boot = boot_of("I: Starting bootloader", other, *APP_LINES)
+    assert _uart(boot) is Says.UNKNOWN
+    assert _uart(boot_of("I: Starting bootloader", other.replace("1", "0"), *APP_LINES)) is Says.OLD
+
+
+_BUILD = "build time: May  8 2024 a 10:11:12"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "firmware", "says"),
+    [
+        ("build time: May  7", _BUILD, b"..May  8 2024 a 10:11:12..", Says.NEW),
+        # It does not stand in the update, it was printed before, nothing is known from before.
+        ("build time: May  7", _BUILD, b"..May  9 2024 a 10:11:12..", Says.UNKNOWN),
+        (_BUILD, _BUILD, b"..May  8 2024 a 10:11:12..", Says.UNKNOWN),
+        (None, _BUILD, b"..May  8 2024 a 10:11:12..", Says.UNKNOWN),
+        ("build time: May  7", "Bluetooth up", b"..May  8 2024 a 10:11:12..", Says.UNKNOWN),
+        (_BUILD, _BUILD, b"*** Booting Zephyr OS build v3.2.99-ncs2 ***", Says.UNKNOWN),
+    ],
+)
+def test_what_the_update_alone_prints_names_it(
+    before: str | None, now: str, firmware: bytes, says: Says
+) -> None:
+    boot_before = None if before is None else boot_of(*APP_LINES, before)
+    evidence = uart_evidence(
+        [boot_of(*APP_LINES, now)], _UPDATE, _BEFORE, firmware=firmware, boot_before=boot_before
+    )
+    assert evidence.says is says
+
+
+def test_an_own_banner_names_the_update() -> None:
+    """NCS 2.7 and later, with a VERSION file: `*** Booting My Application v1.1.0-... ***`."""
+    banners = [f"*** Booting My Application v1.{minor}.0-5c0c6a46a7e4 ***" for minor in (0, 1)]
+    sdk = "*** Using nRF Connect SDK v2.9.0-7787b2649840 ***"
+    before, now = (boot_of(banner, sdk, "Bluetooth initialized") for banner in banners)
+    firmware = f"..{banners[1]}..{sdk}..".encode()
+    evidence = uart_evidence([now], _UPDATE, _BEFORE, firmware=firmware, boot_before=before)
+    assert evidence.says is Says.NEW
+    assert "v1.1.0-5c0c6a46a7e4" in evidence.detail
+
+
+def test_a_swap_names_nothing_where_the_update_was_not_marked() -> None:
+    boots = [_boot("test")]
+    assert uart_evidence(boots, _UPDATE, _BEFORE).says is Says.NEW
+    evidence = uart_evidence(boots, _UPDATE, _BEFORE, swaps_name_it=False)
+    assert evidence.says is Says.UNKNOWN
+    assert "no line names the image" in evidence.detail
+
+
+def test_behind_a_gap_in_the_console_its_lines_prove_nothing() -> None:
+    """A revert may be what was missed."""
+    for boots in ([_boot("test", "1.1.0")], [_boot(None)], []):
+        evidence = uart_evidence(boots, _UPDATE, _BEFORE, watch=Watch(gaps=1))
+        assert evidence.says is Says.UNKNOWN
+        assert "the console was away once since" in evidence.detail

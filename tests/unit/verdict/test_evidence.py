@@ -58,6 +58,37 @@ def test_the_outcome_follows_from_the_evidence(
         assert caught.value.verdict is verdict
 
 
+_OTHER = Says.OTHER
+
+
+@pytest.mark.parametrize(
+    ("uart", "smp", "swd", "outcome"),
+    [
+        (_NEW, _OTHER, _UNKNOWN, Outcome.CONTRADICTION),
+        (_NEW, _UNKNOWN, _OTHER, Outcome.CONTRADICTION),
+        (_UNKNOWN, _OTHER, _OTHER, Outcome.NOT_UPGRADED),
+        (_UNKNOWN, _OTHER, _OLD, Outcome.NOT_UPGRADED),
+    ],
+)
+def test_a_third_firmware_speaks_against_the_update(
+    uart: Says, smp: Says, swd: Says, outcome: Outcome
+) -> None:
+    assert _verdict(uart, smp, swd).outcome is outcome
+
+
+@pytest.mark.parametrize("source", [Source.SMP, Source.SWD])
+def test_where_the_uart_is_silent_one_word_from_behind_a_boot_proves_it(source: Source) -> None:
+    silent = Evidence(Source.UART, _UNKNOWN, "MCUboot prints nothing on this board")
+    word = Evidence(source, _NEW, "1.1.0", after_boot=True)
+    assert Verdict("application", (silent, word)).outcome is Outcome.UPGRADED
+    early = Evidence(source, _NEW, "1.1.0")
+    assert Verdict("application", (silent, early)).outcome is Outcome.UNPROVEN
+    against = Evidence(Source.SWD, _OLD, "1.0.0", after_boot=True)
+    assert Verdict("application", (silent, word, against)).outcome is Outcome.CONTRADICTION
+    unknown = Evidence(source, _UNKNOWN, "?", after_boot=True)
+    assert Verdict("application", (silent, unknown)).outcome is Outcome.UNPROVEN
+
+
 def test_two_lines_of_one_source_may_contradict_each_other() -> None:
     verdict = Verdict(
         "MCUboot 14 -> 15",

@@ -1,15 +1,18 @@
 """Why an upgrade did not happen, in words that name the cause."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.findings.evidence import Says, Source
 from pytest_nrf_fota.firmware.fw_info import INVALIDATION_WORD, VALID, FwInfo
 from pytest_nrf_fota.firmware.mcuboot_image import ImageVersion
+from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome
-from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, Marking, McubootUpdate
+from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, Marking, McubootUpdate, Watch
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState
 from pytest_nrf_fota.verdict.wording import verdict_of
 from tests.unit.boot_lines import APP_LINES, boot_of, boots_of, mcuboot_lines, nsib_lines
@@ -148,7 +151,7 @@ def test_an_application_that_was_swapped_in_has_no_reason_of_its_own() -> None:
         (
             _slot(15, holds_update=True),
             _slot(14, holds_update=False),
-            [_boot("perm"), _boot()],
+            [_boot("perm"), boot_of(*nsib_lines(0, 14), *mcuboot_lines(), *APP_LINES)],
             "NSIB did not choose S1 though its version is higher",
             Ending.UNKNOWN,
         ),
@@ -238,3 +241,122 @@ def test_trailers_tell_what_a_cut_swap_was(lines: list[str], says: Says) -> None
     boots = [_mcuboot(*lines)] if lines[0] != _ENDED else _log(boot_of(*_CUT), _mcuboot(*lines))
     verdict = verdict_of(Facts(boots=boots, update=_APP))
     assert [item.says for item in verdict.evidence if item.source is Source.UART] == [says]
+
+
+_BURNT_S1 = (
+    "Attempting to boot slot 1.",
+    "Firmware has been invalidated: 0x00000000.",
+    "Attempting to boot slot 0.",
+    "Firmware signature verified.",
+    "Firmware version 14",
+)
+
+
+def test_nsib_refusing_an_s_slot_refuses_no_application() -> None:
+    """It does so in each boot, whatever is updated meanwhile."""
+    boot = boot_of(*_BURNT_S1, *mcuboot_lines("test", swaps=False), *APP_LINES)
+    assert boot.refusals
+    assert "NSIB" not in _why([boot])[1]
+    assert _why([boot])[0] is Ending.UNKNOWN
+    reverted = [_boot("test"), boot_of(*_BURNT_S1, *mcuboot_lines("revert"), *APP_LINES)]
+    assert _why(reverted)[0] is Ending.REVERTED
+
+
+def test_a_refusal_is_of_the_slot_that_was_updated() -> None:
+    boot = boot_of(*_BURNT_S1, *mcuboot_lines(), *APP_LINES)
+    burnt = _slot(15, holds_update=True, burnt=True)
+    kept = _slot(14, holds_update=False)
+    ending, reason = _why([boot], McubootUpdate(_TARGET, burnt, kept))
+    assert ending is Ending.REFUSED
+    assert "Firmware has been invalidated" in reason
+    into_s0 = McubootUpdate(replace(_TARGET, s_slot=0), _slot(13, holds_update=False), kept)
+    ending, reason = _why([boot], into_s0)
+    assert ending is Ending.NOT_PENDING
+    assert "nothing into S0" in reason
+
+
+def test_a_board_that_was_reset_behind_a_gap_is_not_said_to_be_unreset() -> None:
+    for watch, words in (
+        (Watch(gaps=2, resets=1), "the console was away 2 times since"),
+        (Watch(resets=1), "though the board was reset"),
+    ):
+        verdict = verdict_of(Facts(update=replace(_APP, running=None), watch=watch))
+        assert verdict.ending is Ending.UNKNOWN
+        assert words in verdict.reason
+        assert verdict.outcome is Outcome.UNPROVEN
+
+
+def _state(image_hash: bytes, *, slot: int = 0, confirmed: bool = True) -> ImageState:
+    is_active = slot == 0
+    return ImageState(0, slot, "1.0.0", image_hash, True, False, confirmed, is_active, False)
+
+
+def test_behind_a_gap_an_answer_of_the_new_application_proves_it() -> None:
+    images = (_state(_NEW.hash), _state(_OLD.hash, slot=1))
+    update = replace(_APP, running=_NEW)
+    for watch, outcome in (
+        (Watch(gaps=1, resets=1), Outcome.UPGRADED),
+        # Nobody reset it, and nobody saw a boot: whoever answers may have run all the time.
+        (Watch(gaps=1), Outcome.UNPROVEN),
+        (Watch(resets=1), Outcome.UNPROVEN),
+    ):
+        assert verdict_of(Facts(update=update, images=images, watch=watch)).outcome is outcome
+
+
+def test_no_mcuboot_is_told_to_be_reset_once_more_behind_a_gap() -> None:
+    """The copy was seen, and the boot after it was missed."""
+    slots = (_slot(15, holds_update=True), _slot(14, holds_update=False))
+    update = McubootUpdate(replace(_TARGET, resets_needed=2), *slots)
+    boots = [boot_of(*nsib_lines(0, 14), *mcuboot_lines("perm"), *APP_LINES)]
+    assert _why(boots, update)[0] is Ending.NEEDS_RESET
+    gap = Facts(boots=boots, update=update, watch=Watch(gaps=1, resets=2))
+    assert verdict_of(gap).outcome is Outcome.UPGRADED
+    early = verdict_of(replace(gap, watch=Watch(gaps=1, resets=1)))
+    assert (early.outcome, early.ending) == (Outcome.UNPROVEN, Ending.NEEDS_RESET)
+
+
+_SILENT = boot_of(*APP_LINES)
+
+
+@pytest.mark.parametrize(
+    ("images", "boots", "ending", "words"),
+    [
+        ((_state(_OLD.hash),), 1, Ending.REFUSED, "gone from the secondary slot"),
+        (
+            (_state(_OLD.hash), _state(_NEW.hash, slot=1)),
+            2,
+            Ending.REVERTED,
+            "reverted to the old application",
+        ),
+        ((_state(_OLD.hash), _state(_NEW.hash, slot=1)), 1, Ending.UNKNOWN, "no other interface"),
+        ((_state(_OLD.hash), _state(b"?", slot=1)), 2, Ending.UNKNOWN, "no other interface"),
+        (None, 2, Ending.UNKNOWN, "no other interface"),
+    ],
+)
+def test_what_a_silent_mcuboot_did_shows_in_the_image_list(
+    images: tuple[ImageState, ...] | None, boots: int, ending: Ending, words: str
+) -> None:
+    verdict = verdict_of(Facts(boots=[_SILENT] * boots, update=_APP, images=images))
+    assert verdict.outcome is Outcome.NOT_UPGRADED
+    assert verdict.ending is ending
+    assert words in verdict.reason
+
+
+def test_a_new_application_that_is_not_confirmed_is_on_trial() -> None:
+    update = replace(_APP, running=_NEW)
+    for confirmed, ending in ((False, Ending.TESTED), (True, Ending.UPGRADED)):
+        images = (_state(_NEW.hash, confirmed=confirmed), _state(_OLD.hash, slot=1))
+        verdict = verdict_of(Facts(boots=[_SILENT], update=update, images=images))
+        assert (verdict.outcome, verdict.ending) == (Outcome.UPGRADED, ending)
+
+
+@pytest.mark.parametrize(
+    ("boots", "needed", "outcome"),
+    [(1, 1, Outcome.UPGRADED), (1, 2, Outcome.UNPROVEN), (2, 2, Outcome.UPGRADED)],
+)
+def test_a_silent_nsib_has_chosen_once_it_was_reset_behind_the_copy(
+    boots: int, needed: int, outcome: Outcome
+) -> None:
+    slots = (_slot(15, holds_update=True), _slot(14, holds_update=False))
+    update = McubootUpdate(replace(_TARGET, resets_needed=needed), *slots)
+    assert verdict_of(Facts(boots=[_SILENT] * boots, update=update)).outcome is outcome
