@@ -36,7 +36,7 @@ def say_always(monkeypatch: pytest.MonkeyPatch, *said: Says) -> None:
 @pytest.mark.parametrize(
     ("case", "answer", "truth", "ending"),
     [
-        (GOOD, Answer.UPGRADED, Truth.YES, "UPGRADED"),
+        (GOOD, Answer.UPGRADED, Truth.YES, "TESTED"),
         (NOT_PENDING, Answer.NOT_UPGRADED, Truth.NO, "NOT_MARKED"),
         (replace(GOOD, package=Package.APP_WRONG_KEY), Answer.NOT_UPGRADED, Truth.NO, "REFUSED"),
         (
@@ -55,7 +55,7 @@ def say_always(monkeypatch: pytest.MonkeyPatch, *said: Says) -> None:
             replace(GOOD, fault=ArmedFault(Fault.POWER_CUT, 2, 60)),
             Answer.UPGRADED,
             Truth.YES,
-            "UPGRADED",
+            "TESTED",
         ),
     ],
     ids=["good", "not pending", "wrong key", "MCUboot from S1", "both cores", "power cut"],
