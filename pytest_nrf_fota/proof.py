@@ -23,13 +23,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     if dut is None:
         return
     from pytest_nrf_fota.dut.dut import Dut
-    from pytest_nrf_fota.verdict.evidence import Outcome
 
     if not isinstance(dut, Dut):
         return
     ignored = dut.take_ignored_verdicts()
     for verdict in ignored:
-        if verdict.outcome is not Outcome.UPGRADED:
+        if not verdict:
             raise IgnoredVerdictError(
                 f"The test never looked at its verdict, {verdict!r}.",
                 where=item.nodeid,

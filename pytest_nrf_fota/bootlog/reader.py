@@ -5,7 +5,6 @@ all boots the first, the last, and the first of each kind. Of a long log, the ou
 application is searched for watched texts, and only lines that hold one are looked at.
 """
 
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -31,6 +30,7 @@ from pytest_nrf_fota.bootlog.report import Boot, BootLoop, BootReport
 from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine, Segmenter
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.bootlog.two_boards import TwoBoardsWatch
+from pytest_nrf_fota.bounded_regex import BoundedRegex
 
 _READ_BYTES = 1024 * 1024
 _LEAST_CUT_CHARS = 10
@@ -66,7 +66,8 @@ class BootReader:
         words: tuple[str, ...] = (),
     ) -> None:
         self._patterns = patterns
-        self._ready = re.compile(patterns.app_ready) if patterns is not None else None
+        self._ready = BoundedRegex(patterns.app_ready) if patterns is not None else None
+        self._ready_takes_too_long = False
         self._on_line = on_line
         self._captured = CapturedText()
         self._matcher = LineMatcher()
@@ -146,7 +147,14 @@ class BootReader:
         return BootLoop(boot.number, run.count, boot.reached_app, fault, boot.first)
 
     def _is_ready(self, text: str) -> bool:
-        return self._ready is not None and self._ready.search(text) is not None
+        if self._ready is None or self._ready_takes_too_long:
+            return False
+        try:
+            return self._ready.search(text) is not None
+        except TimeoutError:
+            # Whoever waits for it says so; nobody may wait for each line that long.
+            self._ready_takes_too_long = True
+            return False
 
     def _take_block(self, block: str, time_s: float | None) -> None:
         position, end = 0, len(block)

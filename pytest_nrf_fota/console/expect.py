@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import pexpect
 from pexpect.spawnbase import SpawnBase
 
+from pytest_nrf_fota.bounded_regex import BoundedRegex
 from pytest_nrf_fota.console.log import LogPosition
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ConsoleLostError, InputError, LineNotSeenError
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 _SEARCH_WINDOW_CHARS = 8192
 _PIECE_CHARS = _SEARCH_WINDOW_CHARS // 2
 _SHOWN_LINES = 20
-_Expected: TypeAlias = (
-    re.Pattern[str] | re.Pattern[bytes] | str | bytes | type[pexpect.EOF] | type[pexpect.TIMEOUT]
-)
+_LEAST_SEARCH_S = 0.2
+_Expected: TypeAlias = re.Pattern[str] | type[pexpect.EOF] | type[pexpect.TIMEOUT]
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,23 @@ def expect(
 ) -> Seen:
     """`Console.expect` for callers that share a deadline; the same arguments and errors."""
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
-    compiled: list[_Expected] = [compiled_regex(pattern, re.MULTILINE) for pattern in wanted]
+    # What arrived by the deadline is looked at, so there is always some time left for it.
+    limit_s = max(_LEAST_SEARCH_S, deadline.remaining_s)
+    compiled = [compiled_regex(pattern, re.MULTILINE, limit_s) for pattern in wanted]
     reader = _LogReader(console, since, partial_lines, deadline)
     try:
-        index = reader.expect(compiled, timeout=None, searchwindowsize=_SEARCH_WINDOW_CHARS)
+        # Not `expect`, which takes patterns of `re` alone.
+        index = reader.expect_list(
+            cast("list[_Expected]", compiled), timeout=None, searchwindowsize=_SEARCH_WINDOW_CHARS
+        )
+    except TimeoutError:
+        raise InputError(
+            f"The search for {what or _listed(wanted)} took longer than the {limit_s:.3g} s that "
+            "were left: a regular expression tries too many ways to match a line.",
+            where=_listed(wanted),
+            next_step="Repeat nothing that is repeated within, as (\\S+\\s*)+ does; write .*ready$ "
+            "instead.",
+        ) from None
     except pexpect.TIMEOUT:
         raise LineNotSeenError(
             _not_seen_message(console, wanted, since, deadline, what),
@@ -75,14 +88,16 @@ def expect(
             next_step="The board or its USB connection is gone.",
         ) from None
     match = reader.match
-    assert isinstance(match, re.Match)
-    return Seen(index, match, LogPosition(reader.consumed_chars - len(reader.buffer)))
+    assert match is not None and not isinstance(match, type)
+    return Seen(
+        index, cast("re.Match[str]", match), LogPosition(reader.consumed_chars - len(reader.buffer))
+    )
 
 
-def compiled_regex(text: str, flags: int = 0) -> re.Pattern[str]:
+def compiled_regex(text: str, flags: int = 0, limit_s: float = 1.0) -> BoundedRegex:
     """A regular expression that a test gave. Raises `InputError` where it is none."""
     try:
-        return re.compile(text, flags)
+        return BoundedRegex(text, flags, limit_s=limit_s)
     except (re.error, TypeError) as error:
         raise InputError(
             f"{text!r} is no regular expression: {error}.",

@@ -39,7 +39,7 @@ from pytest_nrf_fota.verdict.facts import Facts, Marking, Update, Watch
 from pytest_nrf_fota.verdict.kept_facts import keep_update
 from pytest_nrf_fota.verdict.memory import Before, note_before, read_update, running_s_slot
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
-from pytest_nrf_fota.verdict.trial import image_on_trial
+from pytest_nrf_fota.verdict.unconfirmed import unconfirmed_test_image
 from pytest_nrf_fota.verdict.watching import silent_stages
 from pytest_nrf_fota.verdict.wording import verdict_of
 
@@ -96,6 +96,7 @@ class Upgrade:
         self._gaps_when_pending = 0
         self._restarts = 0
         self._watched_s: float | None = None
+        self._judged_boots: tuple[Boot, ...] = ()
 
     @property
     def expected_resets(self) -> int:
@@ -287,12 +288,13 @@ class Upgrade:
     def judge(self, *, confirms: bool = False) -> Verdict:
         """`verdict` for the harness itself: nobody has to look at it.
 
-        What is proven is watched until it has been up for `boot.settle_s`; a boot in between is
-        judged anew. With `confirms` a proven application is confirmed then.
+        What is proven is watched until it has been up for `boot.settle_s`. A boot in between, or
+        while the interfaces were asked, is judged anew. With `confirms` a proven application is
+        confirmed then.
         """
         verdict = self._judge_now()
         for _ in range(_MOST_RESTARTS):
-            if verdict.outcome is not Outcome.UPGRADED or self._stays_up():
+            if self._stays_up(verdict):
                 break
             self._restarts += 1
             verdict = self._judge_now()
@@ -310,24 +312,29 @@ class Upgrade:
         self._dut.recorder.record(_event(verdict))
         return verdict
 
-    def _stays_up(self) -> bool:
-        """Watch the application until it has been up for long enough: whether it booted not again.
+    def _stays_up(self, verdict: Verdict) -> bool:
+        """Whether the board did not boot again, while it was judged and until it has settled.
 
-        Where it did, it is waited for.
+        Where it did, its application is waited for: what was read belongs to two boots.
         """
         dut, since = self._dut, self._pending_since or self._sent_since
-        boots = dut.boots_since(since)
-        settle_s = dut.board.boot.settle_s
-        ready_at_s = _ready_at_s(boots)
+        if not_ready_reason(self._judged_boots):
+            return True
+        judged = _last_number(self._judged_boots)
+        settle_s = dut.board.boot.settle_s if verdict.outcome is Outcome.UPGRADED else 0.0
+        ready_at_s = _ready_at_s(self._judged_boots)
         up_s = 0.0 if ready_at_s is None else time.monotonic() - ready_at_s
         place, deadline = dut.console.position(), Deadline.after(max(0.0, settle_s - up_s))
-        while len(dut.boots_since(since)) == len(boots):
+        while _last_number(dut.boots_since(since)) == judged:
             if not dut.console.log.wait_for_more(place.offset_chars, deadline):
                 self._watched_s = max(up_s, settle_s)
                 return True
             place = dut.console.position()
-        with contextlib.suppress(NotSeenError, BoardError):
-            dut.wait_for_boot(since, dut.board.timeouts.boot_s)
+        deadline = Deadline.after(dut.board.timeouts.boot_s)
+        while not dut.boots_since(since)[-1].app_ready:
+            if not dut.console.log.wait_for_more(place.offset_chars, deadline):
+                break
+            place = dut.console.position()
         return False
 
     def _notes(self, verdict: Verdict) -> tuple[str, ...]:
@@ -337,12 +344,12 @@ class Upgrade:
             stayed = again or "it did not boot again"
             notes.append(f"watched for {self._watched_s:.1f} s after its ready line: {stayed}")
         if verdict.ending is Ending.TESTED:
-            notes.append("it runs on trial: not confirmed, so the next reset reverts it")
+            notes.append("it is not confirmed, so the next reset reverts it")
         return tuple(notes)
 
     def _judge_now(self, *, is_unstable: bool = False) -> Verdict:
         # What nobody set pending can be judged all the same: by the boots since the upload.
-        boots = self._dut.boots_since(self._pending_since or self._sent_since)
+        boots = self._judged_boots = self._dut.boots_since(self._pending_since or self._sent_since)
         # An application that is not ready is not asked: it would be waited for in vain.
         is_silent = bool(not_ready_reason(boots)) or self._stands_still(boots)
         # A read may halt the CPU: it comes before the connection.
@@ -570,10 +577,10 @@ def _require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
             next_step="Reset the board, so that MCUboot takes it: dut.reset(). Or begin anew: "
             "dut.prepare(firmware.baseline).",
         )
-    on_trial = image_on_trial(images)
+    on_trial = unconfirmed_test_image(images)
     if on_trial is not None:
         raise BoardError(
-            f"The board runs an image on trial, which a reset would revert: {on_trial}",
+            f"The board runs a test image that a reset would revert: {on_trial}",
             where=f"image list of the board, before {package.path.name} was sent",
             next_step="Confirm it first: dut.mcumgr.image_confirm() (upgrade.confirm_if_proven). "
             "To go back to the old one instead: dut.reset().",
@@ -589,6 +596,10 @@ def _with_listed_app(before: Before, images: Sequence[ImageState]) -> Before:
     if active is None or version is None:
         return before
     return replace(before, app=AppIdentity(version, active.hash))
+
+
+def _last_number(boots: Sequence[Boot]) -> int:
+    return boots[-1].number if boots else 0
 
 
 def _ready_at_s(boots: Sequence[Boot]) -> float | None:

@@ -48,7 +48,7 @@ GATE_CAUSES: dict[str, Cause] = {
             "CONFIG_UPDATEABLE_IMAGE_NUMBER=2.",
         ),
         Cause(
-            "running_image_on_trial",
+            "running_unconfirmed_test_image",
             "the running application is a test image and not confirmed, so the update slot keeps "
             "the old one: {said}",
             "Confirm the running application, or reset the board so that it reverts.",

@@ -215,7 +215,7 @@ def _upload(sent: Sent, simulation: Simulation) -> Gate:
         values = {"file": file.name, "image": file.image_index, "known": known}
         return gate.no(detail, "no_such_image", **values, said=said)
     if any(image.active and not image.confirmed for image in installed.images):
-        return gate.no(detail, "running_image_on_trial", said=said)
+        return gate.no(detail, "running_unconfirmed_test_image", said=said)
     if any(image.pending for image in installed.images):
         return gate.no(detail, "slot_in_use", said=said)
     return gate.no(detail, "upload_refused", file=file.name, said=detail)

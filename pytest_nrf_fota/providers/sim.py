@@ -115,7 +115,7 @@ class SimUnit:
     """One virtual kit, running from construction until `release`.
 
     The kit's process ends when its standard input does, so it is gone even when this process is
-    killed. Where it has ended by itself, opening the wires starts a new one, with empty memories.
+    killed. Where it has ended by itself, `open_wires` starts a new one, with empty memories.
 
     Args:
         board: the board type.

@@ -211,13 +211,13 @@ def test_cut_upgrade_then_update_put_in_by_probe(cut_swap: CutSwap, part: float)
 def test_cut_upgrade_then_sent_again(cut_swap: CutSwap, part: float) -> None:
     """Let go on, the swap is finished; the update that is sent again finds itself in its test boot.
 
-    Evidence: UART, SMP and SWD, the refusal to start over an image on trial; the revert by a
+    Evidence: UART, SMP and SWD, the refusal to start over a test image; the revert by a
     further reset, after which the update is taken.
     """
     cut = cut_swap(part)
     assert cut.reset() is Fate.NEW
     assert_upgraded(cut.upgrade.verdict())
-    with pytest.raises(BoardError, match="on trial, which a reset would revert"):
+    with pytest.raises(BoardError, match="test image that a reset would revert"):
         cut.dut.start_upgrade(cut.firmware.app_update)
     assert cut.dut.reset().swap_type == "revert"
     assert_upgraded(cut.dut.upgrade(cut.firmware.app_update))

@@ -16,7 +16,6 @@ from pytest_nrf_fota import (
     Verdict,
     assert_upgraded,
 )
-from pytest_nrf_fota.bootlog.catalogue import Stage
 
 pytestmark = pytest.mark.needs("image_group", "set_pending")
 
@@ -50,7 +49,7 @@ def test_silent_app_upgrade(dut: Dut, firmware: FirmwareSource, baseline: Varian
     assert_upgraded(upgrade.verdict())
     boots = dut.boots_since(since)
     assert [boot.reached_app for boot in boots] == [True, True]
-    assert [boot.stage(Stage.MCUBOOT) for boot in boots] == [None, None]
+    assert [boot.mcuboot for boot in boots] == [None, None]
 
 
 @by_silent_baseline
@@ -147,11 +146,9 @@ def test_silent_mcuboot_refused(dut: Dut, firmware: FirmwareSource) -> None:
 
 def _prepare(dut: Dut, firmware: FirmwareSource, baseline: Variant) -> None:
     boot = dut.prepare(firmware.variant(baseline))
-    is_silent = {Stage.MCUBOOT}
+    assert boot.mcuboot is None, boot.summary()
     if baseline is Variant.BASELINE_SILENT_BOOTLOADERS:
-        is_silent.add(Stage.NSIB)
-    spoke = {span.stage for span in boot.stages if not span.is_silent}
-    assert not spoke & is_silent, boot.summary()
+        assert boot.nsib is None, boot.summary()
 
 
 def _says(verdict: Verdict, source: Source) -> Says:

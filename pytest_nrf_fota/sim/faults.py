@@ -2,12 +2,12 @@
 
 import contextlib
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.bounded_regex import BoundedRegex
 from pytest_nrf_fota.sim.control import (
     AtErase,
     AtLogLine,
@@ -170,7 +170,12 @@ class FaultInjector:
 
 
 def _is_in(when: object, line: str) -> bool:
-    return isinstance(when, AtLogLine) and re.search(when.regex, line) is not None
+    if not isinstance(when, AtLogLine):
+        return False
+    try:
+        return BoundedRegex(when.regex).search(line) is not None
+    except TimeoutError:
+        return False
 
 
 def _is_at(when: object, operation: Operation) -> bool:

@@ -115,6 +115,10 @@ class _Signs:
         cut, self._cut = self._cut, None
         # A resumed swap goes on with what the one before it began.
         begun = swap.decided or _type_under_way(boot) or self._decided
+        if cut is not None and self._decided == "revert" and swap.decided == "perm":
+            # Cut before its first sector, a revert left the old image waiting with image_ok set,
+            # which the next boot calls permanent; no application ran that could have sent one.
+            begun = "revert"
         self._decided = decided = begun
         # Some swap algorithms print no line of their own, which is no proof.
         is_guess = self._of_app and swap.algorithm is None and swap.result is not SwapResult.REFUSED

@@ -27,7 +27,7 @@ class Verdict:
         reason: why it is not upgraded, in a sentence; empty where it is.
         preflight: what was predicted before the upload, where that is worth a word.
         ending: what became of it, in addition to what is proven.
-        notes: what else is to be known: how long it was watched, that it runs on trial.
+        notes: what else is to be known: how long it was watched, that it is not confirmed.
     """
 
     subject: str

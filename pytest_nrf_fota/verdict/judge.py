@@ -20,7 +20,7 @@ from pytest_nrf_fota.verdict.facts import (
 from pytest_nrf_fota.verdict.log_signs import sign_of_log
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.refusals import refusals_of_update
-from pytest_nrf_fota.verdict.trial import image_on_trial
+from pytest_nrf_fota.verdict.unconfirmed import unconfirmed_test_image
 from pytest_nrf_fota.verdict.watching import speaks
 
 
@@ -54,7 +54,7 @@ def judge(facts: Facts) -> Judgement:
     if facts.memory_unread:
         evidence = tuple(_unread(one, facts.memory_unread) for one in evidence)
     if outcome_of(evidence) is Outcome.UPGRADED:
-        ending = Ending.TESTED if _is_on_trial(facts) else Ending.UPGRADED
+        ending = Ending.TESTED if _is_unconfirmed(facts) else Ending.UPGRADED
         return Judgement(ending, sign, evidence)
     ending = _on_the_way(facts, sign) or _in_memory(facts, facts.update, sign)
     return Judgement(ending, sign, evidence)
@@ -165,11 +165,11 @@ def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
     return None if facts.boots[-1].reached_app or facts.watch.gaps else Ending.NO_BOOT
 
 
-def _is_on_trial(facts: Facts) -> bool:
+def _is_unconfirmed(facts: Facts) -> bool:
     """Whether the next reset would revert what runs: the list shows it as one that can be."""
     if not isinstance(facts.update, AppUpdate) or not facts.update.swaps:
         return False
-    return image_on_trial(facts.images or ()) is not None
+    return unconfirmed_test_image(facts.images or ()) is not None
 
 
 def _in_silence(facts: Facts, update: AppUpdate) -> Ending | None:

@@ -74,9 +74,9 @@ def reason_of(facts: Facts, found: Judgement) -> str:
             return "the last boot did not reach the application"
         case Ending.GIVEN_UP | Ending.SPOILT:
             return found.sign.why
-        case Ending.NOT_READY if facts.watch.is_unstable:
+        case Ending.NOT_READY if facts.watch.is_unstable and not not_ready_reason(boots):
             return (
-                "the application does not stay up: it became ready and booted again, unasked, "
+                "the application does not stay up: the board booted again, unasked, "
                 f"{facts.watch.restarts} times while it was watched"
             )
         case Ending.NOT_READY:

@@ -157,13 +157,13 @@ def test_on_trial(dut, firmware):
     upgrade.reset()
     verdict = upgrade.verdict()
     assert_upgraded(verdict)
-    assert "on trial" in " ".join(verdict.notes)
-    with pytest.raises(BoardError, match="on trial, which a reset would revert") as caught:
+    assert "not confirmed" in " ".join(verdict.notes)
+    with pytest.raises(BoardError, match="test image that a reset would revert") as caught:
         dut.upgrade(firmware.mcuboot_update)
     assert "image_confirm" in caught.value.next_step
     assert upgrade.confirm_if_proven(verdict)
     verdict = upgrade.verdict()
-    assert "on trial" not in " ".join(verdict.notes)
+    assert "not confirmed" not in " ".join(verdict.notes)
     # Nothing is in the way any more.
     assert_upgraded(dut.upgrade(firmware.mcuboot_update))
 
@@ -242,7 +242,7 @@ def test_what_is_on_its_way_is_seen_before_and_behind_an_upgrade(
     user_folder.makepyfile(test_mine=ON_ITS_WAY)
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "-rA")
     result.assert_outcomes(passed=7)
-    result.stdout.fnmatch_lines(["*note: it runs on trial: not confirmed, so the next reset*"])
+    result.stdout.fnmatch_lines(["*note: it is not confirmed, so the next reset*"])
     result.stdout.fnmatch_lines(["*note: watched for * s after its ready line: it did not boot*"])
 
 

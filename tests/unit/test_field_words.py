@@ -228,5 +228,5 @@ def test_a_retired_word_is_named_with_its_place(text: str, word: str) -> None:
 
 
 def test_names_in_json_and_lines_of_firmware_are_left_alone() -> None:
-    texts = ("nsib_burnt_slot", "running_image_on_trial", "permanently invalidating!")
+    texts = ("nsib_burnt_slot", "running_unconfirmed_test_image", "permanently invalidating!")
     assert not _found(Text("x", 1, text) for text in texts)

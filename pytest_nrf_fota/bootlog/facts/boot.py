@@ -1,6 +1,5 @@
 """All that one boot said."""
 
-import re
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from pytest_nrf_fota.bootlog.facts.nsib import read_nsib
 from pytest_nrf_fota.bootlog.matching import NOTHING
 from pytest_nrf_fota.bootlog.report import Boot, StageSpan, Swap
 from pytest_nrf_fota.bootlog.segments import RawBoot, RawLine, RawStage
+from pytest_nrf_fota.bounded_regex import BoundedRegex
 
 _MOST_UNKNOWN = 30
 _BOOTLOADERS = (Stage.NSIB, Stage.MCUBOOT, Stage.TFM)
@@ -80,7 +80,11 @@ def read_boot(raw: RawBoot, patterns: BoardPatterns | None, *, is_last: bool) ->
 def _number(pattern: str | None, stage: RawStage | None) -> int | None:
     if pattern is None or stage is None:
         return None
-    found = [match for line in stage.lines if (match := re.search(pattern, line.text))]
+    bounded = BoundedRegex(pattern)
+    try:
+        found = [match for line in stage.lines if (match := bounded.search(line.text))]
+    except TimeoutError:
+        return None
     return int(found[-1]["version"]) if found else None
 
 

@@ -128,6 +128,18 @@ def test_a_resumed_swap_goes_on_with_what_was_begun() -> None:
     assert _uart(_resumed()) is Says.UNKNOWN
 
 
+def test_a_revert_that_was_cut_at_its_begin_is_resumed_as_permanent() -> None:
+    """Seen on the virtual kit: trailers of both slots say so in the boot behind the cut."""
+    lines = mcuboot_lines("revert")[:-1]
+    tried, cut = _boot("test"), boot_of(*lines)
+    assert _uart(tried, cut, _boot("perm")) is Says.OLD
+    assert _uart(tried, cut, _boot("perm"), _boot(None)) is Says.OLD
+    # Near misses: a cut test swap, a revert that came to its end, a further update behind it.
+    assert _uart(boot_of(*mcuboot_lines("test")[:-1]), _boot("perm")) is Says.NEW
+    assert _uart(tried, _boot("revert"), _boot("perm")) is Says.NEW
+    assert _uart(tried, cut, _boot("perm"), _boot("test")) is Says.NEW
+
+
 def test_a_wanted_swap_without_its_line_proves_nothing() -> None:
     silent = _boot("test", swaps=False)
     assert _uart(silent) is Says.UNKNOWN

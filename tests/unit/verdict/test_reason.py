@@ -342,7 +342,7 @@ def test_what_a_silent_mcuboot_did_shows_in_the_image_list(
     assert words in verdict.reason
 
 
-def test_a_new_application_that_is_not_confirmed_is_on_trial() -> None:
+def test_a_new_application_that_is_not_confirmed_is_unconfirmed() -> None:
     update = replace(_APP, running=_NEW)
     for confirmed, ending in ((False, Ending.TESTED), (True, Ending.UPGRADED)):
         images = (_state(_NEW.hash, confirmed=confirmed), _state(_OLD.hash, slot=1))

@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
 
 
-def image_on_trial(images: "Sequence[ImageState]") -> "ImageState | None":
-    """The running application where it is on trial; None where nothing would take it back.
+def unconfirmed_test_image(images: "Sequence[ImageState]") -> "ImageState | None":
+    """The running application where it is a test image; None where nothing would take it back.
 
     It is not confirmed, and the one in the other slot, which MCUboot would bring back, is (Zephyr
     img_mgmt_state.c: the flags follow from what the next boot would do).
