@@ -20,7 +20,10 @@ _CLIENT = frozenset(
 )
 # Words that clients on the host say, too, where no level or stamp shows a board's log.
 _ANYBODYS_WORDS = frozenset(
-    {"bluetooth_state", "download", "download_failed", "image_confirmed", "app_version"}
+    {
+        *("bluetooth_state", "central_connected", "download", "download_failed"),
+        *("image_confirmed", "app_version"),
+    }
 )
 _SAME_UPTIME_S = 30.0
 _STARTS_MCUBOOT = frozenset({"mcuboot_start", "port_banner"})

@@ -26,6 +26,7 @@ from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import FotaError, NotSeenError
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile
+from pytest_nrf_fota.firmware.mcuboot_image import McubootImage
 from pytest_nrf_fota.portal import start_portal
 from pytest_nrf_fota.probe.read_effect import ProbeReads, ReadEffect
 from pytest_nrf_fota.probe.recording import RecordingProbe
@@ -44,7 +45,13 @@ _SWAP_OPERATIONS = 120
 _UPLOAD_WITHIN_S = 10.0
 _PER_MILLE = 1000
 # A reset that a power cut has ended is done: the board boots with the power.
-_REPEATED = (Step.UPLOAD, Step.UPLOAD_OTHER_SLOT, Step.SECOND_WRITER, Step.SET_PENDING)
+_REPEATED = (
+    Step.UPLOAD,
+    Step.UPLOAD_OTHER_SLOT,
+    Step.SECOND_WRITER,
+    Step.OTHER_UPGRADE,
+    Step.SET_PENDING,
+)
 
 
 class Bench:
@@ -228,9 +235,12 @@ class _Board:
             case Step.UPLOAD_OTHER_SLOT:
                 for file in upgrade.other_files:
                     upgrade.upload(file)
-            case Step.SECOND_WRITER:
+            case Step.SECOND_WRITER | Step.OTHER_UPGRADE:
+                other = self.profile.other_app
                 self.dut.connect()
-                self.dut.mcumgr.image_upload(self.profile.other_app, within_s=_UPLOAD_WITHIN_S)
+                self.dut.mcumgr.image_upload(other, within_s=_UPLOAD_WITHIN_S)
+                if step is Step.OTHER_UPGRADE:
+                    self.dut.mcumgr.image_test(McubootImage.parse(other).hash or b"")
             case Step.SET_PENDING:
                 upgrade.set_pending()
             case Step.RESET:

@@ -58,6 +58,7 @@ class Step(Enum):
     UPLOAD = "upload"
     UPLOAD_OTHER_SLOT = "upload the file for the slot that runs"
     SECOND_WRITER = "another client uploads another application"
+    OTHER_UPGRADE = "another client uploads another application and sets it pending"
     SET_PENDING = "set pending"
     RESET = "reset over SMP"
     FURTHER_RESETS = "the further resets that the update takes"

@@ -108,7 +108,7 @@ def _by_steps(case: Case) -> set[Injected]:
         found.add(Injected.NOT_UPLOADED)
     if Step.UPLOAD_OTHER_SLOT in case.steps:
         found.add(Injected.WRONG_SLOT)
-    if Step.SECOND_WRITER in case.steps:
+    if Step.SECOND_WRITER in case.steps or Step.OTHER_UPGRADE in case.steps:
         found.add(Injected.SECOND_WRITER)
     if Step.SET_PENDING not in case.steps:
         found.add(Injected.NOT_PENDING)

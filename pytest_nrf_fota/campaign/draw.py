@@ -76,7 +76,8 @@ def _steps(random: Random, package: Package) -> tuple[Step, ...]:
         case 2:
             steps.append(Step.ONE_MORE_RESET)
         case 3:
-            steps.insert(random.randrange(1, 3), Step.SECOND_WRITER)
+            other = random.choice((Step.SECOND_WRITER, Step.OTHER_UPGRADE))
+            steps.insert(random.randrange(1, 3), other)
         case 4 if package.is_bootloader:
             # Instead of the right file, or after it.
             steps.insert(1, Step.UPLOAD_OTHER_SLOT)

@@ -4,6 +4,7 @@ It looks at the kit alone: at each firmware's bytes in the moment in which it is
 what the harness reads, concludes or says has a part in it.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,9 @@ from pytest_nrf_fota.firmware.description import AppDescription, find_descriptio
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.trailer import TrailerState, decode_trailer
 from pytest_nrf_fota.sim.kit import Kit
+
+# The shell draws its prompt with them.
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Core(Enum):
@@ -171,7 +175,7 @@ class Witness:
         return decode_trailer(read_from_end)
 
     def _pass_on(self, data: bytes) -> bytes:
-        text = data.decode(errors="replace").strip("\r\n")
+        text = _ESCAPES.sub("", data.decode(errors="replace")).strip("\r\n")
         is_lost = self._random.random() * 1000 < self.lost_per_mille
         arrives = self.stage not in self.silent and not is_lost
         self.lost_lines += is_lost

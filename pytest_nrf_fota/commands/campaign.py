@@ -7,6 +7,7 @@ import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
 from pytest_nrf_fota.commands.version import VersionOption
+from pytest_nrf_fota.inspection.printable_text import printable_text
 
 CAMPAIGN = "Run random upgrades on the virtual kit, and hold each verdict against what really ran."
 
@@ -65,5 +66,6 @@ def replay(
             result = run_once(read_result(file).case, CASE_WITHIN_S)
             miss = miss_of(result)
             misses += miss is not None
-            typer.echo(f"{result}\n  grade: {'right' if miss is None else miss.value}")
+            typer.echo(printable_text(str(result)))
+            typer.echo(f"  grade: {'right' if miss is None else miss.value}")
     raise typer.Exit(1 if misses else 0)

@@ -103,7 +103,6 @@ class Dut:
         self._given_verdicts: list[GivenVerdict] = []
         self._built_name: str | None = None
         self._built_uart = built_uart
-        self._hides_address = False
         self._boot_when_connected = 0
         self.mcumgr = Mcumgr(
             wires.radio,
@@ -421,26 +420,36 @@ class Dut:
         peer = self._peer()
         with self.step("connect", str(peer)):
             self._let_services_be_found_anew()
-            # What is read over SWD while a central is connected may end its connection.
-            own_hash = self._own_hash() if self._is_found_by_name(peer) else None
-            before = self.console.position()
-            self.mcumgr.connect(peer, self.board.timeouts.connect_s)
-            found = self.mcumgr.found
-            if isinstance(peer, Peer) and found is not None and not found.by_address:
-                self._hides_address = True
-                try:
-                    self._require_same_board(peer, found, before, own_hash or self._own_hash())
-                except BaseException:
-                    self.mcumgr.disconnect()
-                    raise
+            self._connect_to(peer)
 
-    def _is_found_by_name(self, peer: Peer | str) -> bool:
-        return isinstance(peer, Peer) and (peer.address is None or self._hides_address)
+    def _connect_to(self, peer: Peer | str) -> None:
+        # A tool that halts the CPU for a read ends the connection: read before, where foreseen.
+        is_foreseen = isinstance(peer, Peer) and self._is_found_by_name(peer)
+        own_hash = self._own_hash() if is_foreseen else None
+        before = self.console.position()
+        self.mcumgr.connect(peer, self.board.timeouts.connect_s)
+        found = self.mcumgr.found
+        if not isinstance(peer, Peer) or found is None or found.by_address:
+            return
+        if not is_foreseen:
+            self.wires.connection_memory.hides_address = True
+            own_hash = self._own_hash()
+            if not self.mcumgr.is_connected:
+                self._connect_to(peer)
+                return
+        try:
+            self._require_same_board(peer, found, before, own_hash)
+        except BaseException:
+            self.mcumgr.disconnect()
+            raise
+
+    def _is_found_by_name(self, peer: Peer) -> bool:
+        return peer.address is None or self.wires.connection_memory.hides_address
 
     def _own_hash(self) -> bytes | None:
         """Of the application in this board's memory; None where there is none, or no reading."""
-        with suppress(ProbeError):
-            app = running_app(self.read_memory, self.board)
+        with suppress(NotReadError, ProbeError), self.memory.of_running_firmware() as read:
+            app = running_app(read, self.board)
             return app.hash if app is not None else None
         return None
 

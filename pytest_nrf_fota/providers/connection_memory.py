@@ -1,14 +1,16 @@
-"""Which applications print that a central connected, remembered for a session."""
+"""What connections with a board have shown, remembered for a session."""
 
 
 class ConnectionMemory:
-    """By the application's hash, None where it cannot be read.
+    """Which applications print that a central connected, by their hash; None: it cannot be read.
 
     Of an application that has printed such a line before, its absence means that the central
-    connected to another board.
+    connected to another board. `hides_address` is whether the board was found by its name although
+    its address is known.
     """
 
     def __init__(self) -> None:
+        self.hides_address = False
         self._hashes: set[bytes | None] = set()
 
     def remember(self, image_hash: bytes | None) -> None:

@@ -383,6 +383,9 @@ RULES = (
         "is provided, `..._REQUIRED` where it is asked for), and flash them together: merged.hex, "
         "with `west flash --recover` where NSIB has counted the version already.",
         says("nsib_ext_api", "ext_api_missing", "ext_apis_not_provided"),
+        gentle="Build both stages with the same EXT_API options (`CONFIG_BL_..._EXT_API_ENABLED` "
+        "where it is provided, `..._REQUIRED` where it is asked for), and send the next update "
+        "from that build.",
     ),
     Rule(
         "nsib_rollback",

@@ -36,7 +36,7 @@ def say_always(monkeypatch: pytest.MonkeyPatch, *said: Says) -> None:
 @pytest.mark.parametrize(
     ("case", "answer", "truth", "ending"),
     [
-        (GOOD, Answer.UPGRADED, Truth.YES, "UPGRADED"),
+        (GOOD, Answer.UPGRADED, Truth.YES, "TESTED"),
         (NOT_PENDING, Answer.NOT_UPGRADED, Truth.NO, "NOT_MARKED"),
         (replace(GOOD, package=Package.APP_WRONG_KEY), Answer.NOT_UPGRADED, Truth.NO, "REFUSED"),
         (
@@ -55,7 +55,7 @@ def say_always(monkeypatch: pytest.MonkeyPatch, *said: Says) -> None:
             replace(GOOD, fault=ArmedFault(Fault.POWER_CUT, 2, 60)),
             Answer.UPGRADED,
             Truth.YES,
-            "UPGRADED",
+            "TESTED",
         ),
     ],
     ids=["good", "not pending", "wrong key", "MCUboot from S1", "both cores", "power cut"],
@@ -128,6 +128,15 @@ def test_silent_bootloader_prints_nothing_on_the_console(bench: Bench) -> None:
 
     assert result.truth is Truth.YES
     assert bootloader and all(line.startswith("- ") for line in bootloader)
+
+
+def test_application_of_another_client_is_not_the_update(bench: Bench) -> None:
+    """It runs: the kit's truth tells the two apart."""
+    steps = (Step.UPLOAD, Step.OTHER_UPGRADE, Step.RESET)
+    result = bench.run(replace(GOOD, steps=steps))
+
+    assert result.truth is Truth.NO
+    assert any("Swap type: test" in line for line in result.printed)
 
 
 def test_saved_case_gives_the_same_again(bench: Bench, tmp_path: Path) -> None:

@@ -23,6 +23,13 @@ class Pty(serial.Serial):
     def _update_rts_state(self): ...
 
 
+def end_with_parent():
+    sys.stdin.read()
+    os._exit(0)
+
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+
 port = Pty(sys.argv[1], 9600, timeout=0.05)
 listening = socket.create_server(("127.0.0.1", int(sys.argv[2])))
 print("ready", flush=True)
@@ -109,6 +116,7 @@ class Rfc2217Server:
         name = uart or os.ttyname(self._uart)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _RFC2217, name, str(self.port)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -136,7 +144,8 @@ class Rfc2217Server:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        assert self._process.stdout is not None
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
         self._process.stdout.close()
         os.close(self._board)
         os.close(self._uart)

@@ -40,8 +40,11 @@ class Rig:
         pairing: PairingMethod = "none",
         passkey: str | None = None,
         neighbour: "Rig | None" = None,
+        reads_halt: bool = False,
     ) -> None:
         board = load_board("nrf5340dk_sim")
+        assert board.sim is not None
+        sim = board.sim.model_copy(update={"reads_halt": reads_halt})
         radio = board.radio.model_copy(
             update={
                 "private_address": private_address,
@@ -51,7 +54,7 @@ class Rig:
             }
         )
         timeouts = board.timeouts.model_copy(update={"connect_s": 12.0})
-        self.board = board.model_copy(update={"radio": radio, "timeouts": timeouts})
+        self.board = board.model_copy(update={"radio": radio, "timeouts": timeouts, "sim": sim})
         hci = HciController(neighbour.unit.hci) if neighbour else None
         self.unit: SimUnit = SimUnit(self.board, "kit", folder / "kit", hci)
         (folder / "firmware").mkdir(parents=True)
@@ -114,9 +117,13 @@ def test_upgrade_of_a_board_with_a_private_address(
     assert any("console shows the connection" in moment for moment in rig.moments())
 
 
-def test_privacy_that_nobody_has_told_of(start: Callable[..., Rig]) -> None:
-    """Where the board's own address is not heard in time, a private one may be its."""
-    rig = start(_private(), private_address=None)
+@pytest.mark.parametrize("reads_halt", [False, True])
+def test_privacy_that_nobody_has_told_of(start: Callable[..., Rig], reads_halt: bool) -> None:
+    """Where the board's own address is not heard in time, a private one may be its.
+
+    A probe whose reads halt the CPU ends the connection; it is made anew.
+    """
+    rig = start(_private(), private_address=None, reads_halt=reads_halt)
     rig.dut.connect()
     assert rig.dut.mcumgr.echo("hello") == "hello"
 
