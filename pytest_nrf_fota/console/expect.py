@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SEARCH_WINDOW_CHARS = 8192
 _PIECE_CHARS = _SEARCH_WINDOW_CHARS // 2
 _SHOWN_LINES = 20
+_LONGEST_SHOWN_CHARS = 500
 _LEAST_SEARCH_S = 0.2
 _Expected: TypeAlias = re.Pattern[str] | type[pexpect.EOF] | type[pexpect.TIMEOUT]
 
@@ -169,13 +170,24 @@ def _listed(patterns: Sequence[str]) -> str:
     return " or ".join(repr(pattern) for pattern in patterns)
 
 
+def _shortened(line: str) -> str:
+    """A flood without line ends is one line."""
+    if len(line) <= _LONGEST_SHOWN_CHARS:
+        return line
+    return f"{line[:_LONGEST_SHOWN_CHARS]}... ({len(line)} characters)"
+
+
 def _not_seen_message(
     console: "Console", patterns: Sequence[str], since: LogPosition, deadline: Deadline, what: str
 ) -> str:
     lines = console.text_since(since).splitlines()
     shown = lines[-_SHOWN_LINES:]
     left_out = len(lines) - len(shown)
-    came = "\n".join(f"    | {line}" for line in shown) if shown else "    (nothing at all)"
+    came = (
+        "\n".join(f"    | {_shortened(line)}" for line in shown)
+        if shown
+        else "    (nothing at all)"
+    )
     more = f"    ({left_out} earlier lines are in the log)\n" if left_out else ""
     return (
         f"{what or 'A console line'} was not seen within {deadline.allowed_s:g} s.\n"

@@ -7,6 +7,7 @@ link drops at the wrong moment (seen with smpclient 7.3.0 and bumble 0.0.228).
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,13 @@ _CLOSE_TIMEOUT_S = 3.0
 _PAIRING_TIMEOUT_S = 30.0
 # The board shows its passkey within a few connection intervals. A thread waits for it.
 _PASSKEY_TIMEOUT_S = 5.0
+
+
+# At DEBUG bumble logs every HCI packet, and so a bond's long-term key. Whoever wants that sets the
+# level of this logger.
+_BUMBLE_LOG = logging.getLogger("bumble")
+if _BUMBLE_LOG.level == logging.NOTSET:
+    _BUMBLE_LOG.setLevel(logging.INFO)
 
 
 class BumbleTransport(SMPTransport):

@@ -66,6 +66,7 @@ _NO_REASSEMBLY = (
     "(CONFIG_BT_L2CAP_TX_MTU)."
 )
 _LONGEST_LOG_TEXT = 500
+_MOST_REPEATS = 5
 
 
 class _CallersError(Exception):
@@ -445,7 +446,18 @@ class Mcumgr:
             first_timeout_s=self._timeouts.first_upload_packet_s,
             subsequent_timeout_s=self._timeouts.answer_s,
         )
+        last_bytes, repeats = -1, 0
         async for offset_bytes in chunks:
+            repeats = repeats + 1 if offset_bytes == last_bytes else 0
+            last_bytes = offset_bytes
+            if repeats == _MOST_REPEATS:
+                raise BoardError(
+                    f"The upload does not advance: the board asks for byte {offset_bytes} of "
+                    f"{len(image)} again, {repeats + 1} times in a row.",
+                    where=self._radio.description,
+                    next_step="Its server takes the pieces and stores none: look at the UART log, "
+                    "and erase the slot (a flash that cannot be written?).",
+                )
             if on_progress is not None:
                 try:
                     on_progress(offset_bytes)
@@ -457,6 +469,8 @@ class Mcumgr:
     ) -> _Result:
         try:
             return self._portal.call(asyncio.wait_for, work, deadline.remaining_s)
+        except BoardError:
+            raise
         except _CallersError as callers:
             raise callers.error from None
         except SMPUploadError as error:

@@ -58,9 +58,15 @@ class ImageState:
         """One line: `image 0 slot 1: 1.2.3 ab12cd34... pending`."""
         names = ("active", "confirmed", "pending", "permanent", "bootable")
         flags = " ".join(name for name in names if getattr(self, name)) or "no flags"
-        return (
-            f"image {self.image} slot {self.slot}: {self.version} {self.hash.hex()[:8]}... {flags}"
-        )
+        what = f"{_printable(self.version)} {self.hash.hex()[:8]}..."
+        return f"image {self.image} slot {self.slot}: {what} {flags}"
+
+
+def _printable(text: str) -> str:
+    """What a server names itself reaches terminals; escape sequences in it must not."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 _LONGEST_SHOWN_CHARS = 200
@@ -91,14 +97,22 @@ def describe_return_code(rc: int) -> str:
     return f"rc {rc} ({known.get(rc, 'unknown')})"
 
 
+def _shown(value: object) -> str:
+    # Python refuses to write a number of more than 4300 digits.
+    try:
+        return repr(value)
+    except ValueError:
+        return "a value too long to be shown"
+
+
 def describe_payload(payload: Mapping[str, object]) -> str:
     """An answer that nobody expected, as it came: its codes by number, or its keys."""
     err = payload.get("err")
     if isinstance(err, dict) and {"group", "rc"} <= set(err):
-        return f"group {err['group']} rc {err['rc']} (unknown)"
+        return f"group {_shown(err['group'])} rc {_shown(err['rc'])} (unknown)"
     if isinstance(payload.get("rc"), int):
-        return f"rc {payload['rc']}"
-    text = ", ".join(f"{key}={value!r}" for key, value in payload.items())
+        return f"rc {_shown(payload['rc'])}"
+    text = ", ".join(f"{key}={_shown(value)}" for key, value in payload.items())
     return text[:_LONGEST_SHOWN_CHARS] or "nothing that can be read"
 
 

@@ -12,6 +12,7 @@ from pytest_nrf_fota.record.events import SmpMessage
 from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _SHOWN_BYTES = 32
+_MOST_BITS = 64
 _MOST_RAW_BYTES = 4096
 _COMMANDS: dict[GroupId, type[IntEnum]] = {
     GroupId.OS_MANAGEMENT: CommandId.OSManagement,
@@ -160,6 +161,9 @@ def _readable(value: object) -> JsonValue:
             return {str(key): _readable(item) for key, item in value.items()}
         case list() | tuple():
             return [_readable(item) for item in value]
+        case int() if value.bit_length() > _MOST_BITS:
+            # Whoever reads the recording could not.
+            return f"a number of {value.bit_length()} bits"
         case bool() | int() | float() | str() | None:
             return value
         case _:

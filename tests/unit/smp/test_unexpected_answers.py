@@ -9,7 +9,7 @@ from smp.header import Header
 from smpclient.transport import SMPTransport
 
 from pytest_nrf_fota.errors import BoardError
-from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts, UnexpectedAnswerError
 
 IMAGE = {"slot": 0, "version": "1.1.0", "hash": b"\x02" * 32, "active": True, "confirmed": True}
@@ -144,3 +144,25 @@ def test_a_callers_own_error_comes_through_an_upload(server: Server, mcumgr: Mcu
     server.answer = {"off": 10}
     with pytest.raises(ValueError, match="mine"):
         mcumgr.image_upload(bytes(100), within_s=5, on_progress=stop)
+
+
+def test_an_upload_that_does_not_advance_is_named(server: Server, mcumgr: Mcumgr) -> None:
+    """Not as a silence of some milliseconds."""
+    server.answer = {"off": 0}
+    with pytest.raises(BoardError, match=r"does not advance: .* byte 0 of 100 again, 6 times"):
+        mcumgr.image_upload(bytes(100), within_s=20)
+
+
+def test_a_servers_version_cannot_colour_the_terminal(server: Server, mcumgr: Mcumgr) -> None:
+    server.answer = {"images": [IMAGE | {"version": "1.0\x1b[31m\n2"}]}
+    (state,) = mcumgr.get_image_list()
+    assert "1.0\\x1b[31m\\n2" in str(state)
+
+
+def test_a_recording_of_a_huge_number_can_be_read(
+    server: Server, mcumgr: Mcumgr, tmp_path: Path
+) -> None:
+    server.answer = {"rc": 2**20000}
+    with pytest.raises(BoardError):
+        mcumgr.echo("?")
+    assert len(read_recording(tmp_path / "recorder.jsonl")) > 2
