@@ -28,6 +28,8 @@ _SMP_BUFFER_BYTES = 16 * 1024
 _MCUBOOT_STEPS = 2
 _OTHER_VERSION = ImageVersion(0, 8, 0)
 _OTHER_BUILD_TIME = "Apr  1 2024 a 08:00:00"
+# No package here boots again by itself once it is ready.
+_SETTLE_S = 0.1
 # The kit never waits, so what takes longer does not come.
 _TIMEOUTS = {
     "boot_s": 2.5,
@@ -61,7 +63,7 @@ class Profile:
         given = load_board(name)
         board = given.model_copy(
             update={
-                "boot": given.boot.model_copy(update={"ncs": ncs}),
+                "boot": given.boot.model_copy(update={"ncs": ncs, "settle_s": _SETTLE_S}),
                 "timeouts": given.timeouts.model_copy(update=_TIMEOUTS),
             }
         )
