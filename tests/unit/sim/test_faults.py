@@ -238,10 +238,10 @@ def test_faults_wait_by_name_until_they_strike(rig: Rig) -> None:
     faults.cut_power_at_operation(1)
     faults.noise_at_log_line("Starting bootloader", b"x")
     assert set(faults.waiting()) == {
-        "cut_power_at_operation(1)",
-        "noise_at_log_line('Starting bootloader', b'x')",
+        "cut_power_at_operation(1) (0 flash operations since)",
+        "noise_at_log_line('Starting bootloader', b'x') (0 log lines since, none of them fits)",
     }
     rig.dut.reset()
-    assert faults.waiting() == ("cut_power_at_operation(1)",)
+    assert faults.waiting() == ("cut_power_at_operation(1) (0 flash operations since)",)
     faults.end()
     assert faults.waiting() == ()
