@@ -537,7 +537,10 @@ class Dut:
         The external flash is known to be erased, or is read through the application's shell. Raises
         `NotReadError` where neither can be.
         """
-        with self.memory.of_running_firmware(ranges_to_read(self.board)) as read:
+        ranges = ranges_to_read(self.board)
+        with self.memory.of_running_firmware(ranges):
+            pass  # The CPU goes on before the shell is asked: a read may have halted it.
+        with self.memory.of_running_firmware(ranges) as read:
             external = self._reader_of_external_flash()
             try:
                 with self.memory.typing_harmlessly():
@@ -609,7 +612,8 @@ class Dut:
                         partial_lines=True,
                     )
             else:
-                self.connect()
+                # `connect` of a board found by its name reads memory, and lets the CPU go on.
+                self.mcumgr.connect(self._peer(), self.board.timeouts.connect_s)
                 self.mcumgr.get_image_list()
                 self.mcumgr.disconnect()
         except NotSeenError:

@@ -55,6 +55,7 @@ class RecordingTransport(SMPTransport):
         Raises:
             ValueError: the server would drop it without a word, because its buffer is smaller.
         """
+        self.is_answered = False
         room_bytes = self.server_buffer_size_bytes
         if room_bytes is not None and len(data) > room_bytes:
             raise ValueError(
@@ -62,7 +63,6 @@ class RecordingTransport(SMPTransport):
                 "(CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE; NCS 2.3: CONFIG_MCUMGR_BUF_SIZE)."
             )
         self._requested_at_s = time.monotonic()
-        self.is_answered = False
         self._record("request", data)
         await self._inner.send(data)
 

@@ -100,7 +100,12 @@ class Air:
         ncs: str = "2.6",
     ) -> None:
         tells_missing_key = RELEASES[ncs].att_error_tells_missing_key
-        security = Security(permission, fixed_passkey, keeps_bonds, tells_missing_key)
+        security = Security(
+            permission,
+            fixed_passkey,
+            keeps_bonds,
+            att_error_tells_missing_key=tells_missing_key,
+        )
         await self.radio.advertise(KIT, self.app, security=security)
 
     @asynccontextmanager
