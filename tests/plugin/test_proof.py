@@ -74,7 +74,7 @@ def test_what_proves_nothing_is_no_plain_pass(user_folder: pytest.Pytester) -> N
             "*call faults.end() in the test.",
             "*IgnoredVerdictWarning: *test_verdict_that_nobody_looks_at passed without a look at "
             "its verdict, <UPGRADED: *assert_upgraded(dut.upgrade(...))*",
-            "*IgnoredVerdictError: The test never looked at its verdict, <NOT UPGRADED: *",
+            "*The test never looked at its verdict, <NOT UPGRADED: *",
             "FAILED *test_verdict_of_single_steps_that_nobody_looks_at*",
         ]
     )

@@ -38,7 +38,10 @@ def test_without_a_path_the_scenarios_are_chosen(tmp_path: Path) -> None:
     result = _pytest(
         tmp_path, "--platform=nrf5340dk/nrf5340/cpuapp", "--co", "-q", "-k", "mcuboot_upgrade"
     )
-    assert _collected(result.stdout) == {"tests/hil/test_mcuboot_upgrade.py"}, result.stdout
+    assert _collected(result.stdout) == {
+        "tests/hil/test_mcuboot_upgrade.py",
+        "tests/hil/test_silent_bootloaders.py",
+    }, result.stdout
 
 
 @pytest.mark.long_proof
