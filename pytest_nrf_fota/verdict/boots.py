@@ -113,8 +113,10 @@ class _Signs:
 
     def _by_swap(self, swap: Swap, boot: Boot) -> Sign | None:
         cut, self._cut = self._cut, None
-        # A resumed swap goes on with what the one before it began.
-        begun = swap.decided or _type_under_way(boot) or self._decided
+        # A resumed swap goes on with what the one before it began. Where that came to its end,
+        # there is nothing to resume: the line with the type was lost, and it may be a revert.
+        was_cut = cut is not None or (self._before is not None and not self._before.reached_app)
+        begun = swap.decided or _type_under_way(boot) or (self._decided if was_cut else None)
         if cut is not None and self._decided == "revert" and swap.decided == "perm":
             # Cut before its first sector, a revert left the old image waiting with image_ok set,
             # which the next boot calls permanent; no application ran that could have sent one.
@@ -142,7 +144,7 @@ class _Signs:
                 if swap.result is SwapResult.REVERTED or decided == "revert":
                     return Sign(Ending.REVERTED, _WENT_BACK, (swap.seen,))
                 if swap.resumed and decided is None:
-                    why = "MCUboot resumed a swap, and no line shows how it began"
+                    why = "MCUboot exchanged images, and no line shows if it was a revert"
                     return Sign(Ending.UNKNOWN, why, (swap.seen,))
                 return Sign(Ending.UPGRADED, _BROUGHT, (swap.seen,))
 
@@ -212,6 +214,11 @@ class _Signs:
             return sign
         if self.sign.ending is Ending.GIVEN_UP or boot.mcuboot is None:
             return None
+        if self._cut.algorithm == "overwrite":
+            # It would have begun anew: the update stays pending until all of it is copied. MCUboot
+            # of NCS 2.7 resets by itself behind an update of its own (sdk-mcuboot, loader.c).
+            why = "MCUboot was reset as it copied the new image, and found nothing left to copy"
+            return Sign(Ending.UNKNOWN, why, (self._cut.seen, *sign.seen))
         why = f"MCUboot was interrupted in a swap and knew nothing of it afterwards; {_IN_BETWEEN}"
         return Sign(Ending.GIVEN_UP, why, (self._cut.seen, *sign.seen))
 

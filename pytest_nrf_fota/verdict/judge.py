@@ -146,12 +146,13 @@ def _is_not_ready(facts: Facts) -> bool:
 
 def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
     """What can go wrong with any image, before or while it is taken."""
+    marking = facts.marking or Marking()
+    if marking.refusal is not None:
+        # What runs is what ran before, ready or not.
+        return Ending.CLIENT_FAILED
     is_app = isinstance(facts.update, AppUpdate)
     if facts.watch.is_unstable or (is_app and _is_not_ready(facts)):
         return Ending.NOT_READY
-    marking = facts.marking or Marking()
-    if marking.refusal is not None:
-        return Ending.CLIENT_FAILED
     if not marking.was_tried:
         return Ending.NOT_MARKED
     if not facts.boots:

@@ -28,8 +28,10 @@ def _line_numbers(boot: Boot, update: Update) -> Iterator[int]:
     match update:
         case AppUpdate():
             yield from _by_mcuboot(boot, 0)
-        case McubootUpdate(target):
-            yield from _by_nsib(boot, target.s_slot)
+        case McubootUpdate(target, in_slot):
+            # NSIB invalidates for good: an update that lies there valid came after such a line.
+            is_valid = in_slot.holds_update and not in_slot.is_invalidated
+            yield from _by_nsib(boot, target.s_slot, is_valid_now=is_valid)
             yield from _by_mcuboot(boot, None)
         case NetworkUpdate(target):
             for seen in boot.network_core.failed if boot.network_core is not None else ():
@@ -39,7 +41,7 @@ def _line_numbers(boot: Boot, update: Update) -> Iterator[int]:
             assert_never(update)
 
 
-def _by_nsib(boot: Boot, s_slot: int) -> Iterator[int]:
+def _by_nsib(boot: Boot, s_slot: int, *, is_valid_now: bool) -> Iterator[int]:
     """What was said of one slot; the lines on keys that fit none are part of it."""
     attempts = boot.nsib.attempts if boot.nsib is not None else ()
     span = boot.stage(Stage.NSIB)
@@ -47,6 +49,8 @@ def _by_nsib(boot: Boot, s_slot: int) -> Iterator[int]:
     starts = [attempt.seen.line_number for attempt in attempts]
     for attempt, start, behind in zip(attempts, starts, [*starts[1:], end], strict=False):
         if attempt.slot not in (None, s_slot) or not attempt.errors:
+            continue
+        if is_valid_now and attempt.verified is None:
             continue
         for line in boot.lines:
             if start <= line.line_number < behind and line.text.strip() in boot.refusals:

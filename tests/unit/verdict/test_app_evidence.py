@@ -128,6 +128,11 @@ def test_a_resumed_swap_goes_on_with_what_was_begun() -> None:
     assert _uart(_resumed()) is Says.UNKNOWN
 
 
+def test_a_further_swap_whose_type_was_lost_is_not_the_one_before_again() -> None:
+    assert _uart(_boot("test"), _resumed()) is Says.UNKNOWN
+    assert _uart(_boot("test"), _boot(None), _resumed()) is Says.UNKNOWN
+
+
 def test_a_revert_that_was_cut_at_its_begin_is_resumed_as_permanent() -> None:
     """Seen on the virtual kit: trailers of both slots say so in the boot behind the cut."""
     lines = mcuboot_lines("revert")[:-1]

@@ -69,6 +69,13 @@ def test_a_refusal_to_set_it_pending_is_named_first() -> None:
     )
 
 
+def test_what_runs_behind_a_refused_mark_is_not_the_update() -> None:
+    refused = Marking(refusal="rc 8 (HASH_NOT_FOUND)")
+    facts = Facts([_boot()], update=_APP, marking=refused, must_be_ready=True)
+    assert verdict_of(replace(facts, marking=Marking())).ending is Ending.NOT_READY
+    assert verdict_of(facts).ending is Ending.CLIENT_FAILED
+
+
 def test_an_image_that_was_never_set_pending() -> None:
     ending, reason = _why([_boot()], was_set_pending=False)
     assert ending is Ending.NOT_MARKED
@@ -107,9 +114,10 @@ def test_a_last_boot_without_application() -> None:
         ([_boot("test"), _boot("revert")], "reverted to the old application"),
         ([_boot("test"), _boot("revert"), _boot()], "reverted to the old application"),
         (
-            [_boot("test"), _boot("revert"), _boot(swapped=True)],
+            [_boot("test"), _boot("revert", reached_app=False), _boot(swapped=True)],
             "reverted to the old application",
         ),
+        ([_boot("test"), _boot(swapped=True)], "no line shows if it was a revert"),
         ([_boot("test", swapped=False)], "saw a pending image and reported no swap"),
     ],
 )
@@ -262,6 +270,22 @@ def test_nsib_refusing_an_s_slot_refuses_no_application() -> None:
     assert _why(reverted)[0] is Ending.REVERTED
 
 
+def test_a_copy_behind_which_mcuboot_resets_by_itself_is_no_cut_swap() -> None:
+    """MCUboot of NCS 2.7, where it overwrites: lines of the virtual kit."""
+    copied = boot_of(
+        "I: Starting bootloader 14",
+        "I: Image index: 0, Swap type: perm",
+        "I: Image 0 upgrade secondary slot -> primary slot",
+        "I: Erasing the primary slot",
+        "I: Image 0 copying the secondary slot to the primary slot: 0x9b48 bytes",
+    )
+    slots = (_slot(14, holds_update=True), _slot(14, holds_update=False))
+    update = McubootUpdate(replace(_TARGET, version=14), *slots)
+    ending, reason = _why([copied, _boot()], update)
+    assert ending is Ending.NOT_CHOSEN
+    assert "is not higher" in reason
+
+
 def test_a_refusal_is_of_the_slot_that_was_updated() -> None:
     boot = boot_of(*_BURNT_S1, *mcuboot_lines(), *APP_LINES)
     burnt = _slot(15, holds_update=True, burnt=True)
@@ -269,6 +293,11 @@ def test_a_refusal_is_of_the_slot_that_was_updated() -> None:
     ending, reason = _why([boot], McubootUpdate(_TARGET, burnt, kept))
     assert ending is Ending.REFUSED
     assert "Firmware has been invalidated" in reason
+    # It was invalidated before the update came: NSIB chooses before MCUboot copies.
+    two_resets = replace(_TARGET, resets_needed=2)
+    copied_since = McubootUpdate(two_resets, _slot(15, holds_update=True), kept)
+    silent = boot_of(*_BURNT_S1, *APP_LINES)
+    assert _why([silent], copied_since)[0] is Ending.NEEDS_RESET
     into_s0 = McubootUpdate(replace(_TARGET, s_slot=0), _slot(13, holds_update=False), kept)
     ending, reason = _why([boot], into_s0)
     assert ending is Ending.NOT_PENDING
