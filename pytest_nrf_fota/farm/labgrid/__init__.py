@@ -1,0 +1,1 @@
+"""Kits of several hosts, leased from a labgrid coordinator."""

@@ -1,0 +1,1 @@
+"""The broker: a child process with labgrid. `run.py` says what it is."""

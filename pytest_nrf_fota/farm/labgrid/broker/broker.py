@@ -1,0 +1,417 @@
+"""Answers requests, renews leases, tells of those that are lost."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_nrf_fota.farm.labgrid.broker.coordinator import Coordinator
+from pytest_nrf_fota.farm.labgrid.broker.farm_values import (
+    OWNER_MARK,
+    RENEW_S,
+    Json,
+    Place,
+    RefusedError,
+    tags_text,
+)
+
+_RELEASE_ALL_S = 40.0
+_POLL_S = 1.0
+_RECONNECT_S = 60.0
+_RETRY_S = 0.5
+# How long a part of what is needed is kept from others before it is given back.
+_PARTIAL_S = (2.0, 4.0)
+
+
+@dataclass
+class _Aside:
+    """A place that is of no use now; kept from being offered again until a request is over."""
+
+    place: str
+    why: str
+    token: str = ""
+    is_acquired: bool = False
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Places with all tags of one of the filters; those that we had before do not count."""
+
+    filters: tuple[Mapping[str, str], ...]
+    at_least: int
+    at_most: int
+    had: frozenset[str]
+
+    def is_for(self, place: Place) -> bool:
+        """Whether it is one of them, whoever has it."""
+        return place.name not in self.had and any(place.has(tags) for tags in self.filters)
+
+    def __str__(self) -> str:
+        """For messages."""
+        return " or ".join(tags_text(tags) for tags in self.filters)
+
+
+@dataclass
+class _Hold:
+    """What this process holds for its client."""
+
+    leases: set[str] = field(default_factory=set)
+    acquiring: set[str] = field(default_factory=set)
+    aside: list[_Aside] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+
+
+class Broker:
+    """Answers requests, renews leases, tells of those that are lost."""
+
+    def __init__(self, address: str, owner: str, write: Callable[[Json], None]) -> None:
+        self._address = address
+        self._owner = owner
+        self._write = write
+        self._hold = _Hold()
+        self._is_reconnecting = False
+        self.coordinator = Coordinator(address, owner)
+
+    async def start(self) -> None:
+        """Connect, and say so. Raises `RefusedError`."""
+        await self.coordinator.connect()
+        self.coordinator.on_place = self._on_place
+        self._write({"kind": "ready", "owner": self._owner})
+
+    async def answer(self, request: Json) -> None:
+        """Do what a request asks for, and write the answer."""
+        number = request.get("id")
+        try:
+            answer = await self._do(request)
+        except RefusedError as error:
+            answer = {"kind": "refused", "reason": error.reason, "text": str(error)}
+        except asyncio.TimeoutError:
+            text = f"the coordinator at {self._address} stopped answering"
+            answer = {"kind": "refused", "reason": "no_answer", "text": text}
+        self._write({**answer, "id": number})
+
+    async def _do(self, request: Json) -> Json:
+        kind = request.get("kind")
+        if kind == "look":
+            return {"kind": "places", "places": self._all_places()}
+        if kind == "lease":
+            wanted = _Wanted(
+                tuple(_tags(one) for one in _list(request["filters"])),
+                int(str(request["at_least"])),
+                int(str(request["at_most"])),
+                frozenset(self._hold.leases),
+            )
+            return await self._lease(wanted, float(str(request["wait_s"])))
+        if kind == "adopt":
+            names = [str(name) for name in _list(request["places"])]
+            return await self._adopt(names)
+        if kind == "release":
+            await self._give_back(str(request["place"]))
+            return {"kind": "released"}
+        if kind == "reap":
+            return await self._reap(float(str(request["watch_s"])))
+        raise RefusedError("refused", f"unknown request {kind!r}")
+
+    # Leases
+
+    async def _lease(self, wanted: _Wanted, wait_s: float) -> Json:
+        ends = time.monotonic() + wait_s
+        got: list[str] = []
+        try:
+            while True:
+                self._require_enough(wanted)
+                # While it waits, nobody keeps a part of what is needed for long: two who each hold
+                # what the other needs would wait for ever.
+                partial_s = random.uniform(*_PARTIAL_S) if wanted.at_least > 1 else wait_s
+                keeps_until = min(ends, time.monotonic() + partial_s)
+                count = max(wanted.at_least, min(wanted.at_most, self._free_count(wanted)))
+                while len(got) < count:
+                    until = keeps_until if len(got) < wanted.at_least else 0.0
+                    place = await self._lease_one(wanted, until)
+                    if place is None:
+                        break
+                    got.append(place)
+                if len(got) >= wanted.at_least:
+                    return self._leased(got)
+                held_by = self._held_by(wanted)
+                while got:
+                    await self._give_back(got.pop())
+                if time.monotonic() >= ends:
+                    raise RefusedError("taken", held_by)
+                # Others who also held a part do not come back at the same moment.
+                await asyncio.sleep(min(random.uniform(0.5, 2.5), ends - time.monotonic()))
+        except BaseException:
+            for name in got:
+                await self._give_back(name)
+            raise
+        finally:
+            await self._put_back()
+
+    def _leased(self, names: Sequence[str]) -> Json:
+        return {
+            "kind": "leased",
+            "places": [self._as_json(self.coordinator.places[name]) for name in names],
+            "set_aside": [{"place": one.place, "why": one.why} for one in self._hold.aside],
+        }
+
+    async def _lease_one(self, wanted: _Wanted, until: float) -> str | None:
+        """One usable place; None where there is none until then (monotonic clock)."""
+        while True:
+            name, token = await self._reserved(wanted.filters, until)
+            if name is None:
+                return None
+            if await self._try_to_acquire(name, token):
+                return name
+            self._require_enough(wanted)
+
+    async def _reserved(
+        self, filters: Sequence[Mapping[str, str]], until: float
+    ) -> tuple[str | None, str]:
+        """Queue until one of the filters gets a place: its name, and the reservation."""
+        tokens: list[str] = []
+        winner = ""
+        try:
+            for tags in filters:
+                token, place = await self.coordinator.reserve(tags)
+                self._hold.tokens.add(token)
+                tokens.append(token)
+                if place:
+                    winner = token
+                    return place, token
+            while time.monotonic() < until:
+                await asyncio.sleep(min(_POLL_S, max(0.0, until - time.monotonic())))
+                for aside in self._hold.aside:
+                    if aside.token:
+                        await self.coordinator.poll(aside.token)
+                for token in tokens:
+                    place = await self.coordinator.poll(token)
+                    if place:
+                        winner = token
+                        return place, token
+            return None, ""
+        finally:
+            for token in tokens:
+                if token != winner:
+                    await self._cancel(token)
+
+    async def _try_to_acquire(self, name: str, token: str) -> bool:
+        """Acquire a reserved place; one that is of no use is set aside."""
+        self._hold.acquiring.add(name)
+        try:
+            await self.coordinator.acquire(name)
+        except RefusedError as error:
+            self._hold.acquiring.discard(name)
+            if error.reason == "no_answer":
+                raise
+            # Its reservation keeps it from being offered again.
+            why = f"{error}: its exporter hangs, or its resources are in use"
+            self._hold.aside.append(_Aside(name, why, token=token))
+            return False
+        # A reservation whose place was acquired never ends by itself.
+        await self._cancel(token)
+        why = self.coordinator.why_useless(self.coordinator.places[name])
+        self._hold.acquiring.discard(name)
+        if why:
+            self._hold.aside.append(_Aside(name, why, is_acquired=True))
+            return False
+        self._hold.leases.add(name)
+        return True
+
+    async def _put_back(self) -> None:
+        """What was set aside is everybody's again."""
+        while self._hold.aside:
+            one = self._hold.aside.pop()
+            with contextlib.suppress(RefusedError):
+                if one.is_acquired:
+                    await self.coordinator.release(one.place, self._owner)
+            if one.token:
+                await self._cancel(one.token)
+
+    async def _give_back(self, name: str) -> None:
+        self._hold.leases.discard(name)
+        with contextlib.suppress(RefusedError):
+            await self.coordinator.release(name, self._owner)
+
+    async def _cancel(self, token: str) -> None:
+        await self.coordinator.cancel(token)
+        self._hold.tokens.discard(token)
+
+    async def release_all(self) -> None:
+        """Whatever is held; within a limit, whatever hangs."""
+
+        async def release() -> None:
+            for token in tuple(self._hold.tokens):
+                await self._cancel(token)
+            await self._put_back()
+            # At once: one whose exporter hangs does not keep the others waiting in the queue here.
+            names = (*self._hold.leases, *self._hold.acquiring)
+            await asyncio.gather(*(self._give_back(name) for name in names))
+
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(release(), _RELEASE_ALL_S)
+        await self.coordinator.close()
+
+    # What there is
+
+    def _fitting(self, wanted: _Wanted) -> list[Place]:
+        places = (place for _, place in sorted(self.coordinator.places.items()))
+        return [place for place in places if wanted.is_for(place)]
+
+    def _free_count(self, wanted: _Wanted) -> int:
+        fitting = self._fitting(wanted)
+        return sum(1 for place in fitting if not place.owner and not place.reservation)
+
+    def _require_enough(self, wanted: _Wanted) -> None:
+        fitting = self._fitting(wanted)
+        if len(fitting) < wanted.at_least:
+            there = "; ".join(
+                f"{name}: {tags_text(place.tags)}"
+                for name, place in sorted(self.coordinator.places.items())
+            )
+            text = f"{len(fitting)} of {wanted.at_least} places with {wanted}"
+            raise RefusedError("no_match", f"{text}; there are: {there or 'none'}")
+        aside = {one.place: one.why for one in self._hold.aside}
+        if sum(1 for place in fitting if place.name not in aside) < wanted.at_least:
+            duds = "; ".join(f"{name}: {why}" for name, why in sorted(aside.items()))
+            raise RefusedError("unusable", duds)
+
+    def _held_by(self, wanted: _Wanted) -> str:
+        held = [
+            f"{place.name}: held by {place.owner}"
+            for place in self._fitting(wanted)
+            if place.owner and place.owner != self._owner
+        ]
+        return "; ".join(held) or "others wait for them, too"
+
+    def _all_places(self) -> list[Json]:
+        return [self._as_json(place) for _, place in sorted(self.coordinator.places.items())]
+
+    def _as_json(self, place: Place) -> Json:
+        resources = self.coordinator.resources_of(place)
+        return {
+            "name": place.name,
+            "tags": dict(place.tags),
+            "comment": place.comment,
+            "owner": place.owner,
+            "reservation": place.reservation,
+            "changed": place.changed,
+            "resources": [resource.as_json() for resource in resources],
+        }
+
+    # Leases that stay, and leases that are lost
+
+    def _on_place(self, name: str) -> None:
+        if self._is_reconnecting or name not in self._hold.leases:
+            return
+        place = self.coordinator.places.get(name)
+        if place is None:
+            self._lose(name, "the place was deleted")
+        elif place.owner != self._owner:
+            self._lose(name, f"{place.owner} has it" if place.owner else "somebody released it")
+
+    def _lose(self, name: str, why: str) -> None:
+        self._hold.leases.discard(name)
+        self._write({"kind": "lost", "place": name, "why": why})
+
+    async def keep(self) -> None:
+        """Renew the leases, and come back where the coordinator went away; never returns."""
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.coordinator.is_lost.wait(), RENEW_S)
+            if self.coordinator.is_lost.is_set():
+                await self._come_back()
+            for name in tuple(self._hold.leases):
+                try:
+                    await self.coordinator.renew(name)
+                except RefusedError as error:
+                    if error.reason != "no_answer" and name in self._hold.leases:
+                        self._lose(name, f"it is not ours any more ({error})")
+
+    async def _come_back(self) -> None:
+        """Connect again, and take again what was ours: a restarted coordinator knows of nothing."""
+        ends = time.monotonic() + _RECONNECT_S
+        self._is_reconnecting = True
+        self._write({"kind": "told", "text": f"the coordinator at {self._address} is gone"})
+        try:
+            while True:
+                await self.coordinator.close()
+                self.coordinator = Coordinator(self._address, self._owner)
+                try:
+                    await self.coordinator.connect()
+                    break
+                except RefusedError as error:
+                    if time.monotonic() > ends:
+                        for name in tuple(self._hold.leases):
+                            self._lose(name, f"{error}, for {_RECONNECT_S:g} s")
+                        ends = time.monotonic() + _RECONNECT_S
+                    await asyncio.sleep(_RETRY_S)
+            self.coordinator.on_place = self._on_place
+            for name in tuple(self._hold.leases):
+                await self._take_again(name)
+        finally:
+            self._is_reconnecting = False
+        self._write({"kind": "told", "text": f"the coordinator at {self._address} is back"})
+
+    async def _adopt(self, names: Sequence[str]) -> Json:
+        """Take over what an earlier broker of this owner held."""
+        lost = [name for name in names if not await self._take_again(name)]
+        places = [
+            self._as_json(self.coordinator.places[name]) for name in names if name not in lost
+        ]
+        return {"kind": "leased", "places": places, "set_aside": []}
+
+    async def _take_again(self, name: str) -> bool:
+        place = self.coordinator.places.get(name)
+        self._hold.leases.add(name)
+        if place is not None and place.owner == self._owner:
+            return True
+        if place is None:
+            self._lose(name, "the coordinator does not know the place any more")
+        elif place.owner:
+            self._lose(name, f"{place.owner} has it now")
+        else:
+            try:
+                await self.coordinator.acquire(name)
+                return True
+            except RefusedError as error:
+                self._lose(name, f"it could not be taken again: {error}")
+        return False
+
+    # Leases of the dead
+
+    async def _reap(self, watch_s: float) -> Json:
+        """Release what owners with `OWNER_MARK` do not renew while we watch."""
+        before = {
+            place.name: (place.owner, place.changed)
+            for place in self.coordinator.places.values()
+            if OWNER_MARK in place.owner
+        }
+        if before:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.coordinator.is_lost.wait(), watch_s)
+        if self.coordinator.is_lost.is_set():
+            raise RefusedError("no_answer", f"the coordinator at {self._address} went away")
+        dead: list[Json] = []
+        for name, (owner, changed) in sorted(before.items()):
+            place = self.coordinator.places.get(name)
+            if place is None or (place.owner, place.changed) != (owner, changed):
+                continue
+            await self.coordinator.release(name, owner)
+            dead.append({"place": name, "owner": owner, "changed": changed})
+        owners = {one["owner"] for one in dead}
+        for owner, token in await self.coordinator.reservations():
+            if owner in owners:
+                await self.coordinator.cancel(token)
+        return {"kind": "reaped", "leases": dead, "watched": len(before)}
+
+
+def _list(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+def _tags(value: object) -> dict[str, str]:
+    assert isinstance(value, dict)
+    return {str(name): str(text) for name, text in value.items()}

@@ -1,0 +1,349 @@
+"""The broker as this process sees it: requests with deadlines, and leases that outlive a broker."""
+
+import contextlib
+import getpass
+import os
+import platform
+import queue
+import secrets
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+from typing_extensions import assert_never
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import RigError
+from pytest_nrf_fota.farm.labgrid.address import FarmAddress
+from pytest_nrf_fota.farm.labgrid.broker import run
+from pytest_nrf_fota.farm.labgrid.broker.farm_values import OWNER_MARK
+from pytest_nrf_fota.farm.labgrid.farm_python import INSTALL_HINT
+from pytest_nrf_fota.farm.labgrid.messages import (
+    HEARD,
+    Adopt,
+    Answer,
+    FarmPlace,
+    Heard,
+    Lease,
+    Leased,
+    Look,
+    Lost,
+    Places,
+    Ready,
+    Reap,
+    Reaped,
+    Reason,
+    Refused,
+    Release,
+    Released,
+    Request,
+    Told,
+)
+
+# Python, labgrid and grpc take seconds to import on a small host; then it connects.
+_START_S = 40.0
+_ANSWER_S = 60.0
+_END_S = 15.0
+# One that dies at once would die for ever.
+_MAX_RESTARTS = 3
+
+
+class FarmError(RigError):
+    """The farm gives no kit; `reason` as the broker has it."""
+
+    def __init__(self, reason: Reason, what: str, *, where: str, next_step: str) -> None:
+        super().__init__(what, where=where, next_step=next_step)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who hears of what nobody asked for; called on the broker's thread.
+
+    `lost` gets a place's name, and why it is no longer ours. `told` gets other news.
+    """
+
+    lost: Callable[[str, str], None] = lambda place, why: None
+    told: Callable[[str], None] = lambda text: None
+
+
+class BrokerProcess:
+    """A broker that is connected; all its leases end with `close`, or with this process.
+
+    If the broker itself is killed, another one takes its place: the coordinator still has the
+    leases under the owner's name.
+
+    Args:
+        address: of the coordinator.
+        python: with labgrid.
+        log: file that gets the broker's log; None for no log.
+        listeners: hear of lost leases.
+
+    Raises:
+        FarmError: labgrid is not there, or the coordinator does not answer.
+    """
+
+    def __init__(
+        self,
+        address: FarmAddress,
+        python: Path,
+        log: Path | None = None,
+        listeners: Listeners | None = None,
+    ) -> None:
+        self._address = address
+        self._python = python
+        self._log = log
+        self._listeners = listeners or Listeners()
+        self._owner = _owner_name()
+        self._answers: queue.Queue[Answer | None] = queue.Queue()
+        self._leases: dict[str, FarmPlace] = {}
+        self._asking = threading.Lock()
+        self._count = 0
+        self._restarts = 0
+        self._is_closing = False
+        self._ready = threading.Event()
+        self._refusal: Refused | None = None
+        self._process = self._start()
+        self._thread = threading.Thread(target=self._listen, name="farm-broker", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(_START_S):
+            self.close()
+            raise self._error("no_answer", "the broker does not start")
+        if self._refusal is not None:
+            self.close()
+            raise self._error(self._refusal.reason, self._refusal.text)
+
+    @property
+    def owner(self) -> str:
+        """Under which name labgrid knows the leases."""
+        return self._owner
+
+    @property
+    def pid(self) -> int:
+        """Of the broker."""
+        return self._process.pid
+
+    def look(self) -> tuple[FarmPlace, ...]:
+        """All places. Raises `FarmError`."""
+        answer = self._ask(Look(), _ANSWER_S)
+        assert isinstance(answer, Places)
+        return answer.places
+
+    def lease(
+        self, filters: tuple[dict[str, str], ...], *, at_least: int, at_most: int, wait_s: float
+    ) -> Leased:
+        """Lease places that have all tags of one of the filters.
+
+        Args:
+            filters: in the order in which they are preferred.
+            at_least: so many or none.
+            at_most: of those that are free now.
+            wait_s: how long to queue for `at_least`.
+
+        Raises:
+            FarmError: there are not so many, or others have them.
+        """
+        request = Lease(filters=filters, at_least=at_least, at_most=at_most, wait_s=wait_s)
+        answer = self._ask(request, wait_s + _ANSWER_S)
+        assert isinstance(answer, Leased)
+        self._leases.update((place.name, place) for place in answer.places)
+        return answer
+
+    def release(self, place: str) -> None:
+        """Give one back. Raises `FarmError`."""
+        self._leases.pop(place, None)
+        answer = self._ask(Release(place=place), _ANSWER_S)
+        assert isinstance(answer, Released)
+
+    def reap(self, watch_s: float) -> Reaped:
+        """Release what others lease and do not renew while we watch. Raises `FarmError`."""
+        answer = self._ask(Reap(watch_s=watch_s), watch_s + _ANSWER_S)
+        assert isinstance(answer, Reaped)
+        return answer
+
+    def close(self) -> None:
+        """Give everything back. A broker that hangs meanwhile ends a little later, by itself."""
+        self._is_closing = True
+        _close_input(self._process)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        self._thread.join(_END_S)
+
+    def __enter__(self) -> "BrokerProcess":
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        command = (str(self._python), run.__file__, self._address.target, self._owner)
+        kept = {n: v for n, v in os.environ.items() if n not in ("PYTHONPATH", "PYTHONHOME")}
+        with contextlib.ExitStack() as files:
+            log: int | contextlib.AbstractContextManager[object] = subprocess.DEVNULL
+            if self._log is not None:
+                self._log.parent.mkdir(parents=True, exist_ok=True)
+                log = files.enter_context(self._log.open("a"))
+            try:
+                return subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,  # type: ignore[arg-type]
+                    env=kept,
+                    text=True,
+                    encoding="utf-8",
+                )
+            except OSError as error:
+                raise self._error("no_labgrid", f"{self._python}: {error.strerror}") from error
+
+    def _ask(self, request: Request, within_s: float) -> Answer:
+        deadline = Deadline.after(within_s)
+        with self._asking:
+            self._count += 1
+            number = self._count
+            self._send(number, request)
+            while True:
+                try:
+                    answer = self._answers.get(timeout=deadline.remaining_s)
+                except queue.Empty:
+                    raise self._error("no_answer", f"no answer within {within_s:g} s") from None
+                if answer is None:
+                    raise self._error("no_answer", "the broker ended")
+                if answer.id != number:
+                    continue
+                if isinstance(answer, Refused):
+                    raise self._error(answer.reason, answer.text)
+                return answer
+
+    def _send(self, number: int, request: Request) -> None:
+        line = request.model_dump_json()
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f'{{"id": {number}, {line[1:]}\n')
+            self._process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self._error("no_answer", "the broker ended") from error
+
+    def _listen(self) -> None:
+        """The thread: read until the broker ends, and start another one where it should not."""
+        while True:
+            assert self._process.stdout is not None
+            for line in self._process.stdout:
+                with contextlib.suppress(ValidationError):
+                    self._hear(HEARD.validate_json(line))
+            self._process.stdout.close()
+            self._process.wait()
+            _close_input(self._process)
+            self._answers.put(None)
+            if self._is_closing or not self._start_again():
+                self._ready.set()
+                return
+
+    def _start_again(self) -> bool:
+        if self._refusal is not None or not self._ready.is_set():
+            self._refusal = self._refusal or Refused(
+                kind="refused", id=None, reason="no_answer", text="the broker ended at once"
+            )
+            return False
+        self._restarts += 1
+        if self._restarts > _MAX_RESTARTS:
+            return self._lose_all("the broker ended again and again")
+        self._listeners.told("the broker ended; another one takes its leases over")
+        self._answers = queue.Queue()
+        try:
+            self._process = self._start()
+            # Its answer is heard like any other; what it lost, it tells.
+            self._send(0, Adopt(places=tuple(self._leases)))
+        except FarmError as error:
+            return self._lose_all(error.what)
+        return True
+
+    def _lose_all(self, why: str) -> bool:
+        for place in tuple(self._leases):
+            self._lose(place, why)
+        return False
+
+    def _lose(self, place: str, why: str) -> None:
+        if self._leases.pop(place, None) is not None:
+            self._listeners.lost(place, why)
+
+    def _hear(self, heard: Heard) -> None:
+        match heard:
+            case Ready():
+                self._ready.set()
+            case Lost(place=place, why=why):
+                self._lose(place, why)
+            case Told(text=text):
+                self._listeners.told(text)
+            case Refused(id=None):
+                if self._ready.is_set():
+                    self._lose_all(heard.text)
+                self._refusal = heard
+                self._ready.set()
+            case Places() | Leased() | Released() | Reaped() | Refused():
+                self._answers.put(heard)
+            case _:
+                assert_never(heard)
+
+    def _error(self, reason: Reason, text: str) -> FarmError:
+        what, next_step = _wording(reason)
+        return FarmError(reason, what, where=f"{self._address}: {text}", next_step=next_step)
+
+
+def _wording(reason: Reason) -> tuple[str, str]:
+    match reason:
+        case "no_match":
+            return (
+                "The farm has no place, or too few, that fit.",
+                "Correct the tags of --farm, or those of the place: `labgrid-client -p PLACE "
+                "set-tags board=...`; or start fewer workers.",
+            )
+        case "taken":
+            return (
+                "Too few of the farm's fitting places are free.",
+                "Wait for them: --wait-for-kit SECONDS. If their owners are dead: "
+                "`nrf-fota farm reap`.",
+            )
+        case "unusable":
+            return (
+                "The farm's fitting places are of no use now.",
+                "Look at the exporters on the kits' hosts (systemctl status labgrid-exporter), and "
+                "whether the kits are plugged in.",
+            )
+        case "no_answer":
+            return (
+                "The farm does not answer.",
+                "Check host and port of --farm, and that labgrid-coordinator runs there.",
+            )
+        case "no_labgrid":
+            return "labgrid cannot be used.", INSTALL_HINT
+        case "refused":
+            return "The farm refused.", "Read the coordinator's log."
+        case _:
+            assert_never(reason)
+
+
+def _close_input(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+
+
+def _owner_name() -> str:
+    """A name of this session alone; labgrid wants `HOST/USER`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = "nobody"
+    host = platform.node() or "localhost"
+    unique = f"{os.getpid()}.{secrets.token_hex(3)}"
+    return f"{host}/{user}{OWNER_MARK}{unique}".replace(" ", "_")

@@ -1,0 +1,179 @@
+"""Leases kits of a farm for one session: one for each of its workers, all or none."""
+
+import platform
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.errors import InputError, RigError
+from pytest_nrf_fota.farm.labgrid.address import BOARD_TAG, HOST_TAG, FarmAddress
+from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, Listeners
+from pytest_nrf_fota.farm.labgrid.messages import FarmPlace, SetAside
+from pytest_nrf_fota.farm.labgrid.place_kits import (
+    FarmKit,
+    host_of_place,
+    is_place_of,
+    is_same_host,
+    kit_of_place,
+)
+
+
+@dataclass(frozen=True)
+class WorkersOfHost:
+    """How many kits the workers on one host want.
+
+    Args:
+        host: as the farm calls it; None is the host of this process.
+        at_least: so many are needed.
+        at_most: so many are of use; None for all that are free.
+    """
+
+    host: str | None
+    at_least: int = 1
+    at_most: int | None = 1
+
+
+@dataclass(frozen=True)
+class LostLease:
+    """A lease that ended during the session, and why."""
+
+    place: str
+    why: str
+
+    def __str__(self) -> str:
+        """For the summary."""
+        return (
+            f"the lease of {self.place} was lost: {self.why}. What ran on it after that may have "
+            "had a neighbour."
+        )
+
+
+@dataclass
+class FarmNews:
+    """What happens to leases while the session runs."""
+
+    lost: list[LostLease] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def listeners(self) -> Listeners:
+        """For a broker."""
+        return Listeners(self._lose, self._tell)
+
+    def _lose(self, place: str, why: str) -> None:
+        with self._lock:
+            self.lost.append(LostLease(place, why))
+
+    def _tell(self, text: str) -> None:
+        with self._lock:
+            self.told.append(text)
+
+
+class FarmLeases:
+    """The kits of a session, leased until `release_all` or the end of this process.
+
+    Args:
+        broker: that holds them.
+        news: what it tells meanwhile.
+    """
+
+    def __init__(self, broker: BrokerProcess, news: FarmNews) -> None:
+        self._broker = broker
+        self.news = news
+        self.kits: tuple[FarmKit, ...] = ()
+        self.set_aside: tuple[SetAside, ...] = ()
+
+    def lease(
+        self,
+        board: BoardType,
+        address: FarmAddress,
+        workers: Sequence[WorkersOfHost],
+        wait_s: float,
+    ) -> tuple[FarmKit, ...]:
+        """Lease more of them. Raises `InputError`, `RigError`; then all of these are free again."""
+        places = self._broker.look()
+        taken: list[FarmKit] = []
+        try:
+            # In one order for all sessions: so no two wait for each other.
+            for wanted in sorted(workers, key=lambda one: one.host or ""):
+                filters = filters_for(board, address, wanted.host, places)
+                at_most = len(places) if wanted.at_most is None else wanted.at_most
+                leased = self._broker.lease(
+                    filters, at_least=wanted.at_least, at_most=at_most, wait_s=wait_s
+                )
+                self.set_aside += leased.set_aside
+                names = [place.name for place in leased.places]
+                try:
+                    taken += [kit_of_place(place) for place in leased.places]
+                except RigError:
+                    for name in names:
+                        self._broker.release(name)
+                    raise
+        except (InputError, RigError):
+            for kit in taken:
+                self._broker.release(kit.place)
+            raise
+        self.kits += tuple(taken)
+        return tuple(taken)
+
+    def release(self, kit: FarmKit) -> None:
+        """Give one back. Raises `FarmError`."""
+        self.kits = tuple(one for one in self.kits if one != kit)
+        self._broker.release(kit.place)
+
+    def release_all(self) -> None:
+        """Give all back. Never raises."""
+        self._broker.close()
+
+
+def open_farm(address: FarmAddress, python: Path, log: Path | None = None) -> FarmLeases:
+    """Connect to a farm; nothing is leased yet. Raises `FarmError`."""
+    news = FarmNews()
+    return FarmLeases(BrokerProcess(address, python, log, news.listeners()), news)
+
+
+def filters_for(
+    board: BoardType,
+    address: FarmAddress,
+    host: str | None,
+    places: Sequence[FarmPlace],
+    this_host: str = platform.node(),
+) -> tuple[dict[str, str], ...]:
+    """Which tags a place must have, for workers on a host; several in order of preference.
+
+    labgrid compares tags as a whole, so `board=nrf5340dk/nrf5340/cpuapp` is another tag than
+    `board=nrf5340dk`, and means the same. A kit whose radio is Bluetooth must be on the worker's
+    host; others may be elsewhere, if they have a port on the network.
+
+    Raises:
+        InputError: the farm has kits of this type, and none on that host.
+    """
+    given = dict(address.tags)
+    fitting = [p for p in places if is_place_of(p, board) or BOARD_TAG in given]
+    boards = sorted({p.tags[BOARD_TAG] for p in fitting if BOARD_TAG in p.tags}) or [board.name]
+    wanted = [{BOARD_TAG: name} | given for name in boards]
+    if BOARD_TAG in given:
+        wanted = [given]
+    if HOST_TAG in given and host is None:
+        return tuple(wanted)
+    here = host or this_host
+    hosts = {host_of_place(place) for place in fitting}
+    tagged = sorted(
+        {p.tags[HOST_TAG] for p in fitting if is_same_host(p.tags.get(HOST_TAG, ""), here)}
+    )
+    near = [tags | {HOST_TAG: name} for tags in wanted for name in tagged]
+    if board.radio.kind != "ble" and host is None:
+        return (*near, *wanted)
+    if not near and fitting:
+        raise InputError(
+            f"The farm has no {board.title} on this host."
+            if host is None
+            else f"The farm has no {board.title} on {host}.",
+            where=f"{address}: places with the tag {HOST_TAG}={here}; there are kits on "
+            f"{', '.join(sorted(h for h in hosts if h)) or 'hosts without a name'}",
+            next_step=f"Run the workers on those hosts: --tx ssh=HOST. Or name this host as the "
+            f"farm calls it: --farm 'labgrid://...?{HOST_TAG}=NAME'",
+        )
+    return tuple(near or wanted)
