@@ -10,6 +10,7 @@ from pytest_nrf_fota.commands.campaign import CAMPAIGN, campaign
 from pytest_nrf_fota.commands.demo_firmware import demo_firmware
 from pytest_nrf_fota.commands.doctor import doctor
 from pytest_nrf_fota.commands.explain import explain
+from pytest_nrf_fota.commands.farm import FARM, farm
 from pytest_nrf_fota.commands.first_contact import first_contact
 from pytest_nrf_fota.commands.hci_dongle import hci_dongle
 from pytest_nrf_fota.commands.inspect import inspect
@@ -55,4 +56,5 @@ for _name, _command in _COMMANDS.items():
     _first_line = (_command.__doc__ or "").partition("\n")[0]
     app.command(_name, short_help=_first_line)(_command)
 
+app.add_typer(farm, name="farm", short_help=FARM)
 app.add_typer(campaign, name="campaign", short_help=CAMPAIGN)

@@ -50,11 +50,15 @@ def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     """The kit (or virtual kit) of this session, taken until its end."""
     from pytest_nrf_fota.providers.choose import take_unit
     from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
+    from pytest_nrf_fota.session_farm import farm_radio, leased_kit
 
-    device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
+    leased = leased_kit(pytestconfig)
+    device_id: str | None = (
+        leased.serial_number if leased else pytestconfig.getoption("nrf_fota_device_id")
+    )
     folder = worker_path(pytestconfig) / "unit"
     recorder = run_folder(pytestconfig).recorder
-    radio = host_radio_of(pytestconfig)
+    radio = host_radio_of(pytestconfig) or farm_radio(leased)
     taken = take_unit(board, worker_name(), folder, device_id, radio, recorder)
     yield taken
     taken.release()

@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 import pytest
 
-from pytest_nrf_fota import hookspecs
+from pytest_nrf_fota import hookspecs, session_farm
 from pytest_nrf_fota.run_settings import (
     BOARD_KEY,
     GIVEN_KEY,
@@ -57,6 +57,7 @@ def pytest_load_initial_conftests(
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """The doors for other packages."""
     pluginmanager.add_hookspecs(hookspecs)
+    pluginmanager.register(session_farm, "nrf_fota_farm")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -202,6 +202,21 @@ SHARED_OPTIONS = (
         help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
     ),
     SharedOption(
+        names=("--farm",),
+        dest="nrf_fota_farm",
+        metavar="URL",
+        help="lease the kits from a labgrid coordinator: labgrid://HOST:PORT, with tags that a "
+        "place must have besides the board's as labgrid://HOST?host=lab1&rack=3",
+    ),
+    SharedOption(
+        names=("--farm-python",),
+        dest="nrf_fota_farm_python",
+        metavar="PYTHON",
+        convert=Path,
+        help="Python that has labgrid (default: NRF_FOTA_FARM_PYTHON, this one, or that of "
+        "labgrid-client)",
+    ),
+    SharedOption(
         names=("--no-preflight",),
         dest="nrf_fota_no_preflight",
         help="do not simulate each update on a copy of the board before it is sent",

@@ -86,37 +86,33 @@ class FarmLeases:
         self.set_aside: tuple[SetAside, ...] = ()
 
     def lease(
-        self,
-        board: BoardType,
-        address: FarmAddress,
-        workers: Sequence[WorkersOfHost],
-        wait_s: float,
+        self, board: BoardType, address: FarmAddress, wanted: WorkersOfHost, wait_s: float
     ) -> tuple[FarmKit, ...]:
-        """Lease more of them. Raises `InputError`, `RigError`; then all of these are free again."""
+        """Lease kits for the workers of one host, all that are needed or none.
+
+        Sessions that lease for several hosts do it in the order of the hosts' names, so that no two
+        wait for each other.
+
+        Raises:
+            InputError: there is none for that host.
+            RigError: others have them, or they are of no use; or the farm does not answer.
+        """
         places = self._broker.look()
-        taken: list[FarmKit] = []
+        leased = self._broker.lease(
+            filters_for(board, address, wanted.host, places),
+            at_least=wanted.at_least,
+            at_most=len(places) if wanted.at_most is None else wanted.at_most,
+            wait_s=wait_s,
+        )
+        self.set_aside += leased.set_aside
         try:
-            # In one order for all sessions: so no two wait for each other.
-            for wanted in sorted(workers, key=lambda one: one.host or ""):
-                filters = filters_for(board, address, wanted.host, places)
-                at_most = len(places) if wanted.at_most is None else wanted.at_most
-                leased = self._broker.lease(
-                    filters, at_least=wanted.at_least, at_most=at_most, wait_s=wait_s
-                )
-                self.set_aside += leased.set_aside
-                names = [place.name for place in leased.places]
-                try:
-                    taken += [kit_of_place(place) for place in leased.places]
-                except RigError:
-                    for name in names:
-                        self._broker.release(name)
-                    raise
-        except (InputError, RigError):
-            for kit in taken:
-                self._broker.release(kit.place)
+            kits = tuple(kit_of_place(place) for place in leased.places)
+        except RigError:
+            for place in leased.places:
+                self._broker.release(place.name)
             raise
-        self.kits += tuple(taken)
-        return tuple(taken)
+        self.kits += kits
+        return kits
 
     def release(self, kit: FarmKit) -> None:
         """Give one back. Raises `FarmError`."""

@@ -1,0 +1,266 @@
+"""Kits of a farm in a pytest session: leased before anything is collected, one for each worker."""
+
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nrf_fota.run_settings import BOARD_KEY
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+    from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.farm.labgrid.address import FarmAddress
+    from pytest_nrf_fota.farm.labgrid.leases import FarmLeases, WorkersOfHost
+    from pytest_nrf_fota.farm.labgrid.place_kits import FarmKit
+    from pytest_nrf_fota.smp.host_radio import HostRadio
+
+_WORKER_INPUT_KEY = "nrf_fota_farm_kit"
+
+
+@dataclass
+class _Seats:
+    """The session's kits by the host they were leased for, and which worker has which.
+
+    A worker that ends leaves its kit to the one that replaces it.
+    """
+
+    leases: "FarmLeases"
+    by_host: "dict[str | None, tuple[FarmKit, ...]]" = field(default_factory=dict)
+    taken: "dict[str, FarmKit]" = field(default_factory=dict)
+
+    def take(self, worker: str, host: str | None) -> "FarmKit | None":
+        """A kit for a worker on a host; None where there is none left."""
+        taken = {kit.place for kit in self.taken.values()}
+        for kit in self.by_host.get(host, ()):
+            if kit.place not in taken:
+                self.taken[worker] = kit
+                return kit
+        return None
+
+
+_seats_key: pytest.StashKey[_Seats] = pytest.StashKey()
+_kit_key: "pytest.StashKey[FarmKit]" = pytest.StashKey()
+
+
+def leased_kit(config: pytest.Config) -> "FarmKit | None":
+    """The kit that this process tests on, where it is one of a farm."""
+    return config.stash.get(_kit_key, None)
+
+
+def farm_radio(kit: "FarmKit | None") -> "HostRadio | None":
+    """The radio beside a kit of the farm, where its place names one. Raises `InputError`."""
+    if kit is None or kit.radio is None:
+        return None
+    from pytest_nrf_fota.smp.host_radio import host_radio
+
+    return host_radio(kit.radio)
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """`-n auto`: one worker for each kit of the farm that this host may use and that is free."""
+    address = _address(config)
+    if address is None:
+        return None
+    if not _will_run_tests(config):
+        return 1
+    from pytest_nrf_fota.farm.labgrid.leases import WorkersOfHost
+
+    with _usage_errors():
+        board = _board(config)
+        wanted = WorkersOfHost(None, at_most=config.getoption("maxprocesses", None))
+        seats = _lease(config, address, board, [wanted])
+    return len(seats.by_host[None])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """In a worker: the kit that its controller has leased for it."""
+    given: dict[str, str] = getattr(config, "workerinput", {})
+    if _WORKER_INPUT_KEY in given:
+        from pytest_nrf_fota.farm.labgrid.place_kits import FarmKit
+
+        _use(config, FarmKit.model_validate_json(given[_WORKER_INPUT_KEY]))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
+    """Lease before a worker starts or anything is collected."""
+    config = session.config
+    address = _address(config)
+    is_worker = hasattr(config, "workerinput")
+    if address is not None and not is_worker and _will_run_tests(config):
+        with _usage_errors():
+            _require_usable(config)
+            seats = config.stash.get(_seats_key, None)
+            if seats is None:
+                seats = _lease(config, address, config.stash[BOARD_KEY], _workers(config))
+        if config.getoption("dist", "no") == "no":
+            _use(config, seats.by_host[None][0])
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: "WorkerController") -> None:
+    """Tell a worker that is about to start which kit is its own."""
+    seats = node.config.stash.get(_seats_key, None)
+    if seats is None:
+        return
+    kit = seats.take(node.gateway.id, _ssh_host(node.gateway.spec.ssh))
+    if kit is not None:
+        node.workerinput[_WORKER_INPUT_KEY] = kit.model_dump_json()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: "WorkerController") -> None:
+    """The kit of a worker that ended is its replacement's."""
+    seats = node.config.stash.get(_seats_key, None)
+    if seats is not None:
+        seats.taken.pop(node.gateway.id, None)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Which kits are leased, and which places were of no use."""
+    seats = config.stash.get(_seats_key, None)
+    if seats is None:
+        return []
+    leases = seats.leases
+    kits = ", ".join(f"{k.serial_number} ({k.place} on {k.host})" for k in leases.kits)
+    return [
+        f"nrf-fota: farm: {kits}",
+        *(f"nrf-fota: farm: {one.place} is of no use: {one.why}" for one in leases.set_aside),
+    ]
+
+
+def pytest_terminal_summary(
+    terminalreporter: "pytest.TerminalReporter", config: pytest.Config
+) -> None:
+    """What happened to the leases."""
+    seats = config.stash.get(_seats_key, None)
+    if seats is None:
+        return
+    for text in seats.leases.news.told:
+        terminalreporter.write_line(f"farm: {text}")
+    for lost in seats.leases.news.lost:
+        terminalreporter.write_line(f"farm: {lost}", red=True)
+
+
+def _lease(
+    config: pytest.Config,
+    address: "FarmAddress",
+    board: "BoardType",
+    workers: "list[WorkersOfHost]",
+) -> _Seats:
+    from pytest_nrf_fota.farm.labgrid.farm_python import farm_python
+    from pytest_nrf_fota.farm.labgrid.leases import open_farm
+    from pytest_nrf_fota.report.session import session_path
+
+    python = farm_python(config.getoption("nrf_fota_farm_python"))
+    leases = open_farm(address, python, session_path(config) / "farm-broker.log")
+    config.add_cleanup(leases.release_all)
+    seats = _Seats(leases)
+    wait_s = float(config.getoption("nrf_fota_wait_for_kit", 0))
+    for wanted in sorted(workers, key=lambda one: one.host or ""):
+        seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s)
+    config.stash[_seats_key] = seats
+    return seats
+
+
+def _use(config: pytest.Config, kit: "FarmKit") -> None:
+    """Test on this kit: at its host by its serial number, from elsewhere through its network port.
+
+    A probe or a Bluetooth radio reaches no farther than its host.
+    """
+    config.stash[_kit_key] = kit
+    board = config.stash[BOARD_KEY]
+    if not kit.console or board.console.port is not None or board.radio.kind == "ble":
+        return
+    from pytest_nrf_fota.console.ports import attached_kits
+
+    if all(kit.serial_number != one.serial_number for one in attached_kits()):
+        config.stash[BOARD_KEY] = board.with_console(port=kit.console, baudrate=None)
+
+
+def _address(config: pytest.Config) -> "FarmAddress | None":
+    """The farm, where one was given. Raises `pytest.UsageError`."""
+    text: str | None = config.getoption("nrf_fota_farm", None)
+    if not text:
+        return None
+    from pytest_nrf_fota.farm.labgrid.address import read_farm_address
+
+    with _usage_errors():
+        return read_farm_address(text)
+
+
+def _board(config: pytest.Config) -> "BoardType":
+    """The board type, where `-n auto` has to know it before pytest is configured."""
+    from pytest_nrf_fota.boards.board_file import load_board
+    from pytest_nrf_fota.errors import InputError
+
+    name: str = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board") or ""
+    if not name:
+        raise InputError(
+            "--farm needs to know which board.", where="--farm", next_step="Give --board NAME, too."
+        )
+    folders = (*config.getoption("nrf_fota_board_dir"), *config.getini("nrf_fota_board_dir"))
+    return load_board(name, folders)
+
+
+def _require_usable(config: pytest.Config) -> None:
+    from pytest_nrf_fota.errors import InputError
+
+    board = config.stash.get(BOARD_KEY, None)
+    if board is None:
+        _board(config)
+    elif not board.provided_by.has_probe_tool:
+        raise InputError(
+            f"--farm is for kits on USB; {board.name} has none.",
+            where="--farm",
+            next_step="Leave --farm out: such boards are made on this host, one for each worker.",
+        )
+    elif config.getoption("nrf_fota_device_id"):
+        raise InputError(
+            "--device-id names a kit on this host, --farm lets the farm choose.",
+            where="--device-id",
+            next_step="Name a kit of the farm by a tag of its place: --farm 'labgrid://...?name="
+            "PLACE'",
+        )
+
+
+def _workers(config: pytest.Config) -> "list[WorkersOfHost]":
+    """How many workers will run on which host; None is this one."""
+    from pytest_nrf_fota.farm.labgrid.leases import WorkersOfHost
+
+    if config.getoption("dist", "no") == "no":
+        return [WorkersOfHost(None)]
+    from execnet import XSpec
+    from xdist.workermanage import parse_tx_spec_config
+
+    hosts = Counter(_ssh_host(XSpec(text).ssh) for text in parse_tx_spec_config(config))
+    return [WorkersOfHost(host, count, count) for host, count in hosts.items()]
+
+
+def _ssh_host(specification: str | None) -> str | None:
+    """The host in `ssh=...`, which may hold options of ssh and a user."""
+    return specification.split()[-1].rpartition("@")[2] if specification else None
+
+
+def _will_run_tests(config: pytest.Config) -> bool:
+    options = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan")
+    return not any(config.getoption(name, False) for name in options)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """What ends the run before it begins is said in pytest's way."""
+    from pytest_nrf_fota.errors import FotaError
+
+    try:
+        yield
+    except FotaError as error:
+        raise pytest.UsageError(str(error)) from error
