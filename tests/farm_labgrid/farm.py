@@ -1,4 +1,4 @@
-"""A farm on loopback: labgrid's own coordinator and exporters, run by the Python that has labgrid."""
+"""A farm on loopback: labgrid's own coordinator and exporters, of the Python that has labgrid."""
 
 import os
 import signal
@@ -40,9 +40,12 @@ class Farm:
         folder: a new folder.
         python: with labgrid.
         kits: all kits of the farm.
+        gone: hosts whose exporter does not run.
     """
 
-    def __init__(self, folder: Path, python: Path, kits: tuple[Kit, ...]) -> None:
+    def __init__(
+        self, folder: Path, python: Path, kits: tuple[Kit, ...], gone: tuple[str, ...] = ()
+    ) -> None:
         self._folder = folder
         self._python = python
         self._exporters: dict[str, subprocess.Popen[str]] = {}
@@ -50,7 +53,7 @@ class Farm:
         folder.mkdir()
         (folder / "places.yaml").write_text(yaml.dump({kit.place: _place(kit) for kit in kits}))
         self._coordinator, self.address = self._start_coordinator(0)
-        for host in sorted({kit.host for kit in kits}):
+        for host in sorted({kit.host for kit in kits} - set(gone)):
             self.start_exporter(host)
 
     @property
@@ -83,10 +86,10 @@ class Farm:
         if number == signal.SIGKILL:
             process.wait()
 
-    def restart_coordinator(self, *, away: Callable[[], None] = lambda: None) -> None:
-        """End it, and start one at the same port, as systemd would; exporters end and come back."""
-        _end(self._coordinator)
-        away()
+    def restart_coordinator(self) -> None:
+        """Kill it, and start one at its port, as systemd would; exporters end and come back."""
+        self._coordinator.kill()
+        self._coordinator.wait()
         self._coordinator, _ = self._start_coordinator(self.address.port)
         for host, exporter in self._exporters.items():
             exporter.wait(WITHIN_S)

@@ -9,9 +9,10 @@ import secrets
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from pydantic import ValidationError
 from typing_extensions import assert_never
@@ -20,7 +21,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.farm.labgrid.address import FarmAddress
 from pytest_nrf_fota.farm.labgrid.broker import run
-from pytest_nrf_fota.farm.labgrid.broker.farm_values import OWNER_MARK
+from pytest_nrf_fota.farm.labgrid.broker.farm_values import OWNER_MARK, RENEW_S
 from pytest_nrf_fota.farm.labgrid.farm_python import INSTALL_HINT
 from pytest_nrf_fota.farm.labgrid.messages import (
     HEARD,
@@ -49,7 +50,7 @@ _START_S = 40.0
 _ANSWER_S = 60.0
 _END_S = 15.0
 # One that dies at once would die for ever.
-_MAX_RESTARTS = 3
+_MAX_RESTARTS = 5
 
 
 class FarmError(RigError):
@@ -58,6 +59,30 @@ class FarmError(RigError):
     def __init__(self, reason: Reason, what: str, *, where: str, next_step: str) -> None:
         super().__init__(what, where=where, next_step=next_step)
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """One broker; `answers` gets None behind its last answer."""
+
+    process: "subprocess.Popen[str]"
+    answers: "queue.Queue[Answer | None]" = field(default_factory=queue.Queue)
+
+    def send(self, number: int, request: Request) -> bool:
+        """Whether it could be sent; a broker that just ended takes nothing."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(f'{{"id": {number}, {request.model_dump_json()[1:]}\n')
+            self.process.stdin.flush()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def close_input(self) -> None:
+        """Let it end."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
 
 
 @dataclass(frozen=True)
@@ -82,6 +107,7 @@ class BrokerProcess:
         python: with labgrid.
         log: file that gets the broker's log; None for no log.
         listeners: hear of lost leases.
+        renew_s: how often leases are renewed; `reap` must watch for longer.
 
     Raises:
         FarmError: labgrid is not there, or the coordinator does not answer.
@@ -93,28 +119,32 @@ class BrokerProcess:
         python: Path,
         log: Path | None = None,
         listeners: Listeners | None = None,
+        renew_s: float = RENEW_S,
     ) -> None:
         self._address = address
         self._python = python
         self._log = log
         self._listeners = listeners or Listeners()
+        self._renew_s = renew_s
         self._owner = _owner_name()
-        self._answers: queue.Queue[Answer | None] = queue.Queue()
         self._leases: dict[str, FarmPlace] = {}
         self._asking = threading.Lock()
+        self._changed = threading.Condition()
         self._count = 0
         self._restarts = 0
         self._is_closing = False
+        self._is_over = False
+        self._has_been_ready = False
         self._ready = threading.Event()
         self._refusal: Refused | None = None
-        self._process = self._start()
+        self._connection: _Connection | None = self._start()
+        self._pid = self._connection.process.pid
         self._thread = threading.Thread(target=self._listen, name="farm-broker", daemon=True)
         self._thread.start()
         if not self._ready.wait(_START_S):
             self.close()
             raise self._error("no_answer", "the broker does not start")
         if self._refusal is not None:
-            self.close()
             raise self._error(self._refusal.reason, self._refusal.text)
 
     @property
@@ -124,8 +154,8 @@ class BrokerProcess:
 
     @property
     def pid(self) -> int:
-        """Of the broker."""
-        return self._process.pid
+        """Of the present broker, or the last one."""
+        return self._pid
 
     def look(self) -> tuple[FarmPlace, ...]:
         """All places. Raises `FarmError`."""
@@ -167,10 +197,13 @@ class BrokerProcess:
 
     def close(self) -> None:
         """Give everything back. A broker that hangs meanwhile ends a little later, by itself."""
-        self._is_closing = True
-        _close_input(self._process)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_S)
+        with self._changed:
+            self._is_closing = True
+            connection = self._connection
+        if connection is not None:
+            connection.close_input()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                connection.process.wait(_END_S)
         self._thread.join(_END_S)
 
     def __enter__(self) -> "BrokerProcess":
@@ -184,20 +217,23 @@ class BrokerProcess:
     ) -> None:
         self.close()
 
-    def _start(self) -> "subprocess.Popen[str]":
-        command = (str(self._python), run.__file__, self._address.target, self._owner)
+    def _start(self) -> _Connection:
+        command = (
+            *(str(self._python), run.__file__, self._address.target, self._owner),
+            str(self._renew_s),
+        )
         kept = {n: v for n, v in os.environ.items() if n not in ("PYTHONPATH", "PYTHONHOME")}
         with contextlib.ExitStack() as files:
-            log: int | contextlib.AbstractContextManager[object] = subprocess.DEVNULL
+            log: int | TextIO = subprocess.DEVNULL
             if self._log is not None:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 log = files.enter_context(self._log.open("a"))
             try:
-                return subprocess.Popen(
+                process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=log,  # type: ignore[arg-type]
+                    stderr=log,
                     env=kept,
                     text=True,
                     encoding="utf-8",
@@ -205,92 +241,119 @@ class BrokerProcess:
             except OSError as error:
                 raise self._error("no_labgrid", f"{self._python}: {error.strerror}") from error
 
+        return _Connection(process)
+
     def _ask(self, request: Request, within_s: float) -> Answer:
+        """Ask until one answers: a broker that took over does not know the question."""
         deadline = Deadline.after(within_s)
         with self._asking:
             self._count += 1
-            number = self._count
-            self._send(number, request)
+            failed: _Connection | None = None
             while True:
-                try:
-                    answer = self._answers.get(timeout=deadline.remaining_s)
-                except queue.Empty:
-                    raise self._error("no_answer", f"no answer within {within_s:g} s") from None
-                if answer is None:
-                    raise self._error("no_answer", "the broker ended")
-                if answer.id != number:
-                    continue
+                connection = self._connected(failed, deadline)
+                answer = None
+                if connection.send(self._count, request):
+                    answer = self._answer_of(connection, deadline, within_s)
                 if isinstance(answer, Refused):
                     raise self._error(answer.reason, answer.text)
-                return answer
+                if answer is not None:
+                    return answer
+                failed = connection
 
-    def _send(self, number: int, request: Request) -> None:
-        line = request.model_dump_json()
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f'{{"id": {number}, {line[1:]}\n')
-            self._process.stdin.flush()
-        except (OSError, ValueError) as error:
-            raise self._error("no_answer", "the broker ended") from error
+    def _connected(self, failed: _Connection | None, deadline: Deadline) -> _Connection:
+        """The present broker, or the one after that which failed."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_over or self._connection not in (None, failed),
+                deadline.remaining_s,
+            )
+            if self._connection in (None, failed):
+                text = self._refusal.text if self._refusal else "the broker ended"
+                raise self._error("no_answer", text)
+            assert self._connection is not None
+            return self._connection
+
+    def _answer_of(
+        self, connection: _Connection, deadline: Deadline, within_s: float
+    ) -> Answer | None:
+        while True:
+            try:
+                answer = connection.answers.get(timeout=deadline.remaining_s)
+            except queue.Empty:
+                raise self._error("no_answer", f"no answer within {within_s:g} s") from None
+            if answer is None or answer.id == self._count:
+                return answer
 
     def _listen(self) -> None:
         """The thread: read until the broker ends, and start another one where it should not."""
-        while True:
-            assert self._process.stdout is not None
-            for line in self._process.stdout:
+        connection = self._connection
+        while connection is not None:
+            assert connection.process.stdout is not None
+            for line in connection.process.stdout:
                 with contextlib.suppress(ValidationError):
-                    self._hear(HEARD.validate_json(line))
-            self._process.stdout.close()
-            self._process.wait()
-            _close_input(self._process)
-            self._answers.put(None)
-            if self._is_closing or not self._start_again():
-                self._ready.set()
-                return
+                    self._hear(HEARD.validate_json(line), connection)
+            connection.process.stdout.close()
+            connection.process.wait()
+            connection.close_input()
+            with self._changed:
+                self._connection = None
+            connection.answers.put(None)
+            connection = self._start_again()
+            with self._changed:
+                # Closed meanwhile: then nobody else would end it.
+                if self._is_closing and connection is not None:
+                    connection.close_input()
+                self._connection = connection
+                self._is_over = connection is None
+                self._changed.notify_all()
+        self._ready.set()
 
-    def _start_again(self) -> bool:
-        if self._refusal is not None or not self._ready.is_set():
+    def _start_again(self) -> _Connection | None:
+        if self._is_closing:
+            return None
+        if not self._has_been_ready:
             self._refusal = self._refusal or Refused(
                 kind="refused", id=None, reason="no_answer", text="the broker ended at once"
             )
-            return False
+            return None
         self._restarts += 1
         if self._restarts > _MAX_RESTARTS:
-            return self._lose_all("the broker ended again and again")
+            why = self._refusal.text if self._refusal else "the broker ended again and again"
+            self._lose_all(why)
+            return None
         self._listeners.told("the broker ended; another one takes its leases over")
-        self._answers = queue.Queue()
         try:
-            self._process = self._start()
-            # Its answer is heard like any other; what it lost, it tells.
-            self._send(0, Adopt(places=tuple(self._leases)))
+            connection = self._start()
         except FarmError as error:
-            return self._lose_all(error.what)
-        return True
+            self._lose_all(error.what)
+            return None
+        # Its answer is not waited for: what it lost, it tells.
+        connection.send(0, Adopt(places=tuple(self._leases)))
+        self._pid = connection.process.pid
+        return connection
 
-    def _lose_all(self, why: str) -> bool:
+    def _lose_all(self, why: str) -> None:
         for place in tuple(self._leases):
             self._lose(place, why)
-        return False
 
     def _lose(self, place: str, why: str) -> None:
         if self._leases.pop(place, None) is not None:
             self._listeners.lost(place, why)
 
-    def _hear(self, heard: Heard) -> None:
+    def _hear(self, heard: Heard, connection: _Connection) -> None:
         match heard:
             case Ready():
+                self._has_been_ready = True
+                self._restarts = 0
                 self._ready.set()
             case Lost(place=place, why=why):
                 self._lose(place, why)
             case Told(text=text):
                 self._listeners.told(text)
             case Refused(id=None):
-                if self._ready.is_set():
-                    self._lose_all(heard.text)
                 self._refusal = heard
-                self._ready.set()
             case Places() | Leased() | Released() | Reaped() | Refused():
-                self._answers.put(heard)
+                connection.answers.put(heard)
             case _:
                 assert_never(heard)
 
@@ -330,12 +393,6 @@ def _wording(reason: Reason) -> tuple[str, str]:
             return "The farm refused.", "Read the coordinator's log."
         case _:
             assert_never(reason)
-
-
-def _close_input(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin is not None
-    with contextlib.suppress(OSError):
-        process.stdin.close()
 
 
 def _owner_name() -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pytest_nrf_fota.farm.labgrid.broker.coordinator import Coordinator
 from pytest_nrf_fota.farm.labgrid.broker.farm_values import (
     OWNER_MARK,
-    RENEW_S,
     Json,
     Place,
     RefusedError,
@@ -66,9 +65,12 @@ class _Hold:
 class Broker:
     """Answers requests, renews leases, tells of those that are lost."""
 
-    def __init__(self, address: str, owner: str, write: Callable[[Json], None]) -> None:
+    def __init__(
+        self, address: str, owner: str, renew_s: float, write: Callable[[Json], None]
+    ) -> None:
         self._address = address
         self._owner = owner
+        self._renew_s = renew_s
         self._write = write
         self._hold = _Hold()
         self._is_reconnecting = False
@@ -319,7 +321,7 @@ class Broker:
         """Renew the leases, and come back where the coordinator went away; never returns."""
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.coordinator.is_lost.wait(), RENEW_S)
+                await asyncio.wait_for(self.coordinator.is_lost.wait(), self._renew_s)
             if self.coordinator.is_lost.is_set():
                 await self._come_back()
             for name in tuple(self._hold.leases):
@@ -355,7 +357,17 @@ class Broker:
         self._write({"kind": "told", "text": f"the coordinator at {self._address} is back"})
 
     async def _adopt(self, names: Sequence[str]) -> Json:
-        """Take over what an earlier broker of this owner held."""
+        """Take over what an earlier broker of this owner held, and no more of it.
+
+        What that one had just taken when it ended, nobody knows of.
+        """
+        unknown = [
+            place.name
+            for place in self.coordinator.places.values()
+            if place.owner == self._owner and place.name not in names
+        ]
+        for name in unknown:
+            await self._give_back(name)
         lost = [name for name in names if not await self._take_again(name)]
         places = [
             self._as_json(self.coordinator.places[name]) for name in names if name not in lost

@@ -1,6 +1,6 @@
 """Leases places of a labgrid coordinator for another process, and gives them back when it ends.
 
-    python run.py HOST:PORT OWNER
+    python run.py HOST:PORT OWNER RENEW_S
 
 It runs by path, with any Python that has labgrid (26 or newer) and nothing else that it needs:
 labgrid brings a pyserial of its own, a pytest plugin and an exception hook, none of which belongs
@@ -10,7 +10,7 @@ error.
 
 All places are released when the standard input ends, so also when the process that asked is killed.
 labgrid itself never ends a lease, and no listing shows whether its owner lives. So this process
-renews its leases: every `RENEW_S` seconds it allows itself to use each of them, which changes
+renews its leases: every RENEW_S seconds it allows itself to use each of them, which changes
 nothing but when the place changed last. `reap` watches for owners of this kind who do not.
 
 Nothing waits without a limit: each call to the coordinator has one, each request brings its own.

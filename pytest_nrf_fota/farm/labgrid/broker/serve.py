@@ -17,7 +17,7 @@ _WATCH_PARENT_S = 1.0
 
 def main(arguments: Sequence[str]) -> int:
     """Run until the standard input ends; `arguments` as in `run.py`."""
-    address, owner = arguments
+    address, owner, renew_s = arguments
     # labgrid and grpc print; only messages belong on the way out.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
@@ -35,11 +35,11 @@ def main(arguments: Sequence[str]) -> int:
         write({"kind": "refused", "id": None, "reason": "no_labgrid", "text": text})
         return 1
     del grpc
-    asyncio.run(serve(address, owner, write))
+    asyncio.run(serve(address, owner, float(renew_s), write))
     return 0
 
 
-async def serve(address: str, owner: str, write: Callable[[Json], None]) -> None:
+async def serve(address: str, owner: str, renew_s: float, write: Callable[[Json], None]) -> None:
     """Serve the standard input until it ends, then release everything."""
     loop = asyncio.get_running_loop()
     end = asyncio.Event()
@@ -49,7 +49,7 @@ async def serve(address: str, owner: str, write: Callable[[Json], None]) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lines = asyncio.StreamReader(limit=1 << 20)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    broker = Broker(address, owner, write)
+    broker = Broker(address, owner, renew_s, write)
     tasks: set[asyncio.Task[None]] = set()
 
     def start(work: Awaitable[None]) -> None:

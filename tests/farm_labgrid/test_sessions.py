@@ -1,0 +1,127 @@
+"""pytest with --farm: a kit for each worker before anything is collected, and none left behind."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
+from tests.farm_labgrid.conftest import User
+from tests.farm_labgrid.farm import Farm, owners, wait_for
+from tests.farm_labgrid.meeting import Meeting
+
+pytestmark = pytest.mark.long_proof
+# Stays on its kit until it may go on.
+ON_KITS = """
+import os
+import pytest
+from meeting import meet
+from pytest_nrf_fota.session_farm import leased_kit
+
+@pytest.mark.parametrize("number", range(4))
+def test_on_a_kit(pytestconfig, number):
+    kit = leased_kit(pytestconfig)
+    meet(f"{kit.serial_number} {os.getpid()} {os.environ.get('HOST_OF_WORKER', '')}")
+"""
+
+Held = Callable[[], "dict[str, str]"]
+
+
+@pytest.fixture(autouse=True)
+def _user_tests(user: User) -> None:
+    (user.folder / "test_mine.py").write_text(ON_KITS)
+
+
+@pytest.fixture
+def held(farm: Farm, labgrid_python: Path) -> Held:
+    """Asks the coordinator who has which place."""
+
+    def ask() -> dict[str, str]:
+        with BrokerProcess(farm.address, labgrid_python) as broker:
+            return dict(owners(broker.look()))
+
+    return ask
+
+
+def test_each_worker_has_a_kit(farm: Farm, user: User, meeting: Meeting, held: Held) -> None:
+    """Of this host's; the others are another's. The replacement of a killed one has its kit."""
+    run = user.pytest("-n", "auto", "--farm", f"{farm.url}?host=lab1")
+    came = dict(reversed(meeting.wait().split()) for _ in range(2))
+    assert set(came.values()) == {"1050000001", "1050000002"}
+    code, output = user.finish(user.pytest("--farm", f"{farm.url}?host=lab1"))
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert "Too few of the farm's fitting places are free." in output
+    assert f".nrf-fota.{run.pid}." in output and "collected" not in output
+    killed, kit = next(iter(came.items()))
+    os.kill(int(killed), signal.SIGKILL)
+    number, replacement = meeting.wait().split()
+    assert number == kit and replacement not in came
+    meeting.let_go(4)
+    code, output = user.finish(run)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert "1 failed, 3 passed" in output
+    assert "1050000001 (kit-1050000001 on lab1)" in output
+    assert held() == {}
+
+
+def test_a_killed_session_leaves_no_lease(
+    farm: Farm, user: User, meeting: Meeting, held: Held
+) -> None:
+    """Whoever waits for its kit gets it."""
+    run = user.pytest("--farm", f"{farm.url}?host=lab2")
+    assert meeting.wait().split() == ["1050000003", str(run.pid)]
+    run.send_signal(signal.SIGKILL)
+    user.finish(run)
+    assert wait_for(held, lambda places: not places) == {}
+
+
+def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:
+    """No such place, more workers than places, no farm, no board, none on this host."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = server.getsockname()[1]
+    mistakes = {
+        ("--farm", f"{farm.url}?rack=9"): "no place, or too few, that fit",
+        ("--farm", f"{farm.url}?host=lab1", "-n", "3"): "2 of 3 places with board=nrf5340dk",
+        ("--farm", f"labgrid://127.0.0.1:{closed}"): "The farm does not answer.",
+        ("--farm", farm.url): "The farm has no Nordic nRF5340 DK on this host.",
+        ("--farm", "lab:1"): "'lab:1' is no farm",
+        ("--farm", farm.url, "--board=nrf5340dk_sim"): "--farm is for kits on USB",
+        ("--farm", farm.url, "--farm-python", "/nowhere"): "no such Python to run labgrid with",
+    }
+    runs = {arguments: user.pytest(*arguments) for arguments in mistakes}
+    for arguments, said in mistakes.items():
+        code, output = user.finish(runs[arguments])
+        assert code == pytest.ExitCode.USAGE_ERROR, output
+        assert said in output and "collected" not in output
+
+
+def test_workers_run_on_the_kits_hosts(
+    farm: Farm, user: User, meeting: Meeting, ssh_config: Path
+) -> None:
+    """Over SSH, each on a kit of its own host."""
+    run = user.pytest(
+        *("--dist", "load", "--farm", farm.url),
+        *(
+            argument
+            for host in ("lab1", "lab2")
+            for argument in (
+                "--tx",
+                f"{'2*' if host == 'lab1' else ''}ssh=-F {ssh_config} {host}//python={sys.executable}"
+                f"//chdir={user.folder}//env:MEETING={meeting.folder}//env:HOST_OF_WORKER={host}",
+            )
+        ),
+    )
+    came = [meeting.wait().split() for _ in range(3)]
+    meeting.let_go(4)
+    code, output = user.finish(run)
+    assert code == 0, output
+    assert {(host, number) for number, _, host in came} == {
+        ("lab1", "1050000001"),
+        ("lab1", "1050000002"),
+        ("lab2", "1050000003"),
+    }
+    assert len({process for _, process, _ in came}) == 3
