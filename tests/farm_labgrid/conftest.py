@@ -112,7 +112,7 @@ class User:
         process = subprocess.Popen(
             (
                 *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--board=nrf5340dk"),
-                *("--farm-python", str(self._python), *arguments),
+                *(f"--farm-python={self._python}", *arguments),
             ),
             cwd=self.folder,
             env=kept | {"MEETING": str(self._meeting.folder)},
@@ -122,6 +122,7 @@ class User:
             text=True,
         )
         self._started.append(process)
+        self._meeting.expected.append(process)
         return process
 
     def finish(self, process: "subprocess.Popen[str]") -> tuple[int, str]:

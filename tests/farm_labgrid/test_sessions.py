@@ -22,7 +22,7 @@ import pytest
 from meeting import meet
 from pytest_nrf_fota.session_farm import leased_kit
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(6))
 def test_on_a_kit(pytestconfig, number):
     kit = leased_kit(pytestconfig)
     meet(f"{kit.serial_number} {os.getpid()} {os.environ.get('HOST_OF_WORKER', '')}")
@@ -50,7 +50,8 @@ def held(farm: Farm, labgrid_python: Path) -> Held:
 def test_each_worker_has_a_kit(farm: Farm, user: User, meeting: Meeting, held: Held) -> None:
     """Of this host's; the others are another's. The replacement of a killed one has its kit."""
     run = user.pytest("-n", "auto", "--farm", f"{farm.url}?host=lab1")
-    came = dict(reversed(meeting.wait().split()) for _ in range(2))
+    first = [meeting.wait().split() for _ in range(2)]
+    came = {process: number for number, process in first}
     assert set(came.values()) == {"1050000001", "1050000002"}
     code, output = user.finish(user.pytest("--farm", f"{farm.url}?host=lab1"))
     assert code == pytest.ExitCode.USAGE_ERROR, output
@@ -60,10 +61,10 @@ def test_each_worker_has_a_kit(farm: Farm, user: User, meeting: Meeting, held: H
     os.kill(int(killed), signal.SIGKILL)
     number, replacement = meeting.wait().split()
     assert number == kit and replacement not in came
-    meeting.let_go(4)
+    meeting.let_go(6)
     code, output = user.finish(run)
     assert code == pytest.ExitCode.TESTS_FAILED, output
-    assert "1 failed, 3 passed" in output
+    assert "1 failed, 5 passed" in output
     assert "1050000001 (kit-1050000001 on lab1)" in output
     assert held() == {}
 
@@ -90,7 +91,7 @@ def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:
         ("--farm", farm.url): "The farm has no Nordic nRF5340 DK on this host.",
         ("--farm", "lab:1"): "'lab:1' is no farm",
         ("--farm", farm.url, "--board=nrf5340dk_sim"): "--farm is for kits on USB",
-        ("--farm", farm.url, "--farm-python", "/nowhere"): "no such Python to run labgrid with",
+        ("--farm", farm.url, "--farm-python=/nowhere"): "no such Python to run labgrid with",
     }
     runs = {arguments: user.pytest(*arguments) for arguments in mistakes}
     for arguments, said in mistakes.items():
@@ -103,20 +104,14 @@ def test_workers_run_on_the_kits_hosts(
     farm: Farm, user: User, meeting: Meeting, ssh_config: Path
 ) -> None:
     """Over SSH, each on a kit of its own host."""
+    there = f"//python={sys.executable}//chdir={user.folder}//env:MEETING={meeting.folder}"
     run = user.pytest(
         *("--dist", "load", "--farm", farm.url),
-        *(
-            argument
-            for host in ("lab1", "lab2")
-            for argument in (
-                "--tx",
-                f"{'2*' if host == 'lab1' else ''}ssh=-F {ssh_config} {host}//python={sys.executable}"
-                f"//chdir={user.folder}//env:MEETING={meeting.folder}//env:HOST_OF_WORKER={host}",
-            )
-        ),
+        *("--tx", f"2*ssh=-F {ssh_config} lab1{there}//env:HOST_OF_WORKER=lab1"),
+        *("--tx", f"ssh=-F {ssh_config} lab2{there}//env:HOST_OF_WORKER=lab2"),
     )
     came = [meeting.wait().split() for _ in range(3)]
-    meeting.let_go(4)
+    meeting.let_go(6)
     code, output = user.finish(run)
     assert code == 0, output
     assert {(host, number) for number, _, host in came} == {

@@ -2,7 +2,7 @@
 
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,7 +147,11 @@ def filters_for(
         InputError: the farm has kits of this type, and none on that host.
     """
     given = dict(address.tags)
-    fitting = [p for p in places if is_place_of(p, board) or BOARD_TAG in given]
+    fitting = [
+        place
+        for place in places
+        if (BOARD_TAG in given or is_place_of(place, board)) and _has(place, given)
+    ]
     boards = sorted({p.tags[BOARD_TAG] for p in fitting if BOARD_TAG in p.tags}) or [board.name]
     wanted = [{BOARD_TAG: name} | given for name in boards]
     if BOARD_TAG in given:
@@ -173,3 +177,9 @@ def filters_for(
             f"farm calls it: --farm 'labgrid://...?{HOST_TAG}=NAME'",
         )
     return tuple(near or wanted)
+
+
+def _has(place: FarmPlace, tags: Mapping[str, str]) -> bool:
+    """As labgrid sees it, for which `name` is a tag, too."""
+    own = place.tags | {"name": place.name}
+    return all(own.get(name) == value for name, value in tags.items())
