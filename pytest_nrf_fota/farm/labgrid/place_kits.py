@@ -97,5 +97,8 @@ def _url(port: FarmResource) -> str:
     # An isolated exporter's port is reached through SSH to its host alone.
     if port.params.get("proxy_required") or not port.params.get("port"):
         return ""
-    scheme = "socket" if port.params.get("protocol") == "raw" else "rfc2217"
-    return f"{scheme}://{port.params.get('host')}:{port.params.get('port')}"
+    address = f"{port.params.get('host')}:{port.params.get('port')}"
+    if port.params.get("protocol") == "raw":
+        return f"socket://{address}"
+    # ser2net says nothing of control lines that a port lacks; pyserial would wait, and give up.
+    return f"rfc2217://{address}?ign_set_control"
