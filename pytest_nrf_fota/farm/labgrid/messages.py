@@ -3,6 +3,7 @@
 The broker runs where there is perhaps no pydantic; its side of these is in `broker.py`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -19,7 +20,7 @@ class FarmResource(_Message):
     group: str
     cls: str
     name: str
-    params: dict[str, str | bool | int | float | None]
+    params: Mapping[str, str | bool | int | float | None]
     available: bool
 
     def __str__(self) -> str:
