@@ -373,7 +373,7 @@ def _wording(reason: Reason) -> tuple[str, str]:
         case "taken":
             return (
                 "Too few of the farm's fitting places are free.",
-                "Wait for them: --wait-for-kit SECONDS. If their owners are dead: "
+                "Wait for them: --wait-for-kit=SECONDS. If their owners are dead: "
                 "`nrf-fota farm reap`.",
             )
         case "unusable":
