@@ -10,7 +10,6 @@ from pytest_nrf_fota.run_settings import (
     GIVEN_KEY,
     SOURCE_KEY,
     board_option,
-    host_radio_of,
 )
 from pytest_nrf_fota.shared_options import DutScope
 
@@ -50,14 +49,14 @@ def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     """The kit (or virtual kit) of this session, taken until its end."""
     from pytest_nrf_fota.providers.choose import take_unit
     from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
+    from pytest_nrf_fota.session_kits import kit_of_session
 
-    device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
     folder = worker_path(pytestconfig) / "unit"
     recorder = run_folder(pytestconfig).recorder
-    radio = host_radio_of(pytestconfig)
-    taken = take_unit(board, worker_name(), folder, device_id, radio, recorder)
-    yield taken
-    taken.release()
+    with kit_of_session(pytestconfig, board) as kit:
+        taken = take_unit(board, worker_name(), folder, kit.serial_number, kit.radio, recorder)
+        yield taken
+        taken.release()
 
 
 def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
