@@ -24,14 +24,15 @@ def kits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualKits]:
 @pytest.fixture
 def desk(
     kits: VirtualKits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meeting: Meeting
-) -> Desk:
+) -> Iterator[Desk]:
     """A desk with all three."""
     monkeypatch.setenv("MEETING", str(meeting.folder))
     (tmp_path / "desk").mkdir()
     made = Desk(tmp_path / "desk", kits)
     (made.work / "meeting.py").write_text(MEET)
     (made.work / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
-    return made
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -46,12 +46,13 @@ here, arguments = os.path.dirname(os.path.abspath(__file__)), sys.argv[1:]
 numbers = json.load(open(os.environ["FAKE_DESK_USB"]))
 if "--serial-number" not in arguments:
     if arguments[2] == "--version":
-        print(json.dumps({{"type": "info", "data": {{"name": "nrfutil-device", "version": "2.11.0"}}}}))
+        version = {{"name": "nrfutil-device", "version": "2.11.0"}}
+        print(json.dumps({{"type": "info", "data": version}}))
         sys.exit()
     devices = [{{"serialNumber": n.zfill(12), "traits": {{"jlink": True}}}} for n in numbers]
     task = {{"id": "1", "name": "list", "description": "list", "data": {{}}}}
-    print(json.dumps({{"type": "task_end",
-                       "data": {{"task": task, "result": "success", "data": {{"devices": devices}}}}}}))
+    data = {{"task": task, "result": "success", "data": {{"devices": devices}}}}
+    print(json.dumps({{"type": "task_end", "data": data}}))
     sys.exit()
 number = arguments[arguments.index("--serial-number") + 1].lstrip("0")
 with open(here + "/callers", "a") as file:
@@ -96,6 +97,7 @@ class Desk:
         self._site = folder / "site"
         self._cache = folder / "cache"
         self.units = kits.units
+        self._started: list[subprocess.Popen[str]] = []
         for needed in (self.work, self._bin, self._site):
             needed.mkdir()
         (self._site / "sitecustomize.py").write_text(_SITE)
@@ -158,7 +160,7 @@ class Desk:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start Python with these arguments."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             (sys.executable, *arguments),
             cwd=self.work,
             env=self.environment,
@@ -167,6 +169,16 @@ class Desk:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """What was started and still runs is killed."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     def callers(self) -> dict[str, list[str]]:
         """Which processes had the tool called for each kit, in order, each series once."""

@@ -16,9 +16,9 @@ import os
 import pytest
 from meeting import meet
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(6))
 def test_on_a_kit(dut, unit, number):
-    meet(f"{unit.name} {os.getpid()} {dut.radio.description}")
+    meet(f"{unit.name} {os.getpid()} {dut.wires.radio.description}")
 """
 
 
@@ -29,21 +29,71 @@ def _user_tests(desk: Desk) -> None:
 
 def test_auto_is_one_worker_for_each_free_kit(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """One kit is another run's; each worker keeps its own kit, with the radio beside it."""
-    other = desk.pytest(f"--device-id={SECOND}", "-k", "test_on_a_kit[0]")
+    other = desk.pytest(f"--device-id={SECOND}", "test_mine.py::test_on_a_kit[0]")
     assert meeting.wait().split()[0] == SECOND
     run = desk.pytest("-n", "auto", desk.write_map())
     came = [meeting.wait().split(maxsplit=2) for _ in range(2)]
     assert {number for number, _, _ in came} == {FIRST, THIRD}
     for number, _, radio in came:
         assert desk.units[number].hci in radio
-    meeting.let_go(5)
-    came += [meeting.wait().split(maxsplit=2) for _ in range(2)]
+    meeting.let_go(7)
+    came += [meeting.wait().split(maxsplit=2) for _ in range(4)]
     assert len({(number, process) for number, process, _ in came}) == 2
-    for process in (run, other):
-        code, output = finish(process)
-        assert code == 0, output
-    assert f"nrf-fota: kits {FIRST}, {THIRD}" in finish_again(output, run) or True
+    assert finish(other)[0] == 0
+    code, output = finish(run)
+    assert code == 0, output
+    assert f"nrf-fota: kits {FIRST}, {THIRD}" in output and "6 passed" in output
 
 
-def finish_again(output: str, run: object) -> str:
-    return output
+def test_more_workers_than_kits(desk: Desk, meeting: Meeting, finish: Finish) -> None:
+    """Than there are, or than are free: nothing is collected, no worker starts."""
+    code, output = finish(desk.pytest("-n", "4"))
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert "4 workers want a kit each, and 3 may be taken." in output
+    other = desk.pytest("test_mine.py::test_on_a_kit[0]")
+    meeting.wait()
+    code, output = finish(desk.pytest("-n", "3"))
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert f"{FIRST}: held by " in output and f"(pid {other.pid})" in output
+    assert SECOND not in output.partition("where:")[2]
+    meeting.let_go()
+    assert finish(other)[0] == 0
+
+
+def test_the_replacement_of_a_killed_worker_takes_its_kit(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """No other run gets it in between: the session keeps its claim."""
+    desk.attach(FIRST, SECOND)
+    run = desk.pytest("-n", "2")
+    (kit, killed, *_), (other_kit, other, *_) = (meeting.wait().split() for _ in range(2))
+    os.kill(int(killed), signal.SIGKILL)
+    number, replacement, *_ = meeting.wait().split()
+    assert number == kit and replacement not in (killed, other)
+    code, output = finish(desk.pytest())
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert output.count(f"(pid {run.pid})") == 2
+    meeting.let_go(6)
+    code, output = finish(run)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert "1 failed, 5 passed" in output and "replacing crashed worker" in output
+    assert desk.callers() == {kit: [killed, replacement], other_kit: [other]}
+
+
+def test_a_killed_controller_frees_all_its_kits(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """Once its workers, which end by themselves, have let go of them."""
+    desk.attach(FIRST, SECOND)
+    run = desk.pytest("-n", "2")
+    first = {meeting.wait().split()[1] for _ in range(2)}
+    run.send_signal(signal.SIGKILL)
+    finish(run)
+    after = desk.pytest("-n", "auto")
+    second = {meeting.wait().split()[1] for _ in range(2)}
+    assert len(first | second) == 4
+    meeting.let_go(6)
+    code, output = finish(after)
+    assert code == 0, output
+    for callers in desk.callers().values():
+        assert len(callers) == 2 and callers[0] in first and callers[1] in second
