@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.console.shell import ZephyrShell
     from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.dut_factory import DutFactory
     from pytest_nrf_fota.providers.provider import Unit
     from pytest_nrf_fota.smp.mcumgr import Mcumgr
     from pytest_nrf_fota.wires.faults import Faults
@@ -86,6 +87,19 @@ def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Itera
     )
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def dut_factory(
+    pytestconfig: pytest.Config, board: "BoardType", unit: "Unit"
+) -> "Iterator[DutFactory]":
+    """Further boards for a test that needs more than one: `dut_factory(board=..., tag=...)`."""
+    from pytest_nrf_fota.dut_factory import DutFactory
+
+    del unit  # The session's own board comes first.
+    factory = DutFactory(pytestconfig, board)
+    yield factory
+    factory.close()
 
 
 @pytest.fixture

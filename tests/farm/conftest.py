@@ -28,7 +28,7 @@ def desk(
     """A desk with all three."""
     monkeypatch.setenv("MEETING", str(meeting.folder))
     (tmp_path / "desk").mkdir()
-    made = Desk(tmp_path / "desk", kits)
+    made = Desk(tmp_path / "desk", kits, meeting)
     (made.work / "meeting.py").write_text(MEET)
     (made.work / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     yield made

@@ -15,6 +15,7 @@ from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
 from pytest_nrf_fota.providers.sim import SimUnit
+from tests.farm.meeting import Meeting
 from tests.unit.probe.kit_behind_tool import write_tool
 
 # Python reads it when it starts: in pytest, in its workers, in the commands.
@@ -86,9 +87,10 @@ class Desk:
     Args:
         folder: a new folder; tests of the user lie in its `work`.
         kits: those on the desk.
+        meeting: where those who were started may come.
     """
 
-    def __init__(self, folder: Path, kits: VirtualKits) -> None:
+    def __init__(self, folder: Path, kits: VirtualKits, meeting: Meeting) -> None:
         self.work = folder / "work"
         self.locks = folder / "locks"
         self.map_file = folder / "map.yaml"
@@ -97,7 +99,7 @@ class Desk:
         self._site = folder / "site"
         self._cache = folder / "cache"
         self.units = kits.units
-        self._started: list[subprocess.Popen[str]] = []
+        self._started = meeting.expected
         for needed in (self.work, self._bin, self._site):
             needed.mkdir()
         (self._site / "sitecustomize.py").write_text(_SITE)

@@ -2,6 +2,7 @@
 
 import os
 import select
+import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
@@ -22,11 +23,14 @@ def meet(text):
 class Meeting:
     """The place, as long as the `with` lasts; who waits there then, goes on.
 
+    `expected` are the processes that may come; when all have ended, nobody does.
+
     Args:
         folder: a new folder.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.expected: list[subprocess.Popen[str]] = []
         folder.mkdir()
         self.folder = folder
         os.mkfifo(folder / "here")
@@ -52,9 +56,14 @@ class Meeting:
         """What the next one said that came."""
         ends = time.monotonic() + within_s
         while b"\n" not in self._read:
-            ready, _, _ = select.select([self._here], [], [], max(0.0, ends - time.monotonic()))
-            assert ready, "nobody came"
-            self._read += os.read(self._here, 4096)
+            ready, _, _ = select.select([self._here], [], [], 0.2)
+            if ready:
+                self._read += os.read(self._here, 4096)
+                continue
+            assert time.monotonic() < ends, "nobody came"
+            # What it printed says why; a pipe holds what little that is.
+            running = [process for process in self.expected if process.poll() is None]
+            assert running, [process.stdout and process.stdout.read() for process in self.expected]
         line, _, self._read = self._read.partition(b"\n")
         return line.decode()
 
