@@ -37,8 +37,8 @@ class DutFactory:
     def __call__(self, board: str | None = None, tag: str | None = None) -> "Dut":
         """Another board, with UART, SMP and SWD open; it is this test's until its end.
 
-        Waits for a kit as long as `--wait-for-kit` says, and for none without it: two tests that
-        each hold a kit and want the other's end with an error, and never wait for ever.
+        Waits for a kit as long as `--wait-for-kit` says, and not at all without it: two tests that
+        each hold a kit and want the other's end with an error.
 
         Args:
             board: its type; None takes the session's.

@@ -36,8 +36,8 @@ def claim_kits(
 ) -> tuple[ClaimedKit, ...]:
     """Claim the first that are free.
 
-    Nothing is kept while it waits: two sessions that each hold what the other needs would wait for
-    ever.
+    Nothing is kept while it waits: two sessions that each hold what the other needs would both
+    wait until their deadlines.
 
     Args:
         kits: fitting ones, in the order in which they are preferred.
@@ -99,7 +99,7 @@ def _taken(held: str, at_least: int, count: int, wait_s: float) -> KitsTakenErro
         if count > 1
         else f"The kit is taken{waited}.",
         where=held or "they were given back this very moment",
-        next_step="Wait for it: --wait-for-kit SECONDS. `nrf-fota boards` shows who holds which.",
+        next_step="Wait for it: --wait-for-kit=SECONDS. `nrf-fota boards` shows who holds which.",
     )
 
 

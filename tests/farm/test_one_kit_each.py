@@ -4,6 +4,8 @@ import signal
 
 import pytest
 
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from tests.farm.conftest import Finish
 from tests.farm.desk import Desk
 from tests.farm.meeting import Meeting
@@ -79,6 +81,7 @@ def test_who_waits_gets_the_kit_when_it_is_given_back(
     assert desk.callers() == {FIRST: [str(first.pid), str(second.pid)]}
 
 
+@pytest.mark.long_proof
 def test_waiting_ends_at_its_deadline(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """And says who still has it."""
     desk.attach(FIRST)
@@ -114,6 +117,7 @@ def test_a_run_that_only_collects_needs_no_kit(desk: Desk, finish: Finish) -> No
     assert "No Nordic nRF5340 DK is attached." in output and "--board nrf5340dk_sim" in output
 
 
+@pytest.mark.long_proof
 def test_a_board_of_the_configuration_claims_its_kit_with_the_first_test_that_needs_one(
     desk: Desk, meeting: Meeting, finish: Finish
 ) -> None:
@@ -130,6 +134,7 @@ def test_a_board_of_the_configuration_claims_its_kit_with_the_first_test_that_ne
     assert finish(first)[0] == 0
 
 
+@pytest.mark.long_proof
 @pytest.mark.parametrize("option", ["--device-id", "--board-tag"])
 def test_a_kit_is_chosen(desk: Desk, meeting: Meeting, finish: Finish, option: str) -> None:
     """By number, or by what the map says of it; the rest is left alone."""
@@ -142,3 +147,29 @@ def test_a_kit_is_chosen(desk: Desk, meeting: Meeting, finish: Finish, option: s
         code, output = finish(run)
         assert code == 0, output
     assert set(desk.callers()) == {SECOND, THIRD}
+
+
+@pytest.mark.long_proof
+def test_commands_that_touch_a_kit_take_it_alone(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """Nothing is tried, nothing written, and the holder is named."""
+    run = desk.pytest(f"--device-id={FIRST}")
+    meeting.wait()
+    before = set(desk.work.iterdir())
+    command = ("-c", "from pytest_nrf_fota.cli import app; app()")
+    kit = (f"--device-id=00{FIRST}", "--runner=nrfutil")
+    hex_file = DemoSource(load_board("nrf5340dk_sim"), desk.work.parent / "firmware").baseline
+    for arguments, code in (
+        (("first-contact", "--yes", f"--baseline={hex_file}", *kit), 2),
+        (("hci-dongle", "nrf5340dk", f"--hex={hex_file}", *kit), 2),
+        (("doctor", "--board=nrf5340dk", "--ask-probe", *kit), 1),
+    ):
+        returned, output = finish(desk.start(*command, *arguments))
+        assert returned == code, output
+        assert f"(pid {run.pid})" in output, arguments
+    new = {path.name for path in set(desk.work.iterdir()) - before}
+    assert not {name for name in new if name.endswith(".zip")}
+    meeting.let_go()
+    assert finish(run)[0] == 0
+    assert desk.callers() == {FIRST: [str(run.pid)]}

@@ -38,6 +38,7 @@ def test_two_kits_in_one_test(desk: Desk, meeting: Meeting, finish: Finish) -> N
     assert code == 0, output
 
 
+@pytest.mark.long_proof
 def test_the_second_kit_has_a_tag(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     (desk.work / "test_two.py").write_text(TWO.replace("factory()", "factory(tag='ppk2')"))
     run = desk.pytest(desk.write_map({THIRD: {"fixtures": ["ppk2"]}}))

@@ -80,6 +80,7 @@ def test_the_replacement_of_a_killed_worker_takes_its_kit(
     assert desk.callers() == {kit: [killed, replacement], other_kit: [other]}
 
 
+@pytest.mark.long_proof
 def test_a_killed_controller_frees_all_its_kits(
     desk: Desk, meeting: Meeting, finish: Finish
 ) -> None:
@@ -97,3 +98,42 @@ def test_a_killed_controller_frees_all_its_kits(
     assert code == 0, output
     for callers in desk.callers().values():
         assert len(callers) == 2 and callers[0] in first and callers[1] in second
+
+
+@pytest.mark.long_proof
+def test_kits_of_two_types_in_one_map(desk: Desk, meeting: Meeting, finish: Finish) -> None:
+    """A run for each board, at the same time: each takes those that are its own."""
+    given = desk.write_map(
+        {
+            FIRST: {"platform": "nrf5340dk/nrf5340/cpuapp"},
+            SECOND: {"platform": "nrf52840dk/nrf52840"},
+            THIRD: {"platform": "nrf5340dk/nrf5340/cpuapp/ns"},
+        }
+    )
+    runs = [
+        desk.pytest(f"--board={board}", "-n", "auto", given)
+        for board in ("nrf5340dk", "nrf52840dk")
+    ]
+    assert {meeting.wait().split()[0] for _ in range(3)} == {FIRST, SECOND, THIRD}
+    meeting.let_go(12)
+    (first, output), (second, other_output) = (finish(run) for run in runs)
+    assert (first, second) == (0, 0), output + other_output
+    assert f"kits {FIRST}, {THIRD}" in output and f"kit {SECOND}" in other_output
+    assert {number: len(callers) for number, callers in desk.callers().items()} == {
+        FIRST: 1,
+        SECOND: 1,
+        THIRD: 1,
+    }
+
+
+@pytest.mark.long_proof
+def test_two_runs_that_both_want_all_kits(desk: Desk, meeting: Meeting, finish: Finish) -> None:
+    """Started at once: what one does not get, it waits for, or takes behind the other."""
+    runs = [desk.pytest("-n", "2", "--wait-for-kit=60") for _ in range(2)]
+    meeting.let_go(12)
+    for code, output in (finish(run) for run in runs):
+        assert code == 0, output
+        assert "6 passed" in output
+    # Nobody comes back to a kit that somebody else had meanwhile.
+    for callers in desk.callers().values():
+        assert len(callers) == len(set(callers))
