@@ -130,4 +130,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         # A container's user often has a number only.
-        return "?" if sys.platform == "win32" else str(os.getuid())
+        if sys.platform == "win32":
+            return "?"
+        return str(os.getuid())
