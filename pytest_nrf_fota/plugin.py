@@ -10,6 +10,7 @@ from weakref import WeakSet
 import pytest
 
 from pytest_nrf_fota import hookspecs, session_kits
+from pytest_nrf_fota.board_needs import missing_capability, write_unfit
 from pytest_nrf_fota.run_settings import (
     BOARD_KEY,
     GIVEN_KEY,
@@ -18,13 +19,22 @@ from pytest_nrf_fota.run_settings import (
     board_option,
     host_radio_of,
 )
-from pytest_nrf_fota.session_board import board_folders, board_name, session_board
+from pytest_nrf_fota.session_board import (
+    also_boards,
+    board_folders,
+    board_name,
+    given_builds,
+    is_main_board,
+    require_usable_builds,
+    session_board,
+)
 from pytest_nrf_fota.shared_options import add_shared_options, take_values_from_paths
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.firmware.resign import SigningKeys
+    from pytest_nrf_fota.mixed_scheduling import MixedScheduling
     from pytest_nrf_fota.record.run import TestFiles
     from pytest_nrf_fota.report.session import VerdictCollector
 
@@ -89,8 +99,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.report.session import require_writable, worker_path
 
-    baselines: list[Path] = config.getoption("nrf_fota_baseline")
-    updates: list[Path] = config.getoption("nrf_fota_update")
+    baselines = given_builds(config, "baseline", name)
+    updates = given_builds(config, "update", name)
     folder = worker_path(config) / "firmware"
     try:
         board = session_board(config)
@@ -108,7 +118,8 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
         own = own_settings(name, board_folders(config))
-        variants: list[str] = config.getoption("nrf_fota_variant")
+        require_usable_builds(config, folder)
+        variants: list[str] = config.getoption("nrf_fota_variant") if is_main_board(config) else []
         if not baselines:
             read_given_variants(variants, board)  # A misspelt name is the first thing to say.
         given = read_given_firmware(board, own, baselines, updates, folder, variants)
@@ -180,18 +191,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if board_type is not None and _is_left_for_the_night(item):
         reason = "nightly: runs with --nightly or -m nightly"
         raise pytest.skip.Exception(reason, _use_item_location=True)
-    # A module's needs before a function's: they say more about the board.
-    markers = list(item.iter_markers("needs"))[::-1]
-    if board_type is None or not markers:
+    if board_type is None:
         return
-    from pytest_nrf_fota.boards.capabilities import capabilities_of, capability_named
+    capability = missing_capability(item, board_type)
+    if capability is not None:
+        reason = f"{board_type.name} has no {capability.value}: {capability.meaning}"
+        raise pytest.skip.Exception(reason, _use_item_location=True)
 
-    present = capabilities_of(board_type)
-    needed = [capability_named(name) for marker in markers for name in marker.args]
-    for capability in needed:
-        if capability not in present:
-            reason = f"{board_type.name} has no {capability.value}: {capability.meaning}"
-            raise pytest.skip.Exception(reason, _use_item_location=True)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """With boards of several types a worker's controller has to know which tests it can run."""
+    config = session.config
+    if also_boards(config) and hasattr(config, "workerinput") and BOARD_KEY in config.stash:
+        from pytest_nrf_fota.report.session import worker_path
+
+        write_unfit(worker_path(config), session.items, config.stash[BOARD_KEY])
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> "MixedScheduling | None":
+    """With boards of one type xdist's own schedulers do."""
+    return session_kits.mixed_scheduling(config) if also_boards(config) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -394,9 +415,9 @@ def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
     """The keys that were given. Raises `InputError`, `pytest.UsageError`."""
     nsib: Path | None = config.getoption("nrf_fota_nsib_key")
     mcuboot: Path | None = config.getoption("nrf_fota_mcuboot_key")
-    if nsib is None and mcuboot is None:
+    if (nsib is None and mcuboot is None) or not is_main_board(config):
         return None
-    if not config.getoption("nrf_fota_baseline"):
+    if not given_builds(config, "baseline", board_name(config)):
         raise pytest.UsageError("--nsib-key and --mcuboot-key need what they signed: --baseline")
     from pytest_nrf_fota.firmware.keys import read_signing_key
     from pytest_nrf_fota.firmware.resign import SigningKeys

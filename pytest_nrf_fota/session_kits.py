@@ -1,7 +1,7 @@
 """Which of this host's kits a pytest session claims, and which of its workers has which."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_nrf_fota.run_settings import BOARD_KEY, host_radio_of
-from pytest_nrf_fota.session_board import session_board
+from pytest_nrf_fota.session_board import (
+    BOARD_INPUT_KEY,
+    also_boards,
+    other_board,
+    session_board,
+)
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.farm.claims import ClaimedKit
     from pytest_nrf_fota.farm.desk import Kit, KitChoice
+    from pytest_nrf_fota.mixed_scheduling import MixedScheduling
     from pytest_nrf_fota.providers.provider import Provider
     from pytest_nrf_fota.smp.host_radio import HostRadio
 
@@ -35,10 +42,12 @@ class Seats:
     """Which xdist worker has which of the claimed kits.
 
     The session keeps its claims until its end; a worker that ends leaves its kit to the next one.
+    `board_names` are the board types by serial number, in a session with several.
     """
 
-    def __init__(self, claimed: "tuple[ClaimedKit, ...]") -> None:
+    def __init__(self, claimed: "tuple[ClaimedKit, ...]", board_names: "Mapping[str, str]") -> None:
         self.claimed = claimed
+        self.board_names = board_names
         self._taken: dict[str, Kit] = {}
 
     def take(self, worker: str) -> "Kit | None":
@@ -70,8 +79,10 @@ def worker_count_for_kits(config: pytest.Config) -> int | None:
         return None
     if not _will_run_tests(config):
         return 1
+    at_most = min(config.getoption("maxprocesses", None) or sys.maxsize, _radio_limit(config))
+    if also_boards(config):
+        return len(_claim_mixed(config, board, at_most).claimed)
     kits = _fitting(config, board, choice_of(config))
-    at_most = min(config.getoption("maxprocesses", None) or len(kits), _radio_limit(config))
     return len(_claim(config, kits, at_least=1, at_most=at_most).claimed)
 
 
@@ -88,14 +99,22 @@ def claim_before_collection(config: pytest.Config) -> None:
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.report.session import worker_count
 
-    board = config.stash.get(BOARD_KEY, None)
-    is_worker = hasattr(config, "workerinput")
-    if board is None or is_worker or not config.getoption("nrf_fota_board"):
+    if hasattr(config, "workerinput") or _seats_key in config.stash:
         return
-    if provider_with_kits(board) is None or _seats_key in config.stash:
+    board = config.stash.get(BOARD_KEY, None)
+    claims = board is not None and bool(config.getoption("nrf_fota_board"))
+    if board is None or not claims or provider_with_kits(board) is None:
+        if also_boards(config):
+            raise _only_for_kits()
         return
     if not (_will_run_tests(config) and _runs_here(config)):
         return
+    if also_boards(config):
+        raise InputError(
+            "How many workers each of several boards gets is for their kits to say.",
+            where="--also-board",
+            next_step="Start one for each kit that is free: -n auto; fewer with --maxprocesses.",
+        )
     kits = _fitting(config, board, choice_of(config))
     wanted = worker_count(config) or 1
     if wanted > len(kits):
@@ -115,6 +134,8 @@ def seat_worker(node: "WorkerController") -> None:
     if kit is not None:
         node.workerinput[_SERIAL_NUMBER] = kit.serial_number
         node.workerinput[_RADIO] = kit.radio or ""
+        if seats is not None and seats.board_names:
+            node.workerinput[BOARD_INPUT_KEY] = seats.board_names[kit.serial_number]
 
 
 def unseat_worker(node: "WorkerController") -> None:
@@ -131,6 +152,22 @@ def kit_lines(config: pytest.Config) -> list[str]:
         return []
     numbers = [one.kit.serial_number for one in seats.claimed]
     return [f"kit{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"]
+
+
+def mixed_scheduling(config: pytest.Config) -> "MixedScheduling | None":
+    """Who gives tests out, in a session with boards of several types."""
+    from pytest_nrf_fota.board_needs import read_unfit
+    from pytest_nrf_fota.mixed_scheduling import MixedScheduling
+    from pytest_nrf_fota.report.session import session_path
+
+    seats = config.stash.get(_seats_key, None)
+    if seats is None:
+        return None
+    return MixedScheduling(
+        config,
+        len(seats.claimed),
+        lambda node: read_unfit(session_path(config) / node.gateway.id),
+    )
 
 
 @contextmanager
@@ -229,8 +266,60 @@ def _claim(config: pytest.Config, kits: "tuple[Kit, ...]", *, at_least: int, at_
     )
     for one in claimed:
         config.add_cleanup(one.claim.release)
-    seats = config.stash[_seats_key] = Seats(claimed)
+    seats = config.stash[_seats_key] = Seats(claimed, {})
     return seats
+
+
+def _claim_mixed(config: pytest.Config, board: "BoardType", at_most: int) -> Seats:
+    """Claim kits of all boards of this session, at least one of each."""
+    from pytest_nrf_fota.errors import InputError
+
+    choice = choice_of(config)
+    if choice.map_file is None:
+        raise InputError(
+            "Nobody says which kit is which board.",
+            where="--also-board",
+            next_step="Give a hardware map whose platforms do: --hardware-map FILE",
+        )
+    boards = [board, *(other_board(config, name) for name in also_boards(config))]
+    if any(provider_with_kits(one) is None for one in boards):
+        raise _only_for_kits()
+    claimed: list[ClaimedKit] = []
+    names: dict[str, str] = {}
+    for place, one in enumerate(boards):
+        left = at_most - len(claimed) - (len(boards) - place - 1)
+        if left < 1:
+            raise InputError(
+                f"{at_most} workers are too few for {len(boards)} boards.",
+                where="--maxprocesses, --radio",
+                next_step="Allow one worker for each board.",
+            )
+        kits = tuple(
+            kit
+            for kit in _fitting(config, one, choice)
+            if kit.platforms and kit.serial_number not in names
+        )
+        if not kits:
+            raise InputError(
+                f"No kit is left for {one.name}.",
+                where=f"{choice.map_file}: platform",
+                next_step="Give each of the boards a kit of its own in the map.",
+            )
+        seats = _claim(config, kits, at_least=1, at_most=left)
+        claimed += seats.claimed
+        names |= {claim.kit.serial_number: one.name for claim in seats.claimed}
+    seats = config.stash[_seats_key] = Seats(tuple(claimed), names)
+    return seats
+
+
+def _only_for_kits() -> "InputError":
+    from pytest_nrf_fota.errors import InputError
+
+    return InputError(
+        "Several boards in one run are kits on USB, and --board names the first.",
+        where="--also-board",
+        next_step="Leave it out, or start a run for each board.",
+    )
 
 
 def _will_run_tests(config: pytest.Config) -> bool:

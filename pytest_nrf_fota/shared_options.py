@@ -87,6 +87,14 @@ BOARD = SharedOption(
 SHARED_OPTIONS = (
     BOARD,
     SharedOption(
+        names=("--also-board",),
+        dest="nrf_fota_also_board",
+        metavar="NAME",
+        is_repeatable=True,
+        help="under xdist, another board to test on: each test runs once, on a board that has what "
+        "it needs; its builds are --baseline=NAME=BUILD and --update=NAME=BUILD",
+    ),
+    SharedOption(
         names=("--device-id",),
         dest="nrf_fota_device_id",
         metavar="SERIAL",
