@@ -1,7 +1,7 @@
 """Kits of a farm in a pytest session: leased before anything is collected, one for each worker."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_nrf_fota.run_settings import BOARD_KEY
+from pytest_nrf_fota.session_board import also_boards, board_name, session_board
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -59,6 +60,31 @@ def farm_radio(kit: "FarmKit | None") -> "HostRadio | None":
     from pytest_nrf_fota.smp.host_radio import host_radio
 
     return host_radio(kit.radio)
+
+
+def one_more_leased(
+    config: pytest.Config, board: "BoardType", tag: str | None
+) -> "tuple[FarmKit, Callable[[], None]] | None":
+    """Another kit of the farm, and how to give it back; None in a session without a farm.
+
+    It is one at the host of the session's own kit. Raises `InputError`, `RigError`.
+    """
+    address = _address(config)
+    if address is None:
+        return None
+    from pytest_nrf_fota.farm.labgrid.farm_python import farm_python
+    from pytest_nrf_fota.farm.labgrid.leases import WorkersOfHost, open_farm
+
+    own = leased_kit(config)
+    leases = open_farm(address, farm_python(config.getoption("nrf_fota_farm_python")))
+    try:
+        wanted = WorkersOfHost(own.host if own else None)
+        wait_s: float = config.getoption("nrf_fota_wait_for_kit")
+        (kit,) = leases.lease(board, address.with_tags([tag] if tag else []), wanted, wait_s)
+    except BaseException:
+        leases.release_all()
+        raise
+    return kit, leases.release_all
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -164,7 +190,7 @@ def _lease(
     leases = open_farm(address, python, session_path(config) / "farm-broker.log")
     config.add_cleanup(leases.release_all)
     seats = _Seats(leases)
-    wait_s = float(config.getoption("nrf_fota_wait_for_kit", 0))
+    wait_s: float = config.getoption("nrf_fota_wait_for_kit")
     for wanted in sorted(workers, key=lambda one: one.host or ""):
         seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s)
     config.stash[_seats_key] = seats
@@ -194,21 +220,18 @@ def _address(config: pytest.Config) -> "FarmAddress | None":
     from pytest_nrf_fota.farm.labgrid.address import read_farm_address
 
     with _usage_errors():
-        return read_farm_address(text)
+        return read_farm_address(text).with_tags(config.getoption("nrf_fota_board_tag"))
 
 
 def _board(config: pytest.Config) -> "BoardType":
     """The board type, where `-n auto` has to know it before pytest is configured."""
-    from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.errors import InputError
 
-    name: str = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board") or ""
-    if not name:
+    if not board_name(config):
         raise InputError(
             "--farm needs to know which board.", where="--farm", next_step="Give --board NAME, too."
         )
-    folders = (*config.getoption("nrf_fota_board_dir"), *config.getini("nrf_fota_board_dir"))
-    return load_board(name, folders)
+    return session_board(config)
 
 
 def _require_usable(config: pytest.Config) -> None:
@@ -223,13 +246,17 @@ def _require_usable(config: pytest.Config) -> None:
             where="--farm",
             next_step="Leave --farm out: such boards are made on this host, one for each worker.",
         )
-    elif config.getoption("nrf_fota_device_id"):
-        raise InputError(
-            "--device-id names a kit on this host, --farm lets the farm choose.",
-            where="--device-id",
-            next_step="Name a kit of the farm by a tag of its place: --farm 'labgrid://...?name="
-            "PLACE'",
-        )
+    for option, is_given in (
+        ("--device-id", bool(config.getoption("nrf_fota_device_id"))),
+        ("--hardware-map", config.getoption("nrf_fota_hardware_map") is not None),
+        ("--also-board", bool(also_boards(config))),
+    ):
+        if is_given:
+            raise InputError(
+                f"{option} is for kits on this host, --farm lets the farm choose.",
+                where=option,
+                next_step="Choose by tags of places: --board-tag rack=3, or --board-tag name=PLACE",
+            )
 
 
 def _workers(config: pytest.Config) -> "list[WorkersOfHost]":

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,7 @@ def first_contact(
     """
     from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.commands.printer import print_through_rich
+    from pytest_nrf_fota.farm.one_kit import kit_alone
     from pytest_nrf_fota.first_contact.bench import Bench
     from pytest_nrf_fota.first_contact.run import STEPS, make_contact
     from pytest_nrf_fota.first_contact.table import print_contact
@@ -75,7 +77,7 @@ def first_contact(
     from pytest_nrf_fota.smp.host_radio import host_radio
 
     name = f"first-contact-{datetime.now():%Y%m%d-%H%M%S}"
-    with refusing():
+    with refusing(), ExitStack() as held:
         run = Path("nrf_fota_runs") / name
         packed_to = output or Path(f"{name}.zip")
         _require_new(packed_to)
@@ -85,6 +87,8 @@ def first_contact(
         _require_kit(board_type)
         board_type = board_type.with_timeouts(probe_s=flash_timeout, boot_s=None)
         fitted, hex_file = _baseline(board_type, baseline, board_dir, run / "firmware")
+        if fitted.provided_by.has_probe_tool:
+            held.enter_context(kit_alone(device_id))
         # Libraries say there what a step tells in its own words.
         logging.getLogger().addHandler(logging.NullHandler())
         recorder = FlightRecorder()

@@ -13,8 +13,8 @@ import pytest
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, Listeners
 from pytest_nrf_fota.farm.labgrid.farm_python import farm_python
+from tests.farm.meeting import MEET, Meeting
 from tests.farm_labgrid.farm import Farm, Kit, wait_for
-from tests.farm_labgrid.meeting import MEET, Meeting
 
 KITS = (Kit("1050000001", "lab1"), Kit("1050000002", "lab1"), Kit("1050000003", "lab2"))
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
+from tests.farm.meeting import Meeting
 from tests.farm_labgrid.conftest import User
 from tests.farm_labgrid.farm import Farm, owners, wait_for
-from tests.farm_labgrid.meeting import Meeting
 
 pytestmark = pytest.mark.long_proof
 # Stays on its kit until it may go on.

@@ -1,6 +1,7 @@
 """Where a farm is, and which of its places are wanted: `--farm labgrid://HOST:PORT?rack=3`."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
 from pytest_nrf_fota.errors import InputError
@@ -31,6 +32,20 @@ class FarmAddress:
     def tag(self, name: str) -> str | None:
         """What a tag must be, where that was given."""
         return dict(self.tags).get(name)
+
+    def with_tags(self, texts: Sequence[str]) -> "FarmAddress":
+        """With more tags, as `--board-tag` gives them: `name=value`. Raises `InputError`."""
+        more = [text.partition("=") for text in texts]
+        for name, _, value in more:
+            if not (name.strip() and value.strip()):
+                # labgrid compares tags as a whole.
+                raise InputError(
+                    f"{name + '=' + value!r} is no tag of a place.",
+                    where="--board-tag",
+                    next_step="With --farm, give name and value: --board-tag rack=3",
+                )
+        given = tuple((name.strip(), value.strip()) for name, _, value in more)
+        return replace(self, tags=(*self.tags, *given))
 
     def __str__(self) -> str:
         """As it is given."""
