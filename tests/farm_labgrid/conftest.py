@@ -107,7 +107,7 @@ class User:
         (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
 
     def pytest(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start pytest for an nRF5340 DK."""
+        """Start pytest for an nRF5340 DK, in a process group of its own."""
         kept = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         process = subprocess.Popen(
             (
@@ -120,6 +120,7 @@ class User:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         self._started.append(process)
         self._meeting.expected.append(process)

@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_so_many_or_none(farm: Farm, start_broker: StartBroker) -> None:
 
 
 def test_who_waits_gets_it_when_it_is_given_back(farm: Farm, start_broker: StartBroker) -> None:
-    """Of two who wait for two each, both come to their turn."""
+    """Not before, and no later than it may wait."""
     first, second = start_broker(farm), start_broker(farm)
     first.lease(ALL, at_least=3, at_most=3, wait_s=0)
     with pytest.raises(FarmError) as error:
@@ -45,6 +46,19 @@ def test_who_waits_gets_it_when_it_is_given_back(farm: Farm, start_broker: Start
     first.release("kit-1050000002")
     (place,) = second.lease(LAB_1, at_least=1, at_most=1, wait_s=20).places
     assert place.name == "kit-1050000002"
+
+
+def test_nobody_keeps_a_part_of_what_is_needed(farm: Farm, start_broker: StartBroker) -> None:
+    """Who waits for three kits and has two gives them back to others, until all three are free."""
+    holder, patient, other = start_broker(farm), start_broker(farm), start_broker(farm)
+    holder.lease(({"name": "kit-1050000003"},), at_least=1, at_most=1, wait_s=0)
+    with ThreadPoolExecutor(1) as pool:
+        three = pool.submit(patient.lease, ALL, at_least=3, at_most=3, wait_s=60)
+        wait_for(lambda: owners(other.look()), lambda held: len(held) == 3)
+        other.lease(({"name": "kit-1050000001"},), at_least=1, at_most=1, wait_s=20)
+        holder.close()
+        other.close()
+        assert len(three.result().places) == 3
 
 
 @pytest.mark.parametrize("count", [1, 4])

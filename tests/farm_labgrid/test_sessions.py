@@ -72,12 +72,19 @@ def test_each_worker_has_a_kit(farm: Farm, user: User, meeting: Meeting, held: H
 def test_a_killed_session_leaves_no_lease(
     farm: Farm, user: User, meeting: Meeting, held: Held
 ) -> None:
-    """Whoever waits for its kit gets it."""
+    """Nor does one that Ctrl-C ends, which reaches all processes of a terminal."""
     run = user.pytest("--farm", f"{farm.url}?host=lab2")
     assert meeting.wait().split() == ["1050000003", str(run.pid)]
     run.send_signal(signal.SIGKILL)
     user.finish(run)
     assert wait_for(held, lambda places: not places) == {}
+    run = user.pytest("--farm", f"{farm.url}?host=lab2")
+    meeting.wait()
+    os.killpg(run.pid, signal.SIGINT)
+    code, output = user.finish(run)
+    assert code == pytest.ExitCode.INTERRUPTED, output
+    assert "farm: " not in output.partition("test session starts")[2].partition("rootdir")[2]
+    assert held() == {}
 
 
 def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:
