@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.farm.labgrid.address import FarmAddress
-    from pytest_nrf_fota.farm.labgrid.leases import FarmLeases, WorkersOfHost
+    from pytest_nrf_fota.farm.labgrid.leases import FarmLeases, LostLease, WorkersOfHost
     from pytest_nrf_fota.farm.labgrid.place_kits import FarmKit
     from pytest_nrf_fota.smp.host_radio import HostRadio
 
@@ -131,6 +133,27 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
     return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Nothing more runs on a kit that is no longer ours; a person may have it in hand.
+
+    Workers on other hosts do not learn of it: their run folder is another.
+    """
+    kit = leased_kit(item.config)
+    if kit is None or "unit" not in getattr(item, "fixturenames", ()):
+        return
+    from pytest_nrf_fota.errors import RigError
+    from pytest_nrf_fota.report.session import session_path
+
+    note = _lost_note(session_path(item.config), kit.place)
+    if note.exists():
+        raise RigError(
+            f"The kit {kit.serial_number} is no longer this session's.",
+            where=note.read_text(encoding="utf-8"),
+            next_step="Look at who has it: nrf-fota boards --farm; run the rest again.",
+        )
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: "WorkerController") -> None:
     """Tell a worker that is about to start which kit is its own."""
@@ -187,7 +210,10 @@ def _lease(
     from pytest_nrf_fota.report.session import session_path
 
     python = farm_python(config.getoption("nrf_fota_farm_python"))
-    leases = open_farm(address, python, session_path(config) / "farm-broker.log")
+    run = session_path(config)
+    for earlier in run.glob(_lost_note(run, "*").name):
+        earlier.unlink()
+    leases = open_farm(address, python, run / "farm-broker.log", lambda lost: _note(run, lost))
     config.add_cleanup(leases.release_all)
     seats = _Seats(leases)
     wait_s: float = config.getoption("nrf_fota_wait_for_kit")
@@ -195,6 +221,16 @@ def _lease(
         seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s)
     config.stash[_seats_key] = seats
     return seats
+
+
+def _note(run: Path, lost: "LostLease") -> None:
+    """For the workers, which have no other way to hear of it."""
+    run.mkdir(parents=True, exist_ok=True)
+    _lost_note(run, lost.place).write_text(str(lost), encoding="utf-8")
+
+
+def _lost_note(run: Path, place: str) -> Path:
+    return run / f"farm-lost-{quote(place, safe='*')}"
 
 
 def _use(config: pytest.Config, kit: "FarmKit") -> None:

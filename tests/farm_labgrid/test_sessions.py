@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,37 @@ def test_a_killed_session_leaves_no_lease(
     assert code == pytest.ExitCode.INTERRUPTED, output
     assert "farm: " not in output.partition("test session starts")[2].partition("rootdir")[2]
     assert held() == {}
+
+
+LOSES_IT = """
+from meeting import meet
+
+def test_first():
+    meet("here")
+
+def test_then(unit):
+    pass
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "auto")])
+def test_nothing_runs_on_a_kit_that_somebody_took(
+    farm: Farm, user: User, meeting: Meeting, labgrid_python: Path, workers: tuple[str, ...]
+) -> None:
+    """With `labgrid-client release --kick`; the summary says so, too."""
+    (user.folder / "test_mine.py").write_text(LOSES_IT)
+    run = user.pytest("--farm", f"{farm.url}?host=lab2", *workers)
+    assert meeting.wait() == "here"
+    client = (str(labgrid_python), "-m", "labgrid.remote.client", "-x", farm.address.target)
+    taken = ("-p", "kit-1050000003", "release", "--kick")
+    subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
+    wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
+    meeting.let_go()
+    code, output = user.finish(run)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert "1 passed, 1 error" in output
+    assert "The kit 1050000003 is no longer this session's." in output
+    assert "farm: the lease of kit-1050000003 was lost: somebody released it" in output
 
 
 def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:

@@ -313,7 +313,10 @@ class BrokerProcess:
             return None
         if not self._has_been_ready:
             self._refusal = self._refusal or Refused(
-                kind="refused", id=None, reason="no_answer", text="the broker ended at once"
+                kind="refused",
+                id=None,
+                reason="no_answer",
+                text=f"the broker ended at once{f'; see {self._log}' if self._log else ''}",
             )
             return None
         self._restarts += 1

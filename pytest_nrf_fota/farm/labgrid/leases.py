@@ -2,7 +2,7 @@
 
 import platform
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,16 +44,17 @@ class LostLease:
 
     def __str__(self) -> str:
         """For the summary."""
-        return (
-            f"the lease of {self.place} was lost: {self.why}. What ran on it after that may have "
-            "had a neighbour."
-        )
+        return f"the lease of {self.place} was lost: {self.why}"
 
 
 @dataclass
 class FarmNews:
-    """What happens to leases while the session runs."""
+    """What happens to leases while the session runs.
 
+    `on_lost` is called on the broker's thread.
+    """
+
+    on_lost: Callable[[LostLease], None] = lambda lost: None
     lost: list[LostLease] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,8 +64,10 @@ class FarmNews:
         return Listeners(self._lose, self._tell)
 
     def _lose(self, place: str, why: str) -> None:
+        lost = LostLease(place, why)
         with self._lock:
-            self.lost.append(LostLease(place, why))
+            self.lost.append(lost)
+        self.on_lost(lost)
 
     def _tell(self, text: str) -> None:
         with self._lock:
@@ -124,9 +127,14 @@ class FarmLeases:
         self._broker.close()
 
 
-def open_farm(address: FarmAddress, python: Path, log: Path | None = None) -> FarmLeases:
+def open_farm(
+    address: FarmAddress,
+    python: Path,
+    log: Path | None = None,
+    on_lost: Callable[[LostLease], None] = lambda lost: None,
+) -> FarmLeases:
     """Connect to a farm; nothing is leased yet. Raises `FarmError`."""
-    news = FarmNews()
+    news = FarmNews(on_lost)
     return FarmLeases(BrokerProcess(address, python, log, news.listeners()), news)
 
 

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         import grpc
-        import labgrid.remote.common  # noqa: F401
+        import labgrid.remote.generated.labgrid_coordinator_pb2_grpc  # noqa: F401
     except ImportError as error:
         text = f"{sys.executable} cannot import labgrid: {error}"
         write({"kind": "refused", "id": None, "reason": "no_labgrid", "text": text})
