@@ -71,12 +71,15 @@ class KitUse:
         self._lock.release()
 
 
-def try_claim(serial_number: str, folder: Path | None = None) -> KitClaim | None:
+def try_claim(
+    serial_number: str, folder: Path | None = None, look_s: float = _LOOK_S
+) -> KitClaim | None:
     """The claim on a kit, not announced yet; None where another process holds it.
 
     Args:
         serial_number: without leading zeros.
         folder: of the locks; None takes this host's.
+        look_s: how long somebody may hold it who has left no note: who only looks at its state.
 
     Raises:
         RigError: the folder of the locks cannot be used.
@@ -85,7 +88,7 @@ def try_claim(serial_number: str, folder: Path | None = None) -> KitClaim | None
     make_lock_folder(folder)
     lock = _lock(folder, serial_number, "claim")
     note = _note(folder, serial_number)
-    deadline = Deadline.after(_LOOK_S)
+    deadline = Deadline.after(look_s)
     while True:
         if _try(lock):
             return KitClaim(serial_number, lock, note)

@@ -101,6 +101,24 @@ def test_a_killed_controller_frees_all_its_kits(
 
 
 @pytest.mark.long_proof
+def test_a_worker_that_hangs_keeps_its_kit(desk: Desk, meeting: Meeting, finish: Finish) -> None:
+    """Its session is gone, and it may still be at the kit: the next run does not touch that."""
+    desk.attach(FIRST)
+    run = desk.pytest("-n", "1")
+    worker = meeting.wait().split()[1]
+    os.kill(int(worker), signal.SIGSTOP)
+    try:
+        run.kill()
+        run.wait(60)
+        code, output = finish(desk.pytest("test_mine.py::test_on_a_kit[0]"))
+    finally:
+        os.kill(int(worker), signal.SIGKILL)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert "1 error" in output and "is still used by a process whose session is gone" in output
+    assert desk.callers() == {FIRST: [worker]}
+
+
+@pytest.mark.long_proof
 def test_kits_of_two_types_in_one_map(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """A run for each board, at the same time: each takes those that are its own."""
     given = desk.write_map(

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -92,9 +93,15 @@ def test_a_killed_holders_note_stands_for_nobody(folder: Path, hold: Hold) -> No
     holder = hold()
     holder.kill()
     holder.wait()
-    claim = try_claim("7", folder)
-    assert claim is not None
+    looking = try_claim("7", folder)
+    assert looking is not None
     assert try_claim("7", folder) is None
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(try_claim, "7", folder, 60.0)
+        done, _ = wait([waiting], timeout=0.3)
+        looking.release()
+        claim = waiting.result()
+    assert not done and claim is not None
     claim.release()
 
 
