@@ -47,7 +47,9 @@ def farm_python(
             )
         return Path(found)
     if has_labgrid is None:
-        has_labgrid = importlib.util.find_spec("labgrid") is not None
+        found_here = importlib.util.find_spec("labgrid")
+        # A folder that pip left behind is a package without a file.
+        has_labgrid = found_here is not None and found_here.origin is not None
     if has_labgrid:
         return Path(sys.executable)
     client = shutil.which(_CLIENT, path=environment.get("PATH"))

@@ -33,3 +33,12 @@ def test_a_named_one_comes_first() -> None:
     assert farm_python(None, {"PATH": ""}, has_labgrid=True) == PYTHON
     with pytest.raises(InputError, match="no such Python"):
         farm_python(Path("/no/python"), environment)
+
+
+def test_a_folder_that_pip_left_behind_is_not_labgrid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "labgrid" / "driver").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="labgrid is not installed"):
+        farm_python(None, {"PATH": ""})
