@@ -116,7 +116,10 @@ def test_a_lease_that_somebody_ends_is_told(farm: Farm, start_broker: StartBroke
     (dead,) = second.reap(watch_s=2.0).leases
     assert dead.owner == first.owner
     os.kill(first.pid, signal.SIGCONT)
-    assert lost.get(timeout=10) == (dead.place, "somebody released it")
+    # The coordinator's news, or the answer to a renewal: whichever comes first.
+    place, why = lost.get(timeout=20)
+    assert place == dead.place
+    assert "somebody released it" in why or "it is not ours any more" in why
 
 
 def test_only_the_leases_of_the_dead_are_reaped(farm: Farm, start_broker: StartBroker) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -89,14 +90,16 @@ class Broker:
             answer = await self._do(request)
         except RefusedError as error:
             answer = {"kind": "refused", "reason": error.reason, "text": str(error)}
-        except asyncio.TimeoutError:
-            text = f"the coordinator at {self._address} stopped answering"
-            answer = {"kind": "refused", "reason": "no_answer", "text": text}
+        except Exception as error:
+            # A request without an answer would be waited for.
+            logging.exception("request %s", request)
+            answer = {"kind": "refused", "reason": "refused", "text": f"the broker: {error!r}"}
         self._write({**answer, "id": number})
 
     async def _do(self, request: Json) -> Json:
         kind = request.get("kind")
         if kind == "look":
+            await self.coordinator.settle()
             return {"kind": "places", "places": self._all_places()}
         if kind == "lease":
             wanted = _Wanted(
@@ -123,6 +126,7 @@ class Broker:
         got: list[str] = []
         try:
             while True:
+                await self.coordinator.settle()
                 self._require_enough(wanted)
                 # While it waits, nobody keeps a part of what is needed for long: two who each hold
                 # what the other needs would wait for ever.
@@ -204,9 +208,10 @@ class Broker:
         try:
             await self.coordinator.acquire(name)
         except RefusedError as error:
-            self._hold.acquiring.discard(name)
             if error.reason == "no_answer":
+                # Perhaps it is ours: it is released at the end.
                 raise
+            self._hold.acquiring.discard(name)
             # Its reservation keeps it from being offered again.
             why = f"{error}: its exporter hangs, or its resources are in use"
             self._hold.aside.append(_Aside(name, why, token=token))

@@ -56,17 +56,10 @@ class Coordinator:
         for message in (startup, places, resources):
             self._out.put_nowait(message)
         self._pump = asyncio.create_task(self._receive())
-        try:
-            await asyncio.wait_for(self.settle(), _CONNECT_S)
-        except asyncio.TimeoutError:
-            self.is_lost.set()
-        if self.is_lost.is_set():
-            raise RefusedError(
-                "no_answer", f"no labgrid coordinator answers at {self._address}"
-            ) from None
+        await self.settle()
 
     async def settle(self) -> None:
-        """Wait until all that the coordinator had to tell so far has come."""
+        """Wait until all that the coordinator has told so far has come. Raises `RefusedError`."""
         self._sync_count += 1
         event = self._syncs[self._sync_count] = asyncio.Event()
         message = self._pb2.ClientInMessage()
@@ -75,10 +68,17 @@ class Coordinator:
         lost = asyncio.create_task(self.is_lost.wait())
         came = asyncio.create_task(event.wait())
         try:
-            await asyncio.wait((lost, came), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                (lost, came), timeout=_CONNECT_S, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             lost.cancel()
             came.cancel()
+        if came not in done:
+            raise self._silent()
+
+    def _silent(self) -> RefusedError:
+        return RefusedError("no_answer", f"no labgrid coordinator answers at {self._address}")
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -102,7 +102,7 @@ class Coordinator:
     async def acquire(self, place: str) -> None:
         """Raises `RefusedError`."""
         await self.call("AcquirePlace", "AcquirePlaceRequest", placename=place)
-        await asyncio.wait_for(self.settle(), _CONNECT_S)
+        await self.settle()
 
     async def release(self, place: str, owner: str) -> None:
         """Release it, where this owner has it. Raises `RefusedError`."""
