@@ -113,7 +113,7 @@ def uart_evidence(
     if not boots:
         return (Evidence(Source.UART, Says.UNKNOWN, no_boot_remark(watch)),)
     last = boots[-1]
-    if watch.gaps:
+    if watch.is_incomplete:
         detail = f"{last.summary()}; {gap_remark(watch)}"
         return (Evidence(Source.UART, Says.UNKNOWN, detail),)
     nsib = _nsib_evidence(last, target, watch)
@@ -184,7 +184,7 @@ def ending_in_slots(
 
 def _has_chosen_since_copy(boots: Sequence[Boot], target: McubootTarget, watch: Watch) -> bool:
     """Whether NSIB chose between the slots since MCUboot copied the update into one."""
-    if watch.gaps:
+    if watch.is_incomplete:
         return max(len(boots), watch.resets) >= target.resets_needed
     if not boots or boots[-1].nsib_slot == target.s_slot:
         return True
