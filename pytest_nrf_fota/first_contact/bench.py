@@ -161,16 +161,21 @@ class Bench:
         return consoles
 
     def ports(self) -> tuple[str, ...]:
-        """Names of the kit's serial ports as they are now."""
+        """Names of the kit's serial ports as they are now, and of a console elsewhere."""
         if not self.board.provided_by.has_probe_tool:
             return tuple(console.port for console in self.consoles.values())
         wanted = plain_serial_number(self._device_id or "")
-        return tuple(
-            vcom.device
+        vcoms = [
+            vcom
             for kit in self._look()
             for vcom in kit.vcoms
             if not wanted or kit.serial_number == wanted
-        )
+        ]
+        given = self.board.console.port
+        elsewhere = given and given not in {
+            name for one in vcoms for name in (one.name, one.device)
+        }
+        return (*(vcom.device for vcom in vcoms), *((given,) if given and elsewhere else ()))
 
     def close(self) -> None:
         """Let go of the kit. Never raises."""

@@ -91,6 +91,9 @@ def test_interrupt_leaves_a_recording(tmp_path: Path) -> None:
         (("--board=qemu_cortex_m0",), "is no kit"),
         (("--board=nrf5340dk_sim", "--runner=openocd"), "no probe tool named 'openocd'"),
         (("--board=nrf5340dk_sim", "--radio=phone"), "names no radio"),
+        (("--board=nrf5340dk_sim", "--runner=nrfutil"), "--runner is for kits on USB"),
+        (("--board=nrf5340dk_sim", "--console-port=COM7"), "--console-port is for kits on USB"),
+        (("--board=nrf5340dk", "--console-port=telnet://bench:23"), "console is not usable"),
         (("--board=nrf5340dk_sim", "--output=there.zip"), "such a file already"),
     ],
 )
