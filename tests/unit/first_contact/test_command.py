@@ -52,6 +52,19 @@ def test_virtual_kit_holds_all(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_kit_that_hides_its_address(tmp_path: Path) -> None:
+    """As on a Mac, which hides every address: it is known by its SMP service, and said so."""
+    (tmp_path / "hidden.toml").write_text(
+        'name = "hidden"\ntitle = "Private"\nbase = "nrf5340dk_sim"\nplatforms = []\n'
+        "[radio]\nprivate_address = true\n"
+    )
+    done = _run(tmp_path, "--board=hidden", "--board-dir=.", "--output=out.zip", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = " ".join(done.stdout.split())
+    assert "the kit, which says F2:7C:B6:5D:C3:74, by its SMP service as" in shown
+    assert _made(read_packed(tmp_path / "out.zip"))["connect"] == "held"
+
+
 def test_without_terminal_it_stops_before_it_erases(tmp_path: Path) -> None:
     done = _run(tmp_path, *_SIM)
     assert done.returncode == 2
