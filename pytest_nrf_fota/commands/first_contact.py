@@ -14,6 +14,7 @@ from pytest_nrf_fota.commands.version import VersionOption
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.first_contact.bench import Bench
     from pytest_nrf_fota.first_contact.step import Done, Step
 
 _INTERRUPTED = 130
@@ -108,7 +109,7 @@ def first_contact(
         try:
             contact = make_contact(
                 bench,
-                agrees=partial(_agrees, is_agreed=yes),
+                agrees=partial(_agrees, bench, is_agreed=yes),
                 begins=partial(_say_begin, count=len(STEPS)),
                 ended=_say_end,
             )
@@ -167,9 +168,10 @@ def _baseline(
     return baseline.board, baseline.hex_file
 
 
-def _agrees(step: "Step", *, is_agreed: bool) -> bool:
+def _agrees(bench: "Bench", step: "Step", *, is_agreed: bool) -> bool:
     from pytest_nrf_fota.first_contact.run import NobodyToAskError
 
+    bench.require_probe()
     if is_agreed:
         return True
     if not sys.stdin.isatty():

@@ -28,6 +28,8 @@ TakeUnit: TypeAlias = Callable[
 ]
 """As `take_unit`."""
 
+_NO_PROBE = "no tool reaches the probe"
+
 
 class SkippedError(Exception):
     """A step cannot be done here; the text says why."""
@@ -120,13 +122,18 @@ class Bench:
                 opened = tool.open_probe(number, self.folder / name, self.board.soc)
                 probes[name] = RecordingProbe(opened, self.recorder)
         if not probes:
-            raise SkippedError("no tool reaches the probe")
+            raise SkippedError(_NO_PROBE)
         return probes
 
     @property
     def probe(self) -> Probe:
         """The kit's probe through the first tool that reaches it; needs no other wire."""
         return next(iter(self.probes.values()))
+
+    def require_probe(self) -> None:
+        """Raise `SkippedError` where no tool reaches the probe: nobody need agree to anything."""
+        if self.board.provided_by.has_probe_tool and not self.probes:
+            raise SkippedError(_NO_PROBE)
 
     def recovered(self) -> None:
         """The kit was recovered: what kept its wires from being opened may be gone."""

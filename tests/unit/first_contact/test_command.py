@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.record.events import ContactMade
 from pytest_nrf_fota.recordings.read import Recording, read_packed
 
@@ -71,6 +73,18 @@ def test_without_terminal_it_stops_before_it_erases(tmp_path: Path) -> None:
     assert "'recover' erases, and nobody can be asked here: give --yes." in done.stdout
     made = _made(read_packed(tmp_path / "out.zip"))
     assert list(made)[-1] == "ports stay"
+
+
+def test_without_a_kit_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none that could lose anything; what is missing is said, and what to do."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    firmware = DemoSource(load_board("nrf5340dk_sim"), tmp_path / "firmware")
+    done = _run(tmp_path, f"--baseline={firmware.baseline}", "--runner=nrfutil", "--output=out.zip")
+    assert done.returncode == 1, done.stdout + done.stderr
+    shown = " ".join(done.stdout.split())
+    assert "No Nordic nRF5340 DK is attached. Plug in a kit and switch it on." in shown
+    made = _made(read_packed(tmp_path / "out.zip"))
+    assert {made[step] for step in ("recover", "program", "baseline again")} == {"skipped"}
 
 
 def test_interrupt_leaves_a_recording(tmp_path: Path) -> None:
