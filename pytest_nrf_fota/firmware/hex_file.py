@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from intelhex import AddressOverlapError, HexReaderError, IntelHex, IntelHexError
@@ -52,12 +53,19 @@ def read_hex(path: Path) -> tuple[Segment, ...]:
     Raises `PackageError`: missing, unreadable, overlapping, empty or cut off.
     """
     require_file(path, "The hex file")
-    if path.stat().st_size > LARGEST_HEX_BYTES:
+    status = path.stat()
+    if status.st_size > LARGEST_HEX_BYTES:
         raise PackageError(
-            f"The hex file is {path.stat().st_size} bytes; no firmware of this kit is that large.",
+            f"The hex file is {status.st_size} bytes; no firmware of this kit is that large.",
             where=str(path),
             next_step="Give the build's merged.hex.",
         )
+    return _read(path.absolute(), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, *_state: int) -> tuple[Segment, ...]:
+    """A run asks for the same file before each test; intelhex needs a second for 1 MB."""
     try:
         text = path.read_text(encoding="ascii")
         hex_data = IntelHex(io.StringIO(text))

@@ -26,6 +26,7 @@ from pytest_nrf_fota.record.events import (
     StepEnd,
     StepEnded,
     StepStarted,
+    UartLine,
 )
 
 KEPT_FOLDER = "tool-output"
@@ -51,6 +52,7 @@ class FlightRecorder:
         self.step_observers: list[StepObserver] = []
         self._lock = threading.Lock()
         self._file: TextIOWrapper | None = None
+        self._uart_log: TextIOWrapper | None = None
         self._path: Path | None = None
         self._opened_at_s = time.monotonic()
         self._waiting: list[tuple[float, Event]] = []
@@ -67,12 +69,19 @@ class FlightRecorder:
         title: str,
         versions: dict[str, str] | None = None,
         whose: dict[str, str] | None = None,
+        *,
+        uart_log: Path | None = None,
     ) -> None:
-        """Start a new file at `path`; an open one is closed first."""
+        """Start a new file at `path`; an open one is closed first.
+
+        UART lines go to `uart_log` as well, as plain text.
+        """
         self.close()
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock:
             self._file = path.open("w", encoding="utf-8")
+            if uart_log is not None:
+                self._uart_log = uart_log.open("w", encoding="utf-8", newline="\n")
             self._path = path
             self._opened_at_s = time.monotonic()
             self._kept_bytes = 0
@@ -146,15 +155,19 @@ class FlightRecorder:
     def close(self) -> None:
         """Close the current file. Later events wait for the next one."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            for file in (self._file, self._uart_log):
+                if file is not None:
+                    file.close()
+            self._file = self._uart_log = None
 
     def _write(self, at_s: float, event: Event) -> None:
         assert self._file is not None
         line = Recorded(t_s=round(at_s - self._opened_at_s, 6), event=event)
         self._file.write(line.model_dump_json() + "\n")
         self._file.flush()
+        if self._uart_log is not None and isinstance(event, UartLine):
+            self._uart_log.write(event.text + "\n")
+            self._uart_log.flush()
 
 
 def _how(raised: BaseException | None) -> StepEnd:

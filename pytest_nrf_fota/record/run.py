@@ -14,11 +14,11 @@ from pytest_nrf_fota.record.events import (
     ProbeReadsTried,
     ProbeRetried,
     SmpMessage,
-    UartLine,
     VerdictReached,
 )
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
+_UART_LOG = "uart.log"
 _VERSIONS_OF = ("pytest-nrf-fota", "pytest", "smpclient", "bumble", "bleak", "pyserial")
 
 
@@ -57,19 +57,22 @@ class RunFolder:
         """Events go to this test's file from now on."""
         self.has_test = True
         folder = self._new_folder(node_id)
-        self.recorder.open(folder / "recorder.jsonl", node_id, self._versions, whose_machine())
+        self.recorder.open(
+            folder / "recorder.jsonl",
+            node_id,
+            self._versions,
+            whose_machine(),
+            uart_log=folder / _UART_LOG,
+        )
 
     def finish_test(self) -> TestFiles | None:
-        """Close the test's file and derive its UART log and image lists from it."""
+        """Close the test's files and derive its image lists from the recorder's."""
         path = self.recorder.path
         self.has_test = False
         self.recorder.close()
         if path is None:
             return None
         events = [recorded.event for recorded in read_recording(path)]
-        uart = path.parent / "uart.log"
-        lines = [event.text for event in events if isinstance(event, UartLine)]
-        uart.write_text("\n".join(lines) + "\n", encoding="utf-8")
         lists = [
             event
             for event in events
@@ -80,7 +83,7 @@ class RunFolder:
         return TestFiles(
             folder=path.parent,
             recorder=path,
-            uart=uart,
+            uart=path.parent / _UART_LOG,
             images_before=_write_images(path.parent / "images-before.json", lists[:1]),
             images_after=_write_images(path.parent / "images-after.json", lists[1:][-1:]),
             verdicts=tuple(event for event in events if isinstance(event, VerdictReached)),

@@ -24,7 +24,7 @@ def test_mcuboot_upgrade(dut, firmware):
 
 
 # One of each style; the others prove the same with other releases and layouts.
-_FIRST = ("ncs-2.6-nsib-own-layout", "ncs-3.0-nsib", "zephyr-internal")
+_FIRST = ("ncs-3.0-nsib", "zephyr-internal")
 _PARAMETERS = tuple(
     pytest.param(shape, id=shape.name, marks=() if shape.name in _FIRST else pytest.mark.long_proof)
     for shape in SHAPES

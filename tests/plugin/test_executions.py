@@ -74,6 +74,7 @@ def test_each_try_of_a_rerun_has_its_own_proof(user_folder: pytest.Pytester) -> 
         assert names.count("verdict") == 1
 
 
+@pytest.mark.long_proof
 def test_each_repetition_has_its_own_proof(user_folder: pytest.Pytester) -> None:
     """`--count` of pytest-repeat."""
     user_folder.makepyfile(test_mine=ONCE)
@@ -111,6 +112,7 @@ def test_next(dut, firmware):
 """
 
 
+@pytest.mark.long_proof
 def test_a_kit_that_is_killed_costs_one_test(user_folder: pytest.Pytester) -> None:
     """The next one gets a fresh kit, and says so in its recorder."""
     user_folder.makepyfile(test_mine=KILLS)

@@ -66,6 +66,8 @@ def test_kit_ends_with_pytest(user_folder: pytest.Pytester, number: signal.Signa
         run.wait()
     _wait_for_end(int(kit_pid))
     assert not Path(control_address).parent.exists()
+    (log,) = user_folder.path.glob("nrf_fota_runs/*/test_mine*/uart.log")
+    assert "Starting bootloader 14" in log.read_text()
 
 
 def test_interrupted_test_is_named_and_its_log_kept(user_folder: pytest.Pytester) -> None:

@@ -235,6 +235,7 @@ def test_marked_twice(dut, firmware):
 """
 
 
+@pytest.mark.long_proof
 def test_what_is_on_its_way_is_seen_before_and_behind_an_upgrade(
     user_folder: pytest.Pytester,
 ) -> None:
@@ -267,6 +268,7 @@ def test_steps(dut, firmware):
 """
 
 
+@pytest.mark.long_proof
 def test_a_new_image_in_trouble_is_the_first_thing_said(user_folder: pytest.Pytester) -> None:
     """It hangs, asks for pairing, or crashes: in the summary, in JUnit and in Allure."""
     user_folder.makepyfile(test_mine=TROUBLE)
@@ -300,6 +302,7 @@ def test_a_new_image_in_trouble_is_the_first_thing_said(user_folder: pytest.Pyte
     assert "crashes in each boot" in messages["test_steps"][1]
 
 
+@pytest.mark.long_proof
 def test_a_run_without_any_firmware_is_not_green(user_folder: pytest.Pytester) -> None:
     """No update and no keys: all is skipped, and the exit code says so."""
     user_folder.makepyfile(

@@ -219,6 +219,7 @@ def test_board_from_ini_and_session_scope(user_folder: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.long_proof
 def test_xdist_workers_have_a_kit_each(user_folder: pytest.Pytester) -> None:
     """Two workers upgrade two kits; the controller's summary shows both."""
     user_folder.makepyfile(
@@ -264,6 +265,7 @@ def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None
         assert (user_folder.path / "results" / attachment["source"]).stat().st_size > 0
 
 
+@pytest.mark.long_proof
 def test_explanation_names_no_flash_of_another_board(user_folder: pytest.Pytester) -> None:
     """Not that of the nRF5340 DK, on which the board is based."""
     (user_folder.path / "mine_sim.toml").write_text(
@@ -326,6 +328,7 @@ def test_failed_upgrade_is_explained(user_folder: pytest.Pytester) -> None:
     assert explained.text in attachments
 
 
+@pytest.mark.long_proof
 def test_failure_that_the_logs_do_not_show_is_not_explained(user_folder: pytest.Pytester) -> None:
     """An upgrade that happened is no reason for whatever else a test does not like."""
     user_folder.makepyfile(

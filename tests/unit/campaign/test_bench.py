@@ -111,6 +111,7 @@ def test_exception_of_others_is_reported(bench: Bench, monkeypatch: pytest.Monke
     assert "KeyError: 'sabotage'" in result.said
 
 
+@pytest.mark.long_proof
 def test_exception_of_the_kit_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def upload(manager: ImageManager, *request: object, **options: object) -> object:
         raise ZeroDivisionError("sabotage")

@@ -38,6 +38,7 @@ def test_case_that_does_not_end_is_a_result(
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.long_proof
 def test_campaign_counts_hangs_and_saves_them(tmp_path: Path) -> None:
     settings = Settings(2, seed=3, output=tmp_path, workers=2, case_within_s=WITHIN_S)
     said: list[str] = []

@@ -169,7 +169,9 @@ def test_harmless_reads_keep_the_connection(tmp_path: Path) -> None:
         assert "resume" not in dict(kit.operations)
 
 
-@pytest.mark.parametrize("update", ["mcuboot_update", "app_update"])
+@pytest.mark.parametrize(
+    "update", ["mcuboot_update", pytest.param("app_update", marks=pytest.mark.long_proof)]
+)
 def test_cores_that_cannot_be_resumed_are_not_read(tmp_path: Path, update: str) -> None:
     """The run goes on without SWD: what was compared before still counts, the end says why."""
     with _kit(_board(reads_halt=True), tmp_path, lacks="resume") as kit:
@@ -184,7 +186,9 @@ def test_cores_that_cannot_be_resumed_are_not_read(tmp_path: Path, update: str) 
         assert preflight.answer == "yes"
 
 
-@pytest.mark.parametrize("update", ["mcuboot_update", "app_update"])
+@pytest.mark.parametrize(
+    "update", ["mcuboot_update", pytest.param("app_update", marks=pytest.mark.long_proof)]
+)
 def test_a_tool_without_read(tmp_path: Path, update: str) -> None:
     """It is said once, and UART and SMP decide."""
     with _kit(_board(reads_halt=False), tmp_path, lacks="read") as kit:

@@ -99,7 +99,9 @@ def rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
         yield make
 
 
-@pytest.mark.parametrize("application_first", [False, True])
+@pytest.mark.parametrize(
+    "application_first", [pytest.param(False, marks=pytest.mark.long_proof), True]
+)
 def test_upgrade_on_ports_in_either_order(rig: Callable[..., Rig], application_first: bool) -> None:
     """The application core's port is found by its boot; SMP and all else then work."""
     made = rig(application_first=application_first)
@@ -125,7 +127,7 @@ def test_upgrade_over_the_shells_uart(rig: Callable[..., Rig]) -> None:
     dut.close()
 
 
-@pytest.mark.parametrize("smp_vcom", [0, 2])
+@pytest.mark.parametrize("smp_vcom", [pytest.param(0, marks=pytest.mark.long_proof), 2])
 def test_upgrade_over_a_port_of_its_own(rig: Callable[..., Rig], smp_vcom: int) -> None:
     """Of a kit's three ports; the other two are told apart as ever."""
     made = rig(application_first=False, smp_vcom=smp_vcom)

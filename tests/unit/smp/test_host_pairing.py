@@ -80,8 +80,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     ("ncs", "permission", "code"),
     [
         ("2.3", "encrypted", "0x0f"),
-        ("2.3", "authenticated", "0x05"),
-        ("2.6", "encrypted", "0x05"),
+        pytest.param("2.3", "authenticated", "0x05", marks=pytest.mark.long_proof),
+        pytest.param("2.6", "encrypted", "0x05", marks=pytest.mark.long_proof),
         ("2.6", "authenticated", "0x05"),
     ],
 )
@@ -103,9 +103,9 @@ def test_host_without_pairing_is_told_what_to_do(
     ("ncs", "permission", "pairing"),
     [
         ("2.3", "encrypted", "just_works"),
-        ("2.3", "encrypted", "passkey"),
-        ("2.3", "authenticated", "passkey"),
-        ("2.6", "encrypted", "just_works"),
+        pytest.param("2.3", "encrypted", "passkey", marks=pytest.mark.long_proof),
+        pytest.param("2.3", "authenticated", "passkey", marks=pytest.mark.long_proof),
+        pytest.param("2.6", "encrypted", "just_works", marks=pytest.mark.long_proof),
         ("2.6", "authenticated", "passkey"),
     ],
 )
@@ -133,7 +133,7 @@ def test_host_that_may_pair_does_not_where_nobody_asks(start: Callable[..., Rig]
     assert rig.dut.mcumgr.echo("hello") == "hello"
 
 
-@pytest.mark.parametrize("ncs", ["2.3", "2.6"])
+@pytest.mark.parametrize("ncs", [pytest.param("2.3", marks=pytest.mark.long_proof), "2.6"])
 def test_just_works_is_not_enough(start: Callable[..., Rig], ncs: str) -> None:
     """On an encrypted connection the answer does tell that a passkey is needed."""
     rig = start(AppDescription(smp_permission="authenticated"), "just_works", ncs=ncs)
@@ -230,7 +230,9 @@ def test_board_that_paired_anew_with_a_host_of_the_same_address(
     assert rig.dut.mcumgr.echo("hello") == "hello"
 
 
-@pytest.mark.parametrize("permission", ["none", "encrypted"])
+@pytest.mark.parametrize(
+    "permission", ["none", pytest.param("encrypted", marks=pytest.mark.long_proof)]
+)
 def test_upgrade_of_a_board_with_another_address_at_each_boot(
     start: Callable[..., Rig], permission: Permission
 ) -> None:

@@ -117,7 +117,7 @@ def test_upgrade_of_a_board_with_a_private_address(
     assert any("console shows the connection" in moment for moment in rig.moments())
 
 
-@pytest.mark.parametrize("reads_halt", [False, True])
+@pytest.mark.parametrize("reads_halt", [pytest.param(False, marks=pytest.mark.long_proof), True])
 def test_privacy_that_nobody_has_told_of(start: Callable[..., Rig], reads_halt: bool) -> None:
     """Where the board's own address is not heard in time, a private one may be its.
 
@@ -128,6 +128,7 @@ def test_privacy_that_nobody_has_told_of(start: Callable[..., Rig], reads_halt: 
     assert rig.dut.mcumgr.echo("hello") == "hello"
 
 
+@pytest.mark.long_proof
 def test_build_without_privacy_is_not_looked_for_by_its_name(start: Callable[..., Rig]) -> None:
     rig = start(_private(), private_address=False)
     with pytest.raises(NotSeenError, match=IDENTITY) as refusal:
@@ -156,6 +157,7 @@ def test_neighbour_with_another_firmware_is_refused(start: Callable[..., Rig]) -
     assert not [name for name in rig.requests() if "state" not in name and "param" not in name]
 
 
+@pytest.mark.long_proof
 def test_neighbour_with_the_same_firmware_is_refused(start: Callable[..., Rig]) -> None:
     """By this board's console, which has shown connections before and shows none now."""
     neighbour = start(_private(), private_address=True)
@@ -176,6 +178,7 @@ def test_neighbour_with_the_same_firmware_is_refused(start: Callable[..., Rig]) 
 
 
 @pytest.mark.parametrize("passkey", [None, "123456"])
+@pytest.mark.long_proof
 def test_board_with_a_private_address_pairs_once(
     start: Callable[..., Rig], passkey: str | None
 ) -> None:
