@@ -10,7 +10,7 @@ from typing import TypeAlias
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import ANY_TOOL
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.ports import AttachedKit, attached_kits, plain_serial_number
+from pytest_nrf_fota.console.ports import AttachedKit, Vcom, attached_kits, plain_serial_number
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import FotaError
@@ -167,22 +167,27 @@ class Bench:
             consoles["network core"] = self.dut.network_console
         return consoles
 
-    def ports(self) -> tuple[str, ...]:
-        """Names of the kit's serial ports as they are now, and of a console elsewhere."""
+    def vcoms(self) -> tuple[Vcom, ...]:
+        """The kit's serial ports as USB shows them now; none of a virtual kit."""
         if not self.board.provided_by.has_probe_tool:
-            return tuple(console.port for console in self.consoles.values())
+            return ()
         wanted = plain_serial_number(self._device_id or "")
-        vcoms = [
+        return tuple(
             vcom
             for kit in self._look()
             for vcom in kit.vcoms
             if not wanted or kit.serial_number == wanted
-        ]
-        given = self.board.console.port
-        elsewhere = given and given not in {
-            name for one in vcoms for name in (one.name, one.device)
-        }
-        return (*(vcom.device for vcom in vcoms), *((given,) if given and elsewhere else ()))
+        )
+
+    def ports(self) -> tuple[str, ...]:
+        """Names of the kit's serial ports as they are now, and of a console elsewhere."""
+        if not self.board.provided_by.has_probe_tool:
+            return tuple(console.port for console in self.consoles.values())
+        vcoms, given = self.vcoms(), self.board.console.port
+        devices = tuple(vcom.device for vcom in vcoms)
+        if given is None or given in (*devices, *(vcom.name for vcom in vcoms)):
+            return devices
+        return (*devices, given)
 
     def close(self) -> None:
         """Let go of the kit. Never raises."""

@@ -62,12 +62,18 @@ def _first_contact(folder: Path, kit: FakeKit, ports: list[str], *options: str) 
     return recording
 
 
+def _found(recording: Recording, step: str) -> str:
+    events = [one.event for part in recording.parts for one in part.events]
+    return next(e.found for e in events if isinstance(e, ContactMade) and e.step == step)
+
+
 def test_kit_with_two_ports(tmp_path: Path) -> None:
     """Found on USB and by its tool; each step holds, and the recording replays."""
     with FakeKit(tmp_path / "kit", "nrfutil") as kit:
         ports = [vcom.device for vcom in kit.attached().vcoms]
         recording = _first_contact(tmp_path, kit, ports)
     (part,) = recording.parts
+    assert "(interface 0), " in _found(recording, "ports")
     assert replay(recording, part, tmp_path / "replay") == part.expected
     assert SERIAL_NUMBER not in "".join(one.model_dump_json() for one in part.events)
 
@@ -76,5 +82,6 @@ def test_console_on_another_machine(tmp_path: Path) -> None:
     """The probe has no serial port at all."""
     with FakeKit(tmp_path / "kit", "nrfutil") as kit:
         server = Rfc2217Server(uart=kit.attached().vcoms[1].device)
-        _first_contact(tmp_path, kit, [], f"--console-port={server.url}")
+        recording = _first_contact(tmp_path, kit, [], f"--console-port={server.url}")
         server.stop()
+    assert _found(recording, "ports") == server.url
