@@ -63,7 +63,7 @@ if arguments == ["--ids"]:
     print({serial_number!r}); sys.exit()
 if after("--snr") != {serial_number!r}:
     print("ERROR: invalid serial number"); sys.exit(40)
-assert after("-f") == "NRF53"
+assert after("-f") in ("NRF53", "NRF52")
 coprocessor = after("--coprocessor") if "--coprocessor" in arguments else "CP_APPLICATION"
 core = {{"CP_APPLICATION": "application", "CP_NETWORK": "network"}}[coprocessor]
 verb = arguments[0]
@@ -105,7 +105,7 @@ try:
     elif verb in ("--reset", "--pinreset"):
         kit.reset({{"--reset": "system", "--pinreset": "pin"}}[verb], limit)
     elif verb == "--deviceversion":
-        print("NRF5340_xxAA_REV1")
+        print("NRF5340_xxAA_REV1" if after("-f") == "NRF53" else "NRF52840_xxAA_REV2")
     elif verb != "--halt":
         sys.exit(15)
 except KitRefusedError as error:
