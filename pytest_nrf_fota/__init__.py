@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.dut.cut_swap import SwapUnderWayWarning as SwapUnderWayWarning
     from pytest_nrf_fota.dut.dut import Dut as Dut
     from pytest_nrf_fota.dut.upgrade import Upgrade as Upgrade
+    from pytest_nrf_fota.dut_factory import DutFactory as DutFactory
     from pytest_nrf_fota.errors import BoardError as BoardError
     from pytest_nrf_fota.errors import BoardFileError as BoardFileError
     from pytest_nrf_fota.errors import ConsoleLostError as ConsoleLostError
@@ -65,6 +66,7 @@ _NAMES_OF = {
     "dut.cut_swap": "SwapUnderWayWarning",
     "dut.dut": "Dut",
     "dut.upgrade": "Upgrade",
+    "dut_factory": "DutFactory",
     "errors": "BoardError BoardFileError ConsoleLostError FaultNotStruckError FotaError InputError "
     "LineNotSeenError NotSeenError PackageError ProbeError RadioLostError RigError",
     "firmware.dfu_package": "DfuPackage UpdateFile",

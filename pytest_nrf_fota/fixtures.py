@@ -10,7 +10,6 @@ from pytest_nrf_fota.run_settings import (
     GIVEN_KEY,
     SOURCE_KEY,
     board_option,
-    host_radio_of,
 )
 from pytest_nrf_fota.shared_options import DutScope
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.console.shell import ZephyrShell
     from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.dut_factory import DutFactory
     from pytest_nrf_fota.providers.provider import Unit
     from pytest_nrf_fota.smp.mcumgr import Mcumgr
     from pytest_nrf_fota.wires.faults import Faults
@@ -50,14 +50,14 @@ def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     """The kit (or virtual kit) of this session, taken until its end."""
     from pytest_nrf_fota.providers.choose import take_unit
     from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
+    from pytest_nrf_fota.session_kits import kit_of_session
 
-    device_id: str | None = pytestconfig.getoption("nrf_fota_device_id")
     folder = worker_path(pytestconfig) / "unit"
     recorder = run_folder(pytestconfig).recorder
-    radio = host_radio_of(pytestconfig)
-    taken = take_unit(board, worker_name(), folder, device_id, radio, recorder)
-    yield taken
-    taken.release()
+    with kit_of_session(pytestconfig, board) as kit:
+        taken = take_unit(board, worker_name(), folder, kit.serial_number, kit.radio, recorder)
+        yield taken
+        taken.release()
 
 
 def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:
@@ -87,6 +87,19 @@ def dut(pytestconfig: pytest.Config, board: "BoardType", unit: "Unit") -> "Itera
     )
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def dut_factory(
+    pytestconfig: pytest.Config, board: "BoardType", unit: "Unit"
+) -> "Iterator[DutFactory]":
+    """Further boards for a test that needs more than one: `dut_factory(board=..., tag=...)`."""
+    from pytest_nrf_fota.dut_factory import DutFactory
+
+    del unit  # The session's own board comes first.
+    factory = DutFactory(pytestconfig, board)
+    yield factory
+    factory.close()
 
 
 @pytest.fixture

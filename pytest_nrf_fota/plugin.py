@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import pytest
 
-from pytest_nrf_fota import hookspecs
+from pytest_nrf_fota import hookspecs, session_kits
+from pytest_nrf_fota.board_needs import missing_capability, write_unfit
 from pytest_nrf_fota.run_settings import (
     BOARD_KEY,
     GIVEN_KEY,
@@ -17,12 +19,22 @@ from pytest_nrf_fota.run_settings import (
     board_option,
     host_radio_of,
 )
+from pytest_nrf_fota.session_board import (
+    also_boards,
+    board_folders,
+    board_name,
+    given_builds,
+    is_main_board,
+    require_usable_builds,
+    session_board,
+)
 from pytest_nrf_fota.shared_options import add_shared_options, take_values_from_paths
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.firmware.resign import SigningKeys
+    from pytest_nrf_fota.mixed_scheduling import MixedScheduling
     from pytest_nrf_fota.record.run import TestFiles
     from pytest_nrf_fota.report.session import VerdictCollector
 
@@ -71,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "nightly: in a session with a board, skip the test unless --nightly or -m nightly is given",
     )
-    name = config.getoption("nrf_fota_board") or config.getini("nrf_fota_board")
+    name = board_name(config)
     _register_fixtures(config, has_board=bool(name))
     if not name:
         if any(config.getoption(f"nrf_fota_{n}") for n in ("baseline", "update", "variant")):
@@ -82,29 +94,20 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from pytest_nrf_fota.artifacts.choose import firmware_source
     from pytest_nrf_fota.artifacts.given_variants import read_given_variants
-    from pytest_nrf_fota.boards.board_file import load_board, own_settings
+    from pytest_nrf_fota.boards.board_file import own_settings
     from pytest_nrf_fota.builds.given import read_given_firmware
     from pytest_nrf_fota.errors import InputError
-    from pytest_nrf_fota.probe.choose import given_tool
     from pytest_nrf_fota.report.session import require_writable, worker_path
-    from pytest_nrf_fota.session_extensions import register_session_plugins
 
-    baselines: list[Path] = config.getoption("nrf_fota_baseline")
-    updates: list[Path] = config.getoption("nrf_fota_update")
+    baselines = given_builds(config, "baseline", name)
+    updates = given_builds(config, "update", name)
     folder = worker_path(config) / "firmware"
     try:
-        register_session_plugins(config)
-        board = load_board(name, _board_folders(config)).with_timeouts(
-            probe_s=config.getoption("nrf_fota_flash_timeout"),
-            boot_s=config.getoption("nrf_fota_base_timeout"),
-        )
-        board = board.with_runner(given_tool(config.getoption("nrf_fota_runner")))
-        board = board.with_console(
-            port=config.getoption("nrf_fota_console_port"),
-            baudrate=config.getoption("nrf_fota_console_baudrate"),
-        )
+        board = session_board(config)
         for option, value in (
             ("--device-id", "device_id"),
+            ("--hardware-map", "hardware_map"),
+            ("--board-tag", "board_tag"),
             ("--runner", "runner"),
             ("--console-port", "console_port"),
             ("--console-baudrate", "console_baudrate"),
@@ -114,8 +117,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if host_radio_of(config) is not None and board.radio.kind != "ble":
             raise pytest.UsageError(f"--radio is for boards on BLE; {board.name} is not")
         require_writable(config)
-        own = own_settings(name, _board_folders(config))
-        variants: list[str] = config.getoption("nrf_fota_variant")
+        own = own_settings(name, board_folders(config))
+        require_usable_builds(config, folder)
+        variants: list[str] = config.getoption("nrf_fota_variant") if is_main_board(config) else []
         if not baselines:
             read_given_variants(variants, board)  # A misspelt name is the first thing to say.
         given = read_given_firmware(board, own, baselines, updates, folder, variants)
@@ -149,7 +153,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         lines.append(f"nrf-fota: {tool}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
-    said = [*extension_lines(), *config.stash[GIVEN_KEY].lines]
+    said = [*session_kits.kit_lines(config), *extension_lines(), *config.stash[GIVEN_KEY].lines]
     return [*lines, *(f"nrf-fota: {line}" for line in said)]
 
 
@@ -187,18 +191,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if board_type is not None and _is_left_for_the_night(item):
         reason = "nightly: runs with --nightly or -m nightly"
         raise pytest.skip.Exception(reason, _use_item_location=True)
-    # A module's needs before a function's: they say more about the board.
-    markers = list(item.iter_markers("needs"))[::-1]
-    if board_type is None or not markers:
+    if board_type is None:
         return
-    from pytest_nrf_fota.boards.capabilities import capabilities_of, capability_named
+    capability = missing_capability(item, board_type)
+    if capability is not None:
+        reason = f"{board_type.name} has no {capability.value}: {capability.meaning}"
+        raise pytest.skip.Exception(reason, _use_item_location=True)
 
-    present = capabilities_of(board_type)
-    needed = [capability_named(name) for marker in markers for name in marker.args]
-    for capability in needed:
-        if capability not in present:
-            reason = f"{board_type.name} has no {capability.value}: {capability.meaning}"
-            raise pytest.skip.Exception(reason, _use_item_location=True)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """With boards of several types a worker's controller has to know which tests it can run."""
+    config = session.config
+    if also_boards(config) and hasattr(config, "workerinput") and BOARD_KEY in config.stash:
+        from pytest_nrf_fota.report.session import worker_path
+
+        write_unfit(worker_path(config), session.items, config.stash[BOARD_KEY])
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> "MixedScheduling | None":
+    """With boards of one type xdist's own schedulers do."""
+    return session_kits.mixed_scheduling(config) if also_boards(config) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -285,8 +299,23 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """`-n auto`: one worker for each free kit. Other boards leave it to xdist."""
+    with _usage_errors():
+        return session_kits.worker_count_for_kits(config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
+    """Claim the kits before a worker starts or anything is collected; collect results."""
+    with _usage_errors():
+        session_kits.claim_before_collection(session.config)
+    yield
+    _collect_results(session)
+
+
+def _collect_results(session: pytest.Session) -> None:
     """Collect results for the summary."""
     if BOARD_KEY not in session.config.stash:
         return
@@ -349,6 +378,24 @@ def pytest_configure_node(node: "WorkerController") -> None:
     from pytest_nrf_fota.report.session import WORKER_INPUT_KEY, session_path
 
     node.workerinput[WORKER_INPUT_KEY] = str(session_path(node.config))
+    session_kits.seat_worker(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: "WorkerController") -> None:
+    """The kit of a worker that ended is its replacement's."""
+    session_kits.unseat_worker(node)
+
+
+@contextmanager
+def _usage_errors() -> Generator[None, None, None]:
+    """What ends the run before it begins is said in pytest's way."""
+    from pytest_nrf_fota.errors import FotaError
+
+    try:
+        yield
+    except FotaError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _register_fixtures(config: pytest.Config, *, has_board: bool) -> None:
@@ -368,9 +415,9 @@ def _signing_keys(config: pytest.Config) -> "SigningKeys | None":
     """The keys that were given. Raises `InputError`, `pytest.UsageError`."""
     nsib: Path | None = config.getoption("nrf_fota_nsib_key")
     mcuboot: Path | None = config.getoption("nrf_fota_mcuboot_key")
-    if nsib is None and mcuboot is None:
+    if (nsib is None and mcuboot is None) or not is_main_board(config):
         return None
-    if not config.getoption("nrf_fota_baseline"):
+    if not given_builds(config, "baseline", board_name(config)):
         raise pytest.UsageError("--nsib-key and --mcuboot-key need what they signed: --baseline")
     from pytest_nrf_fota.firmware.keys import read_signing_key
     from pytest_nrf_fota.firmware.resign import SigningKeys
@@ -390,9 +437,3 @@ def _is_left_for_the_night(item: pytest.Item) -> bool:
 
 def _uses_board(item: pytest.Item) -> bool:
     return "unit" in getattr(item, "fixturenames", ())
-
-
-def _board_folders(config: pytest.Config) -> tuple[Path, ...]:
-    given: list[Path] = config.getoption("nrf_fota_board_dir")
-    configured: list[Path] = config.getini("nrf_fota_board_dir")
-    return (*given, *configured)

@@ -5,10 +5,14 @@ failure where the verdict is not UPGRADED, and a warning where it is.
 """
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_nrf_fota.errors import FaultNotStruckError, IgnoredVerdictError
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.dut.dut import Dut
 
 
 class IgnoredVerdictWarning(pytest.PytestWarning):
@@ -19,13 +23,20 @@ class IgnoredVerdictWarning(pytest.PytestWarning):
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Look behind a test that passed; what one that failed left undone follows from that."""
     yield
-    dut = getattr(item, "funcargs", {}).get("dut")
-    if dut is None:
+    funcargs = getattr(item, "funcargs", {})
+    if not funcargs.keys() & {"dut", "dut_factory"}:
         return
     from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.dut_factory import DutFactory
 
-    if not isinstance(dut, Dut):
-        return
+    dut, factory = funcargs.get("dut"), funcargs.get("dut_factory")
+    if isinstance(dut, Dut):
+        _require_proof(item, dut)
+    for another in factory.opened if isinstance(factory, DutFactory) else ():
+        _require_proof(item, another)
+
+
+def _require_proof(item: pytest.Item, dut: "Dut") -> None:
     ignored = dut.take_ignored_verdicts()
     for verdict in ignored:
         if not verdict:

@@ -8,6 +8,7 @@ its owner.
 """
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,6 +67,14 @@ class SharedOption:
         )
 
 
+def _seconds(text: str) -> float:
+    """A time. Raises `ValueError`, of which argparse makes a usage error."""
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
 BOARD = SharedOption(
     names=("--board", "--platform"),
     dest="nrf_fota_board",
@@ -78,10 +87,42 @@ BOARD = SharedOption(
 SHARED_OPTIONS = (
     BOARD,
     SharedOption(
+        names=("--also-board",),
+        dest="nrf_fota_also_board",
+        metavar="NAME",
+        is_repeatable=True,
+        help="under xdist, another board to test on: each test runs once, on a board that has what "
+        "it needs; its builds are --baseline=NAME=BUILD and --update=NAME=BUILD",
+    ),
+    SharedOption(
         names=("--device-id",),
         dest="nrf_fota_device_id",
         metavar="SERIAL",
-        help="J-Link serial number of the kit to use",
+        is_repeatable=True,
+        help="J-Link serial number of a kit that may be used (repeatable; default: any free one)",
+    ),
+    SharedOption(
+        names=("--hardware-map",),
+        dest="nrf_fota_hardware_map",
+        metavar="FILE",
+        convert=Path,
+        help="twister's hardware map of this host: which kits there are, and what they are",
+    ),
+    SharedOption(
+        names=("--board-tag",),
+        dest="nrf_fota_board_tag",
+        metavar="NAME=VALUE",
+        is_repeatable=True,
+        help="only a kit that has this in the hardware map: a fixture `name:value`, or a key "
+        "(repeatable; NAME alone takes any value)",
+    ),
+    SharedOption(
+        names=("--wait-for-kit",),
+        dest="nrf_fota_wait_for_kit",
+        convert=_seconds,
+        metavar="SECONDS",
+        default="0",
+        help="how long to wait for kits that others hold (default: 0, say at once who does)",
     ),
     SharedOption(
         names=("--console-port", "--device-serial"),

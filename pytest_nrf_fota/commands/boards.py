@@ -1,14 +1,21 @@
 """nrf-fota boards."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
 from pytest_nrf_fota.commands.version import VersionOption
 
+if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.doctor.attached import BoardsReport
+
 _LISTEN_S = 2.0
+_WATCH_S = 1.0
 
 
 def boards(
@@ -22,27 +29,61 @@ def boards(
     ask_probe: Annotated[
         bool, typer.Option("--ask-probe", help="ask nrfutil which boards the kits are")
     ] = False,
+    hardware_map: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="twister's hardware map of this host")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="show the kits again and again, until Ctrl-C")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     version: VersionOption = False,
 ) -> None:
-    """List attached kits with serial numbers and ports, and the boards without hardware."""
+    """List attached kits: who holds each, ports, tags; and the boards without hardware."""
     from pytest_nrf_fota.boards.board_file import board_folders, board_names, load_board
-    from pytest_nrf_fota.commands.printer import print_through_rich
+    from pytest_nrf_fota.commands.printer import print_through_rich, show_again_and_again
     from pytest_nrf_fota.doctor.attached import look_at_boards
     from pytest_nrf_fota.doctor.attached_text import print_boards
     from pytest_nrf_fota.doctor.host import this_host
+    from pytest_nrf_fota.farm.hardware_map import read_hardware_map
 
     with refusing():
         folders = tuple(board_dir or ())
         known = [load_board(name, folders) for name in board_names(board_folders(folders))]
-        report = look_at_boards(
-            known,
-            this_host(),
-            baudrate=baudrate,
-            listen_s=_LISTEN_S if listen else None,
-            asks_probe=ask_probe,
-        )
+        mapped = read_hardware_map(hardware_map) if hardware_map else None
+
+        def look(boards: "Sequence[BoardType]") -> "BoardsReport":
+            return look_at_boards(
+                boards,
+                this_host(),
+                baudrate=baudrate,
+                listen_s=_LISTEN_S if listen else None,
+                asks_probe=ask_probe,
+                mapped=mapped,
+            )
+
+        if watch:
+            _require_watchable(is_alone=not (as_json or listen or ask_probe))
+            show_again_and_again(lambda console: print_boards(look(()), console), _WATCH_S)
+            return
+        report = look(known)
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
     else:
         print_through_rich(lambda console: print_boards(report, console))
+
+
+def _require_watchable(*, is_alone: bool) -> None:
+    from pytest_nrf_fota.errors import InputError
+
+    if not is_alone:
+        raise InputError(
+            "--watch leaves the kits alone and shows them to people.",
+            where="--watch",
+            next_step="Leave out --json, --listen and --ask-probe.",
+        )
+    if not sys.stdout.isatty():
+        raise InputError(
+            "There is no terminal to show the kits on.",
+            where="--watch",
+            next_step="Call it once, with --json for a program.",
+        )

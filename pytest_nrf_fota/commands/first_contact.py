@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -74,6 +75,7 @@ def first_contact(
     from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.doctor.requirements import Options, require_fitting
+    from pytest_nrf_fota.farm.one_kit import kit_alone
     from pytest_nrf_fota.first_contact.bench import Bench
     from pytest_nrf_fota.first_contact.run import STEPS, make_contact
     from pytest_nrf_fota.first_contact.table import print_contact
@@ -84,7 +86,7 @@ def first_contact(
     from pytest_nrf_fota.smp.host_radio import host_radio
 
     name = f"first-contact-{datetime.now():%Y%m%d-%H%M%S}"
-    with refusing():
+    with refusing(), ExitStack() as held:
         run = Path("nrf_fota_runs") / name
         packed_to = output or Path(f"{name}.zip")
         _require_new(packed_to)
@@ -99,6 +101,8 @@ def first_contact(
         board_type = board_type.with_timeouts(probe_s=flash_timeout, boot_s=None)
         board_type = board_type.with_console(port=console_port, baudrate=console_baudrate)
         fitted, hex_file = _baseline(board_type, baseline, board_dir, run / "firmware")
+        if fitted.provided_by.has_probe_tool:
+            held.enter_context(kit_alone(device_id))
         # Libraries say there what a step tells in its own words.
         logging.getLogger().addHandler(logging.NullHandler())
         recorder = FlightRecorder()

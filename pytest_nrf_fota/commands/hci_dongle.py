@@ -1,6 +1,7 @@
 """nrf-fota hci-dongle."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,7 @@ def hci_dongle(
     Everything that is on the kit is erased.
     """
     from pytest_nrf_fota.boards.traits import ANY_TOOL
+    from pytest_nrf_fota.farm.one_kit import kit_alone
     from pytest_nrf_fota.probe.choose import given_tool
     from pytest_nrf_fota.probe.hci_dongle import (
         HciFirmware,
@@ -62,7 +64,10 @@ def hci_dongle(
             require_dongle_layout(firmware.path)
         typer.echo(f"{firmware.title}: {firmware.path}")
         if not dry_run:
-            _flash(target, firmware.path, tool, device_id, port)
+            # A dongle has no J-Link.
+            is_kit = target is not HciTarget.NRF52840DONGLE
+            with kit_alone(device_id) if is_kit else nullcontext():
+                _flash(target, firmware.path, tool, device_id, port)
             typer.echo(f"Done. Use it: --radio {target.radio}")
     if target is not HciTarget.NRF52DK:
         typer.echo("Its USB connector is the chip's own (on a kit: nRF USB), not the debugger's.")

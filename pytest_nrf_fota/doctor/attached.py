@@ -1,6 +1,6 @@
 """Attached kits and boards without hardware, as a value: for `nrf-fota boards`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +17,9 @@ from pytest_nrf_fota.doctor.kit_checks import holder_words
 from pytest_nrf_fota.doctor.report import BoardReport, examine
 from pytest_nrf_fota.doctor.requirements import Options
 from pytest_nrf_fota.doctor.usb import JLink, attached_jlinks
+from pytest_nrf_fota.farm.hardware_map import MappedKit
+from pytest_nrf_fota.farm.holder import Holder
+from pytest_nrf_fota.farm.kit_lock import state_of
 
 # Zephyr runners/nrfjprog.py.
 _VERSIONS = {2: "like an nRF5340 DK v2.0.0", 3: "like an nRF5340 DK v1.0.0"}
@@ -48,6 +51,20 @@ class PortReport(_Model):
     heard: tuple[str, ...] | None
 
 
+class DeskReport(_Model):
+    """Whether a kit can be had.
+
+    `state` is whether somebody has claimed it, `holder` who, where that is known. `platforms` and
+    `tags` are the hardware map's; `in_map` is None without a map.
+    """
+
+    state: Literal["free", "held"]
+    holder: Holder | None
+    in_map: bool | None
+    platforms: tuple[str, ...]
+    tags: Mapping[str, tuple[str, ...]]
+
+
 class KitReport(_Model):
     """One debug probe on USB.
 
@@ -62,6 +79,15 @@ class KitReport(_Model):
     looks_like: str
     board_version: str
     ports: tuple[PortReport, ...]
+    desk: DeskReport
+
+
+class MissingKitReport(_Model):
+    """A kit of the hardware map that is not attached; `connected` is what the map says of that."""
+
+    serial_number: str
+    connected: bool
+    platforms: tuple[str, ...]
 
 
 class BoardsReport(_Model):
@@ -69,6 +95,7 @@ class BoardsReport(_Model):
 
     format_version: Literal[1] = 1
     kits: tuple[KitReport, ...]
+    missing_kits: tuple[MissingKitReport, ...]
     without_hardware: tuple[BoardReport, ...]
 
 
@@ -79,8 +106,11 @@ def look_at_boards(
     baudrate: int,
     listen_s: float | None,
     asks_probe: bool = False,
+    mapped: Sequence[MappedKit] | None = None,
 ) -> BoardsReport:
-    """Attached kits, and whether the boards without hardware would start.
+    """Attached kits, who holds them, and whether the boards without hardware would start.
+
+    The ports of a kit that is held are not read, and no tool is asked while one is.
 
     Args:
         boards: board types; those of kits are left out.
@@ -88,12 +118,13 @@ def look_at_boards(
         baudrate: of the kits' UARTs.
         listen_s: how long to listen to the kits' ports; None leaves them alone.
         asks_probe: whether the probes' tool is asked which boards they are on.
+        mapped: the kits of the hardware map; None without one.
     """
     virtual = [board for board in boards if not board.provided_by.has_probe_tool]
     jlinks = attached_jlinks(host)
-    usable = [
-        vcom.device for jlink in jlinks for vcom in jlink.kit.vcoms if not _problem(host, vcom)
-    ]
+    desk = {jlink.kit.serial_number: _desk(jlink.kit.serial_number, mapped) for jlink in jlinks}
+    free = [jlink for jlink in jlinks if desk[jlink.kit.serial_number].state == "free"]
+    usable = [vcom.device for jlink in free for vcom in jlink.kit.vcoms if not _problem(host, vcom)]
     heard = None
     if listen_s is not None:
         paths = {str(host.path(device)): device for device in usable}
@@ -102,12 +133,30 @@ def look_at_boards(
             paths[path]: one.text if one.lost is None else f"({one.lost.what})"
             for path, one in found.items()
         }
-    versions = board_versions(host) if asks_probe and jlinks else {}
+    # It connects to all of them.
+    may_ask = asks_probe and free and len(free) == len(jlinks)
+    versions = board_versions(host) if may_ask else {}
     memory = VcomMemory(host.cache_folder / "vcom")
     return BoardsReport(
         kits=tuple(
-            _kit(jlink, versions.get(jlink.kit.serial_number, ""), host, memory, heard)
+            _kit(
+                jlink,
+                desk[jlink.kit.serial_number],
+                versions.get(jlink.kit.serial_number, ""),
+                host,
+                memory,
+                heard if jlink in free else None,
+            )
             for jlink in jlinks
+        ),
+        missing_kits=tuple(
+            MissingKitReport(
+                serial_number=one.serial_number,
+                connected=one.is_connected,
+                platforms=one.platforms,
+            )
+            for one in mapped or ()
+            if one.serial_number not in desk
         ),
         without_hardware=examine(virtual, Options(), host, all_must_start=False).boards,
     )
@@ -115,6 +164,7 @@ def look_at_boards(
 
 def _kit(
     jlink: JLink,
+    desk: DeskReport,
     board_version: str,
     host: Host,
     memory: VcomMemory,
@@ -132,6 +182,22 @@ def _kit(
         ports=tuple(
             _port(vcom, jlink.kit, remembered, _problem(host, vcom), heard) for vcom in vcoms
         ),
+        desk=desk,
+    )
+
+
+def _desk(serial_number: str, mapped: Sequence[MappedKit] | None) -> DeskReport:
+    state = state_of(serial_number)
+    named = next((one for one in mapped or () if one.serial_number == serial_number), None)
+    tags: dict[str, list[str]] = {}
+    for name, value in sorted(named.tags if named else ()):
+        tags.setdefault(name, []).append(value)
+    return DeskReport(
+        state="held" if state.is_held else "free",
+        holder=state.holder,
+        in_map=None if mapped is None else named is not None,
+        platforms=named.platforms if named else (),
+        tags={name: tuple(values) for name, values in tags.items()},
     )
 
 

@@ -5,8 +5,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pytest_nrf_fota.doctor.attached import BoardsReport, KitReport, PortReport
+from pytest_nrf_fota.doctor.attached import BoardsReport, DeskReport, KitReport, PortReport
 from pytest_nrf_fota.inspection.printable_text import printable_text
+
+# What twister notes of every kit.
+_SHOWN_ELSEWHERE = frozenset({"product", "runner", "serial"})
 
 
 def print_boards(report: BoardsReport, console: Console) -> None:
@@ -18,6 +21,13 @@ def print_boards(report: BoardsReport, console: Console) -> None:
         console.print(Text(f"{count} {'kit is' if count == 1 else 'kits are'} attached.", "bold"))
     for kit in report.kits:
         _print_kit(kit, console)
+    for missing in report.missing_kits:
+        platforms = printable_text(" ".join(missing.platforms)) or "of an unknown board"
+        says = "" if missing.connected else ", and the map says so"
+        number = printable_text(missing.serial_number)
+        console.print(Text(f"\n{number}  {platforms}; not attached{says}"))
+    if not report.without_hardware:
+        return
     console.print(Text("\nWithout hardware", "bold"))
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
@@ -37,6 +47,7 @@ def _print_kit(kit: KitReport, console: Console) -> None:
     words = f"  {printable_text(kit.product)}{place}{board}; {kit.looks_like}"
     heading.append(words, "not bold")
     console.print(heading)
+    console.print(Padding(_desk_text(kit.desk), (0, 0, 0, 2)))
     for port in kit.ports:
         console.print(Padding(_port_text(port), (0, 0, 0, 2)))
         if port.name != port.device:
@@ -48,6 +59,23 @@ def _print_kit(kit: KitReport, console: Console) -> None:
             console.print(
                 Text("    (printed nothing; press the kit's reset button meanwhile)", "dim")
             )
+
+
+def _desk_text(desk: DeskReport) -> Text:
+    text = Text("free", "green")
+    if desk.state == "held":
+        text = Text(f"held by {desk.holder or 'somebody who left no note'}", "yellow")
+    if desk.in_map is False:
+        text.append("; not in the hardware map", "red")
+    tags = [
+        f"{name}={value}" if value else name
+        for name, values in desk.tags.items()
+        for value in values
+        if name not in _SHOWN_ELSEWHERE
+    ]
+    words = [" ".join(desk.platforms), ", ".join(tags)]
+    text.append("".join(f"; {printable_text(one)}" for one in words if one), "not bold")
+    return text
 
 
 def _port_text(port: PortReport) -> Text:

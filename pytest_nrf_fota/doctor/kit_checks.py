@@ -113,11 +113,8 @@ def _look_at_kits(host: Host, device_id: str | None, virtual_board: str | None) 
             command="nrf-fota boards",
         )
     if len(chosen) > 1:
-        return Look(
-            Outcome.MISSING,
-            f"{len(chosen)} kits on USB, and none is named: {listed(chosen)}",
-            remedy="Name the one to use.",
-            command=f"nrf-fota doctor --device-id {chosen[0].kit.serial_number}",
+        return ok(
+            f"{len(chosen)} kits on USB, of which a run takes one that is free: {listed(chosen)}"
         )
     return ok("; ".join(_words(jlink) for jlink in chosen))
 

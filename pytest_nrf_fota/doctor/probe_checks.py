@@ -9,7 +9,9 @@ from pytest_nrf_fota.boards.traits import ANY_TOOL
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
-from pytest_nrf_fota.errors import ProbeError
+from pytest_nrf_fota.errors import ProbeError, RigError
+from pytest_nrf_fota.farm.claims import KitsTakenError
+from pytest_nrf_fota.farm.one_kit import kit_alone
 from pytest_nrf_fota.probe.choose import choose_tool, open_probe, probe_tools
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.tool import ProbeTool
@@ -128,10 +130,13 @@ def asked_probe(runner: str, device_id: str | None, soc: Soc, within_s: float) -
         try:
             deadline = Deadline.after(within_s)
             chosen = choose_tool(runner, deadline)
-            # Asking writes no file.
-            probe = open_probe(chosen, device_id, host.run_folder, soc, deadline)
-            info = probe.info(deadline)
-        except ProbeError as error:
+            with kit_alone(device_id):
+                # Asking writes no file.
+                probe = open_probe(chosen, device_id, host.run_folder, soc, deadline)
+                info = probe.info(deadline)
+        except KitsTakenError as error:
+            return Look(Outcome.MISSING, f"{error.what} {error.where}", remedy="Ask later.")
+        except RigError as error:
             return Look(Outcome.MISSING, error.what, remedy=error.next_step)
         return ok(f"{info.serial_number}: {info.target}; {info.runner}, {info.version}")
 

@@ -215,8 +215,17 @@ def open_listed_probe(
     chosen: ChosenTool, device_id: str | None, work_folder: Path, soc: Soc, deadline: Deadline
 ) -> tuple[Probe, str]:
     """As `open_probe`, with the serial number as the tool lists it."""
-    listed = chosen.listed
-    if listed is None:
-        listed = once_more(lambda: chosen.found.list_probes(deadline), deadline, lambda error: None)
+    listed = _listed_by(chosen, deadline)
     serial_number = pick_probe(listed, device_id, where=f"J-Links that {chosen.name} lists")
     return chosen.found.open_probe(serial_number, work_folder, soc), serial_number
+
+
+def listed_probes(runner: str, deadline: Deadline) -> Sequence[str]:
+    """Serial numbers of all probes that the tool sees. Errors as `choose_tool`."""
+    return _listed_by(choose_tool(runner, deadline), deadline)
+
+
+def _listed_by(chosen: ChosenTool, deadline: Deadline) -> Sequence[str]:
+    if chosen.listed is not None:
+        return chosen.listed
+    return once_more(lambda: chosen.found.list_probes(deadline), deadline, lambda error: None)

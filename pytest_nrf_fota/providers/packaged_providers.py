@@ -1,8 +1,15 @@
 """The providers of this package. What one needs is imported when a unit of its is taken."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.capabilities import Capability
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.providers.provider import Provider, Unit, Wanted
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.console.ports import AttachedKit
 
 _KIT_INTERFACES = frozenset({Interface.BLUETOOTH, Interface.CONSOLE, Interface.SMP_PORT})
 _PROGRAM_INTERFACES = frozenset({Interface.CONSOLE, Interface.SMP_PORT})
@@ -18,6 +25,12 @@ def _kit(wanted: Wanted) -> Unit:
         wanted.radio,
         recorder=wanted.recorder,
     )
+
+
+def _attached(board: BoardType) -> "Sequence[AttachedKit]":
+    from pytest_nrf_fota.providers.usb import listed_kits
+
+    return listed_kits(board)
 
 
 def _virtual_kit(wanted: Wanted) -> Unit:
@@ -58,6 +71,7 @@ PROVIDERS = (
         is_kit=True,
         has_probe_tool=True,
         take=_kit,
+        attached=_attached,
     ),
     Provider(
         "sim",

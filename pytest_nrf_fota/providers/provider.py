@@ -1,6 +1,6 @@
 """A provider, and what it gives: a board, and UART, SMP and SWD of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 if TYPE_CHECKING:
     # Board files are checked against providers; a command that reads one opens no console.
     from pytest_nrf_fota.console.console import Console
+    from pytest_nrf_fota.console.ports import AttachedKit
     from pytest_nrf_fota.probe.read_effect import ProbeReads
     from pytest_nrf_fota.record.recorder import FlightRecorder
     from pytest_nrf_fota.smp.host_radio import HostRadio
@@ -95,6 +96,10 @@ class Provider(ProviderTraits):
 
     Args:
         take: takes one for this session. Raises `RigError` where there is none.
+        attached: lists the kits that are there, where a session has to claim one of them before it
+            takes it: then `Wanted.device_id` is always the claimed one. None where each `take`
+            makes a board of its own, or has its own way to keep others off. Raises `RigError`.
     """
 
     take: Callable[[Wanted], Unit] = field(kw_only=True)
+    attached: "Callable[[BoardType], Sequence[AttachedKit]] | None" = None

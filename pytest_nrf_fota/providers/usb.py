@@ -17,6 +17,7 @@ from pytest_nrf_fota.findings.probe_faults import CURED_BY_RECOVERY
 from pytest_nrf_fota.probe.choose import (
     ChosenTool,
     choose_tool,
+    listed_probes,
     open_listed_probe,
     open_probe,
     pick_probe,
@@ -76,6 +77,21 @@ class UsbUnit:
     def release(self) -> None:
         """Let go of the probe."""
         self._probe.close()
+
+
+def listed_kits(
+    board: BoardType, look: Callable[[], Sequence[AttachedKit]] = attached_kits
+) -> tuple[AttachedKit, ...]:
+    """The kits that are there, by serial number; one may have no port if its console is elsewhere.
+
+    Raises `RigError` where the probe's tool has to be asked for those, and does not answer.
+    """
+    kits = {kit.serial_number: kit for kit in look()}
+    if board.console.port is not None:
+        deadline = Deadline.after(board.timeouts.probe_s)
+        for number in map(plain_serial_number, listed_probes(board.probe.runner, deadline)):
+            kits.setdefault(number, AttachedKit(number, ()))
+    return tuple(kits[number] for number in sorted(kits))
 
 
 def find_kit(

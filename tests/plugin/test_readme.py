@@ -89,7 +89,7 @@ def test_named_types_are_the_fixtures_types() -> None:
     """The table's second column; each is importable from the package."""
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", MANUAL, re.MULTILINE)
     annotated = re.findall(
-        r'^def (\w+)\(.*?\) -> "(?:Iterator\[)?(?:"?)(\w+)',
+        r'^def (\w+)\([^)]*\) -> "(?:Iterator\[)?(?:"?)(\w+)',
         (ROOT / "pytest_nrf_fota/fixtures.py").read_text(encoding="utf-8"),
         re.MULTILINE,
     )

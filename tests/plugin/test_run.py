@@ -156,30 +156,34 @@ def test_forgotten_assertion_is_pointed_out(user_folder: pytest.Pytester) -> Non
     result.stdout.fnmatch_lines(["*The test never looked at its verdict, <NOT UPGRADED: *"])
 
 
-def test_missing_kit_is_an_error_that_names_the_virtual_one(
-    user_folder: pytest.Pytester,
-) -> None:
+def test_missing_kit_ends_the_run_before_it_begins(user_folder: pytest.Pytester) -> None:
     """Without a kit on USB the message says so and how to go on."""
     from pytest_nrf_fota.console.ports import attached_kits
 
     if attached_kits():
         pytest.skip("a real kit is attached to this machine")
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ["No Nordic nRF5340 DK is attached.", "*where: USB*", "*--board nrf5340dk_sim"]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*No Nordic nRF5340 DK is attached.", "*where: USB*", "*--board nrf5340dk_sim"]
     )
 
 
 def test_missing_kit_is_told_in_full_once(user_folder: pytest.Pytester) -> None:
-    """The same for a hundred tests; each is an ERROR with the reason, the first with the remedy."""
+    """The same for a hundred tests; each is an ERROR with the reason, the first with the remedy.
+
+    A board of the configuration is missed by those tests alone that need it.
+    """
     from pytest_nrf_fota.console.ports import attached_kits
 
     if attached_kits():
         pytest.skip("a real kit is attached to this machine")
-    user_folder.makepyfile(test_more="def test_a(dut): pass\ndef test_b(dut): pass")
-    result = user_folder.runpytest_subprocess("--board", "nrf5340dk")
-    result.assert_outcomes(errors=3)
+    user_folder.makepyfile(
+        test_more="def test_a(dut): pass\ndef test_b(dut): pass\ndef test_c(): pass"
+    )
+    user_folder.makeini("[pytest]\nnrf_fota_board = nrf5340dk\n")
+    result = user_folder.runpytest_subprocess()
+    result.assert_outcomes(errors=3, passed=1)
     # Each is named in the results once more.
     shown, _, _ = result.stdout.str().partition("nRF FOTA: results")
     assert shown.count("Test setup problem") == 1

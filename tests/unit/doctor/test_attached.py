@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from pytest_nrf_fota.console.ports import AttachedKit, Vcom
 from pytest_nrf_fota.console.vcom_choice import VcomMemory
 from pytest_nrf_fota.doctor.attached import BoardsReport, look_at_boards, telling_lines
 from pytest_nrf_fota.doctor.attached_text import print_boards
+from pytest_nrf_fota.farm.hardware_map import MapEntry, MappedKit
+from pytest_nrf_fota.farm.one_kit import kit_alone
 
 from .machine import Machine, Port, open_port
 
@@ -169,3 +172,50 @@ def test_telling_lines() -> None:
     text = "one\n*** Booting Zephyr ***\ntwo\n\nthree\n"
     assert telling_lines(text) == ("*** Booting Zephyr ***",)
     assert telling_lines("1\n2\n\n3\n4\n5\n") == ("2", "3", "4", "5")
+
+
+@pytest.fixture
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "locks"
+    monkeypatch.setenv("NRF_FOTA_LOCK_DIR", str(folder))
+    return folder
+
+
+def test_who_holds_a_kit(machine: Machine, locks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is left alone meanwhile: no tool is asked, and nothing is read from its ports."""
+    machine.add_program("nrfutil", _NRFUTIL)
+    with open_port() as port, booting(port):
+        machine.add_kit(ports=(port.name,))
+        with kit_alone("1050012345"):
+            report = look(machine, listen_s=0.2, asks=True)
+            text = text_of(report, capsys)
+        (kit,) = report.kits
+        assert kit.desk.state == "held" and kit.desk.holder is not None
+        assert kit.desk.holder.pid == os.getpid()
+        assert f"(pid {os.getpid()}) since " in text
+        assert (kit.board_version, kit.ports[0].heard) == ("", None)
+        (kit,) = look(machine, listen_s=0.5, asks=True).kits
+    assert (kit.desk.state, kit.desk.holder, kit.board_version) == ("free", None, "PCA10095")
+    assert kit.ports[0].heard
+
+
+def test_what_the_map_says(
+    machine: Machine, locks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tags and platforms, what it leaves out, and what it names and is not there."""
+    machine.add_kit()
+    machine.add_kit("000960111111", ports=(), usb_path="1-3", device_number=6)
+    mapped = (
+        MappedKit(
+            "1050012345",
+            (MapEntry(platform="nrf5340dk", product="J-Link", fixtures=["ppk2", "rack:3"]),),
+        ),
+        MappedKit("77", (MapEntry(platform="nrf52840dk", connected=True),)),
+    )
+    report = look_at_boards((), machine.host(), baudrate=115200, listen_s=None, mapped=mapped)
+    assert [kit.desk.in_map for kit in report.kits] == [True, False]
+    assert report.kits[0].desk.tags["rack"] == ("3",)
+    text = text_of(report, capsys)
+    assert "free; nrf5340dk; ppk2, rack=3" in text
+    assert "free; not in the hardware map" in text
+    assert "77  nrf52840dk; not attached" in text

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from pytest_nrf_fota.boards.board_file import board_names, packaged_boards
@@ -138,3 +139,18 @@ def test_boards_with_and_without_listening() -> None:
         assert " attached." in done.stdout.splitlines()[0]
         assert "nrf5340dk_sim" in done.stdout
         assert "\x1b" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a pty")
+def test_watched_boards() -> None:
+    """Drawn anew until Ctrl-C, on a terminal alone."""
+    program, *arguments = (*COMMAND, "boards", "--watch")
+    with pexpect.spawn(program, arguments, encoding="utf-8", timeout=60) as terminal:
+        for _ in range(2):
+            terminal.expect("attached")
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+    assert terminal.exitstatus == 0
+    assert "no terminal" in refusal("boards", "--watch")
+    assert "--watch leaves the kits alone" in refusal("boards", "--watch", "--json")
+    assert "No such file" in refusal("boards", "--hardware-map=nowhere.yaml")

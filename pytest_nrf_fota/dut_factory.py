@@ -1,0 +1,100 @@
+"""More than one board in one test: `dut_factory` takes another one each time it is called."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nrf_fota.session_board import other_board
+from pytest_nrf_fota.session_kits import one_more_kit, provider_with_kits
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.smp.host_radio import HostRadio
+
+
+class DutFactory:
+    """Takes further boards for one test; all are given back with `close`.
+
+    Args:
+        config: of this session.
+        board: the session's board type.
+    """
+
+    def __init__(self, config: pytest.Config, board: "BoardType") -> None:
+        self._config = config
+        self._board = board
+        self._stack = ExitStack()
+        self._opened: list[Dut] = []
+
+    @property
+    def opened(self) -> "Sequence[Dut]":
+        """Those that were taken so far."""
+        return self._opened
+
+    def __call__(self, board: str | None = None, tag: str | None = None) -> "Dut":
+        """Another board, with UART, SMP and SWD open; it is this test's until its end.
+
+        Waits for a kit as long as `--wait-for-kit` says, and not at all without it: two tests that
+        each hold a kit and want the other's end with an error.
+
+        Args:
+            board: its type; None takes the session's.
+            tag: what it must have in the hardware map, as for `--board-tag`.
+
+        Raises:
+            InputError: there is no such board type, or no such tag can be.
+            RigError: no kit fits, or others hold those that do, and who.
+        """
+        from pytest_nrf_fota.dut.dut import Dut
+        from pytest_nrf_fota.providers.choose import take_unit
+        from pytest_nrf_fota.record.recorder import FlightRecorder
+        from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
+
+        board_type = self._board if board is None else other_board(self._config, board)
+        serial_number, radio = self._claimed(board_type, tag)
+        name = f"{worker_name()}-{len(self._opened) + 2}"
+        test = run_folder(self._config).recorder.path
+        folder = test.parent if test is not None else worker_path(self._config)
+        recorder = FlightRecorder()
+        self._stack.callback(recorder.close)
+        recorder.open(folder / name / "recorder.jsonl", name)
+        unit = take_unit(board_type, name, folder / name, serial_number, radio, recorder)
+        self._stack.callback(unit.release)
+        dut = Dut(
+            board_type,
+            unit.name,
+            unit.open_wires(recorder),
+            recorder,
+            runs_preflight=not self._config.getoption("nrf_fota_no_preflight"),
+            skips_flash=self._config.getoption("nrf_fota_skip_flash"),
+        )
+        self._stack.callback(dut.close)
+        self._opened.append(dut)
+        return dut
+
+    def close(self) -> None:
+        """Close and give back all of them."""
+        self._stack.close()
+
+    def _claimed(
+        self, board: "BoardType", tag: str | None
+    ) -> "tuple[str | None, HostRadio | None]":
+        from pytest_nrf_fota.errors import InputError
+        from pytest_nrf_fota.farm.kit_lock import use_kit
+        from pytest_nrf_fota.smp.host_radio import host_radio
+
+        if provider_with_kits(board) is None:
+            if tag is not None:
+                raise InputError(
+                    f"{board.name} is no kit of this host, and has no tags.",
+                    where=f"dut_factory(tag={tag!r})",
+                    next_step="Leave the tag out.",
+                )
+            return None, None
+        one = one_more_kit(self._config, board, tag)
+        self._stack.callback(one.claim.release)
+        self._stack.callback(use_kit(one.kit.serial_number).release)
+        return one.kit.serial_number, host_radio(one.kit.radio) if one.kit.radio else None

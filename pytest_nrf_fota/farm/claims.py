@@ -1,0 +1,107 @@
+"""Claim kits of a desk for one session: all that it needs or none, at once or by a deadline."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.errors import RigError
+from pytest_nrf_fota.farm.desk import Kit
+from pytest_nrf_fota.farm.kit_lock import KitClaim, state_of, try_claim
+
+_INTERVAL_S = 0.2
+
+
+class KitsTakenError(RigError):
+    """Too few of the fitting kits are free."""
+
+
+@dataclass(frozen=True)
+class ClaimedKit:
+    """A kit, and this session's right to it."""
+
+    kit: Kit
+    claim: KitClaim
+
+
+def claim_kits(
+    kits: Sequence[Kit],
+    *,
+    at_least: int,
+    at_most: int,
+    wait_s: float,
+    on_wait: Callable[[str], None] = lambda text: None,
+    folder: Path | None = None,
+) -> tuple[ClaimedKit, ...]:
+    """Claim the first that are free.
+
+    Nothing is kept while it waits: two sessions that each hold what the other needs would both
+    wait until their deadlines.
+
+    Args:
+        kits: fitting ones, in the order in which they are preferred.
+        at_least: how many are needed, no more than there are.
+        at_most: how many are of use.
+        wait_s: how long to wait for them; 0 gives up at once.
+        on_wait: gets who holds them, once, before it waits.
+        folder: of the locks; None takes this host's.
+
+    Raises:
+        KitsTakenError: others hold too many of them, and who; after `wait_s`.
+        RigError: the folder of the locks cannot be used.
+    """
+    deadline = Deadline.after(wait_s)
+    has_told = False
+    while True:
+        claimed = _claim_free(kits, at_most, folder)
+        if len(claimed) >= at_least:
+            for one in claimed:
+                one.claim.announce()
+            return tuple(claimed)
+        for one in claimed:
+            one.claim.release()
+        held = _held(kits, folder)
+        if deadline.expired:
+            raise _taken(held, at_least, len(kits), wait_s)
+        if not has_told:
+            on_wait(f"waiting up to {wait_s:g} s for {_kits(at_least)}; {held}")
+            has_told = True
+        time.sleep(min(_INTERVAL_S, deadline.remaining_s))
+
+
+def _claim_free(kits: Sequence[Kit], at_most: int, folder: Path | None) -> list[ClaimedKit]:
+    claimed: list[ClaimedKit] = []
+    try:
+        for kit in kits:
+            if len(claimed) == at_most:
+                break
+            claim = try_claim(kit.serial_number, folder)
+            if claim is not None:
+                claimed.append(ClaimedKit(kit, claim))
+    except BaseException:
+        for one in claimed:
+            one.claim.release()
+        raise
+    return claimed
+
+
+def _held(kits: Sequence[Kit], folder: Path | None) -> str:
+    states = ((kit.serial_number, state_of(kit.serial_number, folder)) for kit in kits)
+    return "; ".join(f"{number}: {state}" for number, state in states if state.is_held)
+
+
+def _taken(held: str, at_least: int, count: int, wait_s: float) -> KitsTakenError:
+    waited = f" after {wait_s:g} s" if wait_s else ""
+    return KitsTakenError(
+        f"{_kits(at_least)} of the {count} that fit {'is' if at_least == 1 else 'are'} needed, "
+        f"and others hold too many{waited}."
+        if count > 1
+        else f"The kit is taken{waited}.",
+        where=held or "they were given back this very moment",
+        next_step="Wait for it: --wait-for-kit=SECONDS. `nrf-fota boards` shows who holds which.",
+    )
+
+
+def _kits(count: int) -> str:
+    return f"{count} kit{'' if count == 1 else 's'}"

@@ -1,0 +1,169 @@
+"""Which kits are on this host's desk, and which of them a run may take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.names import is_same_board
+from pytest_nrf_fota.console.ports import AttachedKit, plain_serial_number
+from pytest_nrf_fota.errors import InputError, RigError
+from pytest_nrf_fota.farm.hardware_map import MappedKit, read_hardware_map
+
+RADIO_TAG = "radio"
+"""Name of the tag that says which radio of the host reaches the kit, as for `--radio`."""
+
+
+class NoKitError(RigError):
+    """No kit on the desk is one that the run may take."""
+
+
+@dataclass(frozen=True)
+class Kit:
+    """One attached kit.
+
+    `platforms` are names of what it is; none where nobody said, and then it may be any board.
+    """
+
+    serial_number: str
+    platforms: tuple[str, ...] = ()
+    tags: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def radio(self) -> str | None:
+        """Which radio reaches it, where its tags say so."""
+        return next((value for name, value in sorted(self.tags) if name == RADIO_TAG), None)
+
+    def is_board(self, board: BoardType) -> bool:
+        """Whether it is, or may be, a board of this type."""
+        known = (*board.platforms, board.name)
+        return not self.platforms or any(is_same_board(name, known) for name in self.platforms)
+
+
+@dataclass(frozen=True)
+class KitChoice:
+    """Which kits may be taken, as options say it.
+
+    Args:
+        device_ids: serial numbers, with or without leading zeros; none allows all.
+        map_file: the hardware map; with one, kits that it does not name are left alone.
+        tags: what a kit must have; an empty value stands for any.
+    """
+
+    device_ids: tuple[str, ...] = ()
+    map_file: Path | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+def read_tag(text: str) -> tuple[str, str]:
+    """Read `--board-tag`: `name=value`, or a name alone for any value. Raises `InputError`."""
+    name, _, value = text.partition("=")
+    if not name.strip():
+        raise InputError(
+            f"{text!r} is no tag.",
+            where="--board-tag",
+            next_step="Give name=value, as a fixture `name:value` or a key of the hardware map.",
+        )
+    return name.strip(), value.strip()
+
+
+def mapped_kits(choice: KitChoice) -> tuple[MappedKit, ...] | None:
+    """The kits of the map; None without one. Raises `InputError`."""
+    if choice.map_file is not None:
+        return read_hardware_map(choice.map_file)
+    if choice.tags:
+        raise InputError(
+            "Kits have tags in a hardware map only.",
+            where="--board-tag",
+            next_step="Give the map, too: --hardware-map FILE",
+        )
+    return None
+
+
+def fitting_kits(
+    board: BoardType, choice: KitChoice, attached: Sequence[AttachedKit]
+) -> tuple[Kit, ...]:
+    """The attached kits that may be taken for a board, by serial number.
+
+    Args:
+        board: the board type.
+        choice: what the options say.
+        attached: kits on USB.
+
+    Raises:
+        InputError: the map cannot be used.
+        NoKitError: there is none.
+    """
+    mapped = mapped_kits(choice)
+    present = {kit.serial_number for kit in attached}
+    kits, left_out = _on_desk(mapped, present)
+    wanted = {plain_serial_number(number) for number in choice.device_ids}
+    fitting: list[Kit] = []
+    for kit in kits:
+        missing = [tag for tag in choice.tags if not _has(kit, tag)]
+        if wanted and kit.serial_number not in wanted:
+            left_out[kit.serial_number] = "not among --device-id"
+        elif not kit.is_board(board):
+            left_out[kit.serial_number] = f"is {' '.join(kit.platforms)}"
+        elif missing:
+            words = (f"{name}={value}" if value else name for name, value in missing)
+            left_out[kit.serial_number] = f"has no tag {', '.join(words)}"
+        else:
+            fitting.append(kit)
+    for number in sorted(wanted - {kit.serial_number for kit in kits} - set(left_out)):
+        left_out[number] = "not attached"
+    if not fitting:
+        raise _no_kit(board, choice, left_out)
+    return tuple(sorted(fitting, key=lambda kit: kit.serial_number))
+
+
+def _on_desk(
+    mapped: Sequence[MappedKit] | None, present: set[str]
+) -> tuple[list[Kit], dict[str, str]]:
+    """Kits that are there, and why others are not; without a map all that are attached."""
+    if mapped is None:
+        return [Kit(number) for number in present], {}
+    kits: list[Kit] = []
+    left_out = dict.fromkeys(
+        sorted(present - {one.serial_number for one in mapped}), "not in the hardware map"
+    )
+    for one in mapped:
+        if not one.is_connected:
+            left_out[one.serial_number] = "connected: false in the map"
+        elif one.serial_number not in present:
+            left_out[one.serial_number] = "in the map, not attached"
+        else:
+            kits.append(Kit(one.serial_number, one.platforms, one.tags))
+    return kits, left_out
+
+
+def _has(kit: Kit, tag: tuple[str, str]) -> bool:
+    name, value = tag
+    return any(name == n and value in ("", v) for n, v in kit.tags)
+
+
+def _no_kit(board: BoardType, choice: KitChoice, left_out: dict[str, str]) -> NoKitError:
+    twin = (
+        f" Without hardware, run on the virtual kit: --board {board.simulated_twin}"
+        if board.simulated_twin
+        else ""
+    )
+    if not left_out:
+        return NoKitError(
+            f"No {board.title} is attached.",
+            where="USB: no serial port of a SEGGER J-Link (vendor 1366)",
+            next_step="Plug in a kit and switch it on. A probe without serial ports needs "
+            f"--console-port, or console.port in the board file.{twin}",
+        )
+    where = "; ".join(f"{number}: {why}" for number, why in sorted(left_out.items()))
+    given = [
+        *(["--device-id"] if choice.device_ids else []),
+        *(["--hardware-map"] if choice.map_file else []),
+        *(["--board-tag"] if choice.tags else []),
+    ]
+    return NoKitError(
+        f"No {board.title} that may be taken is attached.",
+        where=where,
+        next_step=f"Plug one in and switch it on, or correct {', '.join(given)}; "
+        f"`nrf-fota boards` shows what is there.{twin}",
+    )

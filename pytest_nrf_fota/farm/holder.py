@@ -1,0 +1,135 @@
+"""Who holds a kit: a note beside its lock, for those who would like to have it.
+
+The lock alone says that a kit is held; the note says by whom. It may be missing or stale, and lies
+in a folder that everybody can write to: whoever reads it opens no link, and believes no control
+character.
+"""
+
+import contextlib
+import getpass
+import os
+import platform
+import shlex
+import stat
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+_MAX_BYTES = 4096
+_COMMAND_CHARS = 300
+# Neither exists on Windows.
+_SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Holder(BaseModel):
+    """Who holds a kit: `since` with its time zone, `host` as that calls itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user: str
+    pid: int
+    host: str
+    since: datetime
+    command: str
+
+    def __str__(self) -> str:
+        """For messages."""
+        elsewhere = f" on {self.host}" if self.host != platform.node() else ""
+        since = self.since.astimezone()
+        return (
+            f"{self.user} (pid {self.pid}{elsewhere}) since {since:%Y-%m-%d %H:%M:%S}: "
+            f"{self.command}"
+        )
+
+    @property
+    def may_live(self) -> bool:
+        """Whether the process is there; True where that cannot be told."""
+        # On Windows signal 0 is Ctrl-C.
+        if sys.platform == "win32" or self.host != platform.node():
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):
+            return True
+        return True
+
+
+def this_process(arguments: Sequence[str] = tuple(sys.argv)) -> Holder:
+    """The note of this process."""
+    program = Path(arguments[0] if arguments else "?")
+    # `python -m pytest` is .../pytest/__main__.py.
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    command = shlex.join((name, *arguments[1:]))
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        command = f"{command} ({worker})"
+    return Holder(
+        user=_user(),
+        pid=os.getpid(),
+        host=platform.node(),
+        since=datetime.now().astimezone(),
+        command=command[:_COMMAND_CHARS],
+    )
+
+
+def write_holder(path: Path, holder: Holder | None) -> None:
+    """Write the note, or empty it: only who has the lock may. One that cannot be written is left.
+
+    Written in place: in a sticky folder nobody may replace another user's file.
+    """
+    text = holder.model_dump_json().encode() if holder else b""
+    with contextlib.suppress(OSError):
+        descriptor = _open_to_write(path)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, text)
+        finally:
+            os.close(descriptor)
+
+
+def read_holder(path: Path) -> Holder | None:
+    """The note; None where there is none, or none that can be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        read = Holder.model_validate_json(os.read(descriptor, _MAX_BYTES))
+    except (OSError, ValidationError):
+        return None
+    finally:
+        os.close(descriptor)
+    words = {name: _printable(getattr(read, name)) for name in ("user", "host", "command")}
+    return read.model_copy(update=words)
+
+
+def _open_to_write(path: Path) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | _SAFE_FLAGS)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, 0o666)
+        if sys.platform != "win32":
+            # The next holder may be another user, whatever this one's umask is.
+            os.fchmod(descriptor, 0o666)
+        return descriptor
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container's user often has a number only.
+        if sys.platform == "win32":
+            return "?"
+        return str(os.getuid())

@@ -1,0 +1,71 @@
+"""Which kits may be taken, and why not the others."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.console.ports import AttachedKit
+from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.farm.desk import KitChoice, NoKitError, fitting_kits, read_tag
+
+ATTACHED = tuple(AttachedKit(number, ()) for number in ("1", "2", "3"))
+BOARD = load_board("nrf5340dk")
+
+
+def numbers(choice: KitChoice, attached: tuple[AttachedKit, ...] = ATTACHED) -> list[str]:
+    return [kit.serial_number for kit in fitting_kits(BOARD, choice, attached)]
+
+
+@pytest.fixture
+def map_file(tmp_path: Path) -> Path:
+    kits = [
+        {"id": "0001", "connected": True, "platform": "nrf5340dk/nrf5340/cpuapp", "rack": "a"},
+        {"id": "0002", "connected": True, "platform": "nrf52840dk/nrf52840", "rack": "a"},
+        {"id": "0003", "connected": False, "platform": "nrf5340dk"},
+        {"id": "0004", "connected": True, "platform": "nrf5340dk", "fixtures": ["ppk2", "rack:b"]},
+    ]
+    path = tmp_path / "map.yaml"
+    path.write_text(json.dumps(kits))
+    return path
+
+
+def test_without_a_map_every_attached_kit() -> None:
+    """Nobody says what they are; serial numbers choose."""
+    assert numbers(KitChoice()) == ["1", "2", "3"]
+    assert numbers(KitChoice(("003", "1"))) == ["1", "3"]
+
+
+def test_a_map_says_what_they_are(map_file: Path) -> None:
+    """Connected, attached, and this board; what the map leaves out is left alone."""
+    attached = (*ATTACHED, AttachedKit("4", ()), AttachedKit("5", ()))
+    assert numbers(KitChoice(map_file=map_file), attached) == ["1", "4"]
+    assert numbers(KitChoice(map_file=map_file)) == ["1"]
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("rack=b", "4"), ("rack=a", "1"), ("ppk2", "4")])
+def test_tags_choose(map_file: Path, tag: str, expected: str) -> None:
+    """A fixture with or without a value, or a key."""
+    attached = (*ATTACHED, AttachedKit("4", ()))
+    assert numbers(KitChoice(map_file=map_file, tags=(read_tag(tag),)), attached) == [expected]
+
+
+def test_no_kit_fits(map_file: Path) -> None:
+    """Each that is there with its reason."""
+    with pytest.raises(NoKitError) as raised:
+        numbers(KitChoice(("2", "3", "9"), map_file, (("rack", "c"),)))
+    why = raised.value.where
+    assert "1: not among --device-id" in why and "2: is nrf52840dk/nrf52840" in why
+    assert "3: connected: false" in why and "4: in the map, not attached" in why
+    assert "9: not attached" in why
+    assert "--device-id, --hardware-map, --board-tag" in raised.value.next_step
+    with pytest.raises(NoKitError, match="No Nordic nRF5340 DK is attached"):
+        numbers(KitChoice(), ())
+
+
+def test_tags_that_cannot_be() -> None:
+    with pytest.raises(InputError, match="in a hardware map only"):
+        numbers(KitChoice(tags=(("rack", "a"),)))
+    with pytest.raises(InputError, match="is no tag"):
+        read_tag("=a")

@@ -1,0 +1,94 @@
+"""twister's hardware map: as twister writes it, and as people write it on."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.farm.hardware_map import read_hardware_map
+
+# `twister --generate-hardware-map` for one nRF5340 DK: an entry for each of its ports, keys sorted.
+GENERATED = """\
+- connected: true
+  id: 001050012345
+  platform: unknown
+  product: J-Link
+  runner: jlink
+  serial: /dev/ttyACM0
+- connected: true
+  id: 001050012345
+  platform: unknown
+  product: J-Link
+  runner: jlink
+  serial: /dev/ttyACM1
+- connected: false
+  id: '000683759358'
+  platform: nrf52840dk/nrf52840
+  product: J-Link
+  runner: nrfutil
+"""
+
+
+@pytest.fixture
+def map_file(tmp_path: Path) -> Path:
+    return tmp_path / "map.yaml"
+
+
+def test_generated_map(map_file: Path) -> None:
+    """Two ports are one kit; digits stay as they are written, though YAML 1.1 has octal numbers."""
+    map_file.write_text(GENERATED)
+    first, second = read_hardware_map(map_file)
+    assert (first.serial_number, first.is_connected, first.platforms) == ("1050012345", True, ())
+    assert [entry.serial for entry in first.entries] == ["/dev/ttyACM0", "/dev/ttyACM1"]
+    assert (second.serial_number, second.is_connected) == ("683759358", False)
+    assert second.platforms == ("nrf52840dk/nrf52840",)
+
+
+def test_all_that_people_write(map_file: Path) -> None:
+    """Keys that nobody knows here are kept, and are tags as fixtures are."""
+    map_file.write_text(
+        "- id: 1050012345\n  connected: yes\n  platform: nrf5340dk/nrf5340/cpuapp nrf5340dk/ns\n"
+        "  baud: 115200\n  notes:\n  rack: 03\n  since: 2026-01-31\n  power: {tool: uhubctl}\n"
+        "  fixtures: [ppk2, 'radio:bumble:tcp-client:127.0.0.1:9544']\n"
+        "- id: 1050012346\n  connected: true\n  platform: [nrf5340dk, nrf52840dk]\n"
+    )
+    first, second = read_hardware_map(map_file)
+    assert first.platforms == ("nrf5340dk/nrf5340/cpuapp", "nrf5340dk/ns")
+    assert second.platforms == ("nrf5340dk", "nrf52840dk")
+    assert {("ppk2", ""), ("rack", "03"), ("since", "2026-01-31")} <= first.tags
+    assert ("radio", "bumble:tcp-client:127.0.0.1:9544") in first.tags
+    assert first.entries[0].model_extra is not None
+    assert first.entries[0].model_extra["power"] == {"tool": "uhubctl"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "- connected: true\n  platform: qemu_x86\n"])
+def test_a_map_without_kits(map_file: Path, text: str) -> None:
+    map_file.write_text(text)
+    assert read_hardware_map(map_file) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("id: 1", "valid list"),
+        ("- id: [1]", "0.id"),
+        ("- fixtures: ppk2", "0.fixtures"),
+        ("- id: 'x", "no YAML"),
+        ("- !!python/object/apply:os.system [ls]", "no YAML"),
+    ],
+)
+def test_what_is_no_map(map_file: Path, text: str, why: str) -> None:
+    """With the place in it."""
+    map_file.write_text(text)
+    with pytest.raises(InputError) as raised:
+        read_hardware_map(map_file)
+    assert why in raised.value.what and str(map_file) in raised.value.where
+    assert "--generate-hardware-map" in raised.value.next_step
+
+
+def test_no_file(map_file: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_hardware_map(map_file)
+    map_file.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_hardware_map(map_file)
