@@ -70,6 +70,6 @@ def pytest_nrf_fota_doctor_checks(board: "BoardType", options: "Options") -> "Se
 
     Args:
         board: the board type.
-        options: pytest's other options for the board: `--device-id`, `--runner`, `--radio`.
+        options: pytest's other options for the board, such as `--device-id` and `--radio`.
     """
     raise NotImplementedError

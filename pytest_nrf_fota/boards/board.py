@@ -61,6 +61,8 @@ def _passkey(pattern: str) -> str:
 
 _PORT_URL = re.compile(r"(?:(?:socket|rfc2217)://[^/?#]+:\d{1,5}(?:\?.*)?|(?:hwgrep|spy|alt)://.+)")
 
+_SEARCHED = "hwgrep://"
+
 
 def _serial_port(name: str) -> str:
     if not name or name != name.strip():
@@ -70,6 +72,9 @@ def _serial_port(name: str) -> str:
         raise ValueError(
             "is no URL of a serial port: socket://HOST:PORT, rfc2217://HOST:PORT or hwgrep://REGEX"
         )
+    if name.startswith(_SEARCHED):
+        # pyserial takes what follows an & for its own options.
+        _regex(name.removeprefix(_SEARCHED).partition("&")[0])
     return name
 
 

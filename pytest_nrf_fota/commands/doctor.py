@@ -26,6 +26,13 @@ def doctor(
     radio: Annotated[
         str | None, typer.Option(help="this host's radio, as for pytest --radio")
     ] = None,
+    console_port: Annotated[
+        str | None,
+        typer.Option(metavar="PORT", help="the kit's console, as for pytest --console-port"),
+    ] = None,
+    console_baudrate: Annotated[
+        int | None, typer.Option(metavar="BAUD", help="its baud rate, which is not tried")
+    ] = None,
     ask_probe: Annotated[
         bool, typer.Option("--ask-probe", help="ask the kit's probe for its firmware and its chip")
     ] = False,
@@ -55,9 +62,13 @@ def doctor(
             given_tool(runner),
             host_radio(radio) if radio else None,
             ask_probe,
+            console_port,
+            console_baudrate,
         )
-        for one in boards if board else ():
-            require_fitting(one, options)
+        for one in boards:
+            one.with_console(port=console_port, baudrate=console_baudrate)
+            if board:
+                require_fitting(one, options)
         report = examine(boards, options, this_host(), all_must_start=bool(board))
     if as_json:
         typer.echo(report.model_dump_json(indent=2))

@@ -15,6 +15,7 @@ from pytest_nrf_fota.commands.version import VersionOption
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.first_contact.bench import Bench
     from pytest_nrf_fota.first_contact.step import Done, Step
 
 _INTERRUPTED = 130
@@ -39,6 +40,13 @@ def first_contact(
     runner: Annotated[
         str | None,
         typer.Option(help="only this tool for the kit's probe (default: all that work)"),
+    ] = None,
+    console_port: Annotated[
+        str | None,
+        typer.Option(metavar="PORT", help="the kit's console, as for pytest --console-port"),
+    ] = None,
+    console_baudrate: Annotated[
+        int | None, typer.Option(metavar="BAUD", help="its baud rate (default: the board file's)")
     ] = None,
     radio: Annotated[
         str | None, typer.Option(help="this host's radio, as for pytest --radio")
@@ -66,6 +74,7 @@ def first_contact(
     """
     from pytest_nrf_fota.boards.board_file import load_board
     from pytest_nrf_fota.commands.printer import print_through_rich
+    from pytest_nrf_fota.doctor.requirements import Options, require_fitting
     from pytest_nrf_fota.farm.one_kit import kit_alone
     from pytest_nrf_fota.first_contact.bench import Bench
     from pytest_nrf_fota.first_contact.run import STEPS, make_contact
@@ -85,7 +94,12 @@ def first_contact(
         host = host_radio(radio) if radio else None
         board_type = load_board(board, tuple(board_dir or ())).with_runner(tool)
         _require_kit(board_type)
+        options = Options(
+            device_id, tool, host, console_port=console_port, console_baudrate=console_baudrate
+        )
+        require_fitting(board_type, options)
         board_type = board_type.with_timeouts(probe_s=flash_timeout, boot_s=None)
+        board_type = board_type.with_console(port=console_port, baudrate=console_baudrate)
         fitted, hex_file = _baseline(board_type, baseline, board_dir, run / "firmware")
         if fitted.provided_by.has_probe_tool:
             held.enter_context(kit_alone(device_id))
@@ -99,7 +113,7 @@ def first_contact(
         try:
             contact = make_contact(
                 bench,
-                agrees=partial(_agrees, is_agreed=yes),
+                agrees=partial(_agrees, bench, is_agreed=yes),
                 begins=partial(_say_begin, count=len(STEPS)),
                 ended=_say_end,
             )
@@ -158,9 +172,10 @@ def _baseline(
     return baseline.board, baseline.hex_file
 
 
-def _agrees(step: "Step", *, is_agreed: bool) -> bool:
+def _agrees(bench: "Bench", step: "Step", *, is_agreed: bool) -> bool:
     from pytest_nrf_fota.first_contact.run import NobodyToAskError
 
+    bench.require_probe()
     if is_agreed:
         return True
     if not sys.stdin.isatty():

@@ -1,9 +1,10 @@
 """This host's radio: Linux's Bluetooth up to bluetoothd, or an HCI controller of our own."""
 
 import re
+from pathlib import Path
 
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome, not_looked, ok
-from pytest_nrf_fota.doctor.host import Host, read_text
+from pytest_nrf_fota.doctor.host import BluezState, Host, read_text
 
 _ADAPTER = re.compile(r"hci\d+")
 _INSTEAD = (
@@ -23,10 +24,18 @@ def _adapters(host: Host) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if _ADAPTER.fullmatch(name)))
 
 
-def _look_at_adapters(host: Host) -> Look:
+def _look_at_adapters(host: Host, chosen: str | None) -> Look:
     adapters = _adapters(host)
+    if chosen is not None and adapters and chosen not in adapters:
+        return Look(
+            Outcome.MISSING,
+            f"no Bluetooth adapter {chosen}; there are: {', '.join(adapters)}",
+            remedy="Plug it in, or name another one: --radio, or radio.host in the board file. "
+            "Numbers change where adapters are plugged in anew.",
+            command="bluetoothctl list",
+        )
     if adapters:
-        return ok(", ".join(adapters))
+        return ok(chosen or ", ".join(adapters))
     return Look(
         Outcome.MISSING,
         "no Bluetooth adapter",
@@ -36,10 +45,14 @@ def _look_at_adapters(host: Host) -> Look:
     )
 
 
-def _look_at_rfkill(host: Host) -> Look:
+def _look_at_rfkill(host: Host, chosen: str | None) -> Look:
     folder = host.path("/sys/class/rfkill")
     switches = sorted(folder.iterdir()) if folder.is_dir() else []
-    bluetooth = [one for one in switches if read_text(one / "type") == "bluetooth"]
+    bluetooth = [
+        one
+        for one in switches
+        if read_text(one / "type") == "bluetooth" and not _is_of_another(one, chosen)
+    ]
     if any(read_text(one / "hard") == "1" for one in bluetooth):
         return Look(
             Outcome.MISSING,
@@ -56,7 +69,13 @@ def _look_at_rfkill(host: Host) -> Look:
     return ok("not blocked") if bluetooth else not_looked("no switch for Bluetooth")
 
 
-def _look_at_bluez(host: Host) -> Look:
+def _is_of_another(switch: Path, chosen: str | None) -> bool:
+    # An adapter's switch has its name, a machine's own one has none of an adapter.
+    name = read_text(switch / "name")
+    return chosen is not None and _ADAPTER.fullmatch(name) is not None and name != chosen
+
+
+def _look_at_bluez(host: Host, chosen: str | None) -> Look:
     state = host.bluez()
     if state.error:
         return _why_bluez_is_silent(host, state.error.rstrip("."))
@@ -67,6 +86,8 @@ def _look_at_bluez(host: Host) -> Look:
             remedy=f"It may have started before the adapter was there; {_INSTEAD}.",
             command="sudo systemctl restart bluetooth",
         )
+    if chosen is not None:
+        return _look_at_chosen(state, chosen)
     if not any(state.adapters.values()):
         return Look(
             Outcome.MISSING,
@@ -75,6 +96,25 @@ def _look_at_bluez(host: Host) -> Look:
             command="bluetoothctl power on",
         )
     return ok("answers, " + ", ".join(name for name, on in state.adapters.items() if on) + " is on")
+
+
+def _look_at_chosen(state: BluezState, chosen: str) -> Look:
+    if chosen not in state.adapters:
+        return Look(
+            Outcome.MISSING,
+            f"bluetoothd has no adapter {chosen}, but {', '.join(state.adapters)}",
+            remedy="Name one that it has: --radio, or radio.host in the board file. It may have "
+            "started before the adapter was there.",
+            command="sudo systemctl restart bluetooth",
+        )
+    if not state.adapters[chosen]:
+        return Look(
+            Outcome.MISSING,
+            f"{chosen} is switched off",
+            remedy="Switch it on.",
+            command=f"sudo btmgmt --index {chosen.removeprefix('hci')} power on",
+        )
+    return ok(f"answers, {chosen} is on")
 
 
 def _why_bluez_is_silent(host: Host, error: str) -> Look:
@@ -135,26 +175,32 @@ def hci_controller(hci: str) -> Check:
     )
 
 
-BLUETOOTH = (
-    Check(
-        name="Bluetooth adapter",
-        looks_at="/sys/class/bluetooth",
-        prevents=_PREVENTS,
-        look=_look_at_adapters,
-        systems=("linux",),
-    ),
-    Check(
-        name="rfkill",
-        looks_at="/sys/class/rfkill",
-        prevents=_PREVENTS,
-        look=_look_at_rfkill,
-        systems=("linux",),
-    ),
-    Check(
-        name="BlueZ",
-        looks_at="bluetoothd on the system's D-Bus",
-        prevents=_PREVENTS,
-        look=_look_at_bluez,
-        systems=("linux",),
-    ),
-)
+def bluetooth_checks(adapter: str | None = None) -> tuple[Check, ...]:
+    """The checks for the operating system's Bluetooth; `adapter` is BlueZ's name of the one meant.
+
+    Without a name any adapter that is on will do.
+    """
+    name = "" if adapter is None else f" {adapter}"
+    return (
+        Check(
+            name=f"Bluetooth adapter{name}",
+            looks_at="/sys/class/bluetooth",
+            prevents=_PREVENTS,
+            look=lambda host: _look_at_adapters(host, adapter),
+            systems=("linux",),
+        ),
+        Check(
+            name=f"rfkill{name}",
+            looks_at="/sys/class/rfkill",
+            prevents=_PREVENTS,
+            look=lambda host: _look_at_rfkill(host, adapter),
+            systems=("linux",),
+        ),
+        Check(
+            name=f"BlueZ{name}",
+            looks_at="bluetoothd on the system's D-Bus",
+            prevents=_PREVENTS,
+            look=lambda host: _look_at_bluez(host, adapter),
+            systems=("linux",),
+        ),
+    )

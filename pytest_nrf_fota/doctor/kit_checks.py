@@ -1,6 +1,6 @@
 """Kits on USB, their serial ports, and whether this user may use them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_nrf_fota.console.port_holder import PortHolder, other_holders
@@ -22,16 +22,21 @@ _IGNORED_BY_MODEM_MANAGER = "ID_MM_DEVICE_IGNORE"
 _PORT_GROUPS = ("dialout", "uucp")
 _NO_KIT = "no kit is attached"
 _COMMAND_CHARS = 50
-_PORTS = "reading the UART, so no proof of what boots"
+PREVENTS_CONSOLE = "reading the UART, so no proof of what boots"
 
 
-def kit_checks(device_id: str | None, virtual_board: str | None = None) -> tuple[Check, ...]:
+def kit_checks(
+    device_id: str | None, virtual_board: str | None = None, *, has_console: bool = True
+) -> tuple[Check, ...]:
     """All checks of a kit on USB: of the one with this serial number, or of all.
 
-    `virtual_board` is the board that does without it.
+    Args:
+        device_id: the serial number.
+        virtual_board: the board that does without it.
+        has_console: whether its console is one of its own serial ports; else it needs none.
     """
     name = "" if device_id is None else f" {device_id}"
-    return (
+    checks = (
         Check(
             name=f"kit{name}",
             looks_at="USB devices of SEGGER's vendor id 1366",
@@ -48,13 +53,13 @@ def kit_checks(device_id: str | None, virtual_board: str | None = None) -> tuple
         Check(
             name=f"serial ports{name}",
             looks_at="the kit's virtual COM ports, and whether this user may open them",
-            prevents=_PORTS,
+            prevents=PREVENTS_CONSOLE,
             look=lambda host: _of_chosen(_look_at_ports, host, device_id),
         ),
         Check(
             name=f"ports in use{name}",
             looks_at="which processes have the kit's ports open",
-            prevents=_PORTS,
+            prevents=PREVENTS_CONSOLE,
             look=lambda host: _of_chosen(_look_at_holders, host, device_id),
             systems=("linux",),
         ),
@@ -62,6 +67,8 @@ def kit_checks(device_id: str | None, virtual_board: str | None = None) -> tuple
         PORT_GROUP,
         MODEM_MANAGER,
     )
+    own_ports = (f"serial ports{name}", f"ports in use{name}")
+    return tuple(check for check in checks if has_console or check.name not in own_ports)
 
 
 def holder_words(holder: PortHolder) -> str:
@@ -150,7 +157,8 @@ def _look_at_ports(host: Host, device_id: str | None) -> Look:
             return Look(
                 Outcome.MISSING,
                 f"kit {listed([jlink])} has no serial port",
-                remedy="Switch its virtual COM ports on, then switch the kit off and on.",
+                remedy="Switch its virtual COM ports on, then switch the kit off and on. A console "
+                "elsewhere: --console-port.",
                 command=f"(echo VCOM enable; echo exit) | JLinkExe -USB {listed([jlink])}",
             )
     vcoms = [vcom for jlink in jlinks for vcom in jlink.kit.vcoms]
@@ -166,7 +174,7 @@ def _look_at_ports(host: Host, device_id: str | None) -> Look:
         )
     closed = [vcom for vcom in vcoms if not host.may_open(host.path(vcom.device))]
     if closed:
-        return _no_permission(host, closed)
+        return no_permission(host, [vcom.device for vcom in closed])
     return ok(", ".join(_port_words(vcom) for vcom in vcoms))
 
 
@@ -174,11 +182,12 @@ def _port_words(vcom: Vcom) -> str:
     return vcom.device if vcom.interface < 0 else f"{vcom.device} (interface {vcom.interface})"
 
 
-def _no_permission(host: Host, vcoms: list[Vcom]) -> Look:
-    group_id = host.path(vcoms[0].device).stat().st_gid
+def no_permission(host: Host, devices: Sequence[str]) -> Look:
+    """This user may not open these serial ports."""
+    group_id = host.path(devices[0]).stat().st_gid
     group = host.group_name(group_id)
     group = group if group in _PORT_GROUPS else _PORT_GROUPS[0]
-    found = f"no permission for {', '.join(vcom.device for vcom in vcoms)}"
+    found = f"no permission for {', '.join(devices)}"
     if _joined_later(host, group):
         return Look(
             Outcome.MISSING,
@@ -210,8 +219,11 @@ def _look_at_holders(host: Host, device_id: str | None) -> Look:
         for vcom in jlink.kit.vcoms
         if (holders := other_holders(str(host.path(vcom.device))))
     }
-    if not held:
-        return ok("nobody else holds them")
+    return held_by(held) if held else ok("nobody else holds them")
+
+
+def held_by(held: Mapping[str, Sequence[PortHolder]]) -> Look:
+    """Other processes have these serial ports open."""
     pids = sorted({holder.pid for holders in held.values() for holder in holders})
     return Look(
         Outcome.MISSING,

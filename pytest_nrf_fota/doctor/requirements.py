@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.doctor.bluetooth_checks import BLUETOOTH, hci_controller
+from pytest_nrf_fota.doctor.bluetooth_checks import bluetooth_checks, hci_controller
 from pytest_nrf_fota.doctor.check import Check
+from pytest_nrf_fota.doctor.console_checks import console_port
 from pytest_nrf_fota.doctor.emulator_checks import PROGRAMS_32_BIT, QEMU
 from pytest_nrf_fota.doctor.folder_checks import CACHE, KERNEL, POSIX, RUN_FOLDER
 from pytest_nrf_fota.doctor.kit_checks import kit_checks
@@ -26,7 +27,7 @@ _ALWAYS = (PYTHON, PACKAGES, PYTEST, CLASHES, EXTENSIONS, RUN_FOLDER, KERNEL)
 
 @dataclass(frozen=True)
 class Options:
-    """pytest's other options for the board: `--device-id`, `--runner`, `--radio`.
+    """pytest's other options for the board, such as `--device-id`, `--runner`, `--radio`.
 
     `asks_probe`: whether the kit's probe is asked for its firmware and its chip.
     """
@@ -35,6 +36,8 @@ class Options:
     runner: str | None = None
     radio: HostRadio | None = None
     asks_probe: bool = False
+    console_port: str | None = None
+    console_baudrate: int | None = None
 
 
 def checks_of(board: BoardType, options: Options, system: str) -> tuple[Check, ...]:
@@ -55,13 +58,23 @@ def checks_of(board: BoardType, options: Options, system: str) -> tuple[Check, .
 
 def packaged_checks(board: BoardType, options: Options) -> tuple[Check, ...]:
     """Those of this package, for its own providers and transports."""
-    return (*_ALWAYS, *_of_provider(board, options), *_of_radio(board, options))
+    return (
+        *_ALWAYS,
+        *_of_provider(board, options),
+        *_of_console(board, options),
+        *_of_radio(board, options),
+    )
 
 
 def require_fitting(board: BoardType, options: Options) -> None:
     """Raise `InputError` for an option that pytest would refuse with this board."""
     if not board.provided_by.has_probe_tool:
-        for option, value in (("--device-id", options.device_id), ("--runner", options.runner)):
+        for option, value in (
+            ("--device-id", options.device_id),
+            ("--runner", options.runner),
+            ("--console-port", options.console_port),
+            ("--console-baudrate", options.console_baudrate),
+        ):
             if value is not None:
                 raise InputError(
                     f"{option} is for kits on USB; {board.name} has none.",
@@ -96,7 +109,11 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
             return (
                 probe_tool(runner, within_s),
                 *library,
-                *kit_checks(options.device_id, board.simulated_twin),
+                *kit_checks(
+                    options.device_id,
+                    board.simulated_twin,
+                    has_console=_given_console(board, options) is None,
+                ),
                 *asked,
             )
         case _:
@@ -105,6 +122,18 @@ def _of_provider(board: BoardType, options: Options) -> tuple[Check, ...]:
                 return ()
             runner = options.runner or board.probe.runner
             return (probe_tool(runner, board.timeouts.probe_s),)
+
+
+def _of_console(board: BoardType, options: Options) -> tuple[Check, ...]:
+    port = _given_console(board, options)
+    return () if port is None else (console_port(port),)
+
+
+def _given_console(board: BoardType, options: Options) -> str | None:
+    """Where the console is, if somebody said so; boards without a probe have one of their own."""
+    if not board.provided_by.has_probe_tool:
+        return None
+    return options.console_port or board.console.port
 
 
 def _of_radio(board: BoardType, options: Options) -> tuple[Check, ...]:
@@ -118,8 +147,8 @@ def _of_radio(board: BoardType, options: Options) -> tuple[Check, ...]:
     match radio:
         case None:
             return ()
-        case HostBluetooth():
-            return BLUETOOTH
+        case HostBluetooth(adapter=adapter):
+            return bluetooth_checks(adapter)
         case HciController(hci=hci):
             return (hci_controller(hci),)
         case _:

@@ -100,6 +100,7 @@ class Dut:
         self.runs_preflight = runs_preflight
         self.skips_flash = skips_flash
         self.reset_count = 0
+        self._last_reset: LogPosition | None = None
         self._given_verdicts: list[GivenVerdict] = []
         self._built_name: str | None = None
         self._built_uart = built_uart
@@ -261,7 +262,17 @@ class Dut:
         since = self.position("reset")
         self.reset_count += 1
         self.probe.reset(self.board.probe.reset, self._probe_deadline())
+        self.was_reset(since)
         return since
+
+    def was_reset(self, since: LogPosition) -> None:
+        """Note that the board was reset; its boot comes behind `since`."""
+        self._last_reset = since
+
+    @property
+    def lacks_last_boot(self) -> bool:
+        """Whether no boot was seen since the harness reset the board last."""
+        return self._last_reset is not None and not self.boots_since(self._last_reset)
 
     def position(self, name: str) -> LogPosition:
         """The end of the console log as it is now; the name goes to the flight recorder."""

@@ -227,6 +227,7 @@ class Upgrade:
             gaps=self._dut.console.gaps - self._gaps_when_pending,
             resets=self._dut.reset_count - self._resets_when_pending,
             silent=silent,
+            lacks_last_boot=self._dut.lacks_last_boot,
         )
 
     def _s_slot_in_flash(self) -> int | None:
@@ -276,6 +277,7 @@ class Upgrade:
                 # A board that resets at once answers nobody: whether it did, its boot tells.
                 self._dut.position(f"no answer to the reset, so the boot decides: {lost.what}")
                 self._dut.mcumgr.disconnect()
+            self._dut.was_reset(since)
             return self._dut.wait_for_boot(since)
 
     def verdict(self) -> Verdict:
@@ -385,6 +387,7 @@ class Upgrade:
             silent=tuple(sorted(stage.name for stage in facts.watch.silent)),
             restarts=facts.watch.restarts,
             is_unstable=facts.watch.is_unstable,
+            lacks_last_boot=facts.watch.lacks_last_boot,
             memory_unread=facts.memory_unread,
             updates=tuple(keep_update(update) for update in updates),
         )
@@ -409,6 +412,9 @@ class Upgrade:
 
     def _require_own_image_active(self) -> None:
         """What is confirmed is whatever runs; it may be another image than was judged."""
+        if self.file.image_index != 0:
+            # The network core's firmware: no image list shows what runs of it.
+            return
         wanted = self.file.image.hash
         active = next(
             (one for one in self._dut.mcumgr.get_image_list() if one.active and one.image == 0),

@@ -19,7 +19,8 @@ KEPT_LAST = 60
 _LEAST_ANCHOR_CHARS = 5
 # What a client printed is read as a whole; a board's long log is not.
 _MOST_TEXT_CHARS = 4 * 1024 * 1024
-
+_TOOL_OUTPUT_LINES = 40
+_TOOL_FAILED = "flash_tool_failed"
 
 _ERRORS = frozenset(pattern.name for pattern in ERROR_LINES)
 # Kept as it came: of most nobody asks for more.
@@ -50,9 +51,14 @@ class Known:
 
 @dataclass(frozen=True)
 class KnownLines:
-    """Known lines by pattern name, each tuple in the order of the log."""
+    """Known lines by pattern name, each tuple in the order of the log.
+
+    `tool_output` is what stands before the last failure of a flash tool, known lines or not, the
+    last 40 of them.
+    """
 
     by_name: dict[str, tuple[Known, ...]]
+    tool_output: tuple[Seen, ...] = ()
 
     def find(self, *names: str) -> tuple[Known, ...]:
         """The lines of these patterns, in the order of the log."""
@@ -72,6 +78,8 @@ class KnownLinesCollector:
         self._first: dict[str, list[_Match]] = {}
         self._last: dict[str, deque[_Match]] = {}
         self._text_chars = 0
+        self._recent: deque[RawLine] = deque(maxlen=_TOOL_OUTPUT_LINES)
+        self._tool_output: tuple[Seen, ...] = ()
         self.texts: list[Seen] = []
 
     def take(self, line: RawLine) -> None:
@@ -89,6 +97,11 @@ class KnownLinesCollector:
             hits = (*hits, *others) or more
         for hit in hits:
             self._keep(hit, line)
+        if any(hit.pattern.name == _TOOL_FAILED for hit in hits):
+            self._tool_output = tuple(recent.seen() for recent in self._recent)
+            self._recent.clear()
+        else:
+            self._recent.append(line)
 
     @property
     def lines(self) -> KnownLines:
@@ -100,7 +113,8 @@ class KnownLinesCollector:
                     for hit, line in (*first, *self._last.get(name, ()))
                 )
                 for name, first in self._first.items()
-            }
+            },
+            self._tool_output,
         )
 
     def _keep(self, hit: Hit, line: RawLine) -> None:
@@ -120,7 +134,9 @@ class KnownLinesCollector:
 def merge(*parts: KnownLines) -> KnownLines:
     """Several logs' lines together, those of the first log first."""
     names = dict.fromkeys(name for part in parts for name in part.by_name)
-    return KnownLines({name: tuple(_all_of(name, parts)) for name in names})
+    outputs = [part.tool_output for part in parts if part.tool_output]
+    by_name = {name: tuple(_all_of(name, parts)) for name in names}
+    return KnownLines(by_name, outputs[-1] if outputs else ())
 
 
 def _all_of(name: str, parts: Sequence[KnownLines]) -> Iterator[Known]:

@@ -42,8 +42,8 @@ does not say what it decided shows no upgrade, not that nothing is wrong. What w
 the last attempt in the log, or before an upgrade that happened, is shown as "not the cause".
 No remedy erases or recovers a board that may be healthy.
 
-Times: a log of 1 GB takes about half a minute of CPU and less than 100 MB of memory; one whose boots
-all differ takes ten times as long (`benchmarks/explain_rate.py`).
+Times: a log of 1 GB takes about half a minute of CPU and less than 100 MB of memory; one whose
+boots all differ takes ten times as long (`benchmarks/explain_rate.py`).
 
 ## How an upgrade can end
 """

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import ANY_TOOL
 from pytest_nrf_fota.console.console import Console
-from pytest_nrf_fota.console.ports import AttachedKit, attached_kits, plain_serial_number
+from pytest_nrf_fota.console.ports import AttachedKit, Vcom, attached_kits, plain_serial_number
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import FotaError
@@ -27,6 +27,8 @@ TakeUnit: TypeAlias = Callable[
     [BoardType, str, Path, str | None, HostRadio | None, FlightRecorder | None], Unit
 ]
 """As `take_unit`."""
+
+_NO_PROBE = "no tool reaches the probe"
 
 
 class SkippedError(Exception):
@@ -120,13 +122,18 @@ class Bench:
                 opened = tool.open_probe(number, self.folder / name, self.board.soc)
                 probes[name] = RecordingProbe(opened, self.recorder)
         if not probes:
-            raise SkippedError("no tool reaches the probe")
+            raise SkippedError(_NO_PROBE)
         return probes
 
     @property
     def probe(self) -> Probe:
         """The kit's probe through the first tool that reaches it; needs no other wire."""
         return next(iter(self.probes.values()))
+
+    def require_probe(self) -> None:
+        """Raise `SkippedError` where no tool reaches the probe: nobody need agree to anything."""
+        if self.board.provided_by.has_probe_tool and not self.probes:
+            raise SkippedError(_NO_PROBE)
 
     def recovered(self) -> None:
         """The kit was recovered: what kept its wires from being opened may be gone."""
@@ -160,17 +167,27 @@ class Bench:
             consoles["network core"] = self.dut.network_console
         return consoles
 
-    def ports(self) -> tuple[str, ...]:
-        """Names of the kit's serial ports as they are now."""
+    def vcoms(self) -> tuple[Vcom, ...]:
+        """The kit's serial ports as USB shows them now; none of a virtual kit."""
         if not self.board.provided_by.has_probe_tool:
-            return tuple(console.port for console in self.consoles.values())
+            return ()
         wanted = plain_serial_number(self._device_id or "")
         return tuple(
-            vcom.device
+            vcom
             for kit in self._look()
             for vcom in kit.vcoms
             if not wanted or kit.serial_number == wanted
         )
+
+    def ports(self) -> tuple[str, ...]:
+        """Names of the kit's serial ports as they are now, and of a console elsewhere."""
+        if not self.board.provided_by.has_probe_tool:
+            return tuple(console.port for console in self.consoles.values())
+        vcoms, given = self.vcoms(), self.board.console.port
+        devices = tuple(vcom.device for vcom in vcoms)
+        if given is None or given in (*devices, *(vcom.name for vcom in vcoms)):
+            return devices
+        return (*devices, given)
 
     def close(self) -> None:
         """Let go of the kit. Never raises."""

@@ -10,8 +10,17 @@ _TIMES = 3
 
 
 def _ports(bench: Bench) -> Found:
+    interfaces = {vcom.device: vcom.interface for vcom in bench.vcoms()}
     ports = bench.ports()
-    return held(bool(ports), ", ".join(ports) or "none")
+    lines = (f"{port}{_interface(interfaces.get(port))}" for port in ports)
+    return held(bool(ports), ", ".join(lines) or "none")
+
+
+def _interface(number: int | None) -> str:
+    """The USB interface, by which a kit's ports are told apart; macOS does not show it."""
+    if number is None:
+        return ""
+    return f" (interface {number})" if number >= 0 else " (interface unknown)"
 
 
 def _wires(bench: Bench) -> Found:

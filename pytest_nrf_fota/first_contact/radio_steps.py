@@ -1,15 +1,20 @@
 """The radio: what this host sees of the kit, and how a connection ends by a reset."""
 
 import time
+from collections.abc import Sequence
 
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.first_contact.bench import Bench, SkippedError
 from pytest_nrf_fota.first_contact.step import Found, Step, held
 from pytest_nrf_fota.portal import start_portal
 from pytest_nrf_fota.record.events import AdvertisementHeard
+from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer, PeerSearch
 from pytest_nrf_fota.wires.radio import Advertised, ScanningRadio
 
 _SCAN_S = 4.0
+# Nobody else comes: the search waits for a namesake for half of it.
+_ALL_HEARD_S = 0.2
 _LISTED = 5
 
 
@@ -19,9 +24,13 @@ def _scan(bench: Bench) -> Found:
     if not isinstance(radio, ScanningRadio):
         raise SkippedError(f"{radio.description} cannot scan")
     bench.dut.mcumgr.disconnect()
+    address = bench.dut.last_boot().identity_address
+    wanted = Peer(address, bench.board.radio.name, bench.board.radio.private_address)
+    search = PeerSearch(wanted, radio.description)
     portal, end_portal = start_portal(bench)
     try:
         heard: tuple[Advertised, ...] = portal.call(radio.scan, _SCAN_S)
+        found = portal.call(_find, search, heard)
     finally:
         end_portal()
     for one in heard:
@@ -33,12 +42,27 @@ def _scan(bench: Bench) -> Found:
                 rssi_dbm=one.rssi_dbm,
             )
         )
-    address = bench.dut.last_boot().identity_address
-    own = [one for one in heard if one.address.upper() == address]
-    if own:
-        return held(True, f"{len(heard)} heard; the kit as {_words(own[0])}")
-    listed = ", ".join(_words(one) for one in heard[:_LISTED]) or "nobody"
-    return held(False, f"the kit says {address}; heard {len(heard)}: {listed}")
+    said = address or "no address"
+    if isinstance(found, FotaError):
+        listed = ", ".join(_words(one) for one in heard[:_LISTED]) or "nobody"
+        return held(False, f"the kit says {said}; heard {len(heard)}: {listed}")
+    seen = next(_words(one) for one in heard if one.address == found.address)
+    sign = "name" if wanted.name else "SMP service"
+    how = "the kit as" if found.by_address else f"the kit, which says {said}, by its {sign} as"
+    return held(True, f"{len(heard)} heard; {how} {seen}")
+
+
+async def _find(search: PeerSearch, heard: Sequence[Advertised]) -> FoundPeer | FotaError:
+    """Whom a connection would take of those that were heard."""
+    for one in heard:
+        is_public = one.address_type.startswith("public")
+        search.hear(one.address, one.name or None, has_smp=one.has_smp, is_public=is_public)
+    try:
+        await search.found(Deadline.after(_ALL_HEARD_S))
+    except FotaError as error:
+        return error
+    assert search.result is not None
+    return search.result
 
 
 def _words(one: Advertised) -> str:

@@ -57,7 +57,8 @@ def make_contact(
 
     Args:
         bench: the kit.
-        agrees: asks a person before a step that erases. Raises `NobodyToAskError`.
+        agrees: asks a person before a step that erases. Raises `NobodyToAskError`, or
+            `SkippedError` where there is no kit to ask about.
         begins: is told each step that begins, with its number from 1.
         ended: is told each step that is over.
         steps: which ones.
@@ -67,9 +68,9 @@ def make_contact(
         started_at_s = time.monotonic()
         try:
             begins(number, step)
-            is_agreed = not step.erases or agrees(step)
+            refusal = _refusal(agrees, step)
             started_at_s = time.monotonic()
-            found = _found(bench, step) if is_agreed else _NOT_AGREED
+            found = refusal or _found(bench, step)
             done.append(_done(bench, step, found, started_at_s))
             ended(done[-1])
         except NobodyToAskError:
@@ -81,6 +82,13 @@ def make_contact(
                 done.append(_done(bench, step, interrupted, started_at_s))
             return Contact(tuple(done), f"It was interrupted in {step.name!r}.")
     return Contact(tuple(done))
+
+
+def _refusal(agrees: Callable[[Step], bool], step: Step) -> Found | None:
+    try:
+        return None if not step.erases or agrees(step) else _NOT_AGREED
+    except SkippedError as reason:
+        return Found(Result.SKIPPED, str(reason))
 
 
 def _done(bench: Bench, step: Step, found: Found, started_at_s: float) -> Done:
@@ -103,7 +111,7 @@ def _found(bench: Bench, step: Step) -> Found:
     except SkippedError as reason:
         return Found(Result.SKIPPED, str(reason))
     except FotaError as error:
-        return Found(Result.FAILED, error.what)
+        return Found(Result.FAILED, " ".join(filter(None, (error.what, error.next_step))))
     # A step that is wrong itself must not cost what the later ones tell.
     except Exception as error:
         return Found(Result.FAILED, f"{type(error).__name__}: {error}")

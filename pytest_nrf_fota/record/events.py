@@ -224,8 +224,8 @@ class FactsJudged(_Event):
         has_images: whether the board told its image list.
         was_tried, refusal: how it went to set the update pending.
         was_sent: whether it was uploaded.
-        gaps, resets, silent, restarts, is_unstable: how well the boots could be watched; `silent`
-            are names of stages.
+        gaps, resets, silent, restarts, is_unstable, lacks_last_boot: how well the boots could be
+            watched; `silent` are names of stages.
         memory_unread: why memory was not read; empty where it was.
         updates: what was sent, and what memory held of it; of firmware its hash alone.
     """
@@ -241,6 +241,7 @@ class FactsJudged(_Event):
     silent: tuple[str, ...] = ()
     restarts: int = 0
     is_unstable: bool = False
+    lacks_last_boot: bool = False
     memory_unread: str = ""
     updates: tuple[JsonValue, ...]
 

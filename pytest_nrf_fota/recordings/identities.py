@@ -31,6 +31,7 @@ _OF_THE_SYSTEM = (
     *("/bin", "/dev", "/etc", "/lib", "/opt", "/proc", "/sbin", "/snap", "/sys", "/usr", "/var"),
     *("/Applications", "/Library", "/System", "C:\\Program Files", "C:\\Windows"),
 )
+_FILES = (".hex", ".bin", ".zip")
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Identities:
             case ToolCalled(command=command, files=files):
                 self.look_at_text(" ".join(command))
                 for path in (*command[1:], *(file.path for file in files)):
-                    if _is_absolute(path):
+                    if _is_absolute(path) or _is_relative_file(path):
                         self.paths[path] = None
                         self._note_folder(_parent(path))
             case _:
@@ -90,7 +91,10 @@ class Identities:
 
     def _note_folder(self, folder: str) -> None:
         parts = (PureWindowsPath if "\\" in folder else PurePosixPath)(folder).parts
-        if len(parts) > 2 and _is_absolute(folder) and not folder.startswith(_OF_THE_SYSTEM):
+        # One word may stand anywhere.
+        if len(parts) > (2 if _is_absolute(folder) else 1) and not folder.startswith(
+            _OF_THE_SYSTEM
+        ):
             self.folders[folder] = None
 
     def _note_serials(self, numbers: Iterable[str]) -> None:
@@ -105,6 +109,11 @@ def _note_name(names: dict[str, None], name: str) -> None:
 
 def _parent(path: str) -> str:
     return str((PureWindowsPath if "\\" in path else PurePosixPath)(path).parent)
+
+
+def _is_relative_file(path: str) -> bool:
+    # As the tools are given firmware and memory below the folder that a command was started in.
+    return ("/" in path or "\\" in path) and path.endswith(_FILES) and path[0] not in "{-"
 
 
 def _is_absolute(path: str) -> bool:

@@ -167,7 +167,7 @@ class BumbleTransport(SMPTransport):
             search.hear(
                 advertisement.address.to_string(with_type_qualifier=False),
                 name if isinstance(name, str) else None,
-                has_smp=_advertises_smp(advertisement),
+                has_smp=advertises_smp(advertisement),
                 is_public=advertisement.address.is_public,
             )
 
@@ -282,7 +282,8 @@ class BumbleTransport(SMPTransport):
         self._lost.set()
 
 
-def _advertises_smp(advertisement: "Advertisement") -> bool:
+def advertises_smp(advertisement: "Advertisement") -> bool:
+    """Whether SMP's service is among those of an advertisement."""
     data = advertisement.data
     for kind in (
         data.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,

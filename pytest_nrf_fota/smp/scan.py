@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RadioLostError
 from pytest_nrf_fota.smp.bleak_adapter_link import scanner_arguments
-from pytest_nrf_fota.smp.bumble_transport import HOST_ADDRESS, HOST_NAME, power_on
+from pytest_nrf_fota.smp.bumble_transport import (
+    HOST_ADDRESS,
+    HOST_NAME,
+    advertises_smp,
+    power_on,
+)
+from pytest_nrf_fota.smp.peer_search import SMP_SERVICE_UUID
 from pytest_nrf_fota.wires.radio import Advertised
 
 if TYPE_CHECKING:
@@ -42,6 +48,7 @@ async def scan_with_bumble(hci: str, within_s: float) -> tuple[Advertised, ...]:
             # It often comes in the scan response only.
             name=name if isinstance(name, str) else known.name if known else "",
             rssi_dbm=advertisement.rssi,
+            has_smp=advertises_smp(advertisement) or (known is not None and known.has_smp),
         )
 
     try:
@@ -79,6 +86,7 @@ async def scan_with_bleak(within_s: float, adapter: str | None) -> tuple[Adverti
             address_type=_address_type(device.details),
             name=advertisement.local_name or "",
             rssi_dbm=advertisement.rssi,
+            has_smp=SMP_SERVICE_UUID in (uuid.lower() for uuid in advertisement.service_uuids),
         )
 
     try:

@@ -111,7 +111,7 @@ def uart_evidence(
         return Evidence(Source.UART, Says.UNKNOWN, no_boot_remark(watch))
     last = boots[-1]
     detail = last.summary()
-    if watch.gaps:
+    if watch.is_incomplete:
         return Evidence(Source.UART, Says.UNKNOWN, f"{detail}; {gap_remark(watch)}")
     if not last.reached_app:
         return Evidence(Source.UART, Says.UNKNOWN, detail)
@@ -158,10 +158,14 @@ def swd_evidence(
     before: AppIdentity | None,
     *,
     place: str = "primary slot",
+    says_without_image: Says = Says.OTHER,
 ) -> Evidence:
-    """What lies where the application runs; None stands for no image."""
+    """What lies where the application runs; None stands for no image.
+
+    In a slot that is another state than the update's; RAM changes as the application runs.
+    """
     if found is None:
-        return Evidence(Source.SWD, Says.UNKNOWN, f"the {place} holds no image")
+        return Evidence(Source.SWD, says_without_image, f"the {place} holds no image")
     for known in (update, before):
         # Half a swap: one image's header, and the other one's TLVs.
         if known is not None and found.hash == known.hash and found.version != known.version:

@@ -109,6 +109,8 @@ class Watch:
             before the update shows.
         restarts: how often the new application booted again, unasked, while it was watched.
         is_unstable: it did so until the watching was given up.
+        lacks_last_boot: the harness reset the board, and no boot was seen since: what was printed
+            before tells nothing of what runs now.
     """
 
     gaps: int = 0
@@ -116,6 +118,12 @@ class Watch:
     silent: frozenset[Stage] = frozenset()
     restarts: int = 0
     is_unstable: bool = False
+    lacks_last_boot: bool = False
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the log may lack a boot."""
+        return self.gaps > 0 or self.lacks_last_boot
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,13 @@ def _evidence(facts: Facts, update: Update) -> tuple[Evidence, ...]:
             found = (
                 on_uart,
                 app_evidence.smp_evidence(images, new, before),
-                app_evidence.swd_evidence(running, new, before, place=place),
+                app_evidence.swd_evidence(
+                    running,
+                    new,
+                    before,
+                    place=place,
+                    says_without_image=Says.OTHER if swaps else Says.UNKNOWN,
+                ),
             )
         case McubootUpdate(target, in_slot, in_other):
             found = (
@@ -126,9 +132,10 @@ def _dated(facts: Facts, item: Evidence) -> Evidence:
     """
     if item.source is Source.UART or item.says is not Says.NEW:
         return item
-    if facts.boots and facts.boots[-1].reached_app and not _is_not_ready(facts):
+    is_seen = bool(facts.boots) and not facts.watch.lacks_last_boot
+    if is_seen and facts.boots[-1].reached_app and not _is_not_ready(facts):
         return replace(item, after_boot=True)
-    was_missed = facts.watch.gaps > 0 and facts.watch.resets > 0
+    was_missed = facts.watch.is_incomplete and facts.watch.resets > 0
     return replace(item, after_boot=was_missed and facts.images is not None)
 
 
@@ -163,7 +170,9 @@ def _on_the_way(facts: Facts, sign: Sign) -> Ending | None:
     assert facts.update is not None, "asked of what was sent"
     if refusals_of_update(facts.boots, facts.update) and sign.ending is not Ending.REVERTED:
         return Ending.REFUSED
-    return None if facts.boots[-1].reached_app or facts.watch.gaps else Ending.NO_BOOT
+    if facts.watch.lacks_last_boot and facts.images is None:
+        return Ending.NO_BOOT
+    return None if facts.boots[-1].reached_app or facts.watch.is_incomplete else Ending.NO_BOOT
 
 
 def _is_unconfirmed(facts: Facts) -> bool:

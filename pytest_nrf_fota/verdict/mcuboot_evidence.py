@@ -1,7 +1,7 @@
 """Evidence on which MCUboot runs, for boards where NSIB chooses between S0 and S1."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import Slot
@@ -23,7 +23,12 @@ from pytest_nrf_fota.firmware.validation_info import (
 from pytest_nrf_fota.firmware.validation_info import STRUCT as VALIDATION_INFO
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.facts import Watch
-from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark, silence_remark
+from pytest_nrf_fota.verdict.watching import (
+    gap_remark,
+    no_boot_remark,
+    silence_remark,
+    speaks,
+)
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.smp.messages import ImageState
@@ -108,10 +113,14 @@ def uart_evidence(
     if not boots:
         return (Evidence(Source.UART, Says.UNKNOWN, no_boot_remark(watch)),)
     last = boots[-1]
-    if watch.gaps:
+    if watch.is_incomplete:
         detail = f"{last.summary()}; {gap_remark(watch)}"
         return (Evidence(Source.UART, Says.UNKNOWN, detail),)
-    items = [_nsib_evidence(last, target, watch)]
+    nsib = _nsib_evidence(last, target, watch)
+    if len(boots) < target.resets_needed and not speaks(last, Stage.MCUBOOT):
+        # MCUboot of NCS 2.6 that overwrites goes on with its new self in the same boot.
+        nsib = _before_the_copy(nsib)
+    items = [nsib]
     if last.bootloader_version is not None:
         says = _by_marker(last.bootloader_version, target)
         items.append(Evidence(Source.UART, says, f"Starting bootloader {last.bootloader_version}"))
@@ -175,7 +184,7 @@ def ending_in_slots(
 
 def _has_chosen_since_copy(boots: Sequence[Boot], target: McubootTarget, watch: Watch) -> bool:
     """Whether NSIB chose between the slots since MCUboot copied the update into one."""
-    if watch.gaps:
+    if watch.is_incomplete:
         return max(len(boots), watch.resets) >= target.resets_needed
     if not boots or boots[-1].nsib_slot == target.s_slot:
         return True
@@ -200,6 +209,13 @@ def _nsib_evidence(boot: Boot, target: McubootTarget, watch: Watch) -> Evidence:
         return Evidence(Source.UART, Says.UNKNOWN, f"NSIB failed to start slot {boot.nsib_slot}")
     is_new = boot.nsib_slot == target.s_slot and boot.firmware_version == target.version
     return Evidence(Source.UART, Says.NEW if is_new else Says.OLD, detail)
+
+
+def _before_the_copy(nsib: Evidence) -> Evidence:
+    if nsib.says is not Says.OLD:
+        return nsib
+    detail = f"{nsib.detail}, before the MCUboot that prints nothing could copy the update"
+    return replace(nsib, says=Says.UNKNOWN, detail=detail)
 
 
 def _by_marker(marker: int, target: McubootTarget) -> Says:

@@ -88,6 +88,8 @@ def uart_evidence(
     """
     if not boots:
         return _uart(Says.UNKNOWN, no_boot_remark(watch))
+    if watch.lacks_last_boot:
+        return _uart(Says.UNKNOWN, gap_remark(watch))
     said = [line.strip() for line in network_lines if len(line.strip()) >= _LEAST_LINE_CHARS]
     for line in reversed(said) if target.before is not None else ():
         encoded = line.encode()
@@ -99,7 +101,7 @@ def uart_evidence(
     if gave_up:
         return _uart(Says.OLD, f"it prints {gave_up[-1]!r}")
     updates = [boot.network_core for boot in boots if boot.network_core is not None]
-    if watch.gaps:
+    if watch.is_incomplete:
         return _uart(Says.UNKNOWN, gap_remark(watch))
     refused = [seen for update in updates for seen in update.failed]
     if refused:

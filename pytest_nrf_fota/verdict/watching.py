@@ -19,7 +19,9 @@ def silent_stages(boot: Boot) -> frozenset[Stage]:
 
 
 def gap_remark(watch: Watch) -> str:
-    """That the console missed something."""
+    """That the console missed something, or that nothing came."""
+    if watch.lacks_last_boot:
+        return "no boot was seen since the last reset"
     often = "once" if watch.gaps == 1 else f"{watch.gaps} times"
     return f"the console was away {often} since, so its log may lack a boot"
 

@@ -70,6 +70,8 @@ def reason_of(facts: Facts, found: Judgement) -> str:
             return "the image waits, but the board was not reset since"
         case Ending.REFUSED if refused:
             return f"the bootloader refused the image: {', '.join(map(repr, refused))}"
+        case Ending.NO_BOOT if facts.watch.lacks_last_boot:
+            return f"{gap_remark(facts.watch)}, and nothing answers over SMP"
         case Ending.NO_BOOT:
             return "the last boot did not reach the application"
         case Ending.GIVEN_UP | Ending.SPOILT:
@@ -161,7 +163,7 @@ def _mcuboot_reason(facts: Facts, update: McubootUpdate, found: Judgement) -> st
             )
         case Ending.UNKNOWN if not boots:
             return no_boot_remark(facts.watch)
-        case _ if facts.watch.gaps:
+        case _ if facts.watch.is_incomplete:
             return gap_remark(facts.watch)
         case _ if boots[-1].nsib_slot == other:
             return f"NSIB did not choose {name} though its version is higher; see the UART log"

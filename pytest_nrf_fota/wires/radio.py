@@ -32,12 +32,16 @@ class ResettableRadio(Protocol):
 
 @dataclass(frozen=True)
 class Advertised:
-    """One device that advertises, as this host shows it: macOS shows another address."""
+    """One device that advertises, as this host shows it: macOS shows another address.
+
+    `has_smp` is whether it advertises SMP's service.
+    """
 
     address: str
     address_type: str
     name: str
     rssi_dbm: int | None
+    has_smp: bool = False
 
 
 @runtime_checkable

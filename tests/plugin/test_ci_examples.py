@@ -81,8 +81,11 @@ def test_options_exist(path: Path, pytester: pytest.Pytester) -> None:
     runs, commands = _arguments(_PYTEST, path), _arguments(_COMMAND, path)
     assert len(runs) == 2 and commands
 
+    installed = " ".join(line for line in _shell_lines(path) if "pip install" in line).split()
     for arguments in runs:
         pytester.parseconfig(*arguments)
+        # What these tests run in has it; the package does not bring it.
+        assert "-n" not in arguments or "pytest-xdist" in installed
     for arguments in commands:
         # The help comes only where all that stands before it is known.
         assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0

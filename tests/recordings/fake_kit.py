@@ -1,6 +1,7 @@
 """A kit behind fakes of the vendors' tools: a virtual kit on the desk, as USB would show it."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -27,9 +28,16 @@ class FakeKit:
         folder: a new folder.
         tools: which tools there are.
         reads_halt: whether a read over SWD halts the core.
+        without: commands that the tools do not know.
     """
 
-    def __init__(self, folder: Path, *tools: str, reads_halt: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *tools: str,
+        reads_halt: bool = False,
+        without: Sequence[str] = (),
+    ) -> None:
         self._folder = folder
         board = load_board("nrf5340dk_sim")
         assert board.sim is not None
@@ -41,7 +49,7 @@ class FakeKit:
             if tool == "pynrfjprog":
                 write_package(self._tools, self._kit.control_address, SERIAL_NUMBER)
             else:
-                write_tool(self._tools, tool, self._kit.control_address, SERIAL_NUMBER)
+                write_tool(self._tools, tool, self._kit.control_address, SERIAL_NUMBER, without)
         runner = tools[0] if len(tools) == 1 else None
         self.board: BoardType = load_board("nrf5340dk").with_runner(runner)
         self.firmware = DemoSource(load_board("nrf5340dk_sim"), folder / "firmware")
@@ -67,6 +75,11 @@ class FakeKit:
         os.environ.clear()
         os.environ.update(self._environment)
         self._kit.release()
+
+    @property
+    def hci(self) -> str:
+        """bumble's name of the controller that hears the kit."""
+        return self._kit.hci
 
     def attached(self) -> AttachedKit:
         """The kit as USB shows it."""

@@ -6,6 +6,7 @@ from pytest_nrf_fota.explain.known_lines import Known
 from pytest_nrf_fota.explain.rule import Match, Rule, found, says, shown_of
 from pytest_nrf_fota.explain.sent_package import signs_of_another_package
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
+from pytest_nrf_fota.findings.probe_faults import fault_in
 
 
 def _recover_failed(case: Case) -> Match | None:
@@ -42,6 +43,9 @@ _KNOWN_FAILURES = (
     "probe_wrong_chip",
 )
 
+# West's own words, and a shell's prompt.
+_NOT_PRINTED = ("-- ", "$ ")
+
 
 def _flash_tool_failed(case: Case) -> Match | None:
     """Whatever else a flash tool says: who failed, how, and its last words."""
@@ -55,13 +59,19 @@ def _flash_tool_failed(case: Case) -> Match | None:
     last = ended[-1] if ended else workers[-1]
     before = [k for k in said if k.seen.line_number <= last.seen.line_number]
     worded = [k for k in before if k.text("words") or k.text("worker")] or before
-    words = worded[-1].seen.text.strip(" *") if worded else "it printed no reason"
+    output = [seen for seen in case.lines.tool_output if ended and case.boot_of(seen) is None]
+    texts = [k.seen.text for k in before] + [seen.text for seen in output]
+    fault = fault_in("\n".join(texts))
+    named = [seen for seen in output if fault_in(seen.text) is fault is not None]
+    printed = [seen for seen in output if not seen.text.startswith(_NOT_PRINTED)]
+    best = named or [k.seen for k in worded] or printed
     return found(
-        [*before[-3:], last],
+        [*before[-3:], *named[-1:], last],
         Confidence.CERTAIN if ended else Confidence.LIKELY,
         tool=last.text("tool") or "nrfutil",
         status=f"status {last.text('status')}" if last.text("status") else "no status",
-        words=words,
+        kind=f", {fault.value}" if fault else "",
+        words=best[-1].text.strip(" *") if best else "it printed no reason",
     )
 
 
@@ -118,7 +128,7 @@ RULES = (
     ),
     Rule(
         "flash_tool_failed",
-        "The flash tool failed: {tool}, {status}, last words: {words}",
+        "The flash tool failed: {tool}, {status}{kind}, last words: {words}",
         "Run the same command alone and read its log; close what else holds the probe, switch the "
         "kit off and on, and try another cable or USB port. What was on the board before may still "
         "be there.",

@@ -819,7 +819,10 @@ def test_console_port(tmp_path: Path, port: str) -> None:
 
 @pytest.mark.parametrize(
     "port",
-    ["", " /dev/ttyUSB0", "socket://bench", "rfc2217://:2217", "telnet://bench:23", "hwgrep://"],
+    [
+        *("", " /dev/ttyUSB0", "socket://bench", "rfc2217://:2217", "telnet://bench:23"),
+        *("hwgrep://", "hwgrep://FT232(R"),
+    ],
 )
 def test_console_port_that_is_none(tmp_path: Path, port: str) -> None:
     with pytest.raises(BoardFileError, match=r"console\.port"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.doctor.bluetooth_checks import BLUETOOTH, hci_controller
+from pytest_nrf_fota.doctor.bluetooth_checks import bluetooth_checks, hci_controller
 from pytest_nrf_fota.doctor.check import Look, Outcome
 from pytest_nrf_fota.doctor.host import BluezState, ask_bluez
 
@@ -40,8 +40,10 @@ asyncio.run(main())
 """
 
 
-def look(machine: Machine, name: str) -> Look:
-    return next(check for check in BLUETOOTH if check.name == name).look(machine.host())
+def look(machine: Machine, name: str, adapter: str | None = None) -> Look:
+    full_name = name if adapter is None else f"{name} {adapter}"
+    checks = bluetooth_checks(adapter)
+    return next(check for check in checks if check.name == full_name).look(machine.host())
 
 
 def test_adapters(machine: Machine) -> None:
@@ -79,6 +81,35 @@ def test_bluez(machine: Machine) -> None:
     assert look(machine, "BlueZ").command == "bluetoothctl power on"
     machine.bluez = BluezState({"hci0": False, "hci1": True})
     assert look(machine, "BlueZ").found == "answers, hci1 is on"
+
+
+def test_chosen_adapter(machine: Machine) -> None:
+    """Another one that is there, on and not blocked does not do instead."""
+    machine.path("/sys/class/bluetooth/hci0").mkdir(parents=True)
+    machine.bluez = BluezState({"hci0": True})
+    for name in ("Bluetooth adapter", "BlueZ"):
+        seen = look(machine, name, "hci1")
+        assert (seen.outcome, "hci0" in seen.found) == (Outcome.MISSING, True)
+    machine.path("/sys/class/bluetooth/hci1").mkdir()
+    assert look(machine, "Bluetooth adapter", "hci1").found == "hci1"
+    machine.bluez = BluezState({"hci0": True, "hci1": False})
+    assert look(machine, "BlueZ", "hci1").command == "sudo btmgmt --index 1 power on"
+    machine.bluez = BluezState({"hci0": False, "hci1": True})
+    assert look(machine, "BlueZ", "hci1").found == "answers, hci1 is on"
+    machine.bluez = BluezState()
+    assert look(machine, "BlueZ", "hci1").found == "bluetoothd has no adapter"
+
+
+@pytest.mark.parametrize(
+    ("switch", "blocked"), [("hci0", False), ("hci1", True), ("tpacpi_bluetooth_sw", True)]
+)
+def test_switch_of_another_adapter(machine: Machine, switch: str, blocked: bool) -> None:
+    """A machine's own switch is for all of them."""
+    machine.write("/sys/class/rfkill/rfkill0/type", "bluetooth\n")
+    machine.write("/sys/class/rfkill/rfkill0/name", f"{switch}\n")
+    machine.write("/sys/class/rfkill/rfkill0/soft", "1\n")
+    assert (look(machine, "rfkill", "hci1").outcome is Outcome.MISSING) == blocked
+    assert look(machine, "rfkill").outcome is Outcome.MISSING
 
 
 def test_bluez_that_is_not_installed(machine: Machine) -> None:

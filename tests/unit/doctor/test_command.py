@@ -98,11 +98,18 @@ def test_unknown_runner_and_radio() -> None:
     assert "bumble:usb:0" in refusal("doctor", "--radio", "wifi")
 
 
+def test_console_that_is_none() -> None:
+    """Before anything is looked at."""
+    assert "socket://HOST:PORT" in refusal("doctor", "--console-port", "telnet://bench:23")
+    assert "baudrate" in refusal("doctor", "--console-baudrate", "0")
+
+
 def test_options_that_pytest_would_refuse() -> None:
     """As pytest does, but only for a board that was named."""
     named = ("doctor", "--board", "qemu_cortex_m0")
     assert "--device-id is for kits" in refusal(*named, "--device-id", "1")
     assert "--runner is for kits" in refusal(*named, "--runner", "nrfutil")
+    assert "--console-port is for kits" in refusal(*named, "--console-port", "COM7")
     assert "--radio is for boards on BLE" in refusal(*named, "--radio", "bleak")
     assert run("doctor", "--device-id", "1").returncode != 2
 

@@ -7,10 +7,11 @@ import pytest
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
 from pytest_nrf_fota.commands.printer import print_through_rich
+from pytest_nrf_fota.doctor.host import BluezState
 from pytest_nrf_fota.doctor.report import DoctorReport, examine
 from pytest_nrf_fota.doctor.requirements import Options
 from pytest_nrf_fota.doctor.text import print_report
-from pytest_nrf_fota.smp.host_radio import HciController
+from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth
 
 from .machine import Machine
 
@@ -88,6 +89,36 @@ def test_hci_controller_instead_of_bluez(machine: Machine) -> None:
     machine.path("/sys/class/bluetooth/hci0").rmdir()
     options = Options(radio=HciController("usb:0"))
     assert report_of(machine, "nrf5340dk", options=options).would_start
+
+
+def test_chosen_adapter(machine: Machine) -> None:
+    """By option, or in the board file; it is the only one that counts."""
+    machine.equip_for_kits()
+    machine.add_kit()
+    machine.path("/sys/class/bluetooth/hci1").mkdir()
+    options = Options(radio=HostBluetooth("hci1"))
+    assert missing(report_of(machine, "nrf5340dk", options=options)) == ["BlueZ hci1"]
+    machine.bluez = BluezState({"hci0": False, "hci1": True})
+    assert report_of(machine, "nrf5340dk", options=options).would_start
+    kit = load_board("nrf5340dk")
+    board = kit.model_copy(update={"radio": kit.radio.model_copy(update={"host": "bleak:hci2"})})
+    report = examine([board], Options(), machine.host(), all_must_start=True)
+    assert missing(report) == ["Bluetooth adapter hci2", "BlueZ hci2"]
+
+
+def test_console_elsewhere(machine: Machine) -> None:
+    """A probe without serial ports will do then, and the named port must be there."""
+    machine.equip_for_kits()
+    machine.add_kit(ports=())
+    assert missing(report_of(machine, "nrf5340dk")) == ["serial ports"]
+    options = Options(console_port="/dev/ttyUSB0")
+    assert missing(report_of(machine, "nrf5340dk", options=options)) == ["console /dev/ttyUSB0"]
+    machine.write("/dev/ttyUSB0", "", mode=0o666)
+    assert report_of(machine, "nrf5340dk", options=options).would_start
+    board = load_board("nrf5340dk").with_console(port="/dev/ttyUSB1", baudrate=None)
+    report = examine([board], Options(), machine.host(), all_must_start=True)
+    assert missing(report) == ["console /dev/ttyUSB1"]
+    assert report_of(machine, "nrf5340dk_sim", options=options).would_start
 
 
 def test_warnings_keep_nobody_from_starting(machine: Machine) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.record.events import ContactMade
 from pytest_nrf_fota.recordings.read import Recording, read_packed
 
@@ -52,12 +54,37 @@ def test_virtual_kit_holds_all(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_kit_that_hides_its_address(tmp_path: Path) -> None:
+    """As on a Mac, which hides every address: it is known by its SMP service, and said so."""
+    (tmp_path / "hidden.toml").write_text(
+        'name = "hidden"\ntitle = "Private"\nbase = "nrf5340dk_sim"\nplatforms = []\n'
+        "[radio]\nprivate_address = true\n"
+    )
+    done = _run(tmp_path, "--board=hidden", "--board-dir=.", "--output=out.zip", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = " ".join(done.stdout.split())
+    assert "the kit, which says F2:7C:B6:5D:C3:74, by its SMP service as" in shown
+    assert _made(read_packed(tmp_path / "out.zip"))["connect"] == "held"
+
+
 def test_without_terminal_it_stops_before_it_erases(tmp_path: Path) -> None:
     done = _run(tmp_path, *_SIM)
     assert done.returncode == 2
     assert "'recover' erases, and nobody can be asked here: give --yes." in done.stdout
     made = _made(read_packed(tmp_path / "out.zip"))
     assert list(made)[-1] == "ports stay"
+
+
+def test_without_a_kit_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none that could lose anything; what is missing is said, and what to do."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    firmware = DemoSource(load_board("nrf5340dk_sim"), tmp_path / "firmware")
+    done = _run(tmp_path, f"--baseline={firmware.baseline}", "--runner=nrfutil", "--output=out.zip")
+    assert done.returncode == 1, done.stdout + done.stderr
+    shown = " ".join(done.stdout.split())
+    assert "No Nordic nRF5340 DK is attached. Plug in a kit and switch it on." in shown
+    made = _made(read_packed(tmp_path / "out.zip"))
+    assert {made[step] for step in ("recover", "program", "baseline again")} == {"skipped"}
 
 
 def test_interrupt_leaves_a_recording(tmp_path: Path) -> None:
@@ -91,6 +118,9 @@ def test_interrupt_leaves_a_recording(tmp_path: Path) -> None:
         (("--board=qemu_cortex_m0",), "is no kit"),
         (("--board=nrf5340dk_sim", "--runner=openocd"), "no probe tool named 'openocd'"),
         (("--board=nrf5340dk_sim", "--radio=phone"), "names no radio"),
+        (("--board=nrf5340dk_sim", "--runner=nrfutil"), "--runner is for kits on USB"),
+        (("--board=nrf5340dk_sim", "--console-port=COM7"), "--console-port is for kits on USB"),
+        (("--board=nrf5340dk", "--console-port=telnet://bench:23"), "console is not usable"),
         (("--board=nrf5340dk_sim", "--output=there.zip"), "such a file already"),
     ],
 )

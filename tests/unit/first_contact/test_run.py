@@ -44,7 +44,7 @@ def test_step_that_fails_ends_no_other(tmp_path: Path) -> None:
     """Whatever it raises: the board's no, a reason to skip, a mistake of its own."""
     contact = _contact(
         tmp_path,
-        _raises(BoardError("it said no")),
+        _raises(BoardError("it said no", next_step="Ask again.")),
         _raises(SkippedError("there is none")),
         _raises(ZeroDivisionError("by zero")),
         NOT_HELD,
@@ -52,7 +52,7 @@ def test_step_that_fails_ends_no_other(tmp_path: Path) -> None:
     )
     found = [(one.found.result, one.found.text) for one in contact.done]
     assert found == [
-        (Result.FAILED, "it said no"),
+        (Result.FAILED, "it said no Ask again."),
         (Result.SKIPPED, "there is none"),
         (Result.FAILED, "ZeroDivisionError: by zero"),
         (Result.NOT_HELD, "otherwise"),

@@ -41,8 +41,9 @@ def _results(contact: Contact) -> dict[str, tuple[Result, str]]:
 
 def test_all_three_tools(tmp_path: Path) -> None:
     """Each is asked; what is recorded can be replayed."""
+    unknown = ("core-info", "protection-get", "protection-set")
     with (
-        FakeKit(tmp_path / "kit", "nrfutil", "nrfjprog", "pynrfjprog") as kit,
+        FakeKit(tmp_path / "kit", "nrfutil", "nrfjprog", "pynrfjprog", without=unknown) as kit,
         _contact(kit, tmp_path / "run") as contact,
     ):
         found = _results(contact)
@@ -52,7 +53,7 @@ def test_all_three_tools(tmp_path: Path) -> None:
     )
     assert found["read, running"] == (Result.HELD, f"0x28000: {went_on}")
     assert found["baseline again"][0] is Result.HELD
-    # The fake knows neither command; first contact says so and goes on.
+    # Of a tool that knows neither command it says so and goes on.
     assert "exit code 2" in found["cores"][1]
     assert "nrfutil did not close the access port" in found["protected start"][1]
     wrong = {name for name, (result, _) in found.items() if result is Result.FAILED}

@@ -3,8 +3,9 @@
 They take the commands as the tools' manuals document them and refuse everything else, so a backend
 is tried in whole sequences, on flash that keeps the chip's rules. A package stands for pynrfjprog.
 
-A file named `protected` beside the tool closes the kit's access port: the tool then refuses all but
-a recovery, in the words that users saw, and the application core's recovery opens it. What a file
+A file named `protected` beside the tool closes the kit's access port, as the tool's own command
+does: it then refuses all but a recovery, in the words that users saw, and the application core's
+recovery opens it. What a file
 named `next_call`, or `next_recover`, holds is Python that the next call for the kit, or the next
 recovery, runs first, once.
 
@@ -62,7 +63,7 @@ if arguments == ["--ids"]:
     print({serial_number!r}); sys.exit()
 if after("--snr") != {serial_number!r}:
     print("ERROR: invalid serial number"); sys.exit(40)
-assert after("-f") == "NRF53"
+assert after("-f") in ("NRF53", "NRF52")
 coprocessor = after("--coprocessor") if "--coprocessor" in arguments else "CP_APPLICATION"
 core = {{"CP_APPLICATION": "application", "CP_NETWORK": "network"}}[coprocessor]
 verb = arguments[0]
@@ -93,6 +94,9 @@ try:
             words = [row[i:i + 4][::-1].hex().upper() for i in range(0, len(row), 4)]
             text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
             print(f"0x{{start + at:08X}}: {{' '.join(words)}}   |{{text}}|")
+    elif verb == "--rbp":
+        assert after("--rbp") == "ALL"
+        PROTECTED.touch()
     elif verb == "--run":
         assert "--pc" not in arguments
         kit.resume(core, limit)
@@ -101,7 +105,7 @@ try:
     elif verb in ("--reset", "--pinreset"):
         kit.reset({{"--reset": "system", "--pinreset": "pin"}}[verb], limit)
     elif verb == "--deviceversion":
-        print("NRF5340_xxAA_REV1")
+        print("NRF5340_xxAA_REV1" if after("-f") == "NRF53" else "NRF52840_xxAA_REV2")
     elif verb != "--halt":
         sys.exit(15)
 except KitRefusedError as error:
@@ -134,7 +138,7 @@ if verb in without:
     print(f"error: unrecognized subcommand '{{verb}}'", file=sys.stderr); sys.exit(2)
 data = None
 do_what_comes_first()
-if PROTECTED.exists() and verb != "recover":
+if PROTECTED.exists() and verb not in ("recover", "protection-get"):
     # devzone 121798
     message = ("Failed to attach to target: The Application core access port is protected (All) "
                "(NotAvailableBecauseProtection)")
@@ -167,6 +171,13 @@ try:
         kit.erase_external(limit)
     elif verb == "reset":
         kit.reset({{"RESET_PIN": "pin", "RESET_SYSTEM": "system"}}[after("--reset-kind")], limit)
+    elif verb == "core-info":
+        data = {{"coreInfo": {{"codePageSize": 2048 if core == "network" else 4096}}}}
+    elif verb == "protection-get":
+        data = {{"protectionStatus": "All" if PROTECTED.exists() else "None"}}
+    elif verb == "protection-set":
+        assert arguments[3] == "All"
+        PROTECTED.touch()
     elif verb == "device-info":
         kit.state(limit)
         data = {{"deviceInfo": {{"jlink": {{"deviceVersion": "NRF5340_xxAA_REV1",

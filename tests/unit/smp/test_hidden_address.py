@@ -26,15 +26,20 @@ NAME = "mine"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="virtual kits are POSIX only")
-@pytest.mark.parametrize("name", ["nRF5340 FOTA", None])
+@pytest.mark.parametrize(("name", "reads_halt"), [("nRF5340 FOTA", False), (None, True)])
 def test_upgrade_through_a_host_that_hides_addresses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, reads_halt: bool
 ) -> None:
-    """A board that has no private address: the build's word does not help on such a host."""
+    """A board that has no private address: the build's word does not help on such a host.
+
+    What its memory holds is read before the connection, which a read may end.
+    """
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     board = load_board("nrf5340dk_sim")
     radio = board.radio.model_copy(update={"name": name, "private_address": False})
-    board = board.model_copy(update={"radio": radio})
+    assert board.sim is not None
+    sim = board.sim.model_copy(update={"reads_halt": reads_halt})
+    board = board.model_copy(update={"radio": radio, "sim": sim})
     unit = SimUnit(board, "kit", tmp_path / "kit")
     be_macos(monkeypatch, unit.hci)
     recorder = FlightRecorder()

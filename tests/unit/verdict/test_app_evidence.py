@@ -221,8 +221,8 @@ def test_a_list_without_the_active_application_knows_nothing(
     assert smp_evidence(images, _UPDATE, _BEFORE).says is Says.UNKNOWN
 
 
-def test_an_empty_primary_slot_knows_nothing() -> None:
-    assert swd_evidence(None, _UPDATE, _BEFORE).says is Says.UNKNOWN
+def test_an_empty_primary_slot_does_not_hold_the_update() -> None:
+    assert swd_evidence(None, _UPDATE, _BEFORE).says is Says.OTHER
 
 
 _SLOT = Slot(address=0x28000, size=0x1000)

@@ -281,3 +281,14 @@ def test_a_struct_that_points_elsewhere_is_not_followed() -> None:
     target = replace(_TARGET, firmware=_firmware(15, _S0))
     state = read_slot(Memory(_S1, _in_slot(_firmware(15, _S0))).read, _S1, target)
     assert (state.version, state.holds_update) == (15, False)
+
+
+def test_nsib_knows_nothing_of_what_a_silent_mcuboot_does_behind_it() -> None:
+    """MCUboot of NCS 2.6 that overwrites starts its new self without a reset."""
+    silent = boot_of(*nsib_lines(0, 14), *APP_LINES)
+    two_resets = replace(_TARGET, resets_needed=2)
+    assert _uart(silent, target=two_resets) == [Says.UNKNOWN]
+    # Near misses: NSIB had its chance, and a MCUboot that says which one it is.
+    assert _uart(silent, silent, target=two_resets) == [Says.OLD]
+    assert _uart(silent) == [Says.OLD]
+    assert _uart(_boot(0, 14, 14), target=two_resets) == [Says.OLD, Says.OLD]

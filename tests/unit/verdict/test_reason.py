@@ -309,10 +309,26 @@ def test_a_board_that_was_reset_behind_a_gap_is_not_said_to_be_unreset() -> None
         (Watch(gaps=2, resets=1), "the console was away 2 times since"),
         (Watch(resets=1), "though the board was reset"),
     ):
-        verdict = verdict_of(Facts(update=replace(_APP, running=None), watch=watch))
+        verdict = verdict_of(Facts(update=_APP, memory_unread="not asked", watch=watch))
         assert verdict.ending is Ending.UNKNOWN
         assert words in verdict.reason
         assert verdict.outcome is Outcome.UNPROVEN
+
+
+def test_what_was_printed_before_the_last_reset_is_not_what_runs() -> None:
+    """A campaign's case: a silent MCUboot was cut in the revert and found nothing to start."""
+    facts = Facts(
+        [_boot("test")],
+        update=replace(_APP, running=_NEW),
+        watch=Watch(resets=2, lacks_last_boot=True),
+    )
+    dead = verdict_of(facts)
+    assert (dead.outcome, dead.ending) == (Outcome.UNPROVEN, Ending.NO_BOOT)
+    assert "no boot was seen since the last reset" in dead.reason
+    answering = verdict_of(replace(facts, images=(_state(_NEW.hash),)))
+    assert answering.outcome is Outcome.UPGRADED
+    seen = verdict_of(replace(facts, watch=Watch(resets=2)))
+    assert seen.outcome is Outcome.UPGRADED
 
 
 def _state(image_hash: bytes, *, slot: int = 0, confirmed: bool = True) -> ImageState:
