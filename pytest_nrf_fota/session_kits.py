@@ -98,7 +98,6 @@ def claim_before_collection(config: pytest.Config) -> None:
         RigError: no kit fits, or others hold too many of them.
     """
     from pytest_nrf_fota.errors import InputError
-    from pytest_nrf_fota.report.session import worker_count
 
     if hasattr(config, "workerinput") or _seats_key in config.stash:
         return
@@ -112,6 +111,8 @@ def claim_before_collection(config: pytest.Config) -> None:
         return
     if not (_will_run_tests(config) and _runs_here(config)):
         return
+    from pytest_nrf_fota.report.session import worker_count
+
     if also_boards(config):
         raise InputError(
             "How many workers each of several boards gets is for their kits to say.",
