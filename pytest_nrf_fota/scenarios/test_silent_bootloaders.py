@@ -72,6 +72,7 @@ def test_silent_app_refused(
     upgrade = dut.start_upgrade(firmware.variant(variant))
     upgrade.upload()
     upgrade.set_pending()
+    assert any(state.slot == 1 and state.pending for state in dut.mcumgr.get_image_list())
     upgrade.reset()
     verdict = upgrade.verdict()
     _expect_old(verdict)

@@ -141,7 +141,7 @@ def never_confirmed(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -
 def no_reset_over_smp(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> None:
     """The reset that is to start the update is left out."""
 
-    def reset(self: Upgrade) -> Boot:
+    def reset(self: Upgrade, *, records_failure: bool = True) -> Boot:
         return self.boot_before
 
     patch.setattr(Upgrade, "reset", reset)

@@ -168,7 +168,9 @@ def test_runner_takes_it_and_names_it(example: pytest.Pytester, nrf_fota: Comman
     )
     refused = nrf_fota("doctor", "--runner=acmepog")
     assert refused.returncode == 2 and known in refused.stderr
-    result = example.runpytest_subprocess("--board=nrf5340dk", "--runner=acmeprog")
+    result = example.runpytest_subprocess(
+        "--board=nrf5340dk", "--runner=acmeprog", "--collect-only"
+    )
     result.stdout.fnmatch_lines(["nrf-fota: no working probe tool (acmeprog: not on the PATH)"])
 
 
