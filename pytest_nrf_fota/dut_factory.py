@@ -53,6 +53,7 @@ class DutFactory:
         from pytest_nrf_fota.dut.dut import Dut
         from pytest_nrf_fota.providers.choose import take_unit
         from pytest_nrf_fota.record.recorder import FlightRecorder
+        from pytest_nrf_fota.report.long_steps import show_steps_of
         from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
 
         board_type = self._board if board is None else other_board(self._config, board)
@@ -61,6 +62,7 @@ class DutFactory:
         test = run_folder(self._config).recorder.path
         folder = test.parent if test is not None else worker_path(self._config)
         recorder = FlightRecorder()
+        show_steps_of(recorder, self._config)
         self._stack.callback(recorder.close)
         recorder.open(folder / name / "recorder.jsonl", name)
         unit = take_unit(board_type, name, folder / name, serial_number, radio, recorder)

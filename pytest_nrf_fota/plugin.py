@@ -309,7 +309,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
-    """Claim the kits before a worker starts or anything is collected; collect results."""
+    """Claim the kits before a worker starts or anything is collected; show and collect results."""
     with _usage_errors():
         session_kits.claim_before_collection(session.config)
     yield
@@ -317,12 +317,14 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
 
 
 def _collect_results(session: pytest.Session) -> None:
-    """Collect results for the summary."""
+    """Show steps while they run, and collect results for the summary."""
     if BOARD_KEY not in session.config.stash:
         return
     from pytest_nrf_fota import missing_firmware, proof
+    from pytest_nrf_fota.report.long_steps import begin_showing
     from pytest_nrf_fota.report.session import VerdictCollector
 
+    begin_showing(session.config)
     session.config.stash[_collector_key] = VerdictCollector()
     session.config.pluginmanager.register(session.config.stash[_collector_key])
     session.config.pluginmanager.register(missing_firmware, "nrf_fota_missing_firmware")

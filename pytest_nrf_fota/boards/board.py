@@ -147,11 +147,15 @@ class ProbeSettings(_Section):
 
 
 class ExternalFlash(_Section):
-    """The external flash as the Zephyr shell sees it."""
+    """The external flash as the Zephyr shell sees it.
+
+    `erase_s` is how long erasing all of it takes as a rule, for people who wait.
+    """
 
     shell_device: str
     size: int = Field(gt=0)
     erase_timeout_s: float = Field(gt=0)
+    erase_s: float | None = Field(default=None, gt=0)
 
 
 class ConsoleSettings(_Section):

@@ -1,8 +1,9 @@
 """The board under test: its interfaces (UART, SMP, SWD) and the verbs that tests use."""
 
 import os
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -48,6 +49,7 @@ from pytest_nrf_fota.probe.remembering import RememberingProbe
 from pytest_nrf_fota.probe.same_firmware import difference_from_file, difference_from_flashing
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.events import Measurement, Moment, ProbeReadsTried, UnitTaken
+from pytest_nrf_fota.record.long_step import LongStep
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.messages import ImageState
@@ -283,13 +285,15 @@ class Dut:
         self.recorder.record(Moment(name=moment))
 
     @contextmanager
-    def step(self, name: str, detail: str = "") -> Iterator[None]:
+    def step(self, name: str, detail: str = "", *, long: LongStep | None = None) -> Iterator[None]:
         """Record a step. Where it saw nothing in time, ask first whether the kit is still there.
+
+        `long` is the same step where people watch it.
 
         Raises `ProbeError` instead of `NotSeenError` where the probe has lost the board, and
         `BoardError` where `faults` cut its power.
         """
-        with self.recorder.step(name, detail):
+        with self.recorder.step(name, detail, long=long):
             try:
                 yield
             except NotSeenError as error:
@@ -314,15 +318,17 @@ class Dut:
         """
         timeouts = self.board.timeouts
         allowed_s = timeouts.boot_s + timeouts.swap_s if within_s is None else within_s
+        name = "swap and boot" if within_s is None else "boot"
         try:
-            wait_until_ready(
-                self.console,
-                self.board.boot.app_ready,
-                since=since,
-                deadline=Deadline.after(allowed_s),
-                app_start_s=timeouts.app_start_s or timeouts.boot_s,
-                has_power=self._has_power,
-            )
+            with self.recorder.watched(LongStep(name, at_most_s=allowed_s)):
+                wait_until_ready(
+                    self.console,
+                    self.board.boot.app_ready,
+                    since=since,
+                    deadline=Deadline.after(allowed_s),
+                    app_start_s=timeouts.app_start_s or timeouts.boot_s,
+                    has_power=self._has_power,
+                )
         except LineNotSeenError as error:
             boots = self.boots_since(since)
             if not boots or not boots[-1].reached_app:
@@ -346,7 +352,14 @@ class Dut:
         boot = boots[-1]
         duration_s = (boot.last.time_s or 0.0) - (boot.first.time_s or 0.0)
         self.recorder.record(Measurement(name="boot time", value=round(duration_s, 3), unit="s"))
+        self._measure_swaps(boots)
         return boot
+
+    def _measure_swaps(self, boots: Sequence[Boot]) -> None:
+        for swap in (swap for boot in boots if boot.mcuboot for swap in boot.mcuboot.swaps):
+            if swap.duration_s is not None:
+                took_s = round(swap.duration_s, 3)
+                self.recorder.record(Measurement(name="swap time", value=took_s, unit="s"))
 
     def boots_since(self, since: LogPosition) -> tuple[Boot, ...]:
         """The boots that the console saw begin after `since`.
@@ -381,7 +394,7 @@ class Dut:
                 "CONFIG_FLASH_SHELL=y.",
             )
         # What else is typed may write anywhere, this does so in the external flash alone.
-        with self.step("erase external flash"), self.memory.typing_harmlessly():
+        with self._erasing("erase external flash", flash), self.memory.typing_harmlessly():
             self.shell.run_until(
                 f"flash erase {flash.shell_device} 0 {flash.size:x}",
                 success=LINES["shell_done"].regex.pattern,
@@ -397,11 +410,20 @@ class Dut:
         `ProbeError` where the probe cannot, `BoardError` while an upload is under way.
         """
         flash = self._external_flash()
-        with self.step("erase external flash by probe"):
+        with self._erasing("erase external flash by probe", flash):
             self.mcumgr.disconnect()
             self._warn_of_cut_swap()
             self.probe.erase_external(Deadline.after(flash.erase_timeout_s))
         self.memory.external_flash_was_erased()
+
+    @contextmanager
+    def _erasing(self, name: str, flash: ExternalFlash) -> Iterator[None]:
+        long = LongStep(name, expected_s=flash.erase_s, at_most_s=flash.erase_timeout_s)
+        started_at_s = time.monotonic()
+        with self.step(name, long=long):
+            yield
+        took_s = round(time.monotonic() - started_at_s, 3)
+        self.recorder.record(Measurement(name="erase time", value=took_s, unit="s"))
 
     def _warn_of_cut_swap(self) -> None:
         """The shell needs no such look: before an application runs MCUboot has ended its swap."""

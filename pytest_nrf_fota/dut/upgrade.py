@@ -30,6 +30,7 @@ from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.preflight.board_state import has_preflight, ranges_to_read
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.record.events import FactsJudged, PreflightDone, VerdictReached
+from pytest_nrf_fota.record.long_step import LongStep
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.boots import gave_up_of
@@ -157,14 +158,17 @@ class Upgrade:
     def _upload(self, sent: UpdateFile, on_progress: Callable[[int], None] | None = None) -> None:
         self.resumed_at_bytes = None
 
+        long = LongStep("upload", sent.name, size_bytes=len(sent.data))
+
         def note(done_bytes: int) -> None:
             if self.resumed_at_bytes is None:
                 self.resumed_at_bytes = done_bytes
+            long.reached(done_bytes)
             if on_progress is not None:
                 on_progress(done_bytes)
 
         size_kb = len(sent.data) / 1000
-        with self._dut.step("upload", sent.name):
+        with self._dut.step("upload", sent.name, long=long):
             self._dut.connect()
             self._dut.mcumgr.image_upload(
                 sent.data,

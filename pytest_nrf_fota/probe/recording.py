@@ -3,13 +3,14 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.probe.tool_call import ToolCall
 from pytest_nrf_fota.record.events import Kept, KeptFile, ProbeOperation, ToolCalled
+from pytest_nrf_fota.record.long_step import LongStep
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.wires.probe import Core, Probe, ProbeInfo, ResetKind
 
@@ -28,12 +29,14 @@ class RecordingProbe:
 
     def recover(self, core: Core, deadline: Deadline) -> None:
         """Erase and unlock one core."""
-        with self._operation("recover", f"{core.value} core"):
+        name = f"{core.value} core"
+        with self._watched("recover", name, deadline), self._operation("recover", name):
             self._inner.recover(core, deadline)
 
     def program(self, hex_file: Path, deadline: Deadline) -> None:
         """Program and verify a hex file."""
-        with self._operation("program", hex_file.name):
+        name = hex_file.name
+        with self._watched("program", name, deadline), self._operation("program", name):
             self._inner.program(hex_file, deadline)
 
     def erase_external(self, deadline: Deadline) -> None:
@@ -60,6 +63,9 @@ class RecordingProbe:
     def close(self) -> None:
         """Let go of the probe."""
         self._inner.close()
+
+    def _watched(self, name: str, detail: str, deadline: Deadline) -> AbstractContextManager[None]:
+        return self._recorder.watched(LongStep(name, detail, at_most_s=deadline.remaining_s))
 
     @contextmanager
     def _operation(

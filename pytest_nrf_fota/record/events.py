@@ -46,21 +46,32 @@ class UnitTaken(_Event):
 
 
 class StepStarted(_Event):
-    """The harness began a step that a person would name: `upload`, `reset`, `flash`."""
+    """The harness began a step that a person would name: `upload`, `reset`, `flash`.
+
+    `size_bytes` is what there is to move, `expected_s` how long it takes as a rule, where known.
+    """
 
     kind: Literal["step_started"] = "step_started"
     step: str
     detail: str = ""
+    size_bytes: int | None = None
+    expected_s: float | None = None
 
 
 class StepEnded(_Event):
-    """The step is over; `error` is the exception as text, empty where it went well."""
+    """The step is over; `error` is the exception as text, empty where it went well.
+
+    `done_bytes` is what the board has of it, `retries` how often something was sent again, both
+    where that was counted.
+    """
 
     kind: Literal["step_ended"] = "step_ended"
     step: str
     duration_s: float
     end: StepEnd = "done"
     error: str = ""
+    done_bytes: int | None = None
+    retries: int | None = None
 
 
 class ProbeOperation(_Event):
@@ -309,12 +320,20 @@ class FailureExplained(_Event):
 
 
 class Measurement(_Event):
-    """A measured value: throughput, swap time, boot time."""
+    """A measured value: upload throughput, erase time, swap time, boot time.
+
+    `unit` is empty for a mere number, such as retries.
+    """
 
     kind: Literal["measurement"] = "measurement"
     name: str
     value: float
     unit: str
+
+    @property
+    def text(self) -> str:
+        """For people: `35.2 kB/s`."""
+        return f"{self.value:g} {self.unit}".rstrip()
 
 
 Event = Annotated[

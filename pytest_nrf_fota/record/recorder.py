@@ -28,6 +28,7 @@ from pytest_nrf_fota.record.events import (
     StepStarted,
     UartLine,
 )
+from pytest_nrf_fota.record.long_step import LongStep, StepWatcher
 
 KEPT_FOLDER = "tool-output"
 """Holds what tools printed and wrote, beside the recorder's file; gzip, named by its SHA-256."""
@@ -50,6 +51,8 @@ class FlightRecorder:
 
     def __init__(self) -> None:
         self.step_observers: list[StepObserver] = []
+        self.watchers: list[StepWatcher] = []
+        self._took_s: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
         self._file: TextIOWrapper | None = None
         self._uart_log: TextIOWrapper | None = None
@@ -135,22 +138,54 @@ class FlightRecorder:
                 self._write(at_s, event)
 
     @contextmanager
-    def step(self, name: str, detail: str = "") -> Iterator[None]:
-        """Record the begin, the end and, where it fails, the error of a step."""
-        self.record(StepStarted(step=name, detail=detail))
+    def step(self, name: str, detail: str = "", *, long: LongStep | None = None) -> Iterator[None]:
+        """Record the begin, the end and, where it fails, the error of a step.
+
+        `long` is the same step where it is to be watched; what it has reached is recorded, too.
+        """
+        started = StepStarted(step=name, detail=detail)
+        if long is not None:
+            known = {"size_bytes": long.size_bytes, "expected_s": long.expected_s}
+            started = started.model_copy(update=known)
+        self.record(started)
         started_at_s = time.monotonic()
         error, end = "", _how(None)
         try:
             with ExitStack() as stack:
                 for observer in self.step_observers:
                     stack.enter_context(observer(name, detail))
+                if long is not None:
+                    stack.enter_context(self.watched(long))
                 yield
         except BaseException as raised:
             error, end = f"{type(raised).__name__}: {raised}", _how(raised)
             raise
         finally:
             duration_s = time.monotonic() - started_at_s
-            self.record(StepEnded(step=name, duration_s=duration_s, end=end, error=error))
+            ended = StepEnded(step=name, duration_s=duration_s, end=end, error=error)
+            if long is not None and long.size_bytes is not None:
+                counted = {"done_bytes": long.done_bytes or 0, "retries": long.retries}
+                ended = ended.model_copy(update=counted)
+            self.record(ended)
+
+    @contextmanager
+    def watched(self, step: LongStep) -> Iterator[None]:
+        """Let the watchers show a long step, which is recorded otherwise, or not at all.
+
+        Where nothing says how long it takes, what it took last is expected.
+        """
+        key = (step.name, step.detail)
+        if step.expected_s is None:
+            step.expected_s = self._took_s.get(key)
+        started_at_s = time.monotonic()
+        try:
+            for watcher in self.watchers:
+                watcher.begins(step)
+            yield
+            self._took_s[key] = time.monotonic() - started_at_s
+        finally:
+            for watcher in self.watchers:
+                watcher.ends(step)
 
     def close(self) -> None:
         """Close the current file. Later events wait for the next one."""

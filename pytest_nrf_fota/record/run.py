@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_nrf_fota.record.events import (
     FailureExplained,
+    Measurement,
     PreflightDone,
     ProbeReadsTried,
     ProbeRetried,
@@ -38,6 +39,7 @@ class TestFiles:
     explanations: tuple[FailureExplained, ...] = ()
     retries: tuple[ProbeRetried, ...] = ()
     probe_reads: tuple[str, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
 
 
 class RunFolder:
@@ -91,6 +93,7 @@ class RunFolder:
             explanations=tuple(e for e in events if isinstance(e, FailureExplained)),
             retries=tuple(event for event in events if isinstance(event, ProbeRetried)),
             probe_reads=tuple(e.found for e in events if isinstance(e, ProbeReadsTried)),
+            measurements=tuple(event for event in events if isinstance(event, Measurement)),
         )
 
     def _new_folder(self, node_id: str) -> Path:

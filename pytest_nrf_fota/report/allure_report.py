@@ -1,11 +1,13 @@
 """Steps and attachments in Allure results, where allure-pytest writes any."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import cast
 
 import allure
 
+from pytest_nrf_fota.record.events import Measurement
 from pytest_nrf_fota.record.run import TestFiles
 
 
@@ -24,6 +26,7 @@ def attach_files(files: TestFiles) -> None:
         _attach(files.images_before, "image list before", allure.attachment_type.JSON, "json")
     if files.images_after is not None:
         _attach(files.images_after, "image list after", allure.attachment_type.JSON, "json")
+    _tell_measurements(files.measurements)
     for explained in files.explanations:
         allure.attach(explained.text, "explanation", allure.attachment_type.TEXT, "txt")
     for preflight in files.preflights:
@@ -34,6 +37,17 @@ def attach_files(files: TestFiles) -> None:
         allure.attach(
             verdict.model_dump_json(indent=2), "verdict", allure.attachment_type.JSON, "json"
         )
+
+
+def _tell_measurements(measurements: Sequence[Measurement]) -> None:
+    """One parameter for each name, with all values in their order.
+
+    They are excluded from the test's identity: its history is that of a test, not of a speed.
+    """
+    names = dict.fromkeys(one.name for one in measurements)
+    for name in names:
+        values = ", ".join(one.text for one in measurements if one.name == name)
+        allure.dynamic.parameter(name, values, excluded=True)
 
 
 def _attach(path: Path, name: str, kind: object, extension: str) -> None:

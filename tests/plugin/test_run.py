@@ -256,6 +256,10 @@ def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None
     assert "erase external flash" in steps
     assert any(step.startswith("preflight: ") for step in steps)
     assert any(step.startswith("upload: ") for step in steps)
+    measured = {one["name"]: one for one in allure["parameters"]}
+    assert {"boot time", "erase time", "upload throughput"} <= set(measured)
+    assert measured["upload throughput"]["value"].endswith(" kB/s'")
+    assert all(one["excluded"] for one in measured.values())
     names = [attachment["name"] for attachment in allure["attachments"]]
     assert names == [
         "UART log",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nrf_fota.record.events import ProbeRetried
+from pytest_nrf_fota.record.events import Measurement, ProbeRetried
 from pytest_nrf_fota.record.run import RunFolder
 from pytest_nrf_fota.report.session import VerdictCollector, properties_of
 
@@ -32,4 +32,26 @@ def test_probe_that_was_asked_once_more(tmp_path: Path) -> None:
     assert collector.retries == [
         ("t.py::test_a", "info: tool's worker died: early"),
         ("t.py::test_a", "read: tool's worker died: late"),
+    ]
+
+
+def test_measurements_are_properties(tmp_path: Path) -> None:
+    """Each one, in its order, whatever it is called; a mere number has no unit."""
+    run = RunFolder(tmp_path)
+    run.start_test("t.py::test_a")
+    for name, value, unit in (
+        ("upload throughput", 35.2, "kB/s"),
+        ("upload retries", 2, ""),
+        ("connection interval", 7.5, "ms"),
+        ("upload throughput", 1657.9, "kB/s"),
+    ):
+        run.recorder.record(Measurement(name=name, value=value, unit=unit))
+    files = run.finish_test()
+    assert files is not None
+
+    assert properties_of(files)[:-1] == [
+        ("nrf_fota_upload_throughput", "35.2 kB/s"),
+        ("nrf_fota_upload_retries", "2"),
+        ("nrf_fota_connection_interval", "7.5 ms"),
+        ("nrf_fota_upload_throughput", "1657.9 kB/s"),
     ]

@@ -1,0 +1,1 @@
+"""Long steps as people see them: live lines on a terminal, plain lines in a log."""
