@@ -19,12 +19,14 @@ from pytest_nrf_fota.commands.recording import recording
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
+from pytest_nrf_fota.commands.upgrade import upgrade
 from pytest_nrf_fota.commands.version import VersionOption
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "sim": sim,
     "inspect": inspect,
     "preflight": preflight,
+    "upgrade": upgrade,
     "explain": explain,
     "recording": recording,
     "resign": resign,

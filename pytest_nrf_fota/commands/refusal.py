@@ -17,16 +17,16 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except FotaError as error:
-        _print(error)
+        print_error(error)
         raise typer.Exit(2) from error
     except BrokenPipeError:
         # The reader of a pipe has seen enough (`| head`); typer ends quietly.
         raise
     except FileNotFoundError as error:
-        _print(FotaError("No such file or folder.", where=_path(error), next_step=_CHECK_PATH))
+        print_error(FotaError("No such file or folder.", where=_path(error), next_step=_CHECK_PATH))
         raise typer.Exit(2) from error
     except IsADirectoryError as error:
-        _print(FotaError("A folder, not a file.", where=_path(error), next_step=_CHECK_PATH))
+        print_error(FotaError("A folder, not a file.", where=_path(error), next_step=_CHECK_PATH))
         raise typer.Exit(2) from error
     except OSError as error:
         refusal = FotaError(
@@ -34,11 +34,12 @@ def refusing() -> Iterator[None]:
             where=_path(error),
             next_step="Check the path, its permissions and the space on the disk.",
         )
-        _print(refusal)
+        print_error(refusal)
         raise typer.Exit(2) from error
 
 
-def _print(error: FotaError) -> None:
+def print_error(error: FotaError) -> None:
+    """What, where and what next, on standard error."""
     typer.echo(printable_text(str(error)), err=True)
 
 

@@ -25,20 +25,24 @@ from pytest_nrf_fota.errors import (
 )
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
-from pytest_nrf_fota.firmware.mcuboot_image import parsed_version
 from pytest_nrf_fota.firmware.package_kind import PackageKind
 from pytest_nrf_fota.preflight.board_state import has_preflight, ranges_to_read
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.record.events import FactsJudged, PreflightDone, VerdictReached
 from pytest_nrf_fota.record.long_step import LongStep
 from pytest_nrf_fota.smp.messages import ImageState
-from pytest_nrf_fota.verdict.app_evidence import AppIdentity
 from pytest_nrf_fota.verdict.boots import gave_up_of
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import Facts, Marking, Update, Watch
 from pytest_nrf_fota.verdict.kept_facts import keep_update
-from pytest_nrf_fota.verdict.memory import Before, note_before, read_update, running_s_slot
+from pytest_nrf_fota.verdict.memory import (
+    Before,
+    note_before,
+    read_update,
+    running_s_slot,
+    with_listed_app,
+)
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.unconfirmed import unconfirmed_test_image
 from pytest_nrf_fota.verdict.watching import silent_stages
@@ -83,7 +87,7 @@ class Upgrade:
         dut.connect()
         self.images_before = dut.mcumgr.get_image_list()
         _require_settled(self.images_before, self.package)
-        self._before = _with_listed_app(before, self.images_before)
+        self._before = with_listed_app(before, self.images_before)
         self._network_pending_since: LogPosition | None = None
         self._sent_since = dut.position(SENT)
         self._pending_since: LogPosition | None = None
@@ -595,17 +599,6 @@ def _require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
             next_step="Confirm it first: dut.mcumgr.image_confirm() (upgrade.confirm_if_proven). "
             "To go back to the old one instead: dut.reset().",
         )
-
-
-def _with_listed_app(before: Before, images: Sequence[ImageState]) -> Before:
-    """With the application that the image list shows, where memory was not read."""
-    if before.app is not None:
-        return before
-    active = next((state for state in images if state.active and state.image == 0), None)
-    version = parsed_version(active.version) if active is not None else None
-    if active is None or version is None:
-        return before
-    return replace(before, app=AppIdentity(version, active.hash))
 
 
 def _last_number(boots: Sequence[Boot]) -> int:

@@ -1,12 +1,14 @@
 """What memory holds of an update, read over SWD or from a copy of the board."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.firmware.dfu_package import UpdateFile, is_for_network_core
 from pytest_nrf_fota.firmware.fw_info import ReadMemory, find_fw_info, preferred_s_slot
+from pytest_nrf_fota.firmware.mcuboot_image import parsed_version
 from pytest_nrf_fota.firmware.mcuboot_strings import marker_number
 from pytest_nrf_fota.verdict.app_evidence import (
     AppIdentity,
@@ -17,6 +19,9 @@ from pytest_nrf_fota.verdict.app_evidence import (
 from pytest_nrf_fota.verdict.facts import AppUpdate, McubootUpdate, NetworkUpdate, Update
 from pytest_nrf_fota.verdict.mcuboot_evidence import McubootTarget, SlotState, read_slot
 from pytest_nrf_fota.verdict.network_evidence import NetworkTarget, target_of
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.smp.messages import ImageState
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,17 @@ def note_before(
         running = running_s_slot(read, board)
         version = None if running is None else running.version
     return Before(boot, app, next(targets, None), version)
+
+
+def with_listed_app(before: Before, images: "Sequence[ImageState]") -> Before:
+    """With the application that the image list shows, where memory was not read."""
+    if before.app is not None:
+        return before
+    active = next((state for state in images if state.active and state.image == 0), None)
+    version = parsed_version(active.version) if active is not None else None
+    if active is None or version is None:
+        return before
+    return replace(before, app=AppIdentity(version, active.hash))
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,8 @@ def _subject(update: Update) -> str:
         case AppUpdate(new, before):
             return f"application {before or 'unknown'} -> {new}"
         case McubootUpdate(target):
-            return (
-                f"MCUboot {target.version_before} in S{1 - target.s_slot} -> {target.version} "
-                f"in S{target.s_slot}"
-            )
+            old = "unknown" if target.version_before is None else target.version_before
+            return f"MCUboot {old} in S{1 - target.s_slot} -> {target.version} in S{target.s_slot}"
         case NetworkUpdate(target):
             old = "unknown" if target.version_before is None else target.version_before
             same = " (the same version)" if target.version_before == target.version else ""

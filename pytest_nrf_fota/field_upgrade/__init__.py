@@ -1,0 +1,1 @@
+"""An upgrade of one board without a probe, as `nrf-fota upgrade` does it."""
