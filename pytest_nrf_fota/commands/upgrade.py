@@ -121,7 +121,7 @@ def _way(ble: str | None, port: str | None, udp: str | None, radio: str | None) 
         ways.append(OverUdp(udp))
     if len(ways) != 1:
         raise InputError(
-            f"A board is reached in one way, and {len(ways) or 'none'} of them was given.",
+            f"A board is reached in one way; {len(ways) or 'none'} given.",
             where="--ble, --port, --udp",
             next_step="Give one of them: --ble=NAME, --port=/dev/ttyACM0, --udp=HOST.",
         )

@@ -40,7 +40,8 @@ class Sent:
         if self.resumed_at_bytes:
             parts.append(f"gone on with at {self.resumed_at_bytes / 1000:.1f} kB")
         if self.reconnects:
-            parts.append(f"connected anew {self.reconnects} times")
+            often = "once" if self.reconnects == 1 else f"{self.reconnects} times"
+            parts.append(f"connected anew {often}")
         return ", ".join(parts)
 
 
