@@ -1,0 +1,117 @@
+"""Wall time of the scenarios on 1, 2, 4, 8 and 16 virtual kits that take as long as real ones.
+
+Run: python benchmarks/farm_scaling.py [--kits 1,8,16] [--select EXPRESSION]
+
+Each run is `pytest -n KITS --dist worksteal` on virtual kits at speed 1: what a kit's flash, boots
+and air take is waited for. The efficiency of N kits is the time of one kit, divided by N times
+theirs. One kit takes about 90 minutes for all scenarios; without it, its time is the sum of all
+tests' times in the run with the fewest kits: what pytest needs to start and to end is left out.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rich.console import Console as Screen
+from rich.table import Table
+
+REAL_TIME_BOARD = "nrf5340dk_sim_real_time"
+_BOARD_FILE = f"""\
+name = "{REAL_TIME_BOARD}"
+title = "A virtual kit at the speed of a kit"
+base = "nrf5340dk_sim"
+
+[sim]
+speed = 1.0
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run took: `tests_s` is the time of each test that ran, set-up and end included."""
+
+    kits: int
+    wall_s: float
+    cpu_s: float
+    tests_s: tuple[float, ...]
+    failed: int
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--kits", default="1,2,4,8,16", help="numbers of kits, least first")
+    parser.add_argument("--select", default="", help="pytest's -k")
+    given = parser.parse_args()
+    counts = sorted(int(count) for count in given.kits.split(","))
+    with tempfile.TemporaryDirectory() as folder:
+        write_board_file(Path(folder))
+        runs = [_measure(kits, given.select, Path(folder)) for kits in counts]
+    Screen().print(_table(runs))
+
+
+def write_board_file(folder: Path) -> None:
+    """Write the file of `REAL_TIME_BOARD`, for `--board-dir`."""
+    (folder / f"{REAL_TIME_BOARD}.toml").write_text(_BOARD_FILE)
+
+
+def _measure(kits: int, select: str, folder: Path) -> Run:
+    junit = folder / f"{kits}.xml"
+    command = (
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *(f"--rootdir={folder}", f"--board={REAL_TIME_BOARD}", f"--board-dir={folder}"),
+        *("-n", str(kits), "--dist", "worksteal", f"--junit-xml={junit}", "-k", select),
+        *("--pyargs", "pytest_nrf_fota.scenarios"),
+    )
+    started_s = time.monotonic()
+    with (folder / f"{kits}.log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall_s = time.monotonic() - started_s
+    if not junit.exists():
+        raise SystemExit((folder / f"{kits}.log").read_text())
+    cases = list(ElementTree.parse(junit).iter("testcase"))
+    ran = [case for case in cases if case.find("skipped") is None]
+    return Run(
+        kits,
+        wall_s,
+        used.ru_utime + used.ru_stime,
+        tuple(float(case.get("time", "0")) for case in ran),
+        sum(case.find("failure") is not None or case.find("error") is not None for case in ran),
+    )
+
+
+def _table(runs: Sequence[Run]) -> Table:
+    first = runs[0]
+    one_kit_s = first.wall_s if first.kits == 1 else sum(first.tests_s)
+    table = Table(
+        "kits", "tests", "failed", "wall", "efficiency", "CPU", "longest test", "all tests"
+    )
+    for run in runs:
+        table.add_row(
+            str(run.kits),
+            str(len(run.tests_s)),
+            str(run.failed),
+            f"{run.wall_s:.0f} s",
+            f"{one_kit_s / run.kits / run.wall_s:.2f}",
+            f"{run.cpu_s:.0f} s, {run.cpu_s / run.wall_s:.0%}",
+            f"{max(run.tests_s):.0f} s",
+            f"{sum(run.tests_s):.0f} s",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
