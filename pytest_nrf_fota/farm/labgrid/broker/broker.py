@@ -37,12 +37,16 @@ class _Aside:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Places with all tags of one of the filters; those that we had before do not count."""
+    """Places with all tags of one of the filters; those that we had before do not count.
+
+    `avoid` are those that are not wanted, and why.
+    """
 
     filters: tuple[Mapping[str, str], ...]
     at_least: int
     at_most: int
     had: frozenset[str]
+    avoid: Mapping[str, str]
 
     def is_for(self, place: Place) -> bool:
         """Whether it is one of them, whoever has it."""
@@ -107,6 +111,7 @@ class Broker:
                 int(str(request["at_least"])),
                 int(str(request["at_most"])),
                 frozenset(self._hold.leases),
+                _tags(request.get("avoid", {})),
             )
             return await self._lease(wanted, float(str(request["wait_s"])))
         if kind == "adopt":
@@ -168,7 +173,10 @@ class Broker:
             name, token = await self._reserved(wanted.filters, until)
             if name is None:
                 return None
-            if await self._try_to_acquire(name, token):
+            if name in wanted.avoid:
+                # Its reservation keeps it from being offered again.
+                self._hold.aside.append(_Aside(name, wanted.avoid[name], token=token))
+            elif await self._try_to_acquire(name, token):
                 return name
             self._require_enough(wanted)
 
@@ -268,7 +276,11 @@ class Broker:
 
     def _free_count(self, wanted: _Wanted) -> int:
         fitting = self._fitting(wanted)
-        return sum(1 for place in fitting if not place.owner and not place.reservation)
+        return sum(
+            1
+            for place in fitting
+            if not (place.owner or place.reservation or place.name in wanted.avoid)
+        )
 
     def _require_enough(self, wanted: _Wanted) -> None:
         fitting = self._fitting(wanted)
@@ -280,6 +292,9 @@ class Broker:
             text = f"{len(fitting)} of {wanted.at_least} places with {wanted}"
             raise RefusedError("no_match", f"{text}; there are: {there or 'none'}")
         aside = {one.place: one.why for one in self._hold.aside}
+        aside |= {
+            place.name: wanted.avoid[place.name] for place in fitting if place.name in wanted.avoid
+        }
         if sum(1 for place in fitting if place.name not in aside) < wanted.at_least:
             duds = "; ".join(f"{name}: {why}" for name, why in sorted(aside.items()))
             raise RefusedError("unusable", duds)
