@@ -220,9 +220,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
     """Give each test that uses a board a flight recorder of its own."""
-    if not uses_board(item) or not session_lost_kits.will_run(item):
+    if not uses_board(item) or not session_lost_kits.will_run(item, nextitem):
         return (yield)
     from pytest_nrf_fota.report.session import run_folder
 

@@ -36,7 +36,7 @@ NEWS_PROPERTY = "nrf_fota_kit_news"
 _HANDS_OVER_KEY = "nrf_fota_hands_over"
 _BY_ANOTHER_WORKER = "by another worker"
 
-_Again: TypeAlias = Literal["wanted", "done"]
+_Again: TypeAlias = Literal["wanted", "running", "done"]
 _again_key: "pytest.StashKey[_Again]" = pytest.StashKey()
 _has_run_key: pytest.StashKey[bool] = pytest.StashKey()
 _scheduling_key: "pytest.StashKey[MixedScheduling]" = pytest.StashKey()
@@ -47,9 +47,9 @@ def uses_board(item: pytest.Item) -> bool:
     return "unit" in getattr(item, "fixturenames", ())
 
 
-def will_run(item: pytest.Item) -> bool:
-    """Whether a test's own code will run: there is a kit, and it is no placeholder of itself."""
-    return not (_is_placeholder(item) or kit_watch(item.config).over)
+def will_run(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Whether a test's own code will run in this call, and not in another one, or not at all."""
+    return not (nextitem is item or _is_placeholder(item) or kit_watch(item.config).over)
 
 
 def property_of(report: pytest.TestReport, name: str) -> str | None:
@@ -60,7 +60,7 @@ def property_of(report: pytest.TestReport, name: str) -> str | None:
 def _is_placeholder(item: pytest.Item) -> bool:
     """Whether it came a second time so that the first could begin: see `mixed_scheduling.py`."""
     has_run = item.stash.get(_has_run_key, False)
-    return has_run and item.stash.get(_again_key, None) != "wanted" and _is_worker(item.config)
+    return has_run and item.stash.get(_again_key, None) != "running" and _is_worker(item.config)
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -79,6 +79,7 @@ class _RunAgain:
         item.stash[_has_run_key] = True
         if item.stash.get(_again_key, None) != "wanted":
             return result
+        item.stash[_again_key] = "running"
         result = item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
         item.stash[_again_key] = "done"
         return result
@@ -104,10 +105,24 @@ def pytest_configure_node(node: "WorkerController") -> None:
     node.workerinput[_HANDS_OVER_KEY] = gives_tests_out(node.config)
 
 
+class _Whatever(pytest.Item):
+    """Stands for the next test where nobody knows it yet: all but session fixtures end."""
+
+    def runtest(self) -> None:
+        """It is never run."""
+        raise NotImplementedError
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Pass over a placeholder."""
-    return True if _is_placeholder(item) else None
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Pass over a placeholder; a test whose placeholder is the next one ends as for any other."""
+    if _is_placeholder(item):
+        return True
+    if nextitem is not item:
+        return None
+    other = _Whatever.from_parent(item.session, name="whatever")
+    item.ihook.pytest_runtest_protocol(item=item, nextitem=other)
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -122,7 +137,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: "pytest.CallInfo[None]"
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Judge whether a failure is the rig's; tell what happened to kits."""
+    """Judge whether a failure is the kit's; tell what happened to kits."""
     report = yield
     if not uses_board(item) or BOARD_KEY not in item.config.stash:
         return report

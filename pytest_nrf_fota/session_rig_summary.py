@@ -67,7 +67,7 @@ class _Listener:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Hand tests over, and note what is the rig's."""
+        """Hand tests over, and note what is a test setup problem."""
         hand_over(self._config, report)
         self._note(report)
         news = [str(value) for name, value in report.user_properties if name == NEWS_PROPERTY]
@@ -152,7 +152,7 @@ def pytest_terminal_summary(
         )
     if (account.rig_errors or count) and not account.failed:
         terminalreporter.write_line(
-            f"Nothing failed but the rig: exit code {RIG_LOST_EXIT_CODE}.", red=True
+            f"Nothing failed but kits: exit code {RIG_LOST_EXIT_CODE}.", red=True
         )
 
 

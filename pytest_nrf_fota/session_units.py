@@ -215,6 +215,7 @@ def _recorded_cycle(config: pytest.Config, number: str) -> Callable[[], None] | 
 def _tells_of_kit(kit: SessionKit) -> Callable[[RigError], bool]:
     """Which errors are this kit's: not those that another kit of the host would meet as well."""
     from pytest_nrf_fota.console.port_holder import PortHeldError
+    from pytest_nrf_fota.farm.usability import KitGoneError
     from pytest_nrf_fota.probe.fault import tells_of_loss
 
     def tells(error: RigError) -> bool:
@@ -222,7 +223,7 @@ def _tells_of_kit(kit: SessionKit) -> Callable[[RigError], bool]:
             return False
         if isinstance(error, RadioLostError):
             return kit.has_own_radio
-        return isinstance(error, ConsoleLostError) or tells_of_loss(error)
+        return isinstance(error, ConsoleLostError | KitGoneError) or tells_of_loss(error)
 
     return tells
 

@@ -1,5 +1,6 @@
-"""Whether a kit can be used now, and what may be done about one that cannot: pure decisions."""
+"""Whether a kit can be used now, and what may be done about one that cannot."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -7,12 +8,17 @@ from typing import Literal, TypeAlias
 from pytest_nrf_fota.console.ports import AttachedKit
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.farm.power import RETURN_S, PowerError, is_on_usb, wait_for_return
+from pytest_nrf_fota.farm.power import RETURN_S, is_on_usb, wait_for_return
 
 Found: TypeAlias = Literal["well", "came back", "lost"]
 
+_INTERVAL_S = 0.1
 CHECK_S = 60.0
 """How long the probe's tool may take for one check of a kit that may be lost."""
+
+
+class KitGoneError(RigError):
+    """A kit is not on USB any more."""
 
 
 @dataclass(frozen=True)
@@ -47,32 +53,39 @@ class KitUnderTest:
 def examine(kit: KitUnderTest) -> Examined:
     """Look whether a kit is lost; where it is, switch its power off and on, and look again."""
     was_there = is_on_usb(kit.serial_number, kit.look())
-    why = why_unusable(kit)
-    if not why:
-        # One that left and came by itself took its test's result with it.
-        return Examined("well" if was_there else "came back")
+    try:
+        _require_usable(kit)
+    except RigError as error:
+        if not kit.tells_of_kit(error):
+            return Examined("well")
+        return _after_cycle(kit, _headline(error))
+    # One that left and came by itself took its test's result with it.
+    return Examined("well" if was_there else "came back")
+
+
+def _after_cycle(kit: KitUnderTest, why: str) -> Examined:
     if kit.cycle is None:
         return Examined("lost", why)
     try:
         kit.cycle()
         wait_for_return(kit.serial_number, kit.look, Deadline.after(RETURN_S))
-    except PowerError as error:
-        return Examined("lost", f"{why} {error.what}")
-    after = why_unusable(kit)
-    if after:
-        return Examined("lost", f"{why} After its power was switched off and on: {after}")
+    except RigError as error:
+        return Examined("lost", f"{why} {_headline(error)}")
+    try:
+        _require_usable(kit)
+    except RigError as error:
+        return Examined("lost", f"{why} After its power was switched: {_headline(error)}")
     return Examined("came back")
 
 
-def why_unusable(kit: KitUnderTest) -> str:
-    """Why a kit cannot be used; empty where it can, or where that is not the kit's fault."""
-    try:
-        try:
-            wait_for_return(kit.serial_number, kit.look, Deadline.after(kit.returns_s))
-        except PowerError:
-            return "It is not on USB any more."
-        kit.check()
-    except RigError as error:
-        if kit.tells_of_kit(error):
-            return error.what.splitlines()[0]
-    return ""
+def _require_usable(kit: KitUnderTest) -> None:
+    deadline = Deadline.after(kit.returns_s)
+    while not is_on_usb(kit.serial_number, kit.look()):
+        if deadline.expired:
+            raise KitGoneError("It is not on USB any more.", where="USB: serial ports of J-Links")
+        time.sleep(min(_INTERVAL_S, deadline.remaining_s))
+    kit.check()
+
+
+def _headline(error: RigError) -> str:
+    return error.what.splitlines()[0]

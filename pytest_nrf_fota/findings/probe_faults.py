@@ -69,7 +69,7 @@ TELLS_OF_LOSS = frozenset(
         *(ProbeFault.NOT_FOUND, ProbeFault.PROBE_LOST, ProbeFault.LOW_VOLTAGE),
         *(ProbeFault.NO_CONNECTION, ProbeFault.WRONG_CHIP, ProbeFault.FIRMWARE_UPDATE),
         *(ProbeFault.WORKER_LOST, ProbeFault.JLINK_TIMED_OUT, ProbeFault.TIMED_OUT),
-        *(ProbeFault.RECOVER_FAILED, ProbeFault.FLASH_FAILED),
+        *(ProbeFault.RECOVER_FAILED, ProbeFault.FLASH_FAILED, ProbeFault.OTHER),
     }
 )
 """Faults behind which the kit or its probe may be lost: not those of a tool, a file or a user's
