@@ -145,7 +145,7 @@ class Broker:
                         break
                     got.append(place)
                 if len(got) >= wanted.at_least:
-                    return self._leased(got)
+                    return self._leased(got, self._aside(wanted))
                 held_by = self._held_by(wanted)
                 while got:
                     await self._give_back(got.pop())
@@ -160,11 +160,20 @@ class Broker:
         finally:
             await self._put_back()
 
-    def _leased(self, names: Sequence[str]) -> Json:
+    def _aside(self, wanted: _Wanted) -> dict[str, str]:
+        """Places that would fit and are of no use, and why."""
+        avoided = {
+            place.name: wanted.avoid[place.name]
+            for place in self._fitting(wanted)
+            if place.name in wanted.avoid
+        }
+        return avoided | {one.place: one.why for one in self._hold.aside}
+
+    def _leased(self, names: Sequence[str], aside: Mapping[str, str]) -> Json:
         return {
             "kind": "leased",
             "places": [self._as_json(self.coordinator.places[name]) for name in names],
-            "set_aside": [{"place": one.place, "why": one.why} for one in self._hold.aside],
+            "set_aside": [{"place": name, "why": why} for name, why in sorted(aside.items())],
         }
 
     async def _lease_one(self, wanted: _Wanted, until: float) -> str | None:
@@ -291,10 +300,7 @@ class Broker:
             )
             text = f"{len(fitting)} of {wanted.at_least} places with {wanted}"
             raise RefusedError("no_match", f"{text}; there are: {there or 'none'}")
-        aside = {one.place: one.why for one in self._hold.aside}
-        aside |= {
-            place.name: wanted.avoid[place.name] for place in fitting if place.name in wanted.avoid
-        }
+        aside = self._aside(wanted)
         if sum(1 for place in fitting if place.name not in aside) < wanted.at_least:
             duds = "; ".join(f"{name}: {why}" for name, why in sorted(aside.items()))
             raise RefusedError("unusable", duds)
