@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 INFRASTRUCTURE_PROPERTY = "nrf_fota_infrastructure"
 AGAIN_PROPERTY = "nrf_fota_run_again"
 NOT_RUN_PROPERTY = "nrf_fota_not_run"
+LOST_PROPERTY = "nrf_fota_lost_kit"
 OVER_PROPERTY = "nrf_fota_no_kit_left"
 GIVEN_BACK_PROPERTY = "nrf_fota_given_back"
 NEWS_PROPERTY = "nrf_fota_kit_news"
@@ -179,6 +180,7 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
         return
     why = found.why if found.why in headline else f"{found.why} The test: {headline}"
     set_aside(config, number, why, is_lost=True)
+    report.user_properties.append((LOST_PROPERTY, number))
     _mark(report, f"the kit {number} was lost: {why}")
     spare = take_spare(config, board, watch.gone)
     if spare is None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_nrf_fota.run_settings import BOARD_KEY
+from pytest_nrf_fota.session_farm import has_leases
 from pytest_nrf_fota.session_lost_kits import (
     AGAIN_PROPERTY,
     GIVEN_BACK_PROPERTY,
     INFRASTRUCTURE_PROPERTY,
+    LOST_PROPERTY,
     NEWS_PROPERTY,
     NOT_RUN_PROPERTY,
     hand_over,
@@ -70,6 +72,7 @@ class _Listener:
         """Hand tests over, and note what is a test setup problem."""
         hand_over(self._config, report)
         self._note(report)
+        self._quarantine_here(report)
         news = [str(value) for name, value in report.user_properties if name == NEWS_PROPERTY]
         self._account.news += news
         yield
@@ -95,6 +98,21 @@ class _Listener:
             and property_of(report, GIVEN_BACK_PROPERTY) is None
         ):
             account.not_run.append(report.nodeid)
+
+    def _quarantine_here(self, report: pytest.TestReport) -> None:
+        """A worker on another host has noted it there; whoever leases looks at notes here."""
+        number = property_of(report, LOST_PROPERTY)
+        if number is None or not has_leases(self._config):
+            return
+        from pytest_nrf_fota.errors import RigError
+        from pytest_nrf_fota.farm.quarantine import add_quarantine
+        from pytest_nrf_fota.report.session import session_path
+
+        why = property_of(report, INFRASTRUCTURE_PROPERTY) or "lost"
+        try:
+            add_quarantine(number, why, str(session_path(self._config)))
+        except RigError as error:
+            self._account.news.append(f"{error.what} {error.where}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(

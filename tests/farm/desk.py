@@ -65,6 +65,23 @@ if number not in numbers or os.path.exists(sick):
 tool = here + "/" + number + "/nrfutil"
 os.execv({python!r}, [{python!r}, tool, *arguments])
 """
+# What a user's test can do to a kit: end its process, or pull its USB cable.
+HANDS = """
+import json, os, signal
+
+def kill(number):
+    unplug(number)
+    with open(os.environ["FAKE_DESK_PIDS"]) as file:
+        os.kill(json.load(file)[number], signal.SIGKILL)
+
+def unplug(number):
+    usb = os.environ["FAKE_DESK_USB"]
+    with open(usb) as file:
+        left = {n: ports for n, ports in json.load(file).items() if n != number}
+    with open(usb + ".new", "w") as file:
+        json.dump(left, file)
+    os.replace(usb + ".new", usb)
+"""
 # Switches ports of the fake USB: the test says which kit is at which port.
 _HUB = """#!{python} -IS
 import json, os, sys

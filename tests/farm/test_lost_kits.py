@@ -9,28 +9,11 @@ import pytest
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
 from tests.farm.conftest import Finish
-from tests.farm.desk import Desk, VirtualKits
+from tests.farm.desk import HANDS, Desk, VirtualKits
 from tests.farm.meeting import Meeting
 
 FIRST, SECOND = "1050000001", "1050000002"
 RIG_LOST = 75
-# What a user's test can do to a kit: end its process, or pull its USB cable.
-HANDS = """
-import json, os, signal
-
-def kill(number):
-    unplug(number)
-    with open(os.environ["FAKE_DESK_PIDS"]) as file:
-        os.kill(json.load(file)[number], signal.SIGKILL)
-
-def unplug(number):
-    usb = os.environ["FAKE_DESK_USB"]
-    with open(usb) as file:
-        left = {n: ports for n, ports in json.load(file).items() if n != number}
-    with open(usb + ".new", "w") as file:
-        json.dump(left, file)
-    os.replace(usb + ".new", usb)
-"""
 # The first kit's process ends when it is sent the fifth part of the upload.
 DIES_IN_UPLOAD = """
 from hands import kill
