@@ -15,6 +15,7 @@ from pytest_nrf_fota.commands.first_contact import first_contact
 from pytest_nrf_fota.commands.hci_dongle import hci_dongle
 from pytest_nrf_fota.commands.inspect import inspect
 from pytest_nrf_fota.commands.preflight import preflight
+from pytest_nrf_fota.commands.quarantine import QUARANTINE, quarantine
 from pytest_nrf_fota.commands.recording import recording
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
@@ -59,4 +60,5 @@ for _name, _command in _COMMANDS.items():
     app.command(_name, short_help=_first_line)(_command)
 
 app.add_typer(farm, name="farm", short_help=FARM)
+app.add_typer(quarantine, name="quarantine", short_help=QUARANTINE)
 app.add_typer(campaign, name="campaign", short_help=CAMPAIGN)

@@ -48,16 +48,10 @@ def firmware(pytestconfig: pytest.Config, board: "BoardType") -> "FirmwareSource
 @pytest.fixture(scope="session")
 def unit(pytestconfig: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
     """The kit (or virtual kit) of this session, taken until its end."""
-    from pytest_nrf_fota.providers.choose import take_unit
-    from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
-    from pytest_nrf_fota.session_kits import kit_of_session
+    from pytest_nrf_fota.session_units import usable_unit
 
-    folder = worker_path(pytestconfig) / "unit"
-    recorder = run_folder(pytestconfig).recorder
-    with kit_of_session(pytestconfig, board) as kit:
-        taken = take_unit(board, worker_name(), folder, kit.serial_number, kit.radio, recorder)
+    with usable_unit(pytestconfig, board) as taken:
         yield taken
-        taken.release()
 
 
 def _dut_scope(fixture_name: str, config: pytest.Config) -> DutScope:

@@ -9,10 +9,18 @@ from weakref import WeakSet
 
 import pytest
 
-from pytest_nrf_fota import hookspecs, session_farm, session_kits
+from pytest_nrf_fota import (
+    hookspecs,
+    session_farm,
+    session_kit_results,
+    session_kits,
+    session_lost_kits,
+    session_rig_summary,
+)
 from pytest_nrf_fota.board_needs import missing_capability, write_unfit
 from pytest_nrf_fota.run_settings import (
     BOARD_KEY,
+    FILES_KEY,
     GIVEN_KEY,
     LEFT_TO_OTHERS_KEY,
     SOURCE_KEY,
@@ -28,17 +36,15 @@ from pytest_nrf_fota.session_board import (
     require_usable_builds,
     session_board,
 )
+from pytest_nrf_fota.session_lost_kits import uses_board
 from pytest_nrf_fota.shared_options import add_shared_options, take_values_from_paths
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.firmware.resign import SigningKeys
-    from pytest_nrf_fota.mixed_scheduling import MixedScheduling
-    from pytest_nrf_fota.record.run import TestFiles
     from pytest_nrf_fota.report.session import VerdictCollector
 
-_files_key: "pytest.StashKey[TestFiles]" = pytest.StashKey()
 _told_key: pytest.StashKey[WeakSet[BaseException]] = pytest.StashKey()
 _interrupted_key: pytest.StashKey[str] = pytest.StashKey()
 _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
@@ -70,6 +76,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """The doors for other packages."""
     pluginmanager.add_hookspecs(hookspecs)
     pluginmanager.register(session_farm, "nrf_fota_farm")
+    pluginmanager.register(session_lost_kits, "nrf_fota_lost_kits")
+    pluginmanager.register(session_kit_results, "nrf_fota_kit_results")
+    pluginmanager.register(session_rig_summary, "nrf_fota_rig_summary")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -182,7 +191,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     A test that is run again (pytest-rerunfailures) gets a flight recorder for each execution.
     """
-    if _uses_board(item):
+    if uses_board(item):
         from pytest_nrf_fota.report.session import run_folder
 
         run = run_folder(item.config)
@@ -210,16 +219,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         write_unfit(worker_path(config), session.items, config.stash[BOARD_KEY])
 
 
-@pytest.hookimpl(tryfirst=True, optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> "MixedScheduling | None":
-    """With boards of one type xdist's own schedulers do."""
-    return session_kits.mixed_scheduling(config) if also_boards(config) else None
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
     """Give each test that uses a board a flight recorder of its own."""
-    if not _uses_board(item):
+    if not uses_board(item) or not session_lost_kits.will_run(item, nextitem):
         return (yield)
     from pytest_nrf_fota.report.session import run_folder
 
@@ -242,12 +247,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     try:
         yield
     finally:
-        if _uses_board(item):
+        if uses_board(item):
             from pytest_nrf_fota.report.session import allure_is_on, run_folder
 
-            files = run_folder(item.config).finish_test()
+            run = run_folder(item.config)
+            # One that was not run has none.
+            files = run.finish_test() if run.has_test else None
             if files is not None:
-                item.stash[_files_key] = files
+                item.stash[FILES_KEY] = files
                 if allure_is_on(item.config):
                     from pytest_nrf_fota.report.allure_report import attach_files
 
@@ -260,7 +267,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test setup problem is an ERROR; verdicts and files travel with the report."""
     report = yield
-    if not _uses_board(item):
+    if not uses_board(item):
         return report
     if report.failed and call.excinfo is not None:
         from pytest_nrf_fota.report import failure
@@ -293,10 +300,10 @@ def pytest_runtest_makereport(
         if explained is not None:
             run_folder(item.config).recorder.record(explained)
             report.sections.append(failure.explanation_section(explained))
-    if report.when == "teardown" and _files_key in item.stash:
+    if report.when == "teardown" and FILES_KEY in item.stash:
         from pytest_nrf_fota.report.session import properties_of
 
-        report.user_properties += properties_of(item.stash[_files_key])
+        report.user_properties += properties_of(item.stash[FILES_KEY])
     return report
 
 
@@ -436,7 +443,3 @@ def _is_left_for_the_night(item: pytest.Item) -> bool:
         return False
     asked_for = re.search(r"\bnightly\b", item.config.getoption("markexpr") or "")
     return not (asked_for or item.config.getoption("nrf_fota_nightly"))
-
-
-def _uses_board(item: pytest.Item) -> bool:
-    return "unit" in getattr(item, "fixturenames", ())

@@ -1,5 +1,7 @@
 """What this run's options came to: the board, its firmware, its radio."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +12,22 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.artifacts.source import FirmwareSource
     from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.builds.given import GivenFirmware
+    from pytest_nrf_fota.record.run import TestFiles
     from pytest_nrf_fota.smp.host_radio import HostRadio
 
 BOARD_KEY: "pytest.StashKey[BoardType]" = pytest.StashKey()
 GIVEN_KEY: "pytest.StashKey[GivenFirmware]" = pytest.StashKey()
 SOURCE_KEY: "pytest.StashKey[FirmwareSource]" = pytest.StashKey()
+FILES_KEY: "pytest.StashKey[TestFiles]" = pytest.StashKey()
 LEFT_TO_OTHERS_KEY: pytest.StashKey[tuple[LeftToOthers, ...]] = pytest.StashKey()
+
+
+@dataclass(frozen=True)
+class KitPower:
+    """How a kit's power is switched off and on; `cycle` raises `RigError`."""
+
+    how: str
+    cycle: Callable[[], None]
 
 
 def board_option(config: pytest.Config) -> str:

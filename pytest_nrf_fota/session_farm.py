@@ -1,7 +1,7 @@
 """Kits of a farm in a pytest session: leased before anything is collected, one for each worker."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_nrf_fota.run_settings import BOARD_KEY
+from pytest_nrf_fota.run_settings import BOARD_KEY, KitPower
 from pytest_nrf_fota.session_board import also_boards, board_name, session_board
 
 if TYPE_CHECKING:
@@ -64,12 +64,66 @@ def farm_radio(kit: "FarmKit | None") -> "HostRadio | None":
     return host_radio(kit.radio)
 
 
+def has_leases(config: pytest.Config) -> bool:
+    """Whether this process has leased the session's kits."""
+    return _seats_key in config.stash
+
+
+def lease_spare(
+    config: pytest.Config, board: "BoardType", gone: "Collection[str]"
+) -> "FarmKit | None":
+    """Lease a free kit of the own kit's host, to test on from now on; None where there is none.
+
+    `gone` are serial numbers that are not wanted.
+    """
+    from pytest_nrf_fota.errors import FotaError
+
+    try:
+        leased = one_more_leased(config, board, None, gone, wait_s=0.0)
+    except FotaError:
+        return None
+    if leased is None:
+        return None
+    kit, give_back = leased
+    config.add_cleanup(give_back)
+    config.stash[_kit_key] = kit
+    return kit
+
+
+def power_of_place(config: pytest.Config, kit: "FarmKit") -> "KitPower | None":
+    """How the power of a leased kit is switched; None where its place, or this host, cannot."""
+    from pytest_nrf_fota.deadline import Deadline
+    from pytest_nrf_fota.errors import InputError
+    from pytest_nrf_fota.farm.labgrid.farm_python import farm_python
+    from pytest_nrf_fota.farm.labgrid.place_power import cycle_place
+    from pytest_nrf_fota.farm.power import POWER_S
+
+    address = _address(config)
+    if address is None or not kit.switches_power:
+        return None
+    try:
+        python = farm_python(config.getoption("nrf_fota_farm_python"))
+    except InputError:
+        # A worker over SSH needs no labgrid otherwise.
+        return None
+    farm = address
+    return KitPower(
+        f"labgrid-client -p {kit.place} power cycle",
+        lambda: cycle_place(kit, farm, python, Deadline.after(POWER_S)),
+    )
+
+
 def one_more_leased(
-    config: pytest.Config, board: "BoardType", tag: str | None
+    config: pytest.Config,
+    board: "BoardType",
+    tag: str | None,
+    gone: "Collection[str]" = (),
+    wait_s: float | None = None,
 ) -> "tuple[FarmKit, Callable[[], None]] | None":
     """Another kit of the farm, and how to give it back; None in a session without a farm.
 
-    It is one at the host of the session's own kit. Raises `InputError`, `RigError`.
+    It is one at the host of the session's own kit. `gone` are serial numbers that are not wanted.
+    Raises `InputError`, `RigError`.
     """
     address = _address(config)
     if address is None:
@@ -81,8 +135,10 @@ def one_more_leased(
     leases = open_farm(address, farm_python(config.getoption("nrf_fota_farm_python")))
     try:
         wanted = WorkersOfHost(own.host if own else None)
-        wait_s: float = config.getoption("nrf_fota_wait_for_kit")
-        (kit,) = leases.lease(board, address.with_tags([tag] if tag else []), wanted, wait_s)
+        if wait_s is None:
+            wait_s = float(config.getoption("nrf_fota_wait_for_kit"))
+        tagged = address.with_tags([tag] if tag else [])
+        (kit,) = leases.lease(board, tagged, wanted, wait_s, gone)
     except BaseException:
         leases.release_all()
         raise

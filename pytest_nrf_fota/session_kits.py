@@ -1,29 +1,40 @@
 """Which of this host's kits a pytest session claims, and which of its workers has which."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nrf_fota.run_settings import BOARD_KEY, host_radio_of
+from pytest_nrf_fota.deadline import Deadline
+from pytest_nrf_fota.run_settings import BOARD_KEY, KitPower, host_radio_of
 from pytest_nrf_fota.session_board import (
     BOARD_INPUT_KEY,
     also_boards,
     other_board,
     session_board,
 )
-from pytest_nrf_fota.session_farm import farm_radio, leased_kit
+from pytest_nrf_fota.session_farm import (
+    farm_radio,
+    has_leases,
+    lease_spare,
+    leased_kit,
+    power_of_place,
+)
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.console.ports import AttachedKit
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.farm.claims import ClaimedKit
     from pytest_nrf_fota.farm.desk import Kit, KitChoice
+    from pytest_nrf_fota.farm.power import PowerSwitch
+    from pytest_nrf_fota.farm.quarantine import Quarantine
     from pytest_nrf_fota.mixed_scheduling import MixedScheduling
     from pytest_nrf_fota.providers.provider import Provider
     from pytest_nrf_fota.smp.host_radio import HostRadio
@@ -33,10 +44,19 @@ _SERIAL_NUMBER, _RADIO = "nrf_fota_kit", "nrf_fota_kit_radio"
 
 @dataclass(frozen=True)
 class SessionKit:
-    """What this process tests on: the kit to take, None for boards that are not claimed."""
+    """What this process tests on: the kit to take, None for boards that are not claimed.
+
+    Args:
+        serial_number: of its probe.
+        radio: which reaches it; None for the host's own, or the board's.
+        has_own_radio: the radio is beside this kit alone.
+        is_claimed: nobody else takes it meanwhile.
+    """
 
     serial_number: str | None
     radio: "HostRadio | None"
+    has_own_radio: bool = False
+    is_claimed: bool = False
 
 
 class Seats:
@@ -66,6 +86,7 @@ class Seats:
 
 
 _seats_key: pytest.StashKey[Seats] = pytest.StashKey()
+_spare_key: "pytest.StashKey[Kit]" = pytest.StashKey()
 
 
 def worker_count_for_kits(config: pytest.Config) -> int | None:
@@ -123,9 +144,10 @@ def claim_before_collection(config: pytest.Config) -> None:
     wanted = worker_count(config) or 1
     if wanted > len(kits):
         numbers = ", ".join(kit.serial_number for kit in kits)
+        aside = "".join(f"; {number}: {why}" for number, why in _aside(config, board).items())
         raise InputError(
             f"{wanted} workers want a kit each, and {len(kits)} may be taken.",
-            where=f"-n; kits: {numbers}",
+            where=f"-n; kits: {numbers}{aside}",
             next_step=f"Start one worker for each kit that is free, -n auto; or -n {len(kits)}.",
         )
     _claim(config, kits, at_least=wanted, at_most=wanted)
@@ -155,23 +177,39 @@ def kit_lines(config: pytest.Config) -> list[str]:
     if seats is None:
         return []
     numbers = [one.kit.serial_number for one in seats.claimed]
-    return [f"kit{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"]
+    board = config.stash[BOARD_KEY]
+    return [
+        f"kit{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}",
+        *(f"kit {number} is not taken: {why}" for number, why in _aside(config, board).items()),
+    ]
+
+
+def gives_tests_out(config: pytest.Config) -> bool:
+    """Whether this plugin decides which worker runs which test: on claimed or leased kits.
+
+    xdist's other ways to distribute group tests by where they stand, which stays as it is.
+    """
+    if also_boards(config):
+        return True
+    if config.getoption("dist", "no") not in ("load", "worksteal"):
+        return False
+    return _seats_key in config.stash or has_leases(config)
 
 
 def mixed_scheduling(config: pytest.Config) -> "MixedScheduling | None":
-    """Who gives tests out, in a session with boards of several types."""
+    """Who gives tests out, in a session on kits; None where xdist does."""
     from pytest_nrf_fota.board_needs import read_unfit
     from pytest_nrf_fota.mixed_scheduling import MixedScheduling
-    from pytest_nrf_fota.report.session import session_path
+    from pytest_nrf_fota.report.session import session_path, worker_count
 
-    seats = config.stash.get(_seats_key, None)
-    if seats is None:
+    if not gives_tests_out(config):
         return None
-    return MixedScheduling(
-        config,
-        len(seats.claimed),
-        lambda node: read_unfit(session_path(config) / node.gateway.id),
-    )
+    is_mixed = bool(also_boards(config))
+
+    def unfit(node: "WorkerController") -> frozenset[str]:
+        return read_unfit(session_path(config) / node.gateway.id) if is_mixed else frozenset()
+
+    return MixedScheduling(config, worker_count(config), unfit)
 
 
 @contextmanager
@@ -196,16 +234,78 @@ def kit_of_session(config: pytest.Config, board: "BoardType") -> Iterator[Sessio
     if leased is not None:
         # Those at its host who do not ask the farm respect the host's locks.
         with kit_alone(leased.serial_number):
-            yield SessionKit(leased.serial_number, radio or farm_radio(leased))
+            own = farm_radio(leased)
+            is_own = radio is None and own is not None
+            yield SessionKit(leased.serial_number, radio or own, is_own, is_claimed=True)
         return
     serial_number, own_radio = _own_kit(config, board)
-    if radio is None and own_radio:
+    is_own = radio is None and bool(own_radio)
+    if is_own:
         radio = host_radio(own_radio)
     use = use_kit(serial_number)
     try:
-        yield SessionKit(serial_number, radio)
+        yield SessionKit(serial_number, radio, is_own, is_claimed=True)
     finally:
         use.release()
+
+
+def take_spare(config: pytest.Config, board: "BoardType", gone: "Collection[str]") -> str | None:
+    """Claim a kit that is free, for this process to test on from now on; its serial number.
+
+    Nothing is waited for. None where there is none.
+
+    Args:
+        config: of this process.
+        board: the board type.
+        gone: serial numbers of kits that were of no use in this session.
+    """
+    from pytest_nrf_fota.errors import RigError
+    from pytest_nrf_fota.farm.claims import claim_kits
+
+    if leased_kit(config) is not None:
+        spare = lease_spare(config, board, gone)
+        return spare.serial_number if spare is not None else None
+    try:
+        kits = [
+            kit
+            for kit in _fitting(config, board, choice_of(config))
+            if kit.serial_number not in gone and (kit.platforms or not also_boards(config))
+        ]
+        if not kits:
+            return None
+        (claimed,) = claim_kits(kits, at_least=1, at_most=1, wait_s=0)
+    except RigError:
+        return None
+    config.add_cleanup(claimed.claim.release)
+    config.stash[_spare_key] = claimed.kit
+    return claimed.kit.serial_number
+
+
+def power_of(config: pytest.Config, serial_number: str) -> "KitPower | None":
+    """How a kit's power is switched; None where neither the map nor its place says so."""
+    from pytest_nrf_fota.farm.desk import mapped_kits
+
+    leased = leased_kit(config)
+    if leased is not None and leased.serial_number == serial_number:
+        return power_of_place(config, leased)
+    for kit in mapped_kits(choice_of(config)) or ():
+        if kit.serial_number == serial_number and kit.power is not None:
+            return KitPower(str(kit.power), partial(_cycle, kit.power))
+    return None
+
+
+def _cycle(switch: "PowerSwitch") -> None:
+    from pytest_nrf_fota.farm.power import POWER_S, cycle_power
+
+    cycle_power(switch, Deadline.after(POWER_S))
+
+
+def attached_to(board: "BoardType") -> "Callable[[], Sequence[AttachedKit]]":
+    """Lists the kits that are there for a board."""
+    provider = provider_with_kits(board)
+    assert provider is not None and provider.attached is not None
+    look = provider.attached
+    return lambda: look(board)
 
 
 def one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) -> "ClaimedKit":
@@ -247,6 +347,9 @@ def provider_with_kits(board: "BoardType") -> "Provider | None":
 
 def _own_kit(config: pytest.Config, board: "BoardType") -> tuple[str, str]:
     """Serial number and radio: the worker's seat, the session's claim, or one claimed now."""
+    spare = config.stash.get(_spare_key, None)
+    if spare is not None:
+        return spare.serial_number, spare.radio or ""
     given: dict[str, str] = getattr(config, "workerinput", {})
     if _SERIAL_NUMBER in given:
         return given[_SERIAL_NUMBER], given[_RADIO]
@@ -263,6 +366,13 @@ def _fitting(config: pytest.Config, board: "BoardType", choice: "KitChoice") -> 
     provider = provider_with_kits(board)
     assert provider is not None and provider.attached is not None
     return fitting_kits(board, choice, provider.attached(board))
+
+
+def _aside(config: pytest.Config, board: "BoardType") -> "Mapping[str, Quarantine]":
+    """Kits that would fit and are quarantined."""
+    from pytest_nrf_fota.farm.desk import quarantined_kits_of
+
+    return quarantined_kits_of(board, choice_of(config), attached_to(board)())
 
 
 def _claim(config: pytest.Config, kits: "tuple[Kit, ...]", *, at_least: int, at_most: int) -> Seats:

@@ -243,6 +243,11 @@ SHARED_OPTIONS = (
         help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
     ),
     SharedOption(
+        names=("--quarantine-suspects",),
+        dest="nrf_fota_quarantine_suspects",
+        help="set kits aside whose last three runs failed where other kits passed",
+    ),
+    SharedOption(
         names=("--farm",),
         dest="nrf_fota_farm",
         metavar="URL",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pytest_nrf_fota.commands.farm import list_places
+from pytest_nrf_fota.commands.farm import list_places, watch_places
 from pytest_nrf_fota.commands.refusal import refusing
 from pytest_nrf_fota.commands.version import VersionOption
 
@@ -46,7 +46,7 @@ def boards(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     version: VersionOption = False,
 ) -> None:
-    """List attached kits: who holds each, ports, tags; and the boards without hardware."""
+    """List attached kits: who holds each, whether it is set aside, ports, tags, last result."""
     from pytest_nrf_fota.boards.board_file import board_folders, board_names, load_board
     from pytest_nrf_fota.commands.printer import print_through_rich, show_again_and_again
     from pytest_nrf_fota.doctor.attached import look_at_boards
@@ -54,6 +54,11 @@ def boards(
     from pytest_nrf_fota.doctor.host import this_host
     from pytest_nrf_fota.farm.hardware_map import read_hardware_map
 
+    if farm is not None and watch:
+        with refusing():
+            _require_watchable(is_alone=not (as_json or listen or ask_probe))
+        watch_places(farm, farm_python, _WATCH_S)
+        return
     if farm is not None:
         list_places(farm, farm_python, as_json)
         return

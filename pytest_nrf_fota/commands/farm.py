@@ -36,7 +36,7 @@ def list_places(
     farm_python: FarmPython = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """List the farm's places: kit, host, who has it, tags."""
+    """List the farm's places: kit, host, who has it, tags, and what this host knows of each."""
     from pydantic import TypeAdapter
 
     from pytest_nrf_fota.farm.labgrid.address import read_farm_address
@@ -51,6 +51,28 @@ def list_places(
     else:
         for line in overview_lines(entries):
             typer.echo(printable_text(line))
+
+
+def watch_places(url: str, farm_python: Path | None, interval_s: float) -> None:
+    """Show the farm's places again and again, until Ctrl-C."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from pytest_nrf_fota.commands.printer import show_again_and_again
+    from pytest_nrf_fota.farm.labgrid.address import read_farm_address
+    from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
+    from pytest_nrf_fota.farm.labgrid.farm_python import farm_python as find_python
+    from pytest_nrf_fota.farm.labgrid.overview import look_at_farm, overview_lines
+    from pytest_nrf_fota.inspection.printable_text import printable_text
+
+    def draw(console: Console) -> None:
+        for line in overview_lines(look_at_farm(address, broker)):
+            console.print(Text(printable_text(line)))
+
+    with refusing():
+        address = read_farm_address(url)
+        with BrokerProcess(address, find_python(farm_python)) as broker:
+            show_again_and_again(draw, interval_s)
 
 
 @farm.command("reap")

@@ -63,11 +63,16 @@ def other_holders(port: str) -> tuple[PortHolder, ...]:
     return tuple(holder for holder in port_holders(port) if holder.pid != os.getpid())
 
 
+class PortHeldError(ConsoleLostError):
+    """Another process has the port: the kit is well."""
+
+
 def port_refused(port: str, error: Exception) -> ConsoleLostError:
     """The error for a port that could not be opened, with who holds it."""
     holders = port_holders(port)
     held = f" It is held by {_listed(holders)}." if holders else ""
-    return ConsoleLostError(
+    kind = PortHeldError if holders else ConsoleLostError
+    return kind(
         f"The console port cannot be opened: {error}.{held}",
         where=port,
         next_step=_advice(port, error, holders),
@@ -81,7 +86,7 @@ def require_free(port: str) -> None:
     """
     holders = other_holders(port)
     if holders:
-        raise ConsoleLostError(
+        raise PortHeldError(
             f"The console port is in use by {_listed(holders)}.",
             where=port,
             next_step=_advice(port, None, holders),

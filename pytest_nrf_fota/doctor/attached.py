@@ -19,7 +19,9 @@ from pytest_nrf_fota.doctor.requirements import Options
 from pytest_nrf_fota.doctor.usb import JLink, attached_jlinks
 from pytest_nrf_fota.farm.hardware_map import MappedKit
 from pytest_nrf_fota.farm.holder import Holder
+from pytest_nrf_fota.farm.kit_condition import KitCondition, KitConditions
 from pytest_nrf_fota.farm.kit_lock import state_of
+from pytest_nrf_fota.farm.quarantine import Quarantine
 
 # Zephyr runners/nrfjprog.py.
 _VERSIONS = {2: "like an nRF5340 DK v2.0.0", 3: "like an nRF5340 DK v1.0.0"}
@@ -54,15 +56,17 @@ class PortReport(_Model):
 class DeskReport(_Model):
     """Whether a kit can be had.
 
-    `state` is whether somebody has claimed it, `holder` who, where that is known. `platforms` and
-    `tags` are the hardware map's; `in_map` is None without a map.
+    `state` is whether somebody has claimed it, `holder` who, where that is known; a quarantined kit
+    is taken by no run. `platforms` and `tags` are the hardware map's; `in_map` is None without a
+    map. `condition` is what earlier runs on this host have left.
     """
 
-    state: Literal["free", "held"]
+    state: Literal["free", "held", "quarantined"]
     holder: Holder | None
     in_map: bool | None
     platforms: tuple[str, ...]
     tags: Mapping[str, tuple[str, ...]]
+    condition: KitCondition
 
 
 class KitReport(_Model):
@@ -91,11 +95,12 @@ class MissingKitReport(_Model):
 
 
 class BoardsReport(_Model):
-    """What can be tested here."""
+    """What can be tested here; `quarantined_elsewhere` are kits that are set aside and not here."""
 
     format_version: Literal[1] = 1
     kits: tuple[KitReport, ...]
     missing_kits: tuple[MissingKitReport, ...]
+    quarantined_elsewhere: tuple[Quarantine, ...]
     without_hardware: tuple[BoardReport, ...]
 
 
@@ -122,8 +127,10 @@ def look_at_boards(
     """
     virtual = [board for board in boards if not board.provided_by.has_probe_tool]
     jlinks = attached_jlinks(host)
-    desk = {jlink.kit.serial_number: _desk(jlink.kit.serial_number, mapped) for jlink in jlinks}
-    free = [jlink for jlink in jlinks if desk[jlink.kit.serial_number].state == "free"]
+    known = KitConditions()
+    numbers = [jlink.kit.serial_number for jlink in jlinks]
+    desk = {number: _desk(number, mapped, known.of(number)) for number in numbers}
+    free = [jlink for jlink in jlinks if desk[jlink.kit.serial_number].state != "held"]
     usable = [vcom.device for jlink in free for vcom in jlink.kit.vcoms if not _problem(host, vcom)]
     heard = None
     if listen_s is not None:
@@ -158,6 +165,9 @@ def look_at_boards(
             for one in mapped or ()
             if one.serial_number not in desk
         ),
+        quarantined_elsewhere=tuple(
+            note for name, note in known.quarantined.items() if name not in desk
+        ),
         without_hardware=examine(virtual, Options(), host, all_must_start=False).boards,
     )
 
@@ -186,18 +196,22 @@ def _kit(
     )
 
 
-def _desk(serial_number: str, mapped: Sequence[MappedKit] | None) -> DeskReport:
+def _desk(
+    serial_number: str, mapped: Sequence[MappedKit] | None, condition: KitCondition
+) -> DeskReport:
     state = state_of(serial_number)
     named = next((one for one in mapped or () if one.serial_number == serial_number), None)
     tags: dict[str, list[str]] = {}
     for name, value in sorted(named.tags if named else ()):
         tags.setdefault(name, []).append(value)
+    free: Literal["free", "quarantined"] = "quarantined" if condition.quarantine else "free"
     return DeskReport(
-        state="held" if state.is_held else "free",
+        state="held" if state.is_held else free,
         holder=state.holder,
         in_map=None if mapped is None else named is not None,
         platforms=named.platforms if named else (),
         tags={name: tuple(values) for name, values in tags.items()},
+        condition=condition,
     )
 
 

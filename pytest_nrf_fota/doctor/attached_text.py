@@ -26,6 +26,9 @@ def print_boards(report: BoardsReport, console: Console) -> None:
         says = "" if missing.connected else ", and the map says so"
         number = printable_text(missing.serial_number)
         console.print(Text(f"\n{number}  {platforms}; not attached{says}"))
+    for note in report.quarantined_elsewhere:
+        console.print(Text(f"\n{printable_text(note.kit)}  not attached here", "bold"))
+        console.print(Padding(Text(printable_text(str(note)), "red"), (0, 0, 0, 2)))
     if not report.without_hardware:
         return
     console.print(Text("\nWithout hardware", "bold"))
@@ -48,6 +51,8 @@ def _print_kit(kit: KitReport, console: Console) -> None:
     heading.append(words, "not bold")
     console.print(heading)
     console.print(Padding(_desk_text(kit.desk), (0, 0, 0, 2)))
+    for line in kit.desk.condition.lines:
+        console.print(Padding(Text(printable_text(line), "dim"), (0, 0, 0, 2)))
     for port in kit.ports:
         console.print(Padding(_port_text(port), (0, 0, 0, 2)))
         if port.name != port.device:
@@ -65,6 +70,9 @@ def _desk_text(desk: DeskReport) -> Text:
     text = Text("free", "green")
     if desk.state == "held":
         text = Text(f"held by {desk.holder or 'somebody who left no note'}", "yellow")
+    if desk.condition.quarantine is not None:
+        note = Text(printable_text(str(desk.condition.quarantine)), "red")
+        text = note if desk.state == "quarantined" else text.append("; ").append(note)
     if desk.in_map is False:
         text.append("; not in the hardware map", "red")
     tags = [

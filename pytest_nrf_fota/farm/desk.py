@@ -1,6 +1,6 @@
 """Which kits are on this host's desk, and which of them a run may take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.console.ports import AttachedKit, plain_serial_number
 from pytest_nrf_fota.errors import InputError, RigError
 from pytest_nrf_fota.farm.hardware_map import MappedKit, read_hardware_map
+from pytest_nrf_fota.farm.power import PowerSwitch
+from pytest_nrf_fota.farm.quarantine import Quarantine, clearing_command, quarantine_of
 
 RADIO_TAG = "radio"
 """Name of the tag that says which radio of the host reaches the kit, as for `--radio`."""
@@ -18,16 +20,22 @@ class NoKitError(RigError):
     """No kit on the desk is one that the run may take."""
 
 
+class QuarantinedKitError(NoKitError):
+    """Kits that fit are there, and all of them are set aside."""
+
+
 @dataclass(frozen=True)
 class Kit:
     """One attached kit.
 
     `platforms` are names of what it is; none where nobody said, and then it may be any board.
+    `power` is how its power is switched, where the map says so.
     """
 
     serial_number: str
     platforms: tuple[str, ...] = ()
     tags: frozenset[tuple[str, str]] = frozenset()
+    power: PowerSwitch | None = None
 
     @property
     def radio(self) -> str | None:
@@ -92,8 +100,37 @@ def fitting_kits(
 
     Raises:
         InputError: the map cannot be used.
-        NoKitError: there is none.
+        NoKitError: there is none, or all of them are quarantined.
+        RigError: it cannot be read which kits are quarantined.
     """
+    fitting, left_out = _fitting(board, choice, attached)
+    aside = quarantined_among(fitting)
+    usable = tuple(kit for kit in fitting if kit.serial_number not in aside)
+    if fitting and not usable:
+        raise _quarantined(board, aside)
+    if not fitting:
+        raise _no_kit(board, choice, left_out)
+    return usable
+
+
+def quarantined_kits_of(
+    board: BoardType, choice: KitChoice, attached: Sequence[AttachedKit]
+) -> Mapping[str, Quarantine]:
+    """Those that would fit, and are set aside. Raises `InputError`, `RigError`."""
+    fitting, _ = _fitting(board, choice, attached)
+    return quarantined_among(fitting)
+
+
+def quarantined_among(kits: Sequence[Kit]) -> Mapping[str, Quarantine]:
+    """Those that are set aside, by serial number. Raises `RigError`."""
+    notes = ((kit.serial_number, quarantine_of(kit.serial_number)) for kit in kits)
+    return {number: note for number, note in notes if note is not None}
+
+
+def _fitting(
+    board: BoardType, choice: KitChoice, attached: Sequence[AttachedKit]
+) -> tuple[list[Kit], dict[str, str]]:
+    """Kits that fit by serial number, and why others do not."""
     mapped = mapped_kits(choice)
     present = {kit.serial_number for kit in attached}
     kits, left_out = _on_desk(mapped, present)
@@ -112,9 +149,7 @@ def fitting_kits(
             fitting.append(kit)
     for number in sorted(wanted - {kit.serial_number for kit in kits} - set(left_out)):
         left_out[number] = "not attached"
-    if not fitting:
-        raise _no_kit(board, choice, left_out)
-    return tuple(sorted(fitting, key=lambda kit: kit.serial_number))
+    return sorted(fitting, key=lambda kit: kit.serial_number), left_out
 
 
 def _on_desk(
@@ -133,13 +168,24 @@ def _on_desk(
         elif one.serial_number not in present:
             left_out[one.serial_number] = "in the map, not attached"
         else:
-            kits.append(Kit(one.serial_number, one.platforms, one.tags))
+            kits.append(Kit(one.serial_number, one.platforms, one.tags, one.power))
     return kits, left_out
 
 
 def _has(kit: Kit, tag: tuple[str, str]) -> bool:
     name, value = tag
     return any(name == n and value in ("", v) for n, v in kit.tags)
+
+
+def _quarantined(board: BoardType, aside: Mapping[str, Quarantine]) -> QuarantinedKitError:
+    count = len(aside)
+    return QuarantinedKitError(
+        f"The kit is quarantined: {board.title}."
+        if count == 1
+        else f"All {count} kits that may be taken are quarantined: {board.title}.",
+        where="; ".join(f"{number}: {note}" for number, note in aside.items()),
+        next_step=f"Look at {'it' if count == 1 else 'them'}, then: {clearing_command([*aside])}",
+    )
 
 
 def _no_kit(board: BoardType, choice: KitChoice, left_out: dict[str, str]) -> NoKitError:

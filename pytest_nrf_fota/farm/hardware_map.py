@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pytest_nrf_fota.console.ports import plain_serial_number
 from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.farm.power import PowerSwitch
 
 UNKNOWN_PLATFORM = "unknown"
 """What twister writes until somebody fills in what the kit is."""
@@ -23,7 +24,7 @@ class MapEntry(BaseModel):
     """One entry; keys that are not named here are kept.
 
     `platform` is a name, several with blanks between them, or a list. Each of `fixtures` is a name,
-    or `name:value`.
+    or `name:value`. `power` is no key of twister's.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -36,6 +37,7 @@ class MapEntry(BaseModel):
     runner: str | None = None
     fixtures: list[str] | None = None
     notes: str | None = None
+    power: PowerSwitch | None = None
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -76,6 +78,11 @@ class MappedKit:
     def tags(self) -> frozenset[tuple[str, str]]:
         """What it can be chosen by."""
         return frozenset[tuple[str, str]]().union(*(entry.tags for entry in self.entries))
+
+    @property
+    def power(self) -> PowerSwitch | None:
+        """How its power is switched, where one of the entries says so."""
+        return next((entry.power for entry in self.entries if entry.power is not None), None)
 
 
 def read_hardware_map(path: Path) -> tuple[MappedKit, ...]:

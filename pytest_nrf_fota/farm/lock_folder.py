@@ -33,25 +33,39 @@ def make_lock_folder(folder: Path) -> None:
     Raises:
         RigError: it is no folder of its own (a link could lead anywhere), or cannot be written.
     """
+    make_shared_folder(folder, "the kits' locks", FOLDER_VARIABLE)
+
+
+def make_shared_folder(folder: Path, of_what: str, variable: str) -> None:
+    """Make a folder that all users of this host write to, where it is missing.
+
+    Args:
+        folder: where.
+        of_what: it holds, for messages.
+        variable: names another folder.
+
+    Raises:
+        RigError: it is no folder of its own (a link could lead anywhere), or cannot be written.
+    """
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         pass
     except OSError as error:
-        raise _unusable(folder, str(error.strerror or error)) from error
+        raise _unusable(folder, str(error.strerror or error), of_what, variable) from error
     else:
         # The user's umask has no say: the next user needs it as much.
         folder.chmod(_MODE)
     if not stat.S_ISDIR(folder.lstat().st_mode):
-        raise _unusable(folder, "it is no folder")
+        raise _unusable(folder, "it is no folder", of_what, variable)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise _unusable(folder, "no permission")
+        raise _unusable(folder, "no permission", of_what, variable)
 
 
-def _unusable(folder: Path, why: str) -> RigError:
+def _unusable(folder: Path, why: str, of_what: str, variable: str) -> RigError:
     return RigError(
-        f"The folder of the kits' locks cannot be used: {why}.",
+        f"The folder of {of_what} cannot be used: {why}.",
         where=str(folder),
         next_step="Remove it, or let everybody write to it (chmod 1777); or name another for all "
-        f"who share these kits: {FOLDER_VARIABLE}=FOLDER",
+        f"who share these kits: {variable}=FOLDER",
     )

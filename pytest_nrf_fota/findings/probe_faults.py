@@ -64,6 +64,19 @@ OF_THE_KIT = frozenset(
 """Faults of a kit or its probe, which another tool would meet as well."""
 
 
+TELLS_OF_LOSS = frozenset(
+    {
+        *(ProbeFault.NOT_FOUND, ProbeFault.PROBE_LOST, ProbeFault.LOW_VOLTAGE),
+        *(ProbeFault.NO_CONNECTION, ProbeFault.WRONG_CHIP, ProbeFault.FIRMWARE_UPDATE),
+        *(ProbeFault.WORKER_LOST, ProbeFault.JLINK_TIMED_OUT, ProbeFault.TIMED_OUT),
+        *(ProbeFault.RECOVER_FAILED, ProbeFault.FLASH_FAILED, ProbeFault.OTHER),
+    }
+)
+"""Faults behind which the kit or its probe may be lost: not those of a tool, a file or a user's
+rights, which other kits would meet as well, nor those that firmware can cause alone.
+"""
+
+
 def remedy(fault: ProbeFault) -> str:
     """What the reader should do now."""
     match fault:

@@ -1,9 +1,17 @@
 """The error of a probe's tool. Every exit code, `APIError` and message of the tools ends in one."""
 
 from pytest_nrf_fota.errors import ProbeError
-from pytest_nrf_fota.findings.probe_faults import ProbeFault, fault_in, remedy
+from pytest_nrf_fota.findings.probe_faults import TELLS_OF_LOSS, ProbeFault, fault_in, remedy
 
-__all__ = ["ProbeFault", "ProbeFaultError", "fault_in", "is_protected", "remedy", "tool_failed"]
+__all__ = [
+    "ProbeFault",
+    "ProbeFaultError",
+    "fault_in",
+    "is_protected",
+    "remedy",
+    "tells_of_loss",
+    "tool_failed",
+]
 
 
 class ProbeFaultError(ProbeError):
@@ -35,6 +43,11 @@ def tool_failed(
     if fault is ProbeFault.OTHER:
         what = f"The flash tool failed: {tool}, {status}, its last words: {words}"
     return ProbeFaultError(fault, what, where=where)
+
+
+def tells_of_loss(error: BaseException) -> bool:
+    """Whether a probe's error may mean that the kit is lost."""
+    return isinstance(error, ProbeFaultError) and error.fault in TELLS_OF_LOSS
 
 
 def is_protected(error: ProbeError) -> bool:

@@ -159,13 +159,13 @@ class KitWires:
             self._kit,
             own_lines=own_lines(self._board),
             baudrate=self._board.console.baudrate,
-            reset=lambda: self._starts(probe),
+            reset=lambda: self.starts(probe),
             listen_s=self._board.timeouts.boot_s,
             reopen_s=self._board.console.reopen_s,
             memory=self._memory,
         )
 
-    def _starts(self, probe: Probe) -> bool:
+    def starts(self, probe: Probe) -> bool:
         """Reset the kit; False where its access port is closed, until `prepare` recovers it."""
         try:
             probe.reset(self._board.probe.reset, Deadline.after(self._board.timeouts.probe_s))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.traits import ProviderTraits
@@ -67,6 +67,17 @@ class Unit(Protocol):
 
     def release(self) -> None:
         """Give the board back; what the provider started is gone afterwards. Never raises."""
+
+
+@runtime_checkable
+class CheckedUnit(Protocol):
+    """A unit whose wires may fail before any firmware does: it is tried before a test trusts it."""
+
+    def check(self, recorder: "FlightRecorder", *, with_radio: bool) -> None:
+        """Reset it, open and close its ports; with its radio's adapter, where that is its own.
+
+        Raises `RigError` for what of it cannot be used.
+        """
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from pytest_nrf_fota.providers.kit_wires import KitWires, kit_with_serial_number
 from pytest_nrf_fota.providers.provider import Unit, Wires
 from pytest_nrf_fota.record.events import ProbeRetried
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.smp.adapter_check import require_adapter
 from pytest_nrf_fota.smp.host_radio import HostRadio
 from pytest_nrf_fota.wires.probe import Probe
 
@@ -73,6 +74,16 @@ class UsbUnit:
         )
         wires = self._wires.open(RecordingProbe(probe, recorder), recorder)
         return replace(wires, reads=self._reads)
+
+    def check(self, recorder: FlightRecorder, *, with_radio: bool) -> None:
+        """Reset the kit, open and close its ports, and its radio's adapter. Raises `RigError`."""
+        wires = self._wires.open(self._probe, recorder)
+        try:
+            self._wires.starts(self._probe)
+            if with_radio:
+                require_adapter(wires.radio)
+        finally:
+            wires.close()
 
     def release(self) -> None:
         """Let go of the probe."""

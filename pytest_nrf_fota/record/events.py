@@ -319,6 +319,34 @@ class FailureExplained(_Event):
     text: str = Field(description="as shown; line numbers are those of uart.log")
 
 
+class PowerCycled(_Event):
+    """A kit's power was switched off and on, and whether it was on USB again afterwards.
+
+    Args:
+        unit: its serial number.
+        how: the commands, or the place of the farm.
+        error: why it did not work; empty where it did.
+    """
+
+    kind: Literal["power"] = "power"
+    unit: str
+    how: str
+    duration_s: float
+    error: str = ""
+
+
+class KitLost(_Event):
+    """The kit failed its check, so what follows is of no use for its firmware.
+
+    `becomes` is what became of it.
+    """
+
+    kind: Literal["kit_lost"] = "kit_lost"
+    unit: str
+    why: str
+    becomes: Literal["quarantined", "set aside"]
+
+
 class Measurement(_Event):
     """A measured value: upload throughput, erase time, swap time, boot time.
 
@@ -359,6 +387,8 @@ Event = Annotated[
     | VerdictReached
     | PreflightDone
     | FailureExplained
+    | PowerCycled
+    | KitLost
     | Measurement,
     Field(discriminator="kind"),
 ]

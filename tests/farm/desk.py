@@ -58,8 +58,47 @@ if "--serial-number" not in arguments:
 number = arguments[arguments.index("--serial-number") + 1].lstrip("0")
 with open(here + "/callers", "a") as file:
     file.write(f"{{number}} {{os.environ.get('FAKE_DESK_CALLER')}}\\n")
+sick = here + "/" + number + "/sick"
+if number not in numbers or os.path.exists(sick):
+    gone = "Error: No devices with requested serial number(s) or trait(s) found"
+    sys.exit(open(sick).read() if os.path.exists(sick) else gone)
 tool = here + "/" + number + "/nrfutil"
 os.execv({python!r}, [{python!r}, tool, *arguments])
+"""
+# What a user's test can do to a kit: end its process, or pull its USB cable.
+HANDS = """
+import json, os, signal
+
+def kill(number):
+    unplug(number)
+    with open(os.environ["FAKE_DESK_PIDS"]) as file:
+        os.kill(json.load(file)[number], signal.SIGKILL)
+
+def unplug(number):
+    usb = os.environ["FAKE_DESK_USB"]
+    with open(usb) as file:
+        left = {n: ports for n, ports in json.load(file).items() if n != number}
+    with open(usb + ".new", "w") as file:
+        json.dump(left, file)
+    os.replace(usb + ".new", usb)
+"""
+# Switches ports of the fake USB: the test says which kit is at which port.
+_HUB = """#!{python} -IS
+import json, os, sys
+here, name, arguments = os.path.dirname(os.path.abspath(__file__)), {name!r}, sys.argv[1:]
+with open(here + "/" + name + ".calls", "a") as file:
+    file.write(" ".join(arguments) + "\\n")
+kits = json.load(open(here + "/hub.json"))
+number = kits.get(" ".join(arguments).split(" -a ")[0].replace("-d ", "-u "))
+if number is None:
+    sys.exit("No compatible devices detected!")
+usb = json.load(open(os.environ["FAKE_DESK_USB"]))
+usb.pop(number, None)
+if "-d" not in arguments or name == "uhubctl":
+    usb[number] = json.load(open(here + "/ports.json"))[number]
+with open(os.environ["FAKE_DESK_USB"] + ".new", "w") as file:
+    json.dump(usb, file)
+os.replace(file.name, os.environ["FAKE_DESK_USB"])
 """
 
 
@@ -114,6 +153,31 @@ class Desk:
             # A blank kit prints nothing that tells its ports apart.
             memory.remember(AttachedKit(number, vcoms), vcoms[-1])
         self.attach(*self.units)
+        pids = {number: unit.pid for number, unit in self.units.items()}
+        (folder / "pids.json").write_text(json.dumps(pids))
+        self._pids = folder / "pids.json"
+
+    def make_sick(self, number: str, words: str) -> None:
+        """The tool has nothing but these words for this kit."""
+        (self._bin / number / "sick").write_text(words)
+
+    def connect_to_hub(self, program: str, place: str, number: str) -> None:
+        """`program` switches the kit's USB port, which is at `place` on its command line."""
+        tool = self._bin / program
+        tool.write_text(_HUB.format(python=sys.executable, name=program))
+        tool.chmod(0o755)
+        (self._bin / "hub.json").write_text(json.dumps({place: number}))
+        ports = {number: unit.vcoms for number, unit in self.units.items()}
+        (self._bin / "ports.json").write_text(json.dumps(ports))
+
+    def hub_calls(self, program: str) -> list[str]:
+        """What the program was called with."""
+        path = self._bin / f"{program}.calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def nrf_fota(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start the command line."""
+        return self.start("-c", "from pytest_nrf_fota.cli import app; app()", *arguments)
 
     def attach(self, *serial_numbers: str) -> None:
         """These are plugged in, and no others."""
@@ -153,6 +217,7 @@ class Desk:
             "XDG_CACHE_HOME": str(self._cache),
             "NRF_FOTA_LOCK_DIR": str(self.locks),
             "FAKE_DESK_USB": str(self._usb),
+            "FAKE_DESK_PIDS": str(self._pids),
         }
 
     def pytest(self, *arguments: str) -> "subprocess.Popen[str]":

@@ -20,12 +20,16 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Kit:
-    """A kit of the farm: its host's name, and the place's tags besides board and host."""
+    """A kit of the farm: its host's name, and the place's tags besides board and host.
+
+    `power` is the URL of labgrid's "simplerest" power switch.
+    """
 
     serial_number: str
     host: str
     tags: tuple[tuple[str, str], ...] = ()
     serial_port: Path | None = None
+    power: str = ""
 
     @property
     def place(self) -> str:
@@ -68,6 +72,8 @@ class Farm:
             if kit.host != host:
                 continue
             group = groups[kit.place] = {"NrfDevKit": {"serial_number": kit.serial_number}}
+            if kit.power:
+                group["NetworkPowerPort"] = {"model": "simplerest", "host": kit.power, "index": 1}
             if kit.serial_port is not None:
                 port = {"cls": "RawSerialPort", "port": str(kit.serial_port)}
                 group["console"] = port

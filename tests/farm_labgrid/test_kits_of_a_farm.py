@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
-from tests.farm.desk import Desk, VirtualKits
+from tests.farm.desk import HANDS, Desk, VirtualKits
 from tests.farm.meeting import MEET, Meeting
 from tests.farm_labgrid.conftest import StartFarm
 from tests.farm_labgrid.farm import Farm, Kit, owners
@@ -100,6 +100,41 @@ def test_a_rig_of_two(desk: Desk, kit_farm: Farm, meeting: Meeting, labgrid_pyth
         output, _ = run.communicate(timeout=60)
         assert run.returncode == 0, output
         assert owners(broker.look()) == {}
+
+
+LOSES_IT = """
+import pytest
+from hands import unplug
+from pathlib import Path
+
+@pytest.mark.parametrize("number", range(2))
+def test_on_a_kit(dut, number):
+    if not Path("unplugged").exists():
+        Path("unplugged").write_text(dut.name)
+        unplug(dut.name)
+    assert dut.read_memory(0, 4)
+    Path("last").write_text(dut.name)
+"""
+
+
+def test_a_leased_kit_that_is_lost(desk: Desk, kit_farm: Farm, labgrid_python: Path) -> None:
+    """Its test passes on a spare of the farm; the next run is not given it."""
+    (desk.work / "test_mine.py").write_text(LOSES_IT)
+    (desk.work / "hands.py").write_text(HANDS)
+    farm = (f"--farm={kit_farm.url}?host=lab1", f"--farm-python={labgrid_python}")
+    run = desk.pytest(*farm)
+    output, _ = run.communicate(timeout=90)
+    assert run.returncode == 0, output
+    lost, spare = ((desk.work / name).read_text() for name in ("unplugged", "last"))
+    assert "2 passed, 1 infrastructure" in output and f"run again on the kit {spare}" in output
+    assert lost != spare
+    with BrokerProcess(kit_farm.address, labgrid_python) as broker:
+        assert owners(broker.look()) == {}
+    desk.attach(*NUMBERS)
+    run = desk.pytest(*farm, f"--board-tag=name=kit-{lost}")
+    output, _ = run.communicate(timeout=90)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR, output
+    assert f"nrf-fota quarantine clear {lost}" in output
 
 
 def _pair(text: str) -> tuple[str, str]:

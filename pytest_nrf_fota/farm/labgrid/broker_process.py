@@ -8,7 +8,7 @@ import queue
 import secrets
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -164,7 +164,13 @@ class BrokerProcess:
         return answer.places
 
     def lease(
-        self, filters: tuple[dict[str, str], ...], *, at_least: int, at_most: int, wait_s: float
+        self,
+        filters: tuple[dict[str, str], ...],
+        *,
+        at_least: int,
+        at_most: int,
+        wait_s: float,
+        avoid: Mapping[str, str] | None = None,
     ) -> Leased:
         """Lease places that have all tags of one of the filters.
 
@@ -173,11 +179,18 @@ class BrokerProcess:
             at_least: so many or none.
             at_most: of those that are free now.
             wait_s: how long to queue for `at_least`.
+            avoid: places that are not wanted, and why.
 
         Raises:
             FarmError: there are not so many, or others have them.
         """
-        request = Lease(filters=filters, at_least=at_least, at_most=at_most, wait_s=wait_s)
+        request = Lease(
+            filters=filters,
+            at_least=at_least,
+            at_most=at_most,
+            wait_s=wait_s,
+            avoid=dict(avoid or {}),
+        )
         answer = self._ask(request, wait_s + _ANSWER_S)
         assert isinstance(answer, Leased)
         self._leases.update((place.name, place) for place in answer.places)

@@ -1,8 +1,9 @@
 """Leases kits of a farm for one session: one for each of its workers, all or none."""
 
+import contextlib
 import platform
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pytest_nrf_fota.farm.labgrid.place_kits import (
     is_same_host,
     kit_of_place,
 )
+from pytest_nrf_fota.farm.quarantine import clearing_command, quarantined_kits
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,18 @@ class FarmLeases:
         self.set_aside: tuple[SetAside, ...] = ()
 
     def lease(
-        self, board: BoardType, address: FarmAddress, wanted: WorkersOfHost, wait_s: float
+        self,
+        board: BoardType,
+        address: FarmAddress,
+        wanted: WorkersOfHost,
+        wait_s: float,
+        gone: Collection[str] = (),
     ) -> tuple[FarmKit, ...]:
         """Lease kits for the workers of one host, all that are needed or none.
 
         Sessions that lease for several hosts do it in the order of the hosts' names, so that no two
-        wait for each other.
+        wait for each other. Kits that this host knows as quarantined are passed over, and those in
+        `gone`, which are serial numbers.
 
         Raises:
             InputError: there is none for that host.
@@ -106,6 +114,7 @@ class FarmLeases:
             at_least=wanted.at_least,
             at_most=len(places) if wanted.at_most is None else wanted.at_most,
             wait_s=wait_s,
+            avoid=_not_wanted(places, gone),
         )
         self.set_aside += leased.set_aside
         try:
@@ -185,6 +194,22 @@ def filters_for(
             f"farm calls it: --farm 'labgrid://...?{HOST_TAG}=NAME'",
         )
     return tuple(near or wanted)
+
+
+def _not_wanted(places: Sequence[FarmPlace], gone: Collection[str]) -> dict[str, str]:
+    """Places whose kits are set aside, and why."""
+    aside = quarantined_kits()
+    found: dict[str, str] = {}
+    for place in places:
+        names = {place.name}
+        with contextlib.suppress(RigError):
+            names.add(kit_of_place(place).serial_number)
+        notes = [aside[name] for name in sorted(names) if name in aside]
+        if notes:
+            found[place.name] = f"{notes[0]}; to clear it: {clearing_command([notes[0].kit])}"
+        elif names & set(gone):
+            found[place.name] = "it was lost in this run"
+    return found
 
 
 def _has(place: FarmPlace, tags: Mapping[str, str]) -> bool:

@@ -65,13 +65,17 @@ class Look(_Message):
 
 
 class Lease(_Message):
-    """Asks for places with all tags of one of the filters: so many, or none."""
+    """Asks for places with all tags of one of the filters: so many, or none.
+
+    `avoid` are names of places that are not wanted, with why.
+    """
 
     kind: Literal["lease"] = "lease"
     filters: tuple[dict[str, str], ...]
     at_least: int
     at_most: int
     wait_s: float
+    avoid: dict[str, str] = Field(default_factory=dict)
 
 
 class Adopt(_Message):

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from pytest_nrf_fota.errors import RigError
+from pytest_nrf_fota.farm.kit_condition import KitCondition, KitConditions
 from pytest_nrf_fota.farm.labgrid.address import FarmAddress
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from pytest_nrf_fota.farm.labgrid.messages import FarmPlace
@@ -15,7 +16,8 @@ from pytest_nrf_fota.farm.labgrid.place_kits import host_of_place, kit_of_place
 class FarmEntry(BaseModel):
     """A place of the farm as a person looks at it.
 
-    `state` is `free`, `held`, `reserved` or `gone`; `detail` says by whom, or why.
+    `state` is `free`, `held`, `reserved`, `gone` or `quarantined`; `detail` says by whom, or why.
+    `condition` is what this host knows of it, from runs that were started here or ran here.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,15 +29,25 @@ class FarmEntry(BaseModel):
     detail: str
     tags: dict[str, str]
     ports: tuple[str, ...]
+    condition: KitCondition = KitCondition()
 
 
 def farm_overview(address: FarmAddress, python: Path) -> tuple[FarmEntry, ...]:
     """All places with the address's tags, by host and name. Raises `FarmError`."""
     with BrokerProcess(address, python) as broker:
-        places = broker.look()
+        return look_at_farm(address, broker)
+
+
+def look_at_farm(address: FarmAddress, broker: BrokerProcess) -> tuple[FarmEntry, ...]:
+    """The same through a broker that is connected. Raises `RigError`."""
+    known = KitConditions()
     wanted = dict(address.tags)
-    fitting = [p for p in places if all(p.tags.get(n) == v for n, v in wanted.items())]
-    return tuple(sorted(map(_entry, fitting), key=lambda one: (one.host, one.place)))
+    entries = (
+        _entry(place, known)
+        for place in broker.look()
+        if all(place.tags.get(name) == value for name, value in wanted.items())
+    )
+    return tuple(sorted(entries, key=lambda one: (one.host, one.place)))
 
 
 def overview_lines(entries: Sequence[FarmEntry]) -> list[str]:
@@ -47,15 +59,19 @@ def overview_lines(entries: Sequence[FarmEntry]) -> list[str]:
         tags = " ".join(f"{n}={v}" for n, v in sorted(one.tags.items()) if n != "host")
         rows.append((one.place, one.serial_number or "?", one.host, one.state, tags, one.detail))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return [
+    table = [
         "  ".join(
             [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]
         ).rstrip()
         for row in rows
     ]
+    lines = [table[0]]
+    for one, row in zip(entries, table[1:], strict=True):
+        lines += [row, *(f"    {line}" for line in one.condition.lines)]
+    return lines
 
 
-def _entry(place: FarmPlace) -> FarmEntry:
+def _entry(place: FarmPlace, known: KitConditions) -> FarmEntry:
     state, detail = _state(place)
     try:
         kit = kit_of_place(place)
@@ -63,6 +79,10 @@ def _entry(place: FarmPlace) -> FarmEntry:
     except RigError as error:
         number, ports = "", ()
         detail = detail or error.what
+    condition = known.of(*filter(None, (number, place.name)))
+    if condition.quarantine is not None:
+        state = "quarantined" if state == "free" else state
+        detail = "; ".join(filter(None, (detail, str(condition.quarantine))))
     return FarmEntry(
         place=place.name,
         serial_number=number,
@@ -71,6 +91,7 @@ def _entry(place: FarmPlace) -> FarmEntry:
         detail=detail,
         tags=place.tags,
         ports=ports,
+        condition=condition,
     )
 
 

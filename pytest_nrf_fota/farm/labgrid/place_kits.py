@@ -11,6 +11,14 @@ from pytest_nrf_fota.farm.labgrid.messages import FarmPlace, FarmResource
 KIT_CLASS = "NrfDevKit"
 """Class of the resource that names a kit. labgrid has none; its exporters pass it on as it is."""
 
+POWER_CLASSES = frozenset(
+    {
+        *("NetworkPowerPort", "PDUDaemonPort", "TasmotaPowerPort", "NetworkYKUSHPowerPort"),
+        *("NetworkUSBPowerPort", "NetworkSiSPMPowerPort", "NetworkSysfsGPIO"),
+    }
+)
+"""Resources that `labgrid-client power` knows a driver for (labgrid 26.0, remote/client.py)."""
+
 SERIAL_NUMBER = "serial_number"
 SERIAL_TAG = "serial"
 RADIO_TAG = "radio"
@@ -23,7 +31,9 @@ class FarmKit(BaseModel):
 
     `serial_number` is the J-Link's, without leading zeros. `host` is where it is, as the farm calls
     it. `console` is an URL that pyserial opens, where the place has a serial port that can be
-    reached over the network; empty where not.
+    reached over the network; empty where not. `owner` is who has leased it, as labgrid names them,
+    and `switches_power` whether the place has a resource that labgrid's client switches its power
+    with.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,6 +43,8 @@ class FarmKit(BaseModel):
     host: str
     tags: dict[str, str]
     console: str = ""
+    owner: str = ""
+    switches_power: bool = False
 
     @property
     def radio(self) -> str | None:
@@ -62,6 +74,8 @@ def kit_of_place(place: FarmPlace) -> FarmKit:
         host=host_of_place(place),
         tags=place.tags,
         console=_console(place),
+        owner=place.owner,
+        switches_power=any(resource.cls in POWER_CLASSES for resource in place.resources),
     )
 
 

@@ -12,6 +12,12 @@ from .machine import Machine, Port, open_port
 _HOLD = 'exec 3<>"$0"; echo held; read end'
 
 
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of this machine's own kits is none of the tests' business."""
+    monkeypatch.setenv("NRF_FOTA_STATE_DIR", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     """Linux with a Python in which pytest starts, and nothing else."""

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from pytest_nrf_fota.console.vcom_choice import VcomMemory
 from pytest_nrf_fota.doctor.attached import BoardsReport, look_at_boards, telling_lines
 from pytest_nrf_fota.doctor.attached_text import print_boards
 from pytest_nrf_fota.farm.hardware_map import MapEntry, MappedKit
+from pytest_nrf_fota.farm.kit_results import KitRun, add_run
 from pytest_nrf_fota.farm.one_kit import kit_alone
+from pytest_nrf_fota.farm.quarantine import add_quarantine
 
 from .machine import Machine, Port, open_port
 
@@ -219,3 +222,31 @@ def test_what_the_map_says(
     assert "free; nrf5340dk; ppk2, rack=3" in text
     assert "free; not in the hardware map" in text
     assert "77  nrf52840dk; not attached" in text
+
+
+def test_what_runs_have_left_of_a_kit(
+    machine: Machine, locks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Set aside or not, suspect or not, its last result and firmware; also of kits elsewhere."""
+    machine.add_kit()
+    now = datetime.now(timezone.utc)
+    for number in range(3):
+        run = KitRun(run=f"/runs/{number}", when=now, board="nrf5340dk", failed=("test_a",))
+        add_run("1050012345", run.model_copy(update={"firmware": "image 0: 1.2.3 (confirmed)"}))
+    add_run("88", KitRun(run="/runs/0", when=now, board="nrf5340dk", passed=("test_a",)))
+    add_quarantine("88", "its port is broken")
+    report = look(machine)
+    (kit,) = report.kits
+    assert kit.desk.state == "free" and kit.desk.condition.quarantine is None
+    text = text_of(report, capsys)
+    assert "suspect: its last 3 runs failed where others passed: test_a, on 88" in text
+    assert "last run: failed at " in text and "/runs/2" in text
+    assert "ran: image 0: 1.2.3 (confirmed)" in text
+    assert "88  not attached here" in text and "its port is broken" in text
+    add_quarantine("1050012345", "no USB", run="/runs/2")
+    report = look(machine)
+    assert report.kits[0].desk.state == "quarantined"
+    assert "quarantined since " in text_of(report, capsys)
+    again = BoardsReport.model_validate_json(report.model_dump_json())
+    assert again.kits[0].desk.condition.quarantine is not None
+    assert [note.kit for note in again.quarantined_elsewhere] == ["88"]

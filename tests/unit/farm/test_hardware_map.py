@@ -48,7 +48,7 @@ def test_all_that_people_write(map_file: Path) -> None:
     """Keys that nobody knows here are kept, and are tags as fixtures are."""
     map_file.write_text(
         "- id: 1050012345\n  connected: yes\n  platform: nrf5340dk/nrf5340/cpuapp nrf5340dk/ns\n"
-        "  baud: 115200\n  notes:\n  rack: 03\n  since: 2026-01-31\n  power: {tool: uhubctl}\n"
+        "  baud: 115200\n  notes:\n  rack: 03\n  since: 2026-01-31\n  wiring: {tool: uhubctl}\n"
         "  fixtures: [ppk2, 'radio:bumble:tcp-client:127.0.0.1:9544']\n"
         "- id: 1050012346\n  connected: true\n  platform: [nrf5340dk, nrf52840dk]\n"
     )
@@ -58,7 +58,7 @@ def test_all_that_people_write(map_file: Path) -> None:
     assert {("ppk2", ""), ("rack", "03"), ("since", "2026-01-31")} <= first.tags
     assert ("radio", "bumble:tcp-client:127.0.0.1:9544") in first.tags
     assert first.entries[0].model_extra is not None
-    assert first.entries[0].model_extra["power"] == {"tool": "uhubctl"}
+    assert first.entries[0].model_extra["wiring"] == {"tool": "uhubctl"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "- connected: true\n  platform: qemu_x86\n"])

@@ -37,12 +37,16 @@ class _Aside:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Places with all tags of one of the filters; those that we had before do not count."""
+    """Places with all tags of one of the filters; those that we had before do not count.
+
+    `avoid` are those that are not wanted, and why.
+    """
 
     filters: tuple[Mapping[str, str], ...]
     at_least: int
     at_most: int
     had: frozenset[str]
+    avoid: Mapping[str, str]
 
     def is_for(self, place: Place) -> bool:
         """Whether it is one of them, whoever has it."""
@@ -107,6 +111,7 @@ class Broker:
                 int(str(request["at_least"])),
                 int(str(request["at_most"])),
                 frozenset(self._hold.leases),
+                _tags(request.get("avoid", {})),
             )
             return await self._lease(wanted, float(str(request["wait_s"])))
         if kind == "adopt":
@@ -140,7 +145,7 @@ class Broker:
                         break
                     got.append(place)
                 if len(got) >= wanted.at_least:
-                    return self._leased(got)
+                    return self._leased(got, self._aside(wanted))
                 held_by = self._held_by(wanted)
                 while got:
                     await self._give_back(got.pop())
@@ -155,11 +160,20 @@ class Broker:
         finally:
             await self._put_back()
 
-    def _leased(self, names: Sequence[str]) -> Json:
+    def _aside(self, wanted: _Wanted) -> dict[str, str]:
+        """Places that would fit and are of no use, and why."""
+        avoided = {
+            place.name: wanted.avoid[place.name]
+            for place in self._fitting(wanted)
+            if place.name in wanted.avoid
+        }
+        return avoided | {one.place: one.why for one in self._hold.aside}
+
+    def _leased(self, names: Sequence[str], aside: Mapping[str, str]) -> Json:
         return {
             "kind": "leased",
             "places": [self._as_json(self.coordinator.places[name]) for name in names],
-            "set_aside": [{"place": one.place, "why": one.why} for one in self._hold.aside],
+            "set_aside": [{"place": name, "why": why} for name, why in sorted(aside.items())],
         }
 
     async def _lease_one(self, wanted: _Wanted, until: float) -> str | None:
@@ -168,7 +182,10 @@ class Broker:
             name, token = await self._reserved(wanted.filters, until)
             if name is None:
                 return None
-            if await self._try_to_acquire(name, token):
+            if name in wanted.avoid:
+                # Its reservation keeps it from being offered again.
+                self._hold.aside.append(_Aside(name, wanted.avoid[name], token=token))
+            elif await self._try_to_acquire(name, token):
                 return name
             self._require_enough(wanted)
 
@@ -268,7 +285,11 @@ class Broker:
 
     def _free_count(self, wanted: _Wanted) -> int:
         fitting = self._fitting(wanted)
-        return sum(1 for place in fitting if not place.owner and not place.reservation)
+        return sum(
+            1
+            for place in fitting
+            if not (place.owner or place.reservation or place.name in wanted.avoid)
+        )
 
     def _require_enough(self, wanted: _Wanted) -> None:
         fitting = self._fitting(wanted)
@@ -279,7 +300,7 @@ class Broker:
             )
             text = f"{len(fitting)} of {wanted.at_least} places with {wanted}"
             raise RefusedError("no_match", f"{text}; there are: {there or 'none'}")
-        aside = {one.place: one.why for one in self._hold.aside}
+        aside = self._aside(wanted)
         if sum(1 for place in fitting if place.name not in aside) < wanted.at_least:
             duds = "; ".join(f"{name}: {why}" for name, why in sorted(aside.items()))
             raise RefusedError("unusable", duds)

@@ -1,0 +1,135 @@
+"""Kits that nobody takes until a person has looked at them: a note for each, with why."""
+
+import getpass
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.farm.state_files import (
+    change_state,
+    kit_name,
+    kits_with,
+    read_state,
+    state_file,
+    state_folder,
+)
+
+_KIND = "quarantine"
+_REASON_CHARS = 500
+
+
+class Quarantine(BaseModel):
+    """Why a kit is not to be taken.
+
+    Args:
+        kit: J-Link serial number without leading zeros, or name of a place of the farm.
+        since: with its time zone.
+        why: what was wrong with it.
+        by: who says so: `USER@HOST`.
+        run: the folder of the run that lost it; empty where a person set it aside.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kit: str
+    since: datetime
+    why: str
+    by: str
+    run: str = ""
+
+    def __str__(self) -> str:
+        """For messages."""
+        run = f" (run: {self.run})" if self.run else ""
+        since = self.since.astimezone()
+        return f"quarantined since {since:%Y-%m-%d %H:%M:%S} by {self.by}: {self.why}{run}"
+
+
+def add_quarantine(kit: str, why: str, run: str = "", folder: Path | None = None) -> Quarantine:
+    """Set a kit aside, unless it is: then the first reason stays. Returns what holds.
+
+    Raises:
+        InputError: no kit is named.
+        RigError: the note cannot be written.
+    """
+    name = kit_name(kit)
+    if not name:
+        raise InputError("No kit is named.", next_step="Give a serial number, or a place's name.")
+    note = Quarantine(
+        kit=name,
+        since=datetime.now().astimezone(),
+        why=_printable(" ".join(why.split()))[:_REASON_CHARS],
+        by=_who(),
+        run=run,
+    )
+    path = _file(name, folder)
+    valid = [note]
+
+    def change(before: bytes) -> bytes:
+        if before:
+            valid[0] = _read(before, name, path)
+            return before
+        return note.model_dump_json().encode()
+
+    change_state(path, change)
+    return valid[0]
+
+
+def clear_quarantine(kit: str, folder: Path | None = None) -> bool:
+    """Let a kit be taken again; False where it was not set aside. Raises `RigError`."""
+    path = _file(kit, folder)
+    if not read_state(path):
+        return False
+    change_state(path, lambda before: b"")
+    return True
+
+
+def quarantine_of(kit: str, folder: Path | None = None) -> Quarantine | None:
+    """Why a kit is set aside; None where it is not. Raises `RigError`."""
+    path = _file(kit, folder)
+    text = read_state(path)
+    return _read(text, kit_name(kit), path) if text else None
+
+
+def quarantined_kits(folder: Path | None = None) -> Mapping[str, Quarantine]:
+    """All that are set aside on this host, by name. Raises `RigError`."""
+    names = kits_with(folder or state_folder(), _KIND)
+    found = {name: quarantine_of(name, folder) for name in names}
+    return {name: note for name, note in found.items() if note is not None}
+
+
+def clearing_command(kits: Sequence[str]) -> str:
+    """What lets them be taken again."""
+    return f"nrf-fota quarantine clear {' '.join(kits)}"
+
+
+def _file(kit: str, folder: Path | None) -> Path:
+    return state_file(folder or state_folder(), kit, _KIND)
+
+
+def _read(text: bytes, kit: str, path: Path) -> Quarantine:
+    """A note that is damaged, as by a power cut, still keeps its kit from being taken."""
+    try:
+        note = Quarantine.model_validate_json(text)
+    except ValidationError:
+        since = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+        return Quarantine(kit=kit, since=since, why="its note cannot be read", by="?")
+    words = {name: _printable(getattr(note, name)) for name in ("why", "by", "run")}
+    return note.model_copy(update={"kit": kit, **words})
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container's user often has a number only.
+        user = str(getattr(os, "getuid", lambda: "?")())
+    return f"{user}@{platform.node()}"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,147 @@
+"""What this host remembers of its kits beyond one run: small files that all of its users share.
+
+A file is changed in place, under a lock of the operating system: in a sticky folder nobody may
+replace another user's file. An empty file says as much as none.
+"""
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from filelock import FileLock, Timeout
+
+from pytest_nrf_fota.console.ports import plain_serial_number
+from pytest_nrf_fota.errors import RigError
+from pytest_nrf_fota.farm.lock_folder import FOLDER_VARIABLE, make_shared_folder
+
+STATE_VARIABLE = "NRF_FOTA_STATE_DIR"
+_NAME = "nrf-fota-state"
+# Whoever holds a lock reads or writes a few kilobytes.
+_LOCK_S = 10.0
+_MAX_BYTES = 1024 * 1024
+# Neither exists on Windows.
+_SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder: `NRF_FOTA_STATE_DIR`, or beside the locks where `NRF_FOTA_LOCK_DIR` names them.
+
+    Else /var/tmp, which is kept when the host is started again, as /tmp need not be (Filesystem
+    Hierarchy Standard 3.0, 5.15).
+    """
+    given = environment.get(STATE_VARIABLE)
+    if given:
+        return Path(given)
+    locks = environment.get(FOLDER_VARIABLE)
+    if locks:
+        return Path(locks) / "state"
+    if sys.platform == "win32":
+        return Path(environment.get("PROGRAMDATA", "C:\\ProgramData")) / _NAME
+    return Path("/var/tmp") / _NAME
+
+
+def kit_name(text: str) -> str:
+    """What a kit is called here: its serial number without leading zeros, or its place's name."""
+    text = text.strip()
+    return plain_serial_number(text) if text.isdecimal() else text
+
+
+def state_file(folder: Path, kit: str, kind: str) -> Path:
+    """The file of one kit; `kind` is what it is about."""
+    return folder / f"{quote(kit_name(kit), safe='')}.{kind}.json"
+
+
+def kits_with(folder: Path, kind: str) -> tuple[str, ...]:
+    """Kits that have such a file, by name; the file may be empty."""
+    ending = f".{kind}.json"
+    names = (path.name.removesuffix(ending) for path in folder.glob(f"*{ending}"))
+    return tuple(sorted(map(unquote, names)))
+
+
+def read_state(path: Path) -> bytes:
+    """What is in the file; nothing where there is none. Makes no file.
+
+    Raises `RigError` where it cannot be read, or another process keeps it for long.
+    """
+    if not path.exists():
+        return b""
+    with _locked(path):
+        return _read(path)
+
+
+def change_state(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Write what `change` makes of what is in the file; nobody writes in between.
+
+    Raises `RigError` where it cannot be written, or another process keeps it for long.
+    """
+    make_shared_folder(path.parent, "what is known of the kits", STATE_VARIABLE)
+    with _locked(path):
+        changed = change(_read(path))
+        try:
+            descriptor = _open_to_write(path)
+            try:
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, changed)
+                # It is there to be read when the host is on again.
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unusable(path, str(error.strerror or error)) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise _unusable(path, str(error.strerror or error)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _unusable(path, "it is no file")
+        # Cleaners of /var/tmp look for files that were not touched for long.
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return os.read(descriptor, _MAX_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def _open_to_write(path: Path) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | _SAFE_FLAGS)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, 0o666)
+        if sys.platform != "win32":
+            os.fchmod(descriptor, 0o666)
+        return descriptor
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = FileLock(f"{path}.lock", mode=0o666)
+    try:
+        lock.acquire(timeout=_LOCK_S)
+    except Timeout as error:
+        raise _unusable(path, f"another process keeps it for {_LOCK_S:g} s") from error
+    except OSError as error:
+        raise _unusable(path, str(error.strerror or error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unusable(path: Path, why: str) -> RigError:
+    return RigError(
+        f"What is known of a kit cannot be used: {why}.",
+        where=str(path),
+        next_step="Remove the file, or let everybody write to it; or name another folder for all "
+        f"who share the kits: {STATE_VARIABLE}=FOLDER",
+    )

@@ -1,0 +1,152 @@
+"""Who gets which test when a worker has lost its kit; workers as a scheduler sees them."""
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pytest_nrf_fota.mixed_scheduling import MixedScheduling
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+
+class Worker:
+    """Begins a test when it knows the next one, as xdist's worker does; passes over placeholders.
+
+    `held` is what was sent and has not begun, `ran` what has.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held: list[int] = []
+        self.ran: list[int] = []
+        self.shutting_down = False
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.held += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+    def next(self) -> int | None:
+        """The next one that it can begin; None where it waits."""
+        if len(self.held) > 1 or (self.held and self.shutting_down):
+            return self.held.pop(0)
+        return None
+
+
+TESTS = [f"test_{number}" for number in range(6)]
+
+
+def scheduling(*workers: Worker, tests: list[str] = TESTS) -> MixedScheduling:
+    """With workers that have collected."""
+    made = MixedScheduling(cast(pytest.Config, None), len(workers), lambda node: frozenset())
+    for worker in workers:
+        made.add_node(node(worker))
+    for worker in workers:
+        made.add_node_collection(node(worker), tests)
+    made.schedule()
+    return made
+
+
+def node(worker: Worker) -> "WorkerController":
+    return cast("WorkerController", worker)
+
+
+def work(made: MixedScheduling, *workers: Worker, turns: int = 100) -> None:
+    """Let them work in turns until all wait, as xdist's loop does."""
+    for _ in range(turns):
+        for worker in workers:
+            index = worker.next()
+            if index is None:
+                continue
+            is_placeholder = index in worker.ran
+            if not is_placeholder:
+                worker.ran.append(index)
+            made.mark_test_complete(node(worker), index)
+        if made.tests_finished:
+            for worker in workers:
+                worker.shutdown()
+
+
+def test_each_test_runs_once() -> None:
+    one, two = Worker("one"), Worker("two")
+    made = scheduling(one, two)
+    work(made, one, two)
+    assert sorted(one.ran + two.ran) == list(range(6))
+    assert made.tests_finished and not made.has_pending
+
+
+def test_a_worker_with_its_last_test_takes_what_another_leaves() -> None:
+    """It has begun that test, and was not told to end."""
+    one, two = Worker("one"), Worker("two")
+    made = scheduling(one, two, tests=TESTS[:2])
+    assert one.next() == 0 and two.next() == 1
+    two.ran.append(1)
+    made.mark_test_complete(node(two), 1)
+    assert not two.shutting_down and not made.tests_finished
+    assert made.lose(node(one), "test_0", may_run_again=True)
+    assert one.shutting_down
+    made.mark_test_complete(node(one), 0)
+    work(made, two)
+    assert two.ran == [1, 0]
+    assert made.tests_finished and made.not_run == []
+
+
+def test_no_test_loses_two_kits_to_others() -> None:
+    """Once more is enough; then nobody tries it on a third."""
+    one, two, three = Worker("one"), Worker("two"), Worker("three")
+    made = scheduling(one, two, three)
+    assert one.next() == 0
+    assert made.lose(node(one), "test_0", may_run_again=True)
+    made.mark_test_complete(node(one), 0)
+    assert not made.lose(node(two), "test_0", may_run_again=True)
+
+
+def test_what_a_lost_worker_had_to_come_is_given_back() -> None:
+    """And what it has run without a kit is not run again."""
+    one, two = Worker("one"), Worker("two")
+    made = scheduling(one, two, tests=TESTS[:4])
+    assert one.next() == 0
+    held = [*one.held]
+    made.lose(node(one), "test_0", may_run_again=False)
+    made.mark_test_complete(node(one), 0)
+    for index in held:
+        made.give_back(node(one), TESTS[index])
+        made.mark_test_complete(node(one), index)
+    work(made, two)
+    assert sorted(two.ran) == [1, 2, 3]
+    assert made.tests_finished and made.not_run == []
+
+
+def test_without_a_kit_nothing_runs_and_the_run_ends() -> None:
+    one = Worker("one")
+    made = scheduling(one)
+    assert one.next() == 0
+    assert not made.lose(node(one), "test_0", may_run_again=True)
+    made.mark_test_complete(node(one), 0)
+    for index in [*one.held]:
+        made.give_back(node(one), TESTS[index])
+        made.mark_test_complete(node(one), index)
+    assert made.tests_finished
+    assert made.not_run == TESTS[1:]
+
+
+def test_a_crashed_worker_is_waited_for_beside_a_lost_kit() -> None:
+    """xdist replaces it, so its tests are not given up."""
+    one, two = Worker("one"), Worker("two")
+    made = scheduling(one, two)
+    assert one.next() == 0 and two.next() == 1
+    made.lose(node(one), "test_0", may_run_again=False)
+    made.mark_test_complete(node(one), 0)
+    assert made.remove_node(node(two)) == "test_1"
+    assert not made.tests_finished and made.not_run == []
+    other = Worker("other")
+    made.add_node(node(other))
+    made.add_node_collection(node(other), TESTS)
+    made.schedule()
+    for index in [*one.held]:
+        made.give_back(node(one), TESTS[index])
+        made.mark_test_complete(node(one), index)
+    work(made, other)
+    assert sorted(other.ran) == [2, 3, 4, 5] and made.not_run == []
