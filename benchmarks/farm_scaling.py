@@ -2,10 +2,11 @@
 
 Run: python benchmarks/farm_scaling.py [--kits 1,8,16] [--select EXPRESSION]
 
-Each run is `pytest -n KITS --dist worksteal` on virtual kits at speed 1: what a kit's flash, boots
-and air take is waited for. The efficiency of N kits is the time of one kit, divided by N times
-theirs. One kit takes about 90 minutes for all scenarios; without it, its time is the sum of all
-tests' times in the run with the fewest kits: what pytest needs to start and to end is left out.
+Each run is `pytest -n KITS` on virtual kits at speed 1: what a kit's flash, boots and air take is
+waited for. Tests are given out as on real kits: one by one, those first that took longest in the
+run before. The efficiency of N kits is the time of one kit, divided by N times theirs. One kit
+takes about 110 minutes; without it, its time is the sum of all tests' times in the run
+with the fewest kits: what pytest needs to start and to end is left out.
 """
 
 import argparse
@@ -23,6 +24,16 @@ from rich.console import Console as Screen
 from rich.table import Table
 
 REAL_TIME_BOARD = "nrf5340dk_sim_real_time"
+# As session_lost_kits.py does it on kits that are attached.
+_SCHEDULING = """
+from pytest_nrf_fota.mixed_scheduling import MixedScheduling
+from pytest_nrf_fota.session_durations import DurationKeeper, remembered_durations_s
+
+def pytest_xdist_make_scheduler(config):
+    config.pluginmanager.register(DurationKeeper(config))
+    workers = int(config.getoption("numprocesses"))
+    return MixedScheduling(config, workers, lambda _: frozenset(), remembered_durations_s(config))
+"""
 _BOARD_FILE = f"""\
 name = "{REAL_TIME_BOARD}"
 title = "A virtual kit at the speed of a kit"
@@ -55,6 +66,7 @@ def main() -> None:
     counts = sorted(int(count) for count in given.kits.split(","))
     with tempfile.TemporaryDirectory() as folder:
         write_board_file(Path(folder))
+        (Path(folder) / "as_on_kits.py").write_text(_SCHEDULING)
         runs = [_measure(kits, given.select, Path(folder)) for kits in counts]
     Screen().print(_table(runs))
 
@@ -67,15 +79,16 @@ def write_board_file(folder: Path) -> None:
 def _measure(kits: int, select: str, folder: Path) -> Run:
     junit = folder / f"{kits}.xml"
     command = (
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *(sys.executable, "-m", "pytest", "-q", "-p", "as_on_kits"),
         *(f"--rootdir={folder}", f"--board={REAL_TIME_BOARD}", f"--board-dir={folder}"),
-        *("-n", str(kits), "--dist", "worksteal", f"--junit-xml={junit}", "-k", select),
+        *("-n", str(kits), f"--junit-xml={junit}", "-k", select),
         *("--pyargs", "pytest_nrf_fota.scenarios"),
     )
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
     started_s = time.monotonic()
     with (folder / f"{kits}.log").open("w") as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -1,6 +1,7 @@
 """Under xdist, on kits: each test goes to a worker whose board can run it, and whose kit lives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.errors import InputError
@@ -47,7 +48,11 @@ class _Queue:
 
 
 class MixedScheduling:
-    """Gives tests out one by one, in their order; xdist's `Scheduling`.
+    """Gives tests out one by one, the longest first; xdist's `Scheduling`.
+
+    So no kit works for long when all others have ended. Of what a test takes nothing may be known:
+    then it counts as the one in the middle, and where nothing at all is known, tests begin in their
+    order.
 
     A test that no board can run goes to any worker, and is skipped there with the reason. A worker
     that has lost its kit gets no more tests; those that it has are given to others.
@@ -56,6 +61,7 @@ class MixedScheduling:
         config: of the session; pytest-rerunfailures asks a scheduler for it.
         worker_count: how many workers are waited for at first.
         unfit_tests: of a worker that has collected, the tests that its board cannot run.
+        expected_s: how long tests take, by name; those that are known.
     """
 
     def __init__(
@@ -63,10 +69,13 @@ class MixedScheduling:
         config: "pytest.Config",
         worker_count: int,
         unfit_tests: "Callable[[WorkerController], frozenset[str]]",
+        expected_s: Mapping[str, float],
     ) -> None:
         self.config = config
         self._worker_count = worker_count
         self._unfit_tests = unfit_tests
+        self._expected_s = expected_s
+        self._usual_s = median(expected_s.values()) if expected_s else 0.0
         self._collection: Sequence[str] = ()
         self._pending: list[int] = []
         self._fit_nowhere: frozenset[str] = frozenset()
@@ -129,7 +138,7 @@ class MixedScheduling:
         """All have collected, or one that replaces another has."""
         if not self._has_begun:
             self._has_begun = True
-            self._pending = list(range(len(self._collection)))
+            self._wait_in_turn(range(len(self._collection)))
             self._fit_nowhere = frozenset.intersection(*self._unfit.values())
         self._give_out()
 
@@ -138,7 +147,7 @@ class MixedScheduling:
     ) -> None:
         """A worker has ended a test, or given it back."""
         if self._sent[node].end(item_index) and item_index in self._lost.get(node, ()):
-            self._pending = sorted([item_index, *self._pending])
+            self._wait_in_turn([item_index])
         self._give_out()
 
     def mark_test_pending(self, item: str) -> None:
@@ -180,8 +189,14 @@ class MixedScheduling:
         if not tests:
             return None
         died_in, *rest = tests
-        self._pending = sorted([*rest, *self._pending])
+        self._wait_in_turn(rest)
         return self._collection[died_in]
+
+    def _wait_in_turn(self, indices: Iterable[int]) -> None:
+        self._pending = sorted([*indices, *self._pending], key=self._turn)
+
+    def _turn(self, index: int) -> tuple[float, int]:
+        return (-self._expected_s.get(self._collection[index], self._usual_s), index)
 
     def _alive(self) -> "list[WorkerController]":
         """Workers that can be given tests."""

@@ -201,6 +201,7 @@ def mixed_scheduling(config: pytest.Config) -> "MixedScheduling | None":
     from pytest_nrf_fota.board_needs import read_unfit
     from pytest_nrf_fota.mixed_scheduling import MixedScheduling
     from pytest_nrf_fota.report.session import session_path, worker_count
+    from pytest_nrf_fota.session_durations import remembered_durations_s
 
     if not gives_tests_out(config):
         return None
@@ -209,7 +210,7 @@ def mixed_scheduling(config: pytest.Config) -> "MixedScheduling | None":
     def unfit(node: "WorkerController") -> frozenset[str]:
         return read_unfit(session_path(config) / node.gateway.id) if is_mixed else frozenset()
 
-    return MixedScheduling(config, worker_count(config), unfit)
+    return MixedScheduling(config, worker_count(config), unfit, remembered_durations_s(config))
 
 
 @contextmanager

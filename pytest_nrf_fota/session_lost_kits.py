@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from pytest_nrf_fota.run_settings import BOARD_KEY
+from pytest_nrf_fota.session_durations import DurationKeeper
 from pytest_nrf_fota.session_kit_results import note_result
 from pytest_nrf_fota.session_kits import gives_tests_out, mixed_scheduling, take_spare
 from pytest_nrf_fota.session_units import (
@@ -97,6 +98,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config) -> "MixedScheduling | Non
     scheduling = mixed_scheduling(config)
     if scheduling is not None:
         config.stash[_scheduling_key] = scheduling
+        config.pluginmanager.register(DurationKeeper(config), "nrf_fota_durations")
     return scheduling
 
 

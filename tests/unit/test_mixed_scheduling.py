@@ -38,9 +38,12 @@ class Worker:
 TESTS = [f"test_{number}" for number in range(6)]
 
 
-def scheduling(*workers: Worker, tests: list[str] = TESTS) -> MixedScheduling:
+def scheduling(
+    *workers: Worker, tests: list[str] = TESTS, expected_s: dict[str, float] | None = None
+) -> MixedScheduling:
     """With workers that have collected."""
-    made = MixedScheduling(cast(pytest.Config, None), len(workers), lambda node: frozenset())
+    config = cast(pytest.Config, None)
+    made = MixedScheduling(config, len(workers), lambda node: frozenset(), expected_s or {})
     for worker in workers:
         made.add_node(node(worker))
     for worker in workers:
@@ -150,3 +153,29 @@ def test_a_crashed_worker_is_waited_for_beside_a_lost_kit() -> None:
         made.mark_test_complete(node(one), index)
     work(made, other)
     assert sorted(other.ran) == [2, 3, 4, 5] and made.not_run == []
+
+
+def test_the_longest_begin_first() -> None:
+    """One that nobody knows is neither long nor short; in between the order is the tests' own."""
+    one = Worker("one")
+    known_s = {"test_0": 5.0, "test_1": 10.0, "test_3": 90.0, "test_4": 10.0}
+    made = scheduling(one, expected_s=known_s)
+    work(made, one)
+    assert one.ran == [3, 1, 2, 4, 5, 0]
+
+
+def test_what_a_lost_kit_leaves_waits_in_its_turn() -> None:
+    """Behind what is longer, before what is shorter."""
+    one, two = Worker("one"), Worker("two")
+    known_s = {f"test_{number}": 10.0 + number for number in range(6)}
+    made = scheduling(one, two, expected_s=known_s)
+    assert (one.next(), two.next()) == (5, 4)
+    one.ran.append(5)
+    assert made.lose(node(one), "test_5", may_run_again=True)
+    made.mark_test_complete(node(one), 5)
+    made.give_back(node(one), "test_3")
+    made.mark_test_complete(node(one), 3)
+    two.ran.append(4)
+    made.mark_test_complete(node(two), 4)
+    work(made, two)
+    assert two.ran == [4, 2, 5, 3, 1, 0]
