@@ -260,7 +260,7 @@ def take_spare(config: pytest.Config, board: "BoardType", gone: "Collection[str]
         board: the board type.
         gone: serial numbers of kits that were of no use in this session.
     """
-    from pytest_nrf_fota.errors import RigError
+    from pytest_nrf_fota.errors import FotaError
     from pytest_nrf_fota.farm.claims import claim_kits
 
     if leased_kit(config) is not None:
@@ -275,7 +275,7 @@ def take_spare(config: pytest.Config, board: "BoardType", gone: "Collection[str]
         if not kits:
             return None
         (claimed,) = claim_kits(kits, at_least=1, at_most=1, wait_s=0)
-    except RigError:
+    except FotaError:
         return None
     config.add_cleanup(claimed.claim.release)
     config.stash[_spare_key] = claimed.kit

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
 
+from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.run_settings import BOARD_KEY
 from pytest_nrf_fota.session_durations import DurationKeeper
 from pytest_nrf_fota.session_kit_results import note_result
@@ -40,6 +41,7 @@ _BY_ANOTHER_WORKER = "by another worker"
 
 _Again: TypeAlias = Literal["wanted", "running", "done"]
 _again_key: "pytest.StashKey[_Again]" = pytest.StashKey()
+_why_key: pytest.StashKey[str] = pytest.StashKey()
 _has_run_key: pytest.StashKey[bool] = pytest.StashKey()
 _scheduling_key: "pytest.StashKey[MixedScheduling]" = pytest.StashKey()
 
@@ -146,8 +148,15 @@ def pytest_runtest_makereport(
         return report
     watch = kit_watch(item.config)
     number = watch.number
-    if report.failed and call.excinfo is not None:
-        _judge(item, call.when, call.excinfo.value, report)
+    if call.when == "teardown" and _why_key in item.stash:
+        # JUnit XML takes a test's properties from here.
+        report.user_properties.append((INFRASTRUCTURE_PROPERTY, item.stash[_why_key]))
+        del item.stash[_why_key]
+    elif report.failed and call.excinfo is not None:
+        try:
+            _judge(item, call.when, call.excinfo.value, report)
+        except FotaError as error:
+            watch.news.append(f"it is not known whether a kit was lost: {error}")
     elif report.skipped and call.when == "setup" and watch.over:
         report.user_properties.append((NOT_RUN_PROPERTY, watch.over))
     if number:
@@ -164,7 +173,7 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
     watch, board = kit_watch(config), config.stash[BOARD_KEY]
     may_run_again = when != "teardown" and item.stash.get(_again_key, None) is None
     if watch.over:
-        _mark(report, f"no kit is left: {watch.over}")
+        _mark(item, report, f"no kit is left: {watch.over}")
         _leave_to_others(item, report, may_run_again=may_run_again)
         return
     kit = watch.in_use
@@ -176,14 +185,14 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
     if found.found == "well":
         return
     if found.found == "came back":
-        _mark(report, f"the kit {number} was away: {headline}")
+        _mark(item, report, f"the kit {number} was away: {headline}")
         if may_run_again:
             _run_again(item, report, f"on the kit {number}, which came back")
         return
     why = found.why if found.why in headline else f"{found.why} The test: {headline}"
     set_aside(config, number, why, is_lost=True)
     report.user_properties.append((LOST_PROPERTY, number))
-    _mark(report, f"the kit {number} was lost: {why}")
+    _mark(item, report, f"the kit {number} was lost: {why}")
     spare = take_spare(config, board, watch.gone)
     if spare is None:
         watch.over = told_kits(watch)
@@ -205,9 +214,10 @@ def _let_go(item: pytest.Item) -> None:
             kit_watch(item.config).news.append(f"after that: {type(error).__name__}: {told}")
 
 
-def _mark(report: pytest.TestReport, why: str) -> None:
+def _mark(item: pytest.Item, report: pytest.TestReport, why: str) -> None:
     """Make it an error of the infrastructure; pytest counts one outside the call phase as such."""
     report.when = "setup"
+    item.stash[_why_key] = why
     report.user_properties.append((INFRASTRUCTURE_PROPERTY, why))
     report.sections.append(("Infrastructure", f"Not the firmware: {why}"))
 

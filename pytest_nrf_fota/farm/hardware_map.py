@@ -5,6 +5,7 @@ and doc/develop/test/twister.rst, "Hardware map". `twister --generate-hardware-m
 for each serial port, so a kit with two ports has two entries with one id.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,17 +116,21 @@ def _by_kit(entries: Sequence[MapEntry]) -> tuple[MappedKit, ...]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads numbers and dates as the text that they are written as.
+    """Reads numbers and dates as the text that they are written as, and `on` and `off`, too.
 
-    YAML 1.1 reads an unquoted `001050012345` as an octal number: another serial number.
+    YAML 1.1 reads an unquoted `001050012345` as an octal number: another serial number; and the
+    keys `on` and `off` of `power` as true and false.
     """
 
 
+_BOOL = "tag:yaml.org,2002:bool"
 _TEXT = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _TEXT]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (*_TEXT, _BOOL)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_TRUTH = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+_Loader.add_implicit_resolver(_BOOL, _TRUTH, list("tTfF"))
 _ENTRIES = TypeAdapter(list[MapEntry])
 
 

@@ -52,8 +52,8 @@ class KitUnderTest:
 
 def examine(kit: KitUnderTest) -> Examined:
     """Look whether a kit is lost; where it is, switch its power off and on, and look again."""
-    was_there = is_on_usb(kit.serial_number, kit.look())
     try:
+        was_there = is_on_usb(kit.serial_number, kit.look())
         _require_usable(kit)
     except RigError as error:
         if not kit.tells_of_kit(error):

@@ -96,13 +96,17 @@ def test_a_kit_that_dies_in_an_upload(desk: Desk, finish: Finish, builds: tuple[
     assert listed.startswith(f"{FIRST}: quarantined since ") and "not on USB" in listed
     (run,) = re.findall(r"run: ([^)]+)", listed)
     assert Path(run).is_dir()
-    assert "infrastructure: the kit" in (desk.work / "junit.xml").read_text()
+    junit = (desk.work / "junit.xml").read_text()
+    assert "infrastructure: the kit" in junit
+    assert '<property name="nrf_fota_infrastructure" value="the kit' in junit
+    assert 'errors="0" failures="0" skipped="1" tests="3"' in junit
     # The next run leaves it alone, also where it is asked for it.
     code, output = finish(desk.pytest(desk.write_map(), "-k", "after_it"))
     assert code == 0, output
     assert f"kit {SECOND}\n" in output
 
 
+@pytest.mark.long_proof
 def test_without_a_spare(desk: Desk, finish: Finish) -> None:
     """The rest is said once; what needs no kit runs; the exit code tells it from a failure."""
     (desk.work / "test_mine.py").write_text(UNPLUGS_ITSELF)

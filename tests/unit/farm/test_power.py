@@ -67,6 +67,15 @@ def test_mistakes_in_the_map(tmp_path: Path, power: object, said: str) -> None:
     assert said in raised.value.what
 
 
+def test_on_and_off_need_no_quotes(tmp_path: Path) -> None:
+    """In YAML 1.1 they are truth values; `connected: yes` still is one."""
+    path = tmp_path / "map.yaml"
+    command = "{command: {off: pdu 3 off, on: pdu 3 on}}"
+    path.write_text(f"- id: 7\n  connected: yes\n  power: {command}\n")
+    (kit,) = read_hardware_map(path)
+    assert kit.is_connected and str(kit.power) == "pdu 3 off; pdu 3 on"
+
+
 def switch(**commands: str) -> PowerSwitch:
     return PowerSwitch.model_validate({"command": commands, "off_s": 0})
 
