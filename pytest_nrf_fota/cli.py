@@ -19,6 +19,7 @@ from pytest_nrf_fota.commands.recording import recording
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
+from pytest_nrf_fota.commands.timeline import timeline
 from pytest_nrf_fota.commands.version import VersionOption
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -26,6 +27,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "inspect": inspect,
     "preflight": preflight,
     "explain": explain,
+    "timeline": timeline,
     "recording": recording,
     "resign": resign,
     "demo-firmware": demo_firmware,

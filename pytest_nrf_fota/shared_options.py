@@ -243,6 +243,13 @@ SHARED_OPTIONS = (
         help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
     ),
     SharedOption(
+        names=("--timeline",),
+        dest="nrf_fota_timeline",
+        choices=("failed", "all", "none"),
+        help="which tests get a time line, one HTML page in the test's folder (default: those that "
+        "failed; ini: nrf_fota_timeline)",
+    ),
+    SharedOption(
         names=("--farm",),
         dest="nrf_fota_farm",
         metavar="URL",

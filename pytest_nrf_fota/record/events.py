@@ -308,6 +308,18 @@ class FailureExplained(_Event):
     text: str = Field(description="as shown; line numbers are those of uart.log")
 
 
+class PhaseEnded(_Event):
+    """How pytest reported the setup or the call of the test; what follows is the teardown.
+
+    `why` is the first line of a failure.
+    """
+
+    kind: Literal["phase"] = "phase"
+    phase: Literal["setup", "call"]
+    outcome: Literal["passed", "failed", "error", "skipped"]
+    why: str = ""
+
+
 class Measurement(_Event):
     """A measured value: throughput, swap time, boot time."""
 
@@ -340,6 +352,7 @@ Event = Annotated[
     | VerdictReached
     | PreflightDone
     | FailureExplained
+    | PhaseEnded
     | Measurement,
     Field(discriminator="kind"),
 ]

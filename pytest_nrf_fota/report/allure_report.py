@@ -36,5 +36,10 @@ def attach_files(files: TestFiles) -> None:
         )
 
 
+def attach_time_line(page: Path) -> None:
+    """Attach a test's time line."""
+    _attach(page, "time line", allure.attachment_type.HTML, "html")
+
+
 def _attach(path: Path, name: str, kind: object, extension: str) -> None:
     allure.attach.file(str(path), name, kind, extension)  # type: ignore[no-untyped-call]
