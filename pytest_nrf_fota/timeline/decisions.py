@@ -62,7 +62,7 @@ class Decisions:
                 pass
 
     def decisive(self) -> tuple[Decisive, ...]:
-        """The evidence of verdicts; where none explains a failure, the step or the test that failed.
+        """The evidence of verdicts; where that explains no failure, the step or test that failed.
 
         In order of time.
         """

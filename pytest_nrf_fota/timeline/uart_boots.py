@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.catalogue.error_lines import ERROR_LINES
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot, Seen, StageSpan
@@ -17,7 +18,7 @@ STAGE_NAMES = {
     Stage.APP: "application",
 }
 _LOOKS = {Stage.NSIB: "nsib", Stage.MCUBOOT: "mcuboot", Stage.TFM: "tfm", Stage.APP: "app"}
-_TOLD_ERRORS = frozenset({"error_line", "fatal_error"})
+_CRASH = "fatal_error"
 
 
 class UartBoots:
@@ -42,7 +43,7 @@ class UartBoots:
         self._looked_at = None
         # One event is one line, whatever is in it.
         self._reader.feed_lines([LogLine(t_s, text.replace("\n", " "))])
-        return Tone.PLAIN if self._looked_at is None else _tone(self._looked_at)
+        return Tone.BAD if _is_error(text) or _is_refusal(self._looked_at) else Tone.PLAIN
 
     def recorder_line(self, uart_line: int) -> int | None:
         """Where a line of uart.log, counted from 1, stands in the recorder."""
@@ -66,10 +67,17 @@ class UartBoots:
         self._looked_at = line
 
 
-def _tone(line: RawLine) -> Tone:
-    if any(hit.pattern.refuses for hit in line.facts.hits):
-        return Tone.BAD
-    return Tone.PLAIN if line.facts.names.isdisjoint(_TOLD_ERRORS) else Tone.BAD
+def _is_error(text: str) -> bool:
+    return any(
+        any(anchor in text for anchor in pattern.anchors) and pattern.regex.search(text)
+        for pattern in ERROR_LINES
+    )
+
+
+def _is_refusal(line: RawLine | None) -> bool:
+    if line is None:
+        return False
+    return _CRASH in line.facts.names or any(hit.pattern.refuses for hit in line.facts.hits)
 
 
 def stage_marks(uart: UartBoots, end_s: float) -> tuple[Mark, ...]:
