@@ -47,12 +47,14 @@
     tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - box.width - 4))}px`;
     tip.style.top = `${y + 20 + box.height > innerHeight ? Math.max(4, y - box.height - 12) : y + 20}px`;
   };
+  // A page that scrolls under a mouse at rest must not take the tip of what the keyboard is on.
+  const hideTip = () => { tip.hidden = !scroller.querySelector(".m:focus-visible, .pin:focus-visible"); };
   const markOf = (event) => event.target.closest?.(".m, .pins .pin");
   scroller.addEventListener("mousemove", (event) => {
     const mark = markOf(event);
-    if (mark) showTip(mark, event.clientX, event.clientY); else tip.hidden = true;
+    if (mark) showTip(mark, event.clientX, event.clientY); else hideTip();
   });
-  scroller.addEventListener("mouseleave", () => { tip.hidden = true; });
+  scroller.addEventListener("mouseleave", () => hideTip());
   scroller.addEventListener("focusin", (event) => {
     const mark = markOf(event);
     if (!mark) return;
