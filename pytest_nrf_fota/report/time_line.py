@@ -23,6 +23,7 @@ WANTED: tuple[Wanted, ...] = get_args(Wanted)
 INI_NAME = "nrf_fota_timeline"
 
 _failed_key: pytest.StashKey[bool] = pytest.StashKey()
+_skipped_key: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def record_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
@@ -32,6 +33,7 @@ def record_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     """
     if call.when == "setup":
         item.stash[_failed_key] = False
+        item.stash[_skipped_key] = report.skipped
     item.stash[_failed_key] = item.stash.get(_failed_key, False) or report.failed
     if call.when == "teardown" or (call.when == "setup" and report.passed):
         return
@@ -56,7 +58,8 @@ def write_time_line(
     """
     wanted = wanted_pages(item.config)
     has_failed = item.stash.get(_failed_key, False) or report.failed
-    if wanted == "none" or (wanted == "failed" and not has_failed):
+    has_run = not item.stash.get(_skipped_key, False)
+    if wanted == "none" or not (has_failed or (wanted == "all" and has_run)):
         return []
     try:
         page = _write(files.recorder, _of_teardown(report))

@@ -17,6 +17,7 @@ from pytest_nrf_fota.timeline.decisions import Decisions, with_problems
 from pytest_nrf_fota.timeline.describe import describe
 from pytest_nrf_fota.timeline.lanes import Lanes
 from pytest_nrf_fota.timeline.read import NumberedEvent, ReadingLosses, read_events
+from pytest_nrf_fota.timeline.recorded_board import recorded_board
 from pytest_nrf_fota.timeline.uart_boots import UartBoots, stage_lines, stage_marks
 from pytest_nrf_fota.timeline.upload_rates import UploadRates
 from pytest_nrf_fota.timeline.values import Result, TimeLine, Tone
@@ -102,6 +103,9 @@ class _Collector:
                 self.run = one.event
             case UnitTaken():
                 self.unit = one.event
+                board = recorded_board(one.event)
+                if board is not None:
+                    self.uart.read_as(board.boot)
             case UartLine(text=text):
                 tone = self.uart.take(one.number, one.t_s, text)
             case SmpMessage():

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.explain.case import case_of_recording
 from pytest_nrf_fota.explain.explanation import Status, explain
 from pytest_nrf_fota.explain.text import short_text
 from pytest_nrf_fota.record.events import FailureExplained, UnitTaken
+from pytest_nrf_fota.timeline.recorded_board import recorded_board
 
 # The rules hold all events in memory; a test writes less than a tenth of this.
 _LARGEST_BYTES = 16 * 1024 * 1024
@@ -23,7 +21,7 @@ def diagnosis(recorder: Path, unit: UnitTaken | None) -> FailureExplained | None
     if recorder.stat().st_size > _LARGEST_BYTES:
         return None
     try:
-        explanation = explain(case_of_recording(recorder), board=_board(unit))
+        explanation = explain(case_of_recording(recorder), board=recorded_board(unit))
     except FotaError:
         return None
     if explanation.status is not Status.CAUSE_FOUND or not explanation.causes:
@@ -33,13 +31,3 @@ def diagnosis(recorder: Path, unit: UnitTaken | None) -> FailureExplained | None
         causes=explanation.causes,
         text="\n".join(short_text(explanation)),
     )
-
-
-def _board(unit: UnitTaken | None) -> BoardType | None:
-    if unit is None or not unit.settings:
-        return None
-    try:
-        return BoardType.model_validate(unit.settings)
-    except ValidationError:
-        # Recorded by another version.
-        return None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.catalogue.error_lines import ERROR_LINES
+from pytest_nrf_fota.bootlog.facts.boot import BoardPatterns
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot, Seen, StageSpan
@@ -31,6 +32,11 @@ class UartBoots:
         self._reader = BootReader(on_line=self._look)
         self._recorder_lines = array("Q")
         self._looked_at: RawLine | None = None
+
+    def read_as(self, patterns: BoardPatterns) -> None:
+        """What is still to come is of a board with these lines of its own."""
+        if not self.line_count:
+            self._reader = BootReader(patterns, on_line=self._look)
 
     @property
     def line_count(self) -> int:

@@ -33,6 +33,10 @@ def breaks_behind_it():
 def test_breaks_in_teardown(breaks_behind_it, dut, firmware):
     dut.prepare(firmware.baseline)
 
+@pytest.mark.needs("serial_recovery")
+def test_is_skipped(dut):
+    pass
+
 def test_without_a_board():
     assert 1 == 2
 """

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.findings.finding import Finding, Origin, Shown
 from pytest_nrf_fota.record.events import (
     Event,
@@ -45,6 +46,26 @@ def test_a_refusal_is_decided_by_the_lines_that_its_reason_and_evidence_name(
     assert [one.number for one in line.decisive] == [first + 2, first + 3, first + 4, first + 5]
     (verdict,) = line.verdicts
     assert [item.number for item in verdict.evidence] == [first + 2, None]
+
+
+def test_lines_of_boots_before_the_update_decide_nothing(tmp_path: Path) -> None:
+    """Though they are the same, word for word."""
+    before = uart(REFUSED_BOOT)
+    line = time_line(write_recorder(tmp_path / "r", [*before, *refused_update()]))
+    assert [one.text for one in line.decisive].count("Failed to validate signature.") == 1
+    assert all(one.number > 1 + len(before) + len(BOOT) for one in line.decisive)
+
+
+def test_the_boards_own_ready_line_begins_its_application(tmp_path: Path) -> None:
+    """Where nothing else tells that the bootloader is over."""
+    settings = load_board("nrf5340dk_sim").model_copy(deep=True).model_dump(mode="json")
+    settings["boot"]["app_ready"] = "^here I am$"
+    unit = UnitTaken(unit="1", board="mine", settings=settings)
+    lines = uart(["I: Starting bootloader 14", "here I am"])
+    cases: list[tuple[list[Event], int]] = [([unit, *lines], 2), ([*lines], 1)]
+    for events, stages in cases:
+        line = time_line(write_recorder(tmp_path / "r", events))
+        assert len(_lane(line, "Boot stages").rows[0]) == stages
 
 
 def test_boot_stages_follow_each_other_without_a_gap(tmp_path: Path) -> None:
