@@ -20,7 +20,7 @@ from pytest_nrf_fota.timeline.read import NumberedEvent, ReadingLosses, read_eve
 from pytest_nrf_fota.timeline.recorded_board import recorded_board
 from pytest_nrf_fota.timeline.uart_boots import UartBoots, stage_lines, stage_marks
 from pytest_nrf_fota.timeline.upload_rates import UploadRates
-from pytest_nrf_fota.timeline.values import Result, TimeLine, Tone
+from pytest_nrf_fota.timeline.values import Decisive, Problem, Result, TimeLine, Tone
 
 _MOST_FLAGGED = 5000
 
@@ -44,38 +44,21 @@ def time_line(
     collector = _Collector()
     for one in read_events(recorder, losses):
         collector.take(one)
-    decisions = collector.decisions
-    explained = collector.explained
-    is_proven = bool(decisions.verdicts) and all(one.is_upgraded for one in decisions.verdicts)
-    if explained is None and diagnose is not None and not is_proven:
-        explained = diagnose(recorder, collector.unit)
-    problems = decisions.problems(explained)
+    problems = collector.decisions.problems(_explained(recorder, collector, diagnose))
     numbers = frozenset(number for problem in problems for number in problem.numbers)
     shown = list(read_events(recorder, ReadingLosses(), numbers)) if numbers else []
-    steps = collector.lanes.steps.open_step
-    failed = decisions.failed_step
-    stages = stage_marks(collector.uart, collector.end_s)
-    return TimeLine(
-        title=collector.run.title if collector.run else "",
-        started=collector.run.wall_clock if collector.run else "",
-        board=collector.unit.board if collector.unit else "",
-        unit=collector.unit.unit if collector.unit else "",
-        duration_s=collector.end_s,
-        result=result or collector.result,
-        broken_off_in=steps,
-        lanes=collector.lanes.finish(collector.end_s, stages),
-        uploads=collector.uploads.curves(),
-        uploads_left_out=collector.uploads.left_out,
-        verdicts=tuple(decisions.verdicts),
-        problems=problems,
-        failed=describe(failed.event).text if failed is not None else "",
-        decisive=with_problems(decisions.decisive(), problems, shown),
-        event_count=collector.event_count,
-        unreadable=losses.unreadable,
-        is_cut_off=losses.is_cut_off,
-        stages=stage_lines(collector.uart),
-        flagged=frozenset(collector.flagged),
-    )
+    decisive = with_problems(collector.decisions.decisive(), problems, shown)
+    return collector.line(losses, result, problems, decisive)
+
+
+def _explained(
+    recorder: Path, collector: "_Collector", diagnose: Diagnose | None
+) -> FailureExplained | None:
+    verdicts = collector.decisions.verdicts
+    is_proven = bool(verdicts) and all(one.is_upgraded for one in verdicts)
+    if collector.explained is None and diagnose is not None and not is_proven:
+        return diagnose(recorder, collector.unit)
+    return collector.explained
 
 
 @dataclass
@@ -121,3 +104,36 @@ class _Collector:
             self.flagged.append(one.number)
         self.decisions.take(one)
         self.lanes.take(one, tone)
+
+    def line(
+        self,
+        losses: ReadingLosses,
+        result: Result | None,
+        problems: tuple[Problem, ...],
+        decisive: tuple[Decisive, ...],
+    ) -> TimeLine:
+        """All that was collected."""
+        failed = self.decisions.failed_step
+        broken_off_in = self.lanes.steps.open_step
+        stages = stage_marks(self.uart, self.end_s)
+        return TimeLine(
+            title=self.run.title if self.run else "",
+            started=self.run.wall_clock if self.run else "",
+            board=self.unit.board if self.unit else "",
+            unit=self.unit.unit if self.unit else "",
+            duration_s=self.end_s,
+            result=result or self.result,
+            broken_off_in=broken_off_in,
+            lanes=self.lanes.finish(self.end_s, stages),
+            uploads=self.uploads.curves(),
+            uploads_left_out=self.uploads.left_out,
+            verdicts=tuple(self.decisions.verdicts),
+            problems=problems,
+            failed=describe(failed.event).text if failed is not None else "",
+            decisive=decisive,
+            event_count=self.event_count,
+            unreadable=losses.unreadable,
+            is_cut_off=losses.is_cut_off,
+            stages=stage_lines(self.uart),
+            flagged=frozenset(self.flagged),
+        )

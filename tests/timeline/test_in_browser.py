@@ -53,8 +53,15 @@ return found;
 """
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (390, "dark"),
+        (1400, "light"),
+        pytest.param(390, "light", marks=pytest.mark.long_proof),
+        pytest.param(1400, "dark", marks=pytest.mark.long_proof),
+    ],
+)
 @pytest.mark.parametrize("name", SHOWN)
 def test_page_is_readable_and_silent(
     name: str, width: int, scheme: str, browser: Browser, pages: dict[str, Path]
