@@ -20,6 +20,7 @@ from pytest_nrf_fota.commands.recording import recording
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
+from pytest_nrf_fota.commands.timeline import timeline
 from pytest_nrf_fota.commands.upgrade import upgrade
 from pytest_nrf_fota.commands.version import VersionOption
 
@@ -29,6 +30,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "preflight": preflight,
     "upgrade": upgrade,
     "explain": explain,
+    "timeline": timeline,
     "recording": recording,
     "resign": resign,
     "demo-firmware": demo_firmware,

@@ -54,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """The settings; the options come last, in the hook below."""
     parser.addini("nrf_fota_board", "board to use when --board is not given")
     parser.addini("nrf_fota_board_dir", "folders with your own board files", type="paths")
+    parser.addini("nrf_fota_timeline", "which tests get a time line: failed, all, none", default="")
     if any(name.endswith("conftest.py") for name, _ in pluginmanager.list_name_plugin()):
         # Loaded by a conftest.py: the hook below has passed.
         add_shared_options(parser, ())
@@ -108,7 +109,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_nrf_fota.builds.given import read_given_firmware
     from pytest_nrf_fota.errors import InputError
     from pytest_nrf_fota.report.session import require_writable, worker_path
+    from pytest_nrf_fota.report.time_line import wanted_pages
 
+    wanted_pages(config)  # A misspelt setting is said at once.
     baselines = given_builds(config, "baseline", name)
     updates = given_builds(config, "update", name)
     folder = worker_path(config) / "firmware"
@@ -269,6 +272,24 @@ def pytest_runtest_makereport(
     report = yield
     if not uses_board(item):
         return report
+    _show_failure(item, call, report)
+    from pytest_nrf_fota.report.time_line import record_phase, write_time_line
+
+    record_phase(item, call, report)
+    if call.when == "teardown" and FILES_KEY in item.stash:
+        from pytest_nrf_fota.report.session import properties_of
+
+        files = item.stash[FILES_KEY]
+        if report.when == "teardown":
+            report.user_properties += properties_of(files)
+        report.user_properties += write_time_line(item, files, report)
+    return report
+
+
+def _show_failure(
+    item: pytest.Item, call: "pytest.CallInfo[None]", report: pytest.TestReport
+) -> None:
+    """What a failing phase's report shows."""
     if report.failed and call.excinfo is not None:
         from pytest_nrf_fota.report import failure
         from pytest_nrf_fota.report.session import run_folder
@@ -277,7 +298,7 @@ def pytest_runtest_makereport(
         if call.excinfo.value in told:
             report.when = "setup"
             report.longrepr = failure.repeated_report(call.excinfo)
-            return report
+            return
         short = failure.short_report(call.excinfo, item.path)
         if short is not None and not item.config.getoption("fulltrace"):
             report.longrepr = short
@@ -300,11 +321,6 @@ def pytest_runtest_makereport(
         if explained is not None:
             run_folder(item.config).recorder.record(explained)
             report.sections.append(failure.explanation_section(explained))
-    if report.when == "teardown" and FILES_KEY in item.stash:
-        from pytest_nrf_fota.report.session import properties_of
-
-        report.user_properties += properties_of(item.stash[FILES_KEY])
-    return report
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

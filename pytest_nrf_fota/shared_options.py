@@ -248,6 +248,13 @@ SHARED_OPTIONS = (
         help="set kits aside whose last three runs failed where other kits passed",
     ),
     SharedOption(
+        names=("--timeline",),
+        dest="nrf_fota_timeline",
+        choices=("failed", "all", "none"),
+        help="which tests get a time line, one HTML page in the test's folder (default: those that "
+        "failed; ini: nrf_fota_timeline)",
+    ),
+    SharedOption(
         names=("--farm",),
         dest="nrf_fota_farm",
         metavar="URL",

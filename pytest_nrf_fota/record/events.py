@@ -347,6 +347,18 @@ class KitLost(_Event):
     becomes: Literal["quarantined", "set aside"]
 
 
+class PhaseEnded(_Event):
+    """How pytest reported the setup or the call of the test; what follows is the teardown.
+
+    `why` is the first line of a failure.
+    """
+
+    kind: Literal["phase"] = "phase"
+    phase: Literal["setup", "call"]
+    outcome: Literal["passed", "failed", "error", "skipped"]
+    why: str = ""
+
+
 class Measurement(_Event):
     """A measured value: upload throughput, erase time, swap time, boot time.
 
@@ -389,6 +401,7 @@ Event = Annotated[
     | FailureExplained
     | PowerCycled
     | KitLost
+    | PhaseEnded
     | Measurement,
     Field(discriminator="kind"),
 ]

@@ -50,5 +50,10 @@ def _tell_measurements(measurements: Sequence[Measurement]) -> None:
         allure.dynamic.parameter(name, values, excluded=True)
 
 
+def attach_time_line(page: Path) -> None:
+    """Attach a test's time line."""
+    _attach(page, "time line", allure.attachment_type.HTML, "html")
+
+
 def _attach(path: Path, name: str, kind: object, extension: str) -> None:
     allure.attach.file(str(path), name, kind, extension)  # type: ignore[no-untyped-call]

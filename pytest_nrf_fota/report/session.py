@@ -19,6 +19,7 @@ FOLDER_PROPERTY = "nrf_fota_folder"
 MISSING_PROPERTY = "nrf_fota_missing"
 RETRY_PROPERTY = "nrf_fota_retry"
 READS_PROPERTY = "nrf_fota_probe_reads"
+TIME_LINE_PROPERTY = "nrf_fota_timeline"
 WORKER_INPUT_KEY = "nrf_fota_run_dir"
 
 _path_key: pytest.StashKey[Path] = pytest.StashKey()
@@ -144,7 +145,7 @@ class VerdictCollector:
         if outcome == "passed":
             outcome = self._outcomes[report.nodeid] = report.outcome
         if report.outcome not in ("passed", "skipped"):
-            self._failures.setdefault(report.nodeid, _headline(report))
+            self._failures.setdefault(report.nodeid, headline_of(report))
         verdicts = tuple(
             VerdictReached.model_validate_json(str(value))
             for name, value in report.user_properties
@@ -170,7 +171,11 @@ class VerdictCollector:
             failure = self._failures.pop(report.nodeid, "")
             self._outcomes.pop(report.nodeid, None)
             if verdicts or (uses_board and failure):
-                self.tests.append(TestVerdicts(report.nodeid, outcome, verdicts, failure))
+                pages = [str(v) for name, v in report.user_properties if name == TIME_LINE_PROPERTY]
+                time_line = "".join(pages[-1:]) if failure else ""
+                self.tests.append(
+                    TestVerdicts(report.nodeid, outcome, verdicts, failure, time_line)
+                )
 
     @property
     def has_proven_nothing(self) -> bool:
@@ -178,7 +183,7 @@ class VerdictCollector:
         return bool(self.missing) and not self.has_tried
 
 
-def _headline(report: pytest.TestReport) -> str:
+def headline_of(report: pytest.TestReport) -> str:
     """Why a phase failed, in one line."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash is not None else report.longrepr or "")

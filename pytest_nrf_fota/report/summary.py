@@ -12,7 +12,10 @@ _SIGNS = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}
 
 @dataclass(frozen=True)
 class TestVerdicts:
-    """The verdicts that one execution of a test reached, and why it failed, in one line."""
+    """The verdicts that one execution of a test reached, and why it failed, in one line.
+
+    `time_line` is its page, relative to the run's folder.
+    """
 
     __test__ = False
 
@@ -20,6 +23,7 @@ class TestVerdicts:
     test_outcome: str
     verdicts: tuple[VerdictReached, ...]
     failure: str = ""
+    time_line: str = ""
 
 
 def summary_lines(
@@ -39,6 +43,8 @@ def summary_lines(
         lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
         if test.failure:
             lines.append(f"    {test.failure}")
+        if test.time_line:
+            lines.append(f"    time line: {test.time_line}")
         for verdict in test.verdicts:
             is_upgraded = verdict.outcome == Outcome.UPGRADED.value
             is_accepted = test.test_outcome == "passed" and not is_upgraded

@@ -59,3 +59,12 @@ def test_what_was_asked_of_the_probe_twice() -> None:
     assert lines == (
         "probe asked once more in t.py::test_a: recover: tool's worker died: it said so",
     )
+
+
+def test_a_failing_test_names_its_time_line_behind_the_failure() -> None:
+    test = TestVerdicts("t.py::test_a", "failed", (), "it broke", "gw0/t.py--test_a/timeline.html")
+    assert summary_lines([test]) == (
+        "FAILED t.py::test_a",
+        "    it broke",
+        "    time line: gw0/t.py--test_a/timeline.html",
+    )
