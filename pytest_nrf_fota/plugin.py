@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import pytest
 
-from pytest_nrf_fota import hookspecs, session_farm, session_kits
+from pytest_nrf_fota import hookspecs, session_farm, session_kits, session_results
 from pytest_nrf_fota.board_needs import missing_capability, write_unfit
 from pytest_nrf_fota.run_settings import (
     BOARD_KEY,
@@ -263,41 +263,54 @@ def pytest_runtest_makereport(
     if not _uses_board(item):
         return report
     if report.failed and call.excinfo is not None:
-        from pytest_nrf_fota.report import failure
-        from pytest_nrf_fota.report.session import run_folder
-
-        told = item.config.stash.setdefault(_told_key, WeakSet())
-        if call.excinfo.value in told:
-            report.when = "setup"
-            report.longrepr = failure.repeated_report(call.excinfo)
-            return report
-        short = failure.short_report(call.excinfo, item.path)
-        if short is not None and not item.config.getoption("fulltrace"):
-            report.longrepr = short
-        if failure.is_no_result(call.excinfo):
-            # pytest counts a failure outside the call phase as an error in every format.
-            report.when = "setup"
-        if failure.is_rig_error(call.excinfo):
-            told.add(call.excinfo.value)
-            board_name = item.config.stash[BOARD_KEY].name
-            radios: list[str] = item.config.getoption("nrf_fota_radio")
-            report.sections.append(failure.rig_section(board_name, radios))
-        recording = run_folder(item.config).recorder.path
-        tail = failure.uart_tail(recording, call.excinfo) if recording is not None else None
-        if tail is not None:
-            report.sections.append(tail)
-        # Behind the teardown the recorder's file is closed.
-        is_open = recording is not None and call.when != "teardown"
-        board = item.config.stash.get(BOARD_KEY, None)
-        explained = failure.explain_failure(recording, board) if recording and is_open else None
-        if explained is not None:
-            run_folder(item.config).recorder.record(explained)
-            report.sections.append(failure.explanation_section(explained))
+        _show_failure(item, call, report, call.excinfo)
+    session_results.note_phase(item, call, report)
     if report.when == "teardown" and _files_key in item.stash:
         from pytest_nrf_fota.report.session import properties_of
 
         report.user_properties += properties_of(item.stash[_files_key])
+    if call.when == "teardown" and _files_key in item.stash:
+        session_results.keep(item, item.stash[_files_key])
     return report
+
+
+def _show_failure(
+    item: pytest.Item,
+    call: "pytest.CallInfo[None]",
+    report: pytest.TestReport,
+    excinfo: pytest.ExceptionInfo[BaseException],
+) -> None:
+    """Make a failure's report readable, and add what the board said."""
+    from pytest_nrf_fota.report import failure
+    from pytest_nrf_fota.report.session import run_folder
+
+    told = item.config.stash.setdefault(_told_key, WeakSet())
+    if excinfo.value in told:
+        report.when = "setup"
+        report.longrepr = failure.repeated_report(excinfo)
+        return
+    short = failure.short_report(excinfo, item.path)
+    if short is not None and not item.config.getoption("fulltrace"):
+        report.longrepr = short
+    if failure.is_no_result(excinfo):
+        # pytest counts a failure outside the call phase as an error in every format.
+        report.when = "setup"
+    if failure.is_rig_error(excinfo):
+        told.add(excinfo.value)
+        board_name = item.config.stash[BOARD_KEY].name
+        radios: list[str] = item.config.getoption("nrf_fota_radio")
+        report.sections.append(failure.rig_section(board_name, radios))
+    recording = run_folder(item.config).recorder.path
+    tail = failure.uart_tail(recording, excinfo) if recording is not None else None
+    if tail is not None:
+        report.sections.append(tail)
+    # Behind the teardown the recorder's file is closed.
+    is_open = recording is not None and call.when != "teardown"
+    board = item.config.stash.get(BOARD_KEY, None)
+    explained = failure.explain_failure(recording, board) if recording and is_open else None
+    if explained is not None:
+        run_folder(item.config).recorder.record(explained)
+        report.sections.append(failure.explanation_section(explained))
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -361,7 +374,10 @@ def pytest_terminal_summary(
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run that was asked for upgrades and could make none is not green."""
     collector = session.config.stash.get(_collector_key, None)
-    if collector is None or not collector.has_proven_nothing:
+    if collector is None:
+        return
+    session_results.write_step_summary(session.config)
+    if not collector.has_proven_nothing:
         return
     if session.exitstatus == pytest.ExitCode.OK and _was_asked_for_upgrades(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -5,7 +5,7 @@ import getpass
 import importlib.metadata
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_nrf_fota.record.events import (
@@ -16,6 +16,7 @@ from pytest_nrf_fota.record.events import (
     SmpMessage,
     VerdictReached,
 )
+from pytest_nrf_fota.record.recorded_facts import RecordedFacts, facts_of
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 _UART_LOG = "uart.log"
@@ -38,6 +39,7 @@ class TestFiles:
     explanations: tuple[FailureExplained, ...] = ()
     retries: tuple[ProbeRetried, ...] = ()
     probe_reads: tuple[str, ...] = ()
+    facts: RecordedFacts = field(default_factory=RecordedFacts)
 
 
 class RunFolder:
@@ -72,7 +74,8 @@ class RunFolder:
         self.recorder.close()
         if path is None:
             return None
-        events = [recorded.event for recorded in read_recording(path)]
+        recorded = read_recording(path)
+        events = [one.event for one in recorded]
         lists = [
             event
             for event in events
@@ -91,6 +94,7 @@ class RunFolder:
             explanations=tuple(e for e in events if isinstance(e, FailureExplained)),
             retries=tuple(event for event in events if isinstance(event, ProbeRetried)),
             probe_reads=tuple(e.found for e in events if isinstance(e, ProbeReadsTried)),
+            facts=facts_of(recorded),
         )
 
     def _new_folder(self, node_id: str) -> Path:
