@@ -13,8 +13,8 @@ class Kind(Enum):
     """What kind of trouble it is."""
 
     REGRESSION = "regression"
-    KIT = "kit"
-    HOST = "host"
+    KIT = "failing kit"
+    HOST = "failing host"
     SLOW_KIT = "slow kit"
     SLOWER = "slower on all kits"
     MISSING = "kits that did not run"

@@ -9,10 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from typing_extensions import assert_never
+
 from pytest_nrf_fota.nights.drifts import number
-from pytest_nrf_fota.nights.headline import counted, day, named, short_scenario
+from pytest_nrf_fota.nights.headline import Headline, Kind, counted, day, named, short_scenario
+from pytest_nrf_fota.nights.history import Metric
 from pytest_nrf_fota.nights.links import Links
-from pytest_nrf_fota.nights.night_report import CellView, Count, NightReport, State, Trend
+from pytest_nrf_fota.nights.night_report import CellView, Count, KitView, NightReport, State, Trend
 from pytest_nrf_fota.nights.pictures import (
     BAR_HEIGHT,
     CHART_HEIGHT,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 PAGE_NAME = "night.html"
 
+_MOST_METRICS = 8
 _SHOWN_HEADLINES, _SHOWN_FLAKES, _SHOWN_ROWS = 8, 15, 200
 
 
@@ -41,6 +45,9 @@ class Drawn:
     chart: Callable[[Trend], Chart]
     cell_text: Callable[[CellView], str]
     cell_class: Callable[[CellView], str]
+    is_rig: Callable[[Headline], bool]
+    metric_names: Callable[[NightReport], Sequence[str]]
+    measured: Callable[[NightReport, KitView], Sequence[tuple[str, bool]]]
     day: Callable[[date], str] = day
     counted: Callable[[int, str], str] = counted
     named: Callable[[Sequence[str], int], str] = named
@@ -81,6 +88,9 @@ def page_text(report: NightReport, links: Links) -> str:
         lambda trend: chart(trend, len(report.nights)),
         _cell_text,
         _cell_class,
+        _is_rig,
+        _metric_names,
+        _measured,
     )
     return _template().render(report=report, draw=drawn, style=style, style_hash=digest)
 
@@ -129,3 +139,28 @@ def _cell_class(cell: CellView) -> str:
             return "mixed" if cell.now.failed else "rig"
         case State.FAILED:
             return "failed"
+
+
+def _is_rig(headline: Headline) -> bool:
+    match headline.kind:
+        case Kind.REGRESSION | Kind.SLOWER | Kind.FAILURE:
+            return False
+        case Kind.KIT | Kind.HOST | Kind.SLOW_KIT | Kind.MISSING | Kind.RIG | Kind.NO_RESULT:
+            return True
+        case _:
+            assert_never(headline.kind)
+
+
+def _metric_names(report: NightReport) -> Sequence[str]:
+    """Columns of the kits' table: a measurement with its unit, once for all boards."""
+    return tuple(dict.fromkeys(_title(trend.metric) for trend in report.trends))[:_MOST_METRICS]
+
+
+def _measured(report: NightReport, kit: KitView) -> Sequence[tuple[str, bool]]:
+    """A kit's values in these columns, and whether each is an outlier."""
+    own = {_title(metric): (number(value), is_off) for metric, value, is_off in kit.values}
+    return [own.get(name, ("", False)) for name in _metric_names(report)]
+
+
+def _title(metric: Metric) -> str:
+    return f"{metric.name}, {metric.unit}"

@@ -1,5 +1,6 @@
 """The page's pictures as SVG paths: numbers in, no text of anybody's."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ _LEAST_HEIGHT = 3
 
 CHART_WIDTH, CHART_HEIGHT = 320, 96
 _MARGIN = 6
+_LEAST_ROOM = 0.1
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,14 @@ class Chart:
 
 def chart(trend: Trend, nights: int) -> Chart:
     """Draw a trend over so many nights."""
-    values = [value for series in trend.kits.values() for value in series.values()]
-    low, high = min(values), max(values)
-    room = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
-    low, high = low - room, high + room
+    low, high = _limits(trend)
 
     def x_of(night: float) -> float:
         return round(_MARGIN + (CHART_WIDTH - 2 * _MARGIN) * night / max(1, nights - 1), 1)
 
     def y_of(value: float) -> float:
-        return round(
-            CHART_HEIGHT - _MARGIN - (CHART_HEIGHT - 2 * _MARGIN) * (value - low) / (high - low), 1
-        )
+        share = (value - low) / (high - low)
+        return round(CHART_HEIGHT - _MARGIN - (CHART_HEIGHT - 2 * _MARGIN) * share, 1)
 
     off = {(kit, night) for kit, night, _ in trend.outliers}
     usual = {
@@ -100,9 +98,20 @@ def chart(trend: Trend, nights: int) -> Chart:
         band=f"M{'L'.join([*upper, *reversed(lower)])}z" if len(upper) > 1 else "",
         line=f"M{'L'.join(middle)}" if len(middle) > 1 else _dot(middle[0]),
         marks=tuple(Mark(x_of(n), y_of(v), kit, n, v) for kit, n, v in trend.outliers),
-        low=low + room,
-        high=high - room,
+        low=low,
+        high=high,
     )
+
+
+def _limits(trend: Trend) -> tuple[float, float]:
+    """What the chart spans: all values, and at least a tenth to each side of the median.
+
+    Else the noise of a steady kit would fill the picture.
+    """
+    values = [value for series in trend.kits.values() for value in series.values()]
+    middle = statistics.median(values)
+    room = abs(middle) * _LEAST_ROOM or 1.0
+    return min(*values, middle - room), max(*values, middle + room)
 
 
 def _dot(place: str) -> str:

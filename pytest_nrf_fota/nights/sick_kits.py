@@ -29,13 +29,17 @@ _BASE_WEIGHT = 30.0
 
 @dataclass(frozen=True)
 class SickKit:
-    """A kit in trouble: its failures in the last night, of so many tests, and by night before."""
+    """A kit in trouble: its failures in the last night, of so many tests, and by night before.
+
+    `pooled` are those of the last three nights, which show its cause better than one night's.
+    """
 
     kit: str
     board: str
     host: str
     since: int
     rows: tuple[Row, ...]
+    pooled: tuple[Row, ...]
     ran: int
     series: tuple[int, ...]
     usual_rate: float
@@ -106,6 +110,7 @@ def _sick(history: History, kit: str, nights: dict[str, dict[int, _Night]]) -> S
         history.hosts[kit],
         since,
         last.failed,
+        pooled.failed,
         last.ran,
         tuple(len(own[night].failed) for night in shown),
         centre_of(others, 1.0).median,
@@ -146,8 +151,8 @@ def kit_headlines(history: History, sick: Sequence[SickKit]) -> tuple[Headline, 
 
 
 def _kit_headline(history: History, one: SickKit) -> Headline:
-    cause = main_cause(one.rows)
-    of_cause = sum(row.cause == cause.cause for row in one.rows)
+    cause = main_cause(one.pooled)
+    of_cause = sum(row.cause == cause.cause for row in one.pooled)
     scenarios = sorted({row.scenario for row in one.rows})
     verb = (
         "failed" if len(one.series) < 2 or one.series[-1] <= one.series[0] else "is getting worse"
@@ -161,8 +166,8 @@ def _kit_headline(history: History, one: SickKit) -> Headline:
         _BASE_WEIGHT + len(one.rows),
         f"Kit {one.kit} {verb}: {lost}, in {counted(len(scenarios), 'scenario')}.",
         _since_words(history, one.since),
-        f"{of_cause} of the {len(one.rows)}: {sentence(cause.cause_text or cause.cause)} The other "
-        f"kits lose {usual:.0f} of as many: it is this kit, its cables, its power or its radio.",
+        f"{of_cause} of its last {len(one.pooled)}: {sentence(cause.cause_text or cause.cause)} "
+        f"The other kits lose {usual:.0f} of as many: it is this kit, its cables, its power or its radio.",
         cause.cause,
         cause.remedy,
         (one.kit,),

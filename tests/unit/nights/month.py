@@ -5,11 +5,15 @@ that scatter. What a report has to find is injected.
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
+from pytest_nrf_fota.nights.history import history_of
+from pytest_nrf_fota.nights.night_report import NightReport, report_of
+from pytest_nrf_fota.nights.store import open_store
 from pytest_nrf_fota.record.result import (
     RESULT_NAME,
     CauseOfFailure,
@@ -195,6 +199,30 @@ def _failed(passed: TestResult, cause: CauseOfFailure) -> TestResult:
             "measurements": (),
         }
     )
+
+
+def report_on(farm: Farm, *, shares_tests: bool = False) -> NightReport:
+    """The report of the farm's last night, through a store in memory.
+
+    With `shares_tests` each scenario runs once in a night, on whichever kit, as `-n auto` does it.
+    """
+    rng = random.Random(farm.seed)
+    with open_store(Path(":memory:")) as store:
+        for night in range(farm.nights):
+            chosen = {one: rng.choice(farm.all_kits()) for one in farm.all_scenarios()}
+            runs: defaultdict[str, list[tuple[str, str, TestResult]]] = defaultdict(list)
+            for number, (kit, result) in enumerate(results(farm, night)):
+                if not shares_tests or chosen[result.node_id] == kit:
+                    runs[kit.host].append((f"{kit.worker}/{number}", "", result))
+            for host, tests in runs.items():
+                store.put(f"{night:02d}-{host}", tests)
+        nights = store.nights(date.max, farm.nights)
+        return report_of(history_of(nights, store.rows(nights), store.values(nights)))
+
+
+def night_date(night: int) -> date:
+    """The date of a night."""
+    return (FIRST_EVENING + timedelta(days=night)).date()
 
 
 def write_night(farm: Farm, night: int, folder: Path) -> list[Path]:
