@@ -167,7 +167,8 @@ def _kit_headline(history: History, one: SickKit) -> Headline:
         f"Kit {one.kit} {verb}: {lost}, in {counted(len(scenarios), 'scenario')}.",
         _since_words(history, one.since),
         f"{of_cause} of its last {len(one.pooled)}: {sentence(cause.cause_text or cause.cause)} "
-        f"The other kits lose {usual:.0f} of as many: it is this kit, its cables, its power or its radio.",
+        f"The other kits lose {usual:.0f} of as many: it is this kit, its cables, its power or its "
+        "radio.",
         cause.cause,
         cause.remedy,
         (one.kit,),

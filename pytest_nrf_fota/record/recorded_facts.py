@@ -1,5 +1,6 @@
 """What a flight recorder holds of a test's result, read in one pass."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ def _take(facts: RecordedFacts, event: Event) -> None:
             facts.verdicts.append(brief)
         case FailureExplained():
             facts.explained = facts.explained or event
-        case Measurement(name=name, value=value, unit=unit):
+        case Measurement(name=name, value=value, unit=unit) if math.isfinite(value):
             facts.measurements.append(Measured(name=name, value=value, unit=unit))
         case StepEnded(step=step, duration_s=duration_s):
             facts.steps_s[step] = round(facts.steps_s.get(step, 0.0) + duration_s, 3)

@@ -33,7 +33,7 @@ class _Part(BaseModel):
 class CauseOfFailure(_Part):
     """Why a test failed: a code that does not change, and words for people."""
 
-    code: Annotated[str, Field(max_length=120)]
+    code: str
     text: Text = ""
     remedy: Text = ""
 
@@ -41,9 +41,9 @@ class CauseOfFailure(_Part):
 class Measured(_Part):
     """A measured value with its unit; of several in a test each is one."""
 
-    name: Annotated[str, Field(max_length=120)]
+    name: str
     value: Annotated[float, Field(allow_inf_nan=False)]
-    unit: Annotated[str, Field(max_length=40)]
+    unit: str
 
 
 class VerdictInBrief(_Part):

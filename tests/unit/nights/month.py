@@ -23,7 +23,7 @@ from pytest_nrf_fota.record.result import (
     write_result,
 )
 
-FIRST_EVENING = datetime(2026, 10, 30, 22, 0, tzinfo=timezone(timedelta(hours=1)))
+FIRST_EVENING = datetime(2024, 10, 30, 22, 0, tzinfo=timezone(timedelta(hours=1)))
 BOARDS = ("nrf5340dk", "nrf5340dk", "nrf5340dk_mcuboot", "nrf52840dk")
 KITS_OF_HOST = 4
 _SUBJECTS = ("app_upgrade", "mcuboot_upgrade", "cut_swap", "robustness", "multi_image", "recovery")
