@@ -3,7 +3,7 @@ that did not run, tests without a result.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pytest_nrf_fota.nights.headline import (
     Headline,
@@ -26,11 +26,38 @@ _RECENT_NIGHTS, _USUAL_NIGHTS = 5, 3
 
 def single_failures(history: History, is_explained: Callable[[Row], bool]) -> tuple[Headline, ...]:
     """Scenarios that failed on some kits."""
-    groups: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    groups: defaultdict[str, defaultdict[str, list[Row]]]
+    groups = defaultdict(lambda: defaultdict(list))
     for row in history.in_last_night():
         if is_of_firmware(row) and not is_explained(row):
-            groups[row.scenario, row.cause].append(row)
-    return tuple(_single(history, scenario, rows) for (scenario, _), rows in groups.items())
+            groups[row.cause][row.scenario].append(row)
+    found: list[Headline] = []
+    for scenarios in groups.values():
+        if len(scenarios) >= _FEW:
+            found.append(_several(scenarios))
+        else:
+            found += [_single(history, name, rows) for name, rows in scenarios.items()]
+    return tuple(found)
+
+
+def _several(scenarios: Mapping[str, Sequence[Row]]) -> Headline:
+    """Scenarios that failed with the same cause, each on some kits."""
+    rows = tuple(row for some in scenarios.values() for row in some)
+    cause = main_cause(rows)
+    kits, names = sorted({row.kit for row in rows}), sorted(map(short_scenario, scenarios))
+    return Headline(
+        Kind.FAILURE,
+        _SINGLE_WEIGHT + min(_MOST_OF_SINGLE, 2.0 * len(rows)),
+        f"{len(names)} scenarios failed with the same cause on {counted(len(kits), 'kit')}: "
+        f"{named(names)} on {named(kits)}.",
+        "",
+        _own_words(cause) + sentence(cause.cause_text or cause.failure),
+        cause.cause,
+        cause.remedy,
+        tuple(kits),
+        tuple(names),
+        rows,
+    )
 
 
 def _single(history: History, scenario: str, rows: Sequence[Row]) -> Headline:

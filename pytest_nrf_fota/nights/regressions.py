@@ -1,6 +1,6 @@
 """Scenarios that fail wherever they run: the firmware's doing, not a kit's."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,9 +16,13 @@ from pytest_nrf_fota.nights.headline import (
 )
 from pytest_nrf_fota.nights.history import Cell, History, is_of_firmware
 from pytest_nrf_fota.nights.store import Row
+from pytest_nrf_fota.record.result import CODES_OF_ERRORS
 
 # Of the kits that ran a scenario in a night; one of four may be lost to something else.
 _FAILING_SHARE = 0.75
+# Scenarios and kits that must fail with one cause, where each scenario ran once.
+_FEW, _MANY = (2, 2), (5, 3)
+_MOST_OF_ONE_KIT = 0.75
 _BASE_WEIGHT, _WEIGHT_OF_LOST = 40.0, 3.0
 
 
@@ -45,9 +49,35 @@ class Broken:
 
 
 def broken_cells(history: History) -> tuple[Broken, ...]:
-    """All cells that fail on all kits in the last night, and more than once."""
+    """All cells that fail on all kits in the last night, by more than chance.
+
+    Where each scenario runs once in a night, one that fails says little; several that fail with the
+    same cause on several kits say it.
+    """
     found = (_broken(cell, by_night, history) for cell, by_night in history.cells.items())
-    return tuple(one for one in found if one is not None)
+    broken = [one for one in found if one is not None]
+    once: defaultdict[tuple[str, int], list[Broken]] = defaultdict(list)
+    for one in broken:
+        if not _is_sure(one, history):
+            once[main_cause(one.rows).cause, one.since].append(one)
+    chance = [one for group in once.values() if not _are_sure(group) for one in group]
+    return tuple(one for one in broken if one not in chance)
+
+
+def _is_sure(one: Broken, history: History) -> bool:
+    of_board = {kit for kit, board in history.boards.items() if board == one.cell.board}
+    return len(one.kits) > 1 or (len(of_board) <= 1 and len(one.all_rows) > 1)
+
+
+def _are_sure(group: Sequence[Broken]) -> bool:
+    by_kit = Counter(kit for one in group for kit in one.kits)
+    cause = main_cause([row for one in group for row in one.rows])
+    says_little = cause.cause in CODES_OF_ERRORS or cause.side == "test"
+    scenarios, kits = _MANY if says_little else _FEW
+    if len(by_kit) < kits or len(group) < scenarios:
+        return False
+    # Else it is that kit's.
+    return max(by_kit.values()) <= _MOST_OF_ONE_KIT * len(group)
 
 
 def _broken(cell: Cell, by_night: dict[int, list[Row]], history: History) -> Broken | None:
@@ -64,10 +94,6 @@ def _broken(cell: Cell, by_night: dict[int, list[Row]], history: History) -> Bro
             break
         since = night
         failures += [row for row in judged if is_of_firmware(row)]
-    of_board = {kit for kit, board in history.boards.items() if board == cell.board}
-    # Once, on one of several kits, is no regression yet.
-    if len({row.kit for row in failures}) < 2 and (len(of_board) > 1 or len(failures) < 2):
-        return None
     now = tuple(row for row in failures if row.night == history.last)
     return Broken(cell, since, last_good, now, tuple(failures))
 
@@ -130,7 +156,8 @@ def _where(history: History, group: Sequence[Broken]) -> str:
     if kits >= of_boards:
         return f"all {len(of_boards)} kits{of}"
     if is_all:
-        return f"every kit that ran it{of} ({named(sorted(kits))})"
+        it = "it" if len(group) == 1 else "them"
+        return f"every kit that ran {it}{of} ({named(sorted(kits))})"
     return f"{len(kits)} of {len(kits | ran)} kits{of}"
 
 

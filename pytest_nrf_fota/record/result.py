@@ -23,6 +23,17 @@ Side: TypeAlias = Literal["", "firmware", "rig", "test"]
 """Whose doing a failure is: the firmware's (the board's), the test setup's, the test's own."""
 Phase: TypeAlias = Literal["", "setup", "call", "teardown"]
 
+CODES_OF_ERRORS = frozenset(
+    {
+        *("connection_broke", "line_not_seen", "not_seen", "board_refused", "assertion_failed"),
+        *("console_lost", "radio_lost", "probe_failed", "unknown"),
+    }
+)
+"""Cause codes that name what the harness met, not what is behind it: several failures may have one
+of them by chance. Others are of the explanation (docs/diagnosis.md), a verdict or an exception."""
+VERDICT_CODE = "verdict_"
+"""What the code of a verdict's ending begins with."""
+
 Text: TypeAlias = Annotated[str, Field(max_length=4000)]
 
 

@@ -25,6 +25,7 @@ from pytest_nrf_fota.errors import (
 from pytest_nrf_fota.record.recorded_facts import RecordedFacts
 from pytest_nrf_fota.record.result import (
     RESULT_NAME,
+    VERDICT_CODE,
     CauseOfFailure,
     Phase,
     Side,
@@ -174,7 +175,7 @@ def cause_of(error: BaseException | None) -> CauseOfFailure:
             return CauseOfFailure(code=_code(error), text=_cut(what), remedy=_cut(remedy))
         case UpgradeNotProvenError(verdict=verdict):
             return CauseOfFailure(
-                code=f"verdict_{code_of(verdict.ending.value)}",
+                code=f"{VERDICT_CODE}{code_of(verdict.ending.value)}",
                 text=_cut(f"{verdict.outcome.value}: {verdict.reason or verdict.subject}"),
             )
         case None:

@@ -160,6 +160,28 @@ def test_scenarios_with_one_cause_are_one_thing() -> None:
     assert not rest
 
 
+def test_one_cause_in_scenarios_that_ran_once_each() -> None:
+    """As `-n auto` gives them out: no scenario has failed twice, the cause has."""
+    names = [f"test_{letter}" for letter in "abcd"]
+    good = [result(0, name, kit) for name, kit in zip(names, "1122", strict=True)]
+    bad = [result(1, name, kit, "failed") for name, kit in zip(names, "2211", strict=True)]
+    (only,) = reported(good, bad).headlines
+    assert only.kind is Kind.REGRESSION
+    assert only.what == "test_a, test_b, test_c, test_d fail on all 2 kits."
+
+
+@pytest.mark.parametrize(("kits", "cause"), [("1111", SIGNATURE), ("1112", LINK), ("1222", LINK)])
+def test_scenarios_that_failed_once_by_chance(kits: str, cause: CauseOfFailure) -> None:
+    """On one kit, or with a code that many things have."""
+    names = [f"test_{letter}" for letter in "abcd"]
+    good = [result(0, name, "1") for name in names] + [result(0, "test_e", kit) for kit in "123"]
+    bad = [result(1, n, kit, "failed", cause) for n, kit in zip(names, kits, strict=True)]
+    more = [result(1, "test_e", kit) for kit in "123"]
+    report = reported(good, [*bad, *more])
+    assert Kind.REGRESSION not in {one.kind for one in report.headlines}
+    assert report.headlines[0].cause == cause.code
+
+
 def test_a_failure_on_one_of_several_kits_is_no_regression() -> None:
     report = reported(
         [result(0, "test_a", kit) for kit in "123"],
