@@ -30,7 +30,7 @@ CODES_OF_ERRORS = frozenset(
     }
 )
 """Cause codes that name what the harness met, not what is behind it: several failures may have one
-of them by chance. Others are of the explanation (docs/diagnosis.md), a verdict or an exception."""
+of them by chance. Others are those of the explanation, of a verdict or of an exception."""
 VERDICT_CODE = "verdict_"
 """What the code of a verdict's ending begins with."""
 
