@@ -54,7 +54,7 @@ def json_of(report: NightReport) -> str:
             }
             for one in report.flakes
         ],
-        "unreadable": [{"path": str(one.path), "why": one.why} for one in report.unreadable],
+        "unreadable": [{"path": one.name, "why": one.why} for one in report.unreadable],
     }
     return _JSON.dump_json(value, indent=2).decode()
 

@@ -109,7 +109,11 @@ def _find_runs(folders: Sequence[Path]) -> Collected:
             continue
         if not runs:
             collected.leave_out(Unreadable(given, "no test with a result or a flight recorder"))
-        collected.runs += [run for run in runs if run not in collected.runs]
+        for run in runs:
+            if not str(run).isprintable():
+                collected.leave_out(Unreadable(run, "its name cannot be written down"))
+            elif run not in collected.runs:
+                collected.runs.append(run)
     return collected
 
 
@@ -145,7 +149,7 @@ def _relative(run: Path, parent: Path) -> str:
 
 
 def _nothing_readable(folders: Sequence[Path], collected: Collected) -> InputError:
-    reasons = "; ".join(f"{one.path}: {one.why}" for one in collected.unreadable.values())
+    reasons = "; ".join(f"{one.name}: {one.why}" for one in collected.unreadable.values())
     return InputError(
         "No run can be read in what was given.",
         where=reasons or ", ".join(str(folder) for folder in folders),

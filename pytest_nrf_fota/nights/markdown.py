@@ -44,7 +44,7 @@ def _head(report: NightReport, title: str = "") -> Iterator[str]:
         yield f"\n{len(report.headlines) - _SHOWN_HEADLINES} smaller ones follow by cause."
     yield ""
     for one in report.unreadable[:_SHOWN_GROUPS]:
-        yield f"- could not be read: `{_code(str(one.path))}`: {escaped(one.why)}"
+        yield f"- could not be read: `{_code(one.name)}`: {escaped(one.why)}"
     if report.unreadable:
         yield ""
 
@@ -136,5 +136,5 @@ def lines_for_terminal(report: NightReport) -> Sequence[str]:
         lines.append(f"   {why}{f' [{line.cause}]' if line.cause else ''}")
     if len(report.headlines) > _SHOWN_HEADLINES:
         lines.append(f"{len(report.headlines) - _SHOWN_HEADLINES} more: --markdown or --html DIR")
-    lines += [f"could not be read: {one.path}: {one.why}" for one in report.unreadable]
+    lines += [f"could not be read: {one.name}: {one.why}" for one in report.unreadable]
     return lines

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_nrf_fota.errors import FotaError
+from pytest_nrf_fota.nights.printable import printable
 from pytest_nrf_fota.record.recorded_facts import result_of_recorder
 from pytest_nrf_fota.record.result import RESULT_NAME, TestResult, read_result
 
@@ -22,6 +23,11 @@ class Unreadable:
 
     path: Path
     why: str
+
+    @property
+    def name(self) -> str:
+        """The path as it can be shown: its bytes may be no text."""
+        return printable(str(self.path))
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,9 @@ def tests_in_run(run: Path, on_unreadable: Callable[[Unreadable], None]) -> tupl
     found: list[TestFolder] = []
     try:
         for folder in _test_paths(run):
+            if not folder.name.isprintable():
+                on_unreadable(Unreadable(folder, "its name cannot be written down"))
+                continue
             source = folder / RESULT_NAME
             source = source if source.is_file() else folder / RECORDER_NAME
             state = source.stat()

@@ -19,6 +19,7 @@ from sys import intern
 from typing import NamedTuple, TypeVar
 
 from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.nights.printable import printable
 from pytest_nrf_fota.record.result import TestResult
 
 STORE_NAME = "nrf_fota_nights.sqlite"
@@ -283,13 +284,14 @@ class Store:
 
 def _values(result: TestResult) -> tuple[str | int | float, ...]:
     cause = result.causes[0] if result.causes else None
-    return (
+    values = (
         *(result.scenario, result.board, result.kit, result.host, result.worker),
         *(result.outcome, result.side, result.phase, result.try_number),
         *((cause.code, cause.text, cause.remedy) if cause is not None else ("", "", "")),
         *(result.failure, result.firmware_id, result.ncs),
         *(result.started.timestamp(), result.duration_s),
     )
+    return tuple(printable(value) if isinstance(value, str) else value for value in values)
 
 
 @contextmanager

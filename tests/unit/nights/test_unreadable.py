@@ -1,6 +1,8 @@
 """What cannot be read is named once; the rest of the night is reported."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,13 @@ from typer.testing import CliRunner
 from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.nights.collect import make_report
 from pytest_nrf_fota.nights.markdown import markdown_of
-from pytest_nrf_fota.record.result import RESULT_NAME
-from tests.unit.nights.month import Farm, write_month, write_night
+from pytest_nrf_fota.record.result import (
+    RESULT_NAME,
+    CauseOfFailure,
+    read_result,
+    write_result,
+)
+from tests.unit.nights.month import Farm, night_date, write_month, write_night
 
 FARM = Farm(nights=2, kits=4, scenarios=6)
 
@@ -36,7 +43,7 @@ def test_each_is_named_once(tmp_path: Path) -> None:
     assert report.total.ran > 0
     text = markdown_of(report)
     for one in report.unreadable:
-        assert text.count(f"`{one.path}`") == 1
+        assert text.count(f"`{one.name}`") == 1
 
 
 def test_a_damaged_result_beside_a_recorder(tmp_path: Path) -> None:
@@ -61,6 +68,37 @@ def test_the_recorder_of_a_second_board_is_no_test(tmp_path: Path) -> None:
     (folder / "recorder.jsonl").write_text(line + "\n")
     report = make_report([run]).report
     assert (report.total, report.unreadable) == (before, ())
+
+
+def test_what_steers_a_terminal_is_not_printed(tmp_path: Path) -> None:
+    """Boards and tools print anything."""
+    (run,) = write_night(FARM, 0, tmp_path)
+    path = next(run.glob("*/*/result.json"))
+    result = read_result(path)
+    steers = "red \x1b[31m\x07\u202e end"
+    cause = CauseOfFailure(code=steers, text=steers, remedy=steers)
+    update = {"outcome": "failed", "side": "firmware", "causes": (cause,), "kit": steers}
+    write_result(path, result.model_copy(update=update))
+    for option in ("--json", "--markdown", f"--html={tmp_path}"):
+        code, out, _ = run_command(tmp_path, option)
+        assert code == 0
+        assert "red" in out
+        assert not {"\x1b", "\x07", "\u202e"} & set(out)
+    assert "\x1b" not in (tmp_path / "night.html").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no UTF-8")
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    write_night(FARM, 0, tmp_path)
+    (other,) = write_night(FARM, 1, tmp_path)
+    renamed = Path(os.fsdecode(os.fsencode(other) + b"\xff"))
+    other.rename(renamed)
+    report = make_report([tmp_path]).report
+    assert [one.path for one in report.unreadable] == [renamed]
+    assert report.night == night_date(0)
+    assert run_command(tmp_path)[0] == 0
+    assert run_command(tmp_path, f"--html={tmp_path}")[0] == 0
+    assert run_command(tmp_path, "--json")[0] == 0
 
 
 def test_nothing_readable(tmp_path: Path) -> None:

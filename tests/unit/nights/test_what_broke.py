@@ -1,5 +1,6 @@
 """What is injected into simulated nights is the first thing that the report says."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -193,6 +194,18 @@ def test_a_failure_on_one_of_several_kits_is_no_regression() -> None:
     assert report.matrix[0][1][0].now.state is State.MIXED
 
 
+def test_a_failure_on_half_of_the_kits_is_no_regression() -> None:
+    """It may be a revision of the board; the kits are named."""
+    nights = [
+        [result(n, "test_a", kit, "failed" if kit in "12" and n else "passed") for kit in "1234"]
+        for n in range(4)
+    ]
+    (only,) = reported(*nights).headlines
+    assert (only.kind, only.kits) == (Kind.FAILURE, ("1", "2"))
+    assert only.what == "test_a failed on 2 of 4 kits: 1, 2."
+    assert only.since == f"Failed there 4 times before, last on {day(night_date(2))}."
+
+
 def test_kits_of_one_host_with_the_same_error_are_the_hosts() -> None:
     kits = [str(number) for number in range(8)]
     names = ("test_a", "test_b", "test_c", "test_d")
@@ -279,6 +292,28 @@ def test_slower_on_all_kits() -> None:
     assert only.kind is Kind.SLOWER
     assert only.what == "Swap time rose from 12.2 to 18.2 s on all kits of nrf5340dk."
     assert only.since == f"Since the night of {day(night_date(6))} (2 nights)."
+
+
+def test_a_kit_that_is_worse_by_chance_is_not_slow() -> None:
+    """Where all kits scatter that much."""
+    rng = random.Random(1)
+
+    def upload(night: int, kit: str) -> TestResult:
+        speed = 15.0 if (night, kit) == (9, "1") else rng.uniform(12.0, 28.0)
+        measured = (Measured(name="upload throughput", value=speed, unit="kB/s"),)
+        return result(night, "test_a", kit, measurements=measured)
+
+    report = reported(*([upload(n, kit) for kit in "1234"] for n in range(10)))
+    assert not report.headlines
+
+
+def test_a_test_that_began_before_moves_its_run() -> None:
+    """Workers are read one after the other; the run's night is that of its first test."""
+    late = result(1, "test_a", "1", started=FIRST_EVENING + timedelta(hours=15))
+    with open_store(Path(":memory:")) as store:
+        assert store.put("run", [("a", "", late)]) == night_date(1)
+        assert store.put("run", [("b", "", result(0, "test_b", "1"))]) == night_date(0)
+        assert store.put("run", [("c", "", late)]) == night_date(0)
 
 
 def test_runs_belong_to_the_night_in_which_they_began() -> None:
