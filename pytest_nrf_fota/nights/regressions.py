@@ -154,7 +154,7 @@ def _where(history: History, group: Sequence[Broken]) -> str:
     if len(of_boards) <= 1:
         return f"the only kit{of} ({named(sorted(kits))})"
     if kits >= of_boards:
-        return f"all {len(of_boards)} kits{of}"
+        return f"both kits{of}" if len(of_boards) == 2 else f"all {len(of_boards)} kits{of}"
     if is_all:
         it = "it" if len(group) == 1 else "them"
         return f"every kit that ran {it}{of} ({named(sorted(kits))})"

@@ -88,6 +88,23 @@ def test_all_texts_are_escaped(tmp_path: Path) -> None:
     assert "default-src 'none'" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("call `a <b>` now", "call <code>a &lt;b&gt;</code> now"),
+        ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+        ("one ` alone", "one ` alone"),
+        ("`a` then ` alone", "<code>a</code> then ` alone"),
+    ],
+)
+def test_what_stands_in_backticks_is_code(tmp_path: Path, text: str, shown: str) -> None:
+    causes = (CauseOfFailure(code="code", text="why", remedy=text),)
+    write_test(tmp_path / "run" / "a", failed("test_a", causes=causes))
+    made = make_report([tmp_path / "run"])
+    page = write_page(made.report, tmp_path, made.store_folder).read_text(encoding="utf-8")
+    assert f"</b> {shown}</p>" in page
+
+
 def links(page: Path) -> list[str]:
     """Where the page's links lead, but for those within it."""
     found = re.findall(r'href="([^"#]+)"', page.read_text(encoding="utf-8"))

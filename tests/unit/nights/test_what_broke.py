@@ -156,7 +156,7 @@ def test_scenarios_with_one_cause_are_one_thing() -> None:
     good = [result(0, name, kit) for name in names for kit in ("1", "2")]
     bad = [result(1, name, kit, "failed") for name in names for kit in ("1", "2")]
     (first, *rest) = reported(good, bad).headlines
-    assert first.what == "6 scenarios fail on all 2 kits."
+    assert first.what == "6 scenarios fail on both kits."
     assert first.scenarios == tuple(names)
     assert not rest
 
@@ -168,7 +168,7 @@ def test_one_cause_in_scenarios_that_ran_once_each() -> None:
     bad = [result(1, name, kit, "failed") for name, kit in zip(names, "2211", strict=True)]
     (only,) = reported(good, bad).headlines
     assert only.kind is Kind.REGRESSION
-    assert only.what == "test_a, test_b, test_c, test_d fail on all 2 kits."
+    assert only.what == "test_a, test_b, test_c, test_d fail on both kits."
 
 
 @pytest.mark.parametrize(("kits", "cause"), [("1111", SIGNATURE), ("1112", LINK), ("1222", LINK)])
