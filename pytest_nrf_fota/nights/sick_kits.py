@@ -1,6 +1,7 @@
 """Kits that fail more than the others, in whatever scenario: their own doing, or their host's."""
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _LEAST_SCORE, _LEAST_SCORE_OF_NIGHT = 4.0, 2.0
 _LEAST_RATE = 0.02
 _LEAST_SCENARIOS = 3
 _SHOWN_NIGHTS = 5
+# Later nights against earlier ones.
+_NIGHTS_OF_HALF, _WORSE = 2, 1.3
 _BASE_WEIGHT = 30.0
 
 
@@ -42,6 +45,7 @@ class SickKit:
     pooled: tuple[Row, ...]
     ran: int
     series: tuple[int, ...]
+    is_worsening: bool
     usual_rate: float
 
     @property
@@ -113,8 +117,17 @@ def _sick(history: History, kit: str, nights: dict[str, dict[int, _Night]]) -> S
         pooled.failed,
         last.ran,
         tuple(len(own[night].failed) for night in shown),
+        _is_worsening([own[night].rate for night in shown]),
         centre_of(others, 1.0).median,
     )
+
+
+def _is_worsening(rates: Sequence[float]) -> bool:
+    half = len(rates) // 2
+    if half < _NIGHTS_OF_HALF:
+        return False
+    before, now = statistics.fmean(rates[:half]), statistics.fmean(rates[-half:])
+    return now > before * _WORSE
 
 
 def _pool(nights: dict[int, _Night], last: int) -> _Night:
@@ -154,10 +167,8 @@ def _kit_headline(history: History, one: SickKit) -> Headline:
     cause = main_cause(one.pooled)
     of_cause = sum(row.cause == cause.cause for row in one.pooled)
     scenarios = sorted({row.scenario for row in one.rows})
-    verb = (
-        "failed" if len(one.series) < 2 or one.series[-1] <= one.series[0] else "is getting worse"
-    )
-    lost = f"{len(one.rows)} of its {counted(one.ran, 'test')} failed"
+    verb = "is getting worse" if one.is_worsening else "is failing"
+    lost = f"{len(one.rows)} of its {counted(one.ran, 'test')} are lost"
     if len(one.series) > 1 and max(one.series) > 0:
         lost += f" ({', '.join(map(str, one.series))} in its last nights)"
     usual = one.usual_rate * one.ran
