@@ -1,6 +1,7 @@
 """What this session's tests leave behind for the report of a night."""
 
 import os
+import uuid
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 commands*, "Adding a job summary")."""
 
 _firmware_key: pytest.StashKey[str] = pytest.StashKey()
+_session_key: pytest.StashKey[str] = pytest.StashKey()
 
 
 def note_phase(item: pytest.Item, call: "pytest.CallInfo[None]", report: pytest.TestReport) -> None:
@@ -37,6 +39,7 @@ def keep(item: pytest.Item, files: "TestFiles") -> None:
         kit="" if board is None else kit_name(item.config, board),
         ncs="" if board is None else board.boot.ncs,
         firmware_id=_firmware_id(item.config),
+        session=_session_id(item.config),
     )
     keep_result(files.folder, item.nodeid, _executions(item.config), files.facts, given)
 
@@ -56,6 +59,15 @@ def _executions(config: pytest.Config) -> "Executions":
     from pytest_nrf_fota.report.test_result import EXECUTIONS_KEY, Executions
 
     return config.stash.setdefault(EXECUTIONS_KEY, Executions())
+
+
+def _session_id(config: pytest.Config) -> str:
+    """The same in all workers: a run folder may be given to several sessions."""
+    known = config.stash.get(_session_key, None)
+    if known is None:
+        own: str = getattr(config, "workerinput", {}).get("testrunuid", "")
+        known = config.stash[_session_key] = own or uuid.uuid4().hex
+    return known
 
 
 def _firmware_id(config: pytest.Config) -> str:

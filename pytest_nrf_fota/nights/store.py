@@ -31,10 +31,12 @@ _NIGHT_BEGINS = timedelta(hours=12)
 _SCHEMA = """
 CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL UNIQUE,  -- from the folder of this file, with slashes
+    path TEXT NOT NULL,         -- from the folder of this file, with slashes
+    session TEXT NOT NULL,      -- a folder may be given to several
     night TEXT NOT NULL,        -- ISO date of its evening
     started_s REAL NOT NULL,
-    is_pruned INTEGER NOT NULL DEFAULT 0
+    is_pruned INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (path, session)
 );
 CREATE INDEX runs_by_night ON runs (night);
 CREATE TABLE tests (
@@ -134,37 +136,50 @@ class Store:
         """
         rest = iter(tests)
         while batch := list(islice(rest, _TESTS_PER_TRANSACTION)):
+            sessions: defaultdict[str, list[tuple[str, str, TestResult]]] = defaultdict(list)
+            for test in batch:
+                sessions[test[2].session].append(test)
             with self._writing():
-                run_id = self._run_id(run, batch)
-                for folder, stamp, result in batch:
-                    self._put_test(run_id, folder, stamp, result)
+                for session, of_session in sessions.items():
+                    run_id = self._run_id(run, session, of_session)
+                    for folder, stamp, result in of_session:
+                        self._put_test(run, run_id, folder, stamp, result)
         return self.night_of_run(run)
 
     def night_of_run(self, run: str) -> date | None:
-        """The night of a run; None where it is not in here."""
-        found = self._db.execute("SELECT night FROM runs WHERE path = ?", (run,)).fetchone()
-        return date.fromisoformat(found[0]) if found is not None else None
+        """The newest night of a run folder; None where it is not in here."""
+        query = "SELECT MAX(night) FROM runs WHERE path = ?"
+        (night,) = self._db.execute(query, (run,)).fetchone()
+        return date.fromisoformat(night) if night is not None else None
 
     def is_pruned(self, run: str) -> bool:
         """Whether a run was in here, and its tests were taken out."""
-        query = "SELECT 1 FROM runs WHERE path = ? AND is_pruned"
-        return self._db.execute(query, (run,)).fetchone() is not None
+        query = "SELECT MIN(is_pruned) FROM runs WHERE path = ?"
+        (is_pruned,) = self._db.execute(query, (run,)).fetchone()
+        return bool(is_pruned)
 
-    def _run_id(self, run: str, batch: Sequence[tuple[str, str, TestResult]]) -> int:
+    def _run_id(self, run: str, session: str, batch: Sequence[tuple[str, str, TestResult]]) -> int:
         first = min((result for _, _, result in batch), key=lambda one: one.started)
         # A run belongs to the night in which it began, whichever of its tests came first in here.
         self._db.execute(
-            "INSERT INTO runs (path, night, started_s) VALUES (?, ?, ?)"
-            " ON CONFLICT (path) DO UPDATE SET started_s = excluded.started_s,"
+            "INSERT INTO runs (path, session, night, started_s) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (path, session) DO UPDATE SET started_s = excluded.started_s,"
             " night = excluded.night WHERE excluded.started_s < started_s",
-            (run, night_of(first).isoformat(), first.started.timestamp()),
+            (run, session, night_of(first).isoformat(), first.started.timestamp()),
         )
-        self._db.execute("UPDATE runs SET is_pruned = 0 WHERE path = ?", (run,))
-        (run_id,) = self._db.execute("SELECT run_id FROM runs WHERE path = ?", (run,)).fetchone()
+        of_session = "WHERE path = ? AND session = ?"
+        self._db.execute(f"UPDATE runs SET is_pruned = 0 {of_session}", (run, session))
+        query = f"SELECT run_id FROM runs {of_session}"
+        (run_id,) = self._db.execute(query, (run, session)).fetchone()
         return int(run_id)
 
-    def _put_test(self, run_id: int, folder: str, stamp: str, result: TestResult) -> None:
-        self._db.execute("DELETE FROM tests WHERE run_id = ? AND folder = ?", (run_id, folder))
+    def _put_test(self, run: str, run_id: int, folder: str, stamp: str, result: TestResult) -> None:
+        # Its recorder, read before its result was there, tells no session.
+        self._db.execute(
+            "DELETE FROM tests WHERE folder = ?"
+            " AND run_id IN (SELECT run_id FROM runs WHERE path = ?)",
+            (folder, run),
+        )
         values = (run_id, folder, stamp, *_values(result))
         places = ", ".join("?" * len(_COLUMNS))
         done = self._db.execute(
@@ -184,17 +199,14 @@ class Store:
     def nights(self, until: date, at_most: int) -> tuple[date, ...]:
         """The last nights that have tests, up to one of them; by date."""
         found = self._db.execute(
-            "SELECT DISTINCT night FROM runs WHERE night <= ? AND NOT is_pruned"
-            " ORDER BY night DESC LIMIT ?",
+            "SELECT DISTINCT night FROM runs WHERE night <= ?"
+            " AND run_id IN (SELECT run_id FROM tests) ORDER BY night DESC LIMIT ?",
             (until.isoformat(), at_most),
         )
         return tuple(sorted(date.fromisoformat(night) for (night,) in found))
 
     def rows(self, nights: Sequence[date]) -> Iterator[Row]:
-        """All executions of some nights, by time.
-
-        Texts of failures alone are read: what passed has none, and there is much of it.
-        """
+        """All executions of some nights, by time."""
         number = {night.isoformat(): n for n, night in enumerate(nights)}
         query = """
             SELECT night, board, scenario, kit, host, outcome, side, cause, cause_text, remedy,

@@ -84,6 +84,7 @@ class TestResult(_Part):
         ncs: the release of the nRF Connect SDK that the board's boot code is of.
         started: with the host's offset from UTC.
         worker: `main`, or xdist's name.
+        session: the same for all tests of a pytest session, its workers included.
     """
 
     __test__ = False
@@ -108,6 +109,7 @@ class TestResult(_Part):
     duration_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     host: str = ""
     worker: str = ""
+    session: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 
     @property

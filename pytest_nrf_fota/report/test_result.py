@@ -95,6 +95,7 @@ class Given:
     kit: str
     ncs: str
     firmware_id: str
+    session: str
 
 
 def keep_result(
@@ -136,6 +137,7 @@ def _result(node_id: str, done: Execution, facts: RecordedFacts, given: Given) -
         duration_s=round(done.duration_s, 3),
         host=platform.node(),
         worker=worker_name(),
+        session=given.session,
         versions={} if run is None else run.versions,
     )
 

@@ -140,6 +140,11 @@ def _results_are_whole(found: dict[str, list[TestResult]]) -> None:
     assert {one.name for one in wrong.measurements} >= {"upload throughput", "boot time"}
     assert wrong.steps_s.keys() >= {"upload", "set pending"}
 
+    # Both workers.
+    assert len({one.worker for some in found.values() for one in some}) == 2
+    assert len({one.session for some in found.values() for one in some}) == 1
+    assert wrong.session
+
     assert [one.outcome for one in found["test_flaky"]] == ["failed", "passed"]
     assert found["test_flaky"][0].causes[0].code == "nothing_pending"
     killed = found["test_killer"][-1]
@@ -161,12 +166,23 @@ def _summary_is_short(text: str) -> None:
 
 
 def test_a_run_without_a_worker(user_folder: pytest.Pytester) -> None:
-    """Its tests are in the run folder itself; another board's unit is named likewise."""
+    """Its tests are in the run folder itself."""
     user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--run-dir=runs/one")
     result = read_result(next((user_folder.path / "runs" / "one").glob(f"*/{RESULT_NAME}")))
     assert (result.outcome, result.kit, result.worker) == ("passed", "nrf5340dk_sim-main", "main")
     report = make_report([user_folder.path / "runs" / "one"]).report
     assert (report.total.passed, report.headlines) == (1, ())
+
+
+def test_a_run_folder_that_is_used_again(user_folder: pytest.Pytester) -> None:
+    """A fixed --run-dir: each session is told apart, and is no second try of the other."""
+    for _ in range(2):
+        user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--run-dir=runs/one")
+    found = [read_result(one) for one in (user_folder.path / "runs").glob(f"*/*/{RESULT_NAME}")]
+    assert len({one.session for one in found}) == 2
+    assert {one.try_number for one in found} == {1}
+    report = make_report([user_folder.path / "runs"]).report
+    assert (report.total.passed, report.second_tries) == (2, 0)
 
 
 WAITS = """

@@ -62,9 +62,9 @@ with open_store(Path(sys.argv[1])) as store:
     # So small that pages are written into the file long before the end of the transaction.
     store._db.execute("PRAGMA cache_size = 1")
     with store._writing():
-        run_id = store._run_id("killed", tests)
+        run_id = store._run_id("killed", "", tests)
         for folder, stamp, result in tests:
-            store._put_test(run_id, folder, stamp, result)
+            store._put_test("killed", run_id, folder, stamp, result)
         os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -334,6 +334,24 @@ def test_a_test_that_began_before_moves_its_run() -> None:
         assert store.put("run", [("c", "", late)]) == night_date(0)
 
 
+def test_a_run_folder_that_is_used_again_is_two_runs() -> None:
+    """As with a fixed --run-dir: each session belongs to its own night."""
+    with open_store(Path(":memory:")) as store:
+        first = result(0, "test_a", "1", session="a")
+        again = result(1, "test_a", "1", session="b")
+        assert store.put("run", [("test", "", first), ("test--2", "", again)]) == night_date(1)
+        assert store.nights(night_date(1), 30) == (night_date(0), night_date(1))
+        assert store.stamps("run") == {"test": "", "test--2": ""}
+
+
+def test_a_result_that_comes_later_replaces_the_recorder() -> None:
+    with open_store(Path(":memory:")) as store:
+        store.put("run", [("test", "1", result(0, "test_a", "1", "unknown"))])
+        store.put("run", [("test", "2", result(0, "test_a", "1", session="a"))])
+        nights = store.nights(night_date(1), 30)
+        assert [row.outcome for row in store.rows(nights)] == ["passed"]
+
+
 def test_runs_belong_to_the_night_in_which_they_began() -> None:
     """From noon to noon; a run that goes on past noon is not cut in two."""
     report = reported(
