@@ -4,8 +4,16 @@ from dataclasses import asdict
 
 from pydantic import JsonValue, TypeAdapter
 
+from pytest_nrf_fota.nights.flakes import Flake
 from pytest_nrf_fota.nights.headline import Headline
-from pytest_nrf_fota.nights.night_report import CauseGroup, CellView, Count, NightReport, Trend
+from pytest_nrf_fota.nights.night_report import (
+    CauseGroup,
+    CellView,
+    Count,
+    KitView,
+    NightReport,
+    Trend,
+)
 from pytest_nrf_fota.nights.store import Row
 
 FORMAT = 1
@@ -31,29 +39,9 @@ def json_of(report: NightReport) -> str:
             for scenario, cells in report.matrix
             for board, cell in zip(report.boards, cells, strict=True)
         ],
-        "kits": [
-            {
-                "kit": one.kit,
-                "board": one.board,
-                "host": one.host,
-                "trouble": one.trouble,
-                **_count(one.now),
-                "lost_by_night": [count.lost if count.ran else None for count in one.nights],
-            }
-            for one in report.kits
-        ],
+        "kits": [_kit(one) for one in report.kits],
         "trends": [_trend(report, one) for one in report.trends],
-        "flakes": [
-            {
-                "board": one.cell.board,
-                "scenario": one.cell.scenario,
-                "second_tries": one.second_tries,
-                "changes": one.changes,
-                "runs": one.of_runs,
-                "kits": list(one.kits),
-            }
-            for one in report.flakes
-        ],
+        "flakes": [_flake(one) for one in report.flakes],
         "unreadable": [{"path": one.name, "why": one.why} for one in report.unreadable],
     }
     return _JSON.dump_json(value, indent=2).decode()
@@ -69,6 +57,28 @@ def _cell(cell: CellView) -> dict[str, JsonValue]:
         "skipped": cell.is_skipped,
         "states": [count.state.value for count in cell.nights],
         "folder": None if cell.row is None else cell.row.folder,
+    }
+
+
+def _kit(one: KitView) -> JsonValue:
+    return {
+        "kit": one.kit,
+        "board": one.board,
+        "host": one.host,
+        "trouble": one.trouble,
+        **_count(one.now),
+        "lost_by_night": [count.lost if count.ran else None for count in one.nights],
+    }
+
+
+def _flake(one: Flake) -> JsonValue:
+    return {
+        "board": one.cell.board,
+        "scenario": one.cell.scenario,
+        "second_tries": one.second_tries,
+        "changes": one.changes,
+        "runs": one.of_runs,
+        "kits": list(one.kits),
     }
 
 

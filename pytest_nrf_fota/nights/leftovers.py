@@ -15,7 +15,7 @@ from pytest_nrf_fota.nights.headline import (
     sentence,
     short_scenario,
 )
-from pytest_nrf_fota.nights.history import History, is_bad, is_of_firmware, is_of_rig
+from pytest_nrf_fota.nights.history import Cell, History, is_bad, is_of_firmware, is_of_rig
 from pytest_nrf_fota.nights.store import Row
 
 _SINGLE_WEIGHT, _MOST_OF_SINGLE = 5.0, 15.0
@@ -75,7 +75,7 @@ def _single(history: History, scenario: str, rows: Sequence[Row]) -> Headline:
         Kind.FAILURE,
         _SINGLE_WEIGHT + min(_MOST_OF_SINGLE, 2.0 * len(rows)),
         f"{short_scenario(scenario)} failed on {where}.",
-        _seen_before(history, scenario, rows),
+        f"{_seen_before(history, scenario, rows)} {_passed_later(history, rows)}".strip(),
         _own_words(cause) + sentence(cause.cause_text or cause.failure),
         cause.cause,
         cause.remedy,
@@ -108,6 +108,17 @@ def _seen_before(history: History, scenario: str, rows: Sequence[Row]) -> str:
     last = max(row.night for row in before)
     times = "once" if len(before) == 1 else f"{len(before)} times"
     return f"Failed there {times} before, last on {day(history.nights[last])}."
+
+
+def _passed_later(history: History, rows: Sequence[Row]) -> str:
+    last = {row.kit: row for row in rows}
+    passed = {
+        row.kit
+        for failed in last.values()
+        for row in history.cells[Cell(failed.board, failed.scenario)][history.last]
+        if row.kit == failed.kit and row.outcome == "passed" and row.started_s > failed.started_s
+    }
+    return "It passed there later that night." if passed == set(last) else ""
 
 
 def rig_errors(history: History, is_explained: Callable[[Row], bool]) -> tuple[Headline, ...]:

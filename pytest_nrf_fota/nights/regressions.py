@@ -99,11 +99,13 @@ def _broken(cell: Cell, by_night: dict[int, list[Row]], history: History) -> Bro
 
 
 def is_broken(rows: Sequence[Row]) -> bool:
-    """Whether a cell failed on nearly all kits that ran it in a night."""
-    judged = [row for row in rows if _says_something(row)]
-    failed = {row.kit for row in judged if is_of_firmware(row)}
-    passed = {row.kit for row in judged if not is_of_firmware(row)} - failed
-    return bool(failed) and len(failed) >= _FAILING_SHARE * len(failed | passed)
+    """Whether a cell failed on nearly all kits that ran it in a night; of each its last run counts.
+
+    `rows` are by time.
+    """
+    last_of = {row.kit: row for row in rows if _says_something(row)}
+    failed = sum(is_of_firmware(row) for row in last_of.values())
+    return failed > 0 and failed >= _FAILING_SHARE * len(last_of)
 
 
 def _says_something(row: Row) -> bool:

@@ -224,6 +224,21 @@ def test_a_failure_on_half_of_the_kits_is_no_regression() -> None:
     assert only.since == f"Failed there 4 times before, last on {day(night_date(2))}."
 
 
+def test_what_passed_later_in_the_night_is_not_broken() -> None:
+    """A developer runs it again and again, until it works."""
+    later = FIRST_EVENING + timedelta(hours=1)
+    report = reported(
+        [
+            result(0, "test_a", "1", "failed"),
+            result(0, "test_a", "1", "failed", started=later),
+            result(0, "test_a", "1", started=later + timedelta(hours=1)),
+        ]
+    )
+    (only,) = report.headlines
+    assert only.kind is Kind.FAILURE
+    assert only.since == "It passed there later that night."
+
+
 def test_kits_of_one_host_with_the_same_error_are_the_hosts() -> None:
     kits = [str(number) for number in range(8)]
     names = ("test_a", "test_b", "test_c", "test_d")
