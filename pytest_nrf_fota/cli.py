@@ -17,6 +17,7 @@ from pytest_nrf_fota.commands.inspect import inspect
 from pytest_nrf_fota.commands.preflight import preflight
 from pytest_nrf_fota.commands.quarantine import QUARANTINE, quarantine
 from pytest_nrf_fota.commands.recording import recording
+from pytest_nrf_fota.commands.report import report
 from pytest_nrf_fota.commands.resign import resign
 from pytest_nrf_fota.commands.scenarios import scenarios
 from pytest_nrf_fota.commands.sim import sim
@@ -32,6 +33,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "explain": explain,
     "timeline": timeline,
     "recording": recording,
+    "report": report,
     "resign": resign,
     "demo-firmware": demo_firmware,
     "hci-dongle": hci_dongle,

@@ -15,6 +15,7 @@ from pytest_nrf_fota import (
     session_kit_results,
     session_kits,
     session_lost_kits,
+    session_results,
     session_rig_summary,
 )
 from pytest_nrf_fota.board_needs import missing_capability, write_unfit
@@ -276,6 +277,7 @@ def pytest_runtest_makereport(
     from pytest_nrf_fota.report.time_line import record_phase, write_time_line
 
     record_phase(item, call, report)
+    session_results.note_phase(item, call, report)
     if call.when == "teardown" and FILES_KEY in item.stash:
         from pytest_nrf_fota.report.session import properties_of
 
@@ -283,6 +285,7 @@ def pytest_runtest_makereport(
         if report.when == "teardown":
             report.user_properties += properties_of(files)
         report.user_properties += write_time_line(item, files, report)
+        session_results.keep(item, files)
     return report
 
 
@@ -386,7 +389,10 @@ def pytest_terminal_summary(
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run that was asked for upgrades and could make none is not green."""
     collector = session.config.stash.get(_collector_key, None)
-    if collector is None or not collector.has_proven_nothing:
+    if collector is None:
+        return
+    session_results.write_step_summary(session.config)
+    if not collector.has_proven_nothing:
         return
     if session.exitstatus == pytest.ExitCode.OK and _was_asked_for_upgrades(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

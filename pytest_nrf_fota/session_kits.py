@@ -309,6 +309,23 @@ def attached_to(board: "BoardType") -> "Callable[[], Sequence[AttachedKit]]":
     return lambda: look(board)
 
 
+def kit_name(config: pytest.Config, board: "BoardType") -> str:
+    """Of the board that this process has or is to take; empty where that is not decided yet."""
+    from pytest_nrf_fota.report.session import worker_name
+
+    if provider_with_kits(board) is None:
+        return f"{board.name}-{worker_name()}"
+    spare = config.stash.get(_spare_key, None)
+    if spare is not None:
+        return spare.serial_number
+    leased = leased_kit(config)
+    if leased is not None:
+        return leased.serial_number
+    seats = config.stash.get(_seats_key, None)
+    own: str = getattr(config, "workerinput", {}).get(_SERIAL_NUMBER, "")
+    return own or (seats.claimed[0].kit.serial_number if seats is not None else "")
+
+
 def one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) -> "ClaimedKit":
     """Claim another kit for a test that needs several. Raises `InputError`, `RigError`."""
     from dataclasses import replace

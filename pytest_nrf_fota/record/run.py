@@ -5,7 +5,7 @@ import getpass
 import importlib.metadata
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_nrf_fota.record.events import (
@@ -17,6 +17,7 @@ from pytest_nrf_fota.record.events import (
     SmpMessage,
     VerdictReached,
 )
+from pytest_nrf_fota.record.recorded_facts import RecordedFacts, facts_of
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 
 _UART_LOG = "uart.log"
@@ -40,6 +41,7 @@ class TestFiles:
     retries: tuple[ProbeRetried, ...] = ()
     probe_reads: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    facts: RecordedFacts = field(default_factory=RecordedFacts)
 
 
 class RunFolder:
@@ -74,7 +76,8 @@ class RunFolder:
         self.recorder.close()
         if path is None:
             return None
-        events = [recorded.event for recorded in read_recording(path)]
+        recorded = read_recording(path)
+        events = [one.event for one in recorded]
         lists = [
             event
             for event in events
@@ -94,6 +97,7 @@ class RunFolder:
             retries=tuple(event for event in events if isinstance(event, ProbeRetried)),
             probe_reads=tuple(e.found for e in events if isinstance(e, ProbeReadsTried)),
             measurements=tuple(event for event in events if isinstance(event, Measurement)),
+            facts=facts_of(recorded),
         )
 
     def _new_folder(self, node_id: str) -> Path:

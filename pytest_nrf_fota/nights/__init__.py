@@ -1,0 +1,1 @@
+"""Reports over nights: what runs left behind, merged, and what broke, on which kit, since when."""
