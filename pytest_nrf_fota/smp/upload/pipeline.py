@@ -23,7 +23,7 @@ _HOLD_INTERVALS = 1.1
 # the one before.
 _PACKETS_THAT_ACKNOWLEDGE = 2
 _MOST_REPEATS = 6
-_FRAMES_UNTIL_WIDER = 32
+_FRAMES_UNTIL_WIDER = 8
 _PASSING = (MGMT_ERR.ENOMEM, MGMT_ERR.EBUSY)
 
 
@@ -303,7 +303,10 @@ class Pipeline:
             self._outcome = Silent(waited_s)
             return
         self._patience.note_timeout()
-        self._note_loss()
+        if self._phase is _Phase.OPENING:
+            self.retries += 1
+        else:
+            self._note_loss()
         self._has_lost = True
         self._go_on()
 
