@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar, cast
@@ -14,7 +14,6 @@ from smpclient import SMPClient
 from smpclient.exceptions import (
     SMPBadSequence,
     SMPClientException,
-    SMPUploadError,
     SMPValidationException,
 )
 from smpclient.generics import SMPRequest, TEr1, TEr2, TRep, success
@@ -25,6 +24,7 @@ from smpclient.requests.image_management import (
 )
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
 from smpclient.transport import SMPTransport, SMPTransportDisconnected
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import (
@@ -37,36 +37,40 @@ from pytest_nrf_fota.errors import (
 from pytest_nrf_fota.portal import start_portal
 from pytest_nrf_fota.record.events import Measurement, RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.smp.image_uploads import (
+    LOOK_AROUND,
+    forgotten,
+    refused,
+    stored_otherwise,
+    stuck,
+    uploader_for,
+)
 from pytest_nrf_fota.smp.messages import (
     ImageState,
     ServerParameters,
     describe_error,
     describe_payload,
-    describe_return_code,
     is_legacy_ok,
     return_code_of,
 )
 from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer, PeerSearch, SearchingRadio
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
+from pytest_nrf_fota.smp.upload.frames import ImageFile
+from pytest_nrf_fota.smp.upload.link import UploadTimes, why_one_at_a_time
+from pytest_nrf_fota.smp.upload.pipeline import Complete, Forgotten, Refused, Silent, Stuck
+from pytest_nrf_fota.smp.upload.uploader import Progress, Uploader, UploadFailedError
 from pytest_nrf_fota.wires.radio import MuteRadio, Radio, RememberingRadio, ResettableRadio
 
 _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0
 _CONNECT_ATTEMPTS = 3
 _CONNECT_GRACE_S = 3.0
-_LOOK_AROUND = "See the image list and the last UART lines."
 _NO_PARAMETERS = (
     "The server does not report the size of its buffers, so uploads go in small pieces and take "
     "several times as long: build it with CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y (NCS 2.3: "
     "CONFIG_OS_MGMT_MCUMGR_PARAMS=y)."
 )
-_NO_REASSEMBLY = (
-    "The server got pieces of a message. Build it with CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY=y "
-    "(NCS 2.3: CONFIG_MCUMGR_SMP_REASSEMBLY_BT=y); without it a message must fit in one write "
-    "(CONFIG_BT_L2CAP_TX_MTU)."
-)
 _LONGEST_LOG_TEXT = 500
-_MOST_REPEATS = 5
 
 
 class _CallersError(Exception):
@@ -113,6 +117,7 @@ class Mcumgr:
         self._writes = 0
         self._transport: RecordingTransport | None = None
         self._found: FoundPeer | None = None
+        self._peer: str | Peer | None = None
         # `smp` warns about every answer of an SMP version 1 server, which NCS 2.3 has.
         logging.getLogger("smp.message").setLevel(logging.ERROR)
         logging.getLogger("smpclient").addFilter(_shorten)
@@ -176,13 +181,15 @@ class Mcumgr:
         """
         deadline = Deadline.after(within_s)
         self.disconnect()
+        self._peer = peer
         self._recorder.record(RadioState(state="connecting", detail=f"to {peer}"))
         try:
             self._client = self._portal.call(self._connect, peer, deadline)
         except FotaError as error:
             self._recorder.record(RadioState(state="failed", detail=error.what))
             raise
-        hint = f". {_NO_PARAMETERS}" if self._hides_buffers() else ""
+        slowness = _NO_PARAMETERS if self._hides_buffers() else self._slowness()
+        hint = f". {slowness}" if slowness else ""
         found = self._found
         by_name = f", found at {found.address}" if found and not found.by_address else ""
         self._recorder.record(
@@ -193,6 +200,12 @@ class Mcumgr:
                 message_bytes=self._message_bytes(),
             )
         )
+
+    def _slowness(self) -> str:
+        with contextlib.suppress(SMPTransportDisconnected):
+            if self._transport is not None:
+                return why_one_at_a_time(self._transport.upload_link, self._transport.server)
+        return ""
 
     def _message_bytes(self) -> int | None:
         with contextlib.suppress(SMPTransportDisconnected):
@@ -238,31 +251,83 @@ class Mcumgr:
         image_number: int = 0,
         within_s: float,
         on_progress: Callable[[int], None] | None = None,
+        reconnects: int = 0,
     ) -> None:
         """Upload an update file to the secondary slot of an image.
+
+        Where the board has a part of this file from an earlier upload, that goes on.
 
         Args:
             image: content of the file.
             image_number: which image of the application's image numbering.
             within_s: for the whole upload.
             on_progress: called with the number of bytes that the server has.
+            reconnects: how often a connection that breaks is made anew, and the upload goes on
+                where the board has it.
         """
-        started_at_s, deadline = time.monotonic(), Deadline.after(within_s)
-        upload = self._upload(self._connected(), image, image_number, on_progress)
+        deadline = Deadline.after(within_s)
+        for left in range(reconnects, -1, -1):
+            try:
+                self._upload_once(ImageFile(image, image_number), deadline, on_progress)
+            except ConnectionBrokeError:
+                if not left or self._peer is None or deadline.expired:
+                    raise
+                self.connect(self._peer, deadline.remaining_s)
+            else:
+                break
+
+    def image_upload_steps(
+        self, image: bytes, *, image_number: int = 0, within_s: float
+    ) -> Iterator[Progress]:
+        """As `image_upload`, and tells how far it is after each answer of the board.
+
+        Leaving the loop early leaves the server usable, and the upload to be resumed.
+        """
+        deadline = Deadline.after(within_s)
+        what = _upload_named(ImageFile(image, image_number))
+        steps = self._upload(self._uploader(ImageFile(image, image_number)), image)
+
+        async def step() -> Progress | None:
+            return await anext(steps, None)
+
+        with self._uploading():
+            try:
+                while (progress := self._run(step(), what, deadline)) is not None:
+                    yield progress
+            finally:
+                self._portal.call(steps.aclose)
+
+    def _upload_once(
+        self, image: ImageFile, deadline: Deadline, on_progress: Callable[[int], None] | None
+    ) -> None:
+        steps = self._upload(self._uploader(image), image.data)
+
+        async def upload() -> None:
+            async with contextlib.aclosing(steps):
+                async for progress in steps:
+                    if on_progress is not None:
+                        try:
+                            on_progress(progress.done_bytes)
+                        except Exception as error:
+                            raise _CallersError(error) from error
+
+        with self._uploading():
+            self._run(upload(), _upload_named(image), deadline)
+
+    def _uploader(self, image: ImageFile) -> Uploader:
+        self._connected()
+        assert self._transport is not None
+        times = UploadTimes(self._timeouts.first_upload_packet_s, self._timeouts.answer_s)
+        return uploader_for(self._transport, image, times)
+
+    @contextlib.contextmanager
+    def _uploading(self) -> Iterator[None]:
         self._is_uploading = True
         self._writes += 1
         try:
-            self._run(upload, f"upload {len(image)} bytes to image {image_number}", deadline)
+            yield
         finally:
             self._is_uploading = False
-        duration_s = time.monotonic() - started_at_s
-        self._recorder.record(
-            Measurement(
-                name="upload throughput",
-                value=round(len(image) / duration_s / 1000, 1),
-                unit="kB/s",
-            )
-        )
 
     def image_test(self, image_hash: bytes) -> tuple[ImageState, ...]:
         """Set the image with this hash pending for one test boot. Returns the new image list."""
@@ -417,7 +482,7 @@ class Mcumgr:
         request: SMPRequest[TRep, TEr1, TEr2],
         what: str,
         deadline: Deadline | None = None,
-        next_step: Callable[[int], str] = lambda _return_code: _LOOK_AROUND,
+        next_step: Callable[[int], str] = lambda _return_code: LOOK_AROUND,
     ) -> TRep:
         client = self._connected()
         limit = deadline or Deadline.after(self._timeouts.answer_s)
@@ -433,36 +498,56 @@ class Mcumgr:
             next_step=next_step(return_code_of(answer)),
         )
 
-    async def _upload(
-        self,
-        client: SMPClient,
-        image: bytes,
-        image_number: int,
-        on_progress: Callable[[int], None] | None,
-    ) -> None:
-        chunks: AsyncIterator[int] = client.upload(
-            image,
-            slot=image_number,
-            first_timeout_s=self._timeouts.first_upload_packet_s,
-            subsequent_timeout_s=self._timeouts.answer_s,
-        )
-        last_bytes, repeats = -1, 0
-        async for offset_bytes in chunks:
-            repeats = repeats + 1 if offset_bytes == last_bytes else 0
-            last_bytes = offset_bytes
-            if repeats == _MOST_REPEATS:
-                raise BoardError(
-                    f"The upload does not advance: the board asks for byte {offset_bytes} of "
-                    f"{len(image)} again, {repeats + 1} times in a row.",
-                    where=self._radio.description,
-                    next_step="Its server takes the pieces and stores none: look at the UART log, "
-                    "and erase the slot (a flash that cannot be written?).",
-                )
-            if on_progress is not None:
-                try:
-                    on_progress(offset_bytes)
-                except Exception as error:
-                    raise _CallersError(error) from error
+    async def _upload(self, uploader: Uploader, image: bytes) -> AsyncGenerator[Progress, None]:
+        started_at_s, begun_bytes = time.monotonic(), None
+        try:
+            async with contextlib.aclosing(uploader.run()) as steps:
+                async for progress in steps:
+                    begun_bytes = progress.done_bytes if begun_bytes is None else begun_bytes
+                    yield progress
+        except UploadFailedError as failure:
+            is_unsure = isinstance(failure.outcome, Forgotten) and failure.outcome.may_be_complete
+            if not is_unsure or await self._holds(image) is not True:
+                raise
+        duration_s = time.monotonic() - started_at_s
+        await self._check_stored(uploader, image)
+        self._measure("upload throughput", round(len(image) / duration_s / 1000, 1), "kB/s")
+        self._measure("upload retries", uploader.retries, "times")
+        self._measure("upload window", uploader.window, "requests")
+        link = self._transport.upload_link if self._transport is not None else None
+        if link is not None and link.interval_s is not None:
+            self._measure("connection interval", round(link.interval_s * 1000, 2), "ms")
+
+    def _measure(self, name: str, value: float, unit: str) -> None:
+        self._recorder.record(Measurement(name=name, value=value, unit=unit))
+
+    async def _check_stored(self, uploader: Uploader, image: bytes) -> None:
+        """Whether the board has the file, where that is in doubt or it says so itself."""
+        match = uploader.outcome.match if isinstance(uploader.outcome, Complete) else None
+        where = self._radio.description
+        if match is False:
+            said = "the hash of what it stored is not that of the file"
+            raise stored_otherwise(len(image), said, where)
+        # Each answer named the next byte; only where one was missing something may be amiss.
+        if match is None and uploader.retries and await self._holds(image) is False:
+            said = "its image list shows another image where this one should be"
+            raise stored_otherwise(len(image), said, where)
+
+    async def _holds(self, image: bytes) -> bool | None:
+        """Whether the image list has this image; None where neither tells."""
+        from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
+
+        assert self._transport is not None
+        try:
+            image_hash = McubootImage.parse(image).hash
+        except NotAnImageError:
+            return None
+        with contextlib.suppress(SMPValidationException):
+            await self._connected().request(ImageStatesRead(), self._timeouts.answer_s)
+        states = self._states_as_they_came() or ()
+        if any(state.hash == image_hash for state in states):
+            return True
+        return False if any(not state.active for state in states) else None
 
     def _run(
         self, work: Coroutine[object, object, _Result], what: str, deadline: Deadline
@@ -473,14 +558,8 @@ class Mcumgr:
             raise
         except _CallersError as callers:
             raise callers.error from None
-        except SMPUploadError as error:
-            raise BoardError(
-                f"The board refused to {what}: {self._upload_refusal(error)}",
-                where=self._radio.description,
-                next_step=_NO_REASSEMBLY
-                if self._return_code() == MGMT_ERR.ECORRUPT
-                else _LOOK_AROUND,
-            ) from error
+        except UploadFailedError as failure:
+            raise self._upload_failed(failure, what) from failure
         except ValueError as error:
             if self._is_answered():
                 raise self._unexpected_answer(what, error) from error
@@ -497,22 +576,8 @@ class Mcumgr:
             RuntimeError,
         ) as error:
             # smpclient's bleak transport raises RuntimeError where a request timed out.
-            lost = isinstance(error, SMPTransportDisconnected)
-            waited_s = self._waited_s(deadline)
-            # smpclient's text about a silence has all bytes of the request.
-            reason = str(error) if lost else "no answer"
-            self._recorder.record(RadioState(state="failed", detail=f"{what}: {reason}"))
-            uploads_slowly = self._is_uploading and self._hides_buffers()
-            self.disconnect()
-            silence = f"No answer within {waited_s:.3g} s"
-            raise (ConnectionBrokeError if lost else NotSeenError)(
-                f"{'The connection broke' if lost else silence} while trying to {what}.",
-                where=self._radio.description,
-                next_step=self._hint_of_silence()
-                or (_NO_PARAMETERS if uploads_slowly and deadline.expired else None)
-                or "Look at the UART log: did the board reset, hang, or run out of buffers?",
-            ) from error
-
+            lost = str(error) if isinstance(error, SMPTransportDisconnected) else ""
+            raise self._broken_off(what, lost, self._waited_s(deadline), deadline) from error
         except FotaError:
             raise
         # smp, smpclient, cbor2 and pydantic refuse answers in many ways of their own.
@@ -520,6 +585,41 @@ class Mcumgr:
             if not self._is_answered():
                 raise
             raise self._unexpected_answer(what, error) from error
+
+    def _upload_failed(self, failure: UploadFailedError, what: str) -> FotaError:
+        where = self._radio.description
+        match failure.outcome:
+            case Refused() as end:
+                # Of whatever else the answer may be, the recorder has it.
+                return refused(end, what, where) or self._unexpected_answer(what, failure)
+            case Stuck() as end:
+                return stuck(end, failure.size_bytes, where)
+            case Silent(waited_s):
+                return self._broken_off(what, "", waited_s, None)
+            case Forgotten():
+                return self._broken_off(what, str(forgotten()), 0.0, None)
+            case _:
+                assert_never(failure.outcome)
+
+    def _broken_off(
+        self, what: str, lost: str, waited_s: float, deadline: Deadline | None
+    ) -> FotaError:
+        """The connection is given up: it broke, for the reason in `lost`, or nobody answered."""
+        # smpclient's text about a silence has all bytes of the request.
+        detail = f"{what}: {lost or 'no answer'}"
+        self._recorder.record(RadioState(state="failed", detail=detail))
+        is_late = deadline is not None and deadline.expired
+        uploads_slowly = self._is_uploading and self._hides_buffers() and is_late
+        hint = self._hint_of_silence()
+        self.disconnect()
+        silence = f"No answer within {waited_s:.3g} s"
+        return (ConnectionBrokeError if lost else NotSeenError)(
+            f"{'The connection broke' if lost else silence} while trying to {what}.",
+            where=self._radio.description,
+            next_step=hint
+            or (_NO_PARAMETERS if uploads_slowly else None)
+            or "Look at the UART log: did the board reset, hang, or run out of buffers?",
+        )
 
     def _is_answered(self) -> bool:
         return self._transport is not None and self._transport.is_answered
@@ -548,17 +648,6 @@ class Mcumgr:
         unanswered_s = self._transport.unanswered_s if self._transport else deadline.allowed_s
         return min(unanswered_s, deadline.allowed_s)
 
-    def _upload_refusal(self, error: SMPUploadError) -> str:
-        answer = error.args[0] if error.args else error
-        if isinstance(answer, ErrorV1 | ErrorV2):
-            return describe_error(answer)
-        # smpclient takes `{"rc": 3}` for an upload answer without offset and loses the number.
-        rc = self._return_code()
-        return describe_return_code(rc) if rc else str(answer)
-
-    def _return_code(self) -> int | None:
-        return self._transport.last_return_code if self._transport is not None else None
-
     def _hides_buffers(self) -> bool:
         """Whether the server answers, and has refused to tell the size of its buffers."""
         transport = self._transport
@@ -571,8 +660,8 @@ def erase_refused(return_code: int) -> str:
     """What to do where a board refused to erase a slot, by the protocol's or the group's code."""
     # IMG_MGMT_ERR_UNKNOWN has the same number; zephyr pull request 64070 mends it.
     if return_code != MGMT_ERR.EUNKNOWN:
-        return _LOOK_AROUND
-    return "The slot may be empty already, which NCS 2.5 takes for an error. " + _LOOK_AROUND
+        return LOOK_AROUND
+    return "The slot may be empty already, which NCS 2.5 takes for an error. " + LOOK_AROUND
 
 
 def _shorten(record: logging.LogRecord) -> bool:
@@ -581,6 +670,10 @@ def _shorten(record: logging.LogRecord) -> bool:
     if len(text) > _LONGEST_LOG_TEXT:
         record.msg, record.args = f"{text[:_LONGEST_LOG_TEXT]}... ({len(text)} characters)", None
     return True
+
+
+def _upload_named(image: ImageFile) -> str:
+    return f"upload {len(image.data)} bytes to image {image.number}"
 
 
 def _was_dropped(error: FotaError) -> bool:

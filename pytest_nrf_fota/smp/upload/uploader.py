@@ -65,8 +65,9 @@ class Progress:
 class UploadFailedError(Exception):
     """The upload ended otherwise than well; `outcome` says how."""
 
-    def __init__(self, outcome: Refused | Silent | Stuck | Forgotten) -> None:
+    def __init__(self, outcome: Refused | Silent | Stuck | Forgotten, size_bytes: int) -> None:
         self.outcome = outcome
+        self.size_bytes = size_bytes
         super().__init__(str(outcome))
 
 
@@ -157,7 +158,7 @@ class Uploader:
                 self.outcome = action
             case Refused() | Silent() | Stuck() | Forgotten():
                 self.outcome = action
-                raise UploadFailedError(action)
+                raise UploadFailedError(action, len(self._image.data))
             case _:
                 assert_never(action)
 

@@ -1,0 +1,81 @@
+"""Uploads of a session: from its connection to an `Uploader`, and from its end to an error."""
+
+from collections.abc import Mapping
+
+from smp.error import MGMT_ERR
+from smp.header import GroupId
+from smp.image_management import IMG_MGMT_ERR
+from smpclient.transport import SMPTransportDisconnected
+
+from pytest_nrf_fota.errors import BoardError
+from pytest_nrf_fota.smp.messages import describe_payload, describe_return_code
+from pytest_nrf_fota.smp.recording_transport import RecordingTransport
+from pytest_nrf_fota.smp.upload.frames import ImageFile, plan_frames
+from pytest_nrf_fota.smp.upload.link import UploadTimes, limits_for
+from pytest_nrf_fota.smp.upload.pipeline import Refused, Stuck
+from pytest_nrf_fota.smp.upload.uploader import Uploader
+
+LOOK_AROUND = "See the image list and the last UART lines."
+NO_REASSEMBLY = (
+    "The server got pieces of a message. Build it with CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY=y "
+    "(NCS 2.3: CONFIG_MCUMGR_SMP_REASSEMBLY_BT=y); without it a message must fit in one write "
+    "(CONFIG_BT_L2CAP_TX_MTU)."
+)
+
+
+def uploader_for(transport: RecordingTransport, image: ImageFile, times: UploadTimes) -> Uploader:
+    """An uploader that uses the connection as its transport and the board's server allow."""
+    link, server = transport.upload_link, transport.server
+    plan = plan_frames(transport.max_unencoded_size, link.part_bytes if link is not None else None)
+    return Uploader(transport, image, plan, limits_for(link, server, times))
+
+
+def forgotten() -> SMPTransportDisconnected:
+    """The board wants an upload from its beginning of which it had more."""
+    return SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
+
+
+def stuck(end: Stuck, size_bytes: int, where: str) -> BoardError:
+    """The board asked for the same byte again and again."""
+    return BoardError(
+        f"The upload does not advance: the board asks for byte {end.offset_bytes} of "
+        f"{size_bytes} again, {end.times} times in a row.",
+        where=where,
+        next_step="Its server takes the pieces and stores none: look at the UART log, "
+        "and erase the slot (a flash that cannot be written?).",
+    )
+
+
+def refused(end: Refused, what: str, where: str) -> BoardError | None:
+    """The board's refusal by name; None for an answer that is none."""
+    said = _refusal(end.answer.payload)
+    if said is None:
+        return None
+    return BoardError(
+        f"The board refused to {what}: {said}",
+        where=where,
+        next_step=NO_REASSEMBLY if end.answer.rc == MGMT_ERR.ECORRUPT else LOOK_AROUND,
+    )
+
+
+def stored_otherwise(size_bytes: int, said: str, where: str) -> BoardError:
+    """The board has all bytes, and they are others than those of the file."""
+    return BoardError(
+        f"The board took all {size_bytes} bytes, and {said}.",
+        where=where,
+        next_step="Erase the slot and upload again. Where it happens twice: does the application "
+        "write to that slot, or its flash not hold what is written?",
+    )
+
+
+def _refusal(payload: Mapping[str, object]) -> str | None:
+    error, rc, reason = payload.get("err"), payload.get("rc"), payload.get("rsn")
+    if isinstance(error, dict):
+        group, group_rc = error.get("group"), error.get("rc")
+        known = {one.value: one.name for one in IMG_MGMT_ERR}
+        if group == GroupId.IMAGE_MANAGEMENT and group_rc in known:
+            return f"group {group} rc {group_rc} ({known[group_rc]})"
+        return describe_payload(payload)
+    if not isinstance(rc, int) or rc not in {one.value for one in MGMT_ERR} or rc == 0:
+        return None
+    return describe_return_code(rc) + (f": {reason}" if isinstance(reason, str) else "")
