@@ -10,7 +10,7 @@ from smpclient.transport import SMPTransportDisconnected
 from pytest_nrf_fota.errors import BoardError
 from pytest_nrf_fota.smp.messages import describe_payload, describe_return_code
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
-from pytest_nrf_fota.smp.upload.frames import ImageFile, plan_frames
+from pytest_nrf_fota.smp.upload.frames import FramePlan, ImageFile, plan_frames
 from pytest_nrf_fota.smp.upload.link import UploadTimes, limits_for
 from pytest_nrf_fota.smp.upload.pipeline import Refused, Stuck
 from pytest_nrf_fota.smp.upload.uploader import Uploader
@@ -26,7 +26,10 @@ NO_REASSEMBLY = (
 def uploader_for(transport: RecordingTransport, image: ImageFile, times: UploadTimes) -> Uploader:
     """An uploader that uses the connection as its transport and the board's server allow."""
     link, server = transport.upload_link, transport.server
-    plan = plan_frames(transport.max_unencoded_size, link.part_bytes if link is not None else None)
+    sure_bytes = transport.max_unencoded_size
+    plan = plan_frames(sure_bytes, link.part_bytes if link is not None else None)
+    if link is not None and link.most_message_bytes is not None:
+        plan = FramePlan(link.most_message_bytes, link.part_bytes, sure_bytes)
     return Uploader(transport, image, plan, limits_for(link, server, times))
 
 

@@ -34,7 +34,6 @@ smpclient, which never sends a request twice, gives up after five times as long.
 """
 
 _MOST_REPEATS = 2
-_MOST_REQUESTS = 2
 _MOST_OPEN = 16
 
 # The length before the message and the CRC behind it share the server's buffer with it.
@@ -142,6 +141,11 @@ class ConsoleSmpTransport(SMPTransport):
             ValueError: the request is larger than `max_unencoded_size`.
             SMPTransportDisconnected: not connected, or the console's port is gone.
         """
+        if len(data) > self.max_unencoded_size:
+            raise ValueError(
+                f"An SMP request of {len(data)} bytes does not fit in the "
+                f"{self.max_unencoded_size} bytes that the board takes."
+            )
         self._take_request(data, beside=False)
         self._sent = data
         self._repeats_left = _MOST_REPEATS if is_harmless_twice(data) else 0
@@ -158,15 +162,16 @@ class ConsoleSmpTransport(SMPTransport):
 
     @property
     def upload_link(self) -> UploadLink:
-        """Whole requests, and no more at once than the board's line buffers hold."""
-        return UploadLink(most_requests=_MOST_REQUESTS)
+        """Whole requests, one at a time: a second one would overrun the board's line buffers.
+
+        They may fill the server's buffer. The lines of a longer request than `max_unencoded_size`
+        are read in time mostly, and one that is lost is sent again in shorter ones.
+        """
+        size_bytes = self._smp_server_transport_buffer_size
+        most_bytes = None if size_bytes is None else size_bytes - _FRAME_OVERHEAD_BYTES
+        return UploadLink(most_requests=1, most_message_bytes=most_bytes)
 
     def _take_request(self, data: bytes, *, beside: bool) -> None:
-        if len(data) > self.max_unencoded_size:
-            raise ValueError(
-                f"An SMP request of {len(data)} bytes does not fit in the "
-                f"{self.max_unencoded_size} bytes that the board takes."
-            )
         self._raise_if_not_connected()
         header = smp_header.Header.loads(data[: smp_header.Header.SIZE])
         # An upload forgets requests that it takes for lost; their sequence numbers come again.

@@ -25,10 +25,13 @@ class FramePlan:
     Args:
         frame_bytes: longest request.
         part_bytes: longest piece, one ATT write; None where the transport takes whole requests.
+        sure_frame_bytes: longest request that arrives for sure; the first is no longer, nor is any
+            after a loss. None where all of them are as sure.
     """
 
     frame_bytes: int
     part_bytes: int | None
+    sure_frame_bytes: int | None = None
 
     @property
     def packets_per_part(self) -> int:

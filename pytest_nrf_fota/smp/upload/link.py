@@ -24,9 +24,12 @@ class UploadLink:
         part_bytes: longest ATT write; None where the transport sends whole requests.
         interval_s: connection interval; None where it is unknown, or there is none.
         most_requests: how many may be on their way at once; None for as many as the server takes.
+        most_message_bytes: longest message that may arrive, where it is more than the longest that
+            does so for sure (`max_unencoded_size` of the transport).
     """
 
     part_bytes: int | None = None
+    most_message_bytes: int | None = None
     interval_s: float | None = None
     most_requests: int | None = None
 

@@ -64,7 +64,13 @@ class Send:
 
 @dataclass(frozen=True)
 class Restart:
-    """Make the server forget what it has of a request; then call `restarted`."""
+    """Make the server forget what it has of a request; then call `restarted`.
+
+    Args:
+        until_s: when it has to be done, or the board counts as silent: call `fall_silent`.
+    """
+
+    until_s: float
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,7 @@ class Pipeline:
         self._calm_frames = 0
         self._frames_until_wider = _FRAMES_UNTIL_WIDER
         self._has_lost = False
+        self._frame_bytes = plan.sure_frame_bytes or plan.frame_bytes
         self._outcome: Outcome | None = None
         self.confirmed_bytes: int | None = None
         self.window = limits.window
@@ -188,7 +195,7 @@ class Pipeline:
         if self._outcome is not None:
             return self._outcome
         if self._phase is _Phase.RESTARTING:
-            return Restart()
+            return Restart(now_s + self._limits.silence_s)
         if self.is_half_sent:
             due_s = self._part_due_s(now_s)
             return self._send_part(now_s) if due_s <= now_s else Wait(due_s)
@@ -203,12 +210,17 @@ class Pipeline:
         """The server has forgotten what it had of a request."""
         self._phase = _Phase.STREAMING if self.confirmed_bytes is not None else _Phase.OPENING
 
+    def fall_silent(self, now_s: float) -> None:
+        """The server does not answer to that either."""
+        self._outcome = Silent(now_s - self._waiting_since_s)
+
     def take(self, answer: Answer, now_s: float) -> None:
         """An answer came. One to no request that is on its way is none of ours."""
         flight = self._land(answer.sequence)
         if flight is None:
             return
-        if not self._has_lost:
+        # Before the first answer a slot may be erased: it says nothing of the others.
+        if not self._has_lost and self._phase is not _Phase.OPENING:
             self._patience.note_answer(now_s - flight.last_part_at_s)
         self._heard_at_s = self._waiting_since_s = now_s
         if answer.rc in _PASSING:
@@ -249,6 +261,7 @@ class Pipeline:
             self._next_bytes = offset_bytes
             if offset_bytes:
                 self._phase = _Phase.STREAMING
+                self._frame_bytes = self._plan.frame_bytes
         elif offset_bytes != frame.end_bytes:
             self._drain()
         elif self._phase is _Phase.STREAMING:
@@ -279,6 +292,7 @@ class Pipeline:
         self.window = max(self._limits.floor, self.window - 1)
         self._calm_frames = 0
         self._frames_until_wider *= 2
+        self._frame_bytes = self._plan.sure_frame_bytes or self._frame_bytes
 
     def _go_on(self) -> None:
         """Everything that was on its way is answered or lost: from the wanted offset on."""
@@ -348,7 +362,7 @@ class Pipeline:
         return flight.last_part_at_s + (self._limits.interval_s or 0.0)
 
     def _begin(self, now_s: float) -> Send:
-        frame = self._image.frame(self._next_bytes, self._plan.frame_bytes)
+        frame = self._image.frame(self._next_bytes, self._frame_bytes)
         self._next_bytes = frame.end_bytes
         self._highest_bytes = max(self._highest_bytes, frame.end_bytes)
         if not self._flying:

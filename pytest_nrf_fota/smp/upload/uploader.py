@@ -147,9 +147,14 @@ class Uploader:
                 if is_first:
                     await self._wire.begin(frame)
                 await self._wire.send_part(part)
-            case Restart():
-                await self._wire.restart_reassembly()
-                self._pipeline.restarted()
+            case Restart(until_s):
+                left_s = max(0.0, until_s - self._now_s)
+                try:
+                    await asyncio.wait_for(self._wire.restart_reassembly(), left_s)
+                except (asyncio.TimeoutError, TimeoutError):
+                    self._pipeline.fall_silent(self._now_s)
+                else:
+                    self._pipeline.restarted()
             case Wait(until_s):
                 assert self._receiving is not None
                 left_s = max(0.0, until_s - self._now_s)
