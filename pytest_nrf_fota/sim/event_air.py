@@ -24,6 +24,7 @@ class EventAir:
         self._started_at_s = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._is_running = False
+        self._open: set[asyncio.Event] = set()
 
     @property
     def now_s(self) -> float:
@@ -31,9 +32,15 @@ class EventAir:
         return (self._loop.time() - self._started_at_s) * self._speed
 
     def send(self, side: Side, size_bytes: int, on_arrival: Callable[[], None]) -> asyncio.Event:
-        """Send a message of L2CAP; returns what is set when it is acknowledged."""
+        """Send a message of L2CAP; returns what is set when it is acknowledged, or never can be."""
         acknowledged = asyncio.Event()
-        self._events.queue(side, size_bytes, self.now_s, on_arrival, acknowledged.set)
+        self._open.add(acknowledged)
+
+        def acknowledge() -> None:
+            self._open.discard(acknowledged)
+            acknowledged.set()
+
+        self._events.queue(side, size_bytes, self.now_s, on_arrival, acknowledge)
         if not self._is_running:
             self._set_timer()
         return acknowledged
@@ -43,6 +50,8 @@ class EventAir:
         if self._timer is not None:
             self._timer.cancel()
         self._is_running = True
+        for acknowledged in self._open:
+            acknowledged.set()
 
     def _set_timer(self) -> None:
         if self._timer is not None:

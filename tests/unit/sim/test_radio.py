@@ -114,6 +114,9 @@ class EchoApp:
             self._replies.add(reply)
             reply.add_done_callback(self._replies.discard)
 
+    def on_unsubscribed(self) -> None:
+        """Nothing half sent is kept here."""
+
     def _answer(self, header: smp_header.Header, frame: bytes) -> bytes:
         if header.command_id == smp_header.CommandId.OSManagement.ECHO:
             request = EchoWriteRequest.loads(frame)
