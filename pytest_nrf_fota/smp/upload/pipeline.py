@@ -23,6 +23,7 @@ _HOLD_INTERVALS = 1.1
 # the one before.
 _PACKETS_THAT_ACKNOWLEDGE = 2
 _MOST_REPEATS = 6
+_REST_S = 0.05
 _FRAMES_UNTIL_WIDER = 8
 _PASSING = (MGMT_ERR.ENOMEM, MGMT_ERR.EBUSY)
 
@@ -163,6 +164,8 @@ class Pipeline:
         self._waiting_since_s = 0.0
         self._opened_at_s: float | None = None
         self._repeats = 0
+        self._repeated_bytes: int | None = None
+        self._rests_until_s = 0.0
         self._calm_frames = 0
         self._frames_until_wider = _FRAMES_UNTIL_WIDER
         self._has_lost = False
@@ -181,6 +184,11 @@ class Pipeline:
     def open_sequences(self) -> frozenset[int]:
         """Those of the requests whose answers may still come."""
         return frozenset(flight.frame.sequence for flight in self._flying)
+
+    @property
+    def may_be_complete(self) -> bool:
+        """Whether the last byte was sent."""
+        return self._highest_bytes == len(self._image.data)
 
     def rest_of_frame(self) -> tuple[bytes, ...]:
         """The parts that end the request under way, for who gives the upload up."""
@@ -203,7 +211,7 @@ class Pipeline:
             due_s = self._begin_due_s()
             if due_s <= now_s:
                 return self._begin(now_s)
-            return Wait(min(due_s, self._timeout_at_s()))
+            return Wait(min(due_s, self._timeout_at_s()) if self._flying else due_s)
         return Wait(self._timeout_at_s())
 
     def restarted(self) -> None:
@@ -224,13 +232,20 @@ class Pipeline:
             self._patience.note_answer(now_s - flight.last_part_at_s)
         self._heard_at_s = self._waiting_since_s = now_s
         if answer.rc in _PASSING:
-            self._drain()
+            self._take_refusal(now_s)
         elif answer.offset_bytes is None or "err" in answer.payload or answer.rc is not None:
             self._outcome = Refused(answer)
         else:
             self._take_offset(answer.offset_bytes, flight.frame, answer)
         if self._phase is _Phase.DRAINING and not self._flying and self._outcome is None:
-            self._go_on()
+            self._go_on(now_s)
+
+    def _take_refusal(self, now_s: float) -> None:
+        if self._phase is _Phase.OPENING:
+            self.retries += 1
+            self._rest(0, now_s)
+        else:
+            self._drain()
 
     def _land(self, sequence: int) -> _Flight | None:
         for flight in self._flying:
@@ -251,9 +266,10 @@ class Pipeline:
             return
         had_bytes = self.confirmed_bytes
         if offset_bytes == 0 and had_bytes:
-            self._outcome = Forgotten(may_be_complete=self._highest_bytes == size_bytes)
+            self._outcome = Forgotten(self.may_be_complete)
             return
-        self._note_advance(offset_bytes)
+        if self._phase is _Phase.OPENING and offset_bytes != size_bytes:
+            self._note_repeat(offset_bytes)
         self.confirmed_bytes = offset_bytes
         if offset_bytes == size_bytes:
             self._outcome = Complete(answer.match)
@@ -269,10 +285,16 @@ class Pipeline:
             self._has_lost = False
             self._note_calm()
 
-    def _note_advance(self, offset_bytes: int) -> None:
-        self._repeats = self._repeats + 1 if offset_bytes == self.confirmed_bytes else 1
+    def _note_repeat(self, offset_bytes: int) -> None:
+        self._repeats = self._repeats + 1 if offset_bytes == self._repeated_bytes else 1
+        self._repeated_bytes = offset_bytes
         if self._repeats == _MOST_REPEATS:
             self._outcome = Stuck(offset_bytes, self._repeats)
+
+    def _rest(self, offset_bytes: int, now_s: float) -> None:
+        """Go on at once the first time; then a server that is busy gets time."""
+        self._note_repeat(offset_bytes)
+        self._rests_until_s = now_s + _REST_S * (2 ** (self._repeats - 1) - 1)
 
     def _note_calm(self) -> None:
         self._calm_frames += 1
@@ -281,8 +303,6 @@ class Pipeline:
             self._calm_frames = 0
 
     def _drain(self) -> None:
-        if self._phase is _Phase.OPENING:
-            return
         if self._phase is _Phase.STREAMING:
             self._note_loss()
         self._phase = _Phase.DRAINING
@@ -294,10 +314,12 @@ class Pipeline:
         self._frames_until_wider *= 2
         self._frame_bytes = self._plan.sure_frame_bytes or self._frame_bytes
 
-    def _go_on(self) -> None:
+    def _go_on(self, now_s: float) -> None:
         """Everything that was on its way is answered or lost: from the wanted offset on."""
         self._flying.clear()
         self._next_bytes = self.confirmed_bytes or 0
+        if self._phase is _Phase.DRAINING:
+            self._rest(self._next_bytes, now_s)
         needs_restart = self._has_lost and self._limits.restarts
         self._has_lost = False
         self.restarted()
@@ -322,14 +344,13 @@ class Pipeline:
         else:
             self._note_loss()
         self._has_lost = True
-        self._go_on()
+        self._go_on(now_s)
 
     def _timeout_at_s(self) -> float:
         sent_at_s = self._flying[0].last_part_at_s if self._flying else self._heard_at_s
         if self._phase is _Phase.OPENING:
             again_s, limit_s = self._limits.first_again_s, self._limits.first_answer_s
-            is_only_one = bool(self._flying) and self._highest_bytes == len(self._image.data)
-            if again_s is None or is_only_one or self.retries:
+            if again_s is None or self.may_be_complete or self.retries:
                 return self._waiting_since_s + limit_s
             return min(sent_at_s + again_s, self._waiting_since_s + limit_s)
         due_s = max(sent_at_s, self._heard_at_s) + self._patience.timeout_s
@@ -350,7 +371,7 @@ class Pipeline:
 
     def _begin_due_s(self) -> float:
         if not self._needs_care(len(self._flying) + 1):
-            return 0.0
+            return self._rests_until_s
         return self._heard_at_s + _HOLD_INTERVALS * (self._limits.interval_s or 0.0)
 
     def _part_due_s(self, now_s: float) -> float:

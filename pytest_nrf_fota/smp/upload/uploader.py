@@ -99,6 +99,11 @@ class Uploader:
         """How many requests may be on their way at once, now."""
         return self._pipeline.window
 
+    @property
+    def may_be_complete(self) -> bool:
+        """Whether the last byte was sent: then an upload that ended badly may have ended well."""
+        return self._pipeline.may_be_complete
+
     async def run(self) -> AsyncGenerator[Progress, None]:
         """Upload; yields after each answer that tells how much the board has.
 
@@ -156,9 +161,9 @@ class Uploader:
                 else:
                     self._pipeline.restarted()
             case Wait(until_s):
-                assert self._receiving is not None
                 left_s = max(0.0, until_s - self._now_s)
-                await asyncio.wait({self._receiving}, timeout=left_s)
+                if self._receiving is not None:
+                    await asyncio.wait({self._receiving}, timeout=left_s)
             case Complete():
                 self.outcome = action
             case Refused() | Silent() | Stuck() | Forgotten():
