@@ -265,16 +265,22 @@ class Mcumgr:
             reconnects: how often a connection that breaks is made anew, and the upload goes on
                 where the board has it.
         """
-        deadline = Deadline.after(within_s)
+        deadline, file = Deadline.after(within_s), ImageFile(image, image_number)
         for left in range(reconnects, -1, -1):
+            uploader = self._uploader(file)
             try:
-                self._upload_once(ImageFile(image, image_number), deadline, on_progress)
+                self._upload_once(uploader, file, deadline, on_progress)
             except ConnectionBrokeError:
                 if not left or self._peer is None or deadline.expired:
                     raise
-                self.connect(self._peer, deadline.remaining_s)
             else:
-                break
+                return
+            self.connect(self._peer, deadline.remaining_s)
+            # A server forgets an upload that is complete, and would begin it anew.
+            if uploader.may_be_complete and self._run(
+                self._holds(image), "read image list", deadline
+            ):
+                return
 
     def image_upload_steps(
         self, image: bytes, *, image_number: int = 0, within_s: float
@@ -298,9 +304,13 @@ class Mcumgr:
                 self._portal.call(steps.aclose)
 
     def _upload_once(
-        self, image: ImageFile, deadline: Deadline, on_progress: Callable[[int], None] | None
+        self,
+        uploader: Uploader,
+        image: ImageFile,
+        deadline: Deadline,
+        on_progress: Callable[[int], None] | None,
     ) -> None:
-        steps = self._upload(self._uploader(image), image.data)
+        steps = self._upload(uploader, image.data)
 
         async def upload() -> None:
             async with contextlib.aclosing(steps):

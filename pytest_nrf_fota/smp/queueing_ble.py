@@ -1,8 +1,13 @@
 """smpclient's bleak transport for uploads that send several requests at once."""
 
+from typing import TYPE_CHECKING
+
 from smp.header import Header
 from smpclient.transport import SMP_CHARACTERISTIC_UUID
 from smpclient.transport.ble import SMPBLETransport
+
+if TYPE_CHECKING:
+    from bleak.backends.characteristic import BleakGATTCharacteristic
 
 
 class QueueingBleTransport(SMPBLETransport):
@@ -23,7 +28,10 @@ class QueueingBleTransport(SMPBLETransport):
     async def resubscribe(self) -> None:
         """Unsubscribe and subscribe again."""
         await self._client.stop_notify(SMP_CHARACTERISTIC_UUID)
-        await self._client.start_notify(SMP_CHARACTERISTIC_UUID, self._notify_callback)
+        await self._client.start_notify(SMP_CHARACTERISTIC_UUID, self._take)
+
+    async def _take(self, sender: "BleakGATTCharacteristic", data: bytearray) -> None:
+        await self._notify_callback(sender, bytes(data))
 
     def _message_size_bytes(self) -> int:
         if len(self._buffer) < Header.SIZE:

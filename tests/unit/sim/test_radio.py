@@ -24,13 +24,13 @@ from bumble.hci import (
     HCI_ErrorCode,
     HCI_LE_Connection_Complete_Event,
     HCI_LE_Create_Connection_Command,
-    HCI_LE_Subrate_Request_Command,
-    Phy,
     HCI_Packet,
     HCI_Read_BD_ADDR_Command,
+    HCI_Read_Clock_Offset_Command,
     HCI_Reset_Command,
     HCI_StatusError,
     OwnAddressType,
+    Phy,
 )
 from bumble.host import Host
 from bumble.transport import open_transport
@@ -556,14 +556,7 @@ async def test_unknown_asynchronous_command_is_answered(radio: Radio, app: EchoA
         connection = await host.connect(Address(KIT.address))
         with pytest.raises((HCI_Error, HCI_StatusError)):
             await host.send_async_command(
-                HCI_LE_Subrate_Request_Command(
-                    connection_handle=connection.handle,
-                    subrate_min=1,
-                    subrate_max=1,
-                    max_latency=0,
-                    continuation_number=0,
-                    supervision_timeout=100,
-                )
+                HCI_Read_Clock_Offset_Command(connection_handle=connection.handle)
             )
 
 
