@@ -130,6 +130,9 @@ class BleakTransport(SMPTransport):
         await self.send(data)
         return await self.receive()
 
+    def begin(self, message: bytes) -> None:
+        """Each part is a write of its own."""
+
     async def send_part(self, part: bytes) -> None:
         """Send one write."""
         await self.send(part)

@@ -166,6 +166,9 @@ class BumbleTransport(SMPTransport):
         await self.send(data)
         return await self.receive()
 
+    def begin(self, message: bytes) -> None:
+        """Each part is a write of its own."""
+
     async def send_part(self, part: bytes) -> None:
         """Send one write."""
         await self.send(part)

@@ -29,7 +29,7 @@ def uploader_for(transport: RecordingTransport, image: ImageFile, times: UploadT
     sure_bytes = transport.max_unencoded_size
     plan = plan_frames(sure_bytes, link.part_bytes if link is not None else None)
     if link is not None and link.most_message_bytes is not None:
-        plan = FramePlan(link.most_message_bytes, link.part_bytes, sure_bytes)
+        plan = FramePlan(link.most_message_bytes, None, sure_bytes, link.lead_bytes)
     return Uploader(transport, image, plan, limits_for(link, server, times))
 
 

@@ -71,6 +71,8 @@ class RecordingTransport(SMPTransport):
     async def begin(self, frame: Frame) -> None:
         """Record an upload's request, whose parts follow. Raises as `send`."""
         self._note_request(frame.message)
+        if isinstance(self._inner, PipelinedTransport):
+            self._inner.begin(frame.message)
 
     async def send_part(self, part: bytes) -> None:
         """Send a piece of the request, or all of it where the transport knows no pieces."""

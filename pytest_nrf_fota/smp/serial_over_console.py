@@ -114,6 +114,8 @@ class ConsoleSmpTransport(SMPTransport):
         self._requests: list[smp_header.Header] = []
         self._sent: bytes | None = None
         self._lines = b""
+        self._waiting_lines: list[bytes] = []
+        self._left_bytes = self._ahead_bytes = 0
         self._repeats_left = 0
 
     async def connect(self, address: str, timeout_s: float) -> None:
@@ -151,10 +153,23 @@ class ConsoleSmpTransport(SMPTransport):
         self._repeats_left = _MOST_REPEATS if is_harmless_twice(data) else 0
         await self._write()
 
-    async def send_part(self, part: bytes) -> None:
-        """Send one request of an upload, beside those that are on their way; raises as `send`."""
-        self._take_request(part, beside=self._sent is None)
+    def begin(self, message: bytes) -> None:
+        """A request of an upload begins, beside those that are on their way."""
+        self._take_request(message, beside=self._sent is None)
         self._sent, self._repeats_left = None, 0
+        self._waiting_lines = self._lines.splitlines(keepends=True)
+        self._left_bytes = len(message)
+        self._ahead_bytes = smp_packet.FRAME_LENGTH_STRUCT.size
+
+    async def send_part(self, part: bytes) -> None:
+        """Send the lines of it that are whole with this part; raises as `send`."""
+        self._left_bytes -= len(part)
+        self._ahead_bytes += len(part)
+        lines, self._ahead_bytes = divmod(self._ahead_bytes, self._line_bytes)
+        if self._left_bytes <= 0:
+            lines = len(self._waiting_lines)
+        self._lines = b"".join(self._waiting_lines[:lines])
+        del self._waiting_lines[:lines]
         await self._write()
 
     async def restart_reassembly(self) -> None:
@@ -162,14 +177,20 @@ class ConsoleSmpTransport(SMPTransport):
 
     @property
     def upload_link(self) -> UploadLink:
-        """Whole requests, one at a time: a second one would overrun the board's line buffers.
+        """Requests that may fill the server's buffer.
 
-        They may fill the server's buffer. The lines of a longer request than `max_unencoded_size`
-        are read in time mostly, and one that is lost is sent again in shorter ones.
+        The lines of a longer request than `max_unencoded_size` are read in time mostly, and one
+        that is lost is sent again in shorter ones. While the server is busy with a request, its
+        line buffers hold the first lines of the next.
         """
         size_bytes = self._smp_server_transport_buffer_size
         most_bytes = None if size_bytes is None else size_bytes - _FRAME_OVERHEAD_BYTES
-        return UploadLink(most_requests=1, most_message_bytes=most_bytes)
+        length_bytes = smp_packet.FRAME_LENGTH_STRUCT.size
+        return UploadLink(
+            most_requests=2,
+            most_message_bytes=most_bytes,
+            lead_bytes=self._line_buffers * self._line_bytes - length_bytes,
+        )
 
     def _take_request(self, data: bytes, *, beside: bool) -> None:
         self._raise_if_not_connected()
@@ -253,8 +274,12 @@ class ConsoleSmpTransport(SMPTransport):
         )
 
     def _message_bytes_in_lines(self, lines: int) -> int:
+        return lines * self._line_bytes - _FRAME_OVERHEAD_BYTES
+
+    @property
+    def _line_bytes(self) -> int:
         base64_groups = (self._line_length_bytes - smp_packet.LINE_LENGTH_SUBTRACTOR) // 4
-        return lines * base64_groups * 3 - _FRAME_OVERHEAD_BYTES
+        return base64_groups * 3
 
     def _take_frame(self, frame: bytes) -> None:
         loop = self._loop

@@ -29,6 +29,9 @@ class WholeRequests(SMPTransport):
         """Send one SMP message."""
         await self._inner.send(data)
 
+    def begin(self, message: bytes) -> None:
+        """Requests have one part."""
+
     async def send_part(self, part: bytes) -> None:
         """Send one request of an upload."""
         await self._inner.send(part)

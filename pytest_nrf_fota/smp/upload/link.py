@@ -26,12 +26,15 @@ class UploadLink:
         most_requests: how many may be on their way at once; None for as many as the server takes.
         most_message_bytes: longest message that may arrive, where it is more than the longest that
             does so for sure (`max_unencoded_size` of the transport).
+        lead_bytes: how much of a request may be sent while the one before is served, where
+            `most_requests` is 2 and the rest has to wait for the answer.
     """
 
     part_bytes: int | None = None
     most_message_bytes: int | None = None
     interval_s: float | None = None
     most_requests: int | None = None
+    lead_bytes: int | None = None
 
 
 @runtime_checkable
@@ -42,8 +45,11 @@ class PipelinedTransport(Protocol):
     def upload_link(self) -> UploadLink:
         """The connection as it is now."""
 
+    def begin(self, message: bytes) -> None:
+        """A request begins; its parts follow, whatever was sent of the last one."""
+
     async def send_part(self, part: bytes) -> None:
-        """Send one piece of a request: one ATT write, or the whole request."""
+        """Send one piece of it: one ATT write, or the whole request."""
 
     async def restart_reassembly(self) -> None:
         """Make the server forget the request of which it has a part."""
@@ -83,7 +89,8 @@ def limits_for(
         window=window,
         floor=max(1, min(window, buffers - 2)),
         interval_s=interval_s,
-        care_from=buffers - 1,
+        care_from=2 if link is not None and link.lead_bytes else buffers - 1,
+        holds_rest=link is not None and link.lead_bytes is not None,
         first_answer_s=times.first_answer_s,
         first_again_s=FIRST_AGAIN_S if link is not None and link.part_bytes else None,
         silence_s=times.silence_s,
