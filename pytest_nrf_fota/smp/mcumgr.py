@@ -509,11 +509,14 @@ class Mcumgr:
         )
 
     async def _upload(self, uploader: Uploader, image: bytes) -> AsyncGenerator[Progress, None]:
-        started_at_s, begun_bytes = time.monotonic(), None
+        started_at_s, retries = time.monotonic(), 0
         try:
             async with contextlib.aclosing(uploader.run()) as steps:
                 async for progress in steps:
-                    begun_bytes = progress.done_bytes if begun_bytes is None else begun_bytes
+                    if progress.retries > retries:
+                        retries = progress.retries
+                        lost = f"upload: a message was lost, on from byte {progress.done_bytes}"
+                        self._recorder.record(RadioState(state="retrying", detail=lost))
                     yield progress
         except UploadFailedError as failure:
             is_unsure = isinstance(failure.outcome, Forgotten) and failure.outcome.may_be_complete

@@ -63,12 +63,16 @@ def plan_frames(message_bytes: int, part_bytes: int | None) -> FramePlan:
 
 @dataclass(frozen=True)
 class Frame:
-    """One request: which bytes of the image, and the whole message."""
+    """One request: which bytes of the image, and the whole message.
+
+    `names_upload` is whether it has the hash by which a server knows the upload again.
+    """
 
     sequence: int
     offset_bytes: int
     end_bytes: int
     message: bytes
+    names_upload: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ class ImageFile:
         end_bytes = min(len(self.data), offset_bytes + room_bytes)
         data = self.data[offset_bytes:end_bytes]
         request = ImageUploadWrite.model_validate({"off": offset_bytes, "data": data, **first})
-        return Frame(request.header.sequence, offset_bytes, end_bytes, request.BYTES)
+        sequence, message = request.header.sequence, request.BYTES
+        return Frame(sequence, offset_bytes, end_bytes, message, "sha" in first)
 
 
 def _room_bytes(first: Mapping[str, object], offset_bytes: int, frame_bytes: int) -> int:

@@ -92,7 +92,7 @@ def limits_for(
         care_from=2 if link is not None and link.lead_bytes else buffers - 1,
         holds_rest=link is not None and link.lead_bytes is not None,
         first_answer_s=times.first_answer_s,
-        first_again_s=FIRST_AGAIN_S if link is not None and link.part_bytes else None,
+        first_again_s=FIRST_AGAIN_S if link is not None else None,
         silence_s=times.silence_s,
         restarts=link is not None and link.part_bytes is not None,
     )

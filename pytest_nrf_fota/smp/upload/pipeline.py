@@ -358,7 +358,8 @@ class Pipeline:
         sent_at_s = self._flying[0].last_part_at_s if self._flying else self._heard_at_s
         if self._phase is _Phase.OPENING:
             again_s, limit_s = self._limits.first_again_s, self._limits.first_answer_s
-            if again_s is None or self.may_be_complete or self.retries:
+            is_named = bool(self._flying) and self._flying[0].frame.names_upload
+            if again_s is None or not is_named or self.may_be_complete or self.retries:
                 return self._waiting_since_s + limit_s
             return min(sent_at_s + again_s, self._waiting_since_s + limit_s)
         due_s = max(sent_at_s, self._heard_at_s) + self._patience.timeout_s
