@@ -32,7 +32,8 @@ class FlakyServer:
     """Keeps what it stored over connections, as a board does."""
 
     def __init__(self, fates: Iterable[Fate] = (), *, tells_match: bool = True) -> None:
-        self.store = UploadStore(ServerBuild(tells_match=tells_match))
+        self._build = ServerBuild(tells_match=tells_match)
+        self.store = UploadStore(self._build)
         self.restarted_after_completion = False
         self.requests = 0
         self._fates: Iterator[Fate] = iter(fates)
@@ -40,6 +41,10 @@ class FlakyServer:
     def connect(self) -> "FlakyWire":
         """A new connection."""
         return FlakyWire(self)
+
+    def reset(self) -> None:
+        """It knows of no upload any more."""
+        self.store = UploadStore(self._build)
 
     def next_fate(self) -> Fate:
         """That of the next request; the later ones go well."""

@@ -142,6 +142,45 @@ def test_a_server_that_never_answers_is_named_with_the_time_that_was_waited() ->
     assert failure.value.outcome.waited_s == pytest.approx(5.0, abs=1.0)
 
 
+@pytest.mark.parametrize("window", [1, 3])
+def test_a_last_answer_that_is_lost_begins_nothing_anew(window: int) -> None:
+    """The server answers a straggler with offset 0: it is complete, or was reset."""
+    image, plan = IMAGE[:1_000], FramePlan(400, 100)
+    server = FlakyServer([Fate(), Fate(), Fate(delays_s=())])
+    uploader = Uploader(server.connect(), ImageFile(image, 0), plan, limits(window, None))
+    with pytest.raises(UploadFailedError) as failure:
+        run_in_virtual_time(upload_all(uploader))
+    assert failure.value.outcome == Forgotten(may_be_complete=True)
+    assert not server.restarted_after_completion
+    assert server.store.stored == image
+
+
+def test_a_server_that_was_reset_is_told_from_one_that_is_complete() -> None:
+    server = FlakyServer()
+
+    async def forget() -> None:
+        uploader = Uploader(
+            server.connect(), ImageFile(IMAGE, 0), FramePlan(400, None), limits(1, None)
+        )
+        async with aclosing(uploader.run()) as steps:
+            async for progress in steps:
+                if progress.done_bytes > 2_000:
+                    server.reset()
+
+    with pytest.raises(UploadFailedError) as failure:
+        run_in_virtual_time(forget())
+    assert failure.value.outcome == Forgotten(may_be_complete=False)
+
+
+def test_an_image_of_one_request_is_sent_once() -> None:
+    """Its server may be complete, and would begin it anew."""
+    server = FlakyServer([Fate(delays_s=())])
+    with pytest.raises(UploadFailedError) as failure:
+        run_in_virtual_time(_once(server, IMAGE[:100]))
+    assert isinstance(failure.value.outcome, Silent)
+    assert server.requests == 1
+
+
 def test_a_server_that_stores_nothing_is_named() -> None:
     server = FlakyServer([Fate(), *[Fate(is_refused=True)] * 200])
     with pytest.raises(UploadFailedError) as failure:

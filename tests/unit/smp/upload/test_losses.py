@@ -62,8 +62,9 @@ async def uploaded(
     *,
     loses: frozenset[int] = frozenset(),
     tells_interval: bool = True,
+    mtu_bytes: int = 498,
 ) -> tuple[float, Central, Uploader]:
-    central = Central(timing, build, 498, loses)
+    central = Central(timing, build, mtu_bytes, loses)
     central.tells_interval = tells_interval
     seconds, uploader = await upload(central)
     assert central.server.store.stored == IMAGE
@@ -78,13 +79,14 @@ def test_no_request_finds_the_server_without_a_buffer(
 ) -> None:
     """Whatever the server's CPU takes, and however early a host ends its events."""
     phys: tuple[Literal[1, 2], ...] = (1, 2)
-    for phy, interval_ms, pdus, handling_s in product(
-        phys, (7.5, 15.0, 30.0, 50.0), (None, 1, 4), (0.0001, 0.004)
+    servers = ((0.0001, 0.0), (0.0005, 0.0002), (0.004, 0.002))
+    for phy, interval_ms, pdus, (handling_s, wake_up_s), mtu_bytes in product(
+        phys, (7.5, 30.0, 50.0), (None, 2), servers, (247, 498)
     ):
         timing = LinkTiming(interval_ms / 1000, phy, pdus_per_event=pdus)
-        build = ServerBuild(2475, buffer_count, flash, handling_s=handling_s)
+        build = ServerBuild(2475, buffer_count, flash, handling_s, wake_up_s)
         _, central, uploader = run_in_virtual_time(
-            uploaded(timing, build, tells_interval=tells_interval)
+            uploaded(timing, build, tells_interval=tells_interval, mtu_bytes=mtu_bytes)
         )
         assert central.server.dropped == 0
         assert uploader.retries == 0
