@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar, cast
 
-from smp.error import MGMT_ERR, ErrorV1, ErrorV2
+from smp.error import ErrorV1, ErrorV2
 from smpclient import SMPClient
 from smpclient.exceptions import (
     SMPBadSequence,
-    SMPClientException,
     SMPValidationException,
 )
 from smpclient.generics import SMPRequest, TEr1, TEr2, TRep, success
@@ -35,13 +33,13 @@ from pytest_nrf_fota.errors import (
     RadioLostError,
 )
 from pytest_nrf_fota.portal import start_portal
-from pytest_nrf_fota.record.events import Measurement, RadioState
+from pytest_nrf_fota.record.events import RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.image_uploads import (
     LOOK_AROUND,
+    ImageUploads,
     forgotten,
     refused,
-    stored_otherwise,
     stuck,
     uploader_for,
 )
@@ -52,12 +50,19 @@ from pytest_nrf_fota.smp.messages import (
     describe_payload,
     is_legacy_ok,
     return_code_of,
+    states_in,
 )
 from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer, PeerSearch, SearchingRadio
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
+from pytest_nrf_fota.smp.session_errors import (
+    NO_PARAMETERS,
+    connection_failed,
+    connection_lost,
+    erase_refused,
+)
 from pytest_nrf_fota.smp.upload.frames import ImageFile
 from pytest_nrf_fota.smp.upload.link import UploadTimes, why_one_at_a_time
-from pytest_nrf_fota.smp.upload.pipeline import Complete, Forgotten, Refused, Silent, Stuck
+from pytest_nrf_fota.smp.upload.pipeline import Forgotten, Refused, Silent, Stuck
 from pytest_nrf_fota.smp.upload.uploader import Progress, Uploader, UploadFailedError
 from pytest_nrf_fota.wires.radio import MuteRadio, Radio, RememberingRadio, ResettableRadio
 
@@ -65,11 +70,6 @@ _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0
 _CONNECT_ATTEMPTS = 3
 _CONNECT_GRACE_S = 3.0
-_NO_PARAMETERS = (
-    "The server does not report the size of its buffers, so uploads go in small pieces and take "
-    "several times as long: build it with CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y (NCS 2.3: "
-    "CONFIG_OS_MGMT_MCUMGR_PARAMS=y)."
-)
 _LONGEST_LOG_TEXT = 500
 
 
@@ -188,7 +188,7 @@ class Mcumgr:
         except FotaError as error:
             self._recorder.record(RadioState(state="failed", detail=error.what))
             raise
-        slowness = _NO_PARAMETERS if self._hides_buffers() else self._slowness()
+        slowness = NO_PARAMETERS if self._hides_buffers() else self._slowness()
         hint = f". {slowness}" if slowness else ""
         found = self._found
         by_name = f", found at {found.address}" if found and not found.by_address else ""
@@ -278,7 +278,7 @@ class Mcumgr:
             self.connect(self._peer, deadline.remaining_s)
             # A server forgets an upload that is complete, and would begin it anew.
             if uploader.may_be_complete and self._run(
-                self._holds(image), "read image list", deadline
+                self._uploads().holds(image), "read image list", deadline
             ):
                 return
 
@@ -291,7 +291,7 @@ class Mcumgr:
         """
         deadline = Deadline.after(within_s)
         what = _upload_named(ImageFile(image, image_number))
-        steps = self._upload(self._uploader(ImageFile(image, image_number)), image)
+        steps = self._uploads().steps(self._uploader(ImageFile(image, image_number)), image)
 
         async def step() -> Progress | None:
             return await anext(steps, None)
@@ -310,7 +310,7 @@ class Mcumgr:
         deadline: Deadline,
         on_progress: Callable[[int], None] | None,
     ) -> None:
-        steps = self._upload(uploader, image.data)
+        steps = self._uploads().steps(uploader, image.data)
 
         async def upload() -> None:
             async with contextlib.aclosing(steps):
@@ -329,6 +329,11 @@ class Mcumgr:
         assert self._transport is not None
         times = UploadTimes(self._timeouts.first_upload_packet_s, self._timeouts.answer_s)
         return uploader_for(self._transport, image, times)
+
+    def _uploads(self) -> ImageUploads:
+        client, where = self._connected(), self._radio.description
+        assert self._transport is not None
+        return ImageUploads(client, self._transport, self._recorder, where, self._timeouts.answer_s)
 
     @contextlib.contextmanager
     def _uploading(self) -> Iterator[None]:
@@ -379,14 +384,7 @@ class Mcumgr:
         """The image list of an answer with keys that smpclient refuses; None where it has none."""
         # Not where the connection was given up: that was the answer to another request.
         has_own_answer = self._transport is not None and self._client is not None
-        answer = self._transport.last_answer if self._transport and has_own_answer else {}
-        listed = answer.get("images")
-        if not isinstance(listed, list):
-            return None
-        try:
-            return tuple(ImageState.from_payload(state) for state in listed)
-        except ValueError:
-            return None
+        return states_in(self._transport.last_answer if self._transport and has_own_answer else {})
 
     async def _connect(self, peer: str | Peer, deadline: Deadline) -> SMPClient:
         for attempt in range(1, _CONNECT_ATTEMPTS):
@@ -443,39 +441,13 @@ class Mcumgr:
         match error:
             case FotaError():
                 return error
-            case asyncio.TimeoutError() | TimeoutError():
-                return NotSeenError(
-                    f"No SMP connection within {deadline.allowed_s:g} s.",
-                    where=where,
-                    next_step="Is the application advertising, and is no phone connected to it? "
-                    "Hanging in Connecting may mean that it asks for pairing "
-                    "(CONFIG_MCUMGR_SMP_BT_AUTHEN).",
-                )
-            case OSError():
-                return RadioLostError(
-                    f"The radio cannot be opened: {error}",
-                    where=where,
-                    next_step="Is the adapter there, free, and this user's to use? Over the host's "
-                    "Bluetooth: does bluetoothd run?",
-                )
-            case SMPTransportDisconnected():
-                return NotSeenError(
-                    f"The connection dropped while it was being set up: {error}.",
-                    where=where,
-                    next_step="Look at the UART log: did the board reset or refuse pairing?",
-                )
             case SMPBadSequence() | SMPValidationException():
                 return self._unexpected_answer("read parameters", error)
-            case SMPClientException():
-                return _connect_refusal(error, where)
-            case _ if self._is_answered():
-                return self._unexpected_answer("read parameters", error)
             case _:
-                return RadioLostError(
-                    f"The connection failed: {type(error).__name__}: {error}",
-                    where=where,
-                    next_step="Look at the UART log and at the adapter.",
-                )
+                known = connection_failed(error, where, deadline.allowed_s)
+                if known is None and self._is_answered():
+                    return self._unexpected_answer("read parameters", error)
+                return known or connection_lost(error, where)
 
     def _connected(self) -> SMPClient:
         if self._client is None:
@@ -507,60 +479,6 @@ class Mcumgr:
             where=self._radio.description,
             next_step=next_step(return_code_of(answer)),
         )
-
-    async def _upload(self, uploader: Uploader, image: bytes) -> AsyncGenerator[Progress, None]:
-        started_at_s, retries = time.monotonic(), 0
-        try:
-            async with contextlib.aclosing(uploader.run()) as steps:
-                async for progress in steps:
-                    if progress.retries > retries:
-                        retries = progress.retries
-                        lost = f"upload: a message was lost, on from byte {progress.done_bytes}"
-                        self._recorder.record(RadioState(state="retrying", detail=lost))
-                    yield progress
-        except UploadFailedError as failure:
-            is_unsure = isinstance(failure.outcome, Forgotten) and failure.outcome.may_be_complete
-            if not is_unsure or await self._holds(image) is not True:
-                raise
-        duration_s = time.monotonic() - started_at_s
-        await self._check_stored(uploader, image)
-        self._measure("upload throughput", round(len(image) / duration_s / 1000, 1), "kB/s")
-        self._measure("upload retries", uploader.retries, "times")
-        self._measure("upload window", uploader.window, "requests")
-        link = self._transport.upload_link if self._transport is not None else None
-        if link is not None and link.interval_s is not None:
-            self._measure("connection interval", round(link.interval_s * 1000, 2), "ms")
-
-    def _measure(self, name: str, value: float, unit: str) -> None:
-        self._recorder.record(Measurement(name=name, value=value, unit=unit))
-
-    async def _check_stored(self, uploader: Uploader, image: bytes) -> None:
-        """Whether the board has the file, where that is in doubt or it says so itself."""
-        match = uploader.outcome.match if isinstance(uploader.outcome, Complete) else None
-        where = self._radio.description
-        if match is False:
-            said = "the hash of what it stored is not that of the file"
-            raise stored_otherwise(len(image), said, where)
-        # Each answer named the next byte; only where one was missing something may be amiss.
-        if match is None and uploader.retries and await self._holds(image) is False:
-            said = "its image list shows another image where this one should be"
-            raise stored_otherwise(len(image), said, where)
-
-    async def _holds(self, image: bytes) -> bool | None:
-        """Whether the image list has this image; None where neither tells."""
-        from pytest_nrf_fota.firmware.mcuboot_image import McubootImage, NotAnImageError
-
-        assert self._transport is not None
-        try:
-            image_hash = McubootImage.parse(image).hash
-        except NotAnImageError:
-            return None
-        with contextlib.suppress(SMPValidationException):
-            await self._connected().request(ImageStatesRead(), self._timeouts.answer_s)
-        states = self._states_as_they_came() or ()
-        if any(state.hash == image_hash for state in states):
-            return True
-        return False if any(not state.active for state in states) else None
 
     def _run(
         self, work: Coroutine[object, object, _Result], what: str, deadline: Deadline
@@ -630,7 +548,7 @@ class Mcumgr:
             f"{'The connection broke' if lost else silence} while trying to {what}.",
             where=self._radio.description,
             next_step=hint
-            or (_NO_PARAMETERS if uploads_slowly else None)
+            or (NO_PARAMETERS if uploads_slowly else None)
             or "Look at the UART log: did the board reset, hang, or run out of buffers?",
         )
 
@@ -669,14 +587,6 @@ class Mcumgr:
         return transport.server_buffer_size_bytes is None
 
 
-def erase_refused(return_code: int) -> str:
-    """What to do where a board refused to erase a slot, by the protocol's or the group's code."""
-    # IMG_MGMT_ERR_UNKNOWN has the same number; zephyr pull request 64070 mends it.
-    if return_code != MGMT_ERR.EUNKNOWN:
-        return LOOK_AROUND
-    return "The slot may be empty already, which NCS 2.5 takes for an error. " + LOOK_AROUND
-
-
 def _shorten(record: logging.LogRecord) -> bool:
     # smpclient logs the request that was not answered, with all bytes of an image's piece.
     text = record.getMessage()
@@ -697,27 +607,3 @@ async def _disconnect(client: SMPClient) -> None:
     # A peer that is gone must not keep the test waiting, whatever the transport thinks of it.
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.disconnect(), _DISCONNECT_TIMEOUT_S)
-
-
-def _connect_refusal(error: SMPClientException, where: str) -> FotaError:
-    # By name: the classes live in modules that import bleak or bumble.
-    name = type(error).__name__
-    if name in ("SMPBLETransportDeviceNotFound", "SMPBumbleTransportDeviceNotFound"):
-        return NotSeenError(
-            f"The board is not advertising: {error}",
-            where=where,
-            next_step="Look at the UART log: has the application booted, and under which name "
-            "does it advertise?",
-        )
-    if name in ("SMPBLETransportNotSMPServer", "SMPBumbleTransportNotSMPServer"):
-        return BoardError(
-            f"The board has no SMP service: {error}",
-            where=where,
-            next_step="Build the application with CONFIG_MCUMGR_TRANSPORT_BT=y "
-            "(NCS 2.3: CONFIG_MCUMGR_SMP_BT=y).",
-        )
-    return BoardError(
-        f"The board refused the connection: {error}",
-        where=where,
-        next_step="Does it ask for pairing, or is another central connected?",
-    )

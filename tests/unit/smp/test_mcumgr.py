@@ -21,8 +21,9 @@ from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import BumbleRadio
-from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts, erase_refused
+from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.messages import ServerParameters
+from pytest_nrf_fota.smp.session_errors import erase_refused
 from pytest_nrf_fota.wires.probe import ResetKind
 
 NOBODY = "F2:7C:B6:00:00:00"
