@@ -103,7 +103,6 @@ class Central(ModelledTransport):
 
     tells_interval = True
 
-    @property
     def upload_link(self) -> UploadLink:
         """The connection."""
         return UploadLink(

@@ -84,9 +84,6 @@ class ModelledTransport(SMPTransport):
         for offset in range(0, len(data), self.mtu):
             await self.send_part(data[offset : offset + self.mtu])
 
-    def begin(self, message: bytes) -> None:
-        """Each part is a write of its own."""
-
     async def send_part(self, part: bytes) -> None:
         """Send one write."""
         if self._is_lost:

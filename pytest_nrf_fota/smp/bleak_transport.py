@@ -130,9 +130,6 @@ class BleakTransport(SMPTransport):
         await self.send(data)
         return await self.receive()
 
-    def begin(self, message: bytes) -> None:
-        """Each part is a write of its own."""
-
     async def send_part(self, part: bytes) -> None:
         """Send one write."""
         await self.send(part)
@@ -146,7 +143,6 @@ class BleakTransport(SMPTransport):
         except BleakError as error:
             raise SMPTransportDisconnected(f"the BLE connection is gone: {error}") from error
 
-    @property
     def upload_link(self) -> UploadLink:
         """The connection; its interval no operating system tells."""
         return UploadLink(part_bytes=self.mtu)

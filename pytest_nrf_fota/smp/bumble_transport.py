@@ -166,9 +166,6 @@ class BumbleTransport(SMPTransport):
         await self.send(data)
         return await self.receive()
 
-    def begin(self, message: bytes) -> None:
-        """Each part is a write of its own."""
-
     async def send_part(self, part: bytes) -> None:
         """Send one write."""
         await self.send(part)
@@ -186,7 +183,6 @@ class BumbleTransport(SMPTransport):
                 for value in (_NOTHING, _NOTIFICATIONS):
                     await self._unless_lost(descriptor.write_value(value, with_response=True))
 
-    @property
     def upload_link(self) -> UploadLink:
         """The connection, with the interval that the controller told."""
         interval_s = None

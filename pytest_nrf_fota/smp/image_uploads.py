@@ -32,11 +32,11 @@ NO_REASSEMBLY = (
 
 def uploader_for(transport: RecordingTransport, image: ImageFile, times: UploadTimes) -> Uploader:
     """An uploader that uses the connection as its transport and the board's server allow."""
-    link, server = transport.upload_link, transport.server
+    link, server = transport.upload_link(), transport.server
     sure_bytes = transport.max_unencoded_size
     plan = plan_frames(sure_bytes, link.part_bytes if link is not None else None)
     if link is not None and link.most_message_bytes is not None:
-        plan = FramePlan(link.most_message_bytes, None, sure_bytes, link.lead_bytes)
+        plan = FramePlan(link.most_message_bytes, None, sure_bytes)
     return Uploader(transport, image, plan, limits_for(link, server, times))
 
 
@@ -136,9 +136,11 @@ class ImageUploads:
         self._measure("upload throughput", round(len(image) / duration_s / 1000, 1), "kB/s")
         self._measure("upload retries", uploader.retries, "times")
         self._measure("upload window", uploader.window, "requests")
-        link = self._transport.upload_link
-        if link is not None and link.interval_s is not None:
-            self._measure("connection interval", round(link.interval_s * 1000, 2), "ms")
+        # A link may drop right behind the last answer.
+        with contextlib.suppress(SMPTransportDisconnected):
+            link = self._transport.upload_link()
+            if link is not None and link.interval_s is not None:
+                self._measure("connection interval", round(link.interval_s * 1000, 2), "ms")
 
     def _measure(self, name: str, value: float, unit: str) -> None:
         self._recorder.record(Measurement(name=name, value=value, unit=unit))

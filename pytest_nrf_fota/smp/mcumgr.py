@@ -204,7 +204,7 @@ class Mcumgr:
     def _slowness(self) -> str:
         with contextlib.suppress(SMPTransportDisconnected):
             if self._transport is not None:
-                return why_one_at_a_time(self._transport.upload_link, self._transport.server)
+                return why_one_at_a_time(self._transport.upload_link(), self._transport.server)
         return ""
 
     def _message_bytes(self) -> int | None:
@@ -328,7 +328,11 @@ class Mcumgr:
         self._connected()
         assert self._transport is not None
         times = UploadTimes(self._timeouts.first_upload_packet_s, self._timeouts.answer_s)
-        return uploader_for(self._transport, image, times)
+        try:
+            return uploader_for(self._transport, image, times)
+        except SMPTransportDisconnected as error:
+            what = _upload_named(image)
+            raise self._broken_off(what, str(error), 0.0, None) from error
 
     def _uploads(self) -> ImageUploads:
         client, where = self._connected(), self._radio.description

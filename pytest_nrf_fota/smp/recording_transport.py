@@ -71,8 +71,6 @@ class RecordingTransport(SMPTransport):
     async def begin(self, frame: Frame) -> None:
         """Record an upload's request, whose parts follow. Raises as `send`."""
         self._note_request(frame.message)
-        if isinstance(self._inner, PipelinedTransport):
-            self._inner.begin(frame.message)
 
     async def send_part(self, part: bytes) -> None:
         """Send a piece of the request, or all of it where the transport knows no pieces."""
@@ -90,10 +88,9 @@ class RecordingTransport(SMPTransport):
         """Answers to these requests are dropped when they come."""
         self._abandoned.update(sequences)
 
-    @property
     def upload_link(self) -> UploadLink | None:
         """The connection as an upload sees it; None where it has to send one at a time."""
-        return self._inner.upload_link if isinstance(self._inner, PipelinedTransport) else None
+        return self._inner.upload_link() if isinstance(self._inner, PipelinedTransport) else None
 
     def _note_request(self, data: bytes) -> None:
         self.is_answered = False

@@ -29,9 +29,6 @@ class WholeRequests(SMPTransport):
         """Send one SMP message."""
         await self._inner.send(data)
 
-    def begin(self, message: bytes) -> None:
-        """Requests have one part."""
-
     async def send_part(self, part: bytes) -> None:
         """Send one request of an upload."""
         await self._inner.send(part)
@@ -52,7 +49,6 @@ class WholeRequests(SMPTransport):
         """Tell it the server's buffer size."""
         self._inner.initialize(smp_server_transport_buffer_size)
 
-    @property
     def upload_link(self) -> UploadLink:
         """Whole requests, no interval."""
         return self._link

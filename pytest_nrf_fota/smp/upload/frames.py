@@ -27,14 +27,11 @@ class FramePlan:
         part_bytes: longest piece, one ATT write; None where the transport takes whole requests.
         sure_frame_bytes: longest request that arrives for sure; the first is no longer, nor is any
             after a loss. None where all of them are as sure.
-        lead_bytes: how much of a request may be sent while the one before is served; None where
-            requests are of parts of one length, or not cut at all.
     """
 
     frame_bytes: int
     part_bytes: int | None
     sure_frame_bytes: int | None = None
-    lead_bytes: int | None = None
 
     @property
     def packets_per_part(self) -> int:
@@ -45,8 +42,6 @@ class FramePlan:
 
     def parts(self, message: bytes) -> tuple[bytes, ...]:
         """The pieces of one request."""
-        if self.lead_bytes is not None and len(message) > self.lead_bytes:
-            return message[: self.lead_bytes], message[self.lead_bytes :]
         size_bytes = self.part_bytes or len(message)
         starts = range(0, len(message), size_bytes)
         return tuple(message[start : start + size_bytes] for start in starts)

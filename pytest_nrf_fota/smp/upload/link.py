@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from pytest_nrf_fota.smp.messages import ServerParameters
+from pytest_nrf_fota.smp.upload.patience import LEAST_S
 from pytest_nrf_fota.smp.upload.pipeline import Limits
 
 FEWEST_BUFFERS = 3
@@ -26,30 +27,25 @@ class UploadLink:
         most_requests: how many may be on their way at once; None for as many as the server takes.
         most_message_bytes: longest message that may arrive, where it is more than the longest that
             does so for sure (`max_unencoded_size` of the transport).
-        lead_bytes: how much of a request may be sent while the one before is served, where
-            `most_requests` is 2 and the rest has to wait for the answer.
+        least_timeout_s: after how long at the earliest an answer counts as missing.
     """
 
     part_bytes: int | None = None
     most_message_bytes: int | None = None
     interval_s: float | None = None
     most_requests: int | None = None
-    lead_bytes: int | None = None
+    least_timeout_s: float = LEAST_S
 
 
 @runtime_checkable
 class PipelinedTransport(Protocol):
     """A transport that takes requests while earlier ones are unanswered, and queues answers."""
 
-    @property
     def upload_link(self) -> UploadLink:
         """The connection as it is now."""
 
-    def begin(self, message: bytes) -> None:
-        """A request begins; its parts follow, whatever was sent of the last one."""
-
     async def send_part(self, part: bytes) -> None:
-        """Send one piece of it: one ATT write, or the whole request."""
+        """Send one piece of a request: one ATT write, or the whole of it."""
 
     async def restart_reassembly(self) -> None:
         """Make the server forget the request of which it has a part."""
@@ -89,12 +85,12 @@ def limits_for(
         window=window,
         floor=max(1, min(window, buffers - 2)),
         interval_s=interval_s,
-        care_from=2 if link is not None and link.lead_bytes else buffers - 1,
-        holds_rest=link is not None and link.lead_bytes is not None,
+        care_from=buffers - 1,
         first_answer_s=times.first_answer_s,
         first_again_s=FIRST_AGAIN_S if link is not None else None,
         silence_s=times.silence_s,
         restarts=link is not None and link.part_bytes is not None,
+        least_timeout_s=LEAST_S if link is None else link.least_timeout_s,
     )
 
 

@@ -18,10 +18,12 @@ class Patience:
 
     Args:
         most_s: longest it ever is.
+        least_s: shortest.
     """
 
-    def __init__(self, most_s: float) -> None:
+    def __init__(self, most_s: float, least_s: float = LEAST_S) -> None:
         self._most_s = most_s
+        self._least_s = least_s
         self._mean_s: float | None = None
         self._variation_s = 0.0
         self._backoff = 1
@@ -32,7 +34,7 @@ class Patience:
         estimate_s = FIRST_S
         if self._mean_s is not None:
             estimate_s = self._mean_s + _VARIATIONS * self._variation_s
-        return min(self._most_s, max(LEAST_S, estimate_s) * self._backoff)
+        return min(self._most_s, max(self._least_s, estimate_s) * self._backoff)
 
     def note_answer(self, taken_s: float) -> None:
         """An answer came after so long."""

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from smp.error import MGMT_ERR
 
 from pytest_nrf_fota.smp.upload.frames import Answer, Frame, FramePlan, ImageFile
-from pytest_nrf_fota.smp.upload.patience import Patience
+from pytest_nrf_fota.smp.upload.patience import LEAST_S, Patience
 
 _HOLD_INTERVALS = 1.1
 # So many packets in an event, and the first of them acknowledges what the peripheral sends behind
@@ -42,9 +42,7 @@ class Limits:
         first_again_s: after how long the first request is sent again; None for never.
         silence_s: how long the board may say nothing while requests are on their way.
         restarts: whether a half-received request can be made forgotten.
-        holds_rest: whether care means that all but the first part of a request waits for the answer
-            to the one before. The server then takes a new request for one, whatever it has of the
-            last.
+        least_timeout_s: after how long at the earliest an answer counts as missing.
     """
 
     window: int
@@ -55,7 +53,7 @@ class Limits:
     first_again_s: float | None
     silence_s: float
     restarts: bool
-    holds_rest: bool = False
+    least_timeout_s: float = LEAST_S
 
 
 @dataclass(frozen=True)
@@ -210,8 +208,6 @@ class Pipeline:
             return Restart(now_s + self._limits.silence_s)
         if self.is_half_sent:
             due_s = self._part_due_s(now_s)
-            if due_s is None:
-                return Wait(self._timeout_at_s())
             return self._send_part(now_s) if due_s <= now_s else Wait(due_s)
         if self._may_begin():
             due_s = self._begin_due_s()
@@ -333,9 +329,7 @@ class Pipeline:
             self._phase = _Phase.RESTARTING
 
     def _take_time(self, now_s: float) -> None:
-        if self._outcome is not None or not self._flying:
-            return
-        if self.is_half_sent and self._part_due_s(now_s) is not None:
+        if self._outcome is not None or not self._flying or self.is_half_sent:
             return
         if now_s < self._timeout_at_s():
             return
@@ -376,20 +370,16 @@ class Pipeline:
                 return False
 
     def _needs_care(self, on_their_way: int) -> bool:
-        knows_how = self._limits.interval_s is not None or self._limits.holds_rest
-        return knows_how and on_their_way >= self._limits.care_from
+        return self._limits.interval_s is not None and on_their_way >= self._limits.care_from
 
     def _begin_due_s(self) -> float:
-        if self._limits.holds_rest or not self._needs_care(len(self._flying) + 1):
+        if not self._needs_care(len(self._flying) + 1):
             return self._rests_until_s
         return self._heard_at_s + _HOLD_INTERVALS * (self._limits.interval_s or 0.0)
 
-    def _part_due_s(self, now_s: float) -> float | None:
-        """When the next part may go; None for not before an answer comes."""
+    def _part_due_s(self, now_s: float) -> float:
         if self._phase is not _Phase.STREAMING or not self._needs_care(len(self._flying)):
             return now_s
-        if self._limits.holds_rest:
-            return None
         flight = self._flying[-1]
         if flight.in_event * self._plan.packets_per_part < _PACKETS_THAT_ACKNOWLEDGE:
             return now_s

@@ -84,7 +84,9 @@ class Uploader:
     def __init__(self, wire: UploadWire, image: ImageFile, plan: FramePlan, limits: Limits) -> None:
         self._wire = wire
         self._image = image
-        self._pipeline = Pipeline(image, plan, limits, Patience(limits.silence_s))
+        self._pipeline = Pipeline(
+            image, plan, limits, Patience(limits.silence_s, limits.least_timeout_s)
+        )
         self._receiving: asyncio.Task[bytes] | None = None
         self._paused_s = 0.0
         self.outcome: Outcome | None = None

@@ -33,14 +33,12 @@ plans = strategies.sampled_from(
         FramePlan(400, None),
         FramePlan(384, 244),
         FramePlan(600, None, sure_frame_bytes=200),
-        FramePlan(380, None, sure_frame_bytes=182, lead_bytes=184),
     ]
 )
 
 
-def limits(window: int, interval_s: float | None, plan: FramePlan | None = None) -> Limits:
+def limits(window: int, interval_s: float | None) -> Limits:
     return Limits(
-        holds_rest=plan is not None and plan.lead_bytes is not None,
         window=window,
         floor=max(1, window - 1),
         interval_s=interval_s,
@@ -68,7 +66,7 @@ def test_the_image_in_flash_is_the_file_s_or_the_error_says_why(
     tells_match: bool,
 ) -> None:
     server = FlakyServer(mishaps, tells_match=tells_match)
-    run_in_virtual_time(_until_done(server, IMAGE, plan, limits(window, interval_s, plan)))
+    run_in_virtual_time(_until_done(server, IMAGE, plan, limits(window, interval_s)))
     assert server.store.is_complete
     assert server.store.stored == IMAGE
     assert not server.restarted_after_completion

@@ -34,7 +34,6 @@ class Central(ModelledTransport):
 
     tells_interval = True
 
-    @property
     def upload_link(self) -> UploadLink:
         """The connection."""
         interval_s = self.timing.interval_s if self.tells_interval else None
