@@ -34,6 +34,9 @@ def uploader_for(transport: RecordingTransport, image: ImageFile, times: UploadT
     """An uploader that uses the connection as its transport and the board's server allow."""
     link, server = transport.upload_link(), transport.server
     sure_bytes = transport.max_unencoded_size
+    if server is not None:
+        # Not every transport looks at it: UDP has datagrams of one length.
+        sure_bytes = min(sure_bytes, server.buffer_size_bytes)
     plan = plan_frames(sure_bytes, link.part_bytes if link is not None else None)
     if link is not None and link.most_message_bytes is not None:
         plan = FramePlan(link.most_message_bytes, None, sure_bytes)
