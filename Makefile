@@ -2,6 +2,8 @@
 # make test   style, types, and the tests that a change should pass before it is committed
 # make proofs the tests that take long: scenarios on every release and on real firmware, sabotages
 # make campaign N=10000   random upgrades on the virtual kit, each verdict held against what really ran
+# make bench  what things cost: start-up, uploads beside smpclient's, farms, reports; KITS=1,2,4,8,16 for
+#             all scenarios on so many virtual kits at the speed of real ones, three hours
 # make tox    the suite on every Python that is installed, 3.10 to 3.13
 PYTHON ?= python3
 VENV := .venv
@@ -13,11 +15,16 @@ unexport PYTHONDONTWRITEBYTECODE
 # They wait for processes of theirs half of the time.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * os.cpu_count() + 1)')
 
-.PHONY: demo test proofs campaign lint tox clean
+RUNS ?= 10
+
+.PHONY: demo test proofs campaign bench lint tox clean
 
 # How many cases, and what they are drawn with.
 N ?= 300
 SEED ?= 1
+# On how many virtual kits at the speed of real ones, and which scenarios, as pytest's -k.
+KITS ?= 8,16
+SELECT ?=
 
 demo: $(INSTALLED)
 	$(BIN)/pytest --board nrf5340dk_sim tests/hil/test_mcuboot_upgrade.py -v \
@@ -31,6 +38,15 @@ proofs: $(INSTALLED)
 
 campaign: $(INSTALLED)
 	$(BIN)/nrf-fota campaign run --count $(N) --seed $(SEED) --output nrf_fota_runs/campaign
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/upload_speed.py --runs $(RUNS)
+	$(BIN)/python benchmarks/farm_costs.py
+	$(BIN)/python benchmarks/simulated_night.py
+	$(BIN)/python benchmarks/farm_scaling.py --kits $(KITS) --select "$(SELECT)"
+	$(BIN)/python benchmarks/timeline_rate.py
+	$(BIN)/python -m benchmarks.report_month
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

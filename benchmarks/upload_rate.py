@@ -1,4 +1,4 @@
-"""Upload rates of the virtual kit at real-time speed, beside those measured on a real link.
+"""Upload rates of the virtual kit at real-time speed, beside those of stop-and-wait.
 
 Run: python benchmarks/upload_rate.py
 """
@@ -24,7 +24,7 @@ CASES = ((1, 7.5, 65), (1, 30.0, 41), (1, 50.0, 24), (2, 15.0, 81), (2, 30.0, 41
 
 def main() -> None:
     """Measure each case once and print a table."""
-    table = Table("PHY", "interval", "measured here", "facts")
+    table = Table("PHY", "interval", "measured here", "stop-and-wait")
     for phy, interval_ms, expected_kb_s in CASES:
         link = SimLinkSettings.model_validate({"interval_ms": interval_ms, "phy_mbit_s": phy})
         with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -179,11 +180,35 @@ class Console:
                 self._written_bytes += len(data)
                 self._serial.write(data)
         except (serial.SerialException, OSError) as error:
-            raise ConsoleLostError(
-                f"The console port does not take data: {error}",
-                where=self.port,
-                next_step="The board or its USB connection is gone; see the end of the UART log.",
-            ) from error
+            raise self._lost(error) from error
+
+    def write_some(self, data: bytes) -> int:
+        """Send what the port takes without waiting; returns how many bytes that were.
+
+        0 while another thread writes, and on Windows.
+
+        Raises `ConsoleLostError` when the port is gone.
+        """
+        if os.name != "posix" or not self._write_lock.acquire(blocking=False):
+            return 0
+        try:
+            # pyserial opens its port so that a write never waits.
+            written_bytes = os.write(self._serial.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from error
+        finally:
+            self._write_lock.release()
+        self._written_bytes += written_bytes
+        return written_bytes
+
+    def _lost(self, error: Exception) -> ConsoleLostError:
+        return ConsoleLostError(
+            f"The console port does not take data: {error}",
+            where=self.port,
+            next_step="The board or its USB connection is gone; see the end of the UART log.",
+        )
 
     def type_text(self, text: str) -> None:
         """Send text as a person would type it, and record it."""

@@ -25,6 +25,11 @@ class VirtualClock:
         self._skipped_s = 0.0
 
     @property
+    def speed(self) -> float | None:
+        """Seconds of the kit's time per real second; None where all waiting is skipped."""
+        return self._speed
+
+    @property
     def now_s(self) -> float:
         """Seconds of the kit's time."""
         if self._speed is None:

@@ -6,17 +6,25 @@ controller that a host can see; the list is what BlueZ 5.66 sends.
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from bumble import hci, ll
 from bumble.controller import Connection, Controller
 from bumble.core import PhysicalTransport
 from bumble.link import LocalLink
 
+from pytest_nrf_fota.sim.connection_events import ConnectionEvents, Side
+from pytest_nrf_fota.sim.event_air import EventAir
+from pytest_nrf_fota.sim.link_timing import LinkTiming
+
 LINK_LAYER_OCTETS = 251
 """Longest link layer payload with data length extension (Bluetooth Core, Vol 6 Part B, 2.4)."""
 
 LINK_LAYER_TIME_US = 2120
 """Air time of such a payload at 1 Mbit/s (Bluetooth Core, Vol 6 Part B, 4.5.10)."""
+
+_INTERVAL_UNIT_US = 1250
+"""Connection intervals count in these (Bluetooth Core, Vol 4 Part E, 7.8.12)."""
 
 RSSI_DBM = -50
 """Signal strength in every advertising report: kit and host lie on the same desk."""
@@ -38,10 +46,20 @@ class Air(LocalLink):
     """The medium which carries packets between controllers.
 
     A controller may vanish from it at any moment; its peers then lose the link at once.
+
+    Args:
+        timing: of every connection.
+        speed: seconds of the connections' time per real second, where data take as long as on the
+            air, event by event; None hands them over at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timing: LinkTiming | None = None, speed: float | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # bumble leaves it unannotated
+        self.timing = timing or LinkTiming()
+        self._speed = speed
+        # Of both ends of each connection, by controller and handle.
+        self._events: dict[tuple[Controller, int], EventAir] = {}
+        self._last_sent: dict[Controller, asyncio.Event] = {}
 
     def remove_controller(self, controller: Controller) -> None:
         """Take a controller off the air: every link with it ends with a connection timeout."""
@@ -51,6 +69,8 @@ class Air(LocalLink):
     def drop_links(self, controller: Controller) -> None:
         """End all links of `controller`, which hears nothing; its peers see a time-out (0x08)."""
         own_addresses = (controller.random_address, controller.public_address)
+        for connection in controller.le_connections.values():
+            self.end_events(controller, connection)
         controller.le_connections.clear()
         for peer in self.controllers - {controller}:
             for connection in peer.le_connections.values():
@@ -92,14 +112,44 @@ class Air(LocalLink):
     ) -> None:
         # bumble names the sender's random address as the source, but a host may have connected
         # with its public one (Linux does), and the peer knows the link by that address only.
-        # All ACL data passes here: this is the place for a queue per connection interval.
         connection = sender_controller.le_connections.get(destination_address)
         receiver = self.find_le_controller(destination_address)
         if connection is None or receiver is None:
             return
-        asyncio.get_running_loop().call_soon(
-            self._deliver_acl_data, receiver, connection.self_address, data
-        )
+        deliver = partial(self._deliver_acl_data, receiver, connection.self_address, data)
+        events = self._events_of(sender_controller, connection, receiver)
+        if events is None:
+            asyncio.get_running_loop().call_soon(deliver)
+            return
+        side = Side.CENTRAL if connection.role == hci.Role.CENTRAL else Side.PERIPHERAL
+        self._last_sent[sender_controller] = events.send(side, len(data), deliver)
+
+    async def all_acknowledged(self, controller: Controller) -> None:
+        """Wait until the other side has what this controller sent last, or the link is gone."""
+        sent = self._last_sent.get(controller)
+        if sent is not None:
+            await sent.wait()
+
+    def end_events(self, controller: Controller, connection: Connection) -> None:
+        """The connection is gone, and with it what is on its way."""
+        events = self._events.pop((controller, connection.handle), None)
+        if events is not None:
+            events.close()
+            self._events = {end: one for end, one in self._events.items() if one is not events}
+
+    def _events_of(
+        self, controller: Controller, connection: Connection, receiver: Controller
+    ) -> EventAir | None:
+        if self._speed is None:
+            return None
+        events = self._events.get((controller, connection.handle))
+        if events is None:
+            events = EventAir(ConnectionEvents(self.timing), self._speed)
+            self._events[controller, connection.handle] = events
+            other_end = receiver.le_connections.get(connection.self_address)
+            if other_end is not None:
+                self._events[receiver, other_end.handle] = events
+        return events
 
     def send_advertising_pdu(
         self, sender_controller: Controller, packet: ll.AdvertisingPdu
@@ -164,6 +214,58 @@ class AirController(Controller):
         """Vanish: stop advertising, scanning, connecting; peers lose their links at once."""
         self._stop_activities()
         self.air.remove_controller(self)
+
+    def create_le_connection(self, peer_address: hci.Address) -> None:
+        # bumble takes the interval that its host asked for; this air has one.
+        pending = self.pending_le_connection
+        units = self._interval_units
+        if isinstance(pending, hci.HCI_LE_Extended_Create_Connection_Command):
+            pending.connection_interval_mins = [units] * len(pending.connection_interval_mins)
+        elif pending is not None:
+            pending.connection_interval_min = units
+        super().create_le_connection(peer_address)
+
+    @property
+    def _interval_units(self) -> int:
+        return round(self.air.timing.interval_s * 1e6 / _INTERVAL_UNIT_US)
+
+    def on_le_disconnected(self, connection: Connection, reason: int) -> None:
+        self.air.end_events(self, connection)
+        super().on_le_disconnected(connection, reason)
+
+    def on_hci_le_set_phy_command(self, command: hci.HCI_LE_Set_PHY_Command) -> None:
+        # bumble names this and the next two as supported, and knows none of them.
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        phy = hci.Phy.LE_2M if self.air.timing.phy_mbit_s == 2 else hci.Phy.LE_1M
+        self.send_hci_packet(
+            hci.HCI_LE_PHY_Update_Complete_Event(
+                status=hci.HCI_ErrorCode.SUCCESS,
+                connection_handle=command.connection_handle,
+                tx_phy=phy,
+                rx_phy=phy,
+            )
+        )
+
+    def on_hci_le_set_data_length_command(
+        self, command: hci.HCI_LE_Set_Data_Length_Command
+    ) -> hci.HCI_StatusAndConnectionHandleReturnParameters:
+        return hci.HCI_StatusAndConnectionHandleReturnParameters(
+            hci.HCI_ErrorCode.SUCCESS, command.connection_handle
+        )
+
+    def on_hci_le_connection_update_command(
+        self, command: hci.HCI_LE_Connection_Update_Command
+    ) -> None:
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        self.send_hci_packet(
+            hci.HCI_LE_Connection_Update_Complete_Event(
+                status=hci.HCI_ErrorCode.SUCCESS,
+                connection_handle=command.connection_handle,
+                connection_interval=self._interval_units,
+                peripheral_latency=command.max_latency,
+                supervision_timeout=command.supervision_timeout,
+            )
+        )
 
     def end_lost_link(self, connection: Connection) -> None:
         """Tell the own host that a link is gone which `Air.remove_controller` has cut."""

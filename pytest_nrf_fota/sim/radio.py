@@ -3,8 +3,10 @@
 The kit's peripheral and the host's controller share one simulated air inside the kit's process.
 The host reaches its controller over an HCI socket, as it would reach a Bluetooth dongle.
 
-Data flows as fast as the event loop; its air time moves the kit's clock (`link_timing.py`). Who may
-use the SMP characteristic is decided in `pairing.py`.
+Where the kit's clock has a speed, data take the air event by event (`connection_events.py`), by
+real time alone: what the kit's CPU or flash is busy with delays its answers, not the air. Without
+one they flow as fast as the event loop, and move the kit's clock (`link_timing.py`). Who may use
+the SMP characteristic is decided in `pairing.py`.
 """
 
 import asyncio
@@ -107,6 +109,9 @@ class PeripheralEvents(PairingEvents, Protocol):
     def on_smp_fragment(self, data: bytes) -> None:
         """One write to the SMP characteristic: a frame, or a part of one."""
 
+    def on_unsubscribed(self) -> None:
+        """The central wants no notifications any more."""
+
 
 class KitRadio(Protocol):
     """What a kit needs of its radio; see `Radio`, which has a Bluetooth stack."""
@@ -156,7 +161,8 @@ class Radio:
     Args:
         hci_address: where hosts connect: `unix:PATH`, `unix:@NAME` or `tcp:HOST:PORT`
             (see `HciSocket`).
-        clock: the kit's time, which data on the air moves forward and which holds responses back.
+        clock: the kit's time, which holds responses back. Where it has a speed, data take as long
+            as on the air; else they move it forward.
         timing: of every connection.
         air: what other kits are on, too; by default this kit is alone with its host.
     """
@@ -170,7 +176,7 @@ class Radio:
     ) -> None:
         self._clock = clock or VirtualClock()
         self._timing = timing or LinkTiming()
-        self._air = air or Air()
+        self._air = air or Air(self._timing, self._clock.speed)
         self._hci_socket = HciSocket(hci_address, self._air)
         self._app: _App | None = None
         # Like the settings partition: it outlives resets, not a recover.
@@ -251,7 +257,8 @@ class Radio:
 
     def _pass_air_time(self, air_time: AirTime) -> "PassAirTime":
         def pass_air_time(sender: Literal["central", "kit"], size_bytes: int) -> None:
-            self._clock.advance(air_time.transfer_s(sender, size_bytes))
+            if self._clock.speed is None:
+                self._clock.advance(air_time.transfer_s(sender, size_bytes))
 
         return pass_air_time
 
@@ -401,6 +408,8 @@ class _App:
             fragment = frame[offset : offset + fragment_bytes]
             self._pass_air_time("kit", len(fragment))
             await self._device.notify_subscriber(connection, self._smp, fragment)
+        # The server's thread goes on when the central has it (Zephyr's smp_bt.c).
+        await self._air.all_acknowledged(self._controller)
 
     async def _start_advertising(self) -> None:
         advertising_data, scan_response = _advertising_data(
@@ -475,6 +484,8 @@ class _App:
     def _on_ccc_write(self, bearer: Bearer, value: bytes) -> None:
         self._refuse_if_not_permitted()
         self._device.gatt_server.write_cccd(bearer, self._smp, value)
+        if not any(value) and not self._dead:
+            self._peripheral.on_unsubscribed()
 
     def _refuse_if_not_permitted(self) -> None:
         error = self._refusal()

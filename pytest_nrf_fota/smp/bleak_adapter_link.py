@@ -73,6 +73,12 @@ class AdapterLink(SMPTransport):
         del self._received[:size_bytes]
         return message
 
+    async def resubscribe(self) -> None:
+        """Unsubscribe and subscribe again."""
+        client = self._connected()
+        await self._unless_lost(client.stop_notify(self._smp_characteristic))
+        await self._unless_lost(client.start_notify(self._smp_characteristic, self._take))
+
     async def send_and_receive(self, data: bytes) -> bytes:
         """Send a message, receive the answer."""
         await self.send(data)

@@ -24,15 +24,16 @@ from pytest_nrf_fota.smp.peer_search import (
     SMP_SERVICE_UUID,
     PeerSearch,
 )
+from pytest_nrf_fota.smp.upload.link import UploadLink
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.exc import BleakError
-    from smpclient.transport.ble import SMPBLETransport
 
     from pytest_nrf_fota.smp.bluez_agent import PairingAgent
+    from pytest_nrf_fota.smp.queueing_ble import QueueingBleTransport
 
-    _Smp: TypeAlias = SMPBLETransport | AdapterLink
+    _Smp: TypeAlias = QueueingBleTransport | AdapterLink
 
 _WHERE = "BLE through this host's Bluetooth (bleak)"
 # Any device of the neighbourhood advertises at least so often, and where a kit is on the desk it
@@ -129,6 +130,23 @@ class BleakTransport(SMPTransport):
         await self.send(data)
         return await self.receive()
 
+    async def send_part(self, part: bytes) -> None:
+        """Send one write."""
+        await self.send(part)
+
+    async def restart_reassembly(self) -> None:
+        """Unsubscribe and subscribe again."""
+        from bleak.exc import BleakError
+
+        try:
+            await self._connected().resubscribe()
+        except BleakError as error:
+            raise SMPTransportDisconnected(f"the BLE connection is gone: {error}") from error
+
+    def upload_link(self) -> UploadLink:
+        """The connection; its interval no operating system tells."""
+        return UploadLink(part_bytes=self.mtu)
+
     @property
     def mtu(self) -> int:
         """Largest write in bytes."""
@@ -195,10 +213,11 @@ class BleakTransport(SMPTransport):
 
     async def _connect(self, address: str, deadline: Deadline) -> None:
         from bleak.exc import BleakError
-        from smpclient.transport.ble import SMPBLETransport
+
+        from pytest_nrf_fota.smp.queueing_ble import QueueingBleTransport
 
         async with _agent(self._pairing, address) as agent:
-            smp: _Smp = SMPBLETransport()
+            smp: _Smp = QueueingBleTransport()
             if self._adapter is not None:
                 smp = AdapterLink(self._adapter)
             try:

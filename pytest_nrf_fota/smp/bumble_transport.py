@@ -11,7 +11,11 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
-from smpclient.transport import SMPTransport, SMPTransportDisconnected
+from smpclient.transport import (
+    SMP_CHARACTERISTIC_UUID,
+    SMPTransport,
+    SMPTransportDisconnected,
+)
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
@@ -23,9 +27,18 @@ from pytest_nrf_fota.smp.pairing import (
     pairing_failed,
 )
 from pytest_nrf_fota.smp.peer_search import SMP_SERVICE_UUID, PeerSearch
+from pytest_nrf_fota.smp.upload.link import UploadLink
 
 if TYPE_CHECKING:
-    from bumble.device import Advertisement, Connection, Device, Peer
+    from bumble.device import (
+        Advertisement,
+        Connection,
+        ConnectionParametersPreferences,
+        Device,
+        Peer,
+    )
+    from bumble.gatt_client import CharacteristicProxy
+    from bumble.hci import Phy
     from bumble.pairing import PairingDelegate
     from bumble.transport.common import Transport
     from smpclient.transport.bumble import SMPBumbleTransport
@@ -38,6 +51,12 @@ _CLOSE_TIMEOUT_S = 3.0
 _PAIRING_TIMEOUT_S = 30.0
 # The board shows its passkey within a few connection intervals. A thread waits for it.
 _PASSKEY_TIMEOUT_S = 5.0
+SHORTEST_INTERVAL_MS = 7.5
+"""Connection interval to ask for: each answer of a board costs about one (Vol 6 Part B, 4.5.1)."""
+_SPEED_UP_TIMEOUT_S = 2.0
+_LONGEST_PACKET_BYTES, _LONGEST_PACKET_US = 251, 2120
+# Values of the Client Characteristic Configuration (Vol 3 Part G, 3.3.3.3).
+_NOTHING, _NOTIFICATIONS = bytes(2), bytes((1, 0))
 
 
 # At DEBUG bumble logs every HCI packet, and so a bond's long-term key. Whoever wants that sets the
@@ -74,6 +93,7 @@ class BumbleTransport(SMPTransport):
         self._device: Device | None = None
         self._connection: Connection | None = None
         self._smp: SMPBumbleTransport | None = None
+        self._characteristics: tuple[CharacteristicProxy[bytes], ...] = ()
         self._lost = asyncio.Event()
         self._lost_reason: int | None = None
 
@@ -104,7 +124,9 @@ class BumbleTransport(SMPTransport):
         target = await self._find(self._device, address, deadline)
         try:
             self._connection = await self._device.connect(
-                Address(target), timeout=deadline.remaining_s
+                Address(target),
+                connection_parameters_preferences=_preferences(),
+                timeout=deadline.remaining_s,
             )
         except core.TimeoutError as error:
             raise asyncio.TimeoutError(f"{target} did not answer in {timeout_s:.1f} s") from error
@@ -115,6 +137,7 @@ class BumbleTransport(SMPTransport):
             ) from error
         self._connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
         await self._open_smp(self._device, self._connection)
+        await self._unless_lost(_speed_up(self._connection))
 
     async def disconnect(self) -> None:
         """End the connection and close the controller. A link that is gone is only forgotten."""
@@ -142,6 +165,30 @@ class BumbleTransport(SMPTransport):
         """Send a message, receive the answer."""
         await self.send(data)
         return await self.receive()
+
+    async def send_part(self, part: bytes) -> None:
+        """Send one write."""
+        await self.send(part)
+
+    async def restart_reassembly(self) -> None:
+        """Unsubscribe and subscribe again."""
+        from bumble.gatt import GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR
+
+        self._connected()
+        for characteristic in self._characteristics:
+            descriptor = characteristic.get_descriptor(
+                GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR
+            )
+            if descriptor is not None:
+                for value in (_NOTHING, _NOTIFICATIONS):
+                    await self._unless_lost(descriptor.write_value(value, with_response=True))
+
+    def upload_link(self) -> UploadLink:
+        """The connection, with the interval that the controller told."""
+        interval_s = None
+        if self._connection is not None:
+            interval_s = self._connection.parameters.connection_interval / 1000
+        return UploadLink(part_bytes=self.mtu, interval_s=interval_s or None)
 
     @property
     def mtu(self) -> int:
@@ -219,11 +266,19 @@ class BumbleTransport(SMPTransport):
             ) from error
 
     async def _subscribe(self, connection: "Connection", peer: "Peer") -> None:
+        from bumble.core import UUID
         from smpclient.transport.bumble import SMPBumbleTransport
         from smpclient.transport.bumble.keystore import InMemory
 
         smp = SMPBumbleTransport(keystore=InMemory(), preferred_mtu=self._preferred_mtu)
         await self._unless_lost(smp.use_connection(connection, peer=peer))
+        self._characteristics = tuple(
+            characteristic
+            for service in peer.get_services_by_uuid(UUID(SMP_SERVICE_UUID))
+            for characteristic in service.get_characteristics_by_uuid(
+                UUID(str(SMP_CHARACTERISTIC_UUID))
+            )
+        )
         self._smp = smp
 
     async def _pair(self, device: "Device", connection: "Connection", where: str) -> None:
@@ -306,6 +361,34 @@ async def power_on(device: "Device", deadline: Deadline, where: str) -> None:
             next_step="Is it the right port, with the right baud rate and flow control? Does it "
             "hold HCI firmware (`nrf-fota hci-dongle`)? Else plug it in anew.",
         ) from error
+
+
+def _preferences() -> "dict[Phy, ConnectionParametersPreferences]":
+    """What the connection begins with."""
+    from bumble.device import ConnectionParametersPreferences
+    from bumble.hci import HCI_LE_1M_PHY
+
+    wanted = ConnectionParametersPreferences(
+        connection_interval_min=SHORTEST_INTERVAL_MS,
+        connection_interval_max=SHORTEST_INTERVAL_MS,
+    )
+    return {HCI_LE_1M_PHY: wanted}
+
+
+async def _speed_up(connection: "Connection") -> None:
+    """Ask for 2 Mbit/s and long packets; a controller or a board that has neither goes on."""
+    from bumble.hci import HCI_LE_SET_DATA_LENGTH_COMMAND, HCI_LE_SET_PHY_COMMAND, Phy
+
+    async def ask() -> None:
+        host = connection.device.host
+        if host.supports_command(HCI_LE_SET_PHY_COMMAND):
+            await connection.set_phy(tx_phys=[Phy.LE_2M], rx_phys=[Phy.LE_2M])
+        if host.supports_command(HCI_LE_SET_DATA_LENGTH_COMMAND):
+            await connection.set_data_length(_LONGEST_PACKET_BYTES, _LONGEST_PACKET_US)
+
+    # Whatever refuses or ignores it: the connection is as good as before.
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(ask(), _SPEED_UP_TIMEOUT_S)
 
 
 async def _encrypt_with_bond(device: "Device", connection: "Connection") -> None:

@@ -3,18 +3,15 @@
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar, cast
 
-from smp.error import MGMT_ERR, ErrorV1, ErrorV2
+from smp.error import ErrorV1, ErrorV2
 from smpclient import SMPClient
 from smpclient.exceptions import (
     SMPBadSequence,
-    SMPClientException,
-    SMPUploadError,
     SMPValidationException,
 )
 from smpclient.generics import SMPRequest, TEr1, TEr2, TRep, success
@@ -25,6 +22,7 @@ from smpclient.requests.image_management import (
 )
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
 from smpclient.transport import SMPTransport, SMPTransportDisconnected
+from typing_extensions import assert_never
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import (
@@ -35,38 +33,44 @@ from pytest_nrf_fota.errors import (
     RadioLostError,
 )
 from pytest_nrf_fota.portal import start_portal
-from pytest_nrf_fota.record.events import Measurement, RadioState
+from pytest_nrf_fota.record.events import RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.smp.image_uploads import (
+    LOOK_AROUND,
+    ImageUploads,
+    forgotten,
+    refused,
+    stuck,
+    uploader_for,
+)
 from pytest_nrf_fota.smp.messages import (
     ImageState,
     ServerParameters,
     describe_error,
     describe_payload,
-    describe_return_code,
     is_legacy_ok,
     return_code_of,
+    states_in,
 )
 from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer, PeerSearch, SearchingRadio
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
+from pytest_nrf_fota.smp.session_errors import (
+    NO_PARAMETERS,
+    connection_failed,
+    connection_lost,
+    erase_refused,
+)
+from pytest_nrf_fota.smp.upload.frames import ImageFile
+from pytest_nrf_fota.smp.upload.link import UploadTimes, why_one_at_a_time
+from pytest_nrf_fota.smp.upload.pipeline import Forgotten, Refused, Silent, Stuck
+from pytest_nrf_fota.smp.upload.uploader import Progress, Uploader, UploadFailedError
 from pytest_nrf_fota.wires.radio import MuteRadio, Radio, RememberingRadio, ResettableRadio
 
 _Result = TypeVar("_Result")
 _DISCONNECT_TIMEOUT_S = 5.0
 _CONNECT_ATTEMPTS = 3
 _CONNECT_GRACE_S = 3.0
-_LOOK_AROUND = "See the image list and the last UART lines."
-_NO_PARAMETERS = (
-    "The server does not report the size of its buffers, so uploads go in small pieces and take "
-    "several times as long: build it with CONFIG_MCUMGR_GRP_OS_MCUMGR_PARAMS=y (NCS 2.3: "
-    "CONFIG_OS_MGMT_MCUMGR_PARAMS=y)."
-)
-_NO_REASSEMBLY = (
-    "The server got pieces of a message. Build it with CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY=y "
-    "(NCS 2.3: CONFIG_MCUMGR_SMP_REASSEMBLY_BT=y); without it a message must fit in one write "
-    "(CONFIG_BT_L2CAP_TX_MTU)."
-)
 _LONGEST_LOG_TEXT = 500
-_MOST_REPEATS = 5
 
 
 class _CallersError(Exception):
@@ -113,6 +117,7 @@ class Mcumgr:
         self._writes = 0
         self._transport: RecordingTransport | None = None
         self._found: FoundPeer | None = None
+        self._peer: str | Peer | None = None
         # `smp` warns about every answer of an SMP version 1 server, which NCS 2.3 has.
         logging.getLogger("smp.message").setLevel(logging.ERROR)
         logging.getLogger("smpclient").addFilter(_shorten)
@@ -176,13 +181,15 @@ class Mcumgr:
         """
         deadline = Deadline.after(within_s)
         self.disconnect()
+        self._peer = peer
         self._recorder.record(RadioState(state="connecting", detail=f"to {peer}"))
         try:
             self._client = self._portal.call(self._connect, peer, deadline)
         except FotaError as error:
             self._recorder.record(RadioState(state="failed", detail=error.what))
             raise
-        hint = f". {_NO_PARAMETERS}" if self._hides_buffers() else ""
+        slowness = NO_PARAMETERS if self._hides_buffers() else self._slowness()
+        hint = f". {slowness}" if slowness else ""
         found = self._found
         by_name = f", found at {found.address}" if found and not found.by_address else ""
         self._recorder.record(
@@ -193,6 +200,12 @@ class Mcumgr:
                 message_bytes=self._message_bytes(),
             )
         )
+
+    def _slowness(self) -> str:
+        with contextlib.suppress(SMPTransportDisconnected):
+            if self._transport is not None:
+                return why_one_at_a_time(self._transport.upload_link(), self._transport.server)
+        return ""
 
     def _message_bytes(self) -> int | None:
         with contextlib.suppress(SMPTransportDisconnected):
@@ -238,31 +251,102 @@ class Mcumgr:
         image_number: int = 0,
         within_s: float,
         on_progress: Callable[[int], None] | None = None,
+        reconnects: int = 0,
     ) -> None:
         """Upload an update file to the secondary slot of an image.
+
+        Where the board has a part of this file from an earlier upload, that goes on.
 
         Args:
             image: content of the file.
             image_number: which image of the application's image numbering.
             within_s: for the whole upload.
             on_progress: called with the number of bytes that the server has.
+            reconnects: how often a connection that breaks is made anew, and the upload goes on
+                where the board has it.
         """
-        started_at_s, deadline = time.monotonic(), Deadline.after(within_s)
-        upload = self._upload(self._connected(), image, image_number, on_progress)
+        deadline, file = Deadline.after(within_s), ImageFile(image, image_number)
+        for left in range(reconnects, -1, -1):
+            uploader = self._uploader(file)
+            try:
+                self._upload_once(uploader, file, deadline, on_progress)
+            except ConnectionBrokeError:
+                if not left or self._peer is None or deadline.expired:
+                    raise
+            else:
+                return
+            self.connect(self._peer, deadline.remaining_s)
+            # A server forgets an upload that is complete, and would begin it anew.
+            if uploader.may_be_complete and self._run(
+                self._uploads().holds(image), "read image list", deadline
+            ):
+                return
+
+    def image_upload_steps(
+        self, image: bytes, *, image_number: int = 0, within_s: float
+    ) -> Iterator[Progress]:
+        """As `image_upload`, and tells how far it is after each answer of the board.
+
+        Leaving the loop early leaves the server usable, and the upload to be resumed.
+        """
+        deadline = Deadline.after(within_s)
+        what = _upload_named(ImageFile(image, image_number))
+        steps = self._uploads().steps(self._uploader(ImageFile(image, image_number)), image)
+
+        async def step() -> Progress | None:
+            return await anext(steps, None)
+
+        with self._uploading():
+            try:
+                while (progress := self._run(step(), what, deadline)) is not None:
+                    yield progress
+            finally:
+                self._portal.call(steps.aclose)
+
+    def _upload_once(
+        self,
+        uploader: Uploader,
+        image: ImageFile,
+        deadline: Deadline,
+        on_progress: Callable[[int], None] | None,
+    ) -> None:
+        steps = self._uploads().steps(uploader, image.data)
+
+        async def upload() -> None:
+            async with contextlib.aclosing(steps):
+                async for progress in steps:
+                    if on_progress is not None:
+                        try:
+                            on_progress(progress.done_bytes)
+                        except Exception as error:
+                            raise _CallersError(error) from error
+
+        with self._uploading():
+            self._run(upload(), _upload_named(image), deadline)
+
+    def _uploader(self, image: ImageFile) -> Uploader:
+        self._connected()
+        assert self._transport is not None
+        times = UploadTimes(self._timeouts.first_upload_packet_s, self._timeouts.answer_s)
+        try:
+            return uploader_for(self._transport, image, times)
+        except SMPTransportDisconnected as error:
+            what = _upload_named(image)
+            raise self._broken_off(what, str(error), 0.0, None) from error
+
+    def _uploads(self) -> ImageUploads:
+        client, where = self._connected(), self._radio.description
+        assert self._transport is not None
+        return ImageUploads(client, self._transport, self._recorder, where, self._timeouts.answer_s)
+
+    @contextlib.contextmanager
+    def _uploading(self) -> Iterator[None]:
         self._is_uploading = True
         self._writes += 1
         try:
-            self._run(upload, f"upload {len(image)} bytes to image {image_number}", deadline)
+            yield
         finally:
             self._is_uploading = False
-        duration_s = time.monotonic() - started_at_s
-        self._recorder.record(
-            Measurement(
-                name="upload throughput",
-                value=round(len(image) / duration_s / 1000, 1),
-                unit="kB/s",
-            )
-        )
 
     def image_test(self, image_hash: bytes) -> tuple[ImageState, ...]:
         """Set the image with this hash pending for one test boot. Returns the new image list."""
@@ -304,14 +388,7 @@ class Mcumgr:
         """The image list of an answer with keys that smpclient refuses; None where it has none."""
         # Not where the connection was given up: that was the answer to another request.
         has_own_answer = self._transport is not None and self._client is not None
-        answer = self._transport.last_answer if self._transport and has_own_answer else {}
-        listed = answer.get("images")
-        if not isinstance(listed, list):
-            return None
-        try:
-            return tuple(ImageState.from_payload(state) for state in listed)
-        except ValueError:
-            return None
+        return states_in(self._transport.last_answer if self._transport and has_own_answer else {})
 
     async def _connect(self, peer: str | Peer, deadline: Deadline) -> SMPClient:
         for attempt in range(1, _CONNECT_ATTEMPTS):
@@ -368,39 +445,13 @@ class Mcumgr:
         match error:
             case FotaError():
                 return error
-            case asyncio.TimeoutError() | TimeoutError():
-                return NotSeenError(
-                    f"No SMP connection within {deadline.allowed_s:g} s.",
-                    where=where,
-                    next_step="Is the application advertising, and is no phone connected to it? "
-                    "Hanging in Connecting may mean that it asks for pairing "
-                    "(CONFIG_MCUMGR_SMP_BT_AUTHEN).",
-                )
-            case OSError():
-                return RadioLostError(
-                    f"The radio cannot be opened: {error}",
-                    where=where,
-                    next_step="Is the adapter there, free, and this user's to use? Over the host's "
-                    "Bluetooth: does bluetoothd run?",
-                )
-            case SMPTransportDisconnected():
-                return NotSeenError(
-                    f"The connection dropped while it was being set up: {error}.",
-                    where=where,
-                    next_step="Look at the UART log: did the board reset or refuse pairing?",
-                )
             case SMPBadSequence() | SMPValidationException():
                 return self._unexpected_answer("read parameters", error)
-            case SMPClientException():
-                return _connect_refusal(error, where)
-            case _ if self._is_answered():
-                return self._unexpected_answer("read parameters", error)
             case _:
-                return RadioLostError(
-                    f"The connection failed: {type(error).__name__}: {error}",
-                    where=where,
-                    next_step="Look at the UART log and at the adapter.",
-                )
+                known = connection_failed(error, where, deadline.allowed_s)
+                if known is None and self._is_answered():
+                    return self._unexpected_answer("read parameters", error)
+                return known or connection_lost(error, where)
 
     def _connected(self) -> SMPClient:
         if self._client is None:
@@ -417,7 +468,7 @@ class Mcumgr:
         request: SMPRequest[TRep, TEr1, TEr2],
         what: str,
         deadline: Deadline | None = None,
-        next_step: Callable[[int], str] = lambda _return_code: _LOOK_AROUND,
+        next_step: Callable[[int], str] = lambda _return_code: LOOK_AROUND,
     ) -> TRep:
         client = self._connected()
         limit = deadline or Deadline.after(self._timeouts.answer_s)
@@ -433,37 +484,6 @@ class Mcumgr:
             next_step=next_step(return_code_of(answer)),
         )
 
-    async def _upload(
-        self,
-        client: SMPClient,
-        image: bytes,
-        image_number: int,
-        on_progress: Callable[[int], None] | None,
-    ) -> None:
-        chunks: AsyncIterator[int] = client.upload(
-            image,
-            slot=image_number,
-            first_timeout_s=self._timeouts.first_upload_packet_s,
-            subsequent_timeout_s=self._timeouts.answer_s,
-        )
-        last_bytes, repeats = -1, 0
-        async for offset_bytes in chunks:
-            repeats = repeats + 1 if offset_bytes == last_bytes else 0
-            last_bytes = offset_bytes
-            if repeats == _MOST_REPEATS:
-                raise BoardError(
-                    f"The upload does not advance: the board asks for byte {offset_bytes} of "
-                    f"{len(image)} again, {repeats + 1} times in a row.",
-                    where=self._radio.description,
-                    next_step="Its server takes the pieces and stores none: look at the UART log, "
-                    "and erase the slot (a flash that cannot be written?).",
-                )
-            if on_progress is not None:
-                try:
-                    on_progress(offset_bytes)
-                except Exception as error:
-                    raise _CallersError(error) from error
-
     def _run(
         self, work: Coroutine[object, object, _Result], what: str, deadline: Deadline
     ) -> _Result:
@@ -473,14 +493,8 @@ class Mcumgr:
             raise
         except _CallersError as callers:
             raise callers.error from None
-        except SMPUploadError as error:
-            raise BoardError(
-                f"The board refused to {what}: {self._upload_refusal(error)}",
-                where=self._radio.description,
-                next_step=_NO_REASSEMBLY
-                if self._return_code() == MGMT_ERR.ECORRUPT
-                else _LOOK_AROUND,
-            ) from error
+        except UploadFailedError as failure:
+            raise self._upload_failed(failure, what) from failure
         except ValueError as error:
             if self._is_answered():
                 raise self._unexpected_answer(what, error) from error
@@ -497,22 +511,8 @@ class Mcumgr:
             RuntimeError,
         ) as error:
             # smpclient's bleak transport raises RuntimeError where a request timed out.
-            lost = isinstance(error, SMPTransportDisconnected)
-            waited_s = self._waited_s(deadline)
-            # smpclient's text about a silence has all bytes of the request.
-            reason = str(error) if lost else "no answer"
-            self._recorder.record(RadioState(state="failed", detail=f"{what}: {reason}"))
-            uploads_slowly = self._is_uploading and self._hides_buffers()
-            self.disconnect()
-            silence = f"No answer within {waited_s:.3g} s"
-            raise (ConnectionBrokeError if lost else NotSeenError)(
-                f"{'The connection broke' if lost else silence} while trying to {what}.",
-                where=self._radio.description,
-                next_step=self._hint_of_silence()
-                or (_NO_PARAMETERS if uploads_slowly and deadline.expired else None)
-                or "Look at the UART log: did the board reset, hang, or run out of buffers?",
-            ) from error
-
+            lost = str(error) if isinstance(error, SMPTransportDisconnected) else ""
+            raise self._broken_off(what, lost, self._waited_s(deadline), deadline) from error
         except FotaError:
             raise
         # smp, smpclient, cbor2 and pydantic refuse answers in many ways of their own.
@@ -520,6 +520,41 @@ class Mcumgr:
             if not self._is_answered():
                 raise
             raise self._unexpected_answer(what, error) from error
+
+    def _upload_failed(self, failure: UploadFailedError, what: str) -> FotaError:
+        where = self._radio.description
+        match failure.outcome:
+            case Refused() as end:
+                # Of whatever else the answer may be, the recorder has it.
+                return refused(end, what, where) or self._unexpected_answer(what, failure)
+            case Stuck() as end:
+                return stuck(end, failure.size_bytes, where)
+            case Silent(waited_s):
+                return self._broken_off(what, "", waited_s, None)
+            case Forgotten():
+                return self._broken_off(what, str(forgotten()), 0.0, None)
+            case _:
+                assert_never(failure.outcome)
+
+    def _broken_off(
+        self, what: str, lost: str, waited_s: float, deadline: Deadline | None
+    ) -> FotaError:
+        """The connection is given up: it broke, for the reason in `lost`, or nobody answered."""
+        # smpclient's text about a silence has all bytes of the request.
+        detail = f"{what}: {lost or 'no answer'}"
+        self._recorder.record(RadioState(state="failed", detail=detail))
+        is_late = deadline is not None and deadline.expired
+        uploads_slowly = self._is_uploading and self._hides_buffers() and is_late
+        hint = self._hint_of_silence()
+        self.disconnect()
+        silence = f"No answer within {waited_s:.3g} s"
+        return (ConnectionBrokeError if lost else NotSeenError)(
+            f"{'The connection broke' if lost else silence} while trying to {what}.",
+            where=self._radio.description,
+            next_step=hint
+            or (NO_PARAMETERS if uploads_slowly else None)
+            or "Look at the UART log: did the board reset, hang, or run out of buffers?",
+        )
 
     def _is_answered(self) -> bool:
         return self._transport is not None and self._transport.is_answered
@@ -548,31 +583,12 @@ class Mcumgr:
         unanswered_s = self._transport.unanswered_s if self._transport else deadline.allowed_s
         return min(unanswered_s, deadline.allowed_s)
 
-    def _upload_refusal(self, error: SMPUploadError) -> str:
-        answer = error.args[0] if error.args else error
-        if isinstance(answer, ErrorV1 | ErrorV2):
-            return describe_error(answer)
-        # smpclient takes `{"rc": 3}` for an upload answer without offset and loses the number.
-        rc = self._return_code()
-        return describe_return_code(rc) if rc else str(answer)
-
-    def _return_code(self) -> int | None:
-        return self._transport.last_return_code if self._transport is not None else None
-
     def _hides_buffers(self) -> bool:
         """Whether the server answers, and has refused to tell the size of its buffers."""
         transport = self._transport
         if transport is None or not transport.has_answered:
             return False
         return transport.server_buffer_size_bytes is None
-
-
-def erase_refused(return_code: int) -> str:
-    """What to do where a board refused to erase a slot, by the protocol's or the group's code."""
-    # IMG_MGMT_ERR_UNKNOWN has the same number; zephyr pull request 64070 mends it.
-    if return_code != MGMT_ERR.EUNKNOWN:
-        return _LOOK_AROUND
-    return "The slot may be empty already, which NCS 2.5 takes for an error. " + _LOOK_AROUND
 
 
 def _shorten(record: logging.LogRecord) -> bool:
@@ -583,6 +599,10 @@ def _shorten(record: logging.LogRecord) -> bool:
     return True
 
 
+def _upload_named(image: ImageFile) -> str:
+    return f"upload {len(image.data)} bytes to image {image.number}"
+
+
 def _was_dropped(error: FotaError) -> bool:
     return isinstance(error.__cause__, SMPTransportDisconnected)
 
@@ -591,27 +611,3 @@ async def _disconnect(client: SMPClient) -> None:
     # A peer that is gone must not keep the test waiting, whatever the transport thinks of it.
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.disconnect(), _DISCONNECT_TIMEOUT_S)
-
-
-def _connect_refusal(error: SMPClientException, where: str) -> FotaError:
-    # By name: the classes live in modules that import bleak or bumble.
-    name = type(error).__name__
-    if name in ("SMPBLETransportDeviceNotFound", "SMPBumbleTransportDeviceNotFound"):
-        return NotSeenError(
-            f"The board is not advertising: {error}",
-            where=where,
-            next_step="Look at the UART log: has the application booted, and under which name "
-            "does it advertise?",
-        )
-    if name in ("SMPBLETransportNotSMPServer", "SMPBumbleTransportNotSMPServer"):
-        return BoardError(
-            f"The board has no SMP service: {error}",
-            where=where,
-            next_step="Build the application with CONFIG_MCUMGR_TRANSPORT_BT=y "
-            "(NCS 2.3: CONFIG_MCUMGR_SMP_BT=y).",
-        )
-    return BoardError(
-        f"The board refused the connection: {error}",
-        where=where,
-        next_step="Does it ask for pairing, or is another central connected?",
-    )

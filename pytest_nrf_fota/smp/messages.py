@@ -81,6 +81,17 @@ class ServerParameters:
     buffer_count: int
 
 
+def states_in(answer: Mapping[str, object]) -> tuple[ImageState, ...] | None:
+    """The image list of an answer with keys that smpclient may refuse; None where it has none."""
+    listed = answer.get("images")
+    if not isinstance(listed, list):
+        return None
+    try:
+        return tuple(ImageState.from_payload(state) for state in listed)
+    except ValueError:
+        return None
+
+
 def describe_error(answer: ErrorV1 | ErrorV2[IntEnum]) -> str:
     """The server's refusal with name and number: `rc 3 (EINVAL)`."""
     if isinstance(answer, ErrorV1):

@@ -32,7 +32,10 @@ class PtyRadio:
         """A fresh, unconnected transport."""
         from smpclient.transport.serial import BufferParams, SMPSerialTransport
 
-        return SMPSerialTransport(BufferParams(DEFAULT_LINE_LENGTH_BYTES, DEFAULT_LINE_BUFFERS))
+        from pytest_nrf_fota.smp.whole_requests import WholeRequests
+
+        lines = BufferParams(DEFAULT_LINE_LENGTH_BYTES, DEFAULT_LINE_BUFFERS)
+        return WholeRequests(SMPSerialTransport(lines), most_requests=1)
 
 
 class UdpRadio:
@@ -47,7 +50,9 @@ class UdpRadio:
         """A fresh, unconnected transport."""
         from smpclient.transport.udp import SMPUDPTransport
 
-        return SMPUDPTransport()
+        from pytest_nrf_fota.smp.whole_requests import WholeRequests
+
+        return WholeRequests(SMPUDPTransport())
 
 
 def _ble(reach: Reach) -> OpenTransport:

@@ -1,6 +1,7 @@
 """A transport that writes every SMP message into the flight recorder and passes it on."""
 
 import time
+from collections.abc import Iterable
 from enum import IntEnum
 
 import cbor2
@@ -10,10 +11,14 @@ from smpclient.transport import SMPTransport
 
 from pytest_nrf_fota.record.events import SmpMessage
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.smp.messages import ServerParameters
+from pytest_nrf_fota.smp.upload.frames import Frame
+from pytest_nrf_fota.smp.upload.link import PipelinedTransport, UploadLink
 
 _SHOWN_BYTES = 32
 _MOST_BITS = 64
 _MOST_RAW_BYTES = 4096
+_SEQUENCE_AT = 6
 _COMMANDS: dict[GroupId, type[IntEnum]] = {
     GroupId.OS_MANAGEMENT: CommandId.OSManagement,
     GroupId.IMAGE_MANAGEMENT: CommandId.ImageManagement,
@@ -28,7 +33,10 @@ class RecordingTransport(SMPTransport):
     `has_answered` tells whether any answer came, `is_answered` whether one came to the last
     request; `last_answer` is its payload. `last_return_code` is the `rc` of the last answer, None
     where it had none. `unanswered_s` tells for how long the last request has had no
-    answer. `server_buffer_size_bytes` is None until the server has told it.
+    answer. `server_buffer_size_bytes` is None until the server has told it, `server` as well.
+
+    An upload sends requests in parts (`begin`, `send_part`) and several at once, where the inner
+    transport can do that.
     """
 
     def __init__(self, inner: SMPTransport, recorder: FlightRecorder) -> None:
@@ -39,6 +47,8 @@ class RecordingTransport(SMPTransport):
         self.is_answered = False
         self.last_answer: dict[str, object] = {}
         self.server_buffer_size_bytes: int | None = None
+        self.server: ServerParameters | None = None
+        self._abandoned: set[int] = set()
         self._requested_at_s = time.monotonic()
 
     async def connect(self, address: str, timeout_s: float) -> None:
@@ -55,6 +65,34 @@ class RecordingTransport(SMPTransport):
         Raises:
             ValueError: the server would drop it without a word, because its buffer is smaller.
         """
+        self._note_request(data)
+        await self._inner.send(data)
+
+    async def begin(self, frame: Frame) -> None:
+        """Record an upload's request, whose parts follow. Raises as `send`."""
+        self._note_request(frame.message)
+
+    async def send_part(self, part: bytes) -> None:
+        """Send a piece of the request, or all of it where the transport knows no pieces."""
+        if isinstance(self._inner, PipelinedTransport):
+            await self._inner.send_part(part)
+        else:
+            await self._inner.send(part)
+
+    async def restart_reassembly(self) -> None:
+        """Make the server forget the request of which it has a part."""
+        if isinstance(self._inner, PipelinedTransport):
+            await self._inner.restart_reassembly()
+
+    def abandon(self, sequences: Iterable[int]) -> None:
+        """Answers to these requests are dropped when they come."""
+        self._abandoned.update(sequences)
+
+    def upload_link(self) -> UploadLink | None:
+        """The connection as an upload sees it; None where it has to send one at a time."""
+        return self._inner.upload_link() if isinstance(self._inner, PipelinedTransport) else None
+
+    def _note_request(self, data: bytes) -> None:
         self.is_answered = False
         room_bytes = self.server_buffer_size_bytes
         if room_bytes is not None and len(data) > room_bytes:
@@ -63,16 +101,24 @@ class RecordingTransport(SMPTransport):
                 "(CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE; NCS 2.3: CONFIG_MCUMGR_BUF_SIZE)."
             )
         self._requested_at_s = time.monotonic()
+        self._abandoned.discard(data[_SEQUENCE_AT])
         self._record("request", data)
-        await self._inner.send(data)
 
     async def receive(self) -> bytes:
-        """Receive an answer and record it."""
+        """Receive an answer and record it. Late answers to an upload that was given up are not."""
         data = await self._inner.receive()
+        while self._is_abandoned(data):
+            data = await self._inner.receive()
         self.has_answered = self.is_answered = True
         self._record("answer", data)
         self.last_answer = _payload(data)
         return data
+
+    def _is_abandoned(self, data: bytes) -> bool:
+        if len(data) < Header.SIZE or data[_SEQUENCE_AT] not in self._abandoned:
+            return False
+        self._abandoned.discard(data[_SEQUENCE_AT])
+        return True
 
     async def send_and_receive(self, data: bytes) -> bytes:
         """Send a request, receive its answer."""
@@ -82,6 +128,9 @@ class RecordingTransport(SMPTransport):
     def initialize(self, smp_server_transport_buffer_size: int) -> None:
         """Tell the inner transport the server's buffer size."""
         self.server_buffer_size_bytes = smp_server_transport_buffer_size
+        count = self.last_answer.get("buf_count")
+        if isinstance(count, int):
+            self.server = ServerParameters(smp_server_transport_buffer_size, count)
         self._inner.initialize(smp_server_transport_buffer_size)
 
     @property

@@ -22,6 +22,7 @@ from pytest_nrf_fota.record.events import RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
 from pytest_nrf_fota.smp.transport import DEFAULT_LINE_BUFFERS, DEFAULT_LINE_LENGTH_BYTES
+from pytest_nrf_fota.smp.upload.link import UploadLink
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ smpclient, which never sends a request twice, gives up after five times as long.
 """
 
 _MOST_REPEATS = 2
+# A UART has no intervals to wait for; a page that is erased meanwhile takes less than this. A
+# request that is sent again in vain is answered with the offset that is wanted.
+_LEAST_TIMEOUT_S = 0.1
+_MOST_OPEN = 16
 
 # The length before the message and the CRC behind it share the server's buffer with it.
 _FRAME_OVERHEAD_BYTES = smp_packet.FRAME_LENGTH_STRUCT.size + smp_packet.CRC16_STRUCT.size
@@ -72,7 +77,8 @@ class ConsoleSmpTransport(SMPTransport):
     """smpclient's transport for one connection over a shared console.
 
     An answer that belongs to an earlier request (of this or an earlier connection) is dropped: only
-    the answer with the sequence number, group and command of the last request is received.
+    the answer with the sequence number, group and command of the last request is received, or of
+    any request of the upload under way, which sends several at once and repeats them by itself.
 
     A UART without flow control loses bytes, and with one of them a whole message. A request that
     does no harm when it is sent twice is sent again where no answer comes, at most two times.
@@ -108,8 +114,8 @@ class ConsoleSmpTransport(SMPTransport):
         self._repeat_after_s = repeat_after_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        self._request: smp_header.Header | None = None
-        self._sent = b""
+        self._requests: list[smp_header.Header] = []
+        self._sent: bytes | None = None
         self._lines = b""
         self._repeats_left = 0
 
@@ -123,7 +129,7 @@ class ConsoleSmpTransport(SMPTransport):
         self._raise_if_console_lost()
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Queue()
-        self._request = None
+        self._requests = []
         self._frames.attach(self._take_frame)
 
     async def disconnect(self) -> None:
@@ -143,12 +149,46 @@ class ConsoleSmpTransport(SMPTransport):
                 f"An SMP request of {len(data)} bytes does not fit in the "
                 f"{self.max_unencoded_size} bytes that the board takes."
             )
-        self._raise_if_not_connected()
-        self._request = smp_header.Header.loads(data[: smp_header.Header.SIZE])
+        self._take_request(data, beside=False)
         self._sent = data
         self._repeats_left = _MOST_REPEATS if is_harmless_twice(data) else 0
-        self._lines = b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
         await self._write()
+
+    async def send_part(self, part: bytes) -> None:
+        """Send one request of an upload, beside those that are on their way; raises as `send`."""
+        self._take_request(part, beside=self._sent is None)
+        self._sent, self._repeats_left = None, 0
+        # A thread costs a tenth of what a request takes.
+        try:
+            self._lines = self._lines[self._console.write_some(self._lines) :]
+        except ConsoleLostError as error:
+            raise SMPTransportDisconnected(str(error)) from error
+        if self._lines:
+            await self._write()
+
+    async def restart_reassembly(self) -> None:
+        """Each request says where it begins: nothing has to be forgotten."""
+
+    def upload_link(self) -> UploadLink:
+        """Requests that may fill the server's buffer, one at a time.
+
+        The lines of a longer request than `max_unencoded_size` are read in time mostly, and one
+        that is lost is sent again in shorter ones. The lines of a second request overrun the
+        board's line buffers while its server is busy (seen on `qemu_cortex_m0`).
+        """
+        size_bytes = self._smp_server_transport_buffer_size
+        most_bytes = None if size_bytes is None else size_bytes - _FRAME_OVERHEAD_BYTES
+        return UploadLink(
+            most_requests=1, most_message_bytes=most_bytes, least_timeout_s=_LEAST_TIMEOUT_S
+        )
+
+    def _take_request(self, data: bytes, *, beside: bool) -> None:
+        self._raise_if_not_connected()
+        header = smp_header.Header.loads(data[: smp_header.Header.SIZE])
+        # An upload forgets requests that it takes for lost; their sequence numbers come again.
+        earlier = self._requests[-_MOST_OPEN:] if beside else []
+        self._requests = [*earlier, header]
+        self._lines = b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
 
     async def receive(self) -> bytes:
         """The answer to the last request. One that arrived damaged counts as lost.
@@ -170,7 +210,7 @@ class ConsoleSmpTransport(SMPTransport):
                 await self._write()
             message = await answer
             # smpclient would begin the upload anew, and nobody would hear of the reset.
-            if has_forgotten_upload(self._sent, message):
+            if self._sent is not None and has_forgotten_upload(self._sent, message):
                 raise SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
             return message
         finally:
@@ -180,7 +220,10 @@ class ConsoleSmpTransport(SMPTransport):
         while True:
             message = await self._receive_message()
             header = smp_header.Header.loads(message[: smp_header.Header.SIZE])
-            if self._request is None or _answers(header, self._request):
+            answered = [request for request in self._requests if _answers(header, request)]
+            if answered or not self._requests:
+                if self._sent is None:
+                    self._requests = [one for one in self._requests if one not in answered]
                 return message
             _LOGGER.info("Dropped a late SMP answer: %s", header)
 

@@ -257,6 +257,13 @@ class Application:
     def on_connected(self) -> None:
         """A central connected."""
         self._terminal.print("Connected")
+        self.on_unsubscribed()
+
+    def on_unsubscribed(self) -> None:
+        """The central takes no answers any more: what it has sent of a frame is forgotten.
+
+        As smp_bt_ccc_changed has it (Zephyr 4.4, transport/src/smp_bt.c).
+        """
         if not self._radio_assembler.is_empty:
             self._radio_assembler.clear()
             self._queue.return_buffer()

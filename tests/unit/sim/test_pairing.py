@@ -72,6 +72,9 @@ class App:
     def on_smp_fragment(self, data: bytes) -> None:
         self.writes.put_nowait(data)
 
+    def on_unsubscribed(self) -> None:
+        """Nothing half sent is kept here."""
+
     def on_passkey(self, peer: str, passkey: int) -> None:
         self.events.append(f"passkey for {peer}")
         self.passkeys.put_nowait(passkey)

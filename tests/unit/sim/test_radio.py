@@ -24,12 +24,13 @@ from bumble.hci import (
     HCI_ErrorCode,
     HCI_LE_Connection_Complete_Event,
     HCI_LE_Create_Connection_Command,
-    HCI_LE_Set_PHY_Command,
     HCI_Packet,
     HCI_Read_BD_ADDR_Command,
+    HCI_Read_Clock_Offset_Command,
     HCI_Reset_Command,
     HCI_StatusError,
     OwnAddressType,
+    Phy,
 )
 from bumble.host import Host
 from bumble.transport import open_transport
@@ -113,6 +114,9 @@ class EchoApp:
             reply = asyncio.create_task(self.radio.notify(self._answer(header, frame)))
             self._replies.add(reply)
             reply.add_done_callback(self._replies.discard)
+
+    def on_unsubscribed(self) -> None:
+        """Nothing half sent is kept here."""
 
     def _answer(self, header: smp_header.Header, frame: bytes) -> bytes:
         if header.command_id == smp_header.CommandId.OSManagement.ECHO:
@@ -552,14 +556,19 @@ async def test_unknown_asynchronous_command_is_answered(radio: Radio, app: EchoA
         connection = await host.connect(Address(KIT.address))
         with pytest.raises((HCI_Error, HCI_StatusError)):
             await host.send_async_command(
-                HCI_LE_Set_PHY_Command(
-                    connection_handle=connection.handle,
-                    all_phys=0,
-                    tx_phys=2,
-                    rx_phys=2,
-                    phy_options=0,
-                )
+                HCI_Read_Clock_Offset_Command(connection_handle=connection.handle)
             )
+
+
+async def test_a_host_is_told_the_air_s_own_interval_and_phy(radio: Radio, app: EchoApp) -> None:
+    """Whatever it asks for: the air has one timing for all connections."""
+    async with bumble_host(radio) as host:
+        connection = await host.connect(Address(KIT.address))
+        assert connection.parameters.connection_interval == 7.5
+        await connection.update_parameters(30, 30, 0, 4000)
+        assert connection.parameters.connection_interval == 7.5
+        await connection.set_phy(tx_phys=[Phy.LE_2M], rx_phys=[Phy.LE_2M])
+        await connection.set_data_length(251, 2120)
 
 
 async def test_killed_host_makes_room_for_the_next(radio: Radio, app: EchoApp) -> None:

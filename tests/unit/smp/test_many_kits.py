@@ -48,6 +48,9 @@ class App:
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
 
+    def on_unsubscribed(self) -> None:
+        """Nothing half sent is kept here."""
+
     def on_connected(self) -> None: ...
 
     def on_disconnected(self, reason: int) -> None: ...

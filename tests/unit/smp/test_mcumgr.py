@@ -21,8 +21,9 @@ from pytest_nrf_fota.firmware.description import AppDescription
 from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.host_radio import BumbleRadio
-from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts, erase_refused
+from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.messages import ServerParameters
+from pytest_nrf_fota.smp.session_errors import erase_refused
 from pytest_nrf_fota.wires.probe import ResetKind
 
 NOBODY = "F2:7C:B6:00:00:00"
@@ -190,7 +191,7 @@ def test_upload_that_gets_no_answer_tells_how_long_one_was_waited_for(
 def test_silence_is_told_without_the_bytes_of_the_image(
     rig: Rig, unit: SimUnit, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """smpclient's own text has every byte of the piece that was not answered, in decimal."""
+    """A library's text about it had every byte of the piece that was not answered, in decimal."""
     firmware = rig.start()
     upgrade = rig.dut.start_upgrade(firmware.app_update)
     try:
@@ -203,8 +204,7 @@ def test_silence_is_told_without_the_bytes_of_the_image(
     finally:
         os.kill(unit.pid, signal.SIGCONT)
     assert len(str(silence.value)) < 1000
-    assert any("waiting for request" in record.message for record in caplog.records)
-    assert max(len(record.getMessage()) for record in caplog.records) < 1000
+    assert all(len(record.getMessage()) < 1000 for record in caplog.records)
     lines = (rig.folder / "recorder.jsonl").read_text().splitlines()
     # The board's settings and words are as long as they are.
     own = ('"kind":"unit"', '"kind":"uart_bytes"')

@@ -28,6 +28,7 @@ from pytest_nrf_fota.providers.sim import SimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.client import KitControl
 from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
+from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.serial_over_console import ConsoleSmpRadio, SmpFrameRouter
 from pytest_nrf_fota.wires.probe import ResetKind
 
@@ -89,6 +90,11 @@ class LossyConsole(Console):
             data = data[:20] + data[21:]
         super().write(data)
 
+    def write_some(self, data: bytes) -> int:
+        """An upload's way to write."""
+        self.write(data)
+        return len(data)
+
 
 class LossyWire:
     """A client of a kit on a UART that loses what it is told to."""
@@ -108,6 +114,13 @@ class LossyWire:
             self.console, self._frames, recorder=self._recorder, repeat_after_s=SOON_S
         )
         return SMPClient(radio.transport(), "", timeout_s=20)
+
+    def session(self) -> Mcumgr:
+        """A session on it."""
+        radio = ConsoleSmpRadio(self.console, self._frames, recorder=self._recorder)
+        mcumgr = Mcumgr(radio, self._recorder, SmpTimeouts(5.0, 20.0))
+        mcumgr.connect("", 5)
+        return mcumgr
 
     @property
     def repeats(self) -> int:
@@ -236,6 +249,32 @@ def test_upload_goes_on_where_a_message_is_lost(
     assert kit.secondary_slot(len(image)) == image
     assert wire.repeats >= losses
     assert wire.recorded_repeats == wire.repeats
+
+
+@pytest.mark.parametrize("lose", [_lose_request, _lose_answer, _damage_answer, _shorten_answer])
+@pytest.mark.parametrize("first_lost_at_bytes", [-1, 0])
+def test_a_session_s_upload_goes_on_where_a_message_is_lost(
+    wire: LossyWire, kit: Kit, lose: Callable[[LossyWire], None], first_lost_at_bytes: int
+) -> None:
+    """Also where it was the first one: the server knows the upload again."""
+    image, losses = kit.image, 0
+
+    def lose_some(done_bytes: int) -> None:
+        nonlocal losses
+        if done_bytes * 4 // len(image) == losses < 4:
+            losses += 1
+            lose(wire)
+
+    with wire.session() as mcumgr:
+        mcumgr.image_erase(20)
+        if first_lost_at_bytes < 0:
+            lose(wire)
+        mcumgr.image_upload(image, within_s=60, on_progress=lose_some)
+        assert mcumgr.echo("usable") == "usable"
+    assert losses == 4
+    assert kit.secondary_slot(len(image)) == image
+    # A later answer tells as much as one that was lost.
+    assert lose is not _lose_request or wire.recorded_repeats >= losses
 
 
 def test_request_is_given_up_after_two_repetitions(wire: LossyWire) -> None:

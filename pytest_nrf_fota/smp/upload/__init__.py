@@ -1,0 +1,1 @@
+"""The uploader: several requests on their way at once. See docs/uploads.md."""
