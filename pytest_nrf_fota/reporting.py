@@ -7,7 +7,7 @@ import pytest
 from _pytest._code.code import ExceptionRepr
 
 from pytest_nrf_fota.report.facts import Executions, TestFacts
-from pytest_nrf_fota.report.hiding import begin_hiding, finish_hiding, mask_of
+from pytest_nrf_fota.report.hiding import begin_hiding, finish_hiding, mask_of, pseudonyms_of
 from pytest_nrf_fota.report.masking import mask_logs, mask_report, masked_json, masked_shown
 from pytest_nrf_fota.report.session import allure_is_on, session_path
 from pytest_nrf_fota.run_settings import BOARD_KEY
@@ -55,6 +55,9 @@ def facts_at_end(item: pytest.Item, files: "TestFiles | None") -> TestFacts:
         files,
         item.stash.get(_failure_key, None),
     )
+    pseudonyms = pseudonyms_of(item.config)
+    if pseudonyms is not None:
+        pseudonyms.add_kit(facts.kit)
     facts = item.config.stash[_executions_key].numbered(same_test(item), facts)
     if allure_is_on(item.config):
         from pytest_nrf_fota.report.allure_report import tell_facts

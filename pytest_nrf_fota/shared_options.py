@@ -243,6 +243,12 @@ SHARED_OPTIONS = (
         help="folder for logs and flight recorders (default: nrf_fota_runs/TIME-PID)",
     ),
     SharedOption(
+        names=("--anonymise",),
+        dest="nrf_fota_anonymise",
+        help="in Allure, JUnit, pytest-html and JSON reports put pseudonyms for serial numbers of "
+        "kits, Bluetooth addresses, host, user and folders; the run folder keeps them",
+    ),
+    SharedOption(
         names=("--farm",),
         dest="nrf_fota_farm",
         metavar="URL",

@@ -18,6 +18,7 @@ from allure_commons.model2 import (
     TestResult,
     TestResultContainer,
 )
+from allure_commons.types import LabelType
 from allure_commons.utils import md5
 
 from pytest_nrf_fota.report.ci_job import CiJob
@@ -49,15 +50,22 @@ class AllureBorder:
         mask: what each text goes through.
         own_folder: what is attached from there is masked already; None where it is not.
         job: the CI job that this is; None where there is none.
+        host: what the host's name becomes.
     """
 
     def __init__(
-        self, inner: FileLogger, mask: Mask, own_folder: Path | None, job: CiJob | None
+        self,
+        inner: FileLogger,
+        mask: Mask,
+        own_folder: Path | None = None,
+        job: CiJob | None = None,
+        host: Mask = str,
     ) -> None:
         self.inner = inner
         self._mask = mask
         self._own_folder = own_folder
         self._job = job
+        self._host = host
         self.facts: TestFacts | None = None
         """Of the test whose result comes next."""
         self.silent: set[str] = set()
@@ -71,6 +79,9 @@ class AllureBorder:
             _tell_facts(result, facts)
             if self._job is not None:
                 result.links.append(Link(type="link", url=self._job.url, name=self._job.name))
+        for label in result.labels:
+            if label.name == LabelType.HOST:
+                label.value = self._host(label.value)
         _mask_texts(result, self._mask)
         self.inner.report_result(result)
 

@@ -13,7 +13,7 @@ from pytest_nrf_fota.record.run import TestFiles
 from pytest_nrf_fota.report.allure_border import AllureBorder
 from pytest_nrf_fota.report.ci_job import ci_job
 from pytest_nrf_fota.report.facts import TestFacts
-from pytest_nrf_fota.report.hiding import mask_of
+from pytest_nrf_fota.report.hiding import mask_of, pseudonyms_of
 
 _border_key: pytest.StashKey[AllureBorder] = pytest.StashKey()
 
@@ -31,8 +31,15 @@ def begin_allure(config: pytest.Config, run_path: Path) -> None:
     inner = next((one for one in plugins.get_plugins() if isinstance(one, AllureFileLogger)), None)
     if inner is None:
         return
-    # What the harness wrote is masked already.
-    border = AllureBorder(inner, mask_of(config), run_path, ci_job())
+    pseudonyms = pseudonyms_of(config)
+    border = AllureBorder(
+        inner,
+        mask_of(config),
+        # What the harness wrote is without secrets already, but not without names.
+        own_folder=run_path if pseudonyms is None else None,
+        job=ci_job(),
+        host=str if pseudonyms is None else pseudonyms.host,
+    )
     config.stash[_border_key] = border
     plugins.unregister(inner)
     plugins.register(border)

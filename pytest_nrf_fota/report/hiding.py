@@ -1,15 +1,19 @@
 """What this session's reports must not tell: secrets, and with `--anonymise` whose they are."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pytest_nrf_fota.boards.board import RadioSettings
+from pytest_nrf_fota.record.run import whose_machine
 from pytest_nrf_fota.record.secrets import Secrets, secrets_of_environment
 from pytest_nrf_fota.report.masking import Mask
+from pytest_nrf_fota.report.pseudonyms import Pseudonyms, pseudonym_key
 
 _secrets_key: pytest.StashKey[Secrets] = pytest.StashKey()
-_mask_key: pytest.StashKey[Mask] = pytest.StashKey()
+_pseudonyms_key: pytest.StashKey[Pseudonyms] = pytest.StashKey()
+_HOST = re.compile(r'(?<=\bhostname=")[^"]*')
 
 
 def secrets_of(config: pytest.Config) -> Secrets:
@@ -25,18 +29,46 @@ def secrets_of(config: pytest.Config) -> Secrets:
 
 
 def begin_hiding(config: pytest.Config, radio: RadioSettings) -> None:
-    """Know the passkeys of a board before anything is written of it."""
+    """Know what is to be hidden before anything is written.
+
+    Raises `InputError` where pseudonyms are asked for and cannot be made.
+    """
     if radio.pairing == "passkey":
         secrets_of(config).add_passkey(radio.passkey)
+    if config.getoption("nrf_fota_anonymise"):
+        pseudonyms = Pseudonyms(pseudonym_key(), whose_machine(), [config.rootpath])
+        given: list[str] = config.getoption("nrf_fota_device_id")
+        for kit in given:
+            pseudonyms.add_kit(kit)
+        config.stash[_pseudonyms_key] = pseudonyms
+
+
+def pseudonyms_of(config: pytest.Config) -> Pseudonyms | None:
+    """What names become in this session's reports; None where they stay."""
+    return config.stash.get(_pseudonyms_key, None)
 
 
 def mask_of(config: pytest.Config) -> Mask:
     """What every text of a report goes through."""
-    mask = config.stash.get(_mask_key, None)
-    if mask is None:
-        mask = config.stash[_mask_key] = secrets_of(config).masked_report
-    return mask
+    secrets, pseudonyms = secrets_of(config), pseudonyms_of(config)
+    if pseudonyms is None:
+        return secrets.masked_report
+    return lambda text: pseudonyms.masked(secrets.masked_report(text))
 
 
 def finish_hiding(config: pytest.Config) -> None:
-    """Look once more at files that other plugins wrote at the end."""
+    """Take names out of files that pytest and other plugins wrote at the end, where asked to."""
+    pseudonyms = pseudonyms_of(config)
+    if pseudonyms is None:
+        return
+    for option in ("xmlpath", "htmlpath", "json_report_file"):
+        given = config.getoption(option, None)
+        path = Path(given) if given else None
+        if path is None or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8")
+        if option == "xmlpath":
+            text = _HOST.sub(lambda found: pseudonyms.host(found[0]), text)
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.write_text(pseudonyms.masked(text), encoding="utf-8")
+        unfinished.replace(path)
