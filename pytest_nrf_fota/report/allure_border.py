@@ -149,6 +149,10 @@ def _description(said: str, facts: TestFacts) -> str:
     parts = [inspect.cleandoc(said)] if said else []
     if facts.story:
         parts.append("\n".join(("```", *facts.story, "```")))
+    measured = {"NCS release": facts.ncs, **_joined(facts.measurements)}
+    rows = [f"- {name}: {value}" for name, value in measured.items() if value]
+    if rows:
+        parts.append("\n".join(rows))
     if facts.earlier:
         tries = (*facts.earlier, f"try {facts.number}: this one")
         parts.append("It was run before:\n\n" + "\n".join(f"- {line}" for line in tries))
@@ -192,15 +196,13 @@ def _add_parameters(result: TestResult, facts: TestFacts) -> None:
     kept = [one for one in result.parameters if one.name != _REPETITION]
     if len(kept) < len(result.parameters):
         result.name = result.fullName.rpartition("#")[2] if not _arguments(kept) else result.name
-    # Histories are apart for each board type, and go on from kit to kit.
+    # Few: Allure 2 lists all values beside a test's name. Histories are apart for each board type, and go on from kit to kit.
     kept.insert(0, Parameter(name="board", value=facts.board))
     kept += [
         Parameter(name=name, value=value, excluded=True)
         for name, value in (
             ("kit", facts.kit),
-            ("NCS release", facts.ncs),
             ("try", str(facts.number) if facts.number > 1 else ""),
-            *_joined(facts.measurements).items(),
         )
         if value
     ]
