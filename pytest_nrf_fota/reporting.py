@@ -92,6 +92,7 @@ class ReportHooks:
 
             values = session_values(self._config.stash[BOARD_KEY])
             self._written = WrittenReports(self._config, values)
+            self._written.begin()
         yield
 
     @pytest.hookimpl(tryfirst=True)
@@ -146,17 +147,10 @@ class ReportHooks:
             add_cells(cells, self._written.of(report))
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_metadata(self, metadata: dict[str, object]) -> None:
-        """pytest-metadata, whose values pytest-html and pytest-json-report show as environment."""
-        from pytest_nrf_fota.report.written_reports import session_values
-
-        metadata.update(session_values(self._config.stash[BOARD_KEY]))
-
-    @pytest.hookimpl(optionalhook=True)
     def pytest_json_modifyreport(self, json_report: dict[str, object]) -> None:
         """pytest-json-report: the facts; and log messages, which it keeps itself, are masked."""
         from pytest_nrf_fota.report.json_report import add_facts
 
-        add_facts(json_report)
+        add_facts(json_report, self._written.session if self._written is not None else {})
         mask = mask_of(self._config)
         json_report.update({key: masked_json(value, mask) for key, value in json_report.items()})

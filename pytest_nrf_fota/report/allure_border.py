@@ -196,7 +196,8 @@ def _add_parameters(result: TestResult, facts: TestFacts) -> None:
     kept = [one for one in result.parameters if one.name != _REPETITION]
     if len(kept) < len(result.parameters):
         result.name = result.fullName.rpartition("#")[2] if not _arguments(kept) else result.name
-    # Few: Allure 2 lists all values beside a test's name. Histories are apart for each board type, and go on from kit to kit.
+    # Few, because Allure 2 lists all values beside a test's name. Histories are apart for each
+    # board type, and go on from kit to kit.
     kept.insert(0, Parameter(name="board", value=facts.board))
     kept += [
         Parameter(name=name, value=value, excluded=True)

@@ -1,12 +1,27 @@
-"""Columns of pytest-html's table."""
+"""Columns of pytest-html's table, and what it shows as its environment."""
 
+import importlib
+from collections.abc import Mapping
 from html import escape
+
+import pytest
 
 from pytest_nrf_fota.report.facts import TestFacts
 
 # Behind result and test, before duration and links.
 _PLACE = 2
 _COLUMNS = ("Board", "Kit", "Cause")
+
+
+def tell_metadata(config: pytest.Config, values: Mapping[str, str]) -> None:
+    """Add to what pytest-metadata has collected, where it is installed; pytest-html shows that."""
+    try:
+        key = importlib.import_module("pytest_metadata.plugin").metadata_key
+    except (ImportError, AttributeError):
+        return
+    metadata = config.stash.get(key, None)
+    if isinstance(metadata, dict):
+        metadata.update(values)
 
 
 def add_headings(cells: list[str]) -> None:

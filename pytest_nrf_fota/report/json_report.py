@@ -1,10 +1,16 @@
 """pytest-json-report: the facts of each test beside what it has itself."""
 
+from collections.abc import Mapping
+
 from pytest_nrf_fota.report.facts import facts_of
 
 
-def add_facts(report: dict[str, object]) -> None:
-    """Add `nrf_fota` to each test that used a board, from the properties that it has."""
+def add_facts(report: dict[str, object], session: Mapping[str, str]) -> None:
+    """Add `nrf_fota` to each test that used a board, from the properties that it has.
+
+    `session` is what holds for all of them.
+    """
+    report["nrf_fota"] = dict(session)
     tests = report.get("tests", [])
     assert isinstance(tests, list)
     for test in tests:

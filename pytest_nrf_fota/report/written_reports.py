@@ -14,6 +14,7 @@ from pytest_nrf_fota.report.allure_files import (
 )
 from pytest_nrf_fota.report.ci_job import ci_job
 from pytest_nrf_fota.report.facts import TestFacts, facts_of, kits_of
+from pytest_nrf_fota.report.html_columns import tell_metadata
 from pytest_nrf_fota.report.junit import junit_of, tell_execution, tell_session
 from pytest_nrf_fota.report.masking import Mask
 
@@ -28,15 +29,19 @@ class WrittenReports:
 
     def __init__(self, config: pytest.Config, session: Mapping[str, str]) -> None:
         self._config = config
-        self._session = session
+        self.session = session
         self._open: dict[tuple[str, str], list[pytest.TestReport]] = {}
         self._facts: list[TestFacts] = []
         self._of_report: dict[int, TestFacts] = {}
         # Reports are known by their ids, and so have to stay.
         self._reports: list[pytest.TestReport] = []
-        junit = junit_of(config)
+
+    def begin(self) -> None:
+        """Tell what holds for all tests of the session."""
+        junit = junit_of(self._config)
         if junit is not None:
-            tell_session(junit, session)
+            tell_session(junit, self.session)
+        tell_metadata(self._config, self.session)
 
     def take(self, report: pytest.TestReport) -> None:
         """One phase of a test."""
@@ -65,7 +70,7 @@ class WrittenReports:
         folder: str | None = self._config.getoption("allure_report_dir", None)
         if not folder:
             return
-        values = {"kits": ", ".join(kits_of(self._facts)), **self._session}
+        values = {"kits": ", ".join(kits_of(self._facts)), **self.session}
         write_categories(Path(folder))
         write_environment(Path(folder), {name: mask(value) for name, value in values.items()})
         job = ci_job()
