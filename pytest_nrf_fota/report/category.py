@@ -82,7 +82,6 @@ _REFUSED = frozenset(
         *("nsib_revoked_key", "nsib_wrong_key", "nsib_key_changed", "nsib_counter_full"),
         *("nsib_signature_damaged", "nsib_signature_unfit", "nsib_malformed", "nsib_burnt_slot"),
         *("nsib_keys_unusable", "nsib_nothing_to_start", "nothing_to_start"),
-        *("wrong_reset_address", "image_wrong_offset"),
     )
 )
 _BY_CODE = (

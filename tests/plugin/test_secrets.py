@@ -22,7 +22,10 @@ OPTIONS = (
     *("--junitxml=junit.xml", "-o", "junit_logging=all", "--alluredir=allure"),
     *("--html=report.html", "--self-contained-html", "--json-report"),
     *("--json-report-file=report.json", "--log-file=log.txt", "--log-file-level=DEBUG"),
-    *("--log-level=DEBUG",),
+    *(
+        "--log-level=DEBUG",
+        "--log-cli-level=DEBUG",
+    ),
 )
 
 
