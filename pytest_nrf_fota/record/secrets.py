@@ -149,10 +149,18 @@ class Secrets:
     def _add_texts(self, texts: Iterable[str]) -> None:
         self._values = _longest_first({*self._values, *texts})
 
-    def _masked(self, text: str, mask: str | None) -> str:
+    def without_values(self, text: str) -> str:
+        """A file of any format without values that are known; its markup stays whole."""
+        return self._without_values(text, _MASK)
+
+    def _without_values(self, text: str, mask: str | None) -> str:
         for value in self._values:
             if value in text:
                 text = text.replace(value, "*" * len(value) if mask is None else mask)
+        return text
+
+    def _masked(self, text: str, mask: str | None) -> str:
+        text = self._without_values(text, mask)
         for number in self._numbers:
             text = number.sub(_NO_PASSKEY, text)
         for line in self._lines:

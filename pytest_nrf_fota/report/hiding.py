@@ -57,18 +57,24 @@ def mask_of(config: pytest.Config) -> Mask:
 
 
 def finish_hiding(config: pytest.Config) -> None:
-    """Take names out of files that pytest and other plugins wrote at the end, where asked to."""
-    pseudonyms = pseudonyms_of(config)
-    if pseudonyms is None:
-        return
+    """Look once more at files that pytest and other plugins wrote at the end.
+
+    What did not come with a report is in none of the hooks: properties of a suite, names of hosts.
+    """
+    secrets, pseudonyms = secrets_of(config), pseudonyms_of(config)
     for option in ("xmlpath", "htmlpath", "json_report_file"):
         given = config.getoption(option, None)
         path = Path(given) if given else None
         if path is None or not path.is_file():
             continue
-        text = path.read_text(encoding="utf-8")
-        if option == "xmlpath":
-            text = _HOST.sub(lambda found: pseudonyms.host(found[0]), text)
-        unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_text(pseudonyms.masked(text), encoding="utf-8")
-        unfinished.replace(path)
+        written = path.read_text(encoding="utf-8")
+        text = secrets.without_values(written)
+        if pseudonyms is not None:
+            if option == "xmlpath":
+                host = pseudonyms.host
+                text = _HOST.sub(lambda found: host(found[0]), text)  # noqa: B023
+            text = pseudonyms.masked(text)
+        if text != written:
+            unfinished = path.with_name(f".{path.name}.part")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)

@@ -41,7 +41,7 @@ def _bonds():
     return [keys for store in stores for keys in store.all_keys.values()]
 
 
-def test_tells_everything(dut, firmware, record_property):
+def test_tells_everything(dut, firmware, record_property, record_testsuite_property):
     dut.prepare(firmware.baseline)
     since = dut.console.position()
     upgrade = dut.start_upgrade(firmware.variant(Variant.APP_NEEDS_PAIRING))
@@ -62,6 +62,7 @@ def test_tells_everything(dut, firmware, record_property):
     print("the board said passkey", passkeys[0], file=sys.stderr)
     logging.getLogger("mine").warning("token %s, key %s, %s", token, pem, environment)
     record_property("token", token)
+    record_testsuite_property("token", token)
     allure.attach(json.dumps(environment), "environment", allure.attachment_type.JSON)
     allure.attach.file(os.environ["SIGNING_KEY_FILE"], "key", allure.attachment_type.TEXT, "pem")
     with allure.step(f"log in with {token}"):
