@@ -45,6 +45,8 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
 }
 
 app = typer.Typer(
+    # Values may be keys; typer before 0.23 shows them.
+    pretty_exceptions_show_locals=False,
     no_args_is_help=True,
     add_completion=False,
     # rich's import and its boxes cost the help more than all the rest of it.

@@ -59,9 +59,10 @@ class DutFactory:
         board_type = self._board if board is None else other_board(self._config, board)
         serial_number, radio = self._claimed(board_type, tag)
         name = f"{worker_name()}-{len(self._opened) + 2}"
-        test = run_folder(self._config).recorder.path
+        of_session = run_folder(self._config).recorder
+        test = of_session.path
         folder = test.parent if test is not None else worker_path(self._config)
-        recorder = FlightRecorder()
+        recorder = FlightRecorder(of_session.secrets)
         show_steps_of(recorder, self._config)
         self._stack.callback(recorder.close)
         recorder.open(folder / name / "recorder.jsonl", name)

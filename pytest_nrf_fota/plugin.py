@@ -104,6 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"{board_option(config)}=NAME"
             )
         return
+    from pytest_nrf_fota import reporting
     from pytest_nrf_fota.artifacts.choose import firmware_source
     from pytest_nrf_fota.artifacts.given_variants import read_given_variants
     from pytest_nrf_fota.boards.board_file import own_settings
@@ -139,6 +140,7 @@ def pytest_configure(config: pytest.Config) -> None:
         given = read_given_firmware(board, own, baselines, updates, folder, variants)
         config.stash[BOARD_KEY] = given.board
         config.stash[GIVEN_KEY] = given
+        reporting.begin(config)
         config.stash[SOURCE_KEY] = firmware_source(
             given.board,
             given.baseline.hex_file if given.baseline else None,
@@ -265,65 +267,89 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
                     attach_files(files)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: "pytest.CallInfo[None]"
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test setup problem is an ERROR; verdicts and files travel with the report."""
+    """A test setup problem is an ERROR; verdicts, facts and files travel with the report.
+
+    The last to be called, so the first that gets the report: nobody sees one with secrets.
+    """
     report = yield
-    if not uses_board(item):
+    if BOARD_KEY not in item.config.stash:
         return report
-    _show_failure(item, call, report)
-    from pytest_nrf_fota.report.time_line import record_phase, write_time_line
+    from pytest_nrf_fota import reporting
 
-    record_phase(item, call, report)
-    session_results.note_phase(item, call, report)
-    if call.when == "teardown" and FILES_KEY in item.stash:
-        from pytest_nrf_fota.report.session import properties_of
+    if uses_board(item):
+        if call.when == "setup":
+            reporting.begin_execution(item)
+        if report.failed and call.excinfo is not None:
+            _tell_failure(item, call, call.excinfo, report)
+        from pytest_nrf_fota.report.time_line import record_phase
 
-        files = item.stash[FILES_KEY]
-        if report.when == "teardown":
-            report.user_properties += properties_of(files)
-        report.user_properties += write_time_line(item, files, report)
-        session_results.keep(item, files)
+        record_phase(item, call, report)
+        session_results.note_phase(item, call, report)
+        if call.when == "teardown":
+            _tell_what_is_left(item, report)
+    reporting.hide(item.config, report)
     return report
 
 
-def _show_failure(
-    item: pytest.Item, call: "pytest.CallInfo[None]", report: pytest.TestReport
-) -> None:
-    """What a failing phase's report shows."""
-    if report.failed and call.excinfo is not None:
-        from pytest_nrf_fota.report import failure
-        from pytest_nrf_fota.report.session import run_folder
+def _tell_what_is_left(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put into the last report, and into the test's folder, what is known when all is over."""
+    from pytest_nrf_fota import reporting
+    from pytest_nrf_fota.report.session import properties_of
+    from pytest_nrf_fota.report.time_line import write_time_line
 
-        told = item.config.stash.setdefault(_told_key, WeakSet())
-        if call.excinfo.value in told:
-            report.when = "setup"
-            report.longrepr = failure.repeated_report(call.excinfo)
-            return
-        short = failure.short_report(call.excinfo, item.path)
-        if short is not None and not item.config.getoption("fulltrace"):
-            report.longrepr = short
-        if failure.is_no_result(call.excinfo):
-            # pytest counts a failure outside the call phase as an error in every format.
-            report.when = "setup"
-        if failure.is_rig_error(call.excinfo):
-            told.add(call.excinfo.value)
-            board_name = item.config.stash[BOARD_KEY].name
-            radios: list[str] = item.config.getoption("nrf_fota_radio")
-            report.sections.append(failure.rig_section(board_name, radios))
-        recording = run_folder(item.config).recorder.path
-        tail = failure.uart_tail(recording, call.excinfo) if recording is not None else None
-        if tail is not None:
-            report.sections.append(tail)
-        # Behind the teardown the recorder's file is closed.
-        is_open = recording is not None and call.when != "teardown"
-        board = item.config.stash.get(BOARD_KEY, None)
-        explained = failure.explain_failure(recording, board) if recording and is_open else None
-        if explained is not None:
-            run_folder(item.config).recorder.record(explained)
-            report.sections.append(failure.explanation_section(explained))
+    files = item.stash.get(FILES_KEY, None)
+    if files is not None and report.when == "teardown":
+        report.user_properties += properties_of(files)
+    report.user_properties += reporting.facts_at_end(item, files).properties()
+    if files is not None:
+        report.user_properties += write_time_line(item, files, report)
+        session_results.keep(item, files)
+
+
+def _tell_failure(
+    item: pytest.Item,
+    call: "pytest.CallInfo[None]",
+    excinfo: "pytest.ExceptionInfo[BaseException]",
+    report: pytest.TestReport,
+) -> None:
+    """Say in the report what failed, and what the logs show of it."""
+    from pytest_nrf_fota import reporting
+    from pytest_nrf_fota.report import failure
+    from pytest_nrf_fota.report.session import run_folder
+
+    told = item.config.stash.setdefault(_told_key, WeakSet())
+    if excinfo.value in told:
+        report.when = "setup"
+        report.longrepr = failure.repeated_report(excinfo)
+        reporting.note_failure(item, excinfo.value, None)
+        return
+    short = failure.short_report(excinfo, item.path)
+    if short is not None and not item.config.getoption("fulltrace"):
+        report.longrepr = short
+    if failure.is_no_result(excinfo):
+        # pytest counts a failure outside the call phase as an error in every format.
+        report.when = "setup"
+    if failure.is_rig_error(excinfo):
+        told.add(excinfo.value)
+        board_name = item.config.stash[BOARD_KEY].name
+        radios: list[str] = item.config.getoption("nrf_fota_radio")
+        report.sections.append(failure.rig_section(board_name, radios))
+    recording = run_folder(item.config).recorder.path
+    tail = failure.uart_tail(recording, excinfo) if recording is not None else None
+    if tail is not None:
+        report.sections.append(tail)
+    # Behind the teardown the recorder's file is closed.
+    is_open = recording is not None and call.when != "teardown"
+    board = item.config.stash[BOARD_KEY]
+    explained = failure.explain_failure(recording, board) if recording and is_open else None
+    if explained is not None:
+        run_folder(item.config).recorder.record(explained)
+        report.sections.append(failure.explanation_section(explained))
+    reporting.note_failure(item, excinfo.value, explained)
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

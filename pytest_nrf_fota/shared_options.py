@@ -255,6 +255,12 @@ SHARED_OPTIONS = (
         "failed; ini: nrf_fota_timeline)",
     ),
     SharedOption(
+        names=("--anonymise",),
+        dest="nrf_fota_anonymise",
+        help="in Allure, JUnit, pytest-html and JSON reports put pseudonyms for serial numbers of "
+        "kits, Bluetooth addresses, host, user and folders; the run folder keeps them",
+    ),
+    SharedOption(
         names=("--farm",),
         dest="nrf_fota_farm",
         metavar="URL",

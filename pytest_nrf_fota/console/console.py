@@ -33,6 +33,8 @@ from pytest_nrf_fota.record.events import (
     UartWrite,
 )
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.record.secrets import Secrets
+from pytest_nrf_fota.record.uart_masking import UartMasking
 
 _REOPEN_INTERVAL_S = 0.05
 _CLOSE_TIMEOUT_S = 2.0
@@ -95,6 +97,7 @@ class Console:
             raise port_refused(port, error) from error
         raw_log_path.parent.mkdir(parents=True, exist_ok=True)
         self._raw_log = raw_log_path.open("ab")
+        self._masking = UartMasking(recorder.secrets)
         recorder.record(ConsoleState(port=port, state="opened"))
         self._thread = threading.Thread(target=self._read_port, name=f"uart {port}", daemon=True)
         self._thread.start()
@@ -104,6 +107,11 @@ class Console:
         """How often the port was away: so many times the log may miss what the board printed."""
         with self._presence:
             return self._gaps
+
+    @property
+    def secrets(self) -> Secrets:
+        """What is masked in all that is written of this port."""
+        return self._recorder.secrets
 
     @property
     def written_bytes(self) -> int:
@@ -224,7 +232,9 @@ class Console:
         with contextlib.suppress(OSError):  # the port may be gone, which is what close is for
             self._serial.close()
         self.log.close()
-        self._raw_log.close()
+        with contextlib.suppress(OSError):  # a full disk
+            self._write_down(self._masking.rest())
+            self._raw_log.close()
         self._recorder.record(ConsoleState(port=self.port, state="closed"))
 
     def _read_port(self) -> None:
@@ -256,15 +266,22 @@ class Console:
             except (serial.SerialException, OSError) as error:
                 return str(error)
             if data:
-                self._recorder.record(
-                    UartBytes(
-                        port=self.port,
-                        core="network" if self._is_network_core else "application",
-                        base64=base64.b64encode(data).decode(),
-                    )
-                )
+                self._write_down(self._masking.take(data))
                 self._take_bytes(data)
         return None
+
+    def _write_down(self, masked: bytes) -> None:
+        """Record what came from the port, without secrets; the log in memory has them."""
+        if masked:
+            self._recorder.record(
+                UartBytes(
+                    port=self.port,
+                    core="network" if self._is_network_core else "application",
+                    base64=base64.b64encode(masked).decode(),
+                )
+            )
+            self._raw_log.write(masked)
+            self._raw_log.flush()
 
     def _reopen(self, deadline: Deadline) -> bool:
         # Not while somebody writes, whom pyserial would take the port away from.
@@ -283,14 +300,14 @@ class Console:
                     return False
                 self._node = node
                 if self._ends_in_line:
+                    self._write_down(self._masking.rest())
+                    self._raw_log.write(b"\n")
                     self._take_bytes(b"\n")
                 return True
         return False
 
     def _take_bytes(self, data: bytes) -> None:
         self._ends_in_line = not data.endswith(b"\n")
-        self._raw_log.write(data)
-        self._raw_log.flush()
         self._splitter.feed(data)
 
     def _take_text(self, data: bytes) -> None:

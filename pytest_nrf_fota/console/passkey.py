@@ -33,7 +33,10 @@ def passkey_on_console(console: Console, pattern: str) -> Callable[[], Callable[
             seen = expect(
                 console, pattern, since=since, deadline=deadline, what="the passkey for pairing"
             )
-            return int(seen["passkey"])
+            passkey = seen["passkey"]
+            # It may come out elsewhere, without a word beside it.
+            console.secrets.add_passkey(passkey)
+            return int(passkey)
 
         return wait
 

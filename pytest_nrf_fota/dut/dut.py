@@ -165,6 +165,10 @@ class Dut:
         the board is then flashed again. A board that holds exactly this firmware is not flashed:
         it is read back and compared. Returns the baseline's boot.
         """
+        with self.recorder.group("prepare the board", Path(baseline).name):
+            return self._prepare(baseline)
+
+    def _prepare(self, baseline: PathLike) -> Boot:
         was_flashed = self._flash_unless_there(Path(baseline))
         since = self.console.position()
         boot = self.reset()
@@ -524,7 +528,8 @@ class Dut:
 
         Raises `PackageError` before anything is sent.
         """
-        return Upgrade(self, read_package(Path(package), package_target(self.board)))
+        with self.recorder.group("look at what runs"):
+            return Upgrade(self, read_package(Path(package), package_target(self.board)))
 
     def upgrade(self, package: PathLike) -> Verdict:
         """Do the whole upgrade: upload, set pending, reset as often as it takes, gather evidence.
@@ -532,6 +537,10 @@ class Dut:
         An application is set pending for a test boot and confirmed once it is proven; a bootloader
         is permanent. Returns the verdict; `assert_upgraded` turns it into a failure.
         """
+        with self.recorder.group("upgrade", Path(package).name):
+            return self._upgrade(package)
+
+    def _upgrade(self, package: PathLike) -> Verdict:
         upgrade = self.start_upgrade(package)
         upgrade.upload()
         upgrade.set_pending()

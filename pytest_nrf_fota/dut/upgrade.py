@@ -302,6 +302,10 @@ class Upgrade:
         while the interfaces were asked, is judged anew. With `confirms` a proven application is
         confirmed then.
         """
+        with self._dut.recorder.group("verdict", "ask UART, SMP and SWD"):
+            return self._judge(confirms=confirms)
+
+    def _judge(self, *, confirms: bool) -> Verdict:
         verdict = self._judge_now()
         for _ in range(_MOST_RESTARTS):
             if self._stays_up(verdict):

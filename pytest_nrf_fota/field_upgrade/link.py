@@ -17,6 +17,8 @@ from pytest_nrf_fota.dut.boots import BootsOfConsole
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.field_upgrade.options import OverBle, OverPort, OverUdp, UpgradeOptions
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.record.secrets import Secrets
+from pytest_nrf_fota.smp.bonds import bonds_in_memory
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, open_radio
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.packaged_transports import UdpRadio
@@ -87,6 +89,8 @@ def open_link(
 
     Raises `RigError` where a port cannot be had.
     """
+    if board.radio.pairing == "passkey":
+        recorder.secrets.add_passkey(board.radio.passkey)
     with ExitStack() as stack:
 
         def console(port: str, file: str, frames: SmpFrameRouter | None = None) -> Console:
@@ -110,7 +114,7 @@ def open_link(
         match options.way:
             case OverBle(name, host):
                 peer = Peer.of(name)
-                pairing = _pairing(board, host, log)
+                pairing = _pairing(board, host, log, recorder.secrets)
                 radio: Radio = open_radio(
                     host or HostBluetooth(), mtu=board.radio.mtu, pairing=pairing
                 )
@@ -140,13 +144,13 @@ def has_log_on_smp_port(options: UpgradeOptions, board: BoardType) -> bool:
     return board.reached_by.needs is Interface.CONSOLE
 
 
-def _pairing(board: BoardType, host: HostRadio | None, log: Log | None) -> HostPairing:
+def _pairing(
+    board: BoardType, host: HostRadio | None, log: Log | None, secrets: Secrets
+) -> HostPairing:
     settings = board.radio
     bonds: KeyStore | None = None
     if isinstance(host, HciController) and settings.pairing != "none":
-        from bumble.keys import MemoryKeyStore
-
-        bonds = MemoryKeyStore()
+        bonds = bonds_in_memory(secrets.add_bytes)
     if settings.pairing != "passkey":
         return HostPairing(settings.pairing, bonds=bonds)
     if log is not None:

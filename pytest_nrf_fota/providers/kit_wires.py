@@ -31,6 +31,8 @@ from pytest_nrf_fota.probe.fault import ProbeFaultError
 from pytest_nrf_fota.providers.connection_memory import ConnectionMemory
 from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.record.secrets import Secrets
+from pytest_nrf_fota.smp.bonds import bonds_in_memory
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio
 from pytest_nrf_fota.smp.pairing import HostPairing
 from pytest_nrf_fota.smp.serial_over_console import SmpFrameRouter
@@ -135,7 +137,7 @@ class KitWires:
                 frames,
                 smp_port=smp_port,
                 host_radio=self._radio,
-                pairing=partial(self._pairing, console),
+                pairing=partial(self._pairing, console, recorder.secrets),
             )
             transport = open_transport(reach)
             wires = Wires(
@@ -213,12 +215,10 @@ class KitWires:
             return None
         return self._console(choice.others[0], "uart_network.log", recorder, is_network_core=True)
 
-    def _pairing(self, console: Console) -> HostPairing:
+    def _pairing(self, console: Console, secrets: Secrets) -> HostPairing:
         if isinstance(self._radio, HciController) and self._bonds is None:
-            from bumble.keys import MemoryKeyStore
-
             # The kit keeps its half of a bond as long, unless it is recovered.
-            self._bonds = MemoryKeyStore()
+            self._bonds = bonds_in_memory(secrets.add_bytes)
         settings = self._board.radio
         source = passkey_source(console, settings)
         return HostPairing(settings.pairing, source, self._bonds)

@@ -29,9 +29,11 @@ from pytest_nrf_fota.providers.provider import Wires
 from pytest_nrf_fota.providers.sim_faults import SimFaults
 from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
+from pytest_nrf_fota.record.secrets import Secrets
 from pytest_nrf_fota.sim.client import KitControl, KitPort, KitRefusedError, KitUnreachableError
 from pytest_nrf_fota.sim.control import Addresses
 from pytest_nrf_fota.sim.slot_map import slot_map_of
+from pytest_nrf_fota.smp.bonds import bonds_in_memory
 from pytest_nrf_fota.smp.host_radio import HciController, HostRadio
 from pytest_nrf_fota.smp.pairing import HostPairing
 from pytest_nrf_fota.smp.serial_over_console import SmpFrameRouter
@@ -223,7 +225,7 @@ class SimUnit:
             frames,
             smp_port=smp_port,
             host_radio=self._radio or HciController(self._running.hci),
-            pairing=partial(self._pairing, console),
+            pairing=partial(self._pairing, console, recorder.secrets),
         )
         transport = open_transport(reach)
         return Wires(
@@ -299,11 +301,9 @@ class SimUnit:
             # A kit that was killed could not remove its sockets itself.
             shutil.rmtree(Path(self._addresses.control).parent, ignore_errors=True)
 
-    def _pairing(self, console: Console) -> HostPairing:
-        from bumble.keys import MemoryKeyStore
-
+    def _pairing(self, console: Console, secrets: Secrets) -> HostPairing:
         # The kit keeps its half of a bond as long, unless it is recovered.
-        self._bonds = self._bonds or MemoryKeyStore()
+        self._bonds = self._bonds or bonds_in_memory(secrets.add_bytes)
         settings = self._board.radio
         return HostPairing(settings.pairing, passkey_source(console, settings), self._bonds)
 

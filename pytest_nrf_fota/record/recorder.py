@@ -26,9 +26,12 @@ from pytest_nrf_fota.record.events import (
     StepEnd,
     StepEnded,
     StepStarted,
+    UartBytes,
     UartLine,
 )
 from pytest_nrf_fota.record.long_step import LongStep, StepWatcher
+from pytest_nrf_fota.record.masked_events import masked_recorded
+from pytest_nrf_fota.record.secrets import Secrets, secrets_of_environment
 
 KEPT_FOLDER = "tool-output"
 """Holds what tools printed and wrote, beside the recorder's file; gzip, named by its SHA-256."""
@@ -47,9 +50,13 @@ class FlightRecorder:
 
     The file is flushed after every event, so that a killed run loses nothing. Events that arrive
     while no file is open are kept and become the first events of the next file.
+
+    Args:
+        secrets: what is masked in all that is written; None takes those of the environment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets | None = None) -> None:
+        self.secrets = secrets_of_environment() if secrets is None else secrets
         self.step_observers: list[StepObserver] = []
         self.watchers: list[StepWatcher] = []
         self._took_s: dict[tuple[str, str], float] = {}
@@ -103,8 +110,9 @@ class FlightRecorder:
         """Keep what an event is about: short text in the event, the rest in a file of its own.
 
         While no file is open, and where the folder is full or the disk refuses, size and hash
-        remain.
+        remain. Secrets are masked first, so that the hash tells nothing of them either.
         """
+        content = self.secrets.masked_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         kept = Kept(size_bytes=len(content), sha256=digest)
         if len(content) <= _SHORT_BYTES:
@@ -169,6 +177,14 @@ class FlightRecorder:
             self.record(ended)
 
     @contextmanager
+    def group(self, name: str, detail: str = "") -> Iterator[None]:
+        """Show the steps within as parts of one, where steps are shown; nothing is recorded."""
+        with ExitStack() as stack:
+            for observer in self.step_observers:
+                stack.enter_context(observer(name, detail))
+            yield
+
+    @contextmanager
     def watched(self, step: LongStep) -> Iterator[None]:
         """Let the watchers show a long step, which is recorded otherwise, or not at all.
 
@@ -197,11 +213,16 @@ class FlightRecorder:
 
     def _write(self, at_s: float, event: Event) -> None:
         assert self._file is not None
-        line = Recorded(t_s=round(at_s - self._opened_at_s, 6), event=event)
-        self._file.write(line.model_dump_json() + "\n")
+        recorded = Recorded(t_s=round(at_s - self._opened_at_s, 6), event=event)
+        line = recorded.model_dump_json()
+        # A port's bytes are masked by whoever reads the port, because they come in pieces.
+        if not isinstance(event, UartBytes) and self.secrets.may_be_in(line):
+            recorded = masked_recorded(recorded, self.secrets)
+            line = recorded.model_dump_json()
+        self._file.write(line + "\n")
         self._file.flush()
-        if self._uart_log is not None and isinstance(event, UartLine):
-            self._uart_log.write(event.text + "\n")
+        if self._uart_log is not None and isinstance(recorded.event, UartLine):
+            self._uart_log.write(recorded.event.text + "\n")
             self._uart_log.flush()
 
 

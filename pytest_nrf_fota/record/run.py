@@ -15,10 +15,12 @@ from pytest_nrf_fota.record.events import (
     ProbeReadsTried,
     ProbeRetried,
     SmpMessage,
+    UnitTaken,
     VerdictReached,
 )
 from pytest_nrf_fota.record.recorded_facts import RecordedFacts, facts_of
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
+from pytest_nrf_fota.record.secrets import Secrets
 
 _UART_LOG = "uart.log"
 _VERSIONS_OF = ("pytest-nrf-fota", "pytest", "smpclient", "bumble", "bleak", "pyserial")
@@ -26,7 +28,10 @@ _VERSIONS_OF = ("pytest-nrf-fota", "pytest", "smpclient", "bumble", "bleak", "py
 
 @dataclass(frozen=True)
 class TestFiles:
-    """What one test left behind; image lists are None where none was read."""
+    """What one test left behind; image lists are None where none was read.
+
+    `unit` is the board that it ran on, None where it got none.
+    """
 
     __test__ = False
 
@@ -42,6 +47,7 @@ class TestFiles:
     probe_reads: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     facts: RecordedFacts = field(default_factory=RecordedFacts)
+    unit: UnitTaken | None = None
 
 
 class RunFolder:
@@ -49,12 +55,14 @@ class RunFolder:
 
     Args:
         path: the folder of this session, of this worker under xdist.
+        secrets: what is masked in all that is written; None takes those of the environment.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secrets: Secrets | None = None) -> None:
         self.path = path
-        self.recorder = FlightRecorder()
+        self.recorder = FlightRecorder(secrets)
         self.has_test = False
+        self._unit: UnitTaken | None = None
         self._versions = installed_versions()
 
     def start_test(self, node_id: str) -> None:
@@ -85,6 +93,10 @@ class RunFolder:
             and event.direction == "answer"
             and "images" in event.payload
         ]
+        for event in events:
+            if isinstance(event, UnitTaken):
+                # Of the fixtures: where one lives longer than a test, the next one says nothing.
+                self._unit = event
         return TestFiles(
             folder=path.parent,
             recorder=path,
@@ -98,6 +110,8 @@ class RunFolder:
             probe_reads=tuple(e.found for e in events if isinstance(e, ProbeReadsTried)),
             measurements=tuple(event for event in events if isinstance(event, Measurement)),
             facts=facts_of(recorded),
+            # A test that was skipped used none.
+            unit=self._unit if len(events) > 1 else None,
         )
 
     def _new_folder(self, node_id: str) -> Path:

@@ -8,15 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 
+from pytest_nrf_fota.record.secrets import masked_by_looks
 from pytest_nrf_fota.recordings.identities import Identities
 
 _PLACE = "/recorded/"
-_PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]+-----)(.*?)(-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
-_PASSKEY = re.compile(r"(?i)(\bpasskey\b[^\n]*?)(?<!\d)(\d{6})(?!\d)")
-_NAMED_KEY = re.compile(
-    r"(?i)(\b(?:ltk|irk|csrk|link[ _-]?key|private[ _-]?key|secret|token|password)\b"
-    r"[\"']?\s*[:=]\s*[\"']?(?:0x)?)([^\s\"',;]{4,})"
-)
 
 
 class Replacements:
@@ -67,10 +62,7 @@ class Replacements:
 
     def same_length(self, text: str) -> str:
         """Text of the same length, such as what came from a UART."""
-        text = self._texts(text)
-        text = _PEM.sub(lambda found: found[1] + _masked(found[2]) + found[3], text)
-        text = _PASSKEY.sub(lambda found: found[1] + "0" * len(found[2]), text)
-        return _NAMED_KEY.sub(lambda found: found[1] + "0" * len(found[2]), text)
+        return masked_by_looks(self._texts(text))
 
     def memory(self, content: bytes) -> bytes:
         """Memory of the same length: names as ASCII and UTF-16, addresses as the chip has them."""
@@ -100,10 +92,6 @@ def _padded(kind: str, number: int, size_chars: int) -> str:
     if room >= len(digits):
         return kind + digits.zfill(room)
     return (kind[: max(1, size_chars - len(digits))] + digits)[:size_chars]
-
-
-def _masked(text: str) -> str:
-    return re.sub(r"[^\s\\]", "x", text)
 
 
 def _file_name(path: str) -> str:

@@ -56,23 +56,24 @@ def short_report(
     shown = excinfo.getrepr(style="long", tbfilter=of_the_test, chain=False)
     if shown.reprcrash is not None:
         # What pytest's short summary shows: the reason, not the exception's module.
-        shown.reprcrash.message = _headline(excinfo.value)
+        shown.reprcrash.message = headline_of(excinfo.value)
     return shown
 
 
 def repeated_report(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     """What to show where pytest raises a fixture's error again, for the next test that wants it."""
-    return f"{_headline(excinfo.value)} (shown in full where it first happened)"
+    return f"{headline_of(excinfo.value)} (shown in full where it first happened)"
 
 
-def _headline(error: BaseException) -> str:
+def headline_of(error: BaseException) -> str:
+    """An error in one line."""
     match error:
         case FotaError(what=what):
             return what.splitlines()[0]
         case UpgradeNotProvenError(verdict=verdict):
             return f"{verdict.outcome.value}: {verdict.reason or verdict.subject}"
         case _:
-            return str(error)
+            return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _path(entry: TracebackEntry) -> Path:

@@ -1,7 +1,6 @@
 """Where a pytest session writes, and what it found out."""
 
 import os
-import re
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ import pytest
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.record.events import VerdictReached
 from pytest_nrf_fota.record.run import RunFolder, TestFiles
+from pytest_nrf_fota.report.hiding import secrets_of
 from pytest_nrf_fota.report.long_steps import show_steps_of
 from pytest_nrf_fota.report.summary import TestVerdicts
 
@@ -86,7 +86,7 @@ def run_folder(config: pytest.Config) -> RunFolder:
     """This process's run folder, made on first use."""
     run = config.stash.get(_run_key, None)
     if run is None:
-        run = RunFolder(worker_path(config))
+        run = RunFolder(worker_path(config), secrets_of(config))
         show_steps_of(run.recorder, config)
         if allure_is_on(config):
             from pytest_nrf_fota.report.allure_report import allure_step
@@ -115,13 +115,7 @@ def properties_of(files: TestFiles) -> list[tuple[str, object]]:
         for retry in files.retries
     ]
     properties += [(READS_PROPERTY, found) for found in files.probe_reads]
-    properties += [(measured_property(one.name), one.text) for one in files.measurements]
     return [*properties, (FOLDER_PROPERTY, str(files.folder))]
-
-
-def measured_property(name: str) -> str:
-    """The property of a measurement: `upload throughput` is `nrf_fota_upload_throughput`."""
-    return "nrf_fota_" + re.sub(r"\W+", "_", name.strip())
 
 
 class VerdictCollector:

@@ -45,16 +45,21 @@ def summary_lines(
             lines.append(f"    {test.failure}")
         if test.time_line:
             lines.append(f"    time line: {test.time_line}")
+        has_passed = test.test_outcome == "passed"
         for verdict in test.verdicts:
-            is_upgraded = verdict.outcome == Outcome.UPGRADED.value
-            is_accepted = test.test_outcome == "passed" and not is_upgraded
-            remark = " (the test passed)" if is_accepted else ""
-            lines.append(f"    {verdict.subject}: {verdict.outcome.upper()}{remark}")
-            if verdict.reason:
-                lines.append(f"      why: {verdict.reason}")
-            if verdict.preflight:
-                lines.append(f"      preflight: {verdict.preflight}")
-            lines += [f"      note: {note}" for note in verdict.notes]
-            lines += [f"      {item.line()}" for item in verdict.evidence]
+            lines += [f"    {line}" for line in verdict_lines(verdict, has_passed=has_passed)]
     lines += [f"probe asked once more in {node_id}: {why}" for node_id, why in retries]
     return tuple(lines)
+
+
+def verdict_lines(verdict: VerdictReached, *, has_passed: bool) -> tuple[str, ...]:
+    """A verdict and its evidence; `has_passed` is whether the test wanted to see just that."""
+    is_accepted = has_passed and verdict.outcome != Outcome.UPGRADED.value
+    remark = " (the test passed)" if is_accepted else ""
+    lines = [f"{verdict.subject}: {verdict.outcome.upper()}{remark}"]
+    if verdict.reason:
+        lines.append(f"  why: {verdict.reason}")
+    if verdict.preflight:
+        lines.append(f"  preflight: {verdict.preflight}")
+    lines += [f"  note: {note}" for note in verdict.notes]
+    return (*lines, *(f"  {item.line()}" for item in verdict.evidence))

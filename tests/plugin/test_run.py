@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -245,21 +247,33 @@ def test_xdist_workers_have_a_kit_each(user_folder: pytest.Pytester) -> None:
     assert {"gw0", "gw1"} <= workers
 
 
+def _names_of_steps(item: Mapping[str, Any]) -> list[str]:
+    return [
+        name for step in item.get("steps", ()) for name in (step["name"], *_names_of_steps(step))
+    ]
+
+
 def test_allure_gets_steps_and_attachments(user_folder: pytest.Pytester) -> None:
     """Steps of the harness, UART log, recorder, image lists and verdict are in the results."""
     result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", "--alluredir=results")
     result.assert_outcomes(passed=1)
     (path,) = (user_folder.path / "results").glob("*-result.json")
     allure = json.loads(path.read_text())
-    steps = [step["name"] for step in allure["steps"]]
+    steps = _names_of_steps(allure)
+    assert [step["name"] for step in allure["steps"]] == [
+        "prepare the board: merged.hex",
+        "upgrade: dfu_mcuboot.zip",
+    ]
     assert "flash: merged.hex" in steps
     assert "erase external flash" in steps
     assert any(step.startswith("preflight: ") for step in steps)
     assert any(step.startswith("upload: ") for step in steps)
-    measured = {one["name"]: one for one in allure["parameters"]}
-    assert {"boot time", "erase time", "upload throughput"} <= set(measured)
-    assert measured["upload throughput"]["value"].endswith(" kB/s'")
-    assert all(one["excluded"] for one in measured.values())
+    told = {one["name"]: one for one in allure["parameters"]}
+    assert [name for name, one in told.items() if not one.get("excluded")] == ["board"]
+    description = allure["description"]
+    assert "S1: version 15, S0: version 14; NSIB starts S1" in description
+    for name, unit in (("boot time", "s"), ("erase time", "s"), ("upload throughput", "kB/s")):
+        assert re.search(rf"^- {name}: [\d.]+ {unit}", description, re.MULTILINE), name
     names = [attachment["name"] for attachment in allure["attachments"]]
     assert names == [
         "UART log",
