@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from pytest_nrf_fota.errors import FotaError
-from pytest_nrf_fota.reporting import hide
 from pytest_nrf_fota.run_settings import BOARD_KEY
 from pytest_nrf_fota.session_durations import DurationKeeper
 from pytest_nrf_fota.session_kit_results import note_result
@@ -165,6 +164,8 @@ def pytest_runtest_makereport(
         note_result(item, number, report, is_rig_s=is_rig_s)
     while watch.news:
         report.user_properties.append((NEWS_PROPERTY, watch.news.pop(0)))
+    from pytest_nrf_fota.reporting import hide
+
     # What was added here nobody has masked yet.
     hide(item.config, report)
     return report
