@@ -30,6 +30,7 @@ def note_phase(item: pytest.Item, call: "pytest.CallInfo[None]", report: pytest.
 
 def keep(item: pytest.Item, files: "TestFiles") -> None:
     """Write the result of a test whose phases are over. Never raises for want of a disk."""
+    from pytest_nrf_fota.report.hiding import secrets_of
     from pytest_nrf_fota.report.test_result import Given, keep_result
     from pytest_nrf_fota.session_kits import kit_name
 
@@ -41,7 +42,8 @@ def keep(item: pytest.Item, files: "TestFiles") -> None:
         firmware_id=_firmware_id(item.config),
         session=_session_id(item.config),
     )
-    keep_result(files.folder, item.nodeid, _executions(item.config), files.facts, given)
+    mask = secrets_of(item.config).masked_report
+    keep_result(files.folder, item.nodeid, _executions(item.config), files.facts, given, mask)
 
 
 def write_step_summary(config: pytest.Config) -> None:

@@ -33,6 +33,7 @@ from pytest_nrf_fota.record.result import (
     TestResult,
     write_result,
 )
+from pytest_nrf_fota.report.masking import Mask, masked_json
 from pytest_nrf_fota.report.session import worker_name
 from pytest_nrf_fota.verdict.evidence import UpgradeNotProvenError
 
@@ -99,11 +100,20 @@ class Given:
 
 
 def keep_result(
-    folder: Path, node_id: str, executions: Executions, facts: RecordedFacts, given: Given
+    folder: Path,
+    node_id: str,
+    executions: Executions,
+    facts: RecordedFacts,
+    given: Given,
+    mask: Mask,
 ) -> None:
-    """Write the result of a test that is over. A disk that refuses costs the result alone."""
+    """Write the result of a test that is over. A disk that refuses costs the result alone.
+
+    `mask` takes secrets out of what an error says.
+    """
     done, try_number = executions.finish(node_id)
     result = _result(node_id, done, facts, given).model_copy(update={"try_number": try_number})
+    result = TestResult.model_validate(masked_json(result.model_dump(mode="json"), mask))
     try:
         write_result(folder / RESULT_NAME, result)
     except OSError:
