@@ -58,8 +58,8 @@ class WrittenReports:
             self._of_report |= {id(phase): facts for phase in phases}
         junit = junit_of(self._config)
         if junit is not None:
-            # pytest-rerunfailures 14 tells no teardown of a try that is run again: its phases are in
-            # front of those of the next one.
+            # pytest-rerunfailures 14 tells no teardown of a try that is run again: its phases are
+            # in front of those of the next one.
             ends = [str(phase.outcome) for phase in phases if not phase.passed]
             is_run_again = ends[-1:] == ["rerun"]
             tell_execution(junit, report, facts, is_run_again=is_run_again)
