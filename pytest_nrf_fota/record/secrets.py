@@ -30,6 +30,7 @@ _HARMLESS = frozenset(
     ("enabled", "disabled", "default", "required", "optional", "always", "system", "anonymous")
 )
 _LEAST_CHARS = 6
+_LEAST_HALF_CHARS = 4
 _LARGEST_KEY_FILE_BYTES = 64 * 1024
 _MASK = "********"
 _LINE_LIMIT_S = 0.2
@@ -177,14 +178,19 @@ class Secrets:
     def _without_begin(self, text: str) -> str:
         """Without a secret's begin at the end of the text."""
         for value in self._values:
-            for length in range(len(value) - 1, _LEAST_CHARS - 3, -1):
+            # Most texts end in nothing of it; lengths are tried for the others.
+            for length in range(len(value) - 1, _LEAST_HALF_CHARS - 1, -1):
+                if text[-_LEAST_HALF_CHARS:] not in value:
+                    break
                 if text.endswith(value[:length]):
                     return text[:-length] + _MASK
         return text
 
     def _without_end(self, text: str) -> str:
         for value in self._values:
-            for length in range(len(value) - 1, _LEAST_CHARS - 3, -1):
+            for length in range(len(value) - 1, _LEAST_HALF_CHARS - 1, -1):
+                if text[:_LEAST_HALF_CHARS] not in value:
+                    break
                 if text.startswith(value[-length:]):
                     return _MASK + text[length:]
         return text

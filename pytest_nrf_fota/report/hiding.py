@@ -64,7 +64,7 @@ def finish_hiding(config: pytest.Config) -> None:
     secrets, pseudonyms = secrets_of(config), pseudonyms_of(config)
     for option in ("xmlpath", "htmlpath", "json_report_file"):
         given = config.getoption(option, None)
-        path = Path(given) if given else None
+        path = Path(config.invocation_params.dir, given) if given else None
         if path is None or not path.is_file():
             continue
         written = path.read_text(encoding="utf-8")

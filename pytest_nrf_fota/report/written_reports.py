@@ -58,7 +58,10 @@ class WrittenReports:
             self._of_report |= {id(phase): facts for phase in phases}
         junit = junit_of(self._config)
         if junit is not None:
-            is_run_again = any(str(phase.outcome) == "rerun" for phase in phases)
+            # pytest-rerunfailures 14 tells no teardown of a try that is run again: its phases are
+            # in front of those of the next one.
+            ends = [str(phase.outcome) for phase in phases if not phase.passed]
+            is_run_again = ends[-1:] == ["rerun"]
             tell_execution(junit, report, facts, is_run_again=is_run_again)
 
     def of(self, report: pytest.TestReport) -> TestFacts | None:
@@ -67,15 +70,17 @@ class WrittenReports:
 
     def finish(self, mask: Mask) -> None:
         """Write what stands beside Allure's results."""
-        folder: str | None = self._config.getoption("allure_report_dir", None)
-        if not folder:
+        given: str | None = self._config.getoption("allure_report_dir", None)
+        if not given:
             return
+        # Tests may have gone elsewhere meanwhile.
+        folder = Path(self._config.invocation_params.dir, given)
         values = {"kits": ", ".join(kits_of(self._facts)), **self.session}
-        write_categories(Path(folder))
-        write_environment(Path(folder), {name: mask(value) for name, value in values.items()})
+        write_categories(folder)
+        write_environment(folder, {name: mask(value) for name, value in values.items()})
         job = ci_job()
         if job is not None:
-            write_executor(Path(folder), job)
+            write_executor(folder, job)
 
 
 def session_values(board: BoardType) -> dict[str, str]:
