@@ -1,5 +1,6 @@
 """Kits of a farm in a pytest session: leased before anything is collected, one for each worker."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
@@ -274,9 +275,13 @@ def _lease(
     seats = _Seats(leases)
     wait_s: float = config.getoption("nrf_fota_wait_for_kit")
     for wanted in sorted(workers, key=lambda one: one.host or ""):
-        seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s)
+        seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s, on_wait=_tell)
     config.stash[_seats_key] = seats
     return seats
+
+
+def _tell(text: str) -> None:
+    print(f"nrf-fota: {text}", file=sys.stderr, flush=True)
 
 
 def _note(run: Path, lost: "LostLease") -> None:

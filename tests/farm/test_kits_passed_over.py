@@ -70,3 +70,13 @@ def test_an_entry_without_its_keys_is_refused(desk: Desk, finish: Finish) -> Non
     assert code == pytest.ExitCode.USAGE_ERROR, output
     assert f"entry 2 (id {SECOND.zfill(12)}) has no `connected`" in output
     assert "collected" not in output
+
+
+def test_a_mistyped_number_is_set_aside_with_a_word(desk: Desk, finish: Finish) -> None:
+    """It may be a place of the farm; else the sick kit is taken all the same."""
+    code, output = finish(desk.nrf_fota("quarantine", "add", "1050000099", "--reason=port"))
+    assert code == 0 and "1050000099: quarantined since " in output, output
+    assert "No kit with this number is attached here." in output
+    assert "nrf-fota quarantine clear 1050000099" in output
+    code, output = finish(desk.nrf_fota("quarantine", "add", f"00{FIRST}", "--reason=port"))
+    assert code == 0 and "No kit" not in output, output
