@@ -160,7 +160,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if board.provided_by.has_probe_tool:
         from pytest_nrf_fota.probe.choose import describe_tool
 
-        tool = describe_tool(board.probe.runner, board.timeouts.probe_s, board.soc)
+        tool = describe_tool(
+            board.probe.runner, board.timeouts.probe_s, board.soc, board.probe.ssh_host
+        )
         lines.append(f"nrf-fota: {tool}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
