@@ -12,6 +12,7 @@ import pytest
 from pytest_nrf_fota import (
     hookspecs,
     session_farm,
+    session_kit_header,
     session_kit_results,
     session_kits,
     session_lost_kits,
@@ -165,11 +166,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if board.provided_by.has_probe_tool:
         from pytest_nrf_fota.probe.choose import describe_tool
 
-        tool = describe_tool(board.probe.runner, board.timeouts.probe_s, board.soc)
+        tool = describe_tool(
+            board.probe.runner, board.timeouts.probe_s, board.soc, board.probe.ssh_host
+        )
         lines.append(f"nrf-fota: {tool}")
     for left in config.stash.get(LEFT_TO_OTHERS_KEY, ()):
         lines.append(f"nrf-fota: {left.name} is another plugin's here; use {left.instead}")
-    said = [*session_kits.kit_lines(config), *extension_lines(), *config.stash[GIVEN_KEY].lines]
+    said = [
+        *session_kit_header.kit_lines(config),
+        *extension_lines(),
+        *config.stash[GIVEN_KEY].lines,
+    ]
     return [*lines, *(f"nrf-fota: {line}" for line in said)]
 
 

@@ -1,5 +1,6 @@
 """Kits of a farm in a pytest session: leased before anything is collected, one for each worker."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
@@ -274,9 +275,13 @@ def _lease(
     seats = _Seats(leases)
     wait_s: float = config.getoption("nrf_fota_wait_for_kit")
     for wanted in sorted(workers, key=lambda one: one.host or ""):
-        seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s)
+        seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s, on_wait=_tell)
     config.stash[_seats_key] = seats
     return seats
+
+
+def _tell(text: str) -> None:
+    print(f"nrf-fota: {text}", file=sys.stderr, flush=True)
 
 
 def _note(run: Path, lost: "LostLease") -> None:
@@ -290,18 +295,22 @@ def _lost_note(run: Path, place: str) -> Path:
 
 
 def _use(config: pytest.Config, kit: "FarmKit") -> None:
-    """Test on this kit: at its host by its serial number, from elsewhere through its network port.
+    """Test on this kit: at its host by its serial number, from elsewhere through its network port,
+    and with the probe's tool on its host, where its place says so.
 
     A probe or a Bluetooth radio reaches no farther than its host.
     """
     config.stash[_kit_key] = kit
     board = config.stash[BOARD_KEY]
-    if not kit.console or board.console.port is not None or board.radio.kind == "ble":
+    if board.radio.kind == "ble" or not (kit.console or kit.ssh_host):
         return
     from pytest_nrf_fota.console.ports import attached_kits
 
-    if all(kit.serial_number != one.serial_number for one in attached_kits()):
-        config.stash[BOARD_KEY] = board.with_console(port=kit.console, baudrate=None)
+    if any(kit.serial_number == one.serial_number for one in attached_kits()):
+        return
+    if kit.console and board.console.port is None:
+        board = board.with_console(port=kit.console, baudrate=None)
+    config.stash[BOARD_KEY] = board.with_runner(None, ssh_host=kit.ssh_host)
 
 
 def _address(config: pytest.Config) -> "FarmAddress | None":

@@ -104,7 +104,7 @@ def worker_count_for_kits(config: pytest.Config) -> int | None:
     at_most = min(config.getoption("maxprocesses", None) or sys.maxsize, _radio_limit(config))
     if also_boards(config):
         return len(_claim_mixed(config, board, at_most).claimed)
-    kits = _fitting(config, board, choice_of(config))
+    kits = fitting_kits_of(config, board, choice_of(config))
     return len(_claim(config, kits, at_least=1, at_most=at_most).claimed)
 
 
@@ -140,11 +140,13 @@ def claim_before_collection(config: pytest.Config) -> None:
             where="--also-board",
             next_step="Start one for each kit that is free: -n auto; fewer with --maxprocesses.",
         )
-    kits = _fitting(config, board, choice_of(config))
+    kits = fitting_kits_of(config, board, choice_of(config))
     wanted = worker_count(config) or 1
     if wanted > len(kits):
         numbers = ", ".join(kit.serial_number for kit in kits)
-        aside = "".join(f"; {number}: {why}" for number, why in _aside(config, board).items())
+        aside = "".join(
+            f"; {number}: {why}" for number, why in quarantined_of(config, board).items()
+        )
         raise InputError(
             f"{wanted} workers want a kit each, and {len(kits)} may be taken.",
             where=f"-n; kits: {numbers}{aside}",
@@ -171,17 +173,10 @@ def unseat_worker(node: "WorkerController") -> None:
         seats.leave(node.gateway.id)
 
 
-def kit_lines(config: pytest.Config) -> list[str]:
-    """For the header: which kits are this session's."""
+def claimed_kits(config: pytest.Config) -> "tuple[Kit, ...]":
+    """Those that this session has claimed on this host; none in a worker."""
     seats = config.stash.get(_seats_key, None)
-    if seats is None:
-        return []
-    numbers = [one.kit.serial_number for one in seats.claimed]
-    board = config.stash[BOARD_KEY]
-    return [
-        f"kit{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}",
-        *(f"kit {number} is not taken: {why}" for number, why in _aside(config, board).items()),
-    ]
+    return tuple(one.kit for one in seats.claimed) if seats is not None else ()
 
 
 def gives_tests_out(config: pytest.Config) -> bool:
@@ -269,7 +264,7 @@ def take_spare(config: pytest.Config, board: "BoardType", gone: "Collection[str]
     try:
         kits = [
             kit
-            for kit in _fitting(config, board, choice_of(config))
+            for kit in fitting_kits_of(config, board, choice_of(config))
             if kit.serial_number not in gone and (kit.platforms or not also_boards(config))
         ]
         if not kits:
@@ -336,7 +331,7 @@ def one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) -> 
     choice = choice_of(config)
     if tag is not None:
         choice = replace(choice, tags=(*choice.tags, read_tag(tag)))
-    kits = _fitting(config, board, choice)
+    kits = fitting_kits_of(config, board, choice)
     wait_s: float = config.getoption("nrf_fota_wait_for_kit")
     (claimed,) = claim_kits(kits, at_least=1, at_most=1, wait_s=wait_s)
     return claimed
@@ -373,12 +368,17 @@ def _own_kit(config: pytest.Config, board: "BoardType") -> tuple[str, str]:
         return given[_SERIAL_NUMBER], given[_RADIO]
     seats = config.stash.get(_seats_key, None)
     if seats is None:
-        seats = _claim(config, _fitting(config, board, choice_of(config)), at_least=1, at_most=1)
+        seats = _claim(
+            config, fitting_kits_of(config, board, choice_of(config)), at_least=1, at_most=1
+        )
     kit = seats.claimed[0].kit
     return kit.serial_number, kit.radio or ""
 
 
-def _fitting(config: pytest.Config, board: "BoardType", choice: "KitChoice") -> "tuple[Kit, ...]":
+def fitting_kits_of(
+    config: pytest.Config, board: "BoardType", choice: "KitChoice"
+) -> "tuple[Kit, ...]":
+    """This host's kits that may be taken for a board. Raises `InputError`, `RigError`."""
     from pytest_nrf_fota.farm.desk import fitting_kits
 
     provider = provider_with_kits(board)
@@ -386,7 +386,7 @@ def _fitting(config: pytest.Config, board: "BoardType", choice: "KitChoice") -> 
     return fitting_kits(board, choice, provider.attached(board))
 
 
-def _aside(config: pytest.Config, board: "BoardType") -> "Mapping[str, Quarantine]":
+def quarantined_of(config: pytest.Config, board: "BoardType") -> "Mapping[str, Quarantine]":
     """Kits that would fit and are quarantined."""
     from pytest_nrf_fota.farm.desk import quarantined_kits_of
 
@@ -418,7 +418,7 @@ def _claim_mixed(config: pytest.Config, board: "BoardType", at_most: int) -> Sea
         raise InputError(
             "Nobody says which kit is which board.",
             where="--also-board",
-            next_step="Give a hardware map whose platforms do: --hardware-map FILE",
+            next_step="Give a hardware map whose platforms do: --hardware-map=FILE",
         )
     boards = [board, *(other_board(config, name) for name in also_boards(config))]
     if any(provider_with_kits(one) is None for one in boards):
@@ -435,7 +435,7 @@ def _claim_mixed(config: pytest.Config, board: "BoardType", at_most: int) -> Sea
             )
         kits = tuple(
             kit
-            for kit in _fitting(config, one, choice)
+            for kit in fitting_kits_of(config, one, choice)
             if kit.platforms and kit.serial_number not in names
         )
         if not kits:

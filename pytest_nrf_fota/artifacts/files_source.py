@@ -105,7 +105,7 @@ class FilesSource:
         if self._baseline is None:
             raise ArtifactUnavailableError(
                 "No baseline firmware was given.",
-                next_step="Give the build's merged.hex: --baseline build/merged.hex",
+                next_step="Give the build's merged.hex: --baseline=build/merged.hex",
             )
         return self._baseline
 

@@ -139,11 +139,12 @@ class Slots(_Section):
 
 
 class ProbeSettings(_Section):
-    """What the SWD wire needs to know. `runner` is the tool that drives a kit's probe."""
+    """How SWD reaches the kit: the tool that drives its probe, on `ssh_host` where one is given."""
 
     recover: tuple[Core, ...] = Field(min_length=1)
     reset: ResetKind = ResetKind.SYSTEM
     runner: Annotated[str, AfterValidator(known_probe_tool)] = ANY_TOOL
+    ssh_host: str = Field(default="", pattern=r"^$|^[^-\s]\S*$")
 
 
 class ExternalFlash(_Section):
@@ -455,12 +456,10 @@ class BoardType(_Section):
         default = firmware.address - layout.provisioning_bytes
         return self.slots.network_provisioning_address or default
 
-    def with_runner(self, runner: str | None) -> "BoardType":
-        """The same board with another tool for its probe, where one is given."""
-        if runner is None:
-            return self
-        probe = self.probe.model_copy(update={"runner": runner})
-        return self.model_copy(update={"probe": probe})
+    def with_runner(self, runner: str | None, ssh_host: str | None = None) -> "BoardType":
+        """The same board with another tool for its probe, or on another host, where given."""
+        given = {k: v for k, v in {"runner": runner, "ssh_host": ssh_host}.items() if v is not None}
+        return self.model_copy(update={"probe": self.probe.model_copy(update=given)})
 
     def with_console(self, *, port: str | None, baudrate: int | None) -> "BoardType":
         """The same board with another console where one is given.

@@ -27,12 +27,22 @@ def add(
     reason: Annotated[str, typer.Option(help="what is wrong with it, for the others")],
 ) -> None:
     """Set a kit aside."""
-    from pytest_nrf_fota.farm.quarantine import add_quarantine
+    from pytest_nrf_fota.doctor.host import this_host
+    from pytest_nrf_fota.doctor.usb import is_attached
+    from pytest_nrf_fota.farm.quarantine import add_quarantine, clearing_command
     from pytest_nrf_fota.inspection.printable_text import printable_text
 
     with refusing():
         note = add_quarantine(kit, reason)
     typer.echo(printable_text(f"{note.kit}: {note}"))
+    if not is_attached(this_host(), note.kit):
+        typer.echo(
+            printable_text(
+                "No kit with this number is attached here. Where it is mistyped: "
+                f"{clearing_command([note.kit])}"
+            ),
+            err=True,
+        )
 
 
 @quarantine.command("clear")

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_nrf_fota.doctor.attached import BoardsReport, DeskReport, KitReport, PortReport
+from pytest_nrf_fota.farm.quarantine import Quarantine
 from pytest_nrf_fota.inspection.printable_text import printable_text
 
 # What twister notes of every kit.
@@ -21,14 +22,17 @@ def print_boards(report: BoardsReport, console: Console) -> None:
         console.print(Text(f"{count} {'kit is' if count == 1 else 'kits are'} attached.", "bold"))
     for kit in report.kits:
         _print_kit(kit, console)
+    elsewhere = {note.kit: note for note in report.quarantined_elsewhere}
     for missing in report.missing_kits:
         platforms = printable_text(" ".join(missing.platforms)) or "of an unknown board"
         says = "" if missing.connected else ", and the map says so"
         number = printable_text(missing.serial_number)
         console.print(Text(f"\n{number}  {platforms}; not attached{says}"))
-    for note in report.quarantined_elsewhere:
+        if missing.serial_number in elsewhere:
+            _print_note(elsewhere.pop(missing.serial_number), console)
+    for note in elsewhere.values():
         console.print(Text(f"\n{printable_text(note.kit)}  not attached here", "bold"))
-        console.print(Padding(Text(printable_text(str(note)), "red"), (0, 0, 0, 2)))
+        _print_note(note, console)
     if not report.without_hardware:
         return
     console.print(Text("\nWithout hardware", "bold"))
@@ -41,6 +45,10 @@ def print_boards(report: BoardsReport, console: Console) -> None:
             words.append(f"\nwould not start: {printable_text('; '.join(board.because))}", "red")
         grid.add_row(board.name, words)
     console.print(Padding(grid, (0, 0, 0, 2)))
+
+
+def _print_note(note: Quarantine, console: Console) -> None:
+    console.print(Padding(Text(printable_text(str(note)), "red"), (0, 0, 0, 2)))
 
 
 def _print_kit(kit: KitReport, console: Console) -> None:

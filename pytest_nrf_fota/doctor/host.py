@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution
 from pathlib import Path, PurePosixPath
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 from platformdirs import user_cache_path
 
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RadioLostError
+from pytest_nrf_fota.probe.command import CommandResult, run_command
 
 if TYPE_CHECKING:
     from dbus_fast.signature import Variant
@@ -72,6 +74,10 @@ class Host:
     def distribution(self, name: str) -> Distribution | None:
         """An installed Python package."""
         return next(iter(Distribution.discover(name=name, path=list(self.site_folders))), None)
+
+    def run(self, arguments: Sequence[str], deadline: Deadline) -> CommandResult:
+        """Run a program of it, to its end. Raises `ProbeFaultError` as `run_command` does."""
+        return run_command(arguments, deadline)
 
     def package_version(self, name: str) -> str | None:
         """The version of an installed Python package; None where there is none."""

@@ -47,6 +47,12 @@ def attached_jlinks(host: Host) -> tuple[JLink, ...]:
     return tuple(sorted(found, key=lambda jlink: (jlink.kit.serial_number, jlink.usb_path)))
 
 
+def is_attached(host: Host, serial_number: str) -> bool:
+    """Whether a kit is there, by its probe, which may have no ports, or by its ports."""
+    kits = (*(jlink.kit for jlink in attached_jlinks(host)), *attached_kits())
+    return any(kit.serial_number == serial_number for kit in kits)
+
+
 def chosen_jlinks(host: Host, device_id: str | None) -> tuple[JLink, ...]:
     """The one with this serial number; without a number all of them."""
     attached = attached_jlinks(host)

@@ -99,7 +99,8 @@ def _taken(held: str, at_least: int, count: int, wait_s: float) -> KitsTakenErro
         if count > 1
         else f"The kit is taken{waited}.",
         where=held or "they were given back this very moment",
-        next_step="Wait for it: --wait-for-kit=SECONDS. `nrf-fota boards` shows who holds which.",
+        next_step=f"Wait {'longer' if wait_s else 'for it'}: --wait-for-kit=SECONDS. "
+        "`nrf-fota boards` shows who holds which.",
     )
 
 

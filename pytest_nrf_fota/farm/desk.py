@@ -15,6 +15,11 @@ from pytest_nrf_fota.farm.quarantine import Quarantine, clearing_command, quaran
 RADIO_TAG = "radio"
 """Name of the tag that says which radio of the host reaches the kit, as for `--radio`."""
 
+# What twister notes of each.
+_TAGS_OF_EVERY_KIT = ("product", "runner", "serial", "notes")
+_NOT_CONNECTED = "connected: false in the map"
+_NOT_ATTACHED = "in the map, not attached"
+
 
 class NoKitError(RigError):
     """No kit on the desk is one that the run may take."""
@@ -83,7 +88,7 @@ def mapped_kits(choice: KitChoice) -> tuple[MappedKit, ...] | None:
         raise InputError(
             "Kits have tags in a hardware map only.",
             where="--board-tag",
-            next_step="Give the map, too: --hardware-map FILE",
+            next_step="Give the map, too: --hardware-map=FILE",
         )
     return None
 
@@ -121,6 +126,34 @@ def quarantined_kits_of(
     return quarantined_among(fitting)
 
 
+def passed_over_by_map(
+    board: BoardType, choice: KitChoice, attached: Sequence[AttachedKit]
+) -> Mapping[str, str]:
+    """Kits that the map leaves out of a run, which may be a mistake in it or a loose cable: why.
+
+    Kits that the other options exclude are not among them, nor those that are away with the map
+    saying so. Raises `InputError`.
+    """
+    present = {kit.serial_number for kit in attached}
+    wanted = {plain_serial_number(number) for number in choice.device_ids}
+    reasons: dict[str, str] = {}
+    for one in mapped_kits(choice) or ():
+        kit, is_here = Kit(one.serial_number, one.platforms, one.tags), one.serial_number in present
+        if wanted and kit.serial_number not in wanted:
+            continue
+        if not all(_has(kit, tag) for tag in choice.tags):
+            continue
+        if not kit.is_board(board):
+            why = f"is {' '.join(kit.platforms)}" if is_here else ""
+        elif not is_here:
+            why = _NOT_ATTACHED if one.is_connected else ""
+        else:
+            why = "" if one.is_connected else _NOT_CONNECTED
+        if why:
+            reasons[kit.serial_number] = why
+    return reasons
+
+
 def quarantined_among(kits: Sequence[Kit]) -> Mapping[str, Quarantine]:
     """Those that are set aside, by serial number. Raises `RigError`."""
     notes = ((kit.serial_number, quarantine_of(kit.serial_number)) for kit in kits)
@@ -143,8 +176,7 @@ def _fitting(
         elif not kit.is_board(board):
             left_out[kit.serial_number] = f"is {' '.join(kit.platforms)}"
         elif missing:
-            words = (f"{name}={value}" if value else name for name, value in missing)
-            left_out[kit.serial_number] = f"has no tag {', '.join(words)}"
+            left_out[kit.serial_number] = f"has no tag {_tag_words(missing)}{_tags_of(kit)}"
         else:
             fitting.append(kit)
     for number in sorted(wanted - {kit.serial_number for kit in kits} - set(left_out)):
@@ -164,12 +196,22 @@ def _on_desk(
     )
     for one in mapped:
         if not one.is_connected:
-            left_out[one.serial_number] = "connected: false in the map"
+            left_out[one.serial_number] = _NOT_CONNECTED
         elif one.serial_number not in present:
-            left_out[one.serial_number] = "in the map, not attached"
+            left_out[one.serial_number] = _NOT_ATTACHED
         else:
             kits.append(Kit(one.serial_number, one.platforms, one.tags, one.power))
     return kits, left_out
+
+
+def _tags_of(kit: Kit) -> str:
+    """Those that a map is given for; the others every kit has, or they are long."""
+    own = sorted(tag for tag in kit.tags if tag[0] not in (RADIO_TAG, *_TAGS_OF_EVERY_KIT))
+    return f" (it has {_tag_words(own)})" if own else ""
+
+
+def _tag_words(tags: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{name}={value}" if value else name for name, value in tags)
 
 
 def _has(kit: Kit, tag: tuple[str, str]) -> bool:
@@ -207,9 +249,10 @@ def _no_kit(board: BoardType, choice: KitChoice, left_out: dict[str, str]) -> No
         *(["--hardware-map"] if choice.map_file else []),
         *(["--board-tag"] if choice.tags else []),
     ]
+    map_option = f" --hardware-map={choice.map_file}" if choice.map_file else ""
     return NoKitError(
         f"No {board.title} that may be taken is attached.",
         where=where,
         next_step=f"Plug one in and switch it on, or correct {', '.join(given)}; "
-        f"`nrf-fota boards` shows what is there.{twin}",
+        f"`nrf-fota boards{map_option}` shows what is there.{twin}",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from pytest_nrf_fota.console.ports import plain_serial_number
 from pytest_nrf_fota.errors import InputError
@@ -89,12 +90,17 @@ class MappedKit:
 def read_hardware_map(path: Path) -> tuple[MappedKit, ...]:
     """Read the map, by order of its kits. Entries without an id name no kit and are left out.
 
+    twister refuses an entry without `connected` or `platform`, and so does this: where such a key
+    is mistyped, the kit would be passed over in silence, or taken for any board.
+
     Raises:
         InputError: it cannot be read, or is no hardware map.
     """
+    read: object = None
     try:
         text = path.read_text(encoding="utf-8")
-        entries = _ENTRIES.validate_python(yaml.load(text, Loader=_Loader) or [])
+        read = yaml.load(text, Loader=_Loader) or []
+        entries = _ENTRIES.validate_python(read)
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
@@ -102,7 +108,12 @@ def read_hardware_map(path: Path) -> tuple[MappedKit, ...]:
     except yaml.YAMLError as error:
         raise _refused(path, f"it is no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        raise _refused(path, _mistakes(error)) from error
+        raise _refused(path, _mistakes(error, read), _next_step(error)) from error
+    for place, entry in enumerate(entries):
+        missing = [key for key in _REQUIRED if key not in entry.model_fields_set]
+        if entry.id and missing:
+            keys = " and ".join(f"`{key}`" for key in missing)
+            raise _refused(path, f"{_entry_words(read, place)} has no {keys}")
     return _by_kit(entries)
 
 
@@ -134,18 +145,44 @@ _Loader.add_implicit_resolver(_BOOL, _TRUTH, list("tTfF"))
 _ENTRIES = TypeAdapter(list[MapEntry])
 
 
-def _mistakes(error: ValidationError) -> str:
-    told = [
-        f"{'.'.join(str(part) for part in one['loc']) or 'the file'}: {one['msg']}"
-        for one in error.errors()
-    ]
-    return "; ".join(told[:3])
+_REQUIRED = ("connected", "platform")
+_GENERAL_STEP = (
+    "Give a map as twister's: a list with id, platform, connected, ... for each kit. "
+    "`twister --generate-hardware-map FILE` writes one."
+)
+_POWER_STEP = (
+    "Correct `power`: `uhubctl: {location: 1-1.4, port: 2}`, `ykush: {serial: YK25838, port: 1}`, "
+    "`command: {off: COMMAND, on: COMMAND}` or `command: {cycle: COMMAND}`; with `off_s` for how "
+    "long it is off."
+)
 
 
-def _refused(path: Path, why: str) -> InputError:
+def _mistakes(error: ValidationError, read: object) -> str:
+    return "; ".join(_mistake(one, read) for one in error.errors()[:3])
+
+
+def _mistake(one: ErrorDetails, read: object) -> str:
+    place, *keys = one["loc"] or ("the file",)
+    where = _entry_words(read, place) if isinstance(place, int) else str(place)
+    path = ".".join(str(key) for key in keys)
+    words = {"extra_forbidden": "no such key", "missing": "it is missing"}
+    message = words.get(one["type"], one["msg"].removeprefix("Value error, "))
+    return f"{where}: {path}: {message}" if path else f"{where}: {message}"
+
+
+def _entry_words(read: object, place: int) -> str:
+    """Which entry, by its number in the file, which begins at 1, and what it says of itself."""
+    entry = read[place] if isinstance(read, list) else None
+    number = entry.get("id") if isinstance(entry, dict) else None
+    return f"entry {place + 1} (id {number})" if isinstance(number, str) else f"entry {place + 1}"
+
+
+def _next_step(error: ValidationError) -> str:
+    is_power = all("power" in one["loc"][1:2] for one in error.errors())
+    return _POWER_STEP if is_power else _GENERAL_STEP
+
+
+def _refused(path: Path, why: str, next_step: str = _GENERAL_STEP) -> InputError:
     return InputError(
-        f"The hardware map cannot be used: {why}",
-        where=str(path),
-        next_step="Give a map as twister's: a list with id, platform, connected, ... for each "
-        "kit. `twister --generate-hardware-map FILE` writes one.",
+        f"The hardware map cannot be used: {why}", where=str(path), next_step=next_step
     )

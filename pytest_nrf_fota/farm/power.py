@@ -7,6 +7,7 @@ and ykushcmd 1.3 (Debian's ykushcmd(1)), which wants the board's name where it i
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -104,6 +105,12 @@ class PowerSwitch(_Switch):
         off, on = self.command.off or "", self.command.on or ""
         return (PowerStep(tuple(shlex.split(off)), self.off_s), PowerStep(tuple(shlex.split(on))))
 
+    @property
+    def missing_program(self) -> str:
+        """The first of its programs that is not on the PATH; empty where all are."""
+        programs = (step.command[0] for step in self.steps)
+        return next((program for program in programs if shutil.which(program) is None), "")
+
     def __str__(self) -> str:
         """For messages."""
         return "; ".join(shlex.join(step.command) for step in self.steps)
@@ -150,7 +157,8 @@ def run_switch(
                 start_new_session=os.name == "posix",
             )
         except OSError as error:
-            raise _failed(command, error.strerror or str(error), output) from error
+            why = f"{command[0]}: {error.strerror or error}"
+            raise _failed(command, why, output) from error
         try:
             code = process.wait(deadline.remaining_s)
         except subprocess.TimeoutExpired as error:

@@ -11,10 +11,10 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import ExtensionError, InputError, ProbeError
 from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.findings.probe_faults import OF_THE_KIT
-from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
+from pytest_nrf_fota.probe.fault import HostGoneError, ProbeFault, ProbeFaultError
 from pytest_nrf_fota.probe.once_more import once_more
 from pytest_nrf_fota.probe.read_effect import remembered_effect
-from pytest_nrf_fota.probe.tool import FoundTool, ProbeTool, ThisMachine
+from pytest_nrf_fota.probe.tool import FoundTool, Machine, ProbeTool, ThisMachine
 from pytest_nrf_fota.wires.probe import Probe
 
 
@@ -60,40 +60,43 @@ def given_tool(name: str | None) -> str | None:
         ) from error
 
 
-def choose_tool(runner: str, deadline: Deadline) -> ChosenTool:
+def choose_tool(runner: str, deadline: Deadline, ssh_host: str = "") -> ChosenTool:
     """The tool that was asked for; with `auto` the first one that works.
 
     A tool works when it tells its version and lists the attached probes, be it none. With `auto`
     each gets its share of the time, so that one that hangs keeps no other from being tried; what is
-    left in the end goes to one that was too slow.
+    left in the end goes to one that was too slow. With `ssh_host` it is called there, over SSH.
 
     Raises:
-        ProbeError: it does not work; with `auto`, none does.
+        ProbeError: it does not work; with `auto`, none does; or the host does not answer.
     """
     tools = probe_tools()
+    machine = _machine(ssh_host)
     if runner != ANY_TOOL:
-        return ChosenTool(runner, _asked_for(tools[runner], deadline), "asked for")
+        return ChosenTool(runner, _asked_for(tools[runner], machine, deadline), "asked for")
     missed: dict[str, ProbeError] = {}
     for place, tool in enumerate(tools.values()):
         share = deadline.within(deadline.remaining_s / (len(tools) - place))
         try:
-            return _if_it_works(tool, share, missed)
+            return _if_it_works(tool, machine, share, missed)
+        except HostGoneError:
+            raise
         except ProbeError as error:
             missed[tool.name] = error
     slow = [name for name, error in missed.items() if _is(error, ProbeFault.TIMED_OUT)]
     for name in slow:
         if not deadline.expired:
             try:
-                return _if_it_works(tools[name], deadline, {})
+                return _if_it_works(tools[name], machine, deadline, {})
             except ProbeError as error:
                 missed[name] = error
     raise _none_works(missed)
 
 
 def _if_it_works(
-    tool: ProbeTool, deadline: Deadline, missed: Mapping[str, ProbeError]
+    tool: ProbeTool, machine: Machine, deadline: Deadline, missed: Mapping[str, ProbeError]
 ) -> ChosenTool:
-    found = tool.find(ThisMachine(), deadline)
+    found = tool.find(machine, deadline)
     remarks = [found.version, *(f"{name}: {error.what}" for name, error in missed.items())]
 
     def note(error: ProbeFaultError) -> None:
@@ -107,6 +110,14 @@ def _if_it_works(
         # The tool works; whoever opens the probe meets this again, with the kit that is meant.
         return ChosenTool(tool.name, found, "; ".join(remarks))
     return ChosenTool(tool.name, found, "; ".join(remarks), listed)
+
+
+def _machine(ssh_host: str) -> Machine:
+    if not ssh_host:
+        return ThisMachine()
+    from pytest_nrf_fota.probe.over_ssh import SshMachine
+
+    return SshMachine(ssh_host)
 
 
 def _is(error: ProbeError, fault: ProbeFault) -> bool:
@@ -123,9 +134,9 @@ def _none_works(missed: Mapping[str, ProbeError]) -> ProbeError:
     return ProbeFaultError(ProbeFault.TOOL_MISSING, what, where=where)
 
 
-def _asked_for(tool: ProbeTool, deadline: Deadline) -> FoundTool:
+def _asked_for(tool: ProbeTool, machine: Machine, deadline: Deadline) -> FoundTool:
     try:
-        return tool.find(ThisMachine(), deadline)
+        return tool.find(machine, deadline)
     except ProbeFaultError as error:
         if error.fault is not ProbeFault.TOOL_MISSING:
             raise
@@ -139,18 +150,19 @@ def _asked_for(tool: ProbeTool, deadline: Deadline) -> FoundTool:
         ) from error
 
 
-def describe_tool(runner: str, within_s: float, soc: Soc | None = None) -> str:
+def describe_tool(runner: str, within_s: float, soc: Soc | None = None, ssh_host: str = "") -> str:
     """One line for the screen: which tool drives the probe and why, or that no tool works.
 
     With a chip, also what is known of the tool's reads there.
     """
     try:
-        chosen = choose_tool(runner, Deadline.after(within_s))
+        chosen = choose_tool(runner, Deadline.after(within_s), ssh_host)
     except ProbeError as error:
         reasons = error.where if runner == ANY_TOOL else error.what
         return f"no working probe tool ({reasons})"
     reads = f"; {remembered_effect(chosen.found.version, soc)}" if soc is not None else ""
-    return f"probe tool {chosen.name} ({chosen.reason}){reads}"
+    place = f" on {ssh_host}, over SSH" if ssh_host else ""
+    return f"probe tool {chosen.name}{place} ({chosen.reason}){reads}"
 
 
 def pick_probe(listed: Sequence[str], device_id: str | None, where: str) -> str:
@@ -189,7 +201,7 @@ def make_probe(
     `timeouts.probe_s` is the limit, which is `--flash-timeout`.
     """
     deadline = deadline or Deadline.after(board.timeouts.probe_s)
-    chosen = choose_tool(board.probe.runner, deadline)
+    chosen = choose_tool(board.probe.runner, deadline, board.probe.ssh_host)
     return open_probe(chosen, device_id, work_folder, board.soc, deadline)
 
 
@@ -220,9 +232,9 @@ def open_listed_probe(
     return chosen.found.open_probe(serial_number, work_folder, soc), serial_number
 
 
-def listed_probes(runner: str, deadline: Deadline) -> Sequence[str]:
+def listed_probes(runner: str, deadline: Deadline, ssh_host: str = "") -> Sequence[str]:
     """Serial numbers of all probes that the tool sees. Errors as `choose_tool`."""
-    return _listed_by(choose_tool(runner, deadline), deadline)
+    return _listed_by(choose_tool(runner, deadline, ssh_host), deadline)
 
 
 def _listed_by(chosen: ChosenTool, deadline: Deadline) -> Sequence[str]:

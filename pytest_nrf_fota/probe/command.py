@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pytest_nrf_fota import guard
 from pytest_nrf_fota.deadline import Deadline
@@ -49,17 +50,22 @@ class CommandResult:
         return self.exit_code in _SIGNAL_STATUS
 
 
+RunCommand: TypeAlias = Callable[[Sequence[str], Deadline], CommandResult]
+
+
 class Tool:
     """One command-line tool; one call at a time, because a probe serves one.
 
     Args:
         name: for messages.
         prefix: the program and the arguments that begin every call.
+        run: runs one command; on another machine, where the kit is there. None runs it here.
     """
 
-    def __init__(self, name: str, prefix: Sequence[str]) -> None:
+    def __init__(self, name: str, prefix: Sequence[str], run: RunCommand | None = None) -> None:
         self.name = name
         self._prefix = tuple(prefix)
+        self._run = run or run_command
         self._lock = threading.Lock()
         self._observer: Callable[[ToolCall], None] | None = None
         self._early: list[ToolCall] = []
@@ -84,7 +90,7 @@ class Tool:
         result: CommandResult | None = None
         fault = ""
         try:
-            result = run_command(command, deadline)
+            result = self._run(command, deadline)
         except ProbeFaultError as error:
             fault = error.fault.value
             raise
@@ -150,7 +156,7 @@ def run_command(
             ) from None
         finally:
             _end(process)
-    return _checked(
+    return checked_result(
         CommandResult(
             command=command,
             exit_code=process.returncode,
@@ -160,7 +166,8 @@ def run_command(
     )
 
 
-def _checked(result: CommandResult) -> CommandResult:
+def checked_result(result: CommandResult) -> CommandResult:
+    """The same, unless it did not start or was killed. Raises `ProbeFaultError`."""
     if result.exit_code == guard.NOT_STARTED and "guard: " in result.stderr:
         raise ProbeFaultError(
             ProbeFault.TOOL_MISSING,

@@ -4,6 +4,7 @@ from pytest_nrf_fota.errors import ProbeError
 from pytest_nrf_fota.findings.probe_faults import TELLS_OF_LOSS, ProbeFault, fault_in, remedy
 
 __all__ = [
+    "HostGoneError",
     "ProbeFault",
     "ProbeFaultError",
     "fault_in",
@@ -24,6 +25,13 @@ class ProbeFaultError(ProbeError):
     def __init__(self, fault: ProbeFault, what: str, *, where: str, next_step: str = "") -> None:
         self.fault = fault
         super().__init__(what, where=where, next_step=next_step or remedy(fault))
+
+
+class HostGoneError(ProbeFaultError):
+    """The kit's host does not answer, so no tool works there."""
+
+    def __init__(self, what: str, *, where: str, next_step: str) -> None:
+        super().__init__(ProbeFault.NOT_REACHABLE, what, where=where, next_step=next_step)
 
 
 def tool_failed(

@@ -249,7 +249,7 @@ def tool_version(tool: Tool, deadline: Deadline) -> str:
 def find(machine: Machine, deadline: Deadline) -> FoundTool:
     """nrfjprog. Raises `ProbeFaultError`."""
     path = str(program(machine, "nrfjprog"))
-    tool = Tool("nrfjprog", (path,))
+    tool = Tool("nrfjprog", (path,), machine.run)
     return FoundTool(
         version=tool_version(tool, deadline),
         place=path,

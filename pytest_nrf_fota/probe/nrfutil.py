@@ -358,7 +358,7 @@ def tool_version(tool: Tool, deadline: Deadline) -> str:
 
 def device_command(machine: Machine) -> Tool:
     """`nrfutil device`, whether it works or not. Raises `ProbeFaultError` without nrfutil."""
-    return Tool("nrfutil", (str(program(machine, "nrfutil")), "--json", "device"))
+    return Tool("nrfutil", (str(program(machine, "nrfutil")), "--json", "device"), machine.run)
 
 
 def find(machine: Machine, deadline: Deadline) -> FoundTool:

@@ -3,7 +3,7 @@
 import importlib.metadata
 import importlib.util
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import ProbeToolTraits
 from pytest_nrf_fota.deadline import Deadline
-from pytest_nrf_fota.probe.command import Tool
+from pytest_nrf_fota.probe.command import CommandResult, Tool, run_command
 from pytest_nrf_fota.probe.fault import ProbeFault, ProbeFaultError
 from pytest_nrf_fota.wires.probe import Probe
 
@@ -24,6 +24,9 @@ class Machine(Protocol):
 
     def package_version(self, name: str) -> str | None:
         """The version of an installed Python package; None where it cannot be imported."""
+
+    def run(self, arguments: Sequence[str], deadline: Deadline) -> CommandResult:
+        """Run a program of it, to its end. Raises `ProbeFaultError` as `run_command` does."""
 
 
 class ThisMachine:
@@ -39,6 +42,10 @@ class ThisMachine:
         if importlib.util.find_spec(name) is None:
             return None
         return importlib.metadata.version(name)
+
+    def run(self, arguments: Sequence[str], deadline: Deadline) -> CommandResult:
+        """Run a program of it, to its end. Raises `ProbeFaultError` as `run_command` does."""
+        return run_command(arguments, deadline)
 
 
 @dataclass(frozen=True)

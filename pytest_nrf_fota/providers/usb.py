@@ -100,7 +100,8 @@ def listed_kits(
     kits = {kit.serial_number: kit for kit in look()}
     if board.console.port is not None:
         deadline = Deadline.after(board.timeouts.probe_s)
-        for number in map(plain_serial_number, listed_probes(board.probe.runner, deadline)):
+        listed = listed_probes(board.probe.runner, deadline, board.probe.ssh_host)
+        for number in map(plain_serial_number, listed):
             kits.setdefault(number, AttachedKit(number, ()))
     return tuple(kits[number] for number in sorted(kits))
 
@@ -192,7 +193,7 @@ def _by_its_probe(
 
 
 def _tool(board: BoardType, deadline: Deadline, recorder: FlightRecorder | None) -> ChosenTool:
-    chosen = choose_tool(board.probe.runner, deadline)
+    chosen = choose_tool(board.probe.runner, deadline, board.probe.ssh_host)
     if chosen.found.command is not None and recorder is not None:
         # What it says now may be why there is no kit in the end.
         chosen.found.command.observe(tool_recorder(recorder))

@@ -90,6 +90,7 @@ def test_waiting_ends_at_its_deadline(desk: Desk, meeting: Meeting, finish: Fini
     code, output = finish(desk.pytest("--wait-for-kit=0.5"))
     assert code == pytest.ExitCode.USAGE_ERROR, output
     assert "The kit is taken after 0.5 s." in output and f"(pid {first.pid})" in output
+    assert "Wait longer: --wait-for-kit" in output
     meeting.let_go()
     assert finish(first)[0] == 0
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from tests.farm.meeting import Meeting
-from tests.farm_labgrid.conftest import User
+from tests.farm_labgrid.conftest import StartBroker, User
 from tests.farm_labgrid.farm import Farm, owners, wait_for
 
 pytestmark = pytest.mark.long_proof
@@ -137,6 +137,19 @@ def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:
         code, output = user.finish(runs[arguments])
         assert code == pytest.ExitCode.USAGE_ERROR, output
         assert said in output and "collected" not in output
+
+
+def test_who_waits_says_for_whom(farm: Farm, user: User, start_broker: StartBroker) -> None:
+    """Before it waits, not only when it has waited in vain."""
+    holder = start_broker(farm)
+    holder.lease(({"host": "lab2"},), at_least=1, at_most=1, wait_s=0)
+    code, output = user.finish(
+        user.pytest("--farm", f"{farm.url}?host=lab2", "--wait-for-kit=1", "-n", "auto")
+    )
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert "nrf-fota: waiting up to 1 s for the farm; " in output
+    assert output.count(f"kit-1050000003: held by {holder.owner}") == 2
+    assert "Too few of the farm's fitting places are free, after 1 s." in output
 
 
 def test_workers_run_on_the_kits_hosts(

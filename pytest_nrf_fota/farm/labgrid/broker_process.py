@@ -389,8 +389,8 @@ def _wording(reason: Reason) -> tuple[str, str]:
         case "taken":
             return (
                 "Too few of the farm's fitting places are free.",
-                "Wait for them: --wait-for-kit=SECONDS. If their owners are dead: "
-                "`nrf-fota farm reap`.",
+                "Wait for them: --wait-for-kit=SECONDS. An owner with `.nrf-fota.` in its name is "
+                "a run; where it is dead: `nrf-fota farm reap`. Others are people: ask them.",
             )
         case "unusable":
             return (

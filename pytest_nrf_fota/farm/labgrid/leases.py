@@ -5,13 +5,14 @@ import platform
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import InputError, RigError
 from pytest_nrf_fota.farm.labgrid.address import BOARD_TAG, HOST_TAG, FarmAddress
-from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, Listeners
-from pytest_nrf_fota.farm.labgrid.messages import FarmPlace, SetAside
+from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, FarmError, Listeners
+from pytest_nrf_fota.farm.labgrid.messages import FarmPlace, Leased, SetAside
 from pytest_nrf_fota.farm.labgrid.place_kits import (
     FarmKit,
     host_of_place,
@@ -97,25 +98,33 @@ class FarmLeases:
         wanted: WorkersOfHost,
         wait_s: float,
         gone: Collection[str] = (),
+        on_wait: Callable[[str], None] = lambda text: None,
     ) -> tuple[FarmKit, ...]:
         """Lease kits for the workers of one host, all that are needed or none.
 
         Sessions that lease for several hosts do it in the order of the hosts' names, so that no two
         wait for each other. Kits that this host knows as quarantined are passed over, and those in
-        `gone`, which are serial numbers.
+        `gone`, which are serial numbers. `on_wait` gets who has them, once, before it waits.
 
         Raises:
             InputError: there is none for that host.
             RigError: others have them, or they are of no use; or the farm does not answer.
         """
         places = self._broker.look()
-        leased = self._broker.lease(
+        avoid = _not_wanted(places, gone)
+        ask = partial(
+            self._broker.lease,
             filters_for(board, address, wanted.host, places),
             at_least=wanted.at_least,
             at_most=len(places) if wanted.at_most is None else wanted.at_most,
-            wait_s=wait_s,
-            avoid=_not_wanted(places, gone),
+            avoid=avoid,
         )
+        try:
+            leased = self._ask_and_wait(ask, wait_s, on_wait)
+        except FarmError as error:
+            if error.reason == "unusable" and avoid:
+                raise _set_aside_error(error) from error
+            raise
         self.set_aside += leased.set_aside
         try:
             kits = tuple(kit_of_place(place) for place in leased.places)
@@ -125,6 +134,25 @@ class FarmLeases:
             raise
         self.kits += kits
         return kits
+
+    def _ask_and_wait(
+        self, ask: Callable[..., Leased], wait_s: float, on_wait: Callable[[str], None]
+    ) -> Leased:
+        if wait_s <= 0:
+            return ask(wait_s=0.0)
+        try:
+            return ask(wait_s=0.0)
+        except FarmError as error:
+            if error.reason not in ("taken", "unusable"):
+                raise
+            on_wait(f"waiting up to {wait_s:g} s for the farm; {error.where}")
+        try:
+            return ask(wait_s=wait_s)
+        except FarmError as error:
+            what = f"{error.what.rstrip('.')}, after {wait_s:g} s."
+            raise FarmError(
+                error.reason, what, where=error.where, next_step=error.next_step
+            ) from error
 
     def release(self, kit: FarmKit) -> None:
         """Give one back. Raises `FarmError`."""
@@ -210,6 +238,15 @@ def _not_wanted(places: Sequence[FarmPlace], gone: Collection[str]) -> dict[str,
         elif names & set(gone):
             found[place.name] = "it was lost in this run"
     return found
+
+
+def _set_aside_error(error: FarmError) -> FarmError:
+    """Exporters are not the first to look at where kits are known to be sick."""
+    next_step = (
+        "Look at the kits that are quarantined, then clear them; at others' exporters "
+        "(systemctl status labgrid-exporter), and whether they are plugged in."
+    )
+    return FarmError(error.reason, error.what, where=error.where, next_step=next_step)
 
 
 def _has(place: FarmPlace, tags: Mapping[str, str]) -> bool:

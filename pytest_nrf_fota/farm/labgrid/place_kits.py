@@ -22,6 +22,10 @@ POWER_CLASSES = frozenset(
 SERIAL_NUMBER = "serial_number"
 SERIAL_TAG = "serial"
 RADIO_TAG = "radio"
+TOOL_TAG = "tool"
+TOOL_BY_SSH = "ssh"
+"""Value of the tag `tool`: the probe's tool is called on the kit's host, over SSH."""
+
 _SERIAL_PORT = "NetworkSerialPort"
 _CONSOLE = "console"
 
@@ -50,6 +54,11 @@ class FarmKit(BaseModel):
     def radio(self) -> str | None:
         """Which radio of its host reaches it, as for `--radio`, where its tags say so."""
         return self.tags.get(RADIO_TAG)
+
+    @property
+    def ssh_host(self) -> str:
+        """Where the probe's tool is to be called from elsewhere; empty where it is called here."""
+        return self.host if self.tags.get(TOOL_TAG) == TOOL_BY_SSH else ""
 
 
 def kit_of_place(place: FarmPlace) -> FarmKit:

@@ -243,6 +243,11 @@ def test_what_runs_have_left_of_a_kit(
     assert "last run: failed at " in text and "/runs/2" in text
     assert "ran: image 0: 1.2.3 (confirmed)" in text
     assert "88  not attached here" in text and "its port is broken" in text
+    mapped = (MappedKit("88", (MapEntry(platform="nrf5340dk", connected=True),)),)
+    report = look_at_boards((), machine.host(), baudrate=115200, listen_s=None, mapped=mapped)
+    text = text_of(report, capsys)
+    assert "88  nrf5340dk; not attached\n  quarantined since " in text
+    assert "not attached here" not in text and text.count("its port is broken") == 1
     add_quarantine("1050012345", "no USB", run="/runs/2")
     report = look(machine)
     assert report.kits[0].desk.state == "quarantined"

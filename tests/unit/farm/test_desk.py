@@ -8,7 +8,13 @@ import pytest
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.console.ports import AttachedKit
 from pytest_nrf_fota.errors import InputError
-from pytest_nrf_fota.farm.desk import KitChoice, NoKitError, fitting_kits, read_tag
+from pytest_nrf_fota.farm.desk import (
+    KitChoice,
+    NoKitError,
+    fitting_kits,
+    passed_over_by_map,
+    read_tag,
+)
 
 ATTACHED = tuple(AttachedKit(number, ()) for number in ("1", "2", "3"))
 BOARD = load_board("nrf5340dk")
@@ -69,3 +75,26 @@ def test_tags_that_cannot_be() -> None:
         numbers(KitChoice(tags=(("rack", "a"),)))
     with pytest.raises(InputError, match="is no tag"):
         read_tag("=a")
+
+
+def test_a_mistyped_tag_is_told_with_those_that_there_are(map_file: Path) -> None:
+    """`:` is the map's way to write it, `=` the option's."""
+    attached = (*ATTACHED, AttachedKit("4", ()))
+    with pytest.raises(NoKitError) as raised:
+        numbers(KitChoice(map_file=map_file, tags=(("rack:b", ""),)), attached)
+    assert "4: has no tag rack:b (it has ppk2, rack=b)" in raised.value.where
+    assert f"nrf-fota boards --hardware-map={map_file}" in raised.value.next_step
+
+
+def test_what_a_map_leaves_out_of_a_run(map_file: Path) -> None:
+    """A cable that is loose, and what may be mistyped; not what other options leave out."""
+    reasons = passed_over_by_map(BOARD, KitChoice(map_file=map_file), ATTACHED)
+    assert reasons == {
+        "2": "is nrf52840dk/nrf52840",
+        "3": "connected: false in the map",
+        "4": "in the map, not attached",
+    }
+    assert set(passed_over_by_map(BOARD, KitChoice(("4", "1"), map_file), ATTACHED)) == {"4"}
+    tagged = KitChoice(map_file=map_file, tags=(("rack", "a"),))
+    assert set(passed_over_by_map(BOARD, tagged, ATTACHED)) == {"2"}
+    assert passed_over_by_map(BOARD, KitChoice(), ATTACHED) == {}

@@ -71,8 +71,10 @@ def test_a_map_without_kits(map_file: Path, text: str) -> None:
     ("text", "why"),
     [
         ("id: 1", "valid list"),
-        ("- id: [1]", "0.id"),
-        ("- fixtures: ppk2", "0.fixtures"),
+        ("- id: [1]", "entry 1: id: "),
+        ("- id: 1\n- id: 05\n  fixtures: ppk2", "entry 2 (id 05): fixtures: "),
+        ("- id: 05\n  platform: nrf5340dk\n  conected: true", "(id 05) has no `connected`"),
+        ("- id: 05\n  connected: true\n  platfrom: nrf5340dk", "(id 05) has no `platform`"),
         ("- id: 'x", "no YAML"),
         ("- !!python/object/apply:os.system [ls]", "no YAML"),
     ],
@@ -84,6 +86,24 @@ def test_what_is_no_map(map_file: Path, text: str, why: str) -> None:
         read_hardware_map(map_file)
     assert why in raised.value.what and str(map_file) in raised.value.where
     assert "--generate-hardware-map" in raised.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("power", "why"),
+    [
+        ("{uhubctrl: {location: 1-1, port: 2}}", "power.uhubctrl: no such key"),
+        ("{uhubctl: {location: 1-1, prot: 2}}", "power.uhubctl.port: it is missing"),
+        ("{command: {off: pdu 3 off}}", "power.command: give `cycle`, or both `off` and `on`"),
+        ("pdu 3", "power: "),
+    ],
+)
+def test_a_power_switch_that_is_none(map_file: Path, power: str, why: str) -> None:
+    """Which kit's, and how one is written; twister, which does not know the key, is no help."""
+    map_file.write_text(f"{GENERATED}  power: {power}\n")
+    with pytest.raises(InputError) as raised:
+        read_hardware_map(map_file)
+    assert f"entry 3 (id 000683759358): {why}" in raised.value.what
+    assert "uhubctl: {location" in raised.value.next_step and "twister" not in str(raised.value)
 
 
 def test_no_file(map_file: Path) -> None:

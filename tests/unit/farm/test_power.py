@@ -19,7 +19,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="programs are scripts
 def mapped(tmp_path: Path, power: object) -> PowerSwitch | None:
     """What a map with this key says."""
     path = tmp_path / "map.yaml"
-    path.write_text(json.dumps([{"id": "1", "connected": True, "power": power}]))
+    path.write_text(
+        json.dumps([{"id": "1", "connected": True, "platform": "unknown", "power": power}])
+    )
     (kit,) = read_hardware_map(path)
     return kit.power
 
@@ -71,7 +73,7 @@ def test_on_and_off_need_no_quotes(tmp_path: Path) -> None:
     """In YAML 1.1 they are truth values; `connected: yes` still is one."""
     path = tmp_path / "map.yaml"
     command = "{command: {off: pdu 3 off, on: pdu 3 on}}"
-    path.write_text(f"- id: 7\n  connected: yes\n  power: {command}\n")
+    path.write_text(f"- id: 7\n  connected: yes\n  platform: unknown\n  power: {command}\n")
     (kit,) = read_hardware_map(path)
     assert kit.is_connected and str(kit.power) == "pdu 3 off; pdu 3 on"
 
@@ -86,7 +88,7 @@ def test_a_program_that_fails_is_told_with_its_words() -> None:
             switch(cycle="sh -c 'echo No compatible devices detected; exit 3'"), Deadline.after(20)
         )
     assert raised.value.where.startswith("sh -c")
-    with pytest.raises(PowerError, match="No such file"):
+    with pytest.raises(PowerError, match="no-such-program: No such file"):
         cycle_power(switch(cycle="no-such-program"), Deadline.after(20))
 
 
