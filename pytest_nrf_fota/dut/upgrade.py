@@ -124,16 +124,19 @@ class Upgrade:
         file: UpdateFile | None = None,
         *,
         on_progress: Callable[[int], None] | None = None,
+        reconnects: int = 0,
     ) -> None:
         """Send all files that fit, or another one of the package on purpose.
 
         Before the first one, `prediction` is what the board will make of the package; whatever
         it is, the file is sent. An upload that was interrupted is resumed where the board asks;
         `resumed_at_bytes` is where. `on_progress` gets the number of bytes that the board has.
+        A connection that breaks in the middle is made anew `reconnects` times for each file; by
+        default it is an error, so that no test passes on a radio that fails.
         """
         self._predict_once()
         for sent in self.files if file is None else (file,):
-            self._upload(sent, on_progress)
+            self._upload(sent, on_progress, reconnects)
             self._uploaded = sent
         self._sent_since = self._dut.position(SENT)
         if self._pending_since is None:
@@ -159,7 +162,12 @@ class Upgrade:
             self._upload(last, stop)
         self._dut.mcumgr.disconnect()
 
-    def _upload(self, sent: UpdateFile, on_progress: Callable[[int], None] | None = None) -> None:
+    def _upload(
+        self,
+        sent: UpdateFile,
+        on_progress: Callable[[int], None] | None = None,
+        reconnects: int = 0,
+    ) -> None:
         self.resumed_at_bytes = None
 
         long = LongStep("upload", sent.name, size_bytes=len(sent.data))
@@ -179,6 +187,7 @@ class Upgrade:
                 image_number=sent.image_index,
                 within_s=max(_LEAST_UPLOAD_S, size_kb * _SECONDS_PER_UPLOADED_KB),
                 on_progress=note,
+                reconnects=reconnects,
             )
 
     def set_pending(self, file: UpdateFile | None = None, *, permanent: bool = False) -> None:
