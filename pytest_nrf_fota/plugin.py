@@ -280,11 +280,13 @@ def pytest_runtest_makereport(
     session_results.note_phase(item, call, report)
     if call.when == "teardown" and FILES_KEY in item.stash:
         from pytest_nrf_fota.report.session import properties_of
+        from pytest_nrf_fota.report.tries import repeated_properties
 
         files = item.stash[FILES_KEY]
         if report.when == "teardown":
             report.user_properties += properties_of(files)
         report.user_properties += write_time_line(item, files, report)
+        report.user_properties += repeated_properties(item)
         session_results.keep(item, files)
     return report
 
@@ -348,11 +350,13 @@ def _collect_results(session: pytest.Session) -> None:
         return
     from pytest_nrf_fota import missing_firmware, proof
     from pytest_nrf_fota.report.long_steps import begin_showing
-    from pytest_nrf_fota.report.session import VerdictCollector
+    from pytest_nrf_fota.report.session import VerdictCollector, session_path
 
     begin_showing(session.config)
-    session.config.stash[_collector_key] = VerdictCollector()
-    session.config.pluginmanager.register(session.config.stash[_collector_key])
+    # Tries are numbered where all are heard of: under xdist not in a worker.
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[_collector_key] = VerdictCollector(session_path(session.config))
+        session.config.pluginmanager.register(session.config.stash[_collector_key])
     session.config.pluginmanager.register(missing_firmware, "nrf_fota_missing_firmware")
     session.config.pluginmanager.register(proof, "nrf_fota_proof")
 
@@ -391,6 +395,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     collector = session.config.stash.get(_collector_key, None)
     if collector is None:
         return
+    collector.link_tries()
     session_results.write_step_summary(session.config)
     if not collector.has_proven_nothing:
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from pytest_nrf_fota.errors import FotaError
+from pytest_nrf_fota.report.tries import AGAIN_PROPERTY
 from pytest_nrf_fota.run_settings import BOARD_KEY
 from pytest_nrf_fota.session_durations import DurationKeeper
 from pytest_nrf_fota.session_kit_results import note_result
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.mixed_scheduling import MixedScheduling
 
 INFRASTRUCTURE_PROPERTY = "nrf_fota_infrastructure"
-AGAIN_PROPERTY = "nrf_fota_run_again"
 NOT_RUN_PROPERTY = "nrf_fota_not_run"
 LOST_PROPERTY = "nrf_fota_lost_kit"
 OVER_PROPERTY = "nrf_fota_no_kit_left"

@@ -91,7 +91,11 @@ def test_a_kit_that_dies_in_an_upload(desk: Desk, finish: Finish, builds: tuple[
     assert "2 passed, 1 infrastructure" in output
     assert f"the kit {FIRST} is quarantined: It is not on USB any more." in output
     assert f"run again on the kit {SECOND}" in output
-    assert output.partition("nRF FOTA: results")[2].count(": UPGRADED") == 1, output
+    summary = output.partition("nRF FOTA: results")[2]
+    assert summary.count(": UPGRADED") == 1, output
+    first, _, second = summary.partition("PASSED test_mine.py::test_upgrade")
+    assert "INFRASTRUCTURE test_mine.py::test_upgrade\n    try 1 of 2: " in first
+    assert second.startswith("\n    try 2 of 2: ")
     listed = quarantined(desk, finish)
     assert listed.startswith(f"{FIRST}: quarantined since ") and "not on USB" in listed
     (run,) = re.findall(r"run: ([^)]+)", listed)
@@ -100,6 +104,11 @@ def test_a_kit_that_dies_in_an_upload(desk: Desk, finish: Finish, builds: tuple[
     assert "infrastructure: the kit" in junit
     assert '<property name="nrf_fota_infrastructure" value="the kit' in junit
     assert 'errors="0" failures="0" skipped="1" tests="3"' in junit
+    assert '<property name="nrf_fota_try" value="2"' in junit
+    (page,) = desk.work.glob("nrf_fota_runs/*/*/timeline.html")
+    told = page.read_text()
+    assert "(try 1 of 2)</title>" in told
+    assert f"1 kit lost on {FIRST}" in told and f"2 passed on {SECOND}" in told
     # The next run leaves it alone, also where it is asked for it.
     code, output = finish(desk.pytest(desk.write_map(), "-k", "after_it"))
     assert code == 0, output
