@@ -199,7 +199,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         from pytest_nrf_fota.report.session import run_folder
 
         run = run_folder(item.config)
-        if not run.has_test:
+        # One that is not run, because no kit is left, is no execution.
+        if not run.has_test and session_lost_kits.will_run(item, None):
             run.start_test(item.nodeid)
     board_type = item.config.stash.get(BOARD_KEY, None)
     if board_type is not None and _is_left_for_the_night(item):
@@ -257,6 +258,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
             run = run_folder(item.config)
             # One that was not run has none.
             files = run.finish_test() if run.has_test else None
+            if FILES_KEY in item.stash:
+                # Of the execution before this one.
+                del item.stash[FILES_KEY]
             if files is not None:
                 item.stash[FILES_KEY] = files
                 if allure_is_on(item.config):
