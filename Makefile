@@ -2,6 +2,7 @@
 # make test   style, types, and the tests that a change should pass before it is committed
 # make proofs the tests that take long: scenarios on every release and on real firmware, sabotages
 # make campaign N=10000   random upgrades on the virtual kit, each verdict held against what really ran
+# make pictures   what README and manual show: pictures of real pages, a recorded terminal
 # make tox    the suite on every Python that is installed, 3.10 to 3.13
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # They wait for processes of theirs half of the time.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * os.cpu_count() + 1)')
 
-.PHONY: demo test proofs campaign lint tox clean
+.PHONY: demo test proofs campaign pictures lint tox clean
 
 # How many cases, and what they are drawn with.
 N ?= 300
@@ -31,6 +32,9 @@ proofs: $(INSTALLED)
 
 campaign: $(INSTALLED)
 	$(BIN)/nrf-fota campaign run --count $(N) --seed $(SEED) --output nrf_fota_runs/campaign
+
+pictures: $(INSTALLED)
+	$(BIN)/python -m docs.pictures.make
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
