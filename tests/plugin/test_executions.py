@@ -88,6 +88,9 @@ def test_each_try_of_a_rerun_has_its_own_proof(user_folder: pytest.Pytester) -> 
     assert "<title>PASSED: test_mine.py::test_flaky (try 2 of 2)</title>" in second
     assert f'href="../{folders[1]}/timeline.html">2 passed' in first
     assert f'href="../{folders[0]}/timeline.html">1 failed' in second
+    reported = CliRunner().invoke(app, ["report", str(runs)]).output
+    assert ": 1 tests, 1 passed, 0 failed, 0 lost to the test setup, 1 run again\n" in reported
+    assert "Flaky in this night: test_flaky on nrf5340dk_sim.\n" in reported
     # A page that is made afterwards knows them, too.
     assert CliRunner().invoke(app, ["timeline", str(runs / folders[0])]).exit_code == 0
     assert "(try 1 of 2)</title>" in (runs / folders[0] / "timeline.html").read_text()
@@ -121,6 +124,9 @@ def test_each_repetition_is_a_try(user_folder: pytest.Pytester, workers: tuple[s
     assert sorted(name[-10:] for name in below) == ["[kept-1-2]", "[kept-2-2]"]
     for path in folders:
         assert (path / "recorder.jsonl").is_file() and (path / "uart.log").is_file()
+    reported = CliRunner().invoke(app, ["report", str(user_folder.path / "runs")]).output
+    assert ": 2 tests, 1 passed, 1 failed, 0 lost to the test setup\n" in reported
+    assert "1. test_upgrade[kept] failed on kit nrf5340dk_sim-" in reported
     (page,) = (user_folder.path / "runs").rglob("timeline.html")
     other = next(path for path in folders if path != page.parent)
     (href,) = re.findall(r'href="(\.\.[^"]+)">\d passed', page.read_text())
