@@ -4,6 +4,7 @@
 # make campaign N=10000   random upgrades on the virtual kit, each verdict held against what really ran
 # make bench  what things cost: start-up, uploads beside smpclient's, farms, reports; KITS=1,2,4,8,16 for
 #             all scenarios on so many virtual kits at the speed of real ones, three hours
+# make pictures   what README and manual show: pictures of real pages, a recorded terminal
 # make tox    the suite on every Python that is installed, 3.10 to 3.13
 PYTHON ?= python3
 VENV := .venv
@@ -17,7 +18,7 @@ export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2
 
 RUNS ?= 10
 
-.PHONY: demo test proofs campaign bench lint tox clean
+.PHONY: demo test proofs campaign bench pictures lint tox clean
 
 # How many cases, and what they are drawn with.
 N ?= 300
@@ -47,6 +48,9 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/farm_scaling.py --kits $(KITS) --select "$(SELECT)"
 	$(BIN)/python benchmarks/timeline_rate.py
 	$(BIN)/python -m benchmarks.report_month
+
+pictures: $(INSTALLED)
+	$(BIN)/python -m docs.pictures.make
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -208,7 +208,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         from pytest_nrf_fota.report.session import run_folder
 
         run = run_folder(item.config)
-        if not run.has_test:
+        # One that is not run, because no kit is left, is no execution.
+        if not run.has_test and session_lost_kits.will_run(item, None):
             run.start_test(item.nodeid)
     board_type = item.config.stash.get(BOARD_KEY, None)
     if board_type is not None and _is_left_for_the_night(item):
@@ -266,6 +267,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
             run = run_folder(item.config)
             # One that was not run has none.
             files = run.finish_test() if run.has_test else None
+            if FILES_KEY in item.stash:
+                # Of the execution before this one.
+                del item.stash[FILES_KEY]
             if files is not None:
                 item.stash[FILES_KEY] = files
                 if allure_is_on(item.config):
@@ -307,6 +311,7 @@ def _tell_what_is_left(item: pytest.Item, report: pytest.TestReport) -> None:
     from pytest_nrf_fota import reporting
     from pytest_nrf_fota.report.session import properties_of
     from pytest_nrf_fota.report.time_line import write_time_line
+    from pytest_nrf_fota.report.tries import repeated_properties
 
     files = item.stash.get(FILES_KEY, None)
     if files is not None and report.when == "teardown":
@@ -314,6 +319,7 @@ def _tell_what_is_left(item: pytest.Item, report: pytest.TestReport) -> None:
     report.user_properties += reporting.facts_at_end(item, files).properties()
     if files is not None:
         report.user_properties += write_time_line(item, files, report)
+        report.user_properties += repeated_properties(item)
         session_results.keep(item, files)
 
 
@@ -381,11 +387,13 @@ def _collect_results(session: pytest.Session) -> None:
         return
     from pytest_nrf_fota import missing_firmware, proof
     from pytest_nrf_fota.report.long_steps import begin_showing
-    from pytest_nrf_fota.report.session import VerdictCollector
+    from pytest_nrf_fota.report.session import VerdictCollector, session_path
 
     begin_showing(session.config)
-    session.config.stash[_collector_key] = VerdictCollector()
-    session.config.pluginmanager.register(session.config.stash[_collector_key])
+    # Tries are numbered where all are heard of: under xdist not in a worker.
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[_collector_key] = VerdictCollector(session_path(session.config))
+        session.config.pluginmanager.register(session.config.stash[_collector_key])
     session.config.pluginmanager.register(missing_firmware, "nrf_fota_missing_firmware")
     session.config.pluginmanager.register(proof, "nrf_fota_proof")
 
@@ -424,6 +432,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     collector = session.config.stash.get(_collector_key, None)
     if collector is None:
         return
+    collector.link_tries()
     session_results.write_step_summary(session.config)
     if not collector.has_proven_nothing:
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from pytest_nrf_fota.errors import FotaError
+from pytest_nrf_fota.report.tries import AGAIN_PROPERTY
 from pytest_nrf_fota.run_settings import BOARD_KEY
 from pytest_nrf_fota.session_durations import DurationKeeper
 from pytest_nrf_fota.session_kit_results import note_result
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_nrf_fota.mixed_scheduling import MixedScheduling
+    from pytest_nrf_fota.record.result import RunAgain
 
 INFRASTRUCTURE_PROPERTY = "nrf_fota_infrastructure"
-AGAIN_PROPERTY = "nrf_fota_run_again"
 NOT_RUN_PROPERTY = "nrf_fota_not_run"
 LOST_PROPERTY = "nrf_fota_lost_kit"
 OVER_PROPERTY = "nrf_fota_no_kit_left"
@@ -42,6 +43,7 @@ _BY_ANOTHER_WORKER = "by another worker"
 _Again: TypeAlias = Literal["wanted", "running", "done"]
 _again_key: "pytest.StashKey[_Again]" = pytest.StashKey()
 _why_key: pytest.StashKey[str] = pytest.StashKey()
+_handed_over_key: pytest.StashKey[bool] = pytest.StashKey()
 _has_run_key: pytest.StashKey[bool] = pytest.StashKey()
 _scheduling_key: "pytest.StashKey[MixedScheduling]" = pytest.StashKey()
 
@@ -59,6 +61,16 @@ def will_run(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
 def property_of(report: pytest.TestReport, name: str) -> str | None:
     """The value of a property of a report, which may have come from a worker."""
     return next((str(value) for key, value in report.user_properties if key == name), None)
+
+
+def lost_kit_of(item: pytest.Item) -> "tuple[str, RunAgain]":
+    """Why the kit of a test that is ending was lost, if it was, and who runs the test again."""
+    why = item.stash.get(_why_key, "")
+    if not why:
+        return "", ""
+    if item.stash.get(_again_key, None) == "wanted":
+        return why, "here"
+    return why, "by others" if item.stash.get(_handed_over_key, False) else ""
 
 
 def _is_placeholder(item: pytest.Item) -> bool:
@@ -231,6 +243,7 @@ def _leave_to_others(item: pytest.Item, report: pytest.TestReport, *, may_run_ag
     report.user_properties.append((OVER_PROPERTY, kit_watch(item.config).over))
     given: dict[str, object] = getattr(item.config, "workerinput", {})
     if may_run_again and given.get(_HANDS_OVER_KEY):
+        item.stash[_handed_over_key] = True
         _as_run_again(report, _BY_ANOTHER_WORKER)
 
 

@@ -32,15 +32,22 @@ def keep(item: pytest.Item, files: "TestFiles") -> None:
     """Write the result of a test whose phases are over. Never raises for want of a disk."""
     from pytest_nrf_fota.report.hiding import secrets_of
     from pytest_nrf_fota.report.test_result import Given, keep_result
+    from pytest_nrf_fota.report.tries import repetition_of
     from pytest_nrf_fota.session_kits import kit_name
+    from pytest_nrf_fota.session_lost_kits import lost_kit_of
 
     board = item.config.stash.get(BOARD_KEY, None)
+    repetition = repetition_of(item)
+    kit_lost, run_again = lost_kit_of(item)
     given = Given(
         board="" if board is None else board.name,
         kit="" if board is None else kit_name(item.config, board),
         ncs="" if board is None else board.boot.ncs,
         firmware_id=_firmware_id(item.config),
         session=_session_id(item.config),
+        kit_lost=kit_lost,
+        run_again=run_again,
+        repeats="" if repetition is None else repetition.of,
     )
     mask = secrets_of(item.config).masked_report
     keep_result(files.folder, item.nodeid, _executions(item.config), files.facts, given, mask)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_nrf_fota.report.tries import AGAIN_PROPERTY
 from pytest_nrf_fota.run_settings import BOARD_KEY
 from pytest_nrf_fota.session_farm import has_leases
 from pytest_nrf_fota.session_lost_kits import (
-    AGAIN_PROPERTY,
     GIVEN_BACK_PROPERTY,
     INFRASTRUCTURE_PROPERTY,
     LOST_PROPERTY,

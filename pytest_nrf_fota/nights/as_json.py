@@ -57,6 +57,8 @@ def _cell(cell: CellView) -> dict[str, JsonValue]:
         "skipped": cell.is_skipped,
         "states": [count.state.value for count in cell.nights],
         "folder": None if cell.row is None else cell.row.folder,
+        "tries": [_row(row) for row in cell.tries],
+        "flake": cell.is_flake,
     }
 
 

@@ -1,7 +1,7 @@
 """Tests that failed and passed with the same firmware on the same kit, or on a second try."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -68,17 +68,25 @@ def _changes(rows: list[Row]) -> tuple[int, list[Row]]:
 
 def _passed_later(history: History) -> dict[Cell, list[Row]]:
     """First tries that failed, of tests whose last try passed."""
-    wanted = {(_run(row), row.scenario, row.kit): row for row in history.retried if is_bad(row)}
+    # A kit that was lost is none.
+    bad = [row for row in history.retried if is_bad(row) and not row.run_again]
+    wanted = {(_run(row), row.node, row.kit): row for row in bad}
     found: defaultdict[Cell, list[Row]] = defaultdict(list)
     if not wanted:
         return found
     for cell, by_night in history.cells.items():
         for rows in by_night.values():
             for row in rows:
-                first = wanted.get((_run(row), row.scenario, row.kit))
+                first = wanted.get((_run(row), row.node, row.kit))
                 if first is not None and row.outcome == "passed":
                     found[cell].append(first)
     return found
+
+
+def flaky_in(tries: Sequence[Row]) -> bool:
+    """Whether a test failed and passed on one kit, when it was run again or repeated at once."""
+    passed = {row.kit for row in tries if row.outcome == "passed"}
+    return any(is_bad(row) and not row.run_again and row.kit in passed for row in tries)
 
 
 def _run(row: Row) -> str:

@@ -37,8 +37,9 @@ class History:
     Args:
         nights: by date.
         cells: the final tries of each cell by night, without those that were skipped.
-        kits: the same by kit.
+        kits: the same by kit, and the tests in which it was lost.
         retried: tries that were not the last of their test.
+        tries: of tests that ran more than once in the reported night, all executions by cell.
         values: of each metric and kit, the median by night.
         boards, hosts: of each kit, where it was seen last.
     """
@@ -47,6 +48,7 @@ class History:
     cells: dict[Cell, dict[int, list[Row]]] = field(default_factory=dict)
     kits: dict[str, dict[int, list[Row]]] = field(default_factory=dict)
     retried: list[Row] = field(default_factory=list)
+    tries: dict[Cell, list[Row]] = field(default_factory=dict)
     skipped: dict[Cell, Row] = field(default_factory=dict)
     values: dict[Metric, dict[str, dict[int, float]]] = field(default_factory=dict)
     boards: dict[str, str] = field(default_factory=dict)
@@ -82,11 +84,14 @@ def _add(history: History, row: Row) -> None:
         if row.night == history.last:
             history.skipped[cell] = row
         return
-    if not row.is_final:
+    is_one_of_several = not row.is_final or row.try_number > 1 or row.node != row.scenario
+    if is_one_of_several and row.night == history.last:
+        history.tries.setdefault(cell, []).append(row)
+    if row.is_final:
+        history.cells.setdefault(cell, {}).setdefault(row.night, []).append(row)
+    else:
         history.retried.append(row)
-        return
-    history.cells.setdefault(cell, {}).setdefault(row.night, []).append(row)
-    if row.kit:
+    if row.kit and (row.is_final or row.run_again):
         history.kits.setdefault(row.kit, {}).setdefault(row.night, []).append(row)
         history.boards[row.kit], history.hosts[row.kit] = row.board, row.host
 

@@ -20,6 +20,7 @@ from pytest_nrf_fota.nights.store import Row
 
 _SINGLE_WEIGHT, _MOST_OF_SINGLE = 5.0, 15.0
 _RIG_WEIGHT, _FEW_RIG_WEIGHT, _FEW = 18.0, 4.0, 3
+_LOST_KIT_WEIGHT = 27.0
 _MISSING_WEIGHT, _NO_RESULT_WEIGHT = 28.0, 10.0
 _RECENT_NIGHTS, _USUAL_NIGHTS = 5, 3
 
@@ -144,6 +145,36 @@ def _rig(history: History, host: str, rows: Sequence[Row]) -> Headline:
         cause.cause,
         cause.remedy,
         tuple(kits),
+        tuple(sorted({row.scenario for row in rows})),
+        tuple(rows),
+    )
+
+
+def lost_kits(history: History, is_explained: Callable[[Row], bool]) -> tuple[Headline, ...]:
+    """Kits that were lost in a test which then ran on another one, or again on the same."""
+    lost: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in history.retried:
+        if row.night == history.last and row.run_again and not is_explained(row):
+            lost[row.kit].append(row)
+    return tuple(_lost(history, kit, rows) for kit, rows in lost.items())
+
+
+def _lost(history: History, kit: str, rows: Sequence[Row]) -> Headline:
+    cause = main_cause(rows)
+    names = sorted({short_scenario(row.scenario) for row in rows})
+    nodes = {row.node for row in rows}
+    again = [row for row in history.in_last_night() if row.node in nodes and row.try_number > 1]
+    where = named(sorted({row.kit for row in again}))
+    ended = "passed" if all(row.outcome == "passed" for row in again) else "did not pass"
+    return Headline(
+        Kind.KIT,
+        _LOST_KIT_WEIGHT,
+        f"Kit {kit} was lost in {named(names)}, which ran again on {where} and {ended}.",
+        f"In the night of {day(history.nights[history.last])}.",
+        sentence(cause.cause_text or cause.failure),
+        cause.cause,
+        cause.remedy or "`nrf-fota quarantine list` on its host says since when, and why.",
+        (kit,),
         tuple(sorted({row.scenario for row in rows})),
         tuple(rows),
     )

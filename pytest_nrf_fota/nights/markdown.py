@@ -43,6 +43,9 @@ def _head(report: NightReport, title: str = "") -> Iterator[str]:
     if len(report.headlines) > _SHOWN_HEADLINES:
         yield f"\n{len(report.headlines) - _SHOWN_HEADLINES} smaller ones follow by cause."
     yield ""
+    if report.flaky_cells:
+        yield f"Flaky in this night: {escaped(_flaky(report))}"
+        yield ""
     for one in report.unreadable[:_SHOWN_GROUPS]:
         yield f"- could not be read: `{_code(one.name)}`: {escaped(one.why)}"
     if report.unreadable:
@@ -106,6 +109,11 @@ def _flakes(report: NightReport) -> Iterator[str]:
     yield ""
 
 
+def _flaky(report: NightReport) -> str:
+    cells = [f"{short_scenario(name)} on {board}" for name, board, _ in report.flaky_cells]
+    return f"{named(cells, 5)}."
+
+
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, in one line."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
@@ -127,6 +135,7 @@ def lines_for_terminal(report: NightReport) -> Sequence[str]:
         f"Night of {day(report.night)} {report.night.year}: {total.ran} tests, {total.passed} "
         f"passed, {total.failed} failed, {total.rig} lost to the test setup"
         + (f", {total.unknown} without a result" if total.unknown else "")
+        + (f", {report.second_tries} run again" if report.second_tries else "")
     ]
     if not report.headlines:
         lines.append("Nothing broke.")
@@ -136,5 +145,7 @@ def lines_for_terminal(report: NightReport) -> Sequence[str]:
         lines.append(f"   {why}{f' [{line.cause}]' if line.cause else ''}")
     if len(report.headlines) > _SHOWN_HEADLINES:
         lines.append(f"{len(report.headlines) - _SHOWN_HEADLINES} more: --markdown or --html DIR")
+    if report.flaky_cells:
+        lines.append(f"Flaky in this night: {_flaky(report)}")
     lines += [f"could not be read: {one.name}: {one.why}" for one in report.unreadable]
     return lines

@@ -7,7 +7,7 @@ from datetime import date
 from enum import Enum
 
 from pytest_nrf_fota.nights.drifts import by_night
-from pytest_nrf_fota.nights.flakes import Flake
+from pytest_nrf_fota.nights.flakes import Flake, flaky_in
 from pytest_nrf_fota.nights.headline import Headline, Kind, main_cause
 from pytest_nrf_fota.nights.history import Cell, History, Metric, is_bad, is_of_firmware, is_of_rig
 from pytest_nrf_fota.nights.outliers import centre_of
@@ -67,12 +67,21 @@ class CellView:
     """One cell of the matrix: the reported night, and all nights up to it.
 
     `row` is the execution to look at: a failure, else the last one; None where it never ran.
+    `tries` are all executions of the night of tests that ran more than once, by run, test and time;
+    `is_flake` is whether one of them failed and another passed on the same kit.
     """
 
     now: Count
     nights: tuple[Count, ...]
     row: Row | None
     is_skipped: bool
+    tries: tuple[Row, ...] = ()
+    is_flake: bool = False
+
+    @property
+    def later_tries(self) -> tuple[int, ...]:
+        """The number of the last try of each test that was run again."""
+        return tuple(row.try_number for row in self.tries if row.is_final and row.try_number > 1)
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,16 @@ class NightReport:
         return self.found.headlines
 
     @property
+    def flaky_cells(self) -> tuple[tuple[str, str, CellView], ...]:
+        """Scenario, board and cell of what failed and passed in the reported night."""
+        return tuple(
+            (scenario, board, cell)
+            for scenario, cells in self.matrix
+            for board, cell in zip(self.boards, cells, strict=True)
+            if cell.is_flake
+        )
+
+    @property
     def flakes(self) -> tuple[Flake, ...]:
         """Results that change by themselves, the worst first."""
         return self.found.flakes
@@ -208,7 +227,12 @@ def _cell(history: History, cell: Cell) -> CellView:
     if row is None and by_night:
         row = by_night[max(by_night)][-1]
     skipped = history.skipped.get(cell)
-    return CellView(nights[-1], nights, row or skipped, skipped is not None and not last)
+    tries = sorted(
+        history.tries.get(cell, ()),
+        key=lambda row: (row.folder.partition("/")[0], row.node, row.started_s),
+    )
+    is_skipped = skipped is not None and not last
+    return CellView(nights[-1], nights, row or skipped, is_skipped, tuple(tries), flaky_in(tries))
 
 
 def _groups(history: History, rows: Sequence[Row]) -> tuple[CauseGroup, ...]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +14,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.nights.drifts import number
 from pytest_nrf_fota.nights.headline import Headline, Kind, counted, day, named, short_scenario
-from pytest_nrf_fota.nights.history import Metric
+from pytest_nrf_fota.nights.history import Metric, is_bad
 from pytest_nrf_fota.nights.links import Links
 from pytest_nrf_fota.nights.night_report import CellView, Count, KitView, NightReport, State, Trend
 from pytest_nrf_fota.nights.pictures import (
@@ -34,6 +35,9 @@ PAGE_NAME = "night.html"
 
 _MOST_METRICS = 8
 _SHOWN_HEADLINES, _SHOWN_FLAKES, _SHOWN_ROWS = 8, 15, 200
+_SHOWN_TRIES = 6
+# pytest-repeat names its parameter `2-3`.
+_REPETITION = re.compile(r"[\[-](\d+)-(\d+)\]$")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Drawn:
     chart: Callable[[Trend], Chart]
     cell_text: Callable[[CellView], str]
     cell_class: Callable[[CellView], str]
+    tries: Callable[[CellView], Sequence[tuple[str, Row]]]
     is_rig: Callable[[Headline], bool]
     metric_names: Callable[[NightReport], Sequence[str]]
     measured: Callable[[NightReport, KitView], Sequence[tuple[str, bool]]]
@@ -58,6 +63,7 @@ class Drawn:
     chart_height: int = CHART_HEIGHT
     headlines: int = _SHOWN_HEADLINES
     flakes: int = _SHOWN_FLAKES
+    most_tries: int = _SHOWN_TRIES
     rows: int = _SHOWN_ROWS
 
 
@@ -88,6 +94,7 @@ def page_text(report: NightReport, links: Links) -> str:
         lambda trend: chart(trend, len(report.nights)),
         _cell_text,
         _cell_class,
+        _tries,
         _is_rig,
         _metric_names,
         _measured,
@@ -114,7 +121,7 @@ def _cell_text(cell: CellView) -> str:
         case State.NOTHING:
             return "skipped" if cell.is_skipped else "did not run"
         case State.PASSED:
-            return "passed" if now.ran == 1 else f"{now.passed} passed"
+            return f"passed{_again(cell)}" if now.ran == 1 else f"{now.passed} passed{_again(cell)}"
         case State.UNKNOWN:
             return "no result"
         case State.FAILED | State.RIG | State.MIXED:
@@ -122,7 +129,34 @@ def _cell_text(cell: CellView) -> str:
                 f"{now.failed} of {now.ran} failed" if now.failed else "",
                 f"{now.rig} of {now.ran}: setup" if now.rig else "",
             )
-            return ", ".join(part for part in parts if part)
+            return ", ".join(part for part in parts if part) + _again(cell)
+
+
+def _again(cell: CellView) -> str:
+    """What the text of a cell says of tests that were run again."""
+    later = cell.later_tries
+    if not later:
+        return ""
+    return f" on try {later[0]}" if cell.now.ran == 1 else f", {len(later)} run again"
+
+
+def _tries(cell: CellView) -> Sequence[tuple[str, Row]]:
+    """The executions of tests that ran more than once, as they are named in a cell."""
+    has_kits = len({row.kit for row in cell.tries}) > 1
+    shown = list(cell.tries)
+    if len(shown) > _SHOWN_TRIES:
+        shown.sort(key=lambda row: not is_bad(row))
+    return [(_try_name(row, has_kits=has_kits), row) for row in shown]
+
+
+def _try_name(row: Row, *, has_kits: bool) -> str:
+    which = str(row.try_number)
+    if row.node != row.scenario:
+        repetition = _REPETITION.search(row.node)
+        which = " of ".join(repetition.groups()) if repetition else short_scenario(row.node)
+        which += f", try {row.try_number}" if row.try_number > 1 else ""
+    outcome = "kit lost" if row.run_again else row.outcome
+    return f"{which} {outcome}{f' on {row.kit}' if has_kits else ''}"
 
 
 def _cell_class(cell: CellView) -> str:

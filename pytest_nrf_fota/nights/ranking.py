@@ -3,8 +3,8 @@
 A regression counts three times the tests that it costs, because it will cost them on every kit of
 a customer; a sick kit counts its lost tests. Each has a base, so that one of them stands before
 any number of single failures: regression 40, slower everywhere 35, kit or host 30, kits that did
-not run 28, slow kit 25 to 29, several errors of the setup 18, no result 10, single failures 5 to
-20.
+not run 28, a kit that was lost 27, slow kit 25 to 29, several errors of the setup 18, no result
+10, single failures 5 to 20.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from pytest_nrf_fota.nights.flakes import Flake, flakes
 from pytest_nrf_fota.nights.headline import Headline
 from pytest_nrf_fota.nights.history import Cell, History, is_of_firmware
 from pytest_nrf_fota.nights.leftovers import (
+    lost_kits,
     missing_kits,
     rig_errors,
     single_failures,
@@ -56,6 +57,7 @@ def look_into(history: History) -> Found:
         *(drift_headline(history, one) for one in slower_everywhere(history)),
         *(drift_headline(history, one) for one in slow_kits(history)),
         *missing_kits(history),
+        *lost_kits(history, is_explained),
         *rig_errors(history, is_explained),
         *without_result(history),
         *single_failures(history, is_explained),

@@ -23,7 +23,7 @@ from pytest_nrf_fota.nights.printable import printable
 from pytest_nrf_fota.record.result import TestResult
 
 STORE_NAME = "nrf_fota_nights.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _BUSY_S = 60.0
 _TESTS_PER_TRANSACTION = 500
@@ -50,6 +50,8 @@ CREATE TABLE tests (
     cause TEXT NOT NULL, cause_text TEXT NOT NULL, remedy TEXT NOT NULL, failure TEXT NOT NULL,
     firmware TEXT NOT NULL, ncs TEXT NOT NULL,
     started_s REAL NOT NULL, duration_s REAL NOT NULL,
+    node TEXT NOT NULL DEFAULT '',      -- the scenario, each repetition on its own
+    run_again TEXT NOT NULL DEFAULT '',
     UNIQUE (run_id, folder)
 );
 CREATE TABLE measurements (
@@ -58,10 +60,36 @@ CREATE TABLE measurements (
     PRIMARY KEY (test_id, name)
 ) WITHOUT ROWID;
 """
+# From version 1, which knew neither repetitions nor spares.
+_TO_VERSION_2 = (
+    "ALTER TABLE tests ADD COLUMN node TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE tests ADD COLUMN run_again TEXT NOT NULL DEFAULT ''",
+    "UPDATE tests SET node = scenario",
+)
+# A test that another worker ran again because its kit was lost is one test; else each worker's
+# executions are its own, as with `--dist each`.
+_ROWS = """
+    WITH told AS (
+        SELECT tests.*, night, path,
+            MAX(run_again = 'by others') OVER (PARTITION BY run_id, node) AS is_shared
+        FROM tests JOIN runs USING (run_id) WHERE night BETWEEN ? AND ?
+    ), numbered AS (
+        SELECT *, CASE WHEN is_shared THEN '' ELSE worker END AS whose,
+            CASE WHEN is_shared
+                THEN ROW_NUMBER() OVER (PARTITION BY run_id, node ORDER BY started_s, test_id)
+                ELSE try_number END AS number
+        FROM told
+    )
+    SELECT night, board, scenario, kit, host, outcome, side, cause, cause_text, remedy,
+        failure, firmware, ncs, node, run_again, number,
+        number = MAX(number) OVER (PARTITION BY run_id, node, whose),
+        path || '/' || folder, started_s
+    FROM numbered ORDER BY night, started_s, test_id
+"""
 _COLUMNS = (
     *("run_id", "folder", "stamp", "scenario", "board", "kit", "host", "worker", "outcome"),
     *("side", "phase", "try_number", "cause", "cause_text", "remedy", "failure", "firmware"),
-    *("ncs", "started_s", "duration_s"),
+    *("ncs", "started_s", "duration_s", "node", "run_again"),
 )
 
 _T = TypeVar("_T")
@@ -70,8 +98,9 @@ _T = TypeVar("_T")
 class Row(NamedTuple):
     """One execution of a test, as the store has it.
 
-    `night` counts from 0 among the nights that were asked for; `is_final` is whether no later try
-    of the same test followed; `folder` is that of the test, from the folder of the store.
+    `night` counts from 0 among the nights that were asked for; `node` is the scenario, each
+    repetition on its own; `run_again` is said of a kit that was lost; `is_final` is whether no
+    later try of the same test followed; `folder` is that of the test, from the folder of the store.
     """
 
     night: int
@@ -87,6 +116,8 @@ class Row(NamedTuple):
     failure: str
     firmware: str
     ncs: str
+    node: str
+    run_again: str
     try_number: int
     is_final: bool
     folder: str
@@ -208,15 +239,7 @@ class Store:
     def rows(self, nights: Sequence[date]) -> Iterator[Row]:
         """All executions of some nights, by time."""
         number = {night.isoformat(): n for n, night in enumerate(nights)}
-        query = """
-            SELECT night, board, scenario, kit, host, outcome, side, cause, cause_text, remedy,
-                failure, firmware, ncs, try_number,
-                try_number = MAX(try_number) OVER (PARTITION BY run_id, scenario, worker),
-                path || '/' || folder, tests.started_s
-            FROM tests JOIN runs USING (run_id)
-            WHERE night BETWEEN ? AND ? ORDER BY night, tests.started_s, test_id
-        """
-        for values in self._db.execute(query, self._between(nights)):
+        for values in self._db.execute(_ROWS, self._between(nights)):
             night, *texts, try_number, is_final, folder, started_s = values
             known = (intern(text) for text in texts)
             yield Row._make((number[night], *known, try_number, bool(is_final), folder, started_s))
@@ -301,7 +324,7 @@ def _values(result: TestResult) -> tuple[str | int | float, ...]:
         *(result.outcome, result.side, result.phase, result.try_number),
         *((cause.code, cause.text, cause.remedy) if cause is not None else ("", "", "")),
         *(result.failure, result.firmware_id, result.ncs),
-        *(result.started.timestamp(), result.duration_s),
+        *(result.started.timestamp(), result.duration_s, result.node, result.run_again),
     )
     return tuple(printable(value) if isinstance(value, str) else value for value in values)
 
@@ -345,8 +368,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
                 next_step="Update pytest-nrf-fota here, or name another file: --store FILE.",
             )
         if version < SCHEMA_VERSION:
-            _require_empty(connection, path)
-            for statement in _SCHEMA.split(";\n"):
+            if version == 0:
+                _require_empty(connection, path)
+            for statement in _SCHEMA.split(";\n") if version == 0 else _TO_VERSION_2:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")

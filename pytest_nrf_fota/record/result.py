@@ -21,6 +21,8 @@ TestOutcome: TypeAlias = Literal["passed", "failed", "error", "skipped", "unknow
 """`unknown`: the run was ended before the test was, or it left no result behind."""
 Side: TypeAlias = Literal["", "firmware", "rig", "test"]
 """Whose doing a failure is: the firmware's (the board's), the test setup's, the test's own."""
+RunAgain: TypeAlias = Literal["", "here", "by others"]
+"""Whether a test whose kit was lost was to run again: in the same process, or by another worker."""
 Phase: TypeAlias = Literal["", "setup", "call", "teardown"]
 
 CODES_OF_ERRORS = frozenset(
@@ -73,7 +75,9 @@ class TestResult(_Part):
         board: board type; empty where none is known.
         kit: serial number or name of the kit; empty where the test got none.
         outcome, phase, side: how it ended, in which phase it went wrong, whose doing it is.
-        try_number: 1, or more where the test was run again.
+        try_number: 1, or more where the test was run again in its process.
+        run_again: its kit was lost, and it was to run again.
+        repeats: the test that this is a repetition of (pytest-repeat); else empty.
         failure: why it failed, in one line.
         causes: the first counts.
         verdicts: in their order.
@@ -97,6 +101,8 @@ class TestResult(_Part):
     phase: Phase = ""
     side: Side = ""
     try_number: Annotated[int, Field(ge=1)] = 1
+    run_again: RunAgain = ""
+    repeats: str = ""
     failure: Text = ""
     causes: tuple[CauseOfFailure, ...] = ()
     verdicts: tuple[VerdictInBrief, ...] = ()
@@ -114,9 +120,21 @@ class TestResult(_Part):
 
     @property
     def scenario(self) -> str:
-        """The test without the folder it was collected from, which differs between hosts."""
-        path, colons, name = self.node_id.partition("::")
-        return f"{path.replace(os.sep, '/').rpartition('/')[2]}{colons}{name}"
+        """The test without the folder it was collected from, which differs between hosts.
+
+        All repetitions of a test are one scenario.
+        """
+        return _without_folder(self.repeats or self.node_id)
+
+    @property
+    def node(self) -> str:
+        """The same, each repetition on its own."""
+        return _without_folder(self.node_id)
+
+
+def _without_folder(node_id: str) -> str:
+    path, colons, name = node_id.partition("::")
+    return f"{path.replace(os.sep, '/').rpartition('/')[2]}{colons}{name}"
 
 
 def write_result(path: Path, result: TestResult) -> None:

@@ -1,6 +1,7 @@
 """Where a pytest session writes, and what it found out."""
 
 import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,13 @@ from pytest_nrf_fota.record.run import RunFolder, TestFiles
 from pytest_nrf_fota.report.hiding import secrets_of
 from pytest_nrf_fota.report.long_steps import show_steps_of
 from pytest_nrf_fota.report.summary import TestVerdicts
+from pytest_nrf_fota.report.tries import (
+    AGAIN_PROPERTY,
+    REPEATED_PROPERTY,
+    TRY_PROPERTY,
+    FinishedTry,
+    link_tries,
+)
 
 VERDICT_PROPERTY = "nrf_fota_verdict"
 FOLDER_PROPERTY = "nrf_fota_folder"
@@ -119,10 +127,16 @@ def properties_of(files: TestFiles) -> list[tuple[str, object]]:
 
 
 class VerdictCollector:
-    """Collects outcomes and verdicts where the terminal is: under xdist in the controller."""
+    """Collects outcomes and verdicts where the terminal is: under xdist in the controller.
 
-    def __init__(self) -> None:
-        self.tests: list[TestVerdicts] = []
+    Args:
+        run: the run's folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._executions: list[tuple[str, int, TestVerdicts]] = []
+        self._tries: dict[str, list[FinishedTry]] = {}
         self.missing: list[tuple[str, str]] = []
         self.retries: list[tuple[str, str]] = []
         self.probe_reads: list[str] = []
@@ -130,51 +144,84 @@ class VerdictCollector:
         self._outcomes: dict[str, str] = {}
         self._failures: dict[str, str] = {}
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the report of one phase of a test; the first bad outcome counts.
 
-        Each execution of a test that is run again counts on its own.
+        Each execution of a test that is run again counts on its own, and is numbered before others
+        see its report.
         """
         outcome = self._outcomes.get(report.nodeid, "passed")
         if outcome == "passed":
-            outcome = self._outcomes[report.nodeid] = report.outcome
+            again = _values(report, AGAIN_PROPERTY)
+            outcome = "infrastructure" if again and report.skipped else report.outcome
+            self._outcomes[report.nodeid] = outcome
+            if again:
+                self._failures[report.nodeid] = again[0]
         if report.outcome not in ("passed", "skipped"):
             self._failures.setdefault(report.nodeid, headline_of(report))
+        if report.skipped:
+            self.missing += [(report.nodeid, why) for why in _values(report, MISSING_PROPERTY)]
+        for found in _values(report, READS_PROPERTY):
+            if found not in self.probe_reads:
+                self.probe_reads.append(found)
+        if report.when == "teardown":
+            self.retries += [(report.nodeid, why) for why in _values(report, RETRY_PROPERTY)]
+            self._finish(report, outcome)
+
+    def _finish(self, report: pytest.TestReport, outcome: str) -> None:
+        failure = self._failures.pop(report.nodeid, "")
+        self._outcomes.pop(report.nodeid, None)
+        folders = _values(report, FOLDER_PROPERTY)
+        self.has_tried = self.has_tried or bool(folders and outcome != "skipped")
         verdicts = tuple(
-            VerdictReached.model_validate_json(str(value))
-            for name, value in report.user_properties
-            if name == VERDICT_PROPERTY
+            VerdictReached.model_validate_json(text) for text in _values(report, VERDICT_PROPERTY)
         )
-        self.missing += [
-            (report.nodeid, str(value))
-            for name, value in report.user_properties
-            if name == MISSING_PROPERTY and report.skipped
-        ]
-        if report.when == "teardown":
-            self.retries += [
-                (report.nodeid, str(value))
-                for name, value in report.user_properties
-                if name == RETRY_PROPERTY
-            ]
-        for name, value in report.user_properties:
-            if name == READS_PROPERTY and str(value) not in self.probe_reads:
-                self.probe_reads.append(str(value))
-        if report.when == "teardown":
-            uses_board = any(name == FOLDER_PROPERTY for name, _ in report.user_properties)
-            self.has_tried = self.has_tried or (uses_board and outcome != "skipped")
-            failure = self._failures.pop(report.nodeid, "")
-            self._outcomes.pop(report.nodeid, None)
-            if verdicts or (uses_board and failure):
-                pages = [str(v) for name, v in report.user_properties if name == TIME_LINE_PROPERTY]
-                time_line = "".join(pages[-1:]) if failure else ""
-                self.tests.append(
-                    TestVerdicts(report.nodeid, outcome, verdicts, failure, time_line)
+        if not folders:
+            return
+        test = "".join(_values(report, REPEATED_PROPERTY)[:1]) or report.nodeid
+        tries = self._tries.setdefault(test, [])
+        pages = _values(report, TIME_LINE_PROPERTY)
+        time_line = "".join(pages[-1:]) if failure else ""
+        tries.append(FinishedTry(outcome, Path(folders[-1])))
+        # A worker has counted its own tries alone.
+        others = [one for one in report.user_properties if one[0] != TRY_PROPERTY]
+        report.user_properties = [*others, (TRY_PROPERTY, str(len(tries)))]
+        self._executions.append(
+            (test, len(tries), TestVerdicts(report.nodeid, outcome, verdicts, failure, time_line))
+        )
+
+    @property
+    def tests(self) -> list[TestVerdicts]:
+        """What the summary shows: executions with a verdict or a failure, and those with others."""
+        found = []
+        for test, number, one in self._executions:
+            tries = self._tries[test]
+            if len(tries) > 1:
+                folder = tries[number - 1].folder
+                known = (
+                    folder.relative_to(self._run) if folder.is_relative_to(self._run) else folder
                 )
+                which = f"try {number} of {len(tries)}: {known.as_posix()}"
+                found.append(replace(one, which_try=which))
+            elif one.verdicts or one.failure:
+                found.append(one)
+        return found
+
+    def link_tries(self) -> None:
+        """Tell the folders and pages of tests that ran more than once of each other."""
+        for tries in self._tries.values():
+            if len(tries) > 1:
+                link_tries(tries, self._run)
 
     @property
     def has_proven_nothing(self) -> bool:
         """Whether tests asked for firmware that cannot be made, and no test tried anything."""
         return bool(self.missing) and not self.has_tried
+
+
+def _values(report: pytest.TestReport, name: str) -> list[str]:
+    return [str(value) for key, value in report.user_properties if key == name]
 
 
 def headline_of(report: pytest.TestReport) -> str:

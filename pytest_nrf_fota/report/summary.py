@@ -14,7 +14,8 @@ _SIGNS = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}
 class TestVerdicts:
     """The verdicts that one execution of a test reached, and why it failed, in one line.
 
-    `time_line` is its page, relative to the run's folder.
+    `time_line` is its page, relative to the run's folder; `which_try` says where the evidence of
+    this execution is, where its test ran more than once.
     """
 
     __test__ = False
@@ -24,6 +25,7 @@ class TestVerdicts:
     verdicts: tuple[VerdictReached, ...]
     failure: str = ""
     time_line: str = ""
+    which_try: str = ""
 
 
 def summary_lines(
@@ -41,6 +43,8 @@ def summary_lines(
     lines = [f"SKIPPED {node_id}: {reason}" for node_id, reason in missing]
     for test in tests:
         lines.append(f"{_SIGNS.get(test.test_outcome, test.test_outcome.upper())} {test.node_id}")
+        if test.which_try:
+            lines.append(f"    {test.which_try}")
         if test.failure:
             lines.append(f"    {test.failure}")
         if test.time_line:

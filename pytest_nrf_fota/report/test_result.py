@@ -28,6 +28,7 @@ from pytest_nrf_fota.record.result import (
     VERDICT_CODE,
     CauseOfFailure,
     Phase,
+    RunAgain,
     Side,
     TestOutcome,
     TestResult,
@@ -89,7 +90,8 @@ EXECUTIONS_KEY: pytest.StashKey[Executions] = pytest.StashKey()
 class Given:
     """What the session knows of a test beside its recorder.
 
-    `kit` is the one that it had, or was to get; `firmware_id` tells firmware apart.
+    `kit` is the one that it had, or was to get; `firmware_id` tells firmware apart; `kit_lost` is
+    why its kit was lost, `repeats` the test that it is a repetition of; both are mostly empty.
     """
 
     board: str
@@ -97,6 +99,9 @@ class Given:
     ncs: str
     firmware_id: str
     session: str
+    kit_lost: str = ""
+    run_again: RunAgain = ""
+    repeats: str = ""
 
 
 def keep_result(
@@ -125,6 +130,10 @@ def _result(node_id: str, done: Execution, facts: RecordedFacts, given: Given) -
     failing, run = done.failing, facts.started
     outcome: TestOutcome = "skipped" if done.is_skipped else "passed"
     causes: tuple[CauseOfFailure, ...] = ()
+    if failing is not None and given.kit_lost and failing.side != "rig":
+        # Whatever the error was that came of it.
+        cause = CauseOfFailure(code="kit_lost", text=_cut(given.kit_lost))
+        failing = Failing("error", failing.phase, "rig", cause)
     if failing is not None:
         outcome = failing.outcome
         causes = _causes(failing, facts)
@@ -135,6 +144,8 @@ def _result(node_id: str, done: Execution, facts: RecordedFacts, given: Given) -
         outcome=outcome,
         phase="" if failing is None else failing.phase,
         side="" if failing is None else failing.side,
+        run_again=given.run_again,
+        repeats=given.repeats,
         failure="" if failing is None else failing.cause.text.partition("\n")[0],
         causes=causes,
         verdicts=tuple(facts.verdicts),

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+from pytest_nrf_fota.record.tries import Tries, read_tries
 from pytest_nrf_fota.timeline.collect import Diagnose, time_line
 from pytest_nrf_fota.timeline.log_rows import log_rows
+from pytest_nrf_fota.timeline.other_tries import with_tries
 from pytest_nrf_fota.timeline.page import page
 from pytest_nrf_fota.timeline.values import Result, TimeLine
 
@@ -30,10 +32,23 @@ def write_page(
     """
     line = time_line(recorder, result, diagnose)
     text = page(line, log_rows(recorder, line))
+    tries = read_tries(recorder.parent)
+    if tries is not None:
+        text = with_tries(text, tries, output.parent, PAGE_NAME)
+    _replace(output, text)
+    return line
+
+
+def tell_tries(output: Path, tries: Tries) -> None:
+    """Put a test's other tries into a page that was written before they ended. Raises `OSError`."""
+    text = output.read_text(encoding="utf-8")
+    _replace(output, with_tries(text, tries, output.parent, PAGE_NAME))
+
+
+def _replace(output: Path, text: str) -> None:
     part = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         part.write_text(text, encoding="utf-8", newline="\n")
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)
-    return line

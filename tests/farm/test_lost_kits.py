@@ -91,7 +91,11 @@ def test_a_kit_that_dies_in_an_upload(desk: Desk, finish: Finish, builds: tuple[
     assert "2 passed, 1 infrastructure" in output
     assert f"the kit {FIRST} is quarantined: It is not on USB any more." in output
     assert f"run again on the kit {SECOND}" in output
-    assert output.partition("nRF FOTA: results")[2].count(": UPGRADED") == 1, output
+    summary = output.partition("nRF FOTA: results")[2]
+    assert summary.count(": UPGRADED") == 1, output
+    first, _, second = summary.partition("PASSED test_mine.py::test_upgrade")
+    assert "INFRASTRUCTURE test_mine.py::test_upgrade\n    try 1 of 2: " in first
+    assert second.startswith("\n    try 2 of 2: ")
     listed = quarantined(desk, finish)
     assert listed.startswith(f"{FIRST}: quarantined since ") and "not on USB" in listed
     (run,) = re.findall(r"run: ([^)]+)", listed)
@@ -100,6 +104,15 @@ def test_a_kit_that_dies_in_an_upload(desk: Desk, finish: Finish, builds: tuple[
     assert "infrastructure: the kit" in junit
     assert '<property name="nrf_fota_infrastructure" value="the kit' in junit
     assert 'errors="0" failures="0" skipped="1" tests="3"' in junit
+    assert '<property name="nrf_fota_try" value="2"' in junit
+    (page,) = desk.work.glob("nrf_fota_runs/*/*/timeline.html")
+    told = page.read_text()
+    assert "(try 1 of 2)</title>" in told
+    assert f"1 kit lost on {FIRST}" in told and f"2 passed on {SECOND}" in told
+    code, reported = finish(desk.nrf_fota("report", "nrf_fota_runs"))
+    assert f"1. Kit {FIRST} was lost in test_upgrade, which ran again on {SECOND} and passed." in (
+        reported.splitlines()
+    )
     # The next run leaves it alone, also where it is asked for it.
     code, output = finish(desk.pytest(desk.write_map(), "-k", "after_it"))
     assert code == 0, output
@@ -177,6 +190,19 @@ def test_a_switch_that_does_not_help(desk: Desk, finish: Finish) -> None:
     assert "No compatible devices detected!" in quarantined(desk, finish)
 
 
+def _one_test_of_two_tries(desk: Desk, finish: Finish, output: str) -> None:
+    """Two workers ran one test: the summary numbers them, the night counts them as one."""
+    lost, passed = re.findall(r"    try ([12]) of 2: (gw\d)/(\S+)", output)
+    assert (lost[0], passed[0]) == ("1", "2")
+    assert lost[1] != passed[1] and lost[2] == passed[2]
+    code, reported = finish(desk.nrf_fota("report", "nrf_fota_runs"))
+    assert code == 0, reported
+    assert ": 8 tests, 8 passed, 0 failed, 0 lost to the test setup, 1 run again\n" in reported
+    assert f"Kit {FIRST} was lost in test_on_a_kit[" in reported
+    assert f"which ran again on {SECOND} and passed." in reported
+    assert "Flaky" not in reported
+
+
 @pytest.mark.long_proof
 @pytest.mark.parametrize("distribution", ["load", "loadfile"])
 def test_two_workers_and_one_dies(
@@ -199,6 +225,7 @@ def test_two_workers_and_one_dies(
         assert code == 0, output
         assert "10 passed, 1 infrastructure" in output
         assert "run again by another worker" in output
+        _one_test_of_two_tries(desk, finish, output)
     else:
         # xdist gives them out; those of the lost kit's worker are said, and are no failure.
         assert code == RIG_LOST, output

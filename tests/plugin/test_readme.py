@@ -1,6 +1,7 @@
 """Examples in README and manual are test files as they stand there, and typed."""
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from shutil import which
 import pytest
 
 import pytest_nrf_fota
+from docs.pictures.terminal import SESSION, session_lines, without_times
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MANUAL = (ROOT / "docs" / "writing-tests.md").read_text(encoding="utf-8")
 MOST_LINES = 150
+PICTURES = ROOT / "docs" / "pictures"
+LARGEST_BYTES = 150_000
 WRONG = """from pytest_nrf_fota import Dut
 
 def test_it(dut: Dut) -> None:
@@ -37,6 +41,28 @@ def test_readme_is_a_first_page() -> None:
     assert len(README.splitlines()) <= MOST_LINES
     links = re.findall(r"\]\((docs/[^)#]+)", README)
     assert links and [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_pictures_are_there_and_small() -> None:
+    """Each that README or manual shows; none is left that no page shows. `make pictures`."""
+    shown = set()
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            shown.add((page.parent / link).resolve())
+    assert {path for path in shown if not path.is_file()} == set()
+    made = set(PICTURES.glob("*.png"))
+    assert made and made <= shown
+    for path in made:
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < LARGEST_BYTES
+
+
+def test_the_recorded_terminal_is_of_this_version() -> None:
+    """The same command shows the same today, apart from times; README has it word for word."""
+    recorded = (PICTURES / SESSION).read_text(encoding="utf-8")
+    assert "".join(f"    {line}\n" for line in recorded.splitlines()) in README
+    assert str(Path.home()) not in recorded and platform.node() not in recorded.split()
+    today = "\n".join(session_lines()) + "\n"
+    assert without_times(today) == without_times(recorded), "make pictures"
 
 
 def test_there_are_examples() -> None:

@@ -123,6 +123,30 @@ def test_links_lead_to_the_time_line_else_to_the_folder(tmp_path: Path) -> None:
     }
 
 
+def test_a_cell_shows_the_tries_of_its_test(tmp_path: Path) -> None:
+    """Each leads to its own evidence, and one that failed and passed is a flake."""
+    run = tmp_path / "run"
+    first = write_test(run / "test", failed("test"))
+    (first / "timeline.html").write_text("")
+    passed = {"outcome": "passed", "side": "", "causes": ()}
+    write_test(run / "test--2", failed("test", try_number=2, **passed))
+    many = {"repeats": "t.py::test_many", **passed}
+    for number in range(1, 9):
+        more = many if number < 8 else {"repeats": "t.py::test_many"}
+        write_test(run / f"many-{number}", failed(f"test_many[{number}-8]", **more))
+    made = make_report([tmp_path])
+    text = write_page(made.report, tmp_path / "report", made.store_folder).read_text()
+    assert '<span class="state">passed on try 2</span>' in text
+    assert (
+        'flake</span> tries: <a href="../run/test/timeline.html">1 failed</a> · '
+        '<a href="../run/test--2/">2 passed</a></p>'
+    ) in text
+    # Of many, what failed is among those that are shown.
+    assert '<span class="state">1 of 8 failed</span>' in text
+    assert 'tries: <a href="../run/many-8/">8 of 8 failed</a> · ' in text and "and 2 more" in text
+    assert "Flaky in this night: test_many on nrf5340dk, test on nrf5340dk." in text
+
+
 def test_no_link_to_a_folder_that_is_gone(tmp_path: Path) -> None:
     folder = write_test(tmp_path / "run" / "t--a", failed("test_a"))
     made = make_report([tmp_path / "run"])

@@ -156,6 +156,20 @@ def test_measurements_leave_with_their_tests(tmp_path: Path) -> None:
     assert left == 0
 
 
+def test_a_store_of_the_first_version_is_read_on(tmp_path: Path) -> None:
+    """What it holds keeps its meaning, and new nights are added."""
+    runs = write_month(FARM, tmp_path)
+    make_report(runs[:-1])
+    before = rows_in(tmp_path / STORE_NAME)
+    with sqlite3.connect(tmp_path / STORE_NAME) as connection:
+        connection.execute("ALTER TABLE tests DROP COLUMN node")
+        connection.execute("ALTER TABLE tests DROP COLUMN run_again")
+        connection.execute("PRAGMA user_version = 1")
+    assert rows_in(tmp_path / STORE_NAME) == before
+    make_report(runs)
+    assert len(rows_in(tmp_path / STORE_NAME)) > len(before)
+
+
 def test_a_store_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / STORE_NAME
     with sqlite3.connect(path) as connection:

@@ -303,6 +303,82 @@ def test_flakes() -> None:
     assert not report.headlines
 
 
+def tries_of(report: NightReport) -> dict[str, tuple[list[tuple[int, str]], bool]]:
+    """Of each scenario the tries in its cell, and whether it is a flake."""
+    return {
+        scenario.partition("::")[2]: (
+            [(row.try_number, row.outcome) for row in cell.tries],
+            cell.is_flake,
+        )
+        for scenario, (cell,) in report.matrix
+    }
+
+
+def test_repetitions_are_one_scenario() -> None:
+    """Each counts, also where one of them was run again; what did both is a flake."""
+    node = "tests/hil/test_a.py::test_a"
+
+    def repeated(number: int, outcome: TestOutcome = "passed", **more: object) -> TestResult:
+        name = f"test_a[{number}-3]"
+        return result(0, name, "1", outcome, LINK, repeats=node, **more)
+
+    report = reported(
+        [
+            repeated(1),
+            repeated(2, "failed"),
+            repeated(2, try_number=2),
+            repeated(3, "failed"),
+            result(0, "test_b[1-3]", "1"),
+        ]
+    )
+    assert (report.total.passed, report.total.failed, report.second_tries) == (3, 1, 1)
+    known = tries_of(report)
+    assert known["test_a"] == (
+        [(1, "passed"), (1, "failed"), (2, "passed"), (1, "failed")],
+        True,
+    )
+    # Its parameter looks like a repetition, and is none.
+    assert known["test_b[1-3]"] == ([], False)
+
+
+def test_a_kit_that_was_lost_is_said_and_is_no_flake() -> None:
+    """On a spare in the same process, and by another worker; nobody else's tries are joined."""
+    lost, later = CauseOfFailure(code="kit_lost", text="gone"), timedelta(seconds=9)
+    report = reported(
+        [
+            result(0, "test_a", "1", "error", lost, run_again="here", worker="gw0"),
+            result(0, "test_a", "2", try_number=2, worker="gw0"),
+            result(0, "test_b", "4", "error", lost, run_again="by others", worker="gw1"),
+            result(0, "test_b", "2", worker="gw0", started=FIRST_EVENING + later),
+            # Each worker ran it, as with --dist each.
+            result(0, "test_c", "2", worker="gw0"),
+            result(0, "test_c", "4", worker="gw1"),
+        ]
+    )
+    assert (report.total.ran, report.total.passed, report.second_tries) == (4, 4, 2)
+    assert [one.what for one in report.headlines] == [
+        "Kit 1 was lost in test_a, which ran again on 2 and passed.",
+        "Kit 4 was lost in test_b, which ran again on 2 and passed.",
+    ]
+    both = [(1, "error"), (2, "passed")]
+    assert tries_of(report) == {
+        "test_a": (both, False),
+        "test_b": (both, False),
+        "test_c": ([], False),
+    }
+    assert {kit.kit: (kit.now.rig, kit.now.ran) for kit in report.kits} == {
+        "1": (1, 1),
+        "2": (0, 3),
+        "4": (1, 2),
+    }
+
+
+def test_a_lost_kit_without_a_spare_is_an_error() -> None:
+    """Another worker was to run it, and none did."""
+    report = reported([result(0, "test_a", "1", "error", LOW_VOLTAGE, run_again="by others")])
+    assert (report.total.rig, report.total.ran, report.second_tries) == (1, 1, 0)
+
+
 def test_errors_of_the_setup_are_no_failures() -> None:
     """A scenario that could not run on any kit is no regression."""
     report = reported(

@@ -18,7 +18,7 @@ def test_probe_that_was_asked_once_more(tmp_path: Path) -> None:
     run.recorder.record(ProbeRetried(operation="read", fault="tool's worker died", error="late"))
     files = run.finish_test()
     assert files is not None
-    collector = VerdictCollector()
+    collector = VerdictCollector(tmp_path)
     for when in ("call", "teardown"):
         report = pytest.TestReport(
             "t.py::test_a",
