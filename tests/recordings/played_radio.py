@@ -29,6 +29,7 @@ class PlayedRadio:
         self._events = [one.event for one in events]
         self.played = -1
         self.unexpected = ""
+        self._asked = 0
 
     @property
     def description(self) -> str:
@@ -63,19 +64,24 @@ class PlayedRadio:
             if isinstance(event, SmpMessage) and event.direction == "request":
                 if event.name != name:
                     self._refuse(f"now {name!r}, then {event.name!r}")
-                self.played = place
+                self.played, self._asked = place, event.sequence
                 return
         if name == _UPLOAD:
             raise SMPTransportDisconnected("the recording ends here")
         self._refuse(f"now {name!r}, then nothing more")
 
     def answer(self) -> bytes | None:
-        """The answer to it; None where none came."""
-        for place, event in enumerate(self._events[self.played + 1 :], self.played + 1):
-            if isinstance(event, SmpMessage):
-                if event.direction == "request":
-                    return None
-                self.played = place
+        """The answer to it; None where none came.
+
+        An upload has asked for more before it came; an answer has its request's number.
+        """
+        for event in self._events[self.played + 1 :]:
+            if not isinstance(event, SmpMessage):
+                continue
+            is_of_it = event.sequence == self._asked
+            if event.direction == "request" and (is_of_it or event.name != _UPLOAD):
+                return None
+            if event.direction == "answer" and is_of_it:
                 assert event.raw, f"the answer to {event.name} was not kept"
                 return bytes.fromhex(event.raw)
         return None
