@@ -25,6 +25,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_SAY_BASE = 'A file of a few keys begins with base = "nrf5340dk" (or nrf5340dk_sim, ...). '
+
 
 @dataclass(frozen=True)
 class OwnSettings:
@@ -176,10 +178,12 @@ def read_board_file(path: Path, folders: Sequence[Path]) -> BoardType:
             # They follow from the chip, once it is a known one.
             details = [detail for detail in details if detail["loc"] != ("memory",)]
         problems = [_explain(detail, removed) for detail in details]
+        lacks_base = "base" not in table and any(one["type"] == "missing" for one in details)
         raise BoardFileError(
             "The board file has mistakes:\n    " + "\n    ".join(problems),
             where=str(path),
-            next_step="Compare with nrf5340dk.toml (for [sim]: nrf5340dk_sim.toml) in "
+            next_step=(_SAY_BASE if lacks_base else "")
+            + "Compare with nrf5340dk.toml (for [sim]: nrf5340dk_sim.toml) in "
             f"{packaged_boards()}",
         ) from error
     if board.name != path.stem:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.record.recorder import FlightRecorder
 
 _INTERRUPTED = 130
+_INTERRUPTED_LATE = """\
+interrupted; all of the update was sent, and the board goes on alone with what is pending
+  next:  Let it boot, then look with --dry-run. A test image has to be confirmed, or the next
+         reset reverts it; what is still pending needs a reset."""
 _FIRST_AFTER_S = 0.5
 _REDRAW_S = 0.2
 
@@ -84,7 +88,7 @@ def upgrade(
 
     Exit codes: 0 it runs; 1 it does not, or the board refused; 2 an input cannot be
     used, or the board is not there; 3 it was sent, and nothing shows what runs; 130
-    interrupted (the same command goes on).
+    interrupted (in the middle of an upload: the same command goes on).
     """
     with refusing():
         way = _way(ble, port, udp, radio)
@@ -168,7 +172,7 @@ def _read(update: Path, baseline: list[Path], name: str, folders: tuple[Path, ..
 def _upgrade(options: "UpgradeOptions", given: _Given) -> int:
     """Do it; returns the exit code."""
     from pytest_nrf_fota.errors import BoardError, NotSeenError
-    from pytest_nrf_fota.field_upgrade.run import NotThereError
+    from pytest_nrf_fota.field_upgrade.run import InterruptedLateError, NotThereError
     from pytest_nrf_fota.record.recorder import FlightRecorder
     from pytest_nrf_fota.record.run import installed_versions, whose_machine
 
@@ -186,6 +190,10 @@ def _upgrade(options: "UpgradeOptions", given: _Given) -> int:
     try:
         with _steps_shown(recorder):
             end = _run(options, given, recorder)
+    except InterruptedLateError:
+        typer.echo(_INTERRUPTED_LATE, err=True)
+        typer.echo(f"logs       {options.folder}", err=True)
+        return _INTERRUPTED
     except KeyboardInterrupt:
         typer.echo(
             "interrupted; the board keeps what it has, and the same command goes on", err=True

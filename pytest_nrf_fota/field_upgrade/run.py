@@ -33,6 +33,10 @@ class NotThereError(NotSeenError):
     """The board was not found, or takes no connection: nothing was sent."""
 
 
+class InterruptedLateError(KeyboardInterrupt):
+    """Ctrl-C once the update was sent: the board may act on it with its next reset."""
+
+
 class End(Enum):
     """How the command ends; the value is its exit code."""
 
@@ -96,7 +100,8 @@ class FieldUpgrade:
         """Do it; returns how it ended.
 
         Raises `BoardError` where the board refuses, `NotSeenError` where it is lost, `RigError`
-        where this host is at fault, `InputError` and `PackageError` for what does not fit.
+        where this host is at fault, `InputError` and `PackageError` for what does not fit,
+        `InterruptedLateError` for Ctrl-C from when the update is set pending.
         """
         plan = self._look()
         if plan.running is not None:
@@ -113,6 +118,12 @@ class FieldUpgrade:
                 f"sent       {file.name}: {send(self._link, self._recorder, file, self._say)}"
             )
         course = Course(plan.files, before, has_log=self._link.log is not None)
+        try:
+            return self._make_it_run(course)
+        except KeyboardInterrupt as error:
+            raise InterruptedLateError from error
+
+    def _make_it_run(self, course: Course) -> End:
         course = self._set_pending(course)
         for number in range(self._resets):
             course = self._reset(course, is_last=number == self._resets - 1)
@@ -133,7 +144,7 @@ class FieldUpgrade:
         read = self._baseline
         if read is not None and up_front.is_as_baseline(read, self._board, images) is False:
             self._say("note       it runs another application than the baseline: updated since?")
-        up_front.require_settled(images, self._package)
+        up_front.require_settled(images, self._package, self._board)
         boot, slot = Boot(), None
         if up_front.needs_s_slot(self._package):
             boot, slot = self._find_running_slot(images)
@@ -141,7 +152,7 @@ class FieldUpgrade:
             # The reset that showed it may have taken something along.
             self._link.connect()
             images = self._link.mcumgr.get_image_list()
-            up_front.require_settled(images, self._package)
+            up_front.require_settled(images, self._package, self._board)
         files = up_front.chosen_files(self._package, self._board, boot, slot)
         return Plan(images, files, slot, up_front.runs_already(files, images), boot)
 
@@ -156,7 +167,9 @@ class FieldUpgrade:
                 return boot, slot
         slot = up_front.slot_of_baseline(self._baseline, self._board, images)
         if slot is None:
-            raise up_front.no_slot_known(self._package)
+            would_be_seen = self._link.log is not None and self._options.is_dry_run
+            error = up_front.slot_after_reset if would_be_seen else up_front.no_slot_known
+            raise error(self._package)
         return Boot(), slot
 
     def _boot_once(self) -> Boot:

@@ -29,7 +29,7 @@ class RunningSlotKnown:
     how: str
 
 
-def require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
+def require_settled(images: Sequence[ImageState], package: DfuPackage, board: BoardType) -> None:
     """Raise `BoardError` where an update is under way already: a reset would act on that one."""
     where = f"image list of the board, before {package.path.name} was sent"
     waiting = next((state for state in images if state.pending and not state.active), None)
@@ -37,8 +37,9 @@ def require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
         raise BoardError(
             f"An image is pending already, so nothing was sent: {waiting}",
             where=where,
-            next_step="Reset the board, so that MCUboot takes it, and look at what runs then. Or "
-            "erase the slot with a client: mcumgr image erase.",
+            next_step="Reset the board, so that MCUboot takes it, and look at what runs then. "
+            f"{_where_it_stays(board)}A pending image most servers do not let a client erase "
+            f"(rc 6): {_erase_without_client(board)}",
         )
     on_trial = unconfirmed_test_image(images)
     if on_trial is not None:
@@ -49,6 +50,21 @@ def require_settled(images: Sequence[ImageState], package: DfuPackage) -> None:
             next_step="Confirm it with a client (mcumgr image confirm), or reset the board to go "
             "back to the old one.",
         )
+
+
+def _where_it_stays(board: BoardType) -> str:
+    if board.slots.s0 is None:
+        return ""
+    return "One that stays pending is for the S0/S1 slot that runs already. "
+
+
+def _erase_without_client(board: BoardType) -> str:
+    # Zephyr's image group protects a slot in use, which a pending one is (img_mgmt_slot_in_use).
+    flash = board.external_flash
+    if flash is None or not board.console.can_erase_flash:
+        return "erase its slot with a probe."
+    command = f"flash erase {flash.shell_device} 0 {flash.size:x}"
+    return f"in the shell `{command}` erases the external flash, with all that lies in it."
 
 
 def needs_s_slot(package: DfuPackage) -> bool:
@@ -89,6 +105,17 @@ def no_slot_known(package: DfuPackage) -> InputError:
         where=str(package.path),
         next_step="Give --console=PORT (the board is reset once, and NSIB says so), or "
         "--running-slot=s0 (or s1), or --baseline=BUILD where the board runs just that.",
+    )
+
+
+def slot_after_reset(package: DfuPackage) -> InputError:
+    """The error of a dry run where a reset would show which S0/S1 slot runs."""
+    return InputError(
+        "A dry run does not reset the board, and only its next boot shows whether S0 or S1 runs.",
+        where=str(package.path),
+        next_step="Without --dry-run the board is reset once, and the file for the other slot is "
+        "sent. For a dry run give --running-slot=s0 (or s1), or --baseline=BUILD where the board "
+        "runs just that.",
     )
 
 

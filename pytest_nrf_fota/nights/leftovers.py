@@ -222,8 +222,8 @@ def without_result(history: History) -> tuple[Headline, ...]:
             _NO_RESULT_WEIGHT,
             f"{counted(len(rows), 'test')} left no result" + (f": {named(kits)}." if kits else "."),
             f"In the night of {day(history.nights[history.last])}.",
-            "Their run was ended before they were (killed, a power cut, a time limit of CI), or an "
-            "older pytest-nrf-fota ran them; their flight recorders were read.",
+            "A run was ended before its tests were (Ctrl-C, killed, a power cut, a time limit of "
+            "CI), or an older pytest-nrf-fota ran it; the flight recorders were read.",
             kits=tuple(kits),
             scenarios=tuple(sorted({row.scenario for row in rows})),
             rows=rows,

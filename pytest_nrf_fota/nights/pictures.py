@@ -66,7 +66,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """A trend: the band of all kits, their median, outliers; `low` and `high` are its limits."""
+    """A trend: the band of all kits, their median, outliers; `low` and `high` were measured."""
 
     band: str
     line: str
@@ -98,9 +98,13 @@ def chart(trend: Trend, nights: int) -> Chart:
         band=f"M{'L'.join([*upper, *reversed(lower)])}z" if len(upper) > 1 else "",
         line=f"M{'L'.join(middle)}" if len(middle) > 1 else _dot(middle[0]),
         marks=tuple(Mark(x_of(n), y_of(v), kit, n, v) for kit, n, v in trend.outliers),
-        low=low,
-        high=high,
+        low=min(_values(trend)),
+        high=max(_values(trend)),
     )
+
+
+def _values(trend: Trend) -> list[float]:
+    return [value for series in trend.kits.values() for value in series.values()]
 
 
 def _limits(trend: Trend) -> tuple[float, float]:
@@ -108,7 +112,7 @@ def _limits(trend: Trend) -> tuple[float, float]:
 
     Else the noise of a steady kit would fill the picture.
     """
-    values = [value for series in trend.kits.values() for value in series.values()]
+    values = _values(trend)
     middle = statistics.median(values)
     room = abs(middle) * _LEAST_ROOM or 1.0
     return min(*values, middle - room), max(*values, middle + room)

@@ -166,6 +166,10 @@ def _where(history: History, group: Sequence[Broken]) -> str:
 def _since(history: History, group: Sequence[Broken]) -> str:
     since = group[0].since
     nights = counted(history.last - since + 1, "night")
+    if since == history.last and all(one.last_good is None for one in group):
+        return (
+            f"It has never passed, and failed first in the night of {day(history.nights[since])}."
+        )
     if all(one.last_good is None for one in group):
         return f"It has never passed in the {nights} since {day(history.nights[since])}."
     if since == history.last:

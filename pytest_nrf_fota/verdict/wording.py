@@ -165,5 +165,13 @@ def _mcuboot_reason(facts: Facts, update: McubootUpdate, found: Judgement) -> st
             return gap_remark(facts.watch)
         case _ if boots[-1].nsib_slot == other:
             return f"NSIB did not choose {name} though its version is higher; see the UART log"
+        case _ if boots[-1].nsib_slot == target.s_slot and boots[-1].firmware_version not in (
+            None,
+            target.version,
+        ):
+            return (
+                f"NSIB starts {name}, version {boots[-1].firmware_version}: the update was made "
+                f"for the slot that runs; the file for S{other} is needed"
+            )
         case _:
             return "no line shows which MCUboot runs"

@@ -467,6 +467,7 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
 def test_empty_file_misses_everything(tmp_path: Path) -> None:
     error = mistake(tmp_path, "")
     assert "name: is missing" in error.what
+    assert 'begins with base = "nrf5340dk"' in error.next_step
 
 
 def test_name_must_be_the_file_name(tmp_path: Path) -> None:

@@ -77,6 +77,16 @@ def test_bootloader_without_a_word_on_which_slot_runs(kit: Kit, work_folder: Pat
     assert "image upload" not in _requests(work_folder)
 
 
+def test_dry_run_with_a_console_says_that_it_takes_a_reset(kit: Kit, work_folder: Path) -> None:
+    """The console was given, so nobody is told to give it."""
+    answer = kit.upgrade(kit.firmware.mcuboot_update, *kit.port, kit.console, "--dry-run")
+
+    assert answer.code == 2
+    assert "A dry run does not reset the board" in answer.text
+    assert "--console" not in answer.text and "--running-slot" in answer.text
+    assert "os reset" not in _requests(work_folder)
+
+
 def test_bootloader_that_nothing_shows_is_not_called_upgraded(kit: Kit) -> None:
     """What was sent left the secondary slot; what runs, SMP cannot tell."""
     answer = kit.upgrade(kit.firmware.mcuboot_update, *kit.port, "--running-slot=s0")
@@ -102,6 +112,20 @@ def test_wrong_slot_that_the_user_names_ends_as_not_upgraded(kit: Kit) -> None:
 
     assert answer.code == 1, answer.text
     assert "NOT UPGRADED" in answer.text and "was not taken" in answer.text
+
+
+def test_wrong_slot_that_the_user_names_is_seen_on_the_console(kit: Kit) -> None:
+    """And what then stays pending is no riddle for the next command, with a way out that works."""
+    options = (*kit.port, kit.console)
+    answer = kit.upgrade(kit.firmware.mcuboot_update, *options, "--running-slot=s1")
+    following = kit.upgrade(kit.firmware.mcuboot_update, *options)
+
+    assert (answer.code, following.code) == (1, 1), answer.text + following.text
+    assert "NSIB starts S0, version 14" in answer.text
+    assert "the file for S1 is needed" in answer.text
+    assert "An image is pending already" in following.text
+    assert "stays pending is for the S0/S1 slot that runs already" in following.text
+    assert "`flash erase mx25r6435f@0 0 800000`" in following.text
 
 
 def test_update_that_cannot_run_on_the_baseline_is_not_sent(kit: Kit, work_folder: Path) -> None:

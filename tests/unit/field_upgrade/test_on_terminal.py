@@ -92,3 +92,19 @@ def test_pipe_gets_plain_text(slow_kit: Kit) -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "\x1b" not in ran.stdout and "UPGRADED" in ran.stdout
+
+
+def test_interrupted_swap_promises_no_second_command(slow_kit: Kit) -> None:
+    """From when it is pending, the next command would refuse: the user is told what to look at."""
+    child, written = _spawn(slow_kit)
+    child.expect("reset      over SMP")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    after, is_hidden = _screen(written.getvalue())
+    child.close()
+
+    assert child.exitstatus == 130 and not is_hidden
+    said = "\n".join(after)
+    assert "interrupted; all of the update was sent" in said and "--dry-run" in said
+    assert "the same command goes on" not in said
+    assert after[-1].startswith("logs ")

@@ -105,6 +105,21 @@ def test_what_stands_in_backticks_is_code(tmp_path: Path, text: str, shown: str)
     assert f"</b> {shown}</p>" in page
 
 
+def test_trends_say_what_was_measured_not_what_the_chart_spans(tmp_path: Path) -> None:
+    """A chart has room above and below: no kit had -1 retries."""
+    measured = (
+        Measured(name="upload retries", value=0.0, unit="times"),
+        Measured(name="boot time", value=7.5, unit="s"),
+    )
+    write_test(tmp_path / "run" / "a", failed("test_a", measurements=measured))
+    more = (Measured(name="boot time", value=8.5, unit="s"),)
+    write_test(tmp_path / "run" / "b", failed("test_a", kit="2", measurements=more))
+    made = make_report([tmp_path / "run"])
+    page = write_page(made.report, tmp_path, made.store_folder).read_text(encoding="utf-8")
+    captions = re.findall(r'<figcaption><span class="soft">(.*?)</span>', page)
+    assert sorted(captions) == ["0 times", "7.5 to 8.5 s"]
+
+
 def links(page: Path) -> list[str]:
     """Where the page's links lead, but for those within it."""
     found = re.findall(r'href="([^"#]+)"', page.read_text(encoding="utf-8"))

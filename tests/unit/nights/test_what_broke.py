@@ -280,6 +280,12 @@ def test_never_passed() -> None:
     assert only.since == f"It has never passed in the 3 nights since {day(night_date(0))}."
 
 
+def test_never_passed_in_its_first_night() -> None:
+    (only,) = reported([result(0, "test_a", kit, "failed") for kit in "12"]).headlines
+    first = f"failed first in the night of {day(night_date(0))}."
+    assert only.since == f"It has never passed, and {first}"
+
+
 def test_flakes() -> None:
     """On a second try, and with the same firmware on the same kit; else it is a change."""
     report = reported(
