@@ -155,6 +155,7 @@ def _open_afresh(page: Browser, url: str, *places: str) -> None:
         page.click(place)
 
 
+@pytest.mark.long_proof
 def test_history_goes_on_from_kit_to_kit(user_folder: pytest.Pytester) -> None:
     """A kit is no part of a test's identity, a board type is."""
     user_folder.makepyfile(test_mine="def test_it(dut):\n    pass\n")

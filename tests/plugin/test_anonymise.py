@@ -32,6 +32,7 @@ def _reports(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.long_proof
 def test_reports_name_nobody(user_folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither kit, user, host nor folder; and the same pseudonyms in the next run."""
     monkeypatch.setenv("LOGNAME", "erika.musterfrau")

@@ -103,7 +103,11 @@ def test_each_try_of_a_rerun_has_its_own_proof(user_folder: pytest.Pytester) -> 
         assert names.count("verdict") == 1
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "workers",
+    [(), pytest.param(("-n", "2"), marks=pytest.mark.long_proof)],
+    ids=["one process", "xdist"],
+)
 def test_each_repetition_is_a_try(user_folder: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """`--count` of pytest-repeat: whichever process ran them, they are numbered and linked."""
     user_folder.makepyfile(test_mine=FAILS_ONCE)

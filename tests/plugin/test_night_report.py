@@ -97,6 +97,7 @@ def to_the_night_before(run_folder: Path) -> None:
         write_result(path, result.model_copy(update={"started": earlier}))
 
 
+@pytest.mark.long_proof
 def test_two_nights(user_folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """A good one, then one with a wrong key, a dead kit, a flake and an error of the test."""
     user_folder.makepyfile(test_mine=TESTS)
@@ -174,6 +175,7 @@ def test_a_run_without_a_worker(user_folder: pytest.Pytester) -> None:
     assert (report.total.passed, report.headlines) == (1, ())
 
 
+@pytest.mark.long_proof
 def test_a_run_folder_that_is_used_again(user_folder: pytest.Pytester) -> None:
     """A fixed --run-dir: each session is told apart, and is no second try of the other."""
     for _ in range(2):
@@ -224,6 +226,7 @@ def test_a_run_that_was_killed(user_folder: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize("summary", ["missing/summary.md", "folder"])
+@pytest.mark.long_proof
 def test_a_summary_that_cannot_be_written_fails_nothing(
     user_folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, summary: str
 ) -> None:

@@ -54,7 +54,11 @@ def _run(user_folder: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     )
 
 
-@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "workers",
+    [(), pytest.param(("-n1",), marks=pytest.mark.long_proof)],
+    ids=["one process", "xdist"],
+)
 def test_failing_tests_have_one_that_terminal_junit_and_allure_name(
     workers: tuple[str, ...], user_folder: pytest.Pytester
 ) -> None:
@@ -102,6 +106,7 @@ def test_a_page_shows_how_the_test_ended(user_folder: pytest.Pytester) -> None:
     ],
     ids="-".join,
 )
+@pytest.mark.long_proof
 def test_the_user_chooses(given: list[str], pages: list[str], user_folder: pytest.Pytester) -> None:
     """By option or by setting."""
     _run(user_folder, *given)
@@ -115,6 +120,7 @@ def test_a_misspelt_setting_ends_the_run_at_once(user_folder: pytest.Pytester) -
     result.stderr.fnmatch_lines(["*nrf_fota_timeline = always*failed, all, none*"])
 
 
+@pytest.mark.long_proof
 def test_a_page_that_cannot_be_made_ends_no_test(user_folder: pytest.Pytester) -> None:
     """Where it would be is said why not."""
     user_folder.makeconftest(

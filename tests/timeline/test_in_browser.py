@@ -137,6 +137,7 @@ def test_a_mark_tells_what_it_is_to_mouse_and_keyboard(
     assert browser.complaints() == []
 
 
+@pytest.mark.long_proof
 def test_zoom_shows_what_is_too_close_to_be_told_apart(
     browser: Browser, pages: dict[str, Path]
 ) -> None:
@@ -158,6 +159,7 @@ def test_zoom_shows_what_is_too_close_to_be_told_apart(
     assert browser.driver.find_element(By.ID, "zoom").text == "1\N{MULTIPLICATION SIGN}"
 
 
+@pytest.mark.long_proof
 def test_log_is_filtered_and_a_hidden_line_comes_back_when_it_is_wanted(
     browser: Browser, pages: dict[str, Path]
 ) -> None:
@@ -197,6 +199,7 @@ def test_without_scripts_the_page_still_tells_and_leads(
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
+@pytest.mark.long_proof
 def test_paper_has_the_lanes_and_the_lines_around_the_decision(
     browser: Browser, pages: dict[str, Path]
 ) -> None:

@@ -65,6 +65,7 @@ def test_upload_moves_and_what_is_left_are_whole_lines(slow_kit: Kit) -> None:
     ]
 
 
+@pytest.mark.long_proof
 def test_interrupted_upload_goes_on_with_the_next_command(slow_kit: Kit) -> None:
     """Ctrl-C ends it soon, in whole lines; the board still serves, and keeps what it has."""
     child, written = _spawn(slow_kit)
@@ -82,6 +83,7 @@ def test_interrupted_upload_goes_on_with_the_next_command(slow_kit: Kit) -> None
     assert "gone on with at" in again.text
 
 
+@pytest.mark.long_proof
 def test_pipe_gets_plain_text(slow_kit: Kit) -> None:
     ran = subprocess.run(
         [*PROGRAM, *slow_kit.ble, str(slow_kit.firmware.app_update)],
@@ -94,6 +96,7 @@ def test_pipe_gets_plain_text(slow_kit: Kit) -> None:
     assert "\x1b" not in ran.stdout and "UPGRADED" in ran.stdout
 
 
+@pytest.mark.long_proof
 def test_interrupted_swap_promises_no_second_command(slow_kit: Kit) -> None:
     """From when it is pending, the next command would refuse: the user is told what to look at."""
     child, written = _spawn(slow_kit)

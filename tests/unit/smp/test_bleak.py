@@ -134,6 +134,7 @@ def test_adapter_is_not_reset_under_other_workers(host: Host) -> None:
     assert "reset" not in [state for state, _ in host.states]
 
 
+@pytest.mark.long_proof
 def test_silence_of_all_is_looked_into_once(host: Host) -> None:
     """An adapter that hears nobody may be hung; after its reset the silence is the board's."""
     host.start_dbus()

@@ -26,7 +26,10 @@ NAME = "mine"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="virtual kits are POSIX only")
-@pytest.mark.parametrize(("name", "reads_halt"), [("nRF5340 FOTA", False), (None, True)])
+@pytest.mark.parametrize(
+    ("name", "reads_halt"),
+    [("nRF5340 FOTA", False), pytest.param(None, True, marks=pytest.mark.long_proof)],
+)
 def test_upgrade_through_a_host_that_hides_addresses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, reads_halt: bool
 ) -> None:

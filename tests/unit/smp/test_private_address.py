@@ -117,7 +117,8 @@ def test_upgrade_of_a_board_with_a_private_address(
     assert any("console shows the connection" in moment for moment in rig.moments())
 
 
-@pytest.mark.parametrize("reads_halt", [pytest.param(False, marks=pytest.mark.long_proof), True])
+@pytest.mark.long_proof
+@pytest.mark.parametrize("reads_halt", [False, True])
 def test_privacy_that_nobody_has_told_of(start: Callable[..., Rig], reads_halt: bool) -> None:
     """Where the board's own address is not heard in time, a private one may be its.
 
@@ -144,6 +145,7 @@ def test_board_that_is_seen_needs_no_proof(start: Callable[..., Rig]) -> None:
     assert "image read" not in " ".join(rig.requests())
 
 
+@pytest.mark.long_proof
 def test_neighbour_with_another_firmware_is_refused(start: Callable[..., Rig]) -> None:
     """By its image list; nothing that changes it was sent."""
     neighbour = start(_private(smp_buffer_count=5), private_address=True)
