@@ -36,6 +36,7 @@ def nothing_is_sent(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -
         image_number: int = 0,
         within_s: float,
         on_progress: Callable[[int], None] | None = None,
+        reconnects: int = 0,
     ) -> None:
         for done_bytes in (0, len(image)):
             if on_progress is not None:
@@ -55,9 +56,13 @@ def right_file(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> Non
     upload, set_pending = Upgrade.upload, Upgrade.set_pending
 
     def upload_right_file(
-        self: Upgrade, file: object = None, *, on_progress: Callable[[int], None] | None = None
+        self: Upgrade,
+        file: object = None,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+        reconnects: int = 0,
     ) -> None:
-        upload(self, on_progress=on_progress)
+        upload(self, on_progress=on_progress, reconnects=reconnects)
 
     def set_right_file_pending(
         self: Upgrade, file: object = None, *, permanent: bool = False
