@@ -66,26 +66,24 @@ def test_no_two_runs_are_on_a_kit_at_once(desk: Desk, finish: Finish) -> None:
 
 
 def _stays(run: Path) -> list[Stay]:
-    """One for each worker and kit; every call of the tool was for the kit that it has."""
-    found: dict[tuple[str, str], list[tuple[datetime, datetime]]] = {}
-    for path in run.rglob("recorder.jsonl"):
-        lines = read_recording(path)
-        (started,) = (line.event for line in lines if isinstance(line.event, RunStarted))
-        begins = datetime.fromisoformat(started.wall_clock)
-        calls = [line.event for line in lines if isinstance(line.event, ToolCalled)]
-        units = {line.event.unit for line in lines if isinstance(line.event, UnitTaken)}
-        if not units:
-            # One that only let the test before it begin; it had no kit.
-            assert not calls
-            continue
+    """One for each worker, its look at the kit before the first test included.
+
+    Every call of the tool was for the kit that it has.
+    """
+    stays = []
+    for worker in sorted(run.glob("gw*")):
+        times: list[datetime] = []
+        units: set[str] = set()
+        calls: list[ToolCalled] = []
+        for path in worker.rglob("recorder.jsonl"):
+            lines = read_recording(path)
+            (started,) = (line.event for line in lines if isinstance(line.event, RunStarted))
+            begins = datetime.fromisoformat(started.wall_clock)
+            times += [begins, begins + timedelta(seconds=lines[-1].t_s)]
+            units |= {line.event.unit for line in lines if isinstance(line.event, UnitTaken)}
+            calls += [line.event for line in lines if isinstance(line.event, ToolCalled)]
         (unit,) = units
         for call in calls:
-            if "--serial-number" in call.command:
-                assert unit.zfill(12) in call.command
-        worker = path.relative_to(run).parts[-3]
-        stay = (begins, begins + timedelta(seconds=lines[-1].t_s))
-        found.setdefault((worker, unit), []).append(stay)
-    return [
-        Stay(kit, run, worker, min(b for b, _ in times), max(e for _, e in times))
-        for (worker, kit), times in found.items()
-    ]
+            assert "--serial-number" not in call.command or unit.zfill(12) in call.command
+        stays.append(Stay(unit, run, worker.name, min(times), max(times)))
+    return stays
