@@ -18,10 +18,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pytest_nrf_fota.farm.shared_file import open_to_read, open_to_write
+
 _MAX_BYTES = 4096
 _COMMAND_CHARS = 300
-# Neither exists on Windows.
-_SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Holder(BaseModel):
@@ -84,7 +84,7 @@ def write_holder(path: Path, holder: Holder | None) -> None:
     """
     text = holder.model_dump_json().encode() if holder else b""
     with contextlib.suppress(OSError):
-        descriptor = _open_to_write(path)
+        descriptor = open_to_write(path)
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, text)
@@ -95,7 +95,7 @@ def write_holder(path: Path, holder: Holder | None) -> None:
 def read_holder(path: Path) -> Holder | None:
     """The note; None where there is none, or none that can be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
+        descriptor = open_to_read(path)
     except OSError:
         return None
     try:
@@ -108,17 +108,6 @@ def read_holder(path: Path) -> Holder | None:
         os.close(descriptor)
     words = {name: _printable(getattr(read, name)) for name in ("user", "host", "command")}
     return read.model_copy(update=words)
-
-
-def _open_to_write(path: Path) -> int:
-    try:
-        return os.open(path, os.O_WRONLY | _SAFE_FLAGS)
-    except FileNotFoundError:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, 0o666)
-        if sys.platform != "win32":
-            # The next holder may be another user, whatever this one's umask is.
-            os.fchmod(descriptor, 0o666)
-        return descriptor
 
 
 def _printable(text: str) -> str:

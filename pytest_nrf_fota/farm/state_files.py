@@ -18,14 +18,13 @@ from filelock import FileLock, Timeout
 from pytest_nrf_fota.console.ports import plain_serial_number
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.farm.lock_folder import FOLDER_VARIABLE, make_shared_folder
+from pytest_nrf_fota.farm.shared_file import open_to_read, open_to_write
 
 STATE_VARIABLE = "NRF_FOTA_STATE_DIR"
 _NAME = "nrf-fota-state"
 # Whoever holds a lock reads or writes a few kilobytes.
 _LOCK_S = 10.0
 _MAX_BYTES = 1024 * 1024
-# Neither exists on Windows.
-_SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -83,7 +82,7 @@ def change_state(path: Path, change: Callable[[bytes], bytes]) -> None:
     with _locked(path):
         changed = change(_read(path))
         try:
-            descriptor = _open_to_write(path)
+            descriptor = open_to_write(path)
             try:
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, changed)
@@ -97,7 +96,7 @@ def change_state(path: Path, change: Callable[[bytes], bytes]) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
+        descriptor = open_to_read(path)
     except FileNotFoundError:
         return b""
     except OSError as error:
@@ -111,16 +110,6 @@ def _read(path: Path) -> bytes:
         return os.read(descriptor, _MAX_BYTES)
     finally:
         os.close(descriptor)
-
-
-def _open_to_write(path: Path) -> int:
-    try:
-        return os.open(path, os.O_WRONLY | _SAFE_FLAGS)
-    except FileNotFoundError:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, 0o666)
-        if sys.platform != "win32":
-            os.fchmod(descriptor, 0o666)
-        return descriptor
 
 
 @contextmanager
