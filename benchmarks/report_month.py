@@ -17,17 +17,9 @@ from rich.table import Table
 from pytest_nrf_fota.nights.page import PAGE_NAME
 from pytest_nrf_fota.nights.store import STORE_NAME
 from tests.unit.nights.chromium import browser, chromium, opened
-from tests.unit.nights.month import Farm, Injected, write_month
+from tests.unit.nights.month import THREE_TROUBLES, Farm, write_month
 
 _COMMAND = "from pytest_nrf_fota.cli import app; app()"
-_TROUBLES = Injected(
-    broken_scenario="test_cut_swap_case_08",
-    broken_since=18,
-    dying_kit="1050012335",
-    dying_since=24,
-    slow_kit="1050012349",
-    slow_since=12,
-)
 _LOADED_MS = "performance.getEntriesByType('navigation')[0].loadEventEnd"
 
 
@@ -44,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         month = folder / "runs"
-        write_month(Farm(injected=_TROUBLES), month)
+        write_month(Farm(injected=THREE_TROUBLES), month)
         count = sum(1 for _ in month.glob("*/*/*/result.json"))
         page = folder / "page" / PAGE_NAME
         first = _report(month, page.parent)

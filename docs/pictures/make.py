@@ -19,7 +19,7 @@ from docs.pictures.terminal import SESSION, record_session
 from pytest_nrf_fota.nights.collect import make_report
 from pytest_nrf_fota.nights.page import write_page
 from tests.unit.nights.chromium import Opened, browser, chromium, opened
-from tests.unit.nights.month import Farm, Injected, write_month
+from tests.unit.nights.month import THREE_TROUBLES, Farm, write_month
 
 HERE = Path(__file__).parent
 README = HERE.parents[1] / "README.md"
@@ -42,14 +42,6 @@ def test_app_upgrade(dut: Dut, firmware: FirmwareSource) -> None:
     dut.prepare(firmware.baseline)
     assert_upgraded(dut.upgrade(firmware.variant(Variant.APP_WRONG_KEY)))
 """
-_TROUBLES = Injected(
-    broken_scenario="test_cut_swap_case_08",
-    broken_since=18,
-    dying_kit="1050012335",
-    dying_since=24,
-    slow_kit="1050012349",
-    slow_since=12,
-)
 
 
 def main() -> None:
@@ -95,7 +87,7 @@ def _refused_update(folder: Path) -> Path:
 
 def _night(folder: Path) -> Path:
     """The page of a farm's night, at the end of a month with three troubles."""
-    write_month(Farm(injected=_TROUBLES), folder)
+    write_month(Farm(injected=THREE_TROUBLES), folder)
     made = make_report([folder])
     return write_page(made.report, folder / "report", made.store_folder)
 

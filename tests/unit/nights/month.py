@@ -77,6 +77,17 @@ class Injected:
     slow_since: int = 0
 
 
+THREE_TROUBLES = Injected(
+    broken_scenario="test_cut_swap_case_08",
+    broken_since=18,
+    dying_kit="1050012335",
+    dying_since=24,
+    slow_kit="1050012349",
+    slow_since=12,
+)
+"""A regression, a kit that dies, and a slow adapter."""
+
+
 @dataclass(frozen=True)
 class Farm:
     """How large it is, and what is wrong."""
