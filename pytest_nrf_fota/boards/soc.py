@@ -5,7 +5,7 @@ then says `soc = "..."`, and its memories, its probe's arguments, the virtual ki
 DFU packages follow.
 
 Sources: Zephyr's devicetree (dts/arm/nordic: nrf5340_cpuapp.dtsi, nrf5340_cpunet.dtsi,
-nrf52840.dtsi) for memories, pages, the QSPI flash's window and the flash controller's node;
+nrf52840.dtsi, nrf52832.dtsi) for memories, pages, the QSPI flash's window and the flash controller's node;
 Nordic's product specifications of the nRF5340 and the nRF52840, chapters NVMC and UICR, for times,
 registers and OTP; Zephyr scripts/west_commands/runners/nrf_common.py for the nRF5340's two UICRs;
 Zephyr include/zephyr/bluetooth/hci_vs.h for the numbers of variants; Zephyr's
@@ -246,7 +246,36 @@ NRF52840 = Soc(
     hci_variant=2,
     fw_info_hardware_id=52,
 )
-SOCS: Mapping[str, Soc] = MappingProxyType({soc.name: soc for soc in (NRF5340, NRF52840)})
+NRF52832 = Soc(
+    name="nrf52832",
+    title="nRF52832",
+    family="nRF52",
+    processor="cortex-m4",
+    cores=(
+        SocCore(
+            core=Core.APPLICATION,
+            qualifier="",
+            old_name="nRF52832_QFAA",
+            flash=Memory("flash", 0x0000_0000, 512 * _KIB, 4 * _KIB),
+            uicr=Memory("UICR", 0x1000_1000, 4 * _KIB, 4 * _KIB),
+            registers=range(0x1000_1000, 0x1000_2000),
+            otp=range(0),
+            ram=range(0x2000_0000, 0x2001_0000),
+        ),
+    ),
+    # It has no QSPI.
+    external_window=range(0),
+    device_names=NRF52840.device_names,
+    device_families="nRF52",
+    flash_controller="flash-controller@4001e000",
+    # nRF52832 product specification, NVMC.
+    flash_times=FlashTimes(page_erase_s=0.0897, word_write_s=67.5e-6, erase_all_s=0.295),
+    hci_variant=2,
+    fw_info_hardware_id=52,
+)
+SOCS: Mapping[str, Soc] = MappingProxyType(
+    {soc.name: soc for soc in (NRF5340, NRF52840, NRF52832)}
+)
 """All of them by name."""
 
 MODEM_FAMILY = "nRF9x"

@@ -117,6 +117,10 @@ class Flash:
         start = address - layout.start
         return bytes(self._content[layout.name][start : start + size_bytes])
 
+    def content(self, name: str) -> bytearray:
+        """The bytes of one memory themselves, for a CPU that executes them; only to be read."""
+        return self._content[name]
+
     def load(self, address: int, data: bytes) -> None:
         """Put content into a memory as it was read from a board: no operation, no NOR rule."""
         layout = self.layout_at(address, len(data))

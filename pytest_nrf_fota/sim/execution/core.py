@@ -1,0 +1,471 @@
+"""One Cortex-M core: machine code from memories that others share, until it ends or waits.
+
+Unicorn (github.com/unicorn-engine/unicorn, 2.1) executes instructions and nothing else. Where it is
+stopped decides whether a run is the same each time: a stop inside an access to memory runs the
+instruction again. So it is stopped before instructions alone: behind those that unmask interrupts
+(hooks there deliver what is pending), at WFI and WFE, at the border of firmware that is not
+executed, and by a watchdog where no access came for a while.
+"""
+
+import ctypes
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from unicorn import (
+    UC_HOOK_CODE,
+    UC_HOOK_INTR,
+    UC_HOOK_MEM_FETCH_UNMAPPED,
+    UC_HOOK_MEM_READ_UNMAPPED,
+    UC_HOOK_MEM_WRITE_PROT,
+    UC_HOOK_MEM_WRITE_UNMAPPED,
+    UC_PROT_EXEC,
+    UC_PROT_READ,
+    UC_PROT_WRITE,
+)
+from unicorn import arm_const as arm
+from unicorn.unicorn import UcError
+
+from pytest_nrf_fota.sim.execution.cpu import Cpu, make_cpu
+from pytest_nrf_fota.sim.execution.ends import (
+    Asleep,
+    Busy,
+    CoreEnd,
+    GuestFaultError,
+    Jumped,
+    NotModelledError,
+    Reset,
+    Spinning,
+)
+from pytest_nrf_fota.sim.execution.exception_frame import enter_exception, return_from_exception
+from pytest_nrf_fota.sim.execution.peripheral import Peripheral, UnknownRegisterError
+from pytest_nrf_fota.sim.execution.system_control import (
+    SCS_ADDRESS,
+    SVCALL,
+    SystemControl,
+)
+from pytest_nrf_fota.sim.execution.watchdog import Watchdog
+
+PAGE_BYTES = 0x1000
+# cpsie i, cpsie f; msr primask, basepri, basepri_max, faultmask (Arm v7-M ARM, A7.7).
+_UNMASKS = re.compile(rb"[\x62\x61]\xb6|[\x80-\x8f]\xf3[\x10-\x13]\x88", re.DOTALL)
+_WAITS = re.compile(rb"[\x20\x30]\xbf", re.DOTALL)
+_SVC, _EXCEPTION_EXIT = 2, 8
+_MOST_STEPS = 512
+_NOWHERE = 0xFFFF_FFFE
+_SYSTEM_SPACE = range(0xE000_0000, 0xF000_0000)
+_PERIPHERAL_SPACE = range(0x4000_0000, 0x6000_0000)
+
+
+@dataclass(frozen=True)
+class SharedMemory:
+    """Bytes at an address that this core sees; `on_write` takes stores where they are not RAM's.
+
+    It is called before the store, which then takes place; a value that it returns replaces it.
+    """
+
+    address: int
+    content: bytearray
+    is_executable: bool = True
+    on_write: Callable[[int, int, int], int | None] | None = None
+
+
+@dataclass(frozen=True)
+class WordSpace:
+    """Words behind functions, for memories smaller than a page, such as UICR."""
+
+    name: str
+    address: int
+    read: Callable[[int], int]
+    write: Callable[[int, int], None]
+
+
+class Core:
+    """One core; it is made anew for each reset.
+
+    Args:
+        name: for messages.
+        model: Unicorn's number of the CPU.
+        cpuid: what its CPUID register reads.
+        memories: what it sees.
+        words: small memories behind functions.
+        peripherals: by address; aliases are two addresses of one.
+        stops_at: firmware in these ranges is not executed: the run ends there.
+        known_gaps: names of blocks that are not modelled.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: int,
+        cpuid: int,
+        memories: Sequence[SharedMemory],
+        words: Sequence[WordSpace],
+        peripherals: Mapping[int, Peripheral],
+        stops_at: Iterable[range],
+        known_gaps: Mapping[int, str],
+    ) -> None:
+        self.name = name
+        self.control = SystemControl(cpuid, self._lines, self.ask_for_reset)
+        self._memories = tuple(memories)
+        self._peripherals = peripherals
+        self._with_interrupt = tuple(
+            {id(one): one for one in peripherals.values() if one.interrupt is not None}.values()
+        )
+        self._stops_at = tuple(stops_at)
+        self._known_gaps = known_gaps
+        self._uc = uc = make_cpu(model)
+        self._watchdog = Watchdog(uc.emu_stop)
+        self._may_be_pending = True
+        self._end: CoreEnd | None = None
+        self._error: BaseException | None = None
+        self._interrupt_number: int | None = None
+        self._waits = False
+        self._is_asleep = False
+        # A store whose bits flash did not take: set right before anything is read again.
+        self._corrections: list[tuple[bytearray, int, int, int]] = []
+        self._buffers: list[object] = []
+        self._map_memories()
+        for space in words:
+            self._map_words(space)
+        for address, peripheral in peripherals.items():
+            self._map_peripheral(address, peripheral)
+        self._map_registers(
+            "system control space", SCS_ADDRESS, self.control.read, self.control.write
+        )
+        self._add_hooks()
+
+    # --- life ---
+
+    def start(self, vector_table: int) -> None:
+        """Begin at a vector table, as after a reset."""
+        stack_pointer, reset_vector = struct.unpack("<II", self._uc.mem_read(vector_table, 8))
+        self.control.vector_table = vector_table
+        self._uc.reg_write(arm.UC_ARM_REG_SP, stack_pointer)
+        self._uc.reg_write(arm.UC_ARM_REG_PC, reset_vector | 1)
+
+    def run(self) -> CoreEnd:
+        """Execute until the core ends, waits, or has worked for a while.
+
+        To be called again behind all but `Jumped` and `Reset`. Raises `NotModelledError`,
+        `GuestFaultError`, and what a memory's or a peripheral's function raises.
+        """
+        if self._is_asleep and not self._wake():
+            return Asleep(self.pc)
+        self._end = None
+        while self._end is None:
+            self._take_exceptions()
+            self._emulate()
+        return self._end
+
+    def close(self) -> None:
+        """End its watchdog."""
+        self._watchdog.close()
+
+    def look_for_interrupts(self) -> None:
+        """Something outside of this core may have raised an interrupt."""
+        self._may_be_pending = True
+
+    def ask_for_reset(self) -> None:
+        """Reset the system: the core ends."""
+        self._stop(Reset())
+
+    @property
+    def wakes(self) -> bool:
+        """Whether an interrupt is pending that ends WFI."""
+        return self.control.wakes
+
+    @property
+    def pc(self) -> int:
+        """Address of the next instruction."""
+        return int(self._uc.reg_read(arm.UC_ARM_REG_PC)) & ~1
+
+    # --- the loop ---
+
+    def _emulate(self) -> None:
+        self._interrupt_number, self._waits = None, False
+        try:
+            with self._watchdog.emulation():
+                self._uc.emu_start(self.pc | 1, _NOWHERE)
+            fault = None
+        except UcError as error:
+            fault = error
+        self._correct()
+        if self._error is not None:
+            error_of_callback, self._error = self._error, None
+            raise error_of_callback
+        if self._end is not None:
+            return
+        if fault is not None and self._interrupt_number is None:
+            raise GuestFaultError(f"{fault} (PC 0x{self.pc:08x}, {self.name} core)")
+        if self._interrupt_number is not None:
+            self._handle_interrupt(self._interrupt_number)
+        elif self._waits:
+            self._is_asleep = not self.control.wakes
+            self._end = Asleep(self.pc) if self._is_asleep else None
+            if not self._is_asleep:
+                self._go_on_behind_wait()
+        elif self._watchdog.take_bark():
+            self._look_for_circle()
+
+    def _handle_interrupt(self, number: int) -> None:
+        if number == _SVC:
+            enter_exception(self._uc, self.control, SVCALL)
+        elif number == _EXCEPTION_EXIT:
+            return_from_exception(self._uc, self.control, self.pc | 1)
+        else:
+            raise GuestFaultError(
+                f"the CPU took fault {number} (PC 0x{self.pc:08x}, {self.name} core)"
+            )
+        self._may_be_pending = True
+
+    def _take_exceptions(self) -> None:
+        exception = self._next_exception()
+        if exception is not None:
+            enter_exception(self._uc, self.control, exception)
+
+    def _next_exception(self) -> int | None:
+        if not self._may_be_pending:
+            return None
+        uc = self._uc
+        exception = self.control.next_exception(
+            uc.reg_read(arm.UC_ARM_REG_PRIMASK),
+            uc.reg_read(arm.UC_ARM_REG_BASEPRI),
+            uc.reg_read(arm.UC_ARM_REG_FAULTMASK),
+        )
+        if exception is None:
+            self._may_be_pending = self.control.has_pending
+        return exception
+
+    def _wake(self) -> bool:
+        """Go on behind WFI or WFE if an interrupt is pending, masked or not."""
+        if not self.control.wakes:
+            return False
+        self._is_asleep = False
+        self._go_on_behind_wait()
+        return True
+
+    def _go_on_behind_wait(self) -> None:
+        self._may_be_pending = True
+        self._uc.reg_write(arm.UC_ARM_REG_PC, self.pc + 2 | 1)
+
+    def _look_for_circle(self) -> None:
+        """The watchdog barked: a core that comes to the same state twice goes round in a circle."""
+        states: set[tuple[int, ...]] = set()
+        accesses = self._watchdog.accesses
+
+        def note(_uc: Cpu, _address: int, _size_bytes: int, _data: object) -> None:
+            state = self._state()
+            if self._watchdog.accesses != accesses or len(states) >= _MOST_STEPS:
+                self._stop(Busy(self.pc))
+            elif state in states:
+                self._stop(Spinning(self.pc))
+            states.add(state)
+
+        hook = self._uc.hook_add(UC_HOOK_CODE, note)
+        # Code that was translated before does not know the hook.
+        self._uc.ctl_flush_tb()
+        self._emulate()
+        self._uc.hook_del(hook)
+        self._uc.ctl_flush_tb()
+        if self._interrupt_number is None and not self._waits:
+            self._end = self._end or Busy(self.pc)
+
+    def _state(self) -> tuple[int, ...]:
+        registers = (*range(arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R12 + 1), arm.UC_ARM_REG_SP)
+        more = (arm.UC_ARM_REG_LR, arm.UC_ARM_REG_PC, arm.UC_ARM_REG_XPSR)
+        return tuple(self._uc.reg_read(register) for register in (*registers, *more))
+
+    def _lines(self) -> list[int]:
+        return [
+            one.interrupt
+            for one in self._with_interrupt
+            if one.interrupt is not None and one.raises_interrupt
+        ]
+
+    # --- what ends it ---
+
+    def _stop(self, end: CoreEnd) -> None:
+        self._end = end
+        self._uc.emu_stop()
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self._uc.emu_stop()
+
+    # --- memories ---
+
+    def _map_memories(self) -> None:
+        for memory in self._memories:
+            rights = UC_PROT_READ | (UC_PROT_EXEC if memory.is_executable else 0)
+            rights |= UC_PROT_WRITE if memory.on_write is None else 0
+            buffer = (ctypes.c_char * len(memory.content)).from_buffer(memory.content)
+            self._buffers.append(buffer)
+            self._uc.mem_map_ptr(
+                memory.address, len(memory.content), rights, ctypes.addressof(buffer)
+            )
+
+    def _map_words(self, space: WordSpace) -> None:
+        def read(offset: int, size_bytes: int) -> int:
+            word = space.read(offset & ~3)
+            return word >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
+
+        def write(offset: int, _size_bytes: int, value: int) -> None:
+            space.write(offset, value)
+
+        self._map_registers(space.name, space.address, read, write)
+
+    def _map_peripheral(self, address: int, peripheral: Peripheral) -> None:
+        def read(offset: int, size_bytes: int) -> int:
+            word = peripheral.read(offset & ~3)
+            return word >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
+
+        def write(offset: int, _size_bytes: int, value: int) -> None:
+            peripheral.write(offset, value)
+
+        self._map_registers(peripheral.name, address, read, write)
+
+    def _map_registers(
+        self,
+        name: str,
+        address: int,
+        read: Callable[[int, int], int],
+        write: Callable[[int, int, int], None],
+    ) -> None:
+        watchdog = self._watchdog
+
+        def on_read(_uc: Cpu, offset: int, size_bytes: int, _data: object) -> int:
+            with watchdog.lock:
+                watchdog.accesses += 1
+                if watchdog.is_stopping:
+                    return 0
+                try:
+                    value = read(offset, size_bytes)
+                except UnknownRegisterError:
+                    self._miss(name, offset, "read")
+                    return 0
+                except BaseException as error:
+                    self._fail(error)
+                    return 0
+                if self._may_be_pending and self._next_exception() is not None:
+                    self._uc.emu_stop()
+                return value
+
+        def on_write(_uc: Cpu, offset: int, size_bytes: int, value: int, _data: object) -> None:
+            with watchdog.lock:
+                watchdog.accesses += 1
+                if watchdog.is_stopping:
+                    return
+                self._may_be_pending = True
+                try:
+                    write(offset, size_bytes, value)
+                except UnknownRegisterError:
+                    self._miss(name, offset, f"write of 0x{value:x}")
+                except BaseException as error:
+                    self._fail(error)
+
+        self._uc.mmio_map(address, PAGE_BYTES, on_read, None, on_write, None)
+
+    def _miss(self, block: str, offset: int, access: str) -> None:
+        # Inside a callback the instruction's address is known: Unicorn keeps the PC in step there.
+        self._fail(
+            NotModelledError(block, f"register 0x{offset:03x} ({access})", self.pc, self.name)
+        )
+
+    def _memory_at(self, address: int) -> SharedMemory | None:
+        for memory in self._memories:
+            if memory.address <= address < memory.address + len(memory.content):
+                return memory
+        return None
+
+    def _store(self, address: int, size_bytes: int, value: int) -> None:
+        """A store to memory that is not RAM."""
+        memory = self._memory_at(address)
+        assert memory is not None and memory.on_write is not None, "Unicorn maps it so"
+        value &= (1 << 8 * size_bytes) - 1
+        result = memory.on_write(address, size_bytes, value)
+        if result is not None and result != value:
+            offset = address - memory.address
+            self._corrections.append((memory.content, offset, size_bytes, result))
+
+    def _correct(self) -> None:
+        for content, offset, size_bytes, value in self._corrections:
+            content[offset : offset + size_bytes] = value.to_bytes(size_bytes, "little")
+        self._corrections.clear()
+
+    # --- hooks ---
+
+    def _add_hooks(self) -> None:
+        uc = self._uc
+        uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
+        uc.hook_add(UC_HOOK_MEM_WRITE_PROT, self._on_protected_write)
+        uc.hook_add(
+            UC_HOOK_MEM_READ_UNMAPPED | UC_HOOK_MEM_WRITE_UNMAPPED | UC_HOOK_MEM_FETCH_UNMAPPED,
+            self._on_unmapped,
+        )
+        for stopped in self._stops_at:
+            uc.hook_add(UC_HOOK_CODE, self._on_border, begin=stopped.start, end=stopped.stop - 1)
+        for memory in self._memories:
+            if not memory.is_executable or memory.on_write is None:
+                continue
+            for address in self._found(_UNMASKS, memory, behind=True):
+                uc.hook_add(UC_HOOK_CODE, self._on_unmasked, begin=address, end=address)
+            for address in self._found(_WAITS, memory, behind=False):
+                uc.hook_add(UC_HOOK_CODE, self._on_wait, begin=address, end=address)
+
+    def _found(
+        self, instructions: re.Pattern[bytes], memory: SharedMemory, *, behind: bool
+    ) -> list[int]:
+        addresses = []
+        for found in instructions.finditer(memory.content):
+            address = memory.address + found.start()
+            if address % 2 or any(address in stopped for stopped in self._stops_at):
+                continue
+            addresses.append(address + (len(found[0]) if behind else 0))
+        return addresses
+
+    def _on_interrupt(self, _uc: Cpu, number: int, _data: object) -> None:
+        self._interrupt_number = number
+        self._uc.emu_stop()
+
+    def _on_protected_write(
+        self, _uc: Cpu, _access: int, address: int, size_bytes: int, value: int, _data: object
+    ) -> bool:
+        with self._watchdog.lock:
+            self._watchdog.accesses += 1
+            if self._watchdog.is_stopping:
+                return True
+            if self._corrections:
+                self._correct()
+            try:
+                self._store(address, size_bytes, value)
+            except BaseException as error:
+                self._fail(error)
+        return True
+
+    def _on_unmapped(
+        self, _uc: Cpu, _access: int, address: int, size_bytes: int, _value: int, _data: object
+    ) -> bool:
+        if address in _PERIPHERAL_SPACE or address in _SYSTEM_SPACE:
+            block = self._known_gaps.get(address & ~(PAGE_BYTES - 1), "an unknown peripheral")
+            self._fail(NotModelledError(block, f"register 0x{address:08x}", self.pc, self.name))
+        else:
+            self._fail(
+                GuestFaultError(
+                    f"an access to 0x{address:08x}, where no memory is "
+                    f"(PC 0x{self.pc:08x}, {self.name} core)"
+                )
+            )
+        return False
+
+    def _on_border(self, _uc: Cpu, address: int, _size_bytes: int, _data: object) -> None:
+        self._stop(Jumped(address))
+
+    def _on_unmasked(self, _uc: Cpu, _address: int, _size_bytes: int, _data: object) -> None:
+        if self._may_be_pending and self._next_exception() is not None:
+            self._uc.emu_stop()
+
+    def _on_wait(self, _uc: Cpu, _address: int, _size_bytes: int, _data: object) -> None:
+        self._waits = True
+        self._uc.emu_stop()

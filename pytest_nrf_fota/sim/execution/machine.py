@@ -1,0 +1,232 @@
+"""A chip from reset: its cores on the kit's memories, until the application is to start."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from typing_extensions import assert_never
+from unicorn import arm_const as arm
+
+from pytest_nrf_fota.boards.soc import Soc
+from pytest_nrf_fota.sim.execution import factory_registers
+from pytest_nrf_fota.sim.execution.chips import CHIPS, Board, CoreTable
+from pytest_nrf_fota.sim.execution.core import Core, SharedMemory, WordSpace
+from pytest_nrf_fota.sim.execution.ends import (
+    Asleep,
+    Busy,
+    CoreEnd,
+    GuestFaultError,
+    Jumped,
+    Reset,
+    Spinning,
+)
+from pytest_nrf_fota.sim.execution.guest_time import GuestTime
+from pytest_nrf_fota.sim.execution.peripheral import Peripheral
+from pytest_nrf_fota.sim.execution.peripherals import dwt
+from pytest_nrf_fota.sim.execution.peripherals.ipc import receive
+from pytest_nrf_fota.sim.execution.peripherals.nvmc import Nvmc
+from pytest_nrf_fota.sim.execution.ram import Ram
+from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
+
+MOST_IDLE_S = 60.0
+"""Firmware whose timers go on for ever, but which did nothing for so long, waits for good."""
+
+_HELD_OFF = 1
+
+
+@dataclass(frozen=True)
+class Wires:
+    """Where a chip prints: each core's UART."""
+
+    application: Callable[[bytes], None]
+    network: Callable[[bytes], None]
+
+
+class Machine:
+    """A chip after a reset; made anew for each.
+
+    Args:
+        soc: the chip.
+        flash: the kit's memories.
+        wires: where its UARTs go.
+        stops_at: firmware there is not executed; per core, the application's first.
+        on_wait: told how long the chip waited, in seconds.
+    """
+
+    def __init__(
+        self,
+        soc: Soc,
+        flash: Flash,
+        wires: Wires,
+        stops_at: tuple[Iterable[range], Iterable[range]],
+        on_wait: Callable[[float], None] = lambda step_s: None,
+    ) -> None:
+        self._soc = soc
+        self._flash = flash
+        self._time = GuestTime(on_wait)
+        self._tables = CHIPS[soc.name]
+        self._rams = [Ram(t.soc_core.ram.start, len(t.soc_core.ram)) for t in self._tables]
+        self._stops_at = stops_at
+        self._senders = (wires.application, wires.network)
+        self._ipcs: dict[int, Peripheral] = {}
+        self.application = self._make_core(0)
+        self._network: Core | None = None
+        self.network_end: CoreEnd | None = None
+
+    def run(self) -> CoreEnd:
+        """Run from reset until the application's core ends, or no core does anything any more.
+
+        Raises `NotModelledError`, `GuestFaultError`, `PowerLostError`.
+        """
+        self.application.start(self._soc.application.flash.start)
+        while True:
+            end = self.application.run()
+            if isinstance(end, (Jumped, Reset)):
+                return end
+            network_works = self._run_network()
+            if self.application.wakes or network_works:
+                continue
+            if isinstance(end, Busy):
+                if self._network is not None:
+                    self._time.advance_to_next_timer()
+            elif self._time.idle_s > MOST_IDLE_S or not self._time.advance_to_next_timer():
+                return end
+
+    def run_network_core(self) -> CoreEnd:
+        """Release the network core, as an application does, and run it in the same way."""
+        self._release_network()
+        while True:
+            works = self._run_network()
+            if works:
+                continue
+            assert self.network_end is not None, "it has run"
+            if isinstance(self.network_end, Jumped):
+                return self.network_end
+            if self._time.idle_s > MOST_IDLE_S or not self._time.advance_to_next_timer():
+                return self.network_end
+
+    def close(self) -> None:
+        """End what watches the cores."""
+        self.application.close()
+        if self._network is not None:
+            self._network.close()
+
+    def _run_network(self) -> bool:
+        """Let the network core run until it waits; whether it has more to do at once."""
+        if self._network is None or isinstance(self.network_end, Jumped):
+            return False
+        self.network_end = self._network.run()
+        match self.network_end:
+            case Busy():
+                return True
+            case Reset():
+                self._hold_network()
+                self._release_network()
+                return True
+            case Asleep() | Spinning():
+                return self._network.wakes
+            case Jumped():
+                return False
+            case never:
+                assert_never(never)
+
+    def _set_forceoff(self, value: int) -> None:
+        if value & _HELD_OFF:
+            self._hold_network()
+        elif self._network is None:
+            self._release_network()
+
+    def _hold_network(self) -> None:
+        if self._network is not None:
+            self._network.close()
+        self._network, self.network_end = None, None
+
+    def _release_network(self) -> None:
+        self._network = self._make_core(1)
+        self._network.start(self._tables[1].soc_core.flash.start)
+
+    def _make_core(self, number: int) -> Core:
+        table = self._tables[number]
+        board = Board(
+            self._flash,
+            next((m for m in self._flash.layouts if self._soc.is_external(m.start)), None)
+            if number == 0
+            else None,
+            self._rams[number],
+            self._time,
+            self._sender(number),
+            lambda channels: self._signal(1 - number, channels),
+            self._set_forceoff,
+        )
+        peripherals = dict(table.peripherals(board))
+        ipc = next((one for one in peripherals.values() if one.name == "IPC"), None)
+        if ipc is not None:
+            self._ipcs[number] = ipc
+        for alias in table.aliases:
+            peripherals.update({address + alias: one for address, one in peripherals.items()})
+        peripherals[dwt.ADDRESS] = dwt.make_dwt(self._time)
+        nvmc = Nvmc(self._flash, self._soc.flash_times, self._time)
+        core = Core(
+            table.soc_core.core.value,
+            int(getattr(arm, table.model)),
+            table.cpuid,
+            tuple(self._memories(table, nvmc, board.external)),
+            (self._uicr(table, nvmc),),
+            peripherals,
+            tuple(self._stops_at[number]),
+            table.known_gaps,
+        )
+        self._time.call_on_step(core.look_for_interrupts)
+        return core
+
+    def _sender(self, number: int) -> Callable[[bytes], None]:
+        def send(data: bytes) -> None:
+            self._time.operate()
+            self._senders[number](data)
+
+        return send
+
+    def _memories(
+        self, table: CoreTable, nvmc: Nvmc, external: MemoryLayout | None
+    ) -> Iterable[SharedMemory]:
+        flash = table.soc_core.flash
+        yield SharedMemory(flash.start, self._flash.content(flash.name), on_write=nvmc.store)
+        for ram in self._rams if table is not self._tables[0] else self._rams[:1]:
+            yield SharedMemory(ram.address, ram.content)
+        for address in (table.nvmc, *(table.nvmc + alias for alias in table.aliases)):
+            yield SharedMemory(
+                address, nvmc.registers, is_executable=False, on_write=nvmc.write_register
+            )
+        for address, words in table.factory.items():
+            yield SharedMemory(
+                address, factory_registers.page(words), is_executable=False, on_write=_refuse
+            )
+        if external is not None:
+            yield SharedMemory(
+                external.start,
+                self._flash.content(external.name),
+                is_executable=False,
+                on_write=_refuse,
+            )
+
+    def _uicr(self, table: CoreTable, nvmc: Nvmc) -> WordSpace:
+        uicr = table.soc_core.uicr
+
+        def read(offset: int) -> int:
+            return int.from_bytes(self._flash.read(uicr.start + offset, 4), "little")
+
+        def write(offset: int, value: int) -> None:
+            nvmc.store(uicr.start + offset, 4, value)
+
+        return WordSpace(uicr.name, uicr.start, read, write)
+
+    def _signal(self, number: int, channels: int) -> None:
+        ipc = self._ipcs.get(number)
+        if ipc is not None:
+            receive(ipc, channels)
+        for core in (self.application, self._network):
+            if core is not None:
+                core.look_for_interrupts()
+
+
+def _refuse(address: int, _size_bytes: int, value: int) -> int:
+    raise GuestFaultError(f"a store of 0x{value:x} to 0x{address:08x}, which is read-only")
