@@ -5,8 +5,7 @@ of its peripheral, bits 12 to 19 of the address.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from pytest_nrf_fota.boards.soc import (
     NRF5340,
@@ -78,7 +77,7 @@ class CoreTable:
     factory: Mapping[int, Mapping[int, int]]
     peripherals: Callable[[Board], Mapping[int, Peripheral]]
     aliases: Sequence[int] = ()
-    known_gaps: Mapping[int, str] = MappingProxyType({})
+    known_gaps: Mapping[int, str] = field(default_factory=dict)
 
 
 def _number(address: int) -> int:
