@@ -351,6 +351,7 @@ def kit_settings_json(board: BoardType) -> str:
         "identity_address": board.sim.identity_address,
         "keep_last_line": board.sim.keep_last_line,
         "reads_halt": board.sim.reads_halt,
+        "execution": board.sim.execution.value,
         "link": {
             "interval_s": board.sim.link.interval_ms / 1000,
             "phy_mbit_s": board.sim.link.phy_mbit_s,
