@@ -1,6 +1,11 @@
 """Whether a virtual kit executes the machine code of bootloaders."""
 
+import importlib.util
 from enum import Enum
+
+from pytest_nrf_fota.errors import RigError
+
+EXTRA = "exec"
 
 
 class Execution(Enum):
@@ -15,3 +20,19 @@ class Execution(Enum):
     OFF = "off"
     ON = "on"
     ELSE_MODEL = "else_model"
+
+
+def has_unicorn() -> bool:
+    """Whether the extra `exec` is installed; unicorn is not loaded."""
+    return importlib.util.find_spec("unicorn") is not None
+
+
+def require_unicorn(where: str) -> None:
+    """Raises `RigError` without the extra `exec`."""
+    if not has_unicorn():
+        raise RigError(
+            "This board executes the bootloaders' machine code, and unicorn is not installed.",
+            where=where,
+            next_step=f'pip install "pytest-nrf-fota[{EXTRA}]", or run on the model, '
+            "nrf5340dk_sim.",
+        )

@@ -57,6 +57,10 @@ class KitError(Exception):
     """The kit's debug port refuses an operation; the message says why."""
 
 
+class NotModelledByKitError(KitError):
+    """A bootloader that is executed came to what is not modelled."""
+
+
 @dataclass(frozen=True)
 class KitSettings:
     """What can differ between two virtual kits.
@@ -184,7 +188,7 @@ class Kit:
             await self._hold()
             await self._start_cores()
             if self._execution.gap:
-                raise KitError(self._execution.gap)
+                raise NotModelledByKitError(self._execution.gap)
 
     async def set_power(self, *, on: bool, starts: bool = True) -> None:
         """Switch the power. Flash keeps its content.
