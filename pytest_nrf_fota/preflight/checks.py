@@ -155,7 +155,7 @@ def _file(simulation: Simulation) -> Gate:
         code = "no_file_for_running_slot" if is_mcuboot else "files_do_not_fit_images"
         return gate.no(problem, code, why=problem.rstrip("."))
     assert simulation.file is not None
-    running = simulation.installed.boot.nsib_slot
+    running = simulation.installed.running_s_slot
     why = "" if simulation.file.s_slot is None else f", because S{running} runs"
     return gate.ok(f"{simulation.file.name}{why}")
 
@@ -385,7 +385,7 @@ def _network_core(simulation: Simulation, network_core_file: str) -> list[Gate]:
 
 def _fw_info(simulation: Simulation, file: UpdateFile) -> Gate:
     gate = _Gate(simulation, "fw_info_version", "FW_INFO version")
-    running = simulation.installed.boot.nsib_slot
+    running = simulation.installed.running_s_slot
     info = file.fw_info
     if info is None or running is None:
         return gate.no("the file has no fw_info", "no_fw_info", file=file.name)

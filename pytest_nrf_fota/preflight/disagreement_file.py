@@ -7,18 +7,15 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
+from pytest_nrf_fota.preflight.prediction import Prediction
 from pytest_nrf_fota.recordings.repeatable_zip import write_files
-
-if TYPE_CHECKING:
-    from pytest_nrf_fota.preflight.prediction import Prediction
 
 # Neither console, probe nor radio, where names and passkeys may stand.
 _OF_BOARD = {"name", "soc", "memory", "slots", "boot", "external_flash"}
@@ -31,8 +28,7 @@ def save_disagreement(
     memories: Sequence[Segment],
     package: DfuPackage,
     differences: Sequence[str],
-    model: "Prediction",
-    machine: "Prediction",
+    answers: Mapping[str, Prediction],
 ) -> str:
     """Write `preflight-case-NUMBER.zip`, the same case always under one name.
 
@@ -42,7 +38,7 @@ def save_disagreement(
         memories: what the board held before the update.
         package: the update.
         differences: in what the two disagree.
-        model, machine: their answers.
+        answers: what each of them says.
 
     Returns its path; empty where it cannot be written.
     """
@@ -56,8 +52,7 @@ def save_disagreement(
             for name, file in sent.items()
         ],
         "differences": list(differences),
-        "model": model.model_dump(mode="json"),
-        "execution": machine.model_dump(mode="json", exclude={"executed": {"duration_s"}}),
+        **{name: answer.model_dump(mode="json") for name, answer in answers.items()},
     }
     text = json.dumps(case, indent=1)
     for name, file in sent.items():

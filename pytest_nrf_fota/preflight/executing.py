@@ -7,7 +7,7 @@ costs little beside the execution, so each preflight is a check on it.
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
@@ -128,13 +128,21 @@ def predict_by(
     differences = tuple(_answers(modelled, executed)) or tuple(_memories(model, machine))
     if not differences:
         return found
+    # What to do about a missing file names the user's folders.
+    nameless = replace(installation, network_core_file="")
+    saved = save_disagreement(
+        folder,
+        installation.board,
+        installation.memories,
+        package,
+        differences,
+        {"model": _prediction(nameless, modelled), "execution": _prediction(nameless, executed)},
+    )
     disagreement = Disagreement(
         differences=differences,
         model_will_upgrade=answer.will_upgrade,
         model_reason=answer.reason,
-        saved=save_disagreement(
-            folder, installation.board, installation.memories, package, differences, answer, found
-        ),
+        saved=saved,
     )
     return found.model_copy(
         update={"executed": note.model_copy(update={"disagreement": disagreement})}
