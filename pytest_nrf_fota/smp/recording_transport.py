@@ -13,7 +13,7 @@ from pytest_nrf_fota.record.events import SmpMessage
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.messages import ServerParameters
 from pytest_nrf_fota.smp.upload.frames import Frame
-from pytest_nrf_fota.smp.upload.link import PipelinedTransport, UploadLink
+from pytest_nrf_fota.smp.upload.link import HoldingTransport, PipelinedTransport, UploadLink
 
 _SHOWN_BYTES = 32
 _MOST_BITS = 64
@@ -87,6 +87,8 @@ class RecordingTransport(SMPTransport):
     def abandon(self, sequences: Iterable[int]) -> None:
         """Answers to these requests are dropped when they come."""
         self._abandoned.update(sequences)
+        if isinstance(self._inner, HoldingTransport):
+            self._inner.drop_held()
 
     def upload_link(self) -> UploadLink | None:
         """The connection as an upload sees it; None where it has to send one at a time."""
