@@ -9,6 +9,7 @@ import binascii
 import logging
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from smp import header as smp_header
@@ -21,7 +22,7 @@ from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.record.events import RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
-from pytest_nrf_fota.smp.one_on_the_wire import OneOnTheWire
+from pytest_nrf_fota.smp.one_on_the_wire import OneOnTheWire, route_of
 from pytest_nrf_fota.smp.transport import DEFAULT_LINE_BUFFERS, DEFAULT_LINE_LENGTH_BYTES
 from pytest_nrf_fota.smp.upload.link import UploadLink
 
@@ -115,8 +116,9 @@ class ConsoleSmpTransport(SMPTransport):
         self._recorder = recorder
         self._repeat_after_s = repeat_after_s
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        self._requests: list[smp_header.Header] = []
+        self._arrived: deque[bytes] = deque()
+        self._arrival: asyncio.Future[None] | None = None
+        self._requests: list[bytes] = []
         self._sent: bytes | None = None
         self._lines = b""
         self._repeats_left = 0
@@ -132,7 +134,7 @@ class ConsoleSmpTransport(SMPTransport):
         del address, timeout_s
         self._raise_if_console_lost()
         self._loop = asyncio.get_running_loop()
-        self._arrived = asyncio.Queue()
+        self._arrived.clear()
         self._requests = []
         self._on_wire.forget()
         self._frames.attach(self._take_frame)
@@ -206,10 +208,9 @@ class ConsoleSmpTransport(SMPTransport):
 
     def _take_request(self, data: bytes, *, beside: bool) -> bytes:
         self._raise_if_not_connected()
-        header = smp_header.Header.loads(data[: smp_header.Header.SIZE])
         # An upload forgets requests that it takes for lost; their sequence numbers come again.
         earlier = self._requests[-_MOST_OPEN:] if beside else []
-        self._requests = [*earlier, header]
+        self._requests = [*earlier, route_of(data)]
         return b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
 
     async def receive(self) -> bytes:
@@ -221,6 +222,8 @@ class ConsoleSmpTransport(SMPTransport):
             SMPTransportDisconnected: not connected, the console's port is gone, or the board has
                 forgotten the upload whose packet was sent.
         """
+        if not self._repeats_left:
+            return self._checked(await self._receive_answer())
         answer = asyncio.ensure_future(self._receive_answer())
         try:
             while self._repeats_left > 0:
@@ -230,26 +233,27 @@ class ConsoleSmpTransport(SMPTransport):
                 self._repeats_left -= 1
                 self._record_repeat()
                 await self._write(self._lines)
-            message = await answer
-            # smpclient would begin the upload anew, and nobody would hear of the reset.
-            if self._sent is not None and has_forgotten_upload(self._sent, message):
-                raise SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
-            return message
+            return self._checked(await answer)
         finally:
             answer.cancel()
+
+    def _checked(self, message: bytes) -> bytes:
+        # smpclient would begin the upload anew, and nobody would hear of the reset.
+        if self._sent is not None and has_forgotten_upload(self._sent, message):
+            raise SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
+        return message
 
     async def _receive_answer(self) -> bytes:
         while True:
             message = await self._receive_message()
-            header = smp_header.Header.loads(message[: smp_header.Header.SIZE])
-            answered = [request for request in self._requests if _answers(header, request)]
-            if answered or not self._requests:
+            route = route_of(message)
+            if route in self._requests or not self._requests:
                 if self._sent is None:
                     # Of an answer of several lines only this knows.
                     self._send_next(message)
-                    self._requests = [one for one in self._requests if one not in answered]
+                    self._requests = [one for one in self._requests if one != route]
                 return message
-            _LOGGER.info("Dropped a late SMP answer: %s", header)
+            _LOGGER.info("Dropped a late SMP answer: %s", message[: smp_header.Header.SIZE].hex())
 
     async def _write(self, lines: bytes) -> None:
         try:
@@ -321,7 +325,7 @@ class ConsoleSmpTransport(SMPTransport):
         try:
             if answer is not None:
                 self._send_next(answer)
-            loop.call_soon_threadsafe(self._arrived.put_nowait, frame)
+            loop.call_soon_threadsafe(self._note_arrival, frame)
         except RuntimeError:
             self._loop = None  # the loop was closed without a disconnect: nobody waits any more
 
@@ -343,7 +347,7 @@ class ConsoleSmpTransport(SMPTransport):
                 # A new message begins: the board gave up the one before.
                 decoder = smp_packet.decode()
                 next(decoder)
-                self._arrived.put_nowait(frame)
+                self._arrived.append(frame)
             except (SMPBadCRC, binascii.Error, struct.error) as error:
                 # A lost byte breaks base64 or the length before it, a changed one the CRC.
                 _LOGGER.info("Dropped a damaged SMP answer: %s", error)
@@ -353,10 +357,21 @@ class ConsoleSmpTransport(SMPTransport):
     async def _next_frame(self) -> bytes:
         while True:
             self._raise_if_not_connected()
+            if self._arrived:
+                return self._arrived.popleft()
+            # No `asyncio.wait_for`: in an upload its task costs as much as all the rest here.
+            arrival = asyncio.get_running_loop().create_future()
+            look_again = arrival.get_loop().call_later(_CONSOLE_LOST_CHECK_S, _wake, arrival)
+            self._arrival = arrival
             try:
-                return await asyncio.wait_for(self._arrived.get(), _CONSOLE_LOST_CHECK_S)
-            except asyncio.TimeoutError:
-                self._raise_if_console_lost()
+                await arrival
+            finally:
+                look_again.cancel()
+
+    def _note_arrival(self, frame: bytes) -> None:
+        self._arrived.append(frame)
+        if self._arrival is not None:
+            _wake(self._arrival)
 
     def _raise_if_not_connected(self) -> None:
         if self._loop is None:
@@ -432,9 +447,6 @@ def _whole_message(frame: bytes) -> bytes | None:
     return None
 
 
-def _answers(answer: smp_header.Header, request: smp_header.Header) -> bool:
-    return (answer.sequence, answer.group_id, answer.command_id) == (
-        request.sequence,
-        request.group_id,
-        request.command_id,
-    )
+def _wake(arrival: asyncio.Future[None]) -> None:
+    if not arrival.done():
+        arrival.set_result(None)
