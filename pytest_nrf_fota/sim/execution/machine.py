@@ -214,8 +214,8 @@ class Machine:
         def read(offset: int) -> int:
             return int.from_bytes(self._flash.read(uicr.start + offset, 4), "little")
 
-        def write(offset: int, value: int) -> None:
-            nvmc.store(uicr.start + offset, 4, value)
+        def write(offset: int, size_bytes: int, value: int) -> None:
+            nvmc.store(uicr.start + offset, size_bytes, value)
 
         return WordSpace(uicr.name, uicr.start, read, write)
 
