@@ -6,8 +6,8 @@ instruction again. So it is stopped before instructions alone: behind those that
 and at ISB (hooks there deliver what is pending), at WFI and WFE, at the border of firmware that is
 not executed, and by a watchdog where no access came for a while.
 
-Two things come late: a store whose bits flash does not take reads back right behind the next branch
-only, and an interrupt that is unmasked inside of an IT block comes at the next such place.
+No stop takes effect inside of an IT block: an interrupt that is unmasked there comes at the next
+such place, and a store whose bits flash does not take reads back right behind the next branch.
 """
 
 import ctypes
@@ -57,7 +57,7 @@ _ISB = re.compile(rb"\xbf\xf3\x6f\x8f")
 _WFE, _WFI, _SEV = (re.compile(code) for code in (rb"\x20\xbf", rb"\x30\xbf", rb"\x40\xbf"))
 _SVC, _EXCEPTION_EXIT = 2, 8
 _MOST_STEPS = 512
-_MOST_POLLS = 200_000
+_MOST_POLLS = 100_000
 _NOWHERE = 0xFFFF_FFFE
 _SYSTEM_SPACE = range(0xE000_0000, 0xF000_0000)
 _PERIPHERAL_SPACE = range(0x4000_0000, 0x6000_0000)
@@ -131,8 +131,9 @@ class Core:
         self._is_asleep = self._has_event = False
         # Reads of registers since a store to one, an operation of flash, or a step of time.
         self._polls = 0
-        # Stores whose bits flash did not take.
-        self._corrections: list[tuple[bytearray, int, int, int]] = []
+        # Stores whose bits flash did not take, by address: where, and what it holds.
+        self._corrections: dict[int, tuple[bytearray, slice, bytes]] = {}
+        self._corrected_pc: int | None = None
         self._buffers: list[object] = []
         self._map_memories()
         for space in words:
@@ -203,14 +204,15 @@ class Core:
             fault = None
         except UcError as error:
             fault = error
-        self._correct()
+        if self._corrections and self._error is None:
+            self._correct_aborted()
         if self._error is not None:
             error_of_callback, self._error = self._error, None
             raise error_of_callback
         if self._end is not None:
             return
         if fault is not None and self._interrupt_number is None:
-            raise GuestFaultError(f"{fault} (PC 0x{self.pc:08x}, {self.name} core)")
+            raise self._fault(str(fault))
         if self._interrupt_number is not None:
             self._handle_interrupt(self._interrupt_number)
         elif self._waits is not None:
@@ -229,9 +231,7 @@ class Core:
             return_from_exception(self._uc, self.control, self.pc | 1)
             self._has_event = True
         else:
-            raise GuestFaultError(
-                f"the CPU took fault {number} (PC 0x{self.pc:08x}, {self.name} core)"
-            )
+            raise self._fault(f"the CPU took fault {number}")
         self._may_be_pending = True
 
     def _take_exceptions(self) -> None:
@@ -301,8 +301,13 @@ class Core:
         self._uc.emu_stop()
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, GuestFaultError):
+            error = self._fault(str(error))
         self._error = self._error or error
         self._uc.emu_stop()
+
+    def _fault(self, text: str) -> GuestFaultError:
+        return GuestFaultError(f"{text} (PC 0x{self.pc:08x}, {self.name} core)")
 
     # --- memories ---
 
@@ -400,15 +405,28 @@ class Core:
         value &= (1 << 8 * size_bytes) - 1
         result = memory.on_write(address, size_bytes, value)
         if result is not None and result != value:
-            offset = address - memory.address
-            self._corrections.append((memory.content, offset, size_bytes, result))
-            # It takes effect at the end of the block of instructions.
-            self._uc.emu_stop()
+            start = address - memory.address
+            place = slice(start, start + size_bytes)
+            data = result.to_bytes(size_bytes, "little")
+            self._corrections[address] = (memory.content, place, data)
+            if self._corrected_pc is None:
+                self._corrected_pc = self.pc
+                self._uc.emu_stop()
+
+    def _correct_aborted(self) -> None:
+        """Unicorn left the store's instruction before its end: run it again, without the store."""
+        if self.pc == self._corrected_pc:
+            # Code that was translated before does not count.
+            self._uc.ctl_flush_tb()
+            self._uc.emu_start(self.pc | 1, _NOWHERE, count=1)
+            self._uc.ctl_flush_tb()
+        self._correct()
 
     def _correct(self) -> None:
-        for content, offset, size_bytes, value in self._corrections:
-            content[offset : offset + size_bytes] = value.to_bytes(size_bytes, "little")
+        for content, place, data in self._corrections.values():
+            content[place] = data
         self._corrections.clear()
+        self._corrected_pc = None
 
     # --- hooks ---
 
@@ -458,10 +476,14 @@ class Core:
             self._polls = 0
             if self._watchdog.is_stopping:
                 return True
-            if self._corrections:
+            if address in self._corrections and self.pc == self._corrected_pc:
+                return True
+            if self._corrections and self.pc != self._corrected_pc:
                 self._correct()
             try:
                 self._store(address, size_bytes, value)
+            except UnknownRegisterError as error:
+                self._miss(str(error), address % PAGE_BYTES, f"write of 0x{value:x}")
             except BaseException as error:
                 self._fail(error)
         return True
@@ -473,12 +495,7 @@ class Core:
             block = self._known_gaps.get(address & ~(PAGE_BYTES - 1), "an unknown peripheral")
             self._fail(NotModelledError(block, f"register 0x{address:08x}", self.pc, self.name))
         else:
-            self._fail(
-                GuestFaultError(
-                    f"an access to 0x{address:08x}, where no memory is "
-                    f"(PC 0x{self.pc:08x}, {self.name} core)"
-                )
-            )
+            self._fail(GuestFaultError(f"an access to 0x{address:08x}, where no memory is"))
         return False
 
     def _on_border(self, _uc: Cpu, address: int, _size_bytes: int, _data: object) -> None:

@@ -71,6 +71,7 @@ class Machine:
         self.application = self._make_core(0)
         self._network: Core | None = None
         self.network_end: CoreEnd | None = None
+        self._has_signalled = False
 
     def run(self) -> CoreEnd:
         """Run from reset until the application's core ends, or no core does anything any more.
@@ -111,10 +112,15 @@ class Machine:
             self._network.close()
 
     def _run_network(self) -> bool:
-        """Let the network core run until it waits; whether it has more to do at once."""
+        """Let the network core run until it waits; whether it did something, or has more to do."""
         if self._network is None or isinstance(self.network_end, Jumped):
             return False
+        before, self._has_signalled = self.network_end, False
+        was_idle = before is not None and not self._network.wakes
         self.network_end = self._network.run()
+        did_something = (
+            not was_idle or self._has_signalled or type(before) is not type(self.network_end)
+        )
         match self.network_end:
             case Busy():
                 return True
@@ -123,9 +129,9 @@ class Machine:
                 self._release_network()
                 return True
             case Asleep() | Spinning():
-                return self._network.wakes
+                return did_something or self._network.wakes
             case Jumped():
-                return False
+                return True
             case never:
                 assert_never(never)
 
@@ -220,6 +226,7 @@ class Machine:
         return WordSpace(uicr.name, uicr.start, read, write)
 
     def _signal(self, number: int, channels: int) -> None:
+        self._has_signalled = True
         ipc = self._ipcs.get(number)
         if ipc is not None:
             receive(ipc, channels)
