@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, PowerCut, PowerLostError
-from tests.execution.mcuboot_board import boot, copy_of
+from tests.execution.mcuboot_board import board_with, boot, copy_of, mark
 from tests.execution.mcuboot_states import MORE_STATES, STATES, Images, State
 from tests.execution.side_by_side import cut_modelled, differences, executed, modelled
 from tests.execution.smpclient_builds import PRIMARY, SECONDARY, SLOT_BYTES, Build
@@ -99,3 +99,14 @@ def test_same_decision_with_random_bytes(build: Build, images: Images, seed: int
             written[address] = random.choice((0, 1, 2, 3, 4, 0x13, 0xFF, random.randint(0, 255)))
             flash.load(address, bytes([written[address]]))
         assert not differences(executed(copy_of(flash)), modelled(copy_of(flash))), written
+
+
+@pytest.mark.long_proof
+def test_same_decisions_about_real_applications(build: Build) -> None:
+    """The swap of A and B, and its taking back."""
+    flash = board_with(build, build.a, build.b)
+    mark(flash, SECONDARY)
+    for _ in range(3):
+        after = copy_of(flash)
+        assert not differences(executed(after), modelled(copy_of(flash)))
+        flash = after

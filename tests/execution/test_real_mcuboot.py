@@ -1,6 +1,5 @@
 """A real MCUboot, executed: decisions, refusals, and power cuts at any flash operation."""
 
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 

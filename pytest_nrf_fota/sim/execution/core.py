@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from unicorn import (
     UC_HOOK_CODE,
@@ -43,11 +44,7 @@ from pytest_nrf_fota.sim.execution.ends import (
 )
 from pytest_nrf_fota.sim.execution.exception_frame import enter_exception, return_from_exception
 from pytest_nrf_fota.sim.execution.peripheral import Peripheral, UnknownRegisterError
-from pytest_nrf_fota.sim.execution.system_control import (
-    SCS_ADDRESS,
-    SVCALL,
-    SystemControl,
-)
+from pytest_nrf_fota.sim.execution.system_control import SCS_ADDRESS, SVCALL, SystemControl
 from pytest_nrf_fota.sim.execution.watchdog import Watchdog
 
 PAGE_BYTES = 0x1000
@@ -137,7 +134,7 @@ class Core:
         self._buffers: list[object] = []
         self._map_memories()
         for space in words:
-            self._map_words(space)
+            self._map_registers(space.name, space.address, space.read, space.write)
         for address, peripheral in peripherals.items():
             self._map_peripheral(address, peripheral)
         self._map_registers(
@@ -321,33 +318,20 @@ class Core:
                 memory.address, len(memory.content), rights, ctypes.addressof(buffer)
             )
 
-    def _map_words(self, space: WordSpace) -> None:
-        def read(offset: int, size_bytes: int) -> int:
-            word = space.read(offset & ~3)
-            return word >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
-
-        def write(offset: int, size_bytes: int, value: int) -> None:
-            space.write(offset, size_bytes, value)
-
-        self._map_registers(space.name, space.address, read, write)
-
     def _map_peripheral(self, address: int, peripheral: Peripheral) -> None:
-        def read(offset: int, size_bytes: int) -> int:
-            word = peripheral.read(offset & ~3)
-            return word >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
-
         def write(offset: int, _size_bytes: int, value: int) -> None:
             peripheral.write(offset, value)
 
-        self._map_registers(peripheral.name, address, read, write)
+        self._map_registers(peripheral.name, address, peripheral.read, write)
 
     def _map_registers(
         self,
         name: str,
         address: int,
-        read: Callable[[int, int], int],
+        read: Callable[[int], int],
         write: Callable[[int, int, int], None],
     ) -> None:
+        """Registers that are read as words, and written by offset, size in bytes, and value."""
         watchdog = self._watchdog
 
         def on_read(_uc: Cpu, offset: int, size_bytes: int, _data: object) -> int:
@@ -356,7 +340,7 @@ class Core:
                 if watchdog.is_stopping:
                     return 0
                 try:
-                    value = read(offset, size_bytes)
+                    value = read(offset & ~3) >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
                 except UnknownRegisterError:
                     self._miss(name, offset, "read")
                     return 0
@@ -446,8 +430,8 @@ class Core:
             unmasked = self._found(_UNMASKS, memory, behind=True)
             for hook, addresses in (
                 (self._on_unmasked, {*unmasked, *self._found(_ISB, memory)}),
-                (self._on_wait_for_event, self._found(_WFE, memory)),
-                (self._on_wait_for_interrupt, self._found(_WFI, memory)),
+                (partial(self._on_wait, _WFE), self._found(_WFE, memory)),
+                (partial(self._on_wait, _WFI), self._found(_WFI, memory)),
                 (self._on_event, self._found(_SEV, memory)),
             ):
                 for address in addresses:
@@ -505,13 +489,9 @@ class Core:
         if self._may_be_pending and self._next_exception() is not None:
             self._uc.emu_stop()
 
-    def _on_wait_for_event(self, _uc: Cpu, _address: int, _size_bytes: int, _data: object) -> None:
-        self._waits = _WFE
+    def _on_wait(self, kind: re.Pattern[bytes], *_where: object) -> None:
+        self._waits = kind
         self._uc.emu_stop()
 
-    def _on_wait_for_interrupt(self, _uc: Cpu, _address: int, _size: int, _data: object) -> None:
-        self._waits = _WFI
-        self._uc.emu_stop()
-
-    def _on_event(self, _uc: Cpu, _address: int, _size_bytes: int, _data: object) -> None:
+    def _on_event(self, *_where: object) -> None:
         self._has_event = True

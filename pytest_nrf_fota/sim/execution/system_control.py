@@ -92,11 +92,6 @@ class SystemControl:
         """The exception that runs has returned."""
         self.active.pop()
 
-    def read(self, offset: int, size_bytes: int) -> int:
-        """Read bytes of one register. Raises `UnknownRegisterError`."""
-        shift = 8 * (offset % 4)
-        return self._read_word(offset & ~3) >> shift & (1 << 8 * size_bytes) - 1
-
     def write(self, offset: int, size_bytes: int, value: int) -> None:
         """Write bytes of one register. Raises `UnknownRegisterError`."""
         if _IPR <= offset < _IPR_END or _SHPR <= offset < _SHPR + 12:
@@ -126,7 +121,8 @@ class SystemControl:
             limits.append(-1)
         return min(limits)
 
-    def _read_word(self, offset: int) -> int:
+    def read(self, offset: int) -> int:
+        """Read one register. Raises `UnknownRegisterError`."""
         match offset:
             case _ if _ISER <= offset < _ISER + _WORDS:
                 return self._bits(self._enabled, offset - _ISER)
