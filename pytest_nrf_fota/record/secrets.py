@@ -177,15 +177,14 @@ class Secrets:
         """A line of the same length without the secrets that are in it alone."""
         return self._without_texts(line, None) if self.may_be_in(line) else line
 
+    def masked_begin(self, text: str) -> str:
+        """A text of the same length without a known value's begin at its end."""
+        at = self._begin_of_value(text)
+        return text[:at] + "*" * (len(text) - at)
+
     def unfinished(self, begun: str) -> int:
         """From which column on an unfinished line may turn out to hold a secret."""
-        column = len(begun)
-        for start, values in self._starts.items():
-            at = begun.find(start)
-            while 0 <= at < column:
-                if any(value.startswith(begun[at:]) for value in values):
-                    column = at
-                at = begun.find(start, at + 1)
+        column = self._begin_of_value(begun)
         if (digits := _LAST_DIGITS.search(begun)) and any(
             passkey.startswith(digits[0]) for passkey in self._passkeys
         ):
@@ -197,6 +196,16 @@ class Secrets:
             for looks in _UNFINISHED:
                 for found in looks.finditer(begun):
                     column = min(column, found.start("part"))
+        return column
+
+    def _begin_of_value(self, text: str) -> int:
+        column = len(text)
+        for start, values in self._starts.items():
+            at = text.find(start)
+            while 0 <= at < column:
+                if any(value.startswith(text[at:]) for value in values):
+                    column = at
+                at = text.find(start, at + 1)
         return column
 
     def _add_texts(self, texts: Iterable[str]) -> None:

@@ -44,7 +44,7 @@ class StreamMasking:
 
     def rest(self) -> str:
         """What still waits, when nothing more is to be waited for."""
-        masked = self._masked(self._line)[self._passed :]
+        masked = self._secrets.masked_begin(self._masked(self._line))[self._passed :]
         self._line, self._passed = "", 0
         return masked
 

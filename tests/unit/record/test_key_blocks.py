@@ -202,6 +202,12 @@ def test_known_value_cut_anywhere_without_a_word(said: str, size: int) -> None:
     assert b"corre" not in written and len(written) == len(said) + 1
 
 
+def test_begin_of_a_value_when_nothing_more_comes() -> None:
+    masking = UartMasking(Secrets(["correcthorse"]))
+    assert masking.take(b"it is correcthors") == b"it is "
+    assert masking.rest() == b"*" * 11
+
+
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
