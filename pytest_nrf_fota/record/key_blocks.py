@@ -152,6 +152,17 @@ class KeyBlocks:
         return set(range(first, min(len(data), max(first, end - len(self._before)))))
 
 
+def may_hold_key(memory: bytes, keys: Sequence[bytes]) -> bool:
+    """Whether bytes hold a part of a key that is known, or what looks like one."""
+    if _DER.search(memory):
+        return True
+    return any(
+        key[at : at + _WINDOW_BYTES] in memory
+        for key in keys
+        for at in range(max(1, len(key) - _WINDOW_BYTES + 1))
+    )
+
+
 def _windows(data: bytes, key: bytes) -> set[int]:
     found: set[int] = set()
     for at in range(len(data) - _WINDOW_BYTES + 1):

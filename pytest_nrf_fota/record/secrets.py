@@ -13,13 +13,15 @@ from typing import TypeVar
 
 from pytest_nrf_fota.bounded_regex import BoundedRegex
 from pytest_nrf_fota.record.hex_rows import may_hold_rows
-from pytest_nrf_fota.record.key_blocks import KeyBlocks
+from pytest_nrf_fota.record.key_blocks import KeyBlocks, may_hold_key
 from pytest_nrf_fota.record.secret_forms import (
     forms_of_bytes,
     forms_of_key,
     forms_of_text,
     is_private_key,
 )
+from pytest_nrf_fota.record.stored_bonds import bond_keys_in
+from pytest_nrf_fota.record.tool_memory import memory_in
 
 _Kind = TypeVar("_Kind", str, bytes)
 
@@ -107,6 +109,11 @@ class Secrets:
         self._add_texts(texts)
         self._add_raw(parts)
 
+    def know_bonds_in(self, memory: bytes) -> None:
+        """Mask the keys of bonds in memory that was read, also of those that others made."""
+        for key in bond_keys_in(memory):
+            self.add_bytes(key)
+
     def add_passkey(self, passkey: str) -> None:
         """Mask a board's passkey: six digits that are always the same, wherever they stand alone,
         or the group `passkey` in lines that match a regular expression, as board files have them.
@@ -153,11 +160,19 @@ class Secrets:
         return self._without_halves(text) if "..." in text else text
 
     def masked_bytes(self, content: bytes) -> bytes:
-        """The same number of bytes without secrets."""
+        """The same number of bytes without secrets. Memory that a tool has read may hold bonds of
+        which nobody knew: they are known from now on.
+        """
+        memory = memory_in(content)
+        self.know_bonds_in(memory)
         content = self.without_raw(content)
         text = content.decode("latin-1")
-        if self.may_be_in(text) or may_hold_rows(text):
+        # Of all of a flash each row is looked at only where there is something.
+        has_rows = may_hold_rows(text) if memory is content else may_hold_key(memory, self.keys)
+        if has_rows:
             return self._masked(text, None).encode("latin-1")
+        if self.may_be_in(text):
+            return self._without_texts(text, None).encode("latin-1")
         return content
 
     def without_raw(self, content: bytes) -> bytes:

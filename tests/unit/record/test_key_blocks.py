@@ -221,6 +221,10 @@ console = Console(port, baudrate=115200, raw_log_path=folder / "raw.log", record
 since = console.position()
 print("open", flush=True)
 console.expect("last line", since=since, within_s=30)
+# Whoever waits for a line has it before the recorder.
+ends_at_s = time.monotonic() + 30
+while "last line" not in (folder / "uart.log").read_text() and time.monotonic() < ends_at_s:
+    time.sleep(0.01)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
