@@ -432,7 +432,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     collector = session.config.stash.get(_collector_key, None)
     if collector is None:
         return
-    collector.link_tries()
+    collector.link_tries(session_results.allure_attachments(session.config))
     session_results.write_step_summary(session.config)
     if not collector.has_proven_nothing:
         return

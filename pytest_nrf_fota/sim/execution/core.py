@@ -3,8 +3,11 @@
 Unicorn (github.com/unicorn-engine/unicorn, 2.1) executes instructions and nothing else. Where it is
 stopped decides whether a run is the same each time: a stop inside an access to memory runs the
 instruction again. So it is stopped before instructions alone: behind those that unmask interrupts
-(hooks there deliver what is pending), at WFI and WFE, at the border of firmware that is not
-executed, and by a watchdog where no access came for a while.
+and at ISB (hooks there deliver what is pending), at WFI and WFE, at the border of firmware that is
+not executed, and by a watchdog where no access came for a while.
+
+No stop takes effect inside of an IT block: an interrupt that is unmasked there comes at the next
+such place, and a store whose bits flash does not take reads back right behind the next branch.
 """
 
 import ctypes
@@ -12,6 +15,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from unicorn import (
     UC_HOOK_CODE,
@@ -40,19 +44,17 @@ from pytest_nrf_fota.sim.execution.ends import (
 )
 from pytest_nrf_fota.sim.execution.exception_frame import enter_exception, return_from_exception
 from pytest_nrf_fota.sim.execution.peripheral import Peripheral, UnknownRegisterError
-from pytest_nrf_fota.sim.execution.system_control import (
-    SCS_ADDRESS,
-    SVCALL,
-    SystemControl,
-)
+from pytest_nrf_fota.sim.execution.system_control import SCS_ADDRESS, SVCALL, SystemControl
 from pytest_nrf_fota.sim.execution.watchdog import Watchdog
 
 PAGE_BYTES = 0x1000
-# cpsie i, cpsie f; msr primask, basepri, basepri_max, faultmask (Arm v7-M ARM, A7.7).
-_UNMASKS = re.compile(rb"[\x62\x61]\xb6|[\x80-\x8f]\xf3[\x10-\x13]\x88", re.DOTALL)
-_WAITS = re.compile(rb"[\x20\x30]\xbf", re.DOTALL)
+# cpsie i, f, if; msr primask, basepri, basepri_max, faultmask (Arm v7-M ARM, A7.7).
+_UNMASKS = re.compile(rb"[\x61-\x63]\xb6|[\x80-\x8f]\xf3[\x10-\x13]\x88", re.DOTALL)
+_ISB = re.compile(rb"\xbf\xf3\x6f\x8f")
+_WFE, _WFI, _SEV = (re.compile(code) for code in (rb"\x20\xbf", rb"\x30\xbf", rb"\x40\xbf"))
 _SVC, _EXCEPTION_EXIT = 2, 8
 _MOST_STEPS = 512
+_MOST_POLLS = 100_000
 _NOWHERE = 0xFFFF_FFFE
 _SYSTEM_SPACE = range(0xE000_0000, 0xF000_0000)
 _PERIPHERAL_SPACE = range(0x4000_0000, 0x6000_0000)
@@ -78,7 +80,7 @@ class WordSpace:
     name: str
     address: int
     read: Callable[[int], int]
-    write: Callable[[int, int], None]
+    write: Callable[[int, int, int], None]
 
 
 class Core:
@@ -121,14 +123,18 @@ class Core:
         self._end: CoreEnd | None = None
         self._error: BaseException | None = None
         self._interrupt_number: int | None = None
-        self._waits = False
-        self._is_asleep = False
-        # A store whose bits flash did not take: set right before anything is read again.
-        self._corrections: list[tuple[bytearray, int, int, int]] = []
+        # Why it waits: WFI, or WFE, which an event ends.
+        self._waits: re.Pattern[bytes] | None = None
+        self._is_asleep = self._has_event = False
+        # Reads of registers since a store to one, an operation of flash, or a step of time.
+        self._polls = 0
+        # Stores whose bits flash did not take, by address: where, and what it holds.
+        self._corrections: dict[int, tuple[bytearray, slice, bytes]] = {}
+        self._corrected_pc: int | None = None
         self._buffers: list[object] = []
         self._map_memories()
         for space in words:
-            self._map_words(space)
+            self._map_registers(space.name, space.address, space.read, space.write)
         for address, peripheral in peripherals.items():
             self._map_peripheral(address, peripheral)
         self._map_registers(
@@ -151,8 +157,10 @@ class Core:
         To be called again behind all but `Jumped` and `Reset`. Raises `NotModelledError`,
         `GuestFaultError`, and what a memory's or a peripheral's function raises.
         """
-        if self._is_asleep and not self._wake():
-            return Asleep(self.pc)
+        if self._is_asleep:
+            if not self.wakes:
+                return Asleep(self.pc)
+            self._go_on_behind_wait()
         self._end = None
         while self._end is None:
             self._take_exceptions()
@@ -166,6 +174,7 @@ class Core:
     def look_for_interrupts(self) -> None:
         """Something outside of this core may have raised an interrupt."""
         self._may_be_pending = True
+        self._polls = 0
 
     def ask_for_reset(self) -> None:
         """Reset the system: the core ends."""
@@ -173,8 +182,9 @@ class Core:
 
     @property
     def wakes(self) -> bool:
-        """Whether an interrupt is pending that ends WFI."""
-        return self.control.wakes
+        """Whether an interrupt is pending that is taken now, or ends WFI in spite of PRIMASK."""
+        ignores_primask = self._is_asleep and (self._waits is _WFI or self.control.pending_is_event)
+        return self._first_exception(ignores_primask=ignores_primask) is not None
 
     @property
     def pc(self) -> int:
@@ -184,28 +194,30 @@ class Core:
     # --- the loop ---
 
     def _emulate(self) -> None:
-        self._interrupt_number, self._waits = None, False
+        self._interrupt_number, self._waits = None, None
         try:
             with self._watchdog.emulation():
                 self._uc.emu_start(self.pc | 1, _NOWHERE)
             fault = None
         except UcError as error:
             fault = error
-        self._correct()
+        if self._corrections and self._error is None:
+            self._correct_aborted()
         if self._error is not None:
             error_of_callback, self._error = self._error, None
             raise error_of_callback
         if self._end is not None:
             return
         if fault is not None and self._interrupt_number is None:
-            raise GuestFaultError(f"{fault} (PC 0x{self.pc:08x}, {self.name} core)")
+            raise self._fault(str(fault))
         if self._interrupt_number is not None:
             self._handle_interrupt(self._interrupt_number)
-        elif self._waits:
-            self._is_asleep = not self.control.wakes
-            self._end = Asleep(self.pc) if self._is_asleep else None
-            if not self._is_asleep:
+        elif self._waits is not None:
+            self._is_asleep = True
+            if self.wakes or (self._waits is _WFE and self._has_event):
                 self._go_on_behind_wait()
+            else:
+                self._end = Asleep(self.pc)
         elif self._watchdog.take_bark():
             self._look_for_circle()
 
@@ -214,10 +226,9 @@ class Core:
             enter_exception(self._uc, self.control, SVCALL)
         elif number == _EXCEPTION_EXIT:
             return_from_exception(self._uc, self.control, self.pc | 1)
+            self._has_event = True
         else:
-            raise GuestFaultError(
-                f"the CPU took fault {number} (PC 0x{self.pc:08x}, {self.name} core)"
-            )
+            raise self._fault(f"the CPU took fault {number}")
         self._may_be_pending = True
 
     def _take_exceptions(self) -> None:
@@ -228,25 +239,21 @@ class Core:
     def _next_exception(self) -> int | None:
         if not self._may_be_pending:
             return None
-        uc = self._uc
-        exception = self.control.next_exception(
-            uc.reg_read(arm.UC_ARM_REG_PRIMASK),
-            uc.reg_read(arm.UC_ARM_REG_BASEPRI),
-            uc.reg_read(arm.UC_ARM_REG_FAULTMASK),
-        )
+        exception = self._first_exception(ignores_primask=False)
         if exception is None:
             self._may_be_pending = self.control.has_pending
         return exception
 
-    def _wake(self) -> bool:
-        """Go on behind WFI or WFE if an interrupt is pending, masked or not."""
-        if not self.control.wakes:
-            return False
-        self._is_asleep = False
-        self._go_on_behind_wait()
-        return True
+    def _first_exception(self, *, ignores_primask: bool) -> int | None:
+        return self.control.next_exception(
+            0 if ignores_primask else self._uc.reg_read(arm.UC_ARM_REG_PRIMASK),
+            self._uc.reg_read(arm.UC_ARM_REG_BASEPRI),
+            self._uc.reg_read(arm.UC_ARM_REG_FAULTMASK),
+        )
 
     def _go_on_behind_wait(self) -> None:
+        self._is_asleep = False
+        self._has_event = self._has_event and self._waits is not _WFE
         self._may_be_pending = True
         self._uc.reg_write(arm.UC_ARM_REG_PC, self.pc + 2 | 1)
 
@@ -269,7 +276,7 @@ class Core:
         self._emulate()
         self._uc.hook_del(hook)
         self._uc.ctl_flush_tb()
-        if self._interrupt_number is None and not self._waits:
+        if self._interrupt_number is None and self._waits is None:
             self._end = self._end or Busy(self.pc)
 
     def _state(self) -> tuple[int, ...]:
@@ -291,8 +298,13 @@ class Core:
         self._uc.emu_stop()
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, GuestFaultError):
+            error = self._fault(str(error))
         self._error = self._error or error
         self._uc.emu_stop()
+
+    def _fault(self, text: str) -> GuestFaultError:
+        return GuestFaultError(f"{text} (PC 0x{self.pc:08x}, {self.name} core)")
 
     # --- memories ---
 
@@ -306,33 +318,20 @@ class Core:
                 memory.address, len(memory.content), rights, ctypes.addressof(buffer)
             )
 
-    def _map_words(self, space: WordSpace) -> None:
-        def read(offset: int, size_bytes: int) -> int:
-            word = space.read(offset & ~3)
-            return word >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
-
-        def write(offset: int, _size_bytes: int, value: int) -> None:
-            space.write(offset, value)
-
-        self._map_registers(space.name, space.address, read, write)
-
     def _map_peripheral(self, address: int, peripheral: Peripheral) -> None:
-        def read(offset: int, size_bytes: int) -> int:
-            word = peripheral.read(offset & ~3)
-            return word >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
-
         def write(offset: int, _size_bytes: int, value: int) -> None:
             peripheral.write(offset, value)
 
-        self._map_registers(peripheral.name, address, read, write)
+        self._map_registers(peripheral.name, address, peripheral.read, write)
 
     def _map_registers(
         self,
         name: str,
         address: int,
-        read: Callable[[int, int], int],
+        read: Callable[[int], int],
         write: Callable[[int, int, int], None],
     ) -> None:
+        """Registers that are read as words, and written by offset, size in bytes, and value."""
         watchdog = self._watchdog
 
         def on_read(_uc: Cpu, offset: int, size_bytes: int, _data: object) -> int:
@@ -341,13 +340,17 @@ class Core:
                 if watchdog.is_stopping:
                     return 0
                 try:
-                    value = read(offset, size_bytes)
+                    value = read(offset & ~3) >> 8 * (offset % 4) & (1 << 8 * size_bytes) - 1
                 except UnknownRegisterError:
                     self._miss(name, offset, "read")
                     return 0
                 except BaseException as error:
                     self._fail(error)
                     return 0
+                self._polls += 1
+                if self._polls > _MOST_POLLS:
+                    self._polls = 0
+                    self._stop(Spinning(self.pc))
                 if self._may_be_pending and self._next_exception() is not None:
                     self._uc.emu_stop()
                 return value
@@ -357,7 +360,7 @@ class Core:
                 watchdog.accesses += 1
                 if watchdog.is_stopping:
                     return
-                self._may_be_pending = True
+                self.look_for_interrupts()
                 try:
                     write(offset, size_bytes, value)
                 except UnknownRegisterError:
@@ -386,13 +389,28 @@ class Core:
         value &= (1 << 8 * size_bytes) - 1
         result = memory.on_write(address, size_bytes, value)
         if result is not None and result != value:
-            offset = address - memory.address
-            self._corrections.append((memory.content, offset, size_bytes, result))
+            start = address - memory.address
+            place = slice(start, start + size_bytes)
+            data = result.to_bytes(size_bytes, "little")
+            self._corrections[address] = (memory.content, place, data)
+            if self._corrected_pc is None:
+                self._corrected_pc = self.pc
+                self._uc.emu_stop()
+
+    def _correct_aborted(self) -> None:
+        """Unicorn left the store's instruction before its end: run it again, without the store."""
+        if self.pc == self._corrected_pc:
+            # Code that was translated before does not count.
+            self._uc.ctl_flush_tb()
+            self._uc.emu_start(self.pc | 1, _NOWHERE, count=1)
+            self._uc.ctl_flush_tb()
+        self._correct()
 
     def _correct(self) -> None:
-        for content, offset, size_bytes, value in self._corrections:
-            content[offset : offset + size_bytes] = value.to_bytes(size_bytes, "little")
+        for content, place, data in self._corrections.values():
+            content[place] = data
         self._corrections.clear()
+        self._corrected_pc = None
 
     # --- hooks ---
 
@@ -409,13 +427,18 @@ class Core:
         for memory in self._memories:
             if not memory.is_executable or memory.on_write is None:
                 continue
-            for address in self._found(_UNMASKS, memory, behind=True):
-                uc.hook_add(UC_HOOK_CODE, self._on_unmasked, begin=address, end=address)
-            for address in self._found(_WAITS, memory, behind=False):
-                uc.hook_add(UC_HOOK_CODE, self._on_wait, begin=address, end=address)
+            unmasked = self._found(_UNMASKS, memory, behind=True)
+            for hook, addresses in (
+                (self._on_unmasked, {*unmasked, *self._found(_ISB, memory)}),
+                (partial(self._on_wait, _WFE), self._found(_WFE, memory)),
+                (partial(self._on_wait, _WFI), self._found(_WFI, memory)),
+                (self._on_event, self._found(_SEV, memory)),
+            ):
+                for address in addresses:
+                    uc.hook_add(UC_HOOK_CODE, hook, begin=address, end=address)
 
     def _found(
-        self, instructions: re.Pattern[bytes], memory: SharedMemory, *, behind: bool
+        self, instructions: re.Pattern[bytes], memory: SharedMemory, *, behind: bool = False
     ) -> list[int]:
         addresses = []
         for found in instructions.finditer(memory.content):
@@ -434,12 +457,17 @@ class Core:
     ) -> bool:
         with self._watchdog.lock:
             self._watchdog.accesses += 1
+            self._polls = 0
             if self._watchdog.is_stopping:
                 return True
-            if self._corrections:
+            if address in self._corrections and self.pc == self._corrected_pc:
+                return True
+            if self._corrections and self.pc != self._corrected_pc:
                 self._correct()
             try:
                 self._store(address, size_bytes, value)
+            except UnknownRegisterError as error:
+                self._miss(str(error), address % PAGE_BYTES, f"write of 0x{value:x}")
             except BaseException as error:
                 self._fail(error)
         return True
@@ -451,12 +479,7 @@ class Core:
             block = self._known_gaps.get(address & ~(PAGE_BYTES - 1), "an unknown peripheral")
             self._fail(NotModelledError(block, f"register 0x{address:08x}", self.pc, self.name))
         else:
-            self._fail(
-                GuestFaultError(
-                    f"an access to 0x{address:08x}, where no memory is "
-                    f"(PC 0x{self.pc:08x}, {self.name} core)"
-                )
-            )
+            self._fail(GuestFaultError(f"an access to 0x{address:08x}, where no memory is"))
         return False
 
     def _on_border(self, _uc: Cpu, address: int, _size_bytes: int, _data: object) -> None:
@@ -466,6 +489,9 @@ class Core:
         if self._may_be_pending and self._next_exception() is not None:
             self._uc.emu_stop()
 
-    def _on_wait(self, _uc: Cpu, _address: int, _size_bytes: int, _data: object) -> None:
-        self._waits = True
+    def _on_wait(self, kind: re.Pattern[bytes], *_where: object) -> None:
+        self._waits = kind
         self._uc.emu_stop()
+
+    def _on_event(self, *_where: object) -> None:
+        self._has_event = True

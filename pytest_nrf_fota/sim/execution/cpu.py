@@ -49,8 +49,8 @@ class Cpu(Protocol):
     def hook_del(self, h: int) -> None:
         """End that."""
 
-    def emu_start(self, begin: int, until: int) -> None:
-        """Execute. Raises `unicorn.UcError`."""
+    def emu_start(self, begin: int, until: int, *, count: int = 0) -> None:
+        """Execute, `count` instructions or without an end. Raises `unicorn.UcError`."""
 
     def emu_stop(self) -> None:
         """End the execution."""

@@ -13,13 +13,14 @@ from pytest_nrf_fota.sim.execution.system_control import SystemControl
 
 _FRAME = struct.Struct("<8I")
 _FLOAT_FRAME = struct.Struct("<18I")
-_SPSEL, _FPCA = 2, 4
+_SPSEL, _FPCA, _SFPA = 2, 4, 8
 # Bits of EXC_RETURN.
 _SECURE_STATE, _DEFAULT_STACKING, _NO_FLOAT, _TO_THREAD, _FROM_PROCESS_STACK = 64, 32, 16, 8, 4
 _EXC_RETURN = 0xFFFF_FF80
 _STACK_ALIGN_BIT = 1 << 9
 _IT_BITS = 0x0600_FC00
-_XPSR_NUMBER = 0x1FF
+# Where the frame keeps SFPA, which is FPCA of the secure state.
+_XPSR_SFPA = 1 << 20
 _THUMB = 1 << 24
 # Flags, GE and IT, as they come back from the stack.
 _RESTORED = 0xFE0F_FC00
@@ -40,6 +41,7 @@ def enter_exception(uc: Cpu, control: SystemControl, exception: int) -> None:
         xpsr |= _STACK_ALIGN_BIT
     else:
         xpsr &= ~_STACK_ALIGN_BIT
+    xpsr |= _XPSR_SFPA if control_register & _SFPA else 0
     frame = _FRAME.pack(
         *(uc.reg_read(register) for register in registers),
         uc.reg_read(arm.UC_ARM_REG_R12),
@@ -58,10 +60,7 @@ def enter_exception(uc: Cpu, control: SystemControl, exception: int) -> None:
     uc.reg_write(arm.UC_ARM_REG_SP, frame_address)
     uc.reg_write(arm.UC_ARM_REG_XPSR, xpsr & ~_IT_BITS)
     # In thread mode SPSEL switches the stack; a handler always uses the main one.
-    if not was_in_handler:
-        uc.reg_write(arm.UC_ARM_REG_CONTROL, control_register & ~(_SPSEL | _FPCA))
-    elif has_float:
-        uc.reg_write(arm.UC_ARM_REG_CONTROL, control_register & ~_FPCA)
+    uc.reg_write(arm.UC_ARM_REG_CONTROL, control_register & ~(_SPSEL | _FPCA | _SFPA))
     uc.reg_write(arm.UC_ARM_REG_IPSR, exception)
     control.take(exception)
     link = _EXC_RETURN | _SECURE_STATE | _DEFAULT_STACKING | 1
@@ -76,6 +75,7 @@ def enter_exception(uc: Cpu, control: SystemControl, exception: int) -> None:
 def return_from_exception(uc: Cpu, control: SystemControl, exc_return: int) -> None:
     """Pop the frame that `exc_return` names, and go back."""
     control.leave()
+    uc.reg_write(arm.UC_ARM_REG_FAULTMASK, 0)
     to_thread = bool(exc_return & _TO_THREAD)
     uses_process_stack = bool(exc_return & _FROM_PROCESS_STACK) and to_thread
     control_register = uc.reg_read(arm.UC_ARM_REG_CONTROL)
@@ -97,10 +97,9 @@ def return_from_exception(uc: Cpu, control: SystemControl, exc_return: int) -> N
         for number in range(16):
             uc.reg_write(arm.UC_ARM_REG_S0 + number, floats[number])
         uc.reg_write(arm.UC_ARM_REG_FPSCR, fpscr)
-    control_register = uc.reg_read(arm.UC_ARM_REG_CONTROL)
-    has_fpca = bool(control_register & _FPCA)
-    if has_float != has_fpca:
-        uc.reg_write(arm.UC_ARM_REG_CONTROL, control_register ^ _FPCA)
+    chosen = uc.reg_read(arm.UC_ARM_REG_CONTROL) & ~(_FPCA | _SFPA)
+    chosen |= (_FPCA if has_float else 0) | (_SFPA if xpsr & _XPSR_SFPA else 0)
+    uc.reg_write(arm.UC_ARM_REG_CONTROL, chosen)
     after = frame_address + frame_bytes + (4 if xpsr & _STACK_ALIGN_BIT else 0)
     uc.reg_write(arm.UC_ARM_REG_SP, after)
     for register, value in (

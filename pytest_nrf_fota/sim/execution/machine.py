@@ -72,6 +72,7 @@ class Machine:
         self.application = self._make_core(0)
         self._network: Core | None = None
         self.network_end: CoreEnd | None = None
+        self._has_signalled = False
         self.has_run_network = False
 
     def run(self) -> CoreEnd:
@@ -113,10 +114,15 @@ class Machine:
             self._network.close()
 
     def _run_network(self) -> bool:
-        """Let the network core run until it waits; whether it has more to do at once."""
+        """Let the network core run until it waits; whether it did something, or has more to do."""
         if self._network is None or isinstance(self.network_end, Jumped):
             return False
+        before, self._has_signalled = self.network_end, False
+        was_idle = before is not None and not self._network.wakes
         self.network_end = self._network.run()
+        did_something = (
+            not was_idle or self._has_signalled or type(before) is not type(self.network_end)
+        )
         match self.network_end:
             case Busy():
                 return True
@@ -125,9 +131,9 @@ class Machine:
                 self._release_network()
                 return True
             case Asleep() | Spinning():
-                return self._network.wakes
+                return did_something or self._network.wakes
             case Jumped():
-                return False
+                return True
             case never:
                 assert_never(never)
 
@@ -217,12 +223,13 @@ class Machine:
         def read(offset: int) -> int:
             return int.from_bytes(self._flash.read(uicr.start + offset, 4), "little")
 
-        def write(offset: int, value: int) -> None:
-            nvmc.store(uicr.start + offset, 4, value)
+        def write(offset: int, size_bytes: int, value: int) -> None:
+            nvmc.store(uicr.start + offset, size_bytes, value)
 
         return WordSpace(uicr.name, uicr.start, read, write)
 
     def _signal(self, number: int, channels: int) -> None:
+        self._has_signalled = True
         ipc = self._ipcs.get(number)
         if ipc is not None:
             receive(ipc, channels)

@@ -22,6 +22,9 @@ _SYSRESETREQ = 0x05FA0004
 _RESET_KEY_MASK = 0xFFFF0004
 _MPU_8_REGIONS = 0x800
 _LOWEST_PRIORITY = 256
+# Nordic's chips have three bits of priority.
+_PRIORITY_BITS = 0xE0
+_SEVONPEND = 1 << 4
 # Held as written: what they switch on has no effect that boot code could see here.
 _HELD = (
     range(0x004, 0x00C),  # ICTR, ACTLR
@@ -63,14 +66,14 @@ class SystemControl:
         self._pending.add(exception)
 
     @property
-    def wakes(self) -> bool:
-        """Whether WFI and WFE go on: an enabled interrupt is pending, masked or not."""
+    def has_pending(self) -> bool:
+        """Whether an enabled exception is pending, whatever its priority."""
         return any(self._is_enabled(exception) for exception in self._all_pending())
 
     @property
-    def has_pending(self) -> bool:
-        """Whether an enabled exception is pending, whatever its priority."""
-        return self.wakes
+    def pending_is_event(self) -> bool:
+        """SCR.SEVONPEND: WFE ends with an interrupt that PRIMASK holds back, too."""
+        return bool(self._held.get(_SCR, 0) & _SEVONPEND)
 
     def next_exception(self, primask: int, basepri: int, faultmask: int) -> int | None:
         """The exception to take now, None for none."""
@@ -89,17 +92,12 @@ class SystemControl:
         """The exception that runs has returned."""
         self.active.pop()
 
-    def read(self, offset: int, size_bytes: int) -> int:
-        """Read bytes of one register. Raises `UnknownRegisterError`."""
-        shift = 8 * (offset % 4)
-        return self._read_word(offset & ~3) >> shift & (1 << 8 * size_bytes) - 1
-
     def write(self, offset: int, size_bytes: int, value: int) -> None:
         """Write bytes of one register. Raises `UnknownRegisterError`."""
         if _IPR <= offset < _IPR_END or _SHPR <= offset < _SHPR + 12:
             first = offset - _IPR + FIRST_INTERRUPT if offset < _IPR_END else offset - _SHPR + 4
             for number in range(size_bytes):
-                self._priorities[first + number] = value >> 8 * number & 0xFF
+                self._priorities[first + number] = value >> 8 * number & _PRIORITY_BITS
             return
         self._write_word(offset & ~3, value << 8 * (offset % 4))
 
@@ -115,15 +113,16 @@ class SystemControl:
 
     def _limit(self, primask: int, basepri: int, faultmask: int) -> int:
         limits = [_LOWEST_PRIORITY, *(self._priority(one) for one in self.active)]
-        if basepri:
-            limits.append(basepri)
+        if basepri & _PRIORITY_BITS:
+            limits.append(basepri & _PRIORITY_BITS)
         if primask:
             limits.append(0)
         if faultmask:
             limits.append(-1)
         return min(limits)
 
-    def _read_word(self, offset: int) -> int:
+    def read(self, offset: int) -> int:
+        """Read one register. Raises `UnknownRegisterError`."""
         match offset:
             case _ if _ISER <= offset < _ISER + _WORDS:
                 return self._bits(self._enabled, offset - _ISER)

@@ -10,6 +10,7 @@ operation passes inside it, as on the nRF53, whose CPU stands still meanwhile.
 from pytest_nrf_fota.boards.soc import FlashTimes
 from pytest_nrf_fota.sim.execution.ends import GuestFaultError
 from pytest_nrf_fota.sim.execution.guest_time import GuestTime
+from pytest_nrf_fota.sim.execution.peripheral import UnknownRegisterError
 from pytest_nrf_fota.sim.flash import Flash, FlashError
 
 READY, READYNEXT, CONFIG, ERASEPAGE, ERASEALL, ERASEUICR = 0x400, 0x408, 0x504, 0x508, 0x50C, 0x514
@@ -40,12 +41,12 @@ class Nvmc:
         self._time = time
 
     def write_register(self, address: int, _size_bytes: int, value: int) -> int | None:
-        """A store to its registers. Raises `GuestFaultError` for one that is not modelled."""
+        """A store to its registers. Raises `UnknownRegisterError`."""
         offset = address & 0xFFF
-        if offset == ERASEPAGE:
+        if offset == ERASEPAGE and self._held(CONFIG) & _ERASE:
             self._erase_page(value)
         elif offset not in _HELD:
-            raise GuestFaultError(f"NVMC, register 0x{offset:03x} (write of 0x{value:x}): unknown")
+            raise UnknownRegisterError("NVMC")
         return None
 
     def store(self, address: int, size_bytes: int, value: int) -> int:

@@ -41,13 +41,19 @@ def make_qspi(
         qspi[READY] = 1
 
     def read() -> None:
-        data = flash.read(external.start + qspi[READ_SRC], qspi[READ_CNT])
+        try:
+            data = flash.read(external.start + qspi[READ_SRC], qspi[READ_CNT])
+        except FlashError as error:
+            raise GuestFaultError(f"QSPI read: {error}") from error
         ram.write(qspi[READ_DST], data)
         ready()
 
     def write() -> None:
         data = ram.read(qspi[WRITE_SRC], qspi[WRITE_CNT])
-        flash.write(external.start + qspi[WRITE_DST], data)
+        try:
+            flash.write(external.start + qspi[WRITE_DST], data)
+        except FlashError as error:
+            raise GuestFaultError(f"QSPI write: {error}") from error
         time.operate(external.word_write_s * (len(data) / 4))
         ready()
 
@@ -59,7 +65,9 @@ def make_qspi(
                 time.operate(_CHIP_ERASE_S)
             else:
                 size_bytes = _ERASE_BYTES[length]
-                flash.erase(external.start + qspi[ERASE_PTR], size_bytes)
+                # The flash takes any address inside of a block.
+                start = qspi[ERASE_PTR] // size_bytes * size_bytes
+                flash.erase(external.start + start, size_bytes)
                 time.operate(external.page_erase_s * (size_bytes // external.page_size_bytes))
         except (FlashError, KeyError) as error:
             raise GuestFaultError(f"QSPI erase: {error}") from error
