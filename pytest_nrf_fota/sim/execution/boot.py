@@ -130,8 +130,10 @@ def _standing(end: CoreEnd) -> str:
     match end:
         case Asleep(pc):
             return f"the bootloader sleeps for good at 0x{pc:x}"
-        case Spinning(pc) | Busy(pc):
+        case Spinning(pc):
             return f"the bootloader goes round in a circle at 0x{pc:x}"
+        case Busy(pc):
+            return f"the bootloader computes without an end, at last at 0x{pc:x}"
         case Jumped() | Reset():
             raise AssertionError("these are no standstill")
         case never:

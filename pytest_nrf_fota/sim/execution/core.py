@@ -193,7 +193,7 @@ class Core:
 
     # --- the loop ---
 
-    def _emulate(self) -> None:
+    def _emulate(self, *, is_looking: bool = False) -> None:
         self._interrupt_number, self._waits = None, None
         try:
             with self._watchdog.emulation():
@@ -218,7 +218,8 @@ class Core:
                 self._go_on_behind_wait()
             else:
                 self._end = Asleep(self.pc)
-        elif self._watchdog.take_bark():
+        elif self._watchdog.take_bark() and not is_looking:
+            # One stop behind the other would show the hook the same instruction twice: a circle.
             self._look_for_circle()
 
     def _handle_interrupt(self, number: int) -> None:
@@ -273,7 +274,7 @@ class Core:
         hook = self._uc.hook_add(UC_HOOK_CODE, note)
         # Code that was translated before does not know the hook.
         self._uc.ctl_flush_tb()
-        self._emulate()
+        self._emulate(is_looking=True)
         self._uc.hook_del(hook)
         self._uc.ctl_flush_tb()
         if self._interrupt_number is None and self._waits is None:

@@ -29,6 +29,9 @@ from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
 
 MOST_IDLE_S = 60.0
 """Firmware whose timers go on for ever, but which did nothing for so long, waits for good."""
+MOST_BUSY = 1000
+"""Ends of `Busy` in one boot, each after 30 ms of CPU (`watchdog.py`). Checking the signatures of
+both slots takes a small part of that; who computes longer never ends."""
 
 _HELD_OFF = 1
 
@@ -81,9 +84,13 @@ class Machine:
         Raises `NotModelledError`, `GuestFaultError`, `PowerLostError`.
         """
         self.application.start(self._soc.application.flash.start)
+        busy = 0
         while True:
             end = self.application.run()
+            busy += isinstance(end, Busy)
             if isinstance(end, (Jumped, Reset)):
+                return end
+            if busy > MOST_BUSY:
                 return end
             network_works = self._run_network()
             if self.application.wakes or network_works:
