@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pytest_nrf_fota.boards.soc import NRF5340, Soc
 from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.execution.boot import make_rams
 from pytest_nrf_fota.sim.execution.ends import CoreEnd
 from pytest_nrf_fota.sim.execution.machine import Machine, Wires
 from pytest_nrf_fota.sim.flash import Flash
@@ -30,6 +31,7 @@ class Chip:
         machine = Machine(
             self.soc,
             self.flash,
+            make_rams(self.soc),
             Wires(self.output.extend, self.network_output.extend),
             (stops_at, network_stops_at),
         )
