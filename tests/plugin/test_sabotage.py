@@ -279,7 +279,11 @@ def _run_sabotaged(kit: str, folder: Path) -> None:
     sabotages |= {scenario: ["nothing_is_sent"] for scenario in NO_VIRTUAL_KIT}
     table.write_text(json.dumps(sabotages))
     report = folder / f"{kit}.unfinished.xml"
-    environment = {name: value for name, value in os.environ.items() if "PYTEST_" not in name}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if "PYTEST_" not in name or name == "PYTEST_ADDOPTS"
+    }
     # With it pytest shows differences in full, and each test here fails.
     environment.pop("CI", None)
     paths = [str(Path(__file__).parent), environment.get("PYTHONPATH", "")]
