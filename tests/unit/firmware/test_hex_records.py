@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from intelhex import IntelHex, IntelHexError
 
@@ -36,6 +36,8 @@ def read_by_intelhex(text: str) -> list[Chunk]:
 
 
 @settings(deadline=None)
+@example([(0xFFF9, bytes(range(40)))])
+@example([(0x1FFF9, b"before"), (0x20003, b"behind")])
 @given(CHUNKS)
 def test_the_same_file(chunks: list[Chunk]) -> None:
     whole = joined(chunks)
