@@ -291,7 +291,8 @@ def _run_sabotaged(kit: str, folder: Path) -> None:
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "sabotage", f"--sabotages={table}"),
             *(f"--board={kit}", f"--board-dir={folder}", "--nightly", "--no-preflight"),
-            *("-n", "4", "-p", "no:cacheprovider", f"--junit-xml={report}"),
+            *("-n", "4" if len(sabotages) > 20 else "2", "--timeline=none"),
+            *("-p", "no:cacheprovider", f"--junit-xml={report}"),
             *(f"--run-dir={folder / kit}", str(SCENARIOS)),
         ],
         env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
