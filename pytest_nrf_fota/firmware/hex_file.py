@@ -12,7 +12,6 @@ from pytest_nrf_fota.boards.board import BoardType, MemoryRegion
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.given_file import require_file
-from pytest_nrf_fota.firmware.hex_records import joined, plain_chunks, plain_text
 
 # All memories of the kit, external flash included, make 27 MB of hex; intelhex needs 40 times that.
 LARGEST_HEX_BYTES = 32 * 1024 * 1024
@@ -66,11 +65,10 @@ def read_hex(path: Path) -> tuple[Segment, ...]:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, *_state: int) -> tuple[Segment, ...]:
-    """A run asks for the same file before each test."""
+    """A run asks for the same file before each test; intelhex needs a second for 1 MB."""
     try:
         text = path.read_text(encoding="ascii")
-        plain = plain_chunks(text)
-        segments = _with_intelhex(text) if plain is None else tuple(Segment(*it) for it in plain)
+        hex_data = IntelHex(io.StringIO(text))
     except AddressOverlapError as error:
         raise PackageError(
             f"The hex file holds the same address twice: {error}",
@@ -89,6 +87,10 @@ def _read(path: Path, *_state: int) -> tuple[Segment, ...]:
             where=str(path),
             next_step="Give the build's merged.hex, not a .bin, .elf or .zip.",
         ) from error
+    segments = tuple(
+        Segment(start, bytes(hex_data.tobinarray(start=start, end=end - 1)))
+        for start, end in hex_data.segments()
+    )
     if not segments:
         raise PackageError(
             "The hex file holds no data.", where=str(path), next_step="Is the build complete?"
@@ -103,22 +105,9 @@ def _read(path: Path, *_state: int) -> tuple[Segment, ...]:
     return segments
 
 
-def _with_intelhex(text: str) -> tuple[Segment, ...]:
-    """Whatever the file's records are. It needs a second for 1 MB."""
-    hex_data = IntelHex(io.StringIO(text))
-    return tuple(
-        Segment(start, bytes(hex_data.tobinarray(start=start, end=end - 1)))
-        for start, end in hex_data.segments()
-    )
-
-
 def write_hex(path: Path, segments: Sequence[Segment]) -> None:
-    """Write segments as an Intel hex file; what comes later in them is written over the rest."""
+    """Write segments as an Intel hex file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    chunks = joined([(segment.address, segment.data) for segment in segments if segment.data])
-    if chunks is not None:
-        path.write_text(plain_text(chunks), encoding="ascii")
-        return
     hex_data = IntelHex()
     for segment in segments:
         hex_data.puts(segment.address, segment.data)
