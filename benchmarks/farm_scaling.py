@@ -52,7 +52,7 @@ class Run:
     wall_s: float
     cpu_s: float
     tests_s: tuple[float, ...]
-    failed: int
+    failed: tuple[str, ...]
 
 
 def main() -> None:
@@ -68,7 +68,11 @@ def main() -> None:
         write_board_file(Path(folder))
         (Path(folder) / "as_on_kits.py").write_text(_SCHEDULING)
         runs = [_measure(kits, given.select, Path(folder)) for kits in counts]
-    Screen().print(_table(runs))
+    screen = Screen()
+    screen.print(_table(runs))
+    for run in runs:
+        for line in run.failed:
+            screen.print(f"failed on {run.kits} kits: {line}")
 
 
 def write_board_file(folder: Path) -> None:
@@ -102,8 +106,16 @@ def _measure(kits: int, select: str, folder: Path) -> Run:
         wall_s,
         used.ru_utime + used.ru_stime,
         tuple(float(case.get("time", "0")) for case in ran),
-        sum(case.find("failure") is not None or case.find("error") is not None for case in ran),
+        tuple(_why_it_failed(case) for case in ran if _failures(case)),
     )
+
+
+def _failures(case: ElementTree.Element) -> list[ElementTree.Element]:
+    return [*case.findall("failure"), *case.findall("error")]
+
+
+def _why_it_failed(case: ElementTree.Element) -> str:
+    return f"{case.get('name')}: {_failures(case)[0].get('message')}"
 
 
 def _table(runs: Sequence[Run]) -> Table:
@@ -116,7 +128,7 @@ def _table(runs: Sequence[Run]) -> Table:
         table.add_row(
             str(run.kits),
             str(len(run.tests_s)),
-            str(run.failed),
+            str(len(run.failed)),
             f"{run.wall_s:.0f} s",
             f"{one_kit_s / run.kits / run.wall_s:.2f}",
             f"{run.cpu_s:.0f} s, {run.cpu_s / run.wall_s:.0%}",

@@ -8,7 +8,7 @@ of this machine as it is now.
 
 import argparse
 import asyncio
-import statistics
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Literal
 
+from bare_uart import BareUart
 from rich.console import Console as Screen
 from rich.table import Table
 from smpclient import SMPClient
@@ -48,6 +50,8 @@ FREE, WORDS, PAGES = FlashCost(), FlashCost(43e-6), FlashCost(43e-6, 0.0875)
 FLASH = {FREE: "free", WORDS: "43 us/word", PAGES: "+ 87.5 ms/page"}
 POOLS = ((4, 2475, 498), (8, 2475, 247), (4, 384, 247))
 TIMES = UploadTimes(first_answer_s=40.0, silence_s=5.0)
+BARE_MESSAGE_BYTES = 380
+"""What QEMU's server takes: its buffer of 384 bytes without length and CRC."""
 TABLE = ((1, 7.5), (1, 30.0), (1, 50.0), (2, 15.0), (2, 30.0))
 
 
@@ -287,6 +291,16 @@ class QemuBench:
             client.image_erase()
         return seconds
 
+    def bare(self) -> float:
+        """Seconds of a loop that writes prepared frames: the least with one request at a time."""
+        uart = BareUart(self._port)
+        try:
+            seconds = uart.upload(self._data, BARE_MESSAGE_BYTES)
+            uart.erase()
+            return seconds
+        finally:
+            uart.close()
+
     def rate_kb_s(self, seconds: float) -> float:
         """Of the image."""
         return len(self._data) / seconds / 1000
@@ -297,7 +311,10 @@ class QemuBench:
 
 def qemu_table(runs: int) -> Table:
     """All in turn, so that the machine's load is the same for each."""
-    table = Table("uploader", "median", "least", "failed", title=f"QEMU, pty, {runs} runs: kB/s")
+    table = Table(
+        "uploader", "median", "least", "most", "ours : this", "failed",
+        title=f"QEMU, pty, {runs} runs: kB/s; ratios are medians of pairs",
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         bench = QemuBench(Path(folder))
         uploads: dict[str, Callable[[], float]] = {
@@ -305,21 +322,24 @@ def qemu_table(runs: int) -> Table:
             "smpclient, 2 lines a request": lambda: bench.smpclient(BufferParams(128, 2)),
             "smpclient, as it comes": lambda: bench.smpclient(Auto()),
             "mcumgr-toolkit": bench.toolkit,
+            "prepared frames, no client": bench.bare,
         }
-        rates: dict[str, list[float]] = {name: [] for name in uploads}
-        failed = dict.fromkeys(uploads, 0)
+        # Of each round.
+        rates: dict[str, dict[int, float]] = {name: {} for name in uploads}
         try:
-            for _, (name, upload) in product(range(runs), uploads.items()):
-                try:
-                    rates[name].append(bench.rate_kb_s(upload()))
+            for run, (name, upload) in product(range(runs), uploads.items()):
                 # Of whatever kind: the others go on.
-                except Exception:
-                    failed[name] += 1
+                with contextlib.suppress(Exception):
+                    rates[name][run] = bench.rate_kb_s(upload())
         finally:
             bench.close()
+    ours = rates["ours"]
     for name, seen in rates.items():
-        shown = (f"{statistics.median(seen):.1f}", f"{min(seen):.1f}") if seen else ("-", "-")
-        table.add_row(name, *shown, str(failed[name]))
+        ratios = [ours[run] / rate for run, rate in seen.items() if run in ours]
+        figures = [median(seen.values()), min(seen.values()), max(seen.values())] if seen else []
+        shown = [f"{figure:.1f}" for figure in figures] or ["-"] * 3
+        ratio = f"{median(ratios):.2f}" if ratios else "-"
+        table.add_row(name, *shown, ratio, str(runs - len(seen)))
     return table
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from pytest_nrf_fota.boards.execution import Execution
 from pytest_nrf_fota.boards.ncs import RELEASES, RELEASES_LIST, Release, release_named
 from pytest_nrf_fota.boards.soc import SOCS, UNKNOWN_SOC, Soc
 from pytest_nrf_fota.boards.traits import (
@@ -342,9 +343,10 @@ class SimSettings(_Section):
     `refuses_partial_pages` a slot that ends within a page cannot be erased there, as Zephyr's
     sources have it; without it the whole page is erased. With `reads_halt` a read over SWD halts
     the CPUs until the core that it went through is resumed or the board is reset, as the tools of
-    real probes may do.
+    real probes may do. `execution` is whether its bootloaders are executed, and not modelled.
     """
 
+    execution: Execution = Execution.OFF
     speed: Literal["max"] | Annotated[float, Field(gt=0)] = "max"
     identity_address: str = Field(
         default="F2:7C:B6:5D:C3:74", pattern=r"^[C-F][0-9A-F](:[0-9A-F]{2}){5}$"

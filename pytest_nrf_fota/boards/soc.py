@@ -5,7 +5,8 @@ then says `soc = "..."`, and its memories, its probe's arguments, the virtual ki
 DFU packages follow.
 
 Sources: Zephyr's devicetree (dts/arm/nordic: nrf5340_cpuapp.dtsi, nrf5340_cpunet.dtsi,
-nrf52840.dtsi, nrf52832.dtsi) for memories, pages, the QSPI flash's window and the flash controller's node;
+nrf52840.dtsi, nrf52832.dtsi) for memories, pages, the QSPI flash's window and the flash
+controller's node;
 Nordic's product specifications of the nRF5340 and the nRF52840, chapters NVMC and UICR, for times,
 registers and OTP; Zephyr scripts/west_commands/runners/nrf_common.py for the nRF5340's two UICRs;
 Zephyr include/zephyr/bluetooth/hci_vs.h for the numbers of variants; Zephyr's
@@ -273,9 +274,7 @@ NRF52832 = Soc(
     hci_variant=2,
     fw_info_hardware_id=52,
 )
-SOCS: Mapping[str, Soc] = MappingProxyType(
-    {soc.name: soc for soc in (NRF5340, NRF52840, NRF52832)}
-)
+SOCS: Mapping[str, Soc] = MappingProxyType({soc.name: soc for soc in (NRF5340, NRF52840, NRF52832)})
 """All of them by name."""
 
 MODEM_FAMILY = "nRF9x"

@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from pytest_nrf_fota.boards.execution import EXTRA
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.doctor.check import Check, Look, Outcome, ok
 from pytest_nrf_fota.doctor.host import Host
@@ -156,6 +157,18 @@ def _pip(host: Host) -> str:
     return f"{shlex.quote(str(host.python))} -m pip"
 
 
+def _look_at_unicorn(host: Host) -> Look:
+    version = host.package_version("unicorn")
+    if version is None:
+        return Look(
+            Outcome.MISSING,
+            "unicorn is not installed",
+            remedy="Install the extra that executes machine code.",
+            command=f"{_pip(host)} install 'pytest-nrf-fota[{EXTRA}]'",
+        )
+    return ok(f"unicorn {version}")
+
+
 PYTHON = Check(
     name="Python",
     looks_at="this Python and the versions that the package supports",
@@ -167,6 +180,12 @@ PACKAGES = Check(
     looks_at="the packages that this one requires, and their versions",
     prevents="everything",
     look=_look_at_packages,
+)
+UNICORN = Check(
+    name="unicorn",
+    looks_at="the CPU emulator that executes bootloaders",
+    prevents="boards whose bootloaders are executed",
+    look=_look_at_unicorn,
 )
 PYTEST = Check(
     name="pytest",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.execution import Execution
 from pytest_nrf_fota.doctor.bluetooth_checks import bluetooth_checks, hci_controller
 from pytest_nrf_fota.doctor.check import Check
 from pytest_nrf_fota.doctor.console_checks import console_port
@@ -17,7 +18,14 @@ from pytest_nrf_fota.doctor.probe_checks import (
     needs_jlink_library,
     probe_tool,
 )
-from pytest_nrf_fota.doctor.python_checks import CLASHES, EXTENSIONS, PACKAGES, PYTEST, PYTHON
+from pytest_nrf_fota.doctor.python_checks import (
+    CLASHES,
+    EXTENSIONS,
+    PACKAGES,
+    PYTEST,
+    PYTHON,
+    UNICORN,
+)
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.extensions import registered
 from pytest_nrf_fota.smp.host_radio import HciController, HostBluetooth, HostRadio, host_radio
@@ -63,7 +71,13 @@ def packaged_checks(board: BoardType, options: Options) -> tuple[Check, ...]:
         *_of_provider(board, options),
         *_of_console(board, options),
         *_of_radio(board, options),
+        *_of_execution(board),
     )
+
+
+def _of_execution(board: BoardType) -> tuple[Check, ...]:
+    executes = board.sim is not None and board.sim.execution is not Execution.OFF
+    return (UNICORN,) if executes else ()
 
 
 def require_fitting(board: BoardType, options: Options) -> None:

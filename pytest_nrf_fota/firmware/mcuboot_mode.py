@@ -59,9 +59,12 @@ def app_for(
 
 
 def app_of(board: BoardType) -> AppDescription:
-    """An application for the board's MCUboot, named after the chip.
+    """An application for the board's MCUboot, with the name that the harness searches for.
 
-    Its address on the air is a private one where the board file says so.
+    Without one it is named after the chip. Its address on the air is a private one where the board
+    file or the build says so.
     """
     is_private = board.radio.private_address is True
-    return app_for(mcuboot_of(board), board.soc, private_address=is_private)
+    app = app_for(mcuboot_of(board), board.soc, private_address=is_private)
+    name = board.radio.name
+    return app if name is None else app.model_copy(update={"advertised_name": name})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.execution import Execution, require_unicorn
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
@@ -30,7 +31,13 @@ from pytest_nrf_fota.providers.sim_faults import SimFaults
 from pytest_nrf_fota.record.events import Moment
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.record.secrets import Secrets
-from pytest_nrf_fota.sim.client import KitControl, KitPort, KitRefusedError, KitUnreachableError
+from pytest_nrf_fota.sim.client import (
+    KitControl,
+    KitNotModelledError,
+    KitPort,
+    KitRefusedError,
+    KitUnreachableError,
+)
 from pytest_nrf_fota.sim.control import Addresses
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 from pytest_nrf_fota.smp.bonds import bonds_in_memory
@@ -99,6 +106,14 @@ class SimProbe:
     def _errors(self, operation: str) -> Iterator[None]:
         try:
             yield
+        except KitNotModelledError as error:
+            raise ProbeError(
+                f"{error}.",
+                where=self._unit_name,
+                next_step="Nobody knows what the board would do. Run this build on the model, "
+                'nrf5340dk_sim, or set execution = "else_model" under [sim] in a board file of '
+                "your own.",
+            ) from error
         except KitRefusedError as error:
             raise ProbeError(
                 f"The kit refused to {operation}: {error}",
@@ -341,6 +356,8 @@ def kit_settings_json(board: BoardType) -> str:
             where=board.name,
             next_step='Start the board file from the virtual kit: base = "nrf5340dk_sim".',
         )
+    if board.sim.execution is not Execution.OFF:
+        require_unicorn(board.name)
     settings = {
         "slots": asdict(slot_map_of(board)),
         "soc": board.soc.name,
@@ -351,6 +368,7 @@ def kit_settings_json(board: BoardType) -> str:
         "identity_address": board.sim.identity_address,
         "keep_last_line": board.sim.keep_last_line,
         "reads_halt": board.sim.reads_halt,
+        "execution": board.sim.execution.value,
         "link": {
             "interval_s": board.sim.link.interval_ms / 1000,
             "phy_mbit_s": board.sim.link.phy_mbit_s,

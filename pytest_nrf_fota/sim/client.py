@@ -35,6 +35,10 @@ class KitRefusedError(Exception):
     """The kit answered with an error."""
 
 
+class KitNotModelledError(KitRefusedError):
+    """A bootloader that is executed came to what is not modelled."""
+
+
 class KitPort(Protocol):
     """What a debug port and a person's hands do to a kit; see `KitControl`."""
 
@@ -171,6 +175,8 @@ class KitControl:
                 f"the kit at {self._address} did not answer {request.command!r} within "
                 f"{deadline.allowed_s:g} s: {error}"
             ) from error
+        if reply.not_modelled:
+            raise KitNotModelledError(reply.error)
         if reply.error:
             raise KitRefusedError(reply.error)
         return reply

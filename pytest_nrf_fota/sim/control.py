@@ -224,9 +224,11 @@ class Reply(_Message):
     `data` is hex, for `read`. `state` is `held`, `running`, `halted: reason` or `no power`.
     `operations` counts all changes of flash so far; `log` holds those that were asked for;
     `waiting` names the faults that have not struck, and how far their moment was off.
+    `not_modelled`: the error is that a bootloader that is executed came to what is not modelled.
     """
 
     error: str = ""
+    not_modelled: bool = False
     data: str = ""
     state: str = ""
     uptime_s: float = 0.0

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
+from pytest_nrf_fota.boards.execution import Execution
 from pytest_nrf_fota.boards.ncs import RELEASES
 from pytest_nrf_fota.boards.soc import KIT_SOC, SOCS
 from pytest_nrf_fota.firmware.description import (
@@ -16,7 +18,7 @@ from pytest_nrf_fota.firmware.description import (
 )
 from pytest_nrf_fota.firmware.hex_file import Segment
 from pytest_nrf_fota.sim.app.application import AppContext, Application
-from pytest_nrf_fota.sim.boot.b0n import B0nEnd, NetworkCore, run_b0n
+from pytest_nrf_fota.sim.boot.b0n import B0nEnd, NetworkCore
 from pytest_nrf_fota.sim.boot.chain import AssumedFirmware, BootChain
 from pytest_nrf_fota.sim.boot.network_core import make_ram_flash
 from pytest_nrf_fota.sim.boot.pcd import COMMAND_ADDRESS, COMMAND_SIZE_BYTES, PcdCommand
@@ -31,10 +33,15 @@ from pytest_nrf_fota.sim.flash import (
     Operation,
     PowerLostError,
 )
+from pytest_nrf_fota.sim.kit_execution import KitExecution
 from pytest_nrf_fota.sim.link_timing import LinkTiming
+from pytest_nrf_fota.sim.loop_thread import LoopThread
 from pytest_nrf_fota.sim.memories import memories_of, program
 from pytest_nrf_fota.sim.radio import KitRadio, Radio
 from pytest_nrf_fota.sim.uart import Uart
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.sim.execution.machine import Wires
 
 NO_POWER = "no power"
 HALTED_BY_READ = "halted: a read over SWD"
@@ -50,6 +57,10 @@ class KitError(Exception):
     """The kit's debug port refuses an operation; the message says why."""
 
 
+class NotModelledByKitError(KitError):
+    """A bootloader that is executed came to what is not modelled."""
+
+
 @dataclass(frozen=True)
 class KitSettings:
     """What can differ between two virtual kits.
@@ -57,7 +68,8 @@ class KitSettings:
     `soc` is the chip by its name in `boards.soc`. `external_flash_bytes` is the size of the
     external flash, None for a kit without; `flash_device` is that flash as the application's shell
     names it, None for an application without it. `speed` is the clock's: 1.0 is real time, None
-    skips all waiting. With `reads_halt` a read over SWD halts the core that it goes through.
+    skips all waiting. `execution` is whether its bootloaders are executed, and not modelled. With
+    `reads_halt` a read over SWD halts the core that it goes through.
     """
 
     slots: SlotMap
@@ -70,6 +82,7 @@ class KitSettings:
     keep_last_line: bool = False
     reads_halt: bool = False
     max_sectors: int = 256
+    execution: Execution = Execution.OFF
     speed: float | None = None
     link: LinkTiming = field(default_factory=LinkTiming)
     assumed: AssumedFirmware = field(default_factory=AssumedFirmware)
@@ -108,12 +121,15 @@ class Kit:
         self._one_at_a_time = asyncio.Lock()
         self._reset_wanted = asyncio.Event()
         self._power_lost = asyncio.Event()
-        self.flash.on_power_lost = self._power_lost.set
+        # Bootloaders that are executed run in a thread of their own.
+        self._loop_thread = LoopThread()
+        in_loop = self._loop_thread.for_any
+        self.flash.on_power_lost = in_loop(self._power_lost.set)
         self.faults = FaultInjector(
             self.flash,
-            reset=self._reset_wanted.set,
-            lose_connection=self.radio.lose_connection,
-            print_noise=self.app_uart.write,
+            reset=in_loop(self._reset_wanted.set),
+            lose_connection=in_loop(self.radio.lose_connection),
+            print_noise=in_loop(self.app_uart.write),
         )
         self.app_uart.on_output = self.faults.see_output
         self._is_in_bootloader = False
@@ -127,6 +143,8 @@ class Kit:
         self._halted_cores: set[str] = set()
         self._reset_when_resumed = False
         self._servants: tuple[asyncio.Task[None], ...] = ()
+        self._is_closing = False
+        self._execution = KitExecution(settings.execution, self.soc)
 
     @property
     def has_network_core(self) -> bool:
@@ -135,6 +153,7 @@ class Kit:
 
     async def start(self) -> None:
         """Open the wires."""
+        self._loop_thread.start()
         self.app_uart.start()
         if self.has_network_core:
             self.net_uart.start()
@@ -147,6 +166,7 @@ class Kit:
 
     async def close(self) -> None:
         """Close the wires and end everything."""
+        self._is_closing = True
         for servant in self._servants:
             servant.cancel()
         await asyncio.gather(*self._servants, return_exceptions=True)
@@ -158,11 +178,17 @@ class Kit:
         self.smp_uart.close()
 
     async def reset(self) -> None:
-        """Reset both cores and boot. Raises `KitError` without power."""
+        """Reset both cores and boot.
+
+        Raises `KitError` without power, and where a bootloader that is executed needs what is not
+        modelled.
+        """
         async with self._one_at_a_time:
             self._need_power()
             await self._hold()
             await self._start_cores()
+            if self._execution.gap:
+                raise NotModelledByKitError(self._execution.gap)
 
     async def set_power(self, *, on: bool, starts: bool = True) -> None:
         """Switch the power. Flash keeps its content.
@@ -176,6 +202,7 @@ class Kit:
             self.flash.power_cut = None
             self.flash.has_power = on
             self._pcd_command = PcdCommand()
+            self._execution.lose_power()
             if not on:
                 self.state = NO_POWER
             elif starts:
@@ -213,8 +240,8 @@ class Kit:
     async def _start_cores(self) -> None:
         self._is_in_bootloader = True
         try:
-            end = self._boot()
-            has_controller = isinstance(end, AppDescription) and self._start_network_core()
+            end = await self._execution.boot(self._chain(), self._wires())
+            has_controller = isinstance(end, AppDescription) and await self._start_network_core()
         except PowerLostError:
             self.state = NO_POWER
             return
@@ -235,7 +262,7 @@ class Kit:
                 with contextlib.suppress(PowerLostError):  # put to rest as soon as the lock is free
                     await self._application.start()
 
-    def _start_network_core(self) -> bool:
+    async def _start_network_core(self) -> bool:
         """What the application does when it starts Bluetooth: let the network core run, if any.
 
         Returns whether there is a controller that answers it.
@@ -245,7 +272,8 @@ class Kit:
             # The controller runs beside the application.
             return True
         firmware = core.map.b0n_address
-        match run_b0n(core, self._profile):
+        run = self._execution.run_network_core
+        match await run(core, self._profile, self._chain(), self._wires()):
             case B0nEnd.STARTED_FIRMWARE:
                 firmware = core.map.app_address
             case B0nEnd.GAVE_UP | B0nEnd.WAITS:
@@ -377,15 +405,25 @@ class Kit:
 
     def _end_stage_if_reset(self) -> None:
         # What is under way is finished: a flash operation that was begun, a line in the UART.
-        if self._is_in_bootloader and self._reset_wanted.is_set():
+        if self._is_in_bootloader and (self._reset_wanted.is_set() or self._is_closing):
             raise _BoardResetError
 
     def _print_in_bootloader(self, text: str) -> None:
         self._end_stage_if_reset()
         self.app_uart.write(f"{text}\r\n".encode())
 
-    def _boot(self) -> AppDescription | Halt:
-        chain = BootChain(
+    def _wires(self) -> "Wires":
+        from pytest_nrf_fota.sim.execution.machine import Wires
+
+        def print_application(data: bytes) -> None:
+            self._end_stage_if_reset()
+            self.app_uart.write(data)
+
+        in_loop = self._loop_thread.for_any
+        return Wires(in_loop(print_application), in_loop(self.net_uart.write), self.clock.advance)
+
+    def _chain(self) -> BootChain:
+        return BootChain(
             self._hardware(),
             self._profile,
             self.settings.max_sectors,
@@ -393,7 +431,6 @@ class Kit:
             on_jump=self.on_jump,
             assumed=self.settings.assumed,
         )
-        return chain.run()
 
     def _hardware(self) -> Hardware:
         return Hardware(

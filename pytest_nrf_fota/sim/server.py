@@ -27,7 +27,7 @@ from pytest_nrf_fota.sim.control import (
     Resume,
     SetPower,
 )
-from pytest_nrf_fota.sim.kit import Kit, KitError
+from pytest_nrf_fota.sim.kit import Kit, KitError, NotModelledByKitError
 
 # A reply to the largest read is hex text of 8 MiB; requests are short.
 _LONGEST_LINE_BYTES = 1024 * 1024
@@ -84,6 +84,8 @@ class ControlServer:
                 reply = await self._execute(request)
                 await self._kit.clock.catch_up()
                 return reply
+            except NotModelledByKitError as error:
+                return Reply(error=str(error), not_modelled=True)
             except (KitError, PackageError) as error:
                 return Reply(error=str(error))
             except Exception as error:

@@ -13,7 +13,7 @@ from pytest_nrf_fota.record.events import SmpMessage
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.messages import ServerParameters
 from pytest_nrf_fota.smp.upload.frames import Frame
-from pytest_nrf_fota.smp.upload.link import PipelinedTransport, UploadLink
+from pytest_nrf_fota.smp.upload.link import HoldingTransport, PipelinedTransport, UploadLink
 
 _SHOWN_BYTES = 32
 _MOST_BITS = 64
@@ -41,6 +41,8 @@ class RecordingTransport(SMPTransport):
 
     def __init__(self, inner: SMPTransport, recorder: FlightRecorder) -> None:
         self._inner = inner
+        # Asked for each request of an upload, and such a question takes long.
+        self._pipelined = inner if isinstance(inner, PipelinedTransport) else None
         self._recorder = recorder
         self.last_return_code: int | None = None
         self.has_answered = False
@@ -74,23 +76,25 @@ class RecordingTransport(SMPTransport):
 
     async def send_part(self, part: bytes) -> None:
         """Send a piece of the request, or all of it where the transport knows no pieces."""
-        if isinstance(self._inner, PipelinedTransport):
-            await self._inner.send_part(part)
+        if self._pipelined is not None:
+            await self._pipelined.send_part(part)
         else:
             await self._inner.send(part)
 
     async def restart_reassembly(self) -> None:
         """Make the server forget the request of which it has a part."""
-        if isinstance(self._inner, PipelinedTransport):
-            await self._inner.restart_reassembly()
+        if self._pipelined is not None:
+            await self._pipelined.restart_reassembly()
 
     def abandon(self, sequences: Iterable[int]) -> None:
         """Answers to these requests are dropped when they come."""
         self._abandoned.update(sequences)
+        if isinstance(self._inner, HoldingTransport):
+            self._inner.drop_held()
 
     def upload_link(self) -> UploadLink | None:
         """The connection as an upload sees it; None where it has to send one at a time."""
-        return self._inner.upload_link() if isinstance(self._inner, PipelinedTransport) else None
+        return self._pipelined.upload_link() if self._pipelined is not None else None
 
     def _note_request(self, data: bytes) -> None:
         self.is_answered = False

@@ -9,6 +9,7 @@ import binascii
 import logging
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from smp import header as smp_header
@@ -21,6 +22,7 @@ from pytest_nrf_fota.errors import ConsoleLostError
 from pytest_nrf_fota.record.events import RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.harmless_twice import has_forgotten_upload, is_harmless_twice
+from pytest_nrf_fota.smp.one_on_the_wire import OneOnTheWire, route_of
 from pytest_nrf_fota.smp.transport import DEFAULT_LINE_BUFFERS, DEFAULT_LINE_LENGTH_BYTES
 from pytest_nrf_fota.smp.upload.link import UploadLink
 
@@ -78,7 +80,8 @@ class ConsoleSmpTransport(SMPTransport):
 
     An answer that belongs to an earlier request (of this or an earlier connection) is dropped: only
     the answer with the sequence number, group and command of the last request is received, or of
-    any request of the upload under way, which sends several at once and repeats them by itself.
+    any request of the upload under way, which repeats them by itself. Of these one is on the wire;
+    the next one waits here, and is written by the console's thread when the answer has come.
 
     A UART without flow control loses bytes, and with one of them a whole message. A request that
     does no harm when it is sent twice is sent again where no answer comes, at most two times.
@@ -113,11 +116,14 @@ class ConsoleSmpTransport(SMPTransport):
         self._recorder = recorder
         self._repeat_after_s = repeat_after_s
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        self._requests: list[smp_header.Header] = []
+        self._arrived: deque[bytes] = deque()
+        self._arrival: asyncio.Future[None] | None = None
+        self._requests: list[bytes] = []
         self._sent: bytes | None = None
         self._lines = b""
         self._repeats_left = 0
+        self._on_wire = OneOnTheWire()
+        self._writing: asyncio.Task[None] | None = None
 
     async def connect(self, address: str, timeout_s: float) -> None:
         """Begin to receive frames. `address` is not used: the console is already open.
@@ -128,13 +134,16 @@ class ConsoleSmpTransport(SMPTransport):
         del address, timeout_s
         self._raise_if_console_lost()
         self._loop = asyncio.get_running_loop()
-        self._arrived = asyncio.Queue()
+        self._arrived.clear()
         self._requests = []
+        self._on_wire.forget()
         self._frames.attach(self._take_frame)
 
     async def disconnect(self) -> None:
         """Stop receiving frames; the console stays open."""
         self._frames.detach(self._take_frame)
+        self._on_wire.forget()
+        await self._written()
         self._loop = None
 
     async def send(self, data: bytes) -> None:
@@ -149,28 +158,40 @@ class ConsoleSmpTransport(SMPTransport):
                 f"An SMP request of {len(data)} bytes does not fit in the "
                 f"{self.max_unencoded_size} bytes that the board takes."
             )
-        self._take_request(data, beside=False)
+        self._on_wire.forget()
+        self._lines = self._take_request(data, beside=False)
         self._sent = data
         self._repeats_left = _MOST_REPEATS if is_harmless_twice(data) else 0
-        await self._write()
+        await self._written()
+        await self._write(self._lines)
 
     async def send_part(self, part: bytes) -> None:
-        """Send one request of an upload, beside those that are on their way; raises as `send`."""
-        self._take_request(part, beside=self._sent is None)
+        """Send one request of an upload, or keep it until the one before is answered.
+
+        Raises as `send`.
+        """
+        lines = self._take_request(part, beside=self._sent is None)
         self._sent, self._repeats_left = None, 0
+        lines = self._on_wire.take(part, lines)
+        await self._written()
         # A thread costs a tenth of what a request takes.
         try:
-            self._lines = self._lines[self._console.write_some(self._lines) :]
+            lines = lines[self._console.write_some(lines) :] if lines else b""
         except ConsoleLostError as error:
             raise SMPTransportDisconnected(str(error)) from error
-        if self._lines:
-            await self._write()
+        if lines:
+            await self._write(lines)
 
     async def restart_reassembly(self) -> None:
-        """Each request says where it begins: nothing has to be forgotten."""
+        """Wait for none of the earlier answers. The board knows a request's begin by itself."""
+        self._on_wire.forget()
+
+    def drop_held(self) -> None:
+        """Do not send what waits for an answer."""
+        self._on_wire.forget()
 
     def upload_link(self) -> UploadLink:
-        """Requests that may fill the server's buffer, one at a time.
+        """Requests that may fill the server's buffer, one on the wire and one ready.
 
         The lines of a longer request than `max_unencoded_size` are read in time mostly, and one
         that is lost is sent again in shorter ones. The lines of a second request overrun the
@@ -179,16 +200,18 @@ class ConsoleSmpTransport(SMPTransport):
         size_bytes = self._smp_server_transport_buffer_size
         most_bytes = None if size_bytes is None else size_bytes - _FRAME_OVERHEAD_BYTES
         return UploadLink(
-            most_requests=1, most_message_bytes=most_bytes, least_timeout_s=_LEAST_TIMEOUT_S
+            most_requests=1,
+            held_requests=1,
+            most_message_bytes=most_bytes,
+            least_timeout_s=_LEAST_TIMEOUT_S,
         )
 
-    def _take_request(self, data: bytes, *, beside: bool) -> None:
+    def _take_request(self, data: bytes, *, beside: bool) -> bytes:
         self._raise_if_not_connected()
-        header = smp_header.Header.loads(data[: smp_header.Header.SIZE])
         # An upload forgets requests that it takes for lost; their sequence numbers come again.
         earlier = self._requests[-_MOST_OPEN:] if beside else []
-        self._requests = [*earlier, header]
-        self._lines = b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
+        self._requests = [*earlier, route_of(data)]
+        return b"".join(smp_packet.encode(data, line_length=self._line_length_bytes))
 
     async def receive(self) -> bytes:
         """The answer to the last request. One that arrived damaged counts as lost.
@@ -199,6 +222,8 @@ class ConsoleSmpTransport(SMPTransport):
             SMPTransportDisconnected: not connected, the console's port is gone, or the board has
                 forgotten the upload whose packet was sent.
         """
+        if not self._repeats_left:
+            return self._checked(await self._receive_answer())
         answer = asyncio.ensure_future(self._receive_answer())
         try:
             while self._repeats_left > 0:
@@ -207,32 +232,57 @@ class ConsoleSmpTransport(SMPTransport):
                     break
                 self._repeats_left -= 1
                 self._record_repeat()
-                await self._write()
-            message = await answer
-            # smpclient would begin the upload anew, and nobody would hear of the reset.
-            if self._sent is not None and has_forgotten_upload(self._sent, message):
-                raise SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
-            return message
+                await self._write(self._lines)
+            return self._checked(await answer)
         finally:
             answer.cancel()
+
+    def _checked(self, message: bytes) -> bytes:
+        # smpclient would begin the upload anew, and nobody would hear of the reset.
+        if self._sent is not None and has_forgotten_upload(self._sent, message):
+            raise SMPTransportDisconnected("The board has forgotten the upload: was it reset?")
+        return message
 
     async def _receive_answer(self) -> bytes:
         while True:
             message = await self._receive_message()
-            header = smp_header.Header.loads(message[: smp_header.Header.SIZE])
-            answered = [request for request in self._requests if _answers(header, request)]
-            if answered or not self._requests:
+            route = route_of(message)
+            if route in self._requests or not self._requests:
                 if self._sent is None:
-                    self._requests = [one for one in self._requests if one not in answered]
+                    # Of an answer of several lines only this knows.
+                    self._send_next(message)
+                    self._requests = [one for one in self._requests if one != route]
                 return message
-            _LOGGER.info("Dropped a late SMP answer: %s", header)
+            _LOGGER.info("Dropped a late SMP answer: %s", message[: smp_header.Header.SIZE].hex())
 
-    async def _write(self) -> None:
+    async def _write(self, lines: bytes) -> None:
         try:
             # On a thread: a board that takes no bytes makes the write wait.
-            await asyncio.to_thread(self._console.write, self._lines)
+            await asyncio.to_thread(self._console.write, lines)
         except ConsoleLostError as error:
             raise SMPTransportDisconnected(str(error)) from error
+
+    async def _written(self) -> None:
+        """Wait until what the console's thread could not write is written."""
+        if self._writing is not None:
+            # That the port is gone shows where answers are waited for.
+            await asyncio.gather(self._writing, return_exceptions=True)
+            self._writing = None
+
+    def _send_next(self, answer: bytes) -> None:
+        """Send what waits for this answer; on the console's thread mostly."""
+        loop, lines = self._loop, self._on_wire.answered(answer)
+        if loop is None or not lines:
+            return
+        try:
+            lines = lines[self._console.write_some(lines) :]
+        except ConsoleLostError:
+            return
+        if lines:
+            loop.call_soon_threadsafe(self._begin_writing, lines)
+
+    def _begin_writing(self, lines: bytes) -> None:
+        self._writing = asyncio.ensure_future(self._write(lines))
 
     def _record_repeat(self) -> None:
         if self._recorder is not None:
@@ -271,8 +321,11 @@ class ConsoleSmpTransport(SMPTransport):
         loop = self._loop
         if loop is None:
             return
+        answer = _whole_message(frame)
         try:
-            loop.call_soon_threadsafe(self._arrived.put_nowait, frame)
+            if answer is not None:
+                self._send_next(answer)
+            loop.call_soon_threadsafe(self._note_arrival, frame)
         except RuntimeError:
             self._loop = None  # the loop was closed without a disconnect: nobody waits any more
 
@@ -294,7 +347,7 @@ class ConsoleSmpTransport(SMPTransport):
                 # A new message begins: the board gave up the one before.
                 decoder = smp_packet.decode()
                 next(decoder)
-                self._arrived.put_nowait(frame)
+                self._arrived.append(frame)
             except (SMPBadCRC, binascii.Error, struct.error) as error:
                 # A lost byte breaks base64 or the length before it, a changed one the CRC.
                 _LOGGER.info("Dropped a damaged SMP answer: %s", error)
@@ -304,10 +357,21 @@ class ConsoleSmpTransport(SMPTransport):
     async def _next_frame(self) -> bytes:
         while True:
             self._raise_if_not_connected()
+            if self._arrived:
+                return self._arrived.popleft()
+            # No `asyncio.wait_for`: in an upload its task costs as much as all the rest here.
+            arrival = asyncio.get_running_loop().create_future()
+            look_again = arrival.get_loop().call_later(_CONSOLE_LOST_CHECK_S, _wake, arrival)
+            self._arrival = arrival
             try:
-                return await asyncio.wait_for(self._arrived.get(), _CONSOLE_LOST_CHECK_S)
-            except asyncio.TimeoutError:
-                self._raise_if_console_lost()
+                await arrival
+            finally:
+                look_again.cancel()
+
+    def _note_arrival(self, frame: bytes) -> None:
+        self._arrived.append(frame)
+        if self._arrival is not None:
+            _wake(self._arrival)
 
     def _raise_if_not_connected(self) -> None:
         if self._loop is None:
@@ -369,9 +433,20 @@ class ConsoleSmpRadio:
         )
 
 
-def _answers(answer: smp_header.Header, request: smp_header.Header) -> bool:
-    return (answer.sequence, answer.group_id, answer.command_id) == (
-        request.sequence,
-        request.group_id,
-        request.command_id,
-    )
+def _whole_message(frame: bytes) -> bytes | None:
+    """The message that this one line holds; None for a part of one, and for a damaged one."""
+    decoder = smp_packet.decode()
+    next(decoder)
+    try:
+        decoder.send(frame)
+    except StopIteration as finished:
+        message: bytes = finished.value
+        return message
+    except (SMPBadStartDelimiter, SMPBadCRC, binascii.Error, struct.error):
+        return None
+    return None
+
+
+def _wake(arrival: asyncio.Future[None]) -> None:
+    if not arrival.done():
+        arrival.set_result(None)

@@ -29,6 +29,9 @@ EXCEPTIONS = {
     "doctor/attached.py": "kits that are told apart by their serial ports",
     "boards/nsib_release.py": "words in front of provisioned keys, which are no addresses",
     "sim/boot/b0n.py": "the model of the network core",
+    "sim/execution/chips.py": "peripherals of each chip, by address",
+    "sim/execution/factory_registers.py": "what each chip leaves the factory with",
+    "sim/execution/peripherals/": "registers of peripherals, by chapter of the specifications",
     # Kits as radios of the host: Zephyr's HCI samples, whichever board is tested.
     "probe/hci_target.py": "boards of Zephyr's HCI samples",
     "probe/hci_dongle.py": "boards of Zephyr's HCI samples",

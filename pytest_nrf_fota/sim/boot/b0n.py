@@ -78,6 +78,11 @@ class NetworkCore:
             return self.ram.read(address, size_bytes)
         return self.flash.read(address, size_bytes)
 
+    @property
+    def has_b0n(self) -> bool:
+        """Whether there is a b0n with its provisioning data."""
+        return _provisioning(self) is not None
+
     def find_fw_info(
         self, address: int, offsets_bytes: Sequence[int] = SEARCH_OFFSETS_BYTES
     ) -> FwInfo | None:

@@ -79,6 +79,13 @@ class BootChain:
                 return end
         return Halt(f"the bootloader reset the board more than {MOST_BOARD_RESETS} times in a row")
 
+    @property
+    def application(self) -> AppDescription:
+        """The application in the primary slot, as its bytes show it."""
+        area = self.hardware.primary_area()
+        description = find_description(area.read(0, area.size_bytes))
+        return description if isinstance(description, AppDescription) else self.assumed.app
+
     def mcuboot_build(self, slot: int | None) -> McubootBuild:
         """How the MCUboot in an S0/S1 slot was built, as its bytes show it; None for address 0.
 
@@ -131,8 +138,7 @@ class BootChain:
             return Halt(f"jump to 0x{address:x}, where no known firmware lies")
         if not self._is_vector_table(address, area):
             return Halt(f"jump to 0x{address:x}, where firmware for another place lies")
-        description = find_description(area.read(0, area.size_bytes))
-        return description if isinstance(description, AppDescription) else self.assumed.app
+        return self.application
 
     def _is_vector_table(self, address: int, area: FlashArea) -> bool:
         stack_pointer, reset_vector = struct.unpack("<II", self.hardware.flash.read(address, 8))

@@ -1,6 +1,6 @@
 """A chip from reset: its cores on the kit's memories, until the application is to start."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from typing_extensions import assert_never
@@ -35,10 +35,11 @@ _HELD_OFF = 1
 
 @dataclass(frozen=True)
 class Wires:
-    """Where a chip prints: each core's UART."""
+    """Where a chip's signs of life go: each core's UART, and how long it waited, in seconds."""
 
     application: Callable[[bytes], None]
     network: Callable[[bytes], None]
+    on_wait: Callable[[float], None] = lambda step_s: None
 
 
 class Machine:
@@ -47,24 +48,24 @@ class Machine:
     Args:
         soc: the chip.
         flash: the kit's memories.
+        rams: those of its cores, the application's first.
         wires: where its UARTs go.
         stops_at: firmware there is not executed; per core, the application's first.
-        on_wait: told how long the chip waited, in seconds.
     """
 
     def __init__(
         self,
         soc: Soc,
         flash: Flash,
+        rams: Sequence[Ram],
         wires: Wires,
         stops_at: tuple[Iterable[range], Iterable[range]],
-        on_wait: Callable[[float], None] = lambda step_s: None,
     ) -> None:
         self._soc = soc
         self._flash = flash
-        self._time = GuestTime(on_wait)
+        self._time = GuestTime(wires.on_wait)
         self._tables = CHIPS[soc.name]
-        self._rams = [Ram(t.soc_core.ram.start, len(t.soc_core.ram)) for t in self._tables]
+        self._rams = tuple(rams)
         self._stops_at = stops_at
         self._senders = (wires.application, wires.network)
         self._ipcs: dict[int, Peripheral] = {}

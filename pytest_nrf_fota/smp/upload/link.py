@@ -25,6 +25,8 @@ class UploadLink:
         part_bytes: longest ATT write; None where the transport sends whole requests.
         interval_s: connection interval; None where it is unknown, or there is none.
         most_requests: how many may be on their way at once; None for as many as the server takes.
+        held_requests: how many more the transport takes and sends when an answer has come; they
+            need no buffer of the server.
         most_message_bytes: longest message that may arrive, where it is more than the longest that
             does so for sure (`max_unencoded_size` of the transport).
         least_timeout_s: after how long at the earliest an answer counts as missing.
@@ -34,6 +36,7 @@ class UploadLink:
     most_message_bytes: int | None = None
     interval_s: float | None = None
     most_requests: int | None = None
+    held_requests: int = 0
     least_timeout_s: float = LEAST_S
 
 
@@ -49,6 +52,14 @@ class PipelinedTransport(Protocol):
 
     async def restart_reassembly(self) -> None:
         """Make the server forget the request of which it has a part."""
+
+
+@runtime_checkable
+class HoldingTransport(Protocol):
+    """A transport with `held_requests`."""
+
+    def drop_held(self) -> None:
+        """Do not send what waits for an answer."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +92,16 @@ def limits_for(
         # One is always safe to be missing; with care it is not, and care needs the interval.
         safe = buffers - 1 if interval_s is not None else buffers - 2
         window = min(safe, link.most_requests or MOST_REQUESTS, MOST_REQUESTS)
+    held = 0 if link is None else link.held_requests
     return Limits(
-        window=window,
-        floor=max(1, min(window, buffers - 2)),
+        window=window + held,
+        floor=max(1, min(window, buffers - 2)) + held,
         interval_s=interval_s,
         care_from=buffers - 1,
         first_answer_s=times.first_answer_s,
         first_again_s=FIRST_AGAIN_S if link is not None else None,
         silence_s=times.silence_s,
-        restarts=link is not None and link.part_bytes is not None,
+        restarts=link is not None and (link.part_bytes is not None or held > 0),
         least_timeout_s=LEAST_S if link is None else link.least_timeout_s,
     )
 
