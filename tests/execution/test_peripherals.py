@@ -14,7 +14,7 @@ from tests.execution.chip_run import Chip, chip_with
 from tests.execution.compiling import NETWORK
 from tests.execution.conftest import Compile
 
-NVMC, UICR, UARTE, QSPI, RTC, GPIO = range(6)
+NVMC, UICR, UARTE, QSPI, RTC, GPIO, RAM = range(7)
 ERASED = "ffffffff"
 
 
@@ -113,6 +113,11 @@ def test_gpio_pulls_and_drives(program: bytes) -> None:
         **dict.fromkeys(("pulled", "dir", "driven_high", "input_again"), "40"),
         "port_1": "4",
     }
+
+
+def test_ram_survives_a_reset(program: bytes) -> None:
+    chip = chip_with(program, RAM)
+    assert [chip.run(), chip.run()] and chip.lines == ["count 1", "count 2"]
 
 
 @pytest.mark.parametrize(
