@@ -1,5 +1,6 @@
 """pytest hooks: what reports tell of a test, and what they must not tell. No logic."""
 
+import warnings
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -7,8 +8,21 @@ import pytest
 from _pytest._code.code import ExceptionRepr
 
 from pytest_nrf_fota.report.facts import Executions, TestFacts
-from pytest_nrf_fota.report.hiding import begin_hiding, finish_hiding, mask_of, pseudonyms_of
-from pytest_nrf_fota.report.masking import mask_logs, mask_report, masked_json, masked_shown
+from pytest_nrf_fota.report.hiding import (
+    begin_hiding,
+    finish_hiding,
+    mask_of,
+    pseudonyms_of,
+    secrets_of,
+)
+from pytest_nrf_fota.report.live_output import begin_masking_output, release_output
+from pytest_nrf_fota.report.masking import (
+    mask_logs,
+    mask_report,
+    mask_warning,
+    masked_json,
+    masked_shown,
+)
 from pytest_nrf_fota.report.session import allure_is_on, session_path
 from pytest_nrf_fota.run_settings import BOARD_KEY
 
@@ -83,6 +97,7 @@ class ReportHooks:
     def pytest_sessionstart(self) -> Generator[None, None, None]:
         """Stand before what writes reports, now that all of it is there."""
         mask_logs(self._config, mask_of(self._config))
+        begin_masking_output(self._config, secrets_of(self._config))
         if allure_is_on(self._config):
             from pytest_nrf_fota.report.allure_report import begin_allure
 
@@ -118,8 +133,14 @@ class ReportHooks:
         masked_shown(excrepr, mask_of(self._config))
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Before the summary, or xdist's controller, gets it."""
+        mask_warning(warning_message, mask_of(self._config))
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Under xdist in the controller."""
+        """Under xdist in the controller as well."""
+        release_output(self._config)
         if self._written is not None:
             self._written.take(report)
 

@@ -13,6 +13,7 @@ from pytest_nrf_fota.run_settings import BOARD_KEY, GIVEN_KEY
 if TYPE_CHECKING:
     from pytest_nrf_fota.record.run import TestFiles
     from pytest_nrf_fota.report.test_result import Executions
+    from pytest_nrf_fota.report.tries import Attachments
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Names the file whose Markdown GitHub Actions shows on a run's page (docs.github.com, *Workflow
@@ -51,6 +52,20 @@ def keep(item: pytest.Item, files: "TestFiles") -> None:
     )
     mask = secrets_of(item.config).masked_report
     keep_result(files.folder, item.nodeid, _executions(item.config), files.facts, given, mask)
+
+
+def allure_attachments(config: pytest.Config) -> "Attachments | None":
+    """Where Allure's copies of time lines are; None where it writes none."""
+    from pytest_nrf_fota.report.hiding import mask_of, pseudonyms_of
+    from pytest_nrf_fota.report.tries import Attachments
+
+    given: str | None = config.getoption("allure_report_dir", None)
+    if not given:
+        return None
+    # Tests may have gone elsewhere meanwhile.
+    folder, pseudonyms = Path(config.invocation_params.dir, given), pseudonyms_of(config)
+    know_kit = (lambda kit: None) if pseudonyms is None else pseudonyms.add_kit
+    return Attachments(folder, mask_of(config), know_kit)
 
 
 def write_step_summary(config: pytest.Config) -> None:

@@ -37,25 +37,35 @@ def preflight(
             help="release of the nRF Connect SDK, such as 2.9 (default: read from the bootloader)"
         ),
     ] = None,
+    execute: Annotated[
+        bool | None,
+        typer.Option(
+            "--exec/--no-exec",
+            help="execute the bootloaders' machine code, or run their model (default: execute, "
+            'where the extra "exec" is installed and the build can be executed)',
+        ),
+    ] = None,
     log: Annotated[bool, typer.Option("--log", help="show the predicted UART log too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     version: VersionOption = False,
 ) -> None:
     """Predict what the board will do with an update, before it is sent.
 
-    The virtual kit's boot code runs on a copy of the board.
+    The board's own bootloaders, or the virtual kit's models of them, boot a
+    copy of the board.
 
     Exit codes: 0 it will upgrade; 1 it will not (or the update is for another
     board); 2 an input cannot be used.
     """
     from pytest_nrf_fota.boards.board_file import load_board, own_settings
+    from pytest_nrf_fota.boards.execution import Execution
     from pytest_nrf_fota.boards.ncs import RELEASES_LIST, release_named
     from pytest_nrf_fota.builds.given import read_baseline, read_updates
     from pytest_nrf_fota.builds.network_core import file_for_network_core
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
+    from pytest_nrf_fota.preflight.executing import Installation, predict_by
     from pytest_nrf_fota.preflight.prediction import (
-        predict,
         predict_foreign,
         read_update,
         with_board_state,
@@ -63,6 +73,8 @@ def preflight(
     from pytest_nrf_fota.preflight.text import print_prediction
     from pytest_nrf_fota.sim.process import temporary_folder
 
+    wish = {None: Execution.ELSE_MODEL, True: Execution.ON, False: Execution.OFF}
+    execution = wish[execute]
     release = None if ncs is None else release_named(ncs)
     if ncs is not None and release is None:
         raise typer.BadParameter(
@@ -75,23 +87,20 @@ def preflight(
         baseline = read_baseline(board_type, own, installed, folder)
         memories = with_board_state(baseline.segments, baseline.board, board_state)
         hex_files = [file.path for file in baseline.picked]
+        installation = Installation(
+            baseline.board,
+            memories,
+            None if release is None else release.ncs,
+            network_core_file=file_for_network_core(baseline.build, hex_files, "--installed"),
+            ncs_is_guess=ncs is None and not baseline.tells_release,
+        )
         predictions: list[Prediction] = []
         given = update[0]
         try:
             updates = read_updates(baseline.board, update, folder / "given")
             for path, given in updates.given.items():
-                predictions.append(
-                    predict(
-                        baseline.board,
-                        memories,
-                        read_update(path, baseline.board, given),
-                        None if release is None else release.ncs,
-                        network_core_file=file_for_network_core(
-                            baseline.build, hex_files, "--installed"
-                        ),
-                        ncs_is_guess=ncs is None and not baseline.tells_release,
-                    )
-                )
+                package = read_update(path, baseline.board, given)
+                predictions.append(predict_by(execution, installation, package, Path()))
         except ForeignPackageError as error:
             predictions.append(predict_foreign(given, error))
     for prediction in predictions:

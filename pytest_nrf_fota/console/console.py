@@ -312,10 +312,11 @@ class Console:
 
     def _take_text(self, data: bytes) -> None:
         for line in self.log.append(self._cleaner.clean(data), time.monotonic()):
+            text = self._masking.line(line.text)
             if self._is_network_core:
-                self._recorder.record(NetworkUartLine(port=self.port, text=line.text))
+                self._recorder.record(NetworkUartLine(port=self.port, text=text))
             else:
-                self._recorder.record(UartLine(port=self.port, text=line.text))
+                self._recorder.record(UartLine(port=self.port, text=text))
 
 
 def _leave_out(_frame: bytes) -> None:

@@ -25,7 +25,7 @@ from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_h
 from pytest_nrf_fota.preflight.checks import checks_of
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
-from pytest_nrf_fota.preflight.simulation import simulate
+from pytest_nrf_fota.preflight.simulation import Simulation, simulate
 
 
 class PredictedBoot(BaseModel):
@@ -35,6 +35,39 @@ class PredictedBoot(BaseModel):
 
     summary: str
     lines: tuple[str, ...]
+
+
+class Disagreement(BaseModel):
+    """The model of the bootloaders answers otherwise than their machine code.
+
+    Args:
+        differences: each as a sentence.
+        model_will_upgrade, model_reason: what the model says.
+        saved: name of the file that holds the case; empty where it could not be written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    differences: tuple[str, ...]
+    model_will_upgrade: bool
+    model_reason: str
+    saved: str
+
+
+class Executed(BaseModel):
+    """That the answer comes from machine code.
+
+    Args:
+        bootloaders: what was executed.
+        duration_s: how long that took.
+        disagreement: where the model says otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    bootloaders: tuple[str, ...]
+    duration_s: float
+    disagreement: Disagreement | None = None
 
 
 class Prediction(BaseModel):
@@ -51,6 +84,8 @@ class Prediction(BaseModel):
         causes: where it will not, what `nrf-fota explain` makes of the predicted log.
         ncs: the release that the board was taken for.
         ncs_is_guess: whether that is the board file's default, which nothing confirms.
+        executed: that the bootloaders were executed; None for the answer of their model.
+        not_executed: why that was given up, and the model answers; empty where it was not tried.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +100,8 @@ class Prediction(BaseModel):
     causes: tuple[Finding, ...]
     ncs: str
     ncs_is_guess: bool = False
+    executed: Executed | None = None
+    not_executed: str = ""
 
     @property
     def first_failure(self) -> Gate | None:
@@ -97,6 +134,14 @@ def predict(
     its memories.
     """
     simulation = simulate(SimulatedBoard(board, memories, ncs), package, running)
+    return prediction_of(simulation, network_core_file=network_core_file, ncs_is_guess=ncs_is_guess)
+
+
+def prediction_of(
+    simulation: Simulation, *, network_core_file: str, ncs_is_guess: bool
+) -> Prediction:
+    """What a simulation showed; arguments as of `predict`."""
+    package, board = simulation.package, simulation.installed.board
     checks = checks_of(simulation, network_core_file)
     boots = tuple(
         PredictedBoot(summary=boot.summary(), lines=tuple(line.text for line in boot.lines))

@@ -1,17 +1,19 @@
 """A copy of a board on which its next boots are run: memories and boot code, nothing else.
 
-The boot code, and the image group that takes the upload, are the virtual kit's own; there is no
-radio, no UART and no time here.
+The image group that takes the upload is the virtual kit's own, and so is the boot code, unless the
+board's is executed; there is no radio and no time here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.ext_api import ExtApi
 from pytest_nrf_fota.boards.ncs import RELEASES, Release
+from pytest_nrf_fota.bootlog.captured_text import CapturedText
 from pytest_nrf_fota.bootlog.line import LogLine
 from pytest_nrf_fota.bootlog.reader import BootReader
 from pytest_nrf_fota.bootlog.report import Boot
@@ -40,6 +42,12 @@ from pytest_nrf_fota.smp.messages import ImageState
 
 UPLOAD_CHUNK_BYTES = 4096
 
+Booter: TypeAlias = Callable[[BootChain, Callable[[bytes], None]], AppDescription | Halt]
+"""Boots a board once, up to its application; what the UART shows of machine code is sent to the
+second argument."""
+
+APPLICATION_STARTS = "(The application starts here. It is not executed.)"
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -56,13 +64,21 @@ class SimulatedBoard:
         board: its type.
         segments: what its memories hold.
         ncs: the NCS release that it was built with; None to read it from the bootloader.
+        booter: boots it by execution; left out, the models of its bootloaders do.
 
     Raises `BoardFileError` for a board with a part of NSIB's slots, `PackageError` for data outside
     its memories.
     """
 
-    def __init__(self, board: BoardType, segments: Sequence[Segment], ncs: str | None) -> None:
+    def __init__(
+        self,
+        board: BoardType,
+        segments: Sequence[Segment],
+        ncs: str | None,
+        booter: Booter | None = None,
+    ) -> None:
         self.board = board
+        self._booter = booter
         self.slots = slot_map_of(board)
         self._assumed = AssumedFirmware(mcuboot_of(board), app_of(board))
         clock = VirtualClock()
@@ -80,21 +96,21 @@ class SimulatedBoard:
     def boot(self) -> tuple[Boot, ...]:
         """Reset once, and boot up to the application's banner. Returns what the UART would show.
 
-        More than one boot where the bootloader resets the board itself. `halted` says afterwards
-        why no application runs; empty where one does.
+        More than one boot where the bootloader resets the board itself, and none where it starts
+        no application and prints nothing. `halted` says afterwards why no application runs; empty
+        where one does. Errors of the booter come through.
         """
         start = self._boots.line_count
         self.chain = self._make_chain()
         try:
-            end = self.chain.run()
+            end = self.chain.run() if self._booter is None else self._execute(self._booter)
         except FlashError as error:
             end = Halt(f"a boot stage faulted: {error}")
         if isinstance(end, Halt):
             self.halted = end.reason
         else:
             self.halted = ""
-            for line in self.profile.app_banner:
-                self._print(line)
+            self._print_start_of_application(start)
             self._images = self._make_image_group(swap_using_offset=end.swap_using_offset)
         return self._boots.boots(since_line=start + 1)
 
@@ -278,8 +294,35 @@ class SimulatedBoard:
             ]
         )
 
+    def _execute(self, booter: Booter) -> AppDescription | Halt:
+        text = CapturedText()
+        try:
+            return booter(self.chain, lambda data: self._print_block(text.feed(data)))
+        finally:
+            self._print_block(text.finish())
+
+    def _print_start_of_application(self, start: int) -> None:
+        """What tells the reader that it starts, wherever the log of machine code ends.
+
+        MCUboot starts it without waiting for a log that is deferred, and may print no log at all.
+        """
+        is_executed = self._booter is not None
+        if is_executed and self.line_count > start and not self.boots_since(start):
+            # Banners alone: behind another one they would be a boot of their own.
+            self._print(APPLICATION_STARTS)
+            if self.boots_since(start):
+                return
+        for line in self.profile.app_banner:
+            self._print(line)
+        if is_executed:
+            self._print(APPLICATION_STARTS)
+
     def _print(self, text: str) -> None:
         self._boots.feed_lines([LogLine(0.0, text)])
+
+    def _print_block(self, lines: str) -> None:
+        for line in lines.split("\n")[:-1]:
+            self._print(line)
 
 
 def _max_sectors(pages: int) -> int:

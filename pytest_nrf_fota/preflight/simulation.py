@@ -51,6 +51,7 @@ class Installed:
         app: the application in the primary slot.
         images: its image list.
         fw_infos: NSIB's struct in S0 and S1; none of them without NSIB.
+        running_s_slot: the slot that NSIB started, by its log or, where it has none, by those.
         provisioning: NSIB's keys and counters in OTP; None without NSIB, too.
         mcuboot_keys: hashes of the public keys in the running MCUboot; none for one that checks
             hashes only.
@@ -73,6 +74,7 @@ class Installed:
     app: AppIdentity | None
     images: tuple[ImageState, ...]
     fw_infos: tuple[FwInfo | None, ...]
+    running_s_slot: int | None
     provisioning: ProvisioningData | None
     mcuboot_keys: tuple[bytes, ...]
     guards_downgrade: bool
@@ -292,6 +294,7 @@ def look_at(simulated: SimulatedBoard, running: Boot | None) -> Installed:
         app=read_identity(simulated.read, simulated.board.slots.primary),
         images=simulated.images(),
         fw_infos=simulated.fw_infos(),
+        running_s_slot=boot.nsib_slot if boot.nsib is not None else simulated.running_s_slot(),
         provisioning=provisioning,
         mcuboot_keys=tuple(key_hash(key) for key in build.keys) if build else (),
         guards_downgrade=build is not None and build.description.downgrade_prevention,

@@ -52,9 +52,7 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
     if not prediction.ncs:
         return
     console.print()
-    console.print(
-        Text(f"Simulated with the boot code of the virtual kit, NCS {prediction.ncs}.", "dim")
-    )
+    _print_origin(prediction, console)
     if prediction.ncs_is_guess:
         console.print(
             Text(
@@ -63,6 +61,30 @@ def print_prediction(prediction: Prediction, console: Console, *, shows_log: boo
                 "yellow",
             )
         )
+
+
+def _print_origin(prediction: Prediction, console: Console) -> None:
+    """Who gives the answer: machine code or model."""
+    executed, model = prediction.executed, f"the virtual kit, NCS {prediction.ncs}"
+    if executed is None:
+        if prediction.not_executed:
+            console.print(Text(f"Not executed: {prediction.not_executed}.", "yellow"))
+        console.print(Text(f"Simulated with the boot code of {model}.", "dim"))
+        return
+    names = ", ".join(executed.bootloaders)
+    found = executed.disagreement
+    agrees = "" if found else f" The model of {model}, agrees."
+    done = f"Executed: the machine code of {names}, in {executed.duration_s:g} s.{agrees}"
+    console.print(Text(done, "dim"))
+    if found is None:
+        return
+    answer = "YES" if found.model_will_upgrade else f"NO: {found.model_reason}"
+    console.print(Text(f"The model of {model}, disagrees. It says {answer}", "bold yellow"))
+    for difference in found.differences:
+        console.print(_hanging("- ", difference))
+    saved = f"{found.saved} holds the case, with your firmware" if found.saved else ""
+    where = f"To send us: {saved}." if saved else "The case could not be saved in this folder."
+    console.print(Text(f"One of the two is wrong. {where}"))
 
 
 def _hanging(label: str, text: str) -> Table:

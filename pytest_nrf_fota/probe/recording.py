@@ -48,7 +48,9 @@ class RecordingProbe:
         """Read memory."""
         detail = f"{size_bytes} bytes at 0x{address:x}"
         with self._operation("read", detail, address=address, size_bytes=size_bytes):
-            return self._inner.read(address, size_bytes, deadline)
+            memory = self._inner.read(address, size_bytes, deadline)
+        self._recorder.secrets.know_bonds_in(memory)
+        return memory
 
     def resume(self, core: Core, deadline: Deadline) -> None:
         """Let a core go on."""

@@ -8,8 +8,10 @@ from pytest_nrf_fota.record.secrets import Secrets
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 # Words of the format itself, and what is no text.
 _NOT_TEXT = frozenset(
-    {"kind", "state", "direction", "end", "use", "core", "base64", "sha256", "file", "raw"}
+    {"kind", "state", "direction", "end", "use", "core", "base64", "sha256", "file"}
 )
+# An SMP answer in hex, which is played back.
+_DIGITS_KEY = "raw"
 _PASSKEY_KEYS = frozenset({"passkey", "fixed_passkey"})
 
 
@@ -26,6 +28,8 @@ def masked_value(value: JsonValue, secrets: Secrets, key: str = "") -> JsonValue
             return "0" * len(value)
         case int() if key in _PASSKEY_KEYS:
             return 0
+        case str() if key == _DIGITS_KEY:
+            return secrets.masked_digits(value)
         case str():
             return value if key in _NOT_TEXT else secrets.masked(value)
         case list():

@@ -21,6 +21,7 @@ from pytest_nrf_fota.record.events import (
     RECORDED_LINE,
     Event,
     Kept,
+    NetworkUartLine,
     Recorded,
     RunStarted,
     StepEnd,
@@ -29,6 +30,7 @@ from pytest_nrf_fota.record.events import (
     UartBytes,
     UartLine,
 )
+from pytest_nrf_fota.record.hex_rows import may_hold_rows
 from pytest_nrf_fota.record.long_step import LongStep, StepWatcher
 from pytest_nrf_fota.record.masked_events import masked_recorded
 from pytest_nrf_fota.record.secrets import Secrets, secrets_of_environment
@@ -215,8 +217,12 @@ class FlightRecorder:
         assert self._file is not None
         recorded = Recorded(t_s=round(at_s - self._opened_at_s, 6), event=event)
         line = recorded.model_dump_json()
-        # A port's bytes are masked by whoever reads the port, because they come in pieces.
-        if not isinstance(event, UartBytes) and self.secrets.may_be_in(line):
+        # A port's bytes are masked by whoever reads the port, because they come in pieces; so are
+        # dumps of keys among its lines.
+        if not isinstance(event, UartBytes) and (
+            self.secrets.may_be_in(line)
+            or (not isinstance(event, UartLine | NetworkUartLine) and may_hold_rows(line))
+        ):
             recorded = masked_recorded(recorded, self.secrets)
             line = recorded.model_dump_json()
         self._file.write(line + "\n")

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import importlib.metadata
 import json
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pytest_nrf_fota.recordings.anonymous_events import anonymous_events, json_o
 from pytest_nrf_fota.recordings.expected import expected_of
 from pytest_nrf_fota.recordings.identities import Identities
 from pytest_nrf_fota.recordings.memory_in_text import replace_in_memory
+from pytest_nrf_fota.recordings.repeatable_zip import write_files
 from pytest_nrf_fota.recordings.replacements import Replacements
 from pytest_nrf_fota.recordings.schema import (
     EVENTS_NAME,
@@ -32,8 +32,6 @@ from pytest_nrf_fota.recordings.schema import (
 )
 
 _RECORDER_NAME = "recorder.jsonl"
-# The same run makes the same zip.
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 _IDS_OPTION = "--ids"
 
 
@@ -134,15 +132,8 @@ def pack_recording(run: Path, output: Path, note: str = "") -> Packed:
 
 def write_zip(output: Path, manifest: Manifest, files: dict[str, bytes]) -> None:
     """Write the zip; whoever looks for it sees all of it or nothing."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(output.name + ".part")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        text = manifest.model_dump_json(indent=1)
-        for name, data in ((MANIFEST_NAME, text.encode()), *sorted(files.items())):
-            info = zipfile.ZipInfo(name, _FIXED_TIME)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, data)
-    unfinished.replace(output)
+    text = manifest.model_dump_json(indent=1)
+    write_files(output, {MANIFEST_NAME: text.encode(), **dict(sorted(files.items()))})
 
 
 def member_of(data: bytes) -> Member:

@@ -68,6 +68,8 @@ class AllureBorder:
         self._host = host
         self.facts: TestFacts | None = None
         """Of the test whose result comes next."""
+        self.last_file = ""
+        """Name of the last file that was attached."""
         self.silent: set[str] = set()
         """Fixtures whose rows say nothing."""
 
@@ -96,6 +98,7 @@ class AllureBorder:
     @hookimpl
     def report_attached_file(self, source: str, file_name: str) -> None:
         """A file that was attached."""
+        self.last_file = file_name
         path = Path(source)
         is_own = self._own_folder is not None and path.is_relative_to(self._own_folder)
         if is_own or path.stat().st_size > _LARGEST_MASKED_BYTES:

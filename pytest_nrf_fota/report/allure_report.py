@@ -86,9 +86,11 @@ def attach_files(files: TestFiles) -> None:
         )
 
 
-def attach_time_line(page: Path) -> None:
-    """Attach a test's time line."""
+def attach_time_line(config: pytest.Config, page: Path) -> str:
+    """Attach a test's time line; returns the name of Allure's copy, empty where there is none."""
     _attach(page, "time line", allure.attachment_type.HTML, "html")
+    border = config.stash.get(_border_key, None)
+    return "" if border is None else border.last_file
 
 
 def _attach(path: Path, name: str, kind: object, extension: str) -> None:

@@ -25,20 +25,37 @@ def tell_session(junit: LogXML, values: Mapping[str, str]) -> None:
 
 
 def tell_execution(
-    junit: LogXML, report: pytest.TestReport, facts: TestFacts, *, is_run_again: bool
+    junit: LogXML,
+    report: pytest.TestReport,
+    facts: TestFacts,
+    *,
+    is_run_again: bool,
+    is_handed_on: bool,
 ) -> None:
     """Name a test case, and tell a first try from a test that passed.
 
     Jenkins makes a package of what is before a class name's last dot, and groups by it: that is the
     board and the folder. pytest-rerunfailures' outcome for a try that is run again is unknown to
     pytest, which would write a test case without any result: one that passed.
+
+    GitLab takes the first of several test cases of a name and leaves the others out, so a try that
+    others follow says which it is. What it shows of a result is the element's text.
+
+    Args:
+        is_run_again: by pytest-rerunfailures.
+        is_handed_on: to another kit, because this try's was lost.
     """
     case = junit.node_reporter(report)
     case.add_attribute("classname", class_name(report.nodeid, facts.board))
+    if is_run_again or is_handed_on:
+        name = mangle_test_address(report.nodeid)[-1]
+        case.add_attribute("name", f"{name} (try {facts.number})")
     if facts.failure is not None and is_run_again:
         failure = facts.failure
         message = f"try {facts.number} failed and was run again: [{failure.cause}]"
-        skipped = ET.Element("skipped", type="rerun", message=f"{message} {failure.headline}")
+        text = f"{message} {failure.headline}"
+        skipped = ET.Element("skipped", type="rerun", message=text)
+        skipped.text = text
         case.append(skipped)
         junit.add_stats("skipped")
 

@@ -1,6 +1,8 @@
 """Reports of tests without secrets, before anything shows or writes them."""
 
+import linecache
 import logging
+import warnings
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar, cast
 
@@ -33,6 +35,19 @@ def mask_logs(config: pytest.Config, mask: Mask) -> None:
         handler = getattr(plugin, name, None)
         if isinstance(handler, logging.Handler) and handler.formatter is not None:
             handler.setFormatter(_MaskingFormatter(handler.formatter, mask))
+
+
+def mask_warning(warning: warnings.WarningMessage, mask: Mask) -> None:
+    """Mask what a warning says, and the line that it came from."""
+    said = str(warning.message)
+    masked = mask(said)
+    if masked != said:
+        # A text: classes of others need not be made again from one. It is all that is shown.
+        warning.message = masked
+    shown = linecache.getline(warning.filename, warning.lineno) if warning.line is None else ""
+    line = warning.line or shown
+    if line and (other := mask(line)) != line:
+        warning.line = other
 
 
 def masked_json(value: object, mask: Mask) -> object:

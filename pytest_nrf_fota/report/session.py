@@ -16,8 +16,10 @@ from pytest_nrf_fota.report.long_steps import show_steps_of
 from pytest_nrf_fota.report.summary import TestVerdicts
 from pytest_nrf_fota.report.tries import (
     AGAIN_PROPERTY,
+    ATTACHED_PROPERTY,
     REPEATED_PROPERTY,
     TRY_PROPERTY,
+    Attachments,
     FinishedTry,
     link_tries,
 )
@@ -183,9 +185,11 @@ class VerdictCollector:
         tries = self._tries.setdefault(test, [])
         pages = _values(report, TIME_LINE_PROPERTY)
         time_line = "".join(pages[-1:]) if failure else ""
-        tries.append(FinishedTry(outcome, Path(folders[-1])))
+        attached = "".join(_values(report, ATTACHED_PROPERTY)[-1:])
+        tries.append(FinishedTry(outcome, Path(folders[-1]), attached))
         # A worker has counted its own tries alone.
-        others = [one for one in report.user_properties if one[0] != TRY_PROPERTY]
+        replaced = (TRY_PROPERTY, ATTACHED_PROPERTY)
+        others = [one for one in report.user_properties if one[0] not in replaced]
         report.user_properties = [*others, (TRY_PROPERTY, str(len(tries)))]
         self._executions.append(
             (test, len(tries), TestVerdicts(report.nodeid, outcome, verdicts, failure, time_line))
@@ -208,11 +212,11 @@ class VerdictCollector:
                 found.append(one)
         return found
 
-    def link_tries(self) -> None:
+    def link_tries(self, attachments: Attachments | None) -> None:
         """Tell the folders and pages of tests that ran more than once of each other."""
         for tries in self._tries.values():
             if len(tries) > 1:
-                link_tries(tries, self._run)
+                link_tries(tries, self._run, attachments)
 
     @property
     def has_proven_nothing(self) -> bool:

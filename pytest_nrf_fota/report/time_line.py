@@ -14,6 +14,7 @@ from pytest_nrf_fota.report.session import (
     run_folder,
     session_path,
 )
+from pytest_nrf_fota.report.tries import ATTACHED_PROPERTY
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.timeline.values import Result
@@ -65,11 +66,14 @@ def write_time_line(
         page = _write(files.recorder, _of_teardown(report))
     except Exception as error:
         return [(TIME_LINE_PROPERTY, f"not made: {type(error).__name__}: {error}")]
+    shown: list[tuple[str, object]] = [
+        (TIME_LINE_PROPERTY, _shown(page, session_path(item.config)))
+    ]
     if allure_is_on(item.config):
         from pytest_nrf_fota.report.allure_report import attach_time_line
 
-        attach_time_line(page)
-    return [(TIME_LINE_PROPERTY, _shown(page, session_path(item.config)))]
+        shown.append((ATTACHED_PROPERTY, attach_time_line(item.config, page)))
+    return shown
 
 
 def wanted_pages(config: pytest.Config) -> Wanted:

@@ -5,15 +5,19 @@ there, and each is told of the others when the session is over.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.report.masking import Mask
+
 TRY_PROPERTY = "nrf_fota_try"
 REPEATED_PROPERTY = "nrf_fota_repeats"
 AGAIN_PROPERTY = "nrf_fota_run_again"
+ATTACHED_PROPERTY = "nrf_fota_attached"
+"""The file that Allure has of a time line, for whoever links tries; no report shows it."""
 
 # pytest-repeat's name of its parameter (pytest_repeat.py, release 0.9.4).
 _STEP = "__pytest_repeat_step_number"
@@ -38,10 +42,24 @@ class Repetition:
 
 @dataclass(frozen=True)
 class FinishedTry:
-    """One execution of a test: how it ended, and its folder."""
+    """One execution of a test: how it ended, its folder, and Allure's file of its page."""
 
     outcome: str
     folder: Path
+    attached: str = ""
+
+
+@dataclass(frozen=True)
+class Attachments:
+    """Where Allure's files are, and what a text goes through before it is in one.
+
+    Args:
+        know_kit: told of each kit first, whose name may have to be hidden.
+    """
+
+    folder: Path
+    mask: Mask
+    know_kit: Callable[[str], None]
 
 
 def repetition_of(item: pytest.Item) -> Repetition | None:
@@ -69,7 +87,9 @@ def repeated_properties(item: pytest.Item) -> list[tuple[str, object]]:
     return [] if repetition is None else [(REPEATED_PROPERTY, repetition.of)]
 
 
-def link_tries(tries: Sequence[FinishedTry], run: Path) -> None:
+def link_tries(
+    tries: Sequence[FinishedTry], run: Path, attachments: Attachments | None = None
+) -> None:
     """Tell each try's folder and page of the others. Never raises: it is a help.
 
     Folders of workers on other hosts are not here, and are left out.
@@ -77,9 +97,10 @@ def link_tries(tries: Sequence[FinishedTry], run: Path) -> None:
     Args:
         tries: of one test, in the order in which they ended.
         run: the run's folder; what is in it is named from there.
+        attachments: where Allure has copies of the pages; None where it has none.
     """
     from pytest_nrf_fota.record.tries import Tries, TryInBrief, write_tries
-    from pytest_nrf_fota.timeline.write import PAGE_NAME, tell_tries
+    from pytest_nrf_fota.timeline.write import PAGE_NAME, tell_attached, tell_tries
 
     brief = tuple(
         TryInBrief(
@@ -96,6 +117,12 @@ def link_tries(tries: Sequence[FinishedTry], run: Path) -> None:
                 write_tries(one.folder, known)
                 if (one.folder / PAGE_NAME).is_file():
                     tell_tries(one.folder / PAGE_NAME, known)
+        if attachments is not None and one.attached:
+            for other in brief:
+                attachments.know_kit(other.kit)
+            known = Tries(number=number, folder="", tries=brief)
+            with contextlib.suppress(OSError, ValueError):
+                tell_attached(attachments.folder / one.attached, known, attachments.mask)
 
 
 def _below(folder: Path, run: Path) -> str:

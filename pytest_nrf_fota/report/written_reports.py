@@ -17,6 +17,7 @@ from pytest_nrf_fota.report.facts import TestFacts, facts_of, kits_of
 from pytest_nrf_fota.report.html_columns import tell_metadata
 from pytest_nrf_fota.report.junit import junit_of, tell_execution, tell_session
 from pytest_nrf_fota.report.masking import Mask
+from pytest_nrf_fota.report.tries import AGAIN_PROPERTY
 
 
 class WrittenReports:
@@ -62,7 +63,15 @@ class WrittenReports:
             # in front of those of the next one.
             ends = [str(phase.outcome) for phase in phases if not phase.passed]
             is_run_again = ends[-1:] == ["rerun"]
-            tell_execution(junit, report, facts, is_run_again=is_run_again)
+            # Where nobody could take it, this is the last try.
+            is_handed_on = any(
+                phase.skipped and name == AGAIN_PROPERTY
+                for phase in phases
+                for name, _ in phase.user_properties
+            )
+            tell_execution(
+                junit, report, facts, is_run_again=is_run_again, is_handed_on=is_handed_on
+            )
 
     def of(self, report: pytest.TestReport) -> TestFacts | None:
         """The facts of the execution that a report is of."""

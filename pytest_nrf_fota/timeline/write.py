@@ -1,12 +1,13 @@
 """Write the page of a recorder."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pytest_nrf_fota.record.tries import Tries, read_tries
 from pytest_nrf_fota.timeline.collect import Diagnose, time_line
 from pytest_nrf_fota.timeline.log_rows import log_rows
-from pytest_nrf_fota.timeline.other_tries import with_tries
+from pytest_nrf_fota.timeline.other_tries import with_names_of_tries, with_tries
 from pytest_nrf_fota.timeline.page import page
 from pytest_nrf_fota.timeline.values import Result, TimeLine
 
@@ -43,6 +44,15 @@ def tell_tries(output: Path, tries: Tries) -> None:
     """Put a test's other tries into a page that was written before they ended. Raises `OSError`."""
     text = output.read_text(encoding="utf-8")
     _replace(output, with_tries(text, tries, output.parent, PAGE_NAME))
+
+
+def tell_attached(attached: Path, tries: Tries, mask: Callable[[str], str]) -> None:
+    """The same in a copy of the page that is elsewhere, so that nothing can lead from it to others.
+
+    Raises `OSError`.
+    """
+    text = attached.read_text(encoding="utf-8")
+    _replace(attached, with_names_of_tries(text, tries, mask))
 
 
 def _replace(output: Path, text: str) -> None:

@@ -102,6 +102,7 @@ def test_a_kit_that_dies_in_an_upload(desk: Desk, finish: Finish, builds: tuple[
     assert Path(run).is_dir()
     junit = (desk.work / "junit.xml").read_text()
     assert "infrastructure: the kit" in junit
+    assert len(re.findall(r'<testcase classname="[^"]*" name="[^"]* \(try 1\)"', junit)) == 1
     assert '<property name="nrf_fota_infrastructure" value="the kit' in junit
     assert 'errors="0" failures="0" skipped="1" tests="3"' in junit
     assert '<property name="nrf_fota_try" value="2"' in junit

@@ -44,6 +44,8 @@ def _bonds():
 def test_tells_everything(dut, firmware, record_property, record_testsuite_property):
     dut.prepare(firmware.baseline)
     since = dut.console.position()
+    printed = bytes.fromhex(os.environ["PRINTED_BY_BOARD"])
+    dut.faults.noise_at_log_line("Starting bootloader", printed)
     upgrade = dut.start_upgrade(firmware.variant(Variant.APP_NEEDS_PAIRING))
     upgrade.upload()
     upgrade.set_pending()
@@ -55,6 +57,7 @@ def test_tells_everything(dut, firmware, record_property, record_testsuite_prope
     assert passkeys and ltks
     _told(passkeys=passkeys, ltks=ltks)
     token = os.environ["LAB_API_TOKEN"]
+    assert printed.decode().splitlines()[2] in dut.console.text_since(since)
     environment = {name: os.environ[name] for name in NAMES}
     pem = Path(os.environ["SIGNING_KEY_FILE"]).read_text()
     der = Path(os.environ["DER_KEY_FILE"]).read_bytes()
@@ -104,7 +107,16 @@ def plant(folder: Path, told: Path) -> dict[str, str]:
     pem.write_bytes(_private_bytes("pem", serialization.Encoding.PEM))
     der.write_bytes(_private_bytes("der", serialization.Encoding.DER))
     files = {"SIGNING_KEY_FILE": str(pem), "DER_KEY_FILE": str(der), "TELL_TESTER": str(told)}
-    return {**TOKENS, **files}
+    # Of a key that nobody gave; the variable's name says nothing.
+    return {**TOKENS, **files, "PRINTED_BY_BOARD": printed_by_board().encode().hex()}
+
+
+def printed_by_board() -> str:
+    """What a board prints on its UART: a key as PEM, and another as a dump in hex."""
+    pem = _private_bytes("printed", serialization.Encoding.PEM).decode().splitlines()
+    der = _private_bytes("dumped", serialization.Encoding.DER)
+    rows = [f"{der[at : at + 16].hex(' '):<50}|...|" for at in range(0, len(der), 16)]
+    return "".join(f"{line}\r\n" for line in ["", *pem, "dump", *rows])
 
 
 def planted(told: Path) -> dict[str, tuple[str, ...]]:
@@ -113,6 +125,7 @@ def planted(told: Path) -> dict[str, tuple[str, ...]]:
     pem = (told.parent / "signing.pem").read_text().splitlines()[1]
     der = (told.parent / "other.der").read_bytes()
     number = _key("der").private_numbers().private_value
+    said = printed_by_board().splitlines()
     spelt = {
         name: (value, json.dumps(value)[1:-1], repr(value)[1:-1]) for name, value in TOKENS.items()
     }
@@ -120,6 +133,9 @@ def planted(told: Path) -> dict[str, tuple[str, ...]]:
         **spelt,
         "private key, PEM": (pem, pem[:24]),
         "private key, DER": (der.hex(), f"{number:x}", str(number), repr(der)[2:34]),
+        "PEM on a UART": tuple(line[:40] for line in said[2:4]),
+        # The number begins in the third row.
+        "dump on a UART": tuple(row[:47] for row in said[-7:-4]),
         "passkey": tuple(found["passkeys"]),
         "pairing key": tuple(found["ltks"]),
     }

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pytest_nrf_fota.cli import app
+from pytest_nrf_fota.report.tries import ATTACHED_PROPERTY
 
 pytest.importorskip("pytest_rerunfailures")
 pytest.importorskip("pytest_repeat")
@@ -51,6 +52,12 @@ def told(user_folder: pytest.Pytester, name: str) -> list[list[str | None]]:
         [one.get("value") for one in case.iter("property") if one.get("name") == name]
         for case in ET.parse(user_folder.path / "junit.xml").iter("testcase")
     ]
+
+
+def attached_page(folder: Path, result: dict[str, list[dict[str, str]]]) -> str:
+    """The time line that a result of Allure has."""
+    (source,) = [one["source"] for one in result["attachments"] if one["name"] == "time line"]
+    return (folder / source).read_text()
 
 
 def test_each_try_of_a_rerun_has_its_own_proof(user_folder: pytest.Pytester) -> None:
@@ -101,6 +108,33 @@ def test_each_try_of_a_rerun_has_its_own_proof(user_folder: pytest.Pytester) -> 
     for one in found:
         names = [attached["name"] for attached in one["attachments"]]
         assert names.count("verdict") == 1
+        page = attached_page(user_folder.path / "allure", one)
+        number, kit = (1, "failed") if one["status"] == "failed" else (2, "passed")
+        assert f"test_flaky (try {number} of 2)</title>" in page
+        assert f'<b aria-current="page">{number} {kit} on nrf5340dk_sim-' in page
+        # Allure gives files other names, so there is nothing that a link could lead to.
+        assert 'id="tries"' in page and 'href="../' not in page
+    assert told(user_folder, ATTACHED_PROPERTY) == [[], []]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_tries_in_allure_without_names(
+    user_folder: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    """The copy of a time line knows the tries also where it is not the same as the page."""
+    user_folder.makepyfile(test_mine=FAILS_ONCE)
+    user_folder.runpytest_subprocess(
+        *("--board", "nrf5340dk_sim", "--count=2", "--run-dir=runs", "--timeline=all"),
+        *("--alluredir=allure", "--anonymise", *workers),
+    )
+    results = sorted((user_folder.path / "allure").glob("*-result.json"))
+    pages = [attached_page(results[0].parent, json.loads(one.read_text())) for one in results]
+    assert sorted(re.findall(r"\((try \d of \d)\)</title>", "".join(pages))) == [
+        "try 1 of 2",
+        "try 2 of 2",
+    ]
+    for page in pages:
+        assert "1 failed" in page.partition('id="tries"')[2].partition("</nav>")[0]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.plugin.junit_readers import gitlab_cases, jenkins_cases
+
 pytest.importorskip("pytest_rerunfailures")
 pytest.importorskip("pytest_html")
 pytest.importorskip("pytest_jsonreport")
@@ -163,7 +165,8 @@ def test_test_setup_is_no_failure_of_the_firmware(reports: Reports) -> None:
 
 def test_second_try_does_not_hide_the_first(reports: Reports) -> None:
     """Two test cases, of which the first has not passed; two results of one test; both lines."""
-    first, second = reports.cases("test_second_try")
+    (first,) = reports.cases("test_second_try (try 1)")
+    (second,) = reports.cases("test_second_try")
     assert [one.tag for one in first] == ["properties", "skipped"]
     skipped = first.find("skipped")
     assert skipped is not None
@@ -194,6 +197,50 @@ def test_names_that_group_well(reports: Reports) -> None:
     """Jenkins: a package for each board and folder."""
     (case,) = reports.cases("test_not_newer")
     assert case.get("classname") == "nrf5340dk_sim.test_mine"
+
+
+def test_as_gitlab_reads_it(reports: Reports) -> None:
+    """Grouped by board and module; no try hides another, and each says why it has not passed."""
+    cases = {one.name: one for one in gitlab_cases(reports.folder / "junit.xml")}
+    assert {name: (one.suite, one.status) for name, one in cases.items()} == {
+        "test_not_newer": ("nrf5340dk_sim.test_mine", "failure"),
+        "test_lost_kit": ("nrf5340dk_sim.test_mine", "error"),
+        "test_second_try (try 1)": ("nrf5340dk_sim.test_mine", "skipped"),
+        "test_second_try": ("nrf5340dk_sim.test_mine", "success"),
+        "test_without_board": ("test_mine", "success"),
+    }
+    for one in cases.values():
+        assert bool(one.output) == (one.status != "success"), one
+    assert "was run again: [assertion_error]" in cases["test_second_try (try 1)"].output
+    # pytest's xunit2 names no file; xunit1 does.
+    assert {one.file for one in cases.values()} == {None}
+
+
+def test_as_jenkins_reads_it(reports: Reports) -> None:
+    """A package for each board and folder, a class for each module."""
+    cases = {one.name: one for one in jenkins_cases(reports.folder / "junit.xml")}
+    assert {name: (one.package, one.class_name, one.status) for name, one in cases.items()} == {
+        "test_not_newer": ("nrf5340dk_sim", "test_mine", "failure"),
+        "test_lost_kit": ("nrf5340dk_sim", "test_mine", "error"),
+        "test_second_try (try 1)": ("nrf5340dk_sim", "test_mine", "skipped"),
+        "test_second_try": ("nrf5340dk_sim", "test_mine", "passed"),
+        "test_without_board": ("(root)", "test_mine", "passed"),
+    }
+    assert "was run again" in cases["test_second_try (try 1)"].message
+    assert cases["test_not_newer"].message
+
+
+def test_file_of_a_test_for_gitlab(user_folder: pytest.Pytester) -> None:
+    """With it GitLab offers to copy the names of failed tests."""
+    user_folder.makepyfile(**{"hil/test_deep": "def test_it(dut): assert dut.name == '?'"})
+    user_folder.runpytest_subprocess(
+        *("--board", "nrf5340dk_sim", "--junitxml=junit.xml", "-o", "junit_family=xunit1", "hil")
+    )
+    (case,) = gitlab_cases(user_folder.path / "junit.xml")
+    assert (case.suite, case.name) == ("nrf5340dk_sim.hil.test_deep", "test_it")
+    assert (case.file, case.status) == ("hil/test_deep.py", "failure")
+    (other,) = jenkins_cases(user_folder.path / "junit.xml")
+    assert (other.package, other.class_name) == ("nrf5340dk_sim.hil", "test_deep")
 
 
 def test_what_holds_for_the_session(reports: Reports) -> None:

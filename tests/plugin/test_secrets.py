@@ -10,11 +10,15 @@ from tests.plugin.secret_search import leaks, outputs_of, plant, planted
 
 # Switches masking off, to see that the search finds what is there.
 UNMASKED = """
+from pytest_nrf_fota.record.key_blocks import KeyBlocks
 from pytest_nrf_fota.record.secrets import Secrets
 
+KeyBlocks.masked = lambda self, line: line
+KeyBlocks.unfinished = lambda self, begun: len(begun)
 for name in ("masked", "masked_report", "masked_bytes"):
     setattr(Secrets, name, lambda self, content: content)
-Secrets.may_be_in = Secrets.may_go_on_in = lambda self, text: False
+Secrets.may_be_in = lambda self, text: False
+Secrets.unfinished = lambda self, begun: len(begun)
 """
 _COMMAND = str(Path(sys.executable).with_name("nrf-fota"))
 OPTIONS = (

@@ -57,7 +57,7 @@ class BootChain:
 
     def run(self) -> AppDescription | Halt:
         """Boot once. Flash errors and power cuts of the stages come through."""
-        missing = self._missing_bootloader()
+        missing = self.missing_bootloader()
         if missing is not None:
             return missing
         for _ in range(MOST_BOARD_RESETS + 1):
@@ -103,7 +103,8 @@ class BootChain:
             max_sectors=self.max_sectors,
         )
 
-    def _missing_bootloader(self) -> Halt | None:
+    def missing_bootloader(self) -> Halt | None:
+        """Why what lies at address 0 is no bootloader of such a board; None where it is one."""
         place = self.hardware.slots.first_bootloader
         stack_pointer, reset_vector = struct.unpack("<II", self.hardware.flash.read(0, 8))
         is_code = reset_vector in range(1, place.size_bytes, 2)

@@ -3,7 +3,7 @@
 The counterpart of `sim.boot.chain.BootChain`, which models what is executed here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from typing_extensions import assert_never
 
@@ -57,6 +57,7 @@ class ExecutedBoot:
         rams: of its cores.
         slots: where the application lies; what is in its slots is not executed.
         wires: where the UARTs go.
+        has_run_network: whether the bootloader let the network core run.
     """
 
     soc: Soc
@@ -64,6 +65,7 @@ class ExecutedBoot:
     rams: tuple[Ram, ...]
     slots: SlotMap
     wires: Wires
+    has_run_network: bool = field(default=False, init=False)
 
     def run(self) -> Started | Halt | NotModelled:
         """Boot once. Raises what the flash and the wires raise, such as `PowerLostError`."""
@@ -77,6 +79,7 @@ class ExecutedBoot:
                 return Halt(f"a bootloader faulted: {error}")
             finally:
                 machine.close()
+                self.has_run_network |= machine.has_run_network
             match end:
                 case Jumped(address):
                     return self._started_at(address)

@@ -73,6 +73,7 @@ class Machine:
         self._network: Core | None = None
         self.network_end: CoreEnd | None = None
         self._has_signalled = False
+        self.has_run_network = False
 
     def run(self) -> CoreEnd:
         """Run from reset until the application's core ends, or no core does anything any more.
@@ -148,6 +149,7 @@ class Machine:
         self._network, self.network_end = None, None
 
     def _release_network(self) -> None:
+        self.has_run_network = True
         self._network = self._make_core(1)
         self._network.start(self._tables[1].soc_core.flash.start)
 

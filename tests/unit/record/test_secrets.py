@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_nrf_fota.firmware.keys import SigningKey, signing_key_for_tests
-from pytest_nrf_fota.record.events import UartLine, UnitTaken
+from pytest_nrf_fota.record.events import SmpMessage, UartLine, UnitTaken
 from pytest_nrf_fota.record.recorder import FlightRecorder, read_recording
 from pytest_nrf_fota.record.secrets import Secrets, masked_by_looks, secrets_of_environment
 from pytest_nrf_fota.record.uart_masking import UartMasking
@@ -154,6 +154,22 @@ def test_bytes_of_a_uart_wherever_they_are_cut(said: bytes, cuts: list[int]) -> 
 def test_prompt_passes_at_once() -> None:
     masking = UartMasking(Secrets())
     assert masking.take(b"uart:~$ ") == b"uart:~$ "
+
+
+def test_answer_of_a_board_stays_hex(tmp_path: Path) -> None:
+    """It is played back; a bond's key in it becomes zeros."""
+    key = bytes(range(0x80, 0x90))
+    secrets = Secrets()
+    secrets.add_bytes(key)
+    recorder = FlightRecorder(secrets)
+    recorder.open(tmp_path / "recorder.jsonl", "t")
+    answer = {"name": "read", "sequence": 1, "size_bytes": 20, "payload": {"key": key.hex()}}
+    raw = (b"ab" + key + b"cd").hex()
+    recorder.record(SmpMessage.model_validate({"direction": "answer", "raw": raw, **answer}))
+    recorder.close()
+    written = read_recording(tmp_path / "recorder.jsonl")[1].event
+    assert isinstance(written, SmpMessage) and written.payload == {"key": "0" * 32}
+    assert bytes.fromhex(written.raw) == b"ab" + bytes(16) + b"cd"
 
 
 def test_recorder_keeps_no_secret(tmp_path: Path) -> None:
