@@ -5,7 +5,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 import pytest
 
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.firmware.resign import SigningKeys
     from pytest_nrf_fota.report.session import VerdictCollector
 
-_told_key: pytest.StashKey[WeakSet[BaseException]] = pytest.StashKey()
 _interrupted_key: pytest.StashKey[str] = pytest.StashKey()
 _collector_key: "pytest.StashKey[VerdictCollector]" = pytest.StashKey()
 
@@ -295,7 +293,9 @@ def pytest_runtest_makereport(
         if call.when == "setup":
             reporting.begin_execution(item)
         if report.failed and call.excinfo is not None:
-            _tell_failure(item, call, call.excinfo, report)
+            from pytest_nrf_fota.failure_report import tell_failure
+
+            tell_failure(item, call, call.excinfo, report)
         from pytest_nrf_fota.report.time_line import record_phase
 
         record_phase(item, call, report)
@@ -321,48 +321,6 @@ def _tell_what_is_left(item: pytest.Item, report: pytest.TestReport) -> None:
         report.user_properties += write_time_line(item, files, report)
         report.user_properties += repeated_properties(item)
         session_results.keep(item, files)
-
-
-def _tell_failure(
-    item: pytest.Item,
-    call: "pytest.CallInfo[None]",
-    excinfo: "pytest.ExceptionInfo[BaseException]",
-    report: pytest.TestReport,
-) -> None:
-    """Say in the report what failed, and what the logs show of it."""
-    from pytest_nrf_fota import reporting
-    from pytest_nrf_fota.report import failure
-    from pytest_nrf_fota.report.session import run_folder
-
-    told = item.config.stash.setdefault(_told_key, WeakSet())
-    if excinfo.value in told:
-        report.when = "setup"
-        report.longrepr = failure.repeated_report(excinfo)
-        reporting.note_failure(item, excinfo.value, None)
-        return
-    short = failure.short_report(excinfo, item.path)
-    if short is not None and not item.config.getoption("fulltrace"):
-        report.longrepr = short
-    if failure.is_no_result(excinfo):
-        # pytest counts a failure outside the call phase as an error in every format.
-        report.when = "setup"
-    if failure.is_rig_error(excinfo):
-        told.add(excinfo.value)
-        board_name = item.config.stash[BOARD_KEY].name
-        radios: list[str] = item.config.getoption("nrf_fota_radio")
-        report.sections.append(failure.rig_section(board_name, radios))
-    recording = run_folder(item.config).recorder.path
-    tail = failure.uart_tail(recording, excinfo) if recording is not None else None
-    if tail is not None:
-        report.sections.append(tail)
-    # Behind the teardown the recorder's file is closed.
-    is_open = recording is not None and call.when != "teardown"
-    board = item.config.stash[BOARD_KEY]
-    explained = failure.explain_failure(recording, board) if recording and is_open else None
-    if explained is not None:
-        run_folder(item.config).recorder.record(explained)
-        report.sections.append(failure.explanation_section(explained))
-    reporting.note_failure(item, excinfo.value, explained)
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

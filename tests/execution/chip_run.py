@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from pytest_nrf_fota.boards.soc import NRF5340, Soc
 from pytest_nrf_fota.sim.clock import VirtualClock
+from pytest_nrf_fota.sim.execution.boot import make_rams
 from pytest_nrf_fota.sim.execution.ends import CoreEnd
 from pytest_nrf_fota.sim.execution.machine import Machine, Wires
+from pytest_nrf_fota.sim.execution.ram import Ram
 from pytest_nrf_fota.sim.flash import Flash
 from pytest_nrf_fota.sim.memories import memories_of
 from tests.execution.compiling import APPLICATION, NETWORK
@@ -24,12 +26,17 @@ class Chip:
     output: bytearray = field(default_factory=bytearray)
     network_output: bytearray = field(default_factory=bytearray)
     network_end: CoreEnd | None = None
+    rams: tuple[Ram, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.rams = make_rams(self.soc)
 
     def run(self, *stops_at: range, network_stops_at: Sequence[range] = ()) -> CoreEnd:
-        """One reset."""
+        """One reset; RAM keeps its content."""
         machine = Machine(
             self.soc,
             self.flash,
+            self.rams,
             Wires(self.output.extend, self.network_output.extend),
             (stops_at, network_stops_at),
         )

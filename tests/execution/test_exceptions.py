@@ -47,7 +47,7 @@ def test_priorities_order_and_nest_interrupts(program: bytes) -> None:
 def test_interrupted_code_finds_its_registers(program: bytes) -> None:
     values = _ran(program, STATE).values
     assert values == {
-        **dict.fromkeys(("registers", "it_read", "it_unmasking", "stack", "float"), "0"),
+        **dict.fromkeys(("registers", "it_read", "it_unmasking", "it_svc", "stack", "float"), "0"),
         "taken": "l1l2l3ll",
         "float_taken": "ss",
         # FPCA and SFPA, bits 2 and 3 of CONTROL: a handler starts without, and gives them back.

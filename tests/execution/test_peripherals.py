@@ -14,7 +14,7 @@ from tests.execution.chip_run import Chip, chip_with
 from tests.execution.compiling import NETWORK
 from tests.execution.conftest import Compile
 
-NVMC, UICR, UARTE, QSPI, RTC, GPIO = range(6)
+NVMC, UICR, UARTE, QSPI, RTC, GPIO, RAM = range(7)
 ERASED = "ffffffff"
 
 
@@ -115,6 +115,11 @@ def test_gpio_pulls_and_drives(program: bytes) -> None:
     }
 
 
+def test_ram_survives_a_reset(program: bytes) -> None:
+    chip = chip_with(program, RAM)
+    assert [chip.run(), chip.run()] and chip.lines == ["count 1", "count 2"]
+
+
 @pytest.mark.parametrize(
     ("case", "words"),
     [
@@ -190,7 +195,7 @@ def test_power_cut_ends_the_run_at_its_operation(program: bytes, moment: CutMome
 
 
 def test_cores_signal_each_other(compiled: Compile) -> None:
-    """IPC; RESET: NETWORK.FORCEOFF."""
+    """IPC; RESET: NETWORK.FORCEOFF; NVMC of the network core."""
     chip = chip_with(
         compiled("ipc_application.c"), network=compiled("ipc_network.c", place=NETWORK)
     )
@@ -204,5 +209,15 @@ def test_cores_signal_each_other(compiled: Compile) -> None:
         "polled": "2b",
         "others": "0",
     }
-    assert chip.network_output == b"start 1\nstart 2\n"
+    flash = b"erased ffffffff\nnext_page 5\n"
+    assert chip.network_output == b"start 1\n" + flash + b"start 2\n" + flash
     assert isinstance(chip.network_end, Asleep)
+
+
+def test_cores_that_poll_each_other_go_on(compiled: Compile) -> None:
+    chip = chip_with(
+        compiled("ipc_application.c"), 1, network=compiled("ipc_network.c", place=NETWORK)
+    )
+    assert isinstance(chip.run(), Asleep), chip.lines
+    assert chip.lines == ["polled a", "polled 14", "polled 1e"]
+    assert isinstance(chip.network_end, Spinning)

@@ -1,7 +1,6 @@
 """What each chip's cores see, as tables: peripherals by address, and constants of the core.
 
-Addresses: nRF5340 and nRF52832 product specifications, Instantiation. An interrupt's number is that
-of its peripheral, bits 12 to 19 of the address.
+Addresses: nRF5340 and nRF52832 product specifications, Instantiation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -80,24 +79,18 @@ class CoreTable:
     known_gaps: Mapping[int, str] = field(default_factory=dict)
 
 
-def _number(address: int) -> int:
-    return address >> 12 & 0xFF
-
-
 def _held(*named: tuple[int, str]) -> dict[int, Peripheral]:
     return {address: make_held(name) for address, name in named}
 
 
 def _nrf5340_application(board: Board) -> Mapping[int, Peripheral]:
-    uarte, uarte_1 = 0x5000_8000, 0x5000_9000
-    rtc_0, rtc_1, ipc, qspi = 0x5001_4000, 0x5001_5000, 0x5002_A000, 0x5002_B000
     peripherals = {
-        0x5000_5000: make_clock("CLOCK/POWER/RESET", 5, board.set_forceoff),
-        uarte: make_uarte("SERIAL0", board.ram, _number(uarte), board.send),
-        uarte_1: make_uarte("SERIAL1", board.ram, _number(uarte_1), lambda data: None),
-        rtc_0: make_rtc("RTC0", board.time, _number(rtc_0)),
-        rtc_1: make_rtc("RTC1", board.time, _number(rtc_1)),
-        ipc: make_ipc(_number(ipc), board.signal),
+        0x5000_5000: make_clock("CLOCK/POWER/RESET", board.set_forceoff),
+        0x5000_8000: make_uarte("SERIAL0", board.ram, board.send),
+        0x5000_9000: make_uarte("SERIAL1", board.ram, lambda data: None),
+        0x5001_4000: make_rtc("RTC0", board.time),
+        0x5001_5000: make_rtc("RTC1", board.time),
+        0x5002_A000: make_ipc(board.signal),
         0x5084_2000: make_gpio(),
         0x5084_4000: make_wrapper(),
         0x5084_5000: make_engines(),
@@ -121,21 +114,18 @@ def _nrf5340_application(board: Board) -> Mapping[int, Peripheral]:
         ),
     }
     if board.external is not None:
-        peripherals[qspi] = make_qspi(
-            board.flash, board.external, board.ram, board.time, _number(qspi)
-        )
+        peripherals[0x5002_B000] = make_qspi(board.flash, board.external, board.ram, board.time)
     return peripherals
 
 
 def _nrf5340_network(board: Board) -> Mapping[int, Peripheral]:
-    ipc, uarte, rtc_0, rtc_1 = 0x4101_2000, 0x4101_3000, 0x4101_1000, 0x4101_6000
     return {
         0x418C_0000: make_gpio(),
-        0x4100_5000: make_clock("CLOCK/POWER/RESET", 5),
-        ipc: make_ipc(_number(ipc), board.signal),
-        uarte: make_uarte("SERIAL0", board.ram, _number(uarte), board.send),
-        rtc_0: make_rtc("RTC0", board.time, _number(rtc_0)),
-        rtc_1: make_rtc("RTC1", board.time, _number(rtc_1)),
+        0x4100_5000: make_clock("CLOCK/POWER/RESET"),
+        0x4101_2000: make_ipc(board.signal),
+        0x4101_3000: make_uarte("SERIAL0", board.ram, board.send),
+        0x4101_1000: make_rtc("RTC0", board.time),
+        0x4101_6000: make_rtc("RTC1", board.time),
         **_held(
             (0x4100_4000, "VREQCTRL"),
             (0x4100_6000, "CTRLAP"),
@@ -155,20 +145,13 @@ def _nrf5340_network(board: Board) -> Mapping[int, Peripheral]:
 
 
 def _nrf52(board: Board) -> Mapping[int, Peripheral]:
-    clock, uarte, rtc_0, rtc_1, rtc_2 = (
-        0x4000_0000,
-        0x4000_2000,
-        0x4000_B000,
-        0x4001_1000,
-        0x4002_4000,
-    )
     return {
         0x5000_0000: make_gpio(),
-        clock: make_clock("CLOCK/POWER", _number(clock), protection=range(0x600, 0x618, 4)),
-        uarte: make_uarte("UARTE0", board.ram, _number(uarte), board.send),
-        rtc_0: make_rtc("RTC0", board.time, _number(rtc_0)),
-        rtc_1: make_rtc("RTC1", board.time, _number(rtc_1)),
-        rtc_2: make_rtc("RTC2", board.time, _number(rtc_2)),
+        0x4000_0000: make_clock("CLOCK/POWER", protection=range(0x600, 0x618, 4)),
+        0x4000_2000: make_uarte("UARTE0", board.ram, board.send),
+        0x4000_B000: make_rtc("RTC0", board.time),
+        0x4001_1000: make_rtc("RTC1", board.time),
+        0x4002_4000: make_rtc("RTC2", board.time),
         **_held(
             (0x4000_6000, "GPIOTE"),
             # nrfx writes the workarounds of errata there (mdk/system_nrf52.c).

@@ -112,9 +112,10 @@ class Core:
         self.control = SystemControl(cpuid, self._lines, self.ask_for_reset)
         self._memories = tuple(memories)
         self._peripherals = peripherals
-        self._with_interrupt = tuple(
-            {id(one): one for one in peripherals.values() if one.interrupt is not None}.values()
-        )
+        # An interrupt's number is that of its peripheral (product specifications, Instantiation).
+        self._with_events = {
+            address >> 12 & 0xFF: one for address, one in peripherals.items() if one.events
+        }
         self._stops_at = tuple(stops_at)
         self._known_gaps = known_gaps
         self._uc = uc = make_cpu(model)
@@ -286,11 +287,7 @@ class Core:
         return tuple(self._uc.reg_read(register) for register in (*registers, *more))
 
     def _lines(self) -> list[int]:
-        return [
-            one.interrupt
-            for one in self._with_interrupt
-            if one.interrupt is not None and one.raises_interrupt
-        ]
+        return [line for line, one in self._with_events.items() if one.raises_interrupt]
 
     # --- what ends it ---
 

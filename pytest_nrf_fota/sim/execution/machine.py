@@ -88,9 +88,7 @@ class Machine:
         while True:
             end = self.application.run()
             busy += isinstance(end, Busy)
-            if isinstance(end, (Jumped, Reset)):
-                return end
-            if busy > MOST_BUSY:
+            if isinstance(end, (Jumped, Reset)) or busy > MOST_BUSY:
                 return end
             network_works = self._run_network()
             if self.application.wakes or network_works:

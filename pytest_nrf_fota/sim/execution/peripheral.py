@@ -33,7 +33,6 @@ class Peripheral:
         ranges: more of these, all 0 after a reset.
         readers: registers that are worked out on each read.
         writers: what a write does beyond being held.
-        interrupt: its line at the NVIC; None where it has none.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Peripheral:
     ranges: Iterable[range] = ()
     readers: Mapping[int, Callable[[], int]] = field(default_factory=dict)
     writers: Mapping[int, Callable[[int], None]] = field(default_factory=dict)
-    interrupt: int | None = None
 
     def __post_init__(self) -> None:
         self._values = dict(self.registers)

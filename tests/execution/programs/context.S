@@ -96,6 +96,29 @@ function it_across_unmasking
     orrne r0, #4
     pop {r4-r7, pc}
 
+/* An exception inside of an IT block, whose rest is run as it would have been without. */
+function it_across_svc
+    push {r4-r7, lr}
+    movs r0, #1
+    movs r3, #0
+    movs r4, #0
+    movs r5, #0
+    cmp r3, r3
+    itete eq
+    svceq #7
+    movne r3, #1
+    addeq r4, #1
+    movne r5, #2
+    orr r3, r5
+    cmp r4, #1
+    it ne
+    orrne r3, #4
+    cmp r0, #8
+    it ne
+    orrne r3, #8
+    mov r0, r3
+    pop {r4-r7, pc}
+
 /* (pend, bit): with the stack at both alignments. */
 function stack_across_interrupt
     push {r4-r7, lr}

@@ -15,7 +15,12 @@ static void note(char step)
 	trace[steps] = 0;
 }
 
-static void low(void) { note('l'); }
+static void low(void)
+{
+	note('l');
+	__asm volatile("movs r0, #0\n mov r1, r0\n mov r2, r0\n mov r3, r0\n mov r12, r0\n cmp r0, #0"
+		::: "r0", "r1", "r2", "r3", "r12", "cc");
+}
 static void high(void) { note('h'); }
 static void other(void) { note('o'); }
 
@@ -164,6 +169,7 @@ static void order(void)
 uint32_t registers_across_interrupt(volatile uint32_t *pend, uint32_t bit);
 uint32_t it_across_read(volatile uint32_t *pend, uint32_t bit, volatile uint32_t *read);
 uint32_t it_across_unmasking(volatile uint32_t *pend, uint32_t bit);
+uint32_t it_across_svc(void);
 uint32_t stack_across_interrupt(volatile uint32_t *pend, uint32_t bit);
 uint32_t float_across_interrupt(volatile uint32_t *pend, uint32_t bit);
 void spoil_float(void);
@@ -190,6 +196,7 @@ static void state(void)
 	note('2');
 	say("it_unmasking", it_across_unmasking(ispr, bit));
 	note('3');
+	say("it_svc", it_across_svc());
 	say("stack", stack_across_interrupt(ispr, bit));
 	tell("taken", trace);
 

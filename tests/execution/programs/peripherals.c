@@ -269,6 +269,12 @@ static void gpio(void)
 	say("port_1", REG(GPIO + 0x300 + 0x010));
 }
 
+/* Far from where anything else lies. */
+static void ram_over_reset(void)
+{
+	say("count", ++REG(0x20060000u));
+}
+
 /* From here on each case ends the run. */
 static void ends(uint32_t number)
 {
@@ -309,6 +315,7 @@ int main(void)
 	case 3: qspi(); break;
 	case 4: rtc(); break;
 	case 5: gpio(); break;
+	case 6: ram_over_reset(); break;
 	default: ends(CASE);
 	}
 	return 0;

@@ -27,7 +27,6 @@ _CRYSTAL = 1
 
 def make_clock(
     name: str,
-    interrupt: int,
     set_forceoff: Callable[[int], None] | None = None,
     protection: range = range(0),
 ) -> Peripheral:
@@ -35,7 +34,6 @@ def make_clock(
 
     Args:
         name: for messages.
-        interrupt: its line.
         set_forceoff: takes NETWORK.FORCEOFF, where it holds another core.
         protection: BPROT's registers, which lie in the same block on the nRF52832; not enforced.
     """
@@ -104,6 +102,5 @@ def make_clock(
             RESETREAS: clear_reasons,
             **({} if set_forceoff is None else {FORCEOFF: set_forceoff}),
         },
-        interrupt=interrupt,
     )
     return clock

@@ -13,7 +13,7 @@ SEND, RECEIVE, SEND_CNF, RECEIVE_CNF = 0x000, 0x100, 0x510, 0x590
 _GPMEM = range(0x610, 0x618)
 
 
-def make_ipc(interrupt: int, signal: Callable[[int], None]) -> Peripheral:
+def make_ipc(signal: Callable[[int], None]) -> Peripheral:
     """One core's IPC; `signal` takes the channels, one bit each, to the other core."""
 
     def send(number: int) -> Callable[[], None]:
@@ -28,7 +28,6 @@ def make_ipc(interrupt: int, signal: Callable[[int], None]) -> Peripheral:
             **dict.fromkeys(range(RECEIVE_CNF, RECEIVE_CNF + 4 * _CHANNELS, 4), 0),
         },
         ranges=(_GPMEM,),
-        interrupt=interrupt,
     )
     return ipc
 

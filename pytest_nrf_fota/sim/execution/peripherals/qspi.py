@@ -31,9 +31,7 @@ _SILENT = frozenset((_WREN, 0x04, _RDP, 0xB9, _RSTEN, _RST))
 _CHIP_ERASE_S = 52.0
 
 
-def make_qspi(
-    flash: Flash, external: MemoryLayout, ram: Ram, time: GuestTime, interrupt: int
-) -> Peripheral:
+def make_qspi(flash: Flash, external: MemoryLayout, ram: Ram, time: GuestTime) -> Peripheral:
     """A QSPI with this memory behind it."""
     status_register = [0]
 
@@ -112,6 +110,5 @@ def make_qspi(
         ranges=(_XIP_ENCRYPTION, _DMA_ENCRYPTION),
         readers={STATUS: lambda: _READY_STATUS | status_register[0] << 24},
         writers={CINSTRCONF: instruct},
-        interrupt=interrupt,
     )
     return qspi

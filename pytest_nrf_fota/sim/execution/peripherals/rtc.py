@@ -53,7 +53,7 @@ class _Counter:
             self._started_at_s = self._time.now_s
 
 
-def make_rtc(name: str, time: GuestTime, interrupt: int) -> Peripheral:
+def make_rtc(name: str, time: GuestTime) -> Peripheral:
     """An RTC that runs on the chip's time."""
     counter = _Counter(time)
 
@@ -114,7 +114,6 @@ def make_rtc(name: str, time: GuestTime, interrupt: int) -> Peripheral:
             EVTENCLR: lambda: rtc[EVTEN],
         },
         writers={PRESCALER: set_prescaler, EVTENSET: set_events, EVTENCLR: clear_events},
-        interrupt=interrupt,
     )
     time.call_on_step(compare)
     time.add_timer(due_s)

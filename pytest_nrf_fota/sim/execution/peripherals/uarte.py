@@ -22,7 +22,7 @@ TXD_PTR, TXD_MAXCNT, TXD_AMOUNT = 0x544, 0x548, 0x54C
 _NOT_CONNECTED = 0xFFFF_FFFF
 
 
-def make_uarte(name: str, ram: Ram, interrupt: int, send: Callable[[bytes], None]) -> Peripheral:
+def make_uarte(name: str, ram: Ram, send: Callable[[bytes], None]) -> Peripheral:
     """A UARTE whose bytes go to `send`."""
 
     def start_transmission() -> None:
@@ -58,7 +58,6 @@ def make_uarte(name: str, ram: Ram, interrupt: int, send: Callable[[bytes], None
             BAUDRATE: 0x0400_0000,
         },
         ranges=(_RXD,),
-        interrupt=interrupt,
     )
     return uarte
 
