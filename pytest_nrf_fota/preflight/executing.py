@@ -4,14 +4,13 @@ The application stays a model: it takes the upload and sets it pending. The mode
 costs little beside the execution, so each preflight is a check on it.
 """
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.boards.execution import Execution
+from pytest_nrf_fota.boards.execution import EXTRA, Execution, has_unicorn
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.firmware.description import AppDescription, find_description
@@ -168,8 +167,8 @@ def _prediction(installation: Installation, simulation: Simulation) -> Predictio
 
 def _why_not_executable(installation: Installation) -> str:
     soc = installation.board.soc
-    if importlib.util.find_spec("unicorn") is None:
-        return 'the extra "exec" is not installed (pip install "pytest-nrf-fota[exec]")'
+    if not has_unicorn():
+        return f'unicorn is not installed (pip install "pytest-nrf-fota[{EXTRA}]")'
     if soc.name not in CHIPS:
         return f"of the chip {soc.title} nothing is executed"
     place = slot_map_of(installation.board).first_bootloader

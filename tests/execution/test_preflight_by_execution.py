@@ -4,6 +4,7 @@ import getpass
 import json
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 from pytest_nrf_fota.preflight.prediction import Prediction, overlay
-from tests.execution.dut_files import DutFiles, unpack_dut
+from tests.execution.smpclient_builds import extract
 from tests.unit.preflight.workshop import Workshop, board_of
 
 BOARD_FILE = """\
@@ -29,6 +30,19 @@ BOARDS = {"nrf52832": ("0x43000", "0x37000"), "nrf52840": ("0x82000", "0x76000")
 # `b .`: goes round in a circle.
 CIRCLE = b"\xfe\xe7"
 PAYLOAD_BYTE = 0x8000
+
+
+@dataclass(frozen=True)
+class DutFiles:
+    """MCUboot with application A behind it, and B as its update."""
+
+    merged_hex: Path
+    update: Path
+
+
+def unpack_dut(board: str, folder: Path) -> DutFiles:
+    names = (f"{board}/ble/a_smp_dut.merged.hex", f"{board}/ble/b_smp_dut.bin")
+    return DutFiles(*(extract(name, folder) for name in names))
 
 
 @pytest.fixture(scope="module")

@@ -210,7 +210,11 @@ class Desk:
     @property
     def environment(self) -> dict[str, str]:
         """Of every process of this user."""
-        kept = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if "PYTEST" not in name or name == "PYTEST_ADDOPTS"
+        }
         return kept | {
             "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self._site),

@@ -108,7 +108,11 @@ class User:
 
     def pytest(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start pytest for an nRF5340 DK, in a process group of its own."""
-        kept = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if "PYTEST" not in name or name == "PYTEST_ADDOPTS"
+        }
         process = subprocess.Popen(
             (
                 *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--board=nrf5340dk"),

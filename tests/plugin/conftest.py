@@ -13,6 +13,5 @@ def test_upgrade(dut, firmware):
 def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with one upgrade test; runs there take nothing from the run around them."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     pytester.makepyfile(test_mine=UPGRADE_TEST)
     return pytester

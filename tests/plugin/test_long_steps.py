@@ -45,7 +45,6 @@ def slow_folder(
     """A user's tests on a kit that erases for 2.6 s, or as the parameter says."""
     speed: float = getattr(request, "param", 20.0)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     pytester.makepyfile(test_mine=_TESTS)
     (pytester.path / "slow.toml").write_text(_SLOW_KIT.format(speed=speed))

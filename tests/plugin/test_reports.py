@@ -115,6 +115,7 @@ def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PYTEST_", "GITHUB_", "CI_", "GITLAB_", "JENKINS_", "BUILD_"))
+        or name == "PYTEST_ADDOPTS"
     }
     gitlab = {"GITLAB_CI": "true", "CI_JOB_URL": "https://gitlab.example/j/7"}
     ran = subprocess.run(

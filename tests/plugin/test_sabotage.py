@@ -279,7 +279,11 @@ def _run_sabotaged(kit: str, folder: Path) -> None:
     sabotages |= {scenario: ["nothing_is_sent"] for scenario in NO_VIRTUAL_KIT}
     table.write_text(json.dumps(sabotages))
     report = folder / f"{kit}.unfinished.xml"
-    environment = {name: value for name, value in os.environ.items() if "PYTEST_" not in name}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if "PYTEST_" not in name or name == "PYTEST_ADDOPTS"
+    }
     # With it pytest shows differences in full, and each test here fails.
     environment.pop("CI", None)
     paths = [str(Path(__file__).parent), environment.get("PYTHONPATH", "")]
@@ -287,7 +291,8 @@ def _run_sabotaged(kit: str, folder: Path) -> None:
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "sabotage", f"--sabotages={table}"),
             *(f"--board={kit}", f"--board-dir={folder}", "--nightly", "--no-preflight"),
-            *("-n", "4", "-p", "no:cacheprovider", f"--junit-xml={report}"),
+            *("-n", "4" if len(sabotages) > 20 else "2", "--timeline=none"),
+            *("-p", "no:cacheprovider", f"--junit-xml={report}"),
             *(f"--run-dir={folder / kit}", str(SCENARIOS)),
         ],
         env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))},

@@ -13,7 +13,6 @@ from pytest_nrf_fota.sim.boot.stage import Halt, SlotMap
 from pytest_nrf_fota.sim.execution.ends import (
     Asleep,
     Busy,
-    CoreEnd,
     GuestFaultError,
     Jumped,
     NotModelledError,
@@ -82,11 +81,18 @@ class ExecutedBoot:
                 self.has_run_network |= machine.has_run_network
             match end:
                 case Jumped(address):
-                    return self._started_at(address)
+                    primary = self.slots.primary
+                    if address in range(primary.address, primary.end):
+                        return Started(address)
+                    return Halt(f"jump to 0x{address:x}, into an update slot")
                 case Reset():
                     continue
-                case _:
-                    return Halt(_standing(end))
+                case Asleep(pc):
+                    return Halt(f"the bootloader sleeps for good at 0x{pc:x}")
+                case Spinning(pc) | Busy(pc):
+                    return Halt(f"the bootloader goes round in a circle at 0x{pc:x}")
+                case never:
+                    assert_never(never)
         return Halt(f"the bootloader reset the board {MOST_RESETS} times in a row")
 
     def run_network_core(self) -> B0nEnd | NotModelled:
@@ -103,36 +109,12 @@ class ExecutedBoot:
         return B0nEnd.STARTED_FIRMWARE if isinstance(end, Jumped) else B0nEnd.GAVE_UP
 
     def _machine(self) -> Machine:
-        slots, network = self.slots, self.slots.network
-        external = self.soc.is_external
-        places = [
-            place for place in (slots.primary, slots.secondary) if not external(place.address)
+        network, is_external = self.slots.network, self.soc.is_external
+        slots = [
+            p for p in (self.slots.primary, self.slots.secondary) if not is_external(p.address)
         ]
-        return Machine(
-            self.soc,
-            self.flash,
-            self.rams,
-            self.wires,
-            (
-                tuple(range(place.address, place.end) for place in places),
-                () if network is None else (range(network.app_address, network.end_address),),
-            ),
+        stops_at = (
+            [range(slot.address, slot.end) for slot in slots],
+            [] if network is None else [range(network.app_address, network.end_address)],
         )
-
-    def _started_at(self, address: int) -> Started | Halt:
-        primary = self.slots.primary
-        if address in range(primary.address, primary.end):
-            return Started(address)
-        return Halt(f"jump to 0x{address:x}, into an update slot")
-
-
-def _standing(end: CoreEnd) -> str:
-    match end:
-        case Asleep(pc):
-            return f"the bootloader sleeps for good at 0x{pc:x}"
-        case Spinning(pc) | Busy(pc):
-            return f"the bootloader goes round in a circle at 0x{pc:x}"
-        case Jumped() | Reset():
-            raise AssertionError("these are no standstill")
-        case never:
-            assert_never(never)
+        return Machine(self.soc, self.flash, self.rams, self.wires, stops_at)

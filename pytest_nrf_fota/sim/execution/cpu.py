@@ -8,23 +8,13 @@ from unicorn.unicorn import Uc
 
 
 class Cpu(Protocol):
-    """One emulated CPU. All addresses and sizes are in bytes."""
+    """One emulated CPU, with Unicorn's own names; addresses and sizes are in bytes."""
 
-    def reg_read(self, register: int) -> int:
-        """What a register holds."""
-
-    def reg_write(self, register: int, value: int) -> None:
-        """Set a register."""
-
-    def mem_read(self, address: int, size: int) -> bytearray:
-        """Read mapped memory."""
-
-    def mem_write(self, address: int, data: bytes) -> None:
-        """Write mapped memory, whatever its rights."""
-
-    def mem_map_ptr(self, address: int, size: int, perms: int, ptr: int) -> None:
-        """Map memory of this process."""
-
+    def reg_read(self, register: int) -> int: ...
+    def reg_write(self, register: int, value: int) -> None: ...
+    def mem_read(self, address: int, size: int) -> bytearray: ...
+    def mem_write(self, address: int, data: bytes) -> None: ...
+    def mem_map_ptr(self, address: int, size: int, perms: int, ptr: int) -> None: ...
     def mmio_map(
         self,
         address: int,
@@ -33,9 +23,7 @@ class Cpu(Protocol):
         user_data_read: object,
         write_cb: Callable[["Cpu", int, int, int, object], None],
         user_data_write: object,
-    ) -> None:
-        """Map functions."""
-
+    ) -> None: ...
     def hook_add(
         self,
         htype: int,
@@ -43,23 +31,12 @@ class Cpu(Protocol):
         user_data: object = None,
         begin: int = 1,
         end: int = 0,
-    ) -> int:
-        """Call back; with `begin` behind `end` at any address."""
-
-    def hook_del(self, h: int) -> None:
-        """End that."""
-
-    def emu_start(self, begin: int, until: int, *, count: int = 0) -> None:
-        """Execute, `count` instructions or without an end. Raises `unicorn.UcError`."""
-
-    def emu_stop(self) -> None:
-        """End the execution."""
-
-    def ctl_set_cpu_model(self, model: int) -> None:
-        """Choose the CPU."""
-
-    def ctl_flush_tb(self) -> None:
-        """Forget translated code."""
+    ) -> int: ...
+    def hook_del(self, h: int) -> None: ...
+    def emu_start(self, begin: int, until: int, timeout: int = 0, count: int = 0) -> None: ...
+    def emu_stop(self) -> None: ...
+    def ctl_set_cpu_model(self, model: int) -> None: ...
+    def ctl_flush_tb(self) -> None: ...
 
 
 def make_cpu(model: int) -> Cpu:

@@ -24,11 +24,14 @@ _XPSR_SFPA = 1 << 20
 _THUMB = 1 << 24
 # Flags, GE and IT, as they come back from the stack.
 _RESTORED = 0xFE0F_FC00
+_SAVED = (
+    *(arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3),
+    *(arm.UC_ARM_REG_R12, arm.UC_ARM_REG_LR),
+)
 
 
 def enter_exception(uc: Cpu, control: SystemControl, exception: int) -> None:
     """Push the frame, and go to the handler."""
-    registers = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
     was_in_handler = bool(control.active)
     control_register = uc.reg_read(arm.UC_ARM_REG_CONTROL)
     stack_pointer = uc.reg_read(arm.UC_ARM_REG_SP)
@@ -42,13 +45,7 @@ def enter_exception(uc: Cpu, control: SystemControl, exception: int) -> None:
     else:
         xpsr &= ~_STACK_ALIGN_BIT
     xpsr |= _XPSR_SFPA if control_register & _SFPA else 0
-    frame = _FRAME.pack(
-        *(uc.reg_read(register) for register in registers),
-        uc.reg_read(arm.UC_ARM_REG_R12),
-        uc.reg_read(arm.UC_ARM_REG_LR),
-        pc,
-        xpsr,
-    )
+    frame = _FRAME.pack(*(uc.reg_read(register) for register in _SAVED), pc, xpsr)
     if has_float:
         frame += _FLOAT_FRAME.pack(
             *(uc.reg_read(arm.UC_ARM_REG_S0 + number) for number in range(16)),
@@ -87,7 +84,7 @@ def return_from_exception(uc: Cpu, control: SystemControl, exc_return: int) -> N
         uc.reg_write(arm.UC_ARM_REG_IPSR, control.active[-1])
     frame_address = uc.reg_read(arm.UC_ARM_REG_SP)
     frame_bytes = _FRAME.size
-    r0, r1, r2, r3, r12, link, pc, xpsr = _FRAME.unpack(uc.mem_read(frame_address, frame_bytes))
+    *saved, pc, xpsr = _FRAME.unpack(uc.mem_read(frame_address, frame_bytes))
     has_float = not exc_return & _NO_FLOAT
     if has_float:
         *floats, fpscr, _ = _FLOAT_FRAME.unpack(
@@ -102,14 +99,7 @@ def return_from_exception(uc: Cpu, control: SystemControl, exc_return: int) -> N
     uc.reg_write(arm.UC_ARM_REG_CONTROL, chosen)
     after = frame_address + frame_bytes + (4 if xpsr & _STACK_ALIGN_BIT else 0)
     uc.reg_write(arm.UC_ARM_REG_SP, after)
-    for register, value in (
-        (arm.UC_ARM_REG_R0, r0),
-        (arm.UC_ARM_REG_R1, r1),
-        (arm.UC_ARM_REG_R2, r2),
-        (arm.UC_ARM_REG_R3, r3),
-        (arm.UC_ARM_REG_R12, r12),
-        (arm.UC_ARM_REG_LR, link),
-    ):
+    for register, value in zip(_SAVED, saved, strict=True):
         uc.reg_write(register, value)
     kept = uc.reg_read(arm.UC_ARM_REG_XPSR) & ~_RESTORED
     uc.reg_write(arm.UC_ARM_REG_XPSR, kept | xpsr & _RESTORED)
