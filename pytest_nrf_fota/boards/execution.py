@@ -33,6 +33,6 @@ def require_unicorn(where: str) -> None:
         raise RigError(
             "This board executes the bootloaders' machine code, and unicorn is not installed.",
             where=where,
-            next_step=f'pip install "pytest-nrf-fota[{EXTRA}]", or run on the model, '
-            "nrf5340dk_sim.",
+            next_step=f'pip install "pytest-nrf-fota[{EXTRA}]" (from a clone: pip install '
+            f'"PATH_TO_THE_CLONE[{EXTRA}]"), or run on a board that models its bootloaders.',
         )

@@ -74,7 +74,6 @@ def preflight(
     from pytest_nrf_fota.sim.process import temporary_folder
 
     wish = {None: Execution.ELSE_MODEL, True: Execution.ON, False: Execution.OFF}
-    execution = wish[execute]
     release = None if ncs is None else release_named(ncs)
     if ncs is not None and release is None:
         raise typer.BadParameter(
@@ -84,6 +83,8 @@ def preflight(
     with refusing(), temporary_folder() as folder:
         folders = tuple(board_dir or ())
         board_type, own = load_board(board, folders), own_settings(board, folders)
+        asks_for_it = board_type.sim is not None and board_type.sim.execution is Execution.ON
+        execution = wish[True if execute is None and asks_for_it else execute]
         baseline = read_baseline(board_type, own, installed, folder)
         memories = with_board_state(baseline.segments, baseline.board, board_state)
         hex_files = [file.path for file in baseline.picked]

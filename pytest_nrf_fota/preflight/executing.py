@@ -182,7 +182,7 @@ def _refusal(why: str) -> InputError:
     return InputError(
         f"The bootloaders cannot be executed: {why}.",
         where="--exec",
-        next_step="Leave --exec out: then a model of the bootloaders answers.",
+        next_step="Give --no-exec: then a model of the bootloaders answers.",
     )
 
 

@@ -110,9 +110,9 @@ class SimProbe:
             raise ProbeError(
                 f"{error}.",
                 where=self._unit_name,
-                next_step="Nobody knows what the board would do. Run this build on the model, "
-                'nrf5340dk_sim, or set execution = "else_model" under [sim] in a board file of '
-                "your own.",
+                next_step="Nobody knows what the board would do. Run this build on a board that "
+                'models its bootloaders: execution = "off" under [sim] in a board file of your '
+                'own; with execution = "else_model" what can be executed is.',
             ) from error
         except KitRefusedError as error:
             raise ProbeError(

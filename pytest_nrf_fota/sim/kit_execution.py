@@ -4,6 +4,8 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from typing_extensions import assert_never
+
 from pytest_nrf_fota.boards.execution import Execution
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.soc import Soc
@@ -44,6 +46,12 @@ class KitExecution:
         self.gap = ""
         if self._execution is Execution.OFF:
             return chain.run()
+        if chain.is_demonstration:
+            self.gap = (
+                "demonstration firmware is no machine code: give a build of your own, or run on a "
+                "board whose bootloaders are modelled"
+            )
+            return Halt(self.gap)
         from pytest_nrf_fota.sim.execution.boot import NotModelled, Started
 
         match end := await asyncio.to_thread(self._executed(chain, wires).run):
@@ -52,8 +60,11 @@ class KitExecution:
                 return chain.application
             case NotModelled():
                 return chain.run() if self._falls_back(end) else Halt(self.gap)
-            case _:
+            case Halt(reason):
+                print(f"No application was started: {reason}.", file=sys.stderr, flush=True)
                 return end
+            case never:
+                assert_never(never)
 
     async def run_network_core(
         self, core: NetworkCore, release: Release, chain: BootChain, wires: "Wires"

@@ -80,6 +80,13 @@ class BootChain:
         return Halt(f"the bootloader reset the board more than {MOST_BOARD_RESETS} times in a row")
 
     @property
+    def is_demonstration(self) -> bool:
+        """Whether the first bootloader is this project's own, a description in place of code."""
+        place = self.hardware.slots.first_bootloader
+        binary = self.hardware.flash.read(place.address, place.size_bytes)
+        return find_description(binary) is not None
+
+    @property
     def application(self) -> AppDescription:
         """The application in the primary slot, as its bytes show it."""
         area = self.hardware.primary_area()
