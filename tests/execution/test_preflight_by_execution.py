@@ -202,7 +202,7 @@ class TestWhatIsNotModelled:
         result = ask(nrf52840.merged_hex, nrf52840.update, "--exec")
         assert result.exit_code == 2
         assert "CRYPTOCELL (CC310), register 0x5002a500" in result.output
-        assert "Leave --exec out" in result.output
+        assert "Give --no-exec" in result.output
         assert "YES" not in result.output
 
 

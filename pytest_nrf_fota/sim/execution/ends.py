@@ -7,11 +7,7 @@ from typing import TypeAlias
 class NotModelledError(Exception):
     """Machine code reached hardware that this project does not model.
 
-    Args:
-        block: the peripheral, or `no peripheral`.
-        register: its name or offset, and the kind of access.
-        pc: address of the instruction.
-        core: whose.
+    `block` and `register` are names or addresses, `pc` is that of the instruction, `core` whose.
     """
 
     def __init__(self, block: str, register: str, pc: int, core: str) -> None:
