@@ -42,11 +42,11 @@ def make_uarte(name: str, ram: Ram, send: Callable[[bytes], None]) -> Peripheral
     uarte = Peripheral(
         name,
         tasks={
-            STARTRX: _nothing,
+            STARTRX: lambda: None,
             STOPRX: stop_reception,
             STARTTX: start_transmission,
             STOPTX: stop_transmission,
-            FLUSHRX: _nothing,
+            FLUSHRX: lambda: None,
         },
         events=(
             *(CTS, NCTS, RXDRDY, ENDRX, TXDRDY, ENDTX, ERROR),
@@ -60,7 +60,3 @@ def make_uarte(name: str, ram: Ram, send: Callable[[bytes], None]) -> Peripheral
         ranges=(_RXD,),
     )
     return uarte
-
-
-def _nothing() -> None:
-    pass
