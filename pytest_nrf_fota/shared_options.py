@@ -81,7 +81,8 @@ BOARD = SharedOption(
     metavar="NAME",
     help="board to test on: nrf5340dk, nrf5340dk_mcuboot, nrf52840dk; without hardware: "
     "nrf5340dk_sim, nrf5340dk_mcuboot_sim, nrf5340dk_sim_netcore, nrf52840dk_sim, "
-    "qemu_cortex_m0, mps2_an385, native_sim, native_sim_shell, native_sim_udp; or a west "
+    "qemu_cortex_m0, mps2_an385, native_sim, native_sim_shell, native_sim_udp; with "
+    "your bootloaders executed: nrf5340dk_exec, nrf5340dk_mcuboot_exec, nrf52dk_exec; or a west "
     "platform such as nrf5340dk/nrf5340/cpuapp",
 )
 SHARED_OPTIONS = (
