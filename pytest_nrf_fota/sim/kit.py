@@ -240,7 +240,7 @@ class Kit:
     async def _start_cores(self) -> None:
         self._is_in_bootloader = True
         try:
-            end = await self._execution.boot(self._chain(), self._wires())
+            end = await self._execution.boot(self._chain(), self._wires)
             has_controller = isinstance(end, AppDescription) and await self._start_network_core()
         except PowerLostError:
             self.state = NO_POWER
@@ -273,7 +273,7 @@ class Kit:
             return True
         firmware = core.map.b0n_address
         run = self._execution.run_network_core
-        match await run(core, self._profile, self._chain(), self._wires()):
+        match await run(core, self._profile, self._chain(), self._wires):
             case B0nEnd.STARTED_FIRMWARE:
                 firmware = core.map.app_address
             case B0nEnd.GAVE_UP | B0nEnd.WAITS:

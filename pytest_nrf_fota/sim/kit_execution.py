@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
@@ -38,9 +39,10 @@ class KitExecution:
         """The RAM's content is gone."""
         self._rams = None
 
-    async def boot(self, chain: BootChain, wires: "Wires") -> AppDescription | Halt:
+    async def boot(self, chain: BootChain, wires: "Callable[[], Wires]") -> AppDescription | Halt:
         """Boot once; `gap` says afterwards what was not modelled, if that ended it.
 
+        `wires` is called where it is executed only: without the extra there is nothing to import.
         Raises what flash and wires raise, such as `PowerLostError`.
         """
         self.gap = ""
@@ -67,7 +69,7 @@ class KitExecution:
                 assert_never(never)
 
     async def run_network_core(
-        self, core: NetworkCore, release: Release, chain: BootChain, wires: "Wires"
+        self, core: NetworkCore, release: Release, chain: BootChain, wires: "Callable[[], Wires]"
     ) -> B0nEnd:
         """Let the network core start, as the application does. Raises the same."""
         # Without b0n nothing is executed: the controller is a model.
@@ -80,13 +82,13 @@ class KitExecution:
             return end
         return run_b0n(core, release) if self._falls_back(end) else B0nEnd.GAVE_UP
 
-    def _executed(self, chain: BootChain, wires: "Wires") -> "ExecutedBoot":
+    def _executed(self, chain: BootChain, wires: "Callable[[], Wires]") -> "ExecutedBoot":
         from pytest_nrf_fota.sim.execution.boot import ExecutedBoot, make_rams
 
         if self._rams is None:
             self._rams = make_rams(self._soc)
         hardware = chain.hardware
-        return ExecutedBoot(self._soc, hardware.flash, self._rams, hardware.slots, wires)
+        return ExecutedBoot(self._soc, hardware.flash, self._rams, hardware.slots, wires())
 
     def _falls_back(self, end: "NotModelled") -> bool:
         """Whether the model boots instead; the kit's log says why."""

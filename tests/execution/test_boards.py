@@ -86,6 +86,16 @@ def test_without_the_extra_the_error_names_it(
     result.stdout.fnmatch_lines(['*pip install "pytest-nrf-fota?exec?"*'])
 
 
+def test_modelled_kits_need_no_extra(
+    user_folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither this process nor the kit's loads unicorn."""
+    user_folder.makepyfile(unicorn="raise ImportError('not installed')")
+    monkeypatch.setenv("PYTHONPATH", str(user_folder.path))
+    result = user_folder.runpytest_subprocess("--board", "nrf5340dk_sim", *APP_UPGRADE)
+    result.assert_outcomes(passed=1)
+
+
 @pytest.mark.long_proof
 def test_cuts_and_resets_are_survived_on_executed_mcuboot(user_folder: pytest.Pytester) -> None:
     """Scenarios about interrupted swaps, on the code that swaps."""
