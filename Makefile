@@ -2,8 +2,8 @@
 # make test   style, types, and the tests that a change should pass before it is committed
 # make proofs the tests that take long: scenarios on every release and on real firmware, sabotages
 # make campaign N=10000   random upgrades on the virtual kit, each verdict held against what really ran
-# make bench  what things cost: start-up, uploads beside smpclient's, farms, reports, execution; KITS=1,2,4,8,16 for
-#             all scenarios on so many virtual kits at the speed of real ones, three hours
+# make bench  what things cost: start-up, uploads beside smpclient's, farms, reports, execution;
+#             KITS=1,2,4,8,16 for all scenarios on so many virtual kits at real speed, three hours
 # make pictures   what README and manual show: pictures of real pages, a recorded terminal
 # make tox    the suite on every Python that is installed, 3.10 to 3.13
 PYTHON ?= python3
@@ -48,7 +48,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/farm_scaling.py --kits $(KITS) --select "$(SELECT)"
 	$(BIN)/python benchmarks/timeline_rate.py
 	$(BIN)/python -m benchmarks.report_month
-	$(BIN)/python benchmarks/executing.py
+	$(BIN)/python -m benchmarks.executing
 
 pictures: $(INSTALLED)
 	$(BIN)/python -m docs.pictures.make

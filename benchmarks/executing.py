@@ -1,6 +1,6 @@
 """What executing bootloaders costs: a boot and a swap of a real MCUboot, beside the modelled kit.
 
-Run: python benchmarks/executing.py [--runs N]
+Run: python -m benchmarks.executing [--runs N]
 
 The firmware is smpclient's for the nRF52 DK (swap using move, RSA, 191 KB), from its source
 distribution. CPU seconds of the process, the best of N runs; the ratio is to the model in the same
@@ -8,7 +8,6 @@ run.
 """
 
 import argparse
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,8 +19,8 @@ from rich.table import Table
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.boards.ncs import RELEASES
-from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
-from pytest_nrf_fota.firmware.smpclient_dist import ARCHIVE_NAME, firmware_folder
+from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.trailer import MAGIC
 from pytest_nrf_fota.sim.boot.chain import BootChain
 from pytest_nrf_fota.sim.boot.stage import Halt, Hardware
 from pytest_nrf_fota.sim.clock import VirtualClock
@@ -30,10 +29,9 @@ from pytest_nrf_fota.sim.execution.machine import Wires
 from pytest_nrf_fota.sim.flash import Flash
 from pytest_nrf_fota.sim.memories import memories_of_board, program
 from pytest_nrf_fota.sim.slot_map import slot_map_of
+from tests.execution.smpclient_builds import nrf52832_build
 
 BOARD = "nrf52dk_exec"
-_FOLDER = "smpclient-7.3.0/examples/duts/nrf52dk_nrf52832/ble"
-_MAGIC = bytes.fromhex("77c295f360d2ef7f3552500f2cb67980")
 
 
 def main() -> None:
@@ -46,11 +44,10 @@ def main() -> None:
     board = load_board(BOARD)
     table = Table("what", "executed", "modelled", "ratio")
     with tempfile.TemporaryDirectory() as folder:
-        baseline = read_hex(_extract("a_smp_dut.merged.hex", Path(folder)))
-        update = _extract("b_smp_dut.bin", Path(folder)).read_bytes()
+        build = nrf52832_build(Path(folder))
         for what, segments in (
-            ("boot", baseline),
-            ("swap", (*baseline, *_pending(board, update))),
+            ("boot", build.segments),
+            ("swap", (*build.segments, *_pending(board, build.b))),
         ):
             executed = min(_cpu_s(board, segments, _execute) for _ in range(runs))
             modelled = min(_cpu_s(board, segments, _model) for _ in range(runs))
@@ -59,19 +56,11 @@ def main() -> None:
     Screen().print(table)
 
 
-def _extract(name: str, folder: Path) -> Path:
-    with tarfile.open(firmware_folder() / ARCHIVE_NAME, "r:gz") as tar:
-        source = tar.extractfile(f"{_FOLDER}/{name}")
-        assert source is not None, name
-        (folder / name).write_bytes(source.read())
-    return folder / name
-
-
 def _pending(board: BoardType, image: bytes) -> tuple[Segment, ...]:
     slot = board.slots.secondary
     return (
         Segment(slot.address, image),
-        Segment(slot.address + slot.size - len(_MAGIC), _MAGIC),
+        Segment(slot.address + slot.size - len(MAGIC), MAGIC),
     )
 
 

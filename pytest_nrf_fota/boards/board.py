@@ -419,6 +419,11 @@ class BoardType(_Section):
         return hash(self.name)
 
     @property
+    def executes_bootloaders(self) -> bool:
+        """Whether it is a virtual kit that executes their machine code."""
+        return self.sim is not None and self.sim.execution is not Execution.OFF
+
+    @property
     def provided_by(self) -> ProviderTraits:
         """What its provider's boards are."""
         return provider_traits(self.provider)

@@ -15,7 +15,7 @@ nrf5340_cpuapp_peripherals.dtsi for names of devices.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pytest_nrf_fota.wires.probe import Core
@@ -247,32 +247,22 @@ NRF52840 = Soc(
     hci_variant=2,
     fw_info_hardware_id=52,
 )
-NRF52832 = Soc(
+NRF52832 = replace(
+    NRF52840,
     name="nrf52832",
     title="nRF52832",
-    family="nRF52",
-    processor="cortex-m4",
     cores=(
-        SocCore(
-            core=Core.APPLICATION,
-            qualifier="",
+        replace(
+            NRF52840.application,
             old_name="nRF52832_QFAA",
             flash=Memory("flash", 0x0000_0000, 512 * _KIB, 4 * _KIB),
-            uicr=Memory("UICR", 0x1000_1000, 4 * _KIB, 4 * _KIB),
-            registers=range(0x1000_1000, 0x1000_2000),
-            otp=range(0),
             ram=range(0x2000_0000, 0x2001_0000),
         ),
     ),
     # It has no QSPI.
     external_window=range(0),
-    device_names=NRF52840.device_names,
-    device_families="nRF52",
-    flash_controller="flash-controller@4001e000",
     # nRF52832 product specification, NVMC.
     flash_times=FlashTimes(page_erase_s=0.0897, word_write_s=67.5e-6, erase_all_s=0.295),
-    hci_variant=2,
-    fw_info_hardware_id=52,
 )
 SOCS: Mapping[str, Soc] = MappingProxyType({soc.name: soc for soc in (NRF5340, NRF52840, NRF52832)})
 """All of them by name."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.boards.execution import Execution
 from pytest_nrf_fota.doctor.bluetooth_checks import bluetooth_checks, hci_controller
 from pytest_nrf_fota.doctor.check import Check
 from pytest_nrf_fota.doctor.console_checks import console_port
@@ -76,8 +75,7 @@ def packaged_checks(board: BoardType, options: Options) -> tuple[Check, ...]:
 
 
 def _of_execution(board: BoardType) -> tuple[Check, ...]:
-    executes = board.sim is not None and board.sim.execution is not Execution.OFF
-    return (UNICORN,) if executes else ()
+    return (UNICORN,) if board.executes_bootloaders else ()
 
 
 def require_fitting(board: BoardType, options: Options) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.boards.execution import Execution, require_unicorn
+from pytest_nrf_fota.boards.execution import require_unicorn
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
@@ -356,7 +356,7 @@ def kit_settings_json(board: BoardType) -> str:
             where=board.name,
             next_step='Start the board file from the virtual kit: base = "nrf5340dk_sim".',
         )
-    if board.sim.execution is not Execution.OFF:
+    if board.executes_bootloaders:
         require_unicorn(board.name)
     settings = {
         "slots": asdict(slot_map_of(board)),

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import platformdirs
+
 from pytest_nrf_fota.boards.soc import NRF52832
 from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.firmware.smpclient_dist import (
@@ -18,6 +20,8 @@ from pytest_nrf_fota.firmware.smpclient_dist import (
     firmware_folder,
 )
 
+# Found before a test gives its processes another home, where each would download it anew.
+_CACHE_FOLDER = Path(platformdirs.user_cache_dir("pytest-nrf-fota"))
 PRIMARY, SECONDARY, SLOT_BYTES = 0xC000, 0x43000, 0x37000
 SLOTS = range(PRIMARY, SECONDARY + SLOT_BYTES)
 SOC = NRF52832
@@ -57,6 +61,6 @@ def extract(name: str, folder: Path) -> Path:
 
 @cache
 def _archive() -> Path:
-    archive = firmware_folder() / ARCHIVE_NAME
+    archive = firmware_folder(_CACHE_FOLDER) / ARCHIVE_NAME
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == ARCHIVE_SHA256
     return archive

@@ -18,7 +18,6 @@ from pytest_nrf_fota.artifacts.source import FirmwareSource
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import board_names, load_board, packaged_boards
 from pytest_nrf_fota.boards.capabilities import Capability, capabilities_of, capability_named
-from pytest_nrf_fota.boards.execution import Execution
 from pytest_nrf_fota.firmware.variant import Variant
 from pytest_nrf_fota.scenarios.listing import Scenario, packaged_scenarios
 
@@ -113,15 +112,11 @@ def rows() -> tuple[Row, ...]:
     return found
 
 
-def _executes(board: BoardType) -> bool:
-    return board.sim is not None and board.sim.execution is not Execution.OFF
-
-
 def table(scenarios: Sequence[Row]) -> str:
     """The document."""
     # What is executed runs what its twin runs, with a build of the user's.
     packaged = (load_board(name) for name in board_names([packaged_boards()]))
-    boards = {board.name: _offer(board) for board in packaged if not _executes(board)}
+    boards = {board.name: _offer(board) for board in packaged if not board.executes_bootloaders}
     offering = [name for name in boards if any(s.variants_on(boards[name]) for s in scenarios)]
     parts = [HEAD]
     for file in dict.fromkeys(row.scenario.file for row in scenarios):
