@@ -43,6 +43,7 @@ campaign: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/upload_speed.py --runs $(RUNS)
+	$(BIN)/python benchmarks/file_upload_speed.py --runs $(RUNS)
 	$(BIN)/python benchmarks/farm_costs.py
 	$(BIN)/python benchmarks/simulated_night.py
 	$(BIN)/python benchmarks/farm_scaling.py --kits $(KITS) --select "$(SELECT)"

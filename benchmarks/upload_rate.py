@@ -37,7 +37,7 @@ def main() -> None:
 
 def _upload_rate_kb_s(link: SimLinkSettings, folder: Path) -> float:
     fast = load_board("nrf5340dk_sim")
-    board = _with_sim(fast, speed=1.0, link=link)
+    board = with_sim(fast, speed=1.0, link=link)
     firmware = DemoSource(board, folder / "firmware")
     recorder = FlightRecorder()
     recorder.open(folder / "recorder.jsonl", "benchmark")
@@ -61,7 +61,8 @@ def _upload_rate_kb_s(link: SimLinkSettings, folder: Path) -> float:
     )
 
 
-def _with_sim(board: BoardType, **settings: object) -> BoardType:
+def with_sim(board: BoardType, **settings: object) -> BoardType:
+    """A board with other settings of its virtual kit."""
     assert board.sim is not None
     return board.model_copy(update={"sim": board.sim.model_copy(update=settings)})
 

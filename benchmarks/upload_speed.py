@@ -37,8 +37,8 @@ from pytest_nrf_fota.sim.link_timing import ATT_HEADER_BYTES, LinkTiming
 from pytest_nrf_fota.sim.modelled_link import ModelledTransport
 from pytest_nrf_fota.sim.upload_server import FlashCost, ServerBuild
 from pytest_nrf_fota.sim.virtual_time import run_in_virtual_time
-from pytest_nrf_fota.smp.image_uploads import uploader_for
 from pytest_nrf_fota.smp.recording_transport import RecordingTransport
+from pytest_nrf_fota.smp.session_uploads import uploader_for
 from pytest_nrf_fota.smp.upload.frames import ImageFile
 from pytest_nrf_fota.smp.upload.link import UploadLink, UploadTimes
 from pytest_nrf_fota.smp.upload.uploader import upload_all

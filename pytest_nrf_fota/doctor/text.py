@@ -17,7 +17,12 @@ def print_report(report: DoctorReport, console: Console) -> None:
     if len(report.boards) > 1:
         _print_boards(report, console)
     elif report.would_start and report.boards[0].needs_files:
-        console.print(Text("It needs firmware: --baseline=merged.hex --update=dfu_mcuboot.zip"))
+        console.print(
+            Text(
+                "It needs firmware: --baseline=BUILD, a build folder or merged.hex, and "
+                "--update=NEWER_BUILD, a build folder or one of its dfu_*.zip"
+            )
+        )
     first_with: dict[str, str] = {}
     _print_to_do("Missing", _with(report, "missing"), console, "bold red", first_with)
     _print_to_do("Worth knowing", _with(report, "warning"), console, "bold yellow", first_with)

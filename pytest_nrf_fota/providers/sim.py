@@ -6,6 +6,7 @@ import selectors
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pytest_nrf_fota.boards.board import BoardType
-from pytest_nrf_fota.boards.execution import require_unicorn
+from pytest_nrf_fota.boards.execution import Execution, require_unicorn
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.boards.traits import Interface
 from pytest_nrf_fota.console.console import Console
@@ -52,15 +53,31 @@ if TYPE_CHECKING:
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
+_STATE_TIMEOUT_S = 5.0
+
+
+class ModelledBootWarning(UserWarning):
+    """A virtual kit that executes bootloaders let a model boot, as its board file allows."""
 
 
 class SimProbe:
-    """The SWD wire of a virtual kit: its debug port."""
+    """The SWD wire of a virtual kit: its debug port.
 
-    def __init__(self, control: KitPort, unit_name: str, soc: Soc) -> None:
+    Args:
+        control: the kit.
+        unit_name: for messages.
+        soc: the chip.
+        watches_boots: warns at the end of boots that a model did instead of the machine code.
+    """
+
+    def __init__(
+        self, control: KitPort, unit_name: str, soc: Soc, *, watches_boots: bool = False
+    ) -> None:
         self._control = control
         self._unit_name = unit_name
         self._soc = soc
+        self._watches_boots = watches_boots
+        self._boots_before = len(self._modelled_boots())
 
     def info(self, deadline: Deadline) -> ProbeInfo:
         """Identify the kit."""
@@ -100,7 +117,25 @@ class SimProbe:
 
     def close(self) -> None:
         """Let go of the kit."""
+        boots = self._modelled_boots()[self._boots_before :]
         self._control.close()
+        if boots:
+            often = "once" if len(boots) == 1 else f"in {len(boots)} boots"
+            warnings.warn(
+                ModelledBootWarning(
+                    f"{self._unit_name}: the bootloaders were not executed to their end {often}, "
+                    f'and the model booted instead (execution = "else_model"): {boots[0]}'
+                ),
+                stacklevel=2,
+            )
+
+    def _modelled_boots(self) -> tuple[str, ...]:
+        if not self._watches_boots:
+            return ()
+        # What ends the kit is told elsewhere.
+        with contextlib.suppress(KitUnreachableError, KitRefusedError):
+            return self._control.state(Deadline.after(_STATE_TIMEOUT_S)).modelled_boots
+        return ()
 
     @contextlib.contextmanager
     def _errors(self, operation: str) -> Iterator[None]:
@@ -202,7 +237,10 @@ class SimUnit:
                 where=self.name,
                 next_step=f"See {self._log_folder / 'kit.log'}.",
             ) from error
-        probe = RecordingProbe(SimProbe(control, self.name, self._board.soc), recorder)
+        sim = self._board.sim
+        may_model = sim is not None and sim.execution is Execution.ELSE_MODEL
+        sim_probe = SimProbe(control, self.name, self._board.soc, watches_boots=may_model)
+        probe = RecordingProbe(sim_probe, recorder)
         frames = SmpFrameRouter()
         needs = self._board.reached_by.needs
         try:

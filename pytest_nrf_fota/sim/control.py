@@ -225,6 +225,7 @@ class Reply(_Message):
     `operations` counts all changes of flash so far; `log` holds those that were asked for;
     `waiting` names the faults that have not struck, and how far their moment was off.
     `not_modelled`: the error is that a bootloader that is executed came to what is not modelled.
+    `modelled_boots`: what that was, for each boot that a model did instead.
     """
 
     error: str = ""
@@ -235,3 +236,4 @@ class Reply(_Message):
     operations: int = 0
     log: tuple[FlashOperation, ...] = ()
     waiting: tuple[str, ...] = ()
+    modelled_boots: tuple[str, ...] = ()

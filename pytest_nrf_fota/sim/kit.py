@@ -147,6 +147,11 @@ class Kit:
         self._execution = KitExecution(settings.execution, self.soc)
 
     @property
+    def modelled_boots(self) -> tuple[str, ...]:
+        """Why, for each boot that a model did although it should have been executed."""
+        return self._execution.modelled_boots
+
+    @property
     def has_network_core(self) -> bool:
         """Whether the kit has a second core, with a UART of its own."""
         return self.soc.network is not None

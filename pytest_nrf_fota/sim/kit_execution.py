@@ -27,6 +27,8 @@ class KitExecution:
     Args:
         execution: whether they are executed.
         soc: the chip.
+
+    `modelled_boots` says of each boot that the model took over what was not modelled.
     """
 
     def __init__(self, execution: Execution, soc: Soc) -> None:
@@ -34,6 +36,7 @@ class KitExecution:
         self._soc = soc
         self._rams: tuple[Ram, ...] | None = None
         self.gap = ""
+        self.modelled_boots: tuple[str, ...] = ()
 
     def lose_power(self) -> None:
         """The RAM's content is gone."""
@@ -94,6 +97,7 @@ class KitExecution:
         """Whether the model boots instead; the kit's log says why."""
         if self._execution is Execution.ELSE_MODEL:
             print(f"The model boots instead: {end.error}.", file=sys.stderr, flush=True)
+            self.modelled_boots += (str(end.error),)
             return True
         self.gap = f"the bootloaders cannot be executed to their end: {end.error}"
         return False

@@ -101,6 +101,7 @@ class ControlServer:
                     uptime_s=self._kit.clock.now_s,
                     operations=len(self._kit.flash.operations),
                     waiting=self._kit.faults.waiting,
+                    modelled_boots=self._kit.modelled_boots,
                 )
             case Recover(core=core):
                 await self._kit.recover(network=core == "network")

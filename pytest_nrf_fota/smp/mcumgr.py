@@ -35,14 +35,6 @@ from pytest_nrf_fota.errors import (
 from pytest_nrf_fota.portal import start_portal
 from pytest_nrf_fota.record.events import RadioState
 from pytest_nrf_fota.record.recorder import FlightRecorder
-from pytest_nrf_fota.smp.image_uploads import (
-    LOOK_AROUND,
-    ImageUploads,
-    forgotten,
-    refused,
-    stuck,
-    uploader_for,
-)
 from pytest_nrf_fota.smp.messages import (
     ImageState,
     ServerParameters,
@@ -60,7 +52,15 @@ from pytest_nrf_fota.smp.session_errors import (
     connection_lost,
     erase_refused,
 )
-from pytest_nrf_fota.smp.upload.frames import ImageFile
+from pytest_nrf_fota.smp.session_uploads import (
+    LOOK_AROUND,
+    SessionUploads,
+    forgotten,
+    refused,
+    stuck,
+    uploader_for,
+)
+from pytest_nrf_fota.smp.upload.frames import Content, DeviceFile, ImageFile
 from pytest_nrf_fota.smp.upload.link import UploadTimes, why_one_at_a_time
 from pytest_nrf_fota.smp.upload.pipeline import Forgotten, Refused, Silent, Stuck
 from pytest_nrf_fota.smp.upload.uploader import Progress, Uploader, UploadFailedError
@@ -278,7 +278,7 @@ class Mcumgr:
             self.connect(self._peer, deadline.remaining_s)
             # A server forgets an upload that is complete, and would begin it anew.
             if uploader.may_be_complete and self._run(
-                self._uploads().holds(image), "read image list", deadline
+                self._uploads().holds(file), "read image list", deadline
             ):
                 return
 
@@ -290,27 +290,47 @@ class Mcumgr:
         Leaving the loop early leaves the server usable, and the upload to be resumed.
         """
         deadline = Deadline.after(within_s)
-        what = _upload_named(ImageFile(image, image_number))
-        steps = self._uploads().steps(self._uploader(ImageFile(image, image_number)), image)
+        file = ImageFile(image, image_number)
+        steps = self._uploads().steps(self._uploader(file), file)
 
         async def step() -> Progress | None:
             return await anext(steps, None)
 
         with self._uploading():
             try:
-                while (progress := self._run(step(), what, deadline)) is not None:
+                while (progress := self._run(step(), f"upload {file}", deadline)) is not None:
                     yield progress
             finally:
                 self._portal.call(steps.aclose)
 
+    def file_upload(
+        self,
+        data: bytes,
+        path: str,
+        *,
+        within_s: float,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Write a file of the board's file system (CONFIG_MCUMGR_GRP_FS); it is replaced.
+
+        Args:
+            data: its new content.
+            path: absolute, with the mount point: `/lfs1/settings.bin`.
+            within_s: for the whole upload.
+            on_progress: called with the number of bytes that the server has.
+        """
+        file = DeviceFile(data, path)
+        uploader = self._uploader(file)
+        self._upload_once(uploader, file, Deadline.after(within_s), on_progress)
+
     def _upload_once(
         self,
         uploader: Uploader,
-        image: ImageFile,
+        content: Content,
         deadline: Deadline,
         on_progress: Callable[[int], None] | None,
     ) -> None:
-        steps = self._uploads().steps(uploader, image.data)
+        steps = self._uploads().steps(uploader, content)
 
         async def upload() -> None:
             async with contextlib.aclosing(steps):
@@ -322,22 +342,23 @@ class Mcumgr:
                             raise _CallersError(error) from error
 
         with self._uploading():
-            self._run(upload(), _upload_named(image), deadline)
+            self._run(upload(), f"upload {content}", deadline)
 
-    def _uploader(self, image: ImageFile) -> Uploader:
+    def _uploader(self, content: Content) -> Uploader:
         self._connected()
         assert self._transport is not None
         times = UploadTimes(self._timeouts.first_upload_packet_s, self._timeouts.answer_s)
         try:
-            return uploader_for(self._transport, image, times)
+            return uploader_for(self._transport, content, times)
         except SMPTransportDisconnected as error:
-            what = _upload_named(image)
-            raise self._broken_off(what, str(error), 0.0, None) from error
+            raise self._broken_off(f"upload {content}", str(error), 0.0, None) from error
 
-    def _uploads(self) -> ImageUploads:
+    def _uploads(self) -> SessionUploads:
         client, where = self._connected(), self._radio.description
         assert self._transport is not None
-        return ImageUploads(client, self._transport, self._recorder, where, self._timeouts.answer_s)
+        return SessionUploads(
+            client, self._transport, self._recorder, where, self._timeouts.answer_s
+        )
 
     @contextlib.contextmanager
     def _uploading(self) -> Iterator[None]:
@@ -597,10 +618,6 @@ def _shorten(record: logging.LogRecord) -> bool:
     if len(text) > _LONGEST_LOG_TEXT:
         record.msg, record.args = f"{text[:_LONGEST_LOG_TEXT]}... ({len(text)} characters)", None
     return True
-
-
-def _upload_named(image: ImageFile) -> str:
-    return f"upload {len(image.data)} bytes to image {image.number}"
 
 
 def _was_dropped(error: FotaError) -> bool:

@@ -22,6 +22,7 @@ _SEQUENCE_AT = 6
 _COMMANDS: dict[GroupId, type[IntEnum]] = {
     GroupId.OS_MANAGEMENT: CommandId.OSManagement,
     GroupId.IMAGE_MANAGEMENT: CommandId.ImageManagement,
+    GroupId.FILE_MANAGEMENT: CommandId.FileManagement,
     GroupId.SHELL_MANAGEMENT: CommandId.ShellManagement,
     GroupId.ENUM_MANAGEMENT: CommandId.EnumManagement,
 }

@@ -7,7 +7,7 @@ from smpclient.exceptions import SMPClientException
 from smpclient.transport import SMPTransportDisconnected
 
 from pytest_nrf_fota.errors import BoardError, FotaError, NotSeenError, RadioLostError
-from pytest_nrf_fota.smp.image_uploads import LOOK_AROUND
+from pytest_nrf_fota.smp.session_uploads import LOOK_AROUND
 
 NO_PARAMETERS = (
     "The server does not report the size of its buffers, so uploads go in small pieces and take "

@@ -67,11 +67,14 @@ def test_what_is_not_modelled_ends_the_run_by_name(user_folder: pytest.Pytester)
 
 
 def test_the_model_boots_instead_where_the_user_says_so(user_folder: pytest.Pytester) -> None:
-    """The kit's log says that it did, and why."""
+    """The run's summary and the kit's log say that it did, and why."""
     result = user_folder.runpytest_subprocess(*_on_nrf52840(user_folder.path, "else_model"))
     result.assert_outcomes(passed=1)
     (log,) = (user_folder.path / "nrf_fota_runs").rglob("kit.log")
     assert "The model boots instead: CRYPTOCELL (CC310)" in log.read_text()
+    result.stdout.fnmatch_lines(
+        ["*ModelledBootWarning: *the model booted instead *: CRYPTOCELL (CC310), register *"]
+    )
 
 
 def test_without_the_extra_the_error_names_it(

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Protocol
 
 import cbor2
 from smp.header import CommandId, GroupId, Header
+from smpclient.requests.file_management import FileUpload
 from smpclient.requests.image_management import ImageUploadWrite
 
 LINK_PACKET_BYTES = 251
@@ -58,7 +60,7 @@ def plan_frames(message_bytes: int, part_bytes: int | None) -> FramePlan:
 
 @dataclass(frozen=True)
 class Frame:
-    """One request: which bytes of the image, and the whole message.
+    """One request: which bytes of what is uploaded, and the whole message.
 
     `names_upload` is whether it has the hash by which a server knows the upload again.
     """
@@ -71,11 +73,46 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Command:
+    """Group and command by which a server knows an upload (`smp.header`)."""
+
+    group: int
+    number: int
+
+
+IMAGE_UPLOAD = Command(GroupId.IMAGE_MANAGEMENT, CommandId.ImageManagement.UPLOAD)
+FILE_UPLOAD = Command(GroupId.FILE_MANAGEMENT, CommandId.FileManagement.FILE_DOWNLOAD_UPLOAD)
+
+
+class Content(Protocol):
+    """What is uploaded."""
+
+    @property
+    def data(self) -> bytes:
+        """All of it."""
+
+    @property
+    def command(self) -> Command:
+        """Of its requests and their answers."""
+
+    def frame(self, offset_bytes: int, frame_bytes: int) -> Frame:
+        """The request that sends what stands at `offset_bytes`, as much as fits in it."""
+
+
+@dataclass(frozen=True)
 class ImageFile:
-    """What is sent, and for which image of the application's numbering."""
+    """An image, and its number in the application's numbering."""
 
     data: bytes
     number: int
+
+    def __str__(self) -> str:
+        return f"{len(self.data)} bytes to image {self.number}"
+
+    @property
+    def command(self) -> Command:
+        """Image upload."""
+        return IMAGE_UPLOAD
 
     def frame(self, offset_bytes: int, frame_bytes: int) -> Frame:
         """The request that sends what stands at `offset_bytes`, as much as fits in it.
@@ -90,16 +127,47 @@ class ImageFile:
             # A server refuses a first request with less data than a header.
             if _room_bytes(named, offset_bytes, frame_bytes) >= _HEADER_OF_IMAGE_BYTES:
                 first = named
-        room_bytes = max(1, _room_bytes(first, offset_bytes, frame_bytes))
-        end_bytes = min(len(self.data), offset_bytes + room_bytes)
-        data = self.data[offset_bytes:end_bytes]
+        data = _piece(self.data, offset_bytes, _room_bytes(first, offset_bytes, frame_bytes))
         request = ImageUploadWrite.model_validate({"off": offset_bytes, "data": data, **first})
         sequence, message = request.header.sequence, request.BYTES
-        return Frame(sequence, offset_bytes, end_bytes, message, "sha" in first)
+        return Frame(sequence, offset_bytes, offset_bytes + len(data), message, "sha" in first)
 
 
-def _room_bytes(first: Mapping[str, object], offset_bytes: int, frame_bytes: int) -> int:
-    around = cbor2.dumps({"off": offset_bytes, "data": b"", **first})
+@dataclass(frozen=True)
+class DeviceFile:
+    """A file of the board's file system, by its absolute path."""
+
+    data: bytes
+    path: str
+
+    def __str__(self) -> str:
+        return f"{len(self.data)} bytes to file {self.path}"
+
+    @property
+    def command(self) -> Command:
+        """File upload."""
+        return FILE_UPLOAD
+
+    def frame(self, offset_bytes: int, frame_bytes: int) -> Frame:
+        """The request that sends what stands at `offset_bytes`, as much as fits in it.
+
+        Each of them names the file; the one for byte 0 replaces what is there.
+        """
+        keys: dict[str, object] = {"name": self.path}
+        if offset_bytes == 0:
+            keys |= {"len": len(self.data)}
+        data = _piece(self.data, offset_bytes, _room_bytes(keys, offset_bytes, frame_bytes))
+        request = FileUpload.model_validate({"off": offset_bytes, "data": data, **keys})
+        sequence, message = request.header.sequence, request.BYTES
+        return Frame(sequence, offset_bytes, offset_bytes + len(data), message)
+
+
+def _piece(data: bytes, offset_bytes: int, room_bytes: int) -> bytes:
+    return data[offset_bytes : offset_bytes + max(1, room_bytes)]
+
+
+def _room_bytes(keys: Mapping[str, object], offset_bytes: int, frame_bytes: int) -> int:
+    around = cbor2.dumps({"off": offset_bytes, "data": b"", **keys})
     return frame_bytes - Header.SIZE - len(around) - _LENGTH_OF_DATA_BYTES
 
 
@@ -108,6 +176,7 @@ class Answer:
     """What the server said to one request.
 
     Args:
+        command: of the upload.
         sequence: of the request.
         offset_bytes: what it wants next; None where it refused, or said nothing of it.
         rc: an error of the protocol; None where there is none, 0 included.
@@ -115,6 +184,7 @@ class Answer:
         payload: the whole of it.
     """
 
+    command: Command
     sequence: int
     offset_bytes: int | None
     rc: int | None
@@ -122,16 +192,13 @@ class Answer:
     payload: Mapping[str, object]
 
 
-def read_answer(message: bytes) -> Answer | None:
-    """The answer to an upload request; None for any other message.
+def read_answer(message: bytes, command: Command) -> Answer | None:
+    """The answer to a request of an upload by this command; None for any other message.
 
     Raises `ValueError` where it is one and cannot be read.
     """
     header = Header.loads(message[: Header.SIZE])
-    if (header.group_id, header.command_id) != (
-        GroupId.IMAGE_MANAGEMENT,
-        CommandId.ImageManagement.UPLOAD,
-    ):
+    if Command(header.group_id, header.command_id) != command:
         return None
     try:
         payload = cbor2.loads(message[Header.SIZE :])
@@ -141,6 +208,7 @@ def read_answer(message: bytes) -> Answer | None:
         raise ValueError("no map")
     offset, rc, match = payload.get("off"), payload.get("rc"), payload.get("match")
     return Answer(
+        command,
         header.sequence,
         offset if isinstance(offset, int) else None,
         rc if isinstance(rc, int) and rc != 0 else None,

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from smp.error import MGMT_ERR
 
-from pytest_nrf_fota.smp.upload.frames import Answer, Frame, FramePlan, ImageFile
+from pytest_nrf_fota.smp.upload.frames import Answer, Content, Frame, FramePlan
 from pytest_nrf_fota.smp.upload.patience import LEAST_S, Patience
 
 _HOLD_INTERVALS = 1.1
@@ -145,16 +145,16 @@ class Pipeline:
     """One upload over one connection.
 
     Args:
-        image: what is sent.
+        content: what is sent.
         plan: in what requests.
         limits: how many at once, and how long is waited.
         patience: how long a single answer may take.
     """
 
     def __init__(
-        self, image: ImageFile, plan: FramePlan, limits: Limits, patience: Patience
+        self, content: Content, plan: FramePlan, limits: Limits, patience: Patience
     ) -> None:
-        self._image = image
+        self._content = content
         self._plan = plan
         self._limits = limits
         self._patience = patience
@@ -190,7 +190,7 @@ class Pipeline:
     @property
     def may_be_complete(self) -> bool:
         """Whether the last byte was sent."""
-        return self._highest_bytes == len(self._image.data)
+        return self._highest_bytes == len(self._content.data)
 
     def rest_of_frame(self) -> tuple[bytes, ...]:
         """The parts that end the request under way, for who gives the upload up."""
@@ -262,7 +262,7 @@ class Pipeline:
         return flight
 
     def _take_offset(self, offset_bytes: int, frame: Frame, answer: Answer) -> None:
-        size_bytes = len(self._image.data)
+        size_bytes = len(self._content.data)
         if not 0 <= offset_bytes <= size_bytes:
             self._outcome = Refused(answer)
             return
@@ -364,7 +364,7 @@ class Pipeline:
             case _Phase.OPENING:
                 return not self._flying
             case _Phase.STREAMING:
-                has_more = self._next_bytes < len(self._image.data)
+                has_more = self._next_bytes < len(self._content.data)
                 return has_more and len(self._flying) < self.window
             case _Phase.DRAINING | _Phase.RESTARTING:
                 return False
@@ -386,7 +386,7 @@ class Pipeline:
         return flight.last_part_at_s + (self._limits.interval_s or 0.0)
 
     def _begin(self, now_s: float) -> Send:
-        frame = self._image.frame(self._next_bytes, self._frame_bytes)
+        frame = self._content.frame(self._next_bytes, self._frame_bytes)
         self._next_bytes = frame.end_bytes
         self._highest_bytes = max(self._highest_bytes, frame.end_bytes)
         if not self._flying:

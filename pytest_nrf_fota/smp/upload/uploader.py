@@ -8,7 +8,7 @@ from typing import Protocol
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.smp.upload.frames import Frame, FramePlan, ImageFile, read_answer
+from pytest_nrf_fota.smp.upload.frames import Content, Frame, FramePlan, read_answer
 from pytest_nrf_fota.smp.upload.patience import Patience
 from pytest_nrf_fota.smp.upload.pipeline import (
     Complete,
@@ -76,16 +76,16 @@ class Uploader:
 
     Args:
         wire: a connected transport.
-        image: what is sent.
+        content: what is sent.
         plan: in what requests.
         limits: how many at once, and how long is waited.
     """
 
-    def __init__(self, wire: UploadWire, image: ImageFile, plan: FramePlan, limits: Limits) -> None:
+    def __init__(self, wire: UploadWire, content: Content, plan: FramePlan, limits: Limits) -> None:
         self._wire = wire
-        self._image = image
+        self._content = content
         self._pipeline = Pipeline(
-            image, plan, limits, Patience(limits.silence_s, limits.least_timeout_s)
+            content, plan, limits, Patience(limits.silence_s, limits.least_timeout_s)
         )
         self._receiving: asyncio.Task[bytes] | None = None
         self._paused_s = 0.0
@@ -127,7 +127,7 @@ class Uploader:
 
     def _progress(self) -> Progress:
         done_bytes = self._pipeline.confirmed_bytes or 0
-        return Progress(done_bytes, len(self._image.data), self.retries, self.window)
+        return Progress(done_bytes, len(self._content.data), self.retries, self.window)
 
     @property
     def _now_s(self) -> float:
@@ -140,7 +140,7 @@ class Uploader:
         if not self._receiving.done():
             return False
         message, self._receiving = self._receiving.result(), None
-        answer = read_answer(message)
+        answer = read_answer(message, self._content.command)
         if answer is None:
             return False
         is_ours = answer.sequence in self._pipeline.open_sequences
@@ -170,7 +170,7 @@ class Uploader:
                 self.outcome = action
             case Refused() | Silent() | Stuck() | Forgotten():
                 self.outcome = action
-                raise UploadFailedError(action, len(self._image.data))
+                raise UploadFailedError(action, len(self._content.data))
             case _:
                 assert_never(action)
 
