@@ -30,6 +30,7 @@ from pytest_nrf_fota.dut.upgrade import Upgrade
 from pytest_nrf_fota.errors import (
     BoardError,
     BoardFileError,
+    FotaError,
     LineNotSeenError,
     NotSeenError,
     ProbeError,
@@ -162,8 +163,9 @@ class Dut:
 
         Recovers all cores, programs `baseline`, boots it, and erases the external flash where the
         board has one. An update that was still pending there has been taken by that first boot:
-        the board is then flashed again. A board that holds exactly this firmware is not flashed:
-        it is read back and compared. Returns the baseline's boot.
+        the board is then flashed again. Where it keeps the baseline from starting, the probe erases
+        it first. A board that holds exactly this firmware is not flashed: it is read back and
+        compared. Returns the baseline's boot.
         """
         with self.recorder.group("prepare the board", Path(baseline).name):
             return self._prepare(baseline)
@@ -171,7 +173,12 @@ class Dut:
     def _prepare(self, baseline: PathLike) -> Boot:
         was_flashed = self._flash_unless_there(Path(baseline))
         since = self.console.position()
-        boot = self.reset()
+        try:
+            boot = self.reset()
+        except (NotSeenError, BoardError) as error:
+            if self.board.external_flash is None or self.memory.external_flash_is_erased:
+                raise
+            return self._prepare_without_leftovers(Path(baseline), error)
         if not was_flashed:
             self.memory.survived(self.boots_since(since))
         if self.board.external_flash is None:
@@ -192,6 +199,16 @@ class Dut:
                 self._flash_unless_there(Path(baseline))
                 boot = self.reset()
         return boot
+
+    def _prepare_without_leftovers(self, baseline: Path, error: FotaError) -> Boot:
+        """MCUboot may never come to an end with what an earlier test left: a bad network image."""
+        with self.step("flash again without the external flash's content", error.what):
+            try:
+                self.erase_external_flash_by_probe()
+            except ProbeError as cannot:
+                raise error from cannot
+            self._flash_unless_there(baseline)
+            return self.reset()
 
     def flash(self, hex_file: PathLike) -> None:
         """Recover all cores and program a hex file; the board is not started.

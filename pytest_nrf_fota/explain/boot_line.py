@@ -1,5 +1,8 @@
 """One boot in one line: its stages with their versions."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.report import Boot, McubootReport, StageSpan, Swap
 from pytest_nrf_fota.explain.app_version import own_versions
@@ -90,6 +93,7 @@ def _mcuboot(boot: Boot, span: StageSpan) -> str:
             text if swap.image is None else f"image {swap.image}: {text}"
             for swap, text in zip(mcuboot.swaps, said, strict=True)
         ]
+    said = _counted(said)
     if not said and mcuboot.decisions:
         said = [f"swap type {_decided(mcuboot)}"]
     refusals = [one for one in mcuboot.refusals if one.seen in refusals_of(boot)]
@@ -103,6 +107,12 @@ def _mcuboot(boot: Boot, span: StageSpan) -> str:
     if mcuboot.image_version is not None:
         said.append(f"image v{mcuboot.image_version}")
     return f"{name}: {', '.join(said)}" if said else name
+
+
+def _counted(texts: Sequence[str]) -> list[str]:
+    """The same text in a row once: MCUboots are known that copy an image again and again."""
+    runs = ((text, len(list(run))) for text, run in groupby(texts))
+    return [text if count == 1 else f"{text} ({count} times)" for text, count in runs]
 
 
 # They stop every upgrade, whether an image waits or not.

@@ -47,7 +47,8 @@ def test_netcore_failure_reported(dut: Dut, firmware: FirmwareSource) -> None:
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
     assert "Network core update failed" in verdict.reason
     said = {item.says for item in verdict.evidence if item.about == "network core"}
-    assert said == {Says.OLD}, str(verdict)
+    # No application answers over SMP where MCUboot gives up, as some releases do.
+    assert said - {Says.UNKNOWN} == {Says.OLD}, str(verdict)
     if dut.network_console is not None:
         assert "Unable to find valid firmware inside" in dut.network_console.text_since(
             dut.network_opened_at

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -119,6 +119,7 @@ class Kit:
         self._application: Application | None = None
         # The application's own resets and the debug port's commands must not overlap.
         self._one_at_a_time = asyncio.Lock()
+        self._commands_waiting = 0
         self._reset_wanted = asyncio.Event()
         self._power_lost = asyncio.Event()
         # Bootloaders that are executed run in a thread of their own.
@@ -188,7 +189,7 @@ class Kit:
         Raises `KitError` without power, and where a bootloader that is executed needs what is not
         modelled.
         """
-        async with self._one_at_a_time:
+        async with self._command():
             self._need_power()
             await self._hold()
             await self._start_cores()
@@ -200,7 +201,7 @@ class Kit:
 
         Switched on, the kit boots; without `starts` its cores are held until the next reset.
         """
-        async with self._one_at_a_time:
+        async with self._command():
             if on and self.flash.has_power:
                 return
             await self._hold()
@@ -228,6 +229,19 @@ class Kit:
             for operation in self.flash.operations[number:]
         )
 
+    @contextlib.asynccontextmanager
+    async def _command(self) -> AsyncGenerator[None, None]:
+        """One of the debug port or of the power: it ends a boot that is under way."""
+        self._commands_waiting += 1
+        try:
+            await self._one_at_a_time.acquire()
+        finally:
+            self._commands_waiting -= 1
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
+
     def _need_power(self) -> None:
         if not self.flash.has_power:
             raise KitError("the kit has no power")
@@ -251,7 +265,7 @@ class Kit:
             self.state = NO_POWER
             return
         except _BoardResetError:
-            return  # and boots anew as soon as the lock is free
+            return  # and boots anew, or does what the debug port wants, as soon as the lock is free
         except FlashError as error:
             end = Halt(f"a boot stage faulted: {error}")
         finally:
@@ -301,7 +315,7 @@ class Kit:
 
         External flash keeps its content. Raises `KitError` for a core that the chip has not.
         """
-        async with self._one_at_a_time:
+        async with self._command():
             self._need_power()
             if network and not self.has_network_core:
                 raise KitError(f"the {self.soc.title} has no network core")
@@ -323,7 +337,7 @@ class Kit:
 
         Raises `KitError` where data lies outside the memories or the verification fails.
         """
-        async with self._one_at_a_time:
+        async with self._command():
             self._need_power()
             await self._hold()
             self._program(segments)
@@ -341,7 +355,7 @@ class Kit:
 
     async def erase_external(self) -> None:
         """Erase the whole external flash over the debug port. Raises `KitError` without one."""
-        async with self._one_at_a_time:
+        async with self._command():
             self._need_power()
             external = self._external_flash()
             if external is None:
@@ -360,7 +374,7 @@ class Kit:
             return self._read(address, size_bytes)
         if (address % WORD_BYTES or size_bytes % WORD_BYTES) and self._is_uicr(address):
             raise KitError(f"UICR at 0x{address:x} is read by words")
-        async with self._one_at_a_time:
+        async with self._command():
             self._need_power()
             data = self._read(address, size_bytes)
             self._halt(self.soc.core_of(address).value)
@@ -410,7 +424,8 @@ class Kit:
 
     def _end_stage_if_reset(self) -> None:
         # What is under way is finished: a flash operation that was begun, a line in the UART.
-        if self._is_in_bootloader and (self._reset_wanted.is_set() or self._is_closing):
+        is_wanted = self._reset_wanted.is_set() or self._is_closing or self._commands_waiting
+        if self._is_in_bootloader and is_wanted:
             raise _BoardResetError
 
     def _print_in_bootloader(self, text: str) -> None:
@@ -424,8 +439,12 @@ class Kit:
             self._end_stage_if_reset()
             self.app_uart.write(data)
 
+        def wait(step_s: float) -> None:
+            self._end_stage_if_reset()
+            self.clock.advance(step_s)
+
         in_loop = self._loop_thread.for_any
-        return Wires(in_loop(print_application), in_loop(self.net_uart.write), self.clock.advance)
+        return Wires(in_loop(print_application), in_loop(self.net_uart.write), wait)
 
     def _chain(self) -> BootChain:
         return BootChain(

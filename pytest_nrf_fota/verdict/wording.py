@@ -1,11 +1,14 @@
 """A judgement in words: the verdict that a test gets, and why an upgrade did not happen."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 
 from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
+from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, McubootUpdate, NetworkUpdate, Update
@@ -67,7 +70,7 @@ def reason_of(facts: Facts, found: Judgement) -> str:
         case Ending.NOT_RESET:
             return "the image waits, but the board was not reset since"
         case Ending.REFUSED if refused:
-            return f"the bootloader refused the image: {', '.join(map(repr, refused))}"
+            return f"the bootloader refused the image: {', '.join(_counted(refused))}"
         case Ending.NO_BOOT if facts.watch.lacks_last_boot:
             return f"{gap_remark(facts.watch)}, and nothing answers over SMP"
         case Ending.NO_BOOT:
@@ -86,6 +89,16 @@ def reason_of(facts: Facts, found: Judgement) -> str:
             return f"MCUboot reverted to the old application, because the new one {why}"
         case _:
             return _reason_in_memory(facts, found)
+
+
+def _counted(lines: Sequence[str]) -> Iterator[str]:
+    """Lines that differ in their time stamps alone once, the first of them."""
+    bodies = [split_stamps(line).body for line in lines]
+    counts = Counter(bodies)
+    firsts = dict(zip(reversed(bodies), reversed(lines), strict=True))
+    for body in dict.fromkeys(bodies):
+        count = counts[body]
+        yield f"{firsts[body]!r} ({count} times)" if count > 1 else repr(firsts[body])
 
 
 def _refusals(facts: Facts) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from pytest_nrf_fota.bootlog.catalogue.pattern import Family, Stage
 # Zephyr; with a function's name where CONFIG_LOG_FUNC_NAME_PREFIX_INF is set; without any prefix
 # at the start of a line, because the first characters of a line are lost first.
 LEVEL_PREFIX = (
-    r"(?:(?:(?:^|[^\w])(?:[IWED]|INF|WRN|ERR|DBG): |<\w{3}> mcuboot: "
+    # The module of sdk-nrf's subsys/pcd, which MCUboot calls, is pcd.
+    r"(?:(?:(?:^|[^\w])(?:[IWED]|INF|WRN|ERR|DBG): |<\w{3}> (?:mcuboot|pcd): "
     r"|(?:^|[^\w])[IWED] \(\d+\) boot: "
     r"|(?:\[\w+\] ?)?\[(?:INF|WRN|ERR|DBG) ?\](?:\[\w+\]:)? )(?:\w+: )?|^[IWED]?\W{0,3})"
 )

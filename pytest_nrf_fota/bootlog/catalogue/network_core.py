@@ -27,6 +27,7 @@ PATTERNS = (
         r"Turned on network core",
         "The network core starts to take its image.",
         "I: Turned on network core",
+        "[00:00:22.509,735] <inf> pcd: Turned on network core",
     ),
     _PCD.line(
         "netcore_off",
@@ -46,6 +47,7 @@ PATTERNS = (
         r"Network core update failed",
         "The network core's bootloader did not take the image.",
         "E: Network core update failed",
+        "[00:00:22.509,765] <err> pcd: Network core update failed",
         refuses=True,
         watched=True,
     ),

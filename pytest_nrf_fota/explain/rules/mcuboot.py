@@ -90,6 +90,30 @@ def _primary_no_image(case: Case) -> Match | None:
     return _no_header(case, empty=False)
 
 
+def _panicked(case: Case) -> Match | None:
+    """Where the network core took no update, MCUboot panics because of that."""
+    failed = case.known("netcore_failed")
+    lines = [
+        line
+        for line in case.known("mcuboot_panic")
+        if not any(case.same_boot(line, other) for other in failed)
+    ]
+    return found(lines) if lines else None
+
+
+def _goes_on_behind_panic(case: Case) -> Match | None:
+    panics = case.known("mcuboot_panic")
+    again = [
+        copy
+        for copy in case.known("overwrite_start", "overwrite_copy")
+        if any(
+            case.same_boot(panic, copy) and panic.seen.line_number < copy.seen.line_number
+            for panic in panics[:1]
+        )
+    ]
+    return found([panics[0], again[0], *panics[1:]]) if again else None
+
+
 def _nothing_to_start(case: Case) -> Match | None:
     lines = [*case.known("mcuboot_nothing"), *case.known("bad_image_magic", "headers_unreadable")]
     last = [k for k in lines if k.name == "mcuboot_nothing"] or [
@@ -434,8 +458,17 @@ RULES = (
         "MCUboot met a state that it cannot handle and stopped.",
         "Flash merged.hex with `west flash --recover`, erase the external flash "
         "(`nrfjprog --qspieraseall`), and keep this log for a report.",
-        says("mcuboot_panic"),
+        _panicked,
         gentle="Keep this log for a report, reset the board once, and read what MCUboot says then.",
+    ),
+    Rule(
+        "panic_does_not_stop",
+        "MCUboot goes on behind `panic!` and copies the image again and again, which wears the "
+        "flash: without CONFIG_ASSERT picolibc's assert returns (Zephyr issue 84824).",
+        "Hold the board or switch it off, then flash merged.hex with `west flash --recover`. Build "
+        "MCUboot with CONFIG_ASSERT=y, or on a Zephyr that has pull request 84827.",
+        _goes_on_behind_panic,
+        weight=Weight.CONSEQUENCE,
     ),
     Rule(
         "in_serial_recovery",

@@ -21,7 +21,7 @@ class GuestTime:
     def __init__(self, on_wait: Callable[[float], None] = lambda step_s: None) -> None:
         self.now_s = 0.0
         self.worked_at_s = 0.0
-        self._on_wait = on_wait
+        self.on_wait = on_wait
         self._timers: list[Callable[[], float | None]] = []
         self._listeners: list[Callable[[], None]] = []
 
@@ -46,7 +46,7 @@ class GuestTime:
 
     def wait(self, step_s: float) -> None:
         """Let time pass."""
-        self._on_wait(step_s)
+        self.on_wait(step_s)
         self._step(step_s)
 
     def _step(self, step_s: float) -> None:

@@ -30,15 +30,14 @@ from pytest_nrf_fota.sim.flash import Flash, MemoryLayout
 MOST_IDLE_S = 60.0
 """Firmware whose timers go on for ever, but which did nothing for so long, waits for good."""
 MOST_BUSY = 1000
-"""Ends of `Busy` in one boot, each after 30 ms of CPU (`watchdog.py`). Checking the signatures of
-both slots takes a small part of that; who computes longer never ends."""
+"""Ends of `Busy` in one boot, after 30 ms of CPU each (`watchdog.py`); signatures take a few."""
 
 _HELD_OFF = 1
 
 
 @dataclass(frozen=True)
 class Wires:
-    """Where a chip's signs of life go: each core's UART, and how long it waited, in seconds."""
+    """Each core's UART, and how long it waited (0 s: it computes). What they raise ends the run."""
 
     application: Callable[[bytes], None]
     network: Callable[[bytes], None]
@@ -67,6 +66,7 @@ class Machine:
         self._soc = soc
         self._flash = flash
         self._time = GuestTime(wires.on_wait)
+        self._busy = 0
         self._tables = CHIPS[soc.name]
         self._rams = tuple(rams)
         self._stops_at = stops_at
@@ -84,11 +84,10 @@ class Machine:
         Raises `NotModelledError`, `GuestFaultError`, `PowerLostError`.
         """
         self.application.start(self._soc.application.flash.start)
-        busy = 0
         while True:
             end = self.application.run()
-            busy += isinstance(end, Busy)
-            if isinstance(end, (Jumped, Reset)) or busy > MOST_BUSY:
+            self._note_busy(end)
+            if isinstance(end, (Jumped, Reset)) or self._busy > MOST_BUSY:
                 return end
             network_works = self._run_network()
             if self.application.wakes or network_works:
@@ -103,13 +102,11 @@ class Machine:
         """Release the network core, as an application does, and run it in the same way."""
         self._release_network()
         while True:
-            works = self._run_network()
-            if works:
+            if self._run_network() and self._busy <= MOST_BUSY:
                 continue
             assert self.network_end is not None, "it has run"
-            if isinstance(self.network_end, Jumped):
-                return self.network_end
-            if self._time.idle_s > MOST_IDLE_S or not self._time.advance_to_next_timer():
+            is_over = isinstance(self.network_end, Jumped) or self._busy > MOST_BUSY
+            if is_over or self._time.idle_s > MOST_IDLE_S or not self._time.advance_to_next_timer():
                 return self.network_end
 
     def close(self) -> None:
@@ -125,6 +122,7 @@ class Machine:
         before, self._has_signalled = self.network_end, False
         was_idle = before is not None and not self._network.wakes
         self.network_end = self._network.run()
+        self._note_busy(self.network_end)
         did_something = (
             not was_idle or self._has_signalled or type(before) is not type(self.network_end)
         )
@@ -141,6 +139,11 @@ class Machine:
                 return True
             case never:
                 assert_never(never)
+
+    def _note_busy(self, end: CoreEnd) -> None:
+        if isinstance(end, Busy):
+            self._busy += 1
+            self._time.on_wait(0.0)
 
     def _set_forceoff(self, value: int) -> None:
         if value & _HELD_OFF:

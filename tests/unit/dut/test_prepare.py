@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.firmware.variant import Variant
 from tests.unit.board_of_release import board_of_release
 from tests.unit.dut.opened_dut import opened_dut
 
@@ -22,3 +24,17 @@ def test_a_stale_update_of_mcuboot_does_not_survive(ncs: str, tmp_path: Path) ->
 
         assert dut.prepare(firmware.baseline).nsib_slot == 0
         assert dut.reset().nsib_slot == 0
+
+
+def test_a_stale_update_that_keeps_the_baseline_from_starting_is_erased(tmp_path: Path) -> None:
+    """MCUboot takes it in each first boot, and it crashes: no shell can erase anything."""
+    board = load_board("nrf5340dk_sim")
+    firmware = DemoSource(board, tmp_path / "firmware")
+    with opened_dut(board, tmp_path) as dut:
+        dut.prepare(firmware.baseline)
+        upgrade = dut.start_upgrade(firmware.variant(Variant.APP_FAULTS_IN_BOOT))
+        upgrade.upload()
+        upgrade.set_pending(permanent=True)
+
+        assert dut.prepare(firmware.baseline).app_ready
+        assert not dut.reset().wanted_swap
