@@ -197,7 +197,7 @@ def test_second_run_decides(read: Callable[[str], bytes], first: str, second: st
     """Where the second log shows an attempt by itself, what was before it is history."""
     one, two = _joined(_lines(read(first))), _joined(_lines(read(second)))
     alone = _explain(two)
-    starts_a_boot = two.lstrip(b"\r\n").startswith((b"*** Booting", b"I: Starting"))
+    starts_a_boot = two.lstrip(b"\r\n").startswith((b"*** Booting", b"I: Starting bootloader"))
     if alone.ending in _ALONE or not alone.boots or not starts_a_boot:
         return
     both = _explain(one + two)
@@ -207,6 +207,7 @@ def test_second_run_decides(read: Callable[[str], bytes], first: str, second: st
 
 
 def _advised(log: bytes) -> set[str]:
-    """What is of a board, not of an attempt: crashes and flash that does not answer."""
+    """What is of a board, not of an attempt: crashes, flash that does not answer, a lost slot."""
     of_board = {"cpu_fault", "stack_overflow", "external_flash_silent", "fatal_error"}
+    of_board |= {"nsib_burnt_slot"}
     return _all(_explain(log)) & of_board
