@@ -6,6 +6,7 @@ costs little beside the execution, so each preflight is a check on it.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from pytest_nrf_fota.sim.boot.stage import Halt
 from pytest_nrf_fota.sim.execution.chips import CHIPS
 from pytest_nrf_fota.sim.execution.ends import NotModelledError
 from pytest_nrf_fota.sim.execution.ram import Ram
+from pytest_nrf_fota.sim.flash import Flash, Operation, OperationKind
 from pytest_nrf_fota.sim.slot_map import slot_map_of
 
 
@@ -42,6 +44,14 @@ class Installation:
     ncs: str | None
     network_core_file: str = ""
     ncs_is_guess: bool = False
+
+
+MOST_ERASES = 3
+"""Of one page in one boot, which is more than swaps need: who erases it again never ends."""
+
+
+class _NeverEndsError(Exception):
+    """The bootloaders do the same again and again."""
 
 
 class ExecutingBooter:
@@ -71,7 +81,11 @@ class ExecutingBooter:
         hardware = chain.hardware
         wires = Wires(application=send, network=lambda data: None)
         boot = ExecutedBoot(self._soc, hardware.flash, self._rams, hardware.slots, wires)
-        end = boot.run()
+        try:
+            with _ends_repetition(hardware.flash, hardware.slots.primary.address):
+                end = boot.run()
+        except _NeverEndsError as repetition:
+            end = Halt(str(repetition))
         self._note(has_nsib=hardware.slots.nsib is not None, has_b0n=boot.has_run_network)
         match end:
             case Started():
@@ -85,6 +99,27 @@ class ExecutingBooter:
         has_b0n |= "b0n" in self.bootloaders
         ran = (("NSIB", has_nsib), ("MCUboot", True), ("b0n", has_b0n))
         self.bootloaders = tuple(name for name, has_run in ran if has_run)
+
+
+@contextmanager
+def _ends_repetition(flash: Flash, page: int) -> Iterator[None]:
+    """Raises `_NeverEndsError` where this page is erased too often."""
+    before, erases = flash.on_operation, 0
+
+    def count(operation: Operation) -> None:
+        nonlocal erases
+        before(operation)
+        erases += operation.kind is OperationKind.ERASE and operation.touches(page)
+        if erases > MOST_ERASES:
+            raise _NeverEndsError(
+                f"a bootloader erases the primary slot again and again, {erases} times in one boot"
+            )
+
+    flash.on_operation = count
+    try:
+        yield
+    finally:
+        flash.on_operation = before
 
 
 def predict_by(

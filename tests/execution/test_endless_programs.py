@@ -9,6 +9,8 @@ from pydantic import TypeAdapter
 
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.preflight.executing import MOST_ERASES, ExecutingBooter
+from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard
 from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.boot.stage import Halt
 from pytest_nrf_fota.sim.clock import VirtualClock
@@ -29,13 +31,13 @@ COUNTS = (
     Segment(0, struct.pack("<II", 0x2000_1000, CODE | 1)),
     Segment(CODE, b"\x01\x30\xfd\xe7"),
 )
-# NVMC's CONFIG = erase; ERASEPAGE = 0x40000, again and again.
+# NVMC's CONFIG = erase; ERASEPAGE = the primary slot, again and again.
 ERASES = (
     Segment(0, struct.pack("<II", 0x2000_1000, CODE | 1)),
     Segment(
         CODE,
         struct.pack("<6H", 0x4802, 0x2102, 0x6001, 0x4A02, 0x6042, 0xE7FD)
-        + struct.pack("<II", 0x4001_E504, 0x0004_0000),
+        + struct.pack("<II", 0x4001_E504, BOARD.slots.primary.address),
     ),
 )
 _LIMIT_S = 60.0
@@ -91,3 +93,9 @@ def test_debug_port_ends_a_boot_that_does_not(tmp_path: Path) -> None:
             await kit.close()
 
     asyncio.run(asyncio.wait_for(recover(), _LIMIT_S))
+
+
+def test_preflight_of_a_boot_that_copies_for_ever_ends() -> None:
+    board = SimulatedBoard(BOARD, ERASES, None, booter=ExecutingBooter(BOARD.soc))
+    board.boot()
+    assert f"the primary slot again and again, {MOST_ERASES + 1} times" in board.halted
