@@ -231,7 +231,10 @@ class Kit:
 
     @contextlib.asynccontextmanager
     async def _command(self) -> AsyncGenerator[None, None]:
-        """One of the debug port or of the power: it ends a boot that is under way."""
+        """One of the debug port or of the power: it ends a boot that is executed.
+
+        Boots of the models end by themselves, before anything else can be asked for.
+        """
         self._commands_waiting += 1
         try:
             await self._one_at_a_time.acquire()
@@ -424,7 +427,9 @@ class Kit:
 
     def _end_stage_if_reset(self) -> None:
         # What is under way is finished: a flash operation that was begun, a line in the UART.
-        is_wanted = self._reset_wanted.is_set() or self._is_closing or self._commands_waiting
+        is_executed = self.settings.execution is not Execution.OFF
+        is_wanted = self._reset_wanted.is_set() or self._is_closing
+        is_wanted = is_wanted or (is_executed and self._commands_waiting > 0)
         if self._is_in_bootloader and is_wanted:
             raise _BoardResetError
 
