@@ -89,6 +89,7 @@ def test_without_the_extra_the_error_names_it(
     result.stdout.fnmatch_lines(['*pip install "pytest-nrf-fota?exec?"*'])
 
 
+@pytest.mark.long_proof
 def test_modelled_kits_need_no_extra(
     user_folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,7 +117,7 @@ def test_each_try_of_a_rerun_has_its_own_proof(user_folder: pytest.Pytester) -> 
     assert told(user_folder, ATTACHED_PROPERTY) == [[], []]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "1"), marks=pytest.mark.long_proof)])
 def test_tries_in_allure_without_names(
     user_folder: pytest.Pytester, workers: tuple[str, ...]
 ) -> None:

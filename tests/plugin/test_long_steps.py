@@ -111,7 +111,7 @@ def _about_tests(screen: list[str]) -> list[str]:
             ],
         ),
         ((), ["test_mine.py ... [100%]"]),
-        (("--capture=sys",), ["test_mine.py ... [100%]"]),
+        pytest.param(("--capture=sys",), ["test_mine.py ... [100%]"], marks=pytest.mark.long_proof),
     ],
     ids=["verbose", "dots", "capture_sys"],
 )
@@ -142,7 +142,13 @@ def test_interrupt_leaves_no_half_line(slow_folder: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("-q",), ("-s",), ("-n", "1"), ("--log-cli-level=INFO",)],
+    [
+        ("-n", "1"),
+        *(
+            pytest.param((argument,), marks=pytest.mark.long_proof)
+            for argument in ("-q", "-s", "--log-cli-level=INFO")
+        ),
+    ],
     ids=" ".join,
 )
 def test_no_line_moves_where_others_write_or_nobody_asks(

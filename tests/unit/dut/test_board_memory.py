@@ -121,7 +121,7 @@ def _swd(verdict: Verdict) -> Evidence:
     return next(one for one in verdict.evidence if one.source is Source.SWD)
 
 
-@pytest.mark.parametrize("reads_halt", [False, True])
+@pytest.mark.parametrize("reads_halt", [False, pytest.param(True, marks=pytest.mark.long_proof)])
 def test_the_effect_is_found_out_once(tmp_path: Path, reads_halt: bool) -> None:
     """Before anything is connected; the board runs afterwards, without another boot."""
     with _kit(_board(reads_halt=reads_halt), tmp_path) as kit:
@@ -138,6 +138,7 @@ def test_the_effect_is_found_out_once(tmp_path: Path, reads_halt: bool) -> None:
         assert bool(resumed) is reads_halt
 
 
+@pytest.mark.long_proof
 def test_a_board_without_shell_is_asked_over_smp(tmp_path: Path) -> None:
     board = _board(reads_halt=True)
     console = board.console.model_copy(update={"prompt": None})
@@ -232,6 +233,7 @@ def test_nothing_is_read_in_external_flash_while_the_application_runs(tmp_path: 
         assert reads and not any(f"0x{_SECONDARY:x}" in detail for detail in reads)
 
 
+@pytest.mark.long_proof
 def test_without_a_shell_external_flash_is_not_read(tmp_path: Path) -> None:
     board = _board(reads_halt=False)
     console = board.console.model_copy(update={"flash_shell": False})

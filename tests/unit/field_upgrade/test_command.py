@@ -114,6 +114,7 @@ def test_wrong_slot_that_the_user_names_ends_as_not_upgraded(kit: Kit) -> None:
     assert "NOT UPGRADED" in answer.text and "was not taken" in answer.text
 
 
+@pytest.mark.long_proof
 def test_wrong_slot_that_the_user_names_is_seen_on_the_console(kit: Kit) -> None:
     """And what then stays pending is no riddle for the next command, with a way out that works."""
     options = (*kit.port, kit.console)

@@ -54,6 +54,7 @@ def test_virtual_kit_holds_all(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.long_proof
 def test_kit_that_hides_its_address(tmp_path: Path) -> None:
     """As on a Mac, which hides every address: it is known by its SMP service, and said so."""
     (tmp_path / "hidden.toml").write_text(

@@ -104,7 +104,7 @@ def _private(**settings: object) -> AppDescription:
     return AppDescription.model_validate({"private_address": True, **settings})
 
 
-@pytest.mark.parametrize("name", [NAME, None])
+@pytest.mark.parametrize("name", [NAME, pytest.param(None, marks=pytest.mark.long_proof)])
 def test_upgrade_of_a_board_with_a_private_address(
     start: Callable[..., Rig], name: str | None
 ) -> None:

@@ -252,7 +252,7 @@ def test_upload_goes_on_where_a_message_is_lost(
 
 
 @pytest.mark.parametrize("lose", [_lose_request, _lose_answer, _damage_answer, _shorten_answer])
-@pytest.mark.parametrize("first_lost_at_bytes", [-1, 0])
+@pytest.mark.parametrize("first_lost_at_bytes", [pytest.param(-1, marks=pytest.mark.long_proof), 0])
 def test_a_session_s_upload_goes_on_where_a_message_is_lost(
     wire: LossyWire, kit: Kit, lose: Callable[[LossyWire], None], first_lost_at_bytes: int
 ) -> None:

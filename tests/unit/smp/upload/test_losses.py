@@ -70,8 +70,8 @@ async def uploaded(
     return seconds, central, uploader
 
 
-@pytest.mark.parametrize("flash", [FREE, WORDS, PAGES])
-@pytest.mark.parametrize("buffer_count", [3, 4, 8])
+@pytest.mark.parametrize("flash", [FREE, pytest.param(WORDS, marks=pytest.mark.long_proof), PAGES])
+@pytest.mark.parametrize("buffer_count", [3, 4, pytest.param(8, marks=pytest.mark.long_proof)])
 @pytest.mark.parametrize("tells_interval", [True, False])
 def test_no_request_finds_the_server_without_a_buffer(
     flash: FlashCost, buffer_count: int, tells_interval: bool
