@@ -96,7 +96,7 @@ class Upgrade:
         self.prediction: Prediction | None = None
         self._preflight: PreflightDone | None = None
         self._uploaded: UpdateFile | None = None
-        self._pending: UpdateFile | None = None
+        self._pending: tuple[UpdateFile, ...] = ()
         self._resets_when_pending = 0
         self._gaps_when_pending = 0
         self._restarts = 0
@@ -216,7 +216,7 @@ class Upgrade:
                 images = self._ask_pending(image_hash, permanent=permanent)
             except BoardError as error:
                 # What is pending already may refuse to become so once more.
-                if self._pending is not chosen:
+                if not any(file is chosen for file in self._pending):
                     self._pending_refusal = error.what + self._sent_instead(chosen)
                 raise
             if not any(state.hash == image_hash and state.pending for state in images):
@@ -227,7 +227,7 @@ class Upgrade:
                     where=f"image list: {listed}",
                     next_step="Erase the secondary slot (a stale trailer may lie in it) and retry.",
                 )
-        self._pending, self._pending_refusal = chosen, None
+        self._pending, self._pending_refusal = (*self._pending, chosen), None
 
     def _begin_watch(self) -> None:
         self._resets_when_pending = self._dut.reset_count
@@ -504,7 +504,8 @@ class Upgrade:
         """
         if self.prediction is None or self._pending_since is None:
             return False
-        is_complete = self._uploaded is self.file and self._pending is self.file
+        is_pending = all(any(one is file for one in self._pending) for file in self.files)
+        is_complete = self._uploaded is self.file and is_pending
         resets = self._dut.reset_count - self._resets_when_pending
         boots = self._dut.boots_since(self._pending_since)
         _, *predicted_boots = self.prediction.boots

@@ -1,6 +1,7 @@
 """What became of an update: the one judge, given whatever facts there are."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
@@ -22,6 +23,9 @@ from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.refusals import refusals_of_update
 from pytest_nrf_fota.verdict.unconfirmed import unconfirmed_test_image
 from pytest_nrf_fota.verdict.watching import speaks
+
+if TYPE_CHECKING:
+    from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,13 @@ def _in_silence(facts: Facts, update: AppUpdate) -> Ending | None:
     return Ending.REVERTED if is_left and len(facts.boots) > 1 else None
 
 
+def waits_in_silence(facts: Facts, target: "NetworkTarget") -> bool:
+    """Whether the image is still pending behind boots of a MCUboot that prints nothing."""
+    if any(speaks(boot, Stage.MCUBOOT) for boot in facts.boots):
+        return False
+    return any(one.pending and one.hash == target.image_hash for one in facts.images or ())
+
+
 def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
     """What became of an image that the bootloader was to take, where all boots were fine."""
     match update:
@@ -220,6 +231,7 @@ def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
             return Ending.UNKNOWN if in_slots is Ending.UPGRADED else in_slots
         case NetworkUpdate(target):
             was_taken = any(target.image_index in boot.overwritten for boot in facts.boots)
-            return Ending.UNKNOWN if was_taken else Ending.NOT_PENDING
+            is_unknown = was_taken or waits_in_silence(facts, target)
+            return Ending.UNKNOWN if is_unknown else Ending.NOT_PENDING
         case _:
             assert_never(update)

@@ -12,7 +12,7 @@ from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, McubootUpdate, NetworkUpdate, Update
-from pytest_nrf_fota.verdict.judge import Judgement, judge
+from pytest_nrf_fota.verdict.judge import Judgement, judge, waits_in_silence
 from pytest_nrf_fota.verdict.readiness import app_failure, not_ready_reason
 from pytest_nrf_fota.verdict.refusals import refusals_of_update
 from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark, speaks
@@ -117,6 +117,11 @@ def _reason_in_memory(facts: Facts, found: Judgement) -> str:
             if found.ending is Ending.NOT_PENDING:
                 pending = f"it saw no pending image {target.image_index}"
                 return f"MCUboot took nothing for the network core: {pending}"
+            if waits_in_silence(facts, target):
+                return (
+                    f"MCUboot prints nothing, and image {target.image_index} is still pending: the "
+                    "network core did not take it"
+                )
             return "MCUboot handed the image to the network core, which does not run it"
         case None:
             return found.sign.why

@@ -6,13 +6,15 @@ from pytest_nrf_fota.bootlog.report import Boot
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.smp.messages import ImageState
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
+from pytest_nrf_fota.verdict.facts import Facts, Marking, NetworkUpdate
 from pytest_nrf_fota.verdict.network_evidence import (
     NetworkTarget,
     smp_evidence,
     swd_evidence,
     uart_evidence,
 )
-from tests.unit.boot_lines import boots_of
+from pytest_nrf_fota.verdict.wording import verdict_of
+from tests.unit.boot_lines import APP_LINES, boots_of
 
 TARGET = NetworkTarget(
     image_index=1,
@@ -93,3 +95,28 @@ def test_a_proven_application_proves_nothing_of_the_network_core(
         Evidence(Source.SWD, on_swd, "", "network core"),
     )
     assert Verdict("both", both).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("is_pending", "is_silent", "why"),
+    [
+        (True, True, "image 1 is still pending: the network core did not take it"),
+        (False, True, "it saw no pending image 1"),
+        (True, False, "it saw no pending image 1"),
+    ],
+)
+def test_silence_does_not_say_that_nothing_was_pending(
+    is_pending: bool, is_silent: bool, why: str
+) -> None:
+    assert TARGET.before is not None
+    waiting = ImageState(1, 1, "2.0.0", TARGET.image_hash, True, is_pending, False, False, True)
+    boots = boots_of("\n".join(APP_LINES)) if is_silent else _boots(*APP_LINES)
+    facts = Facts(
+        boots=boots,
+        update=NetworkUpdate(TARGET, TARGET.before),
+        marking=Marking(was_tried=True),
+        images=(waiting,),
+    )
+    verdict = verdict_of(facts)
+    assert verdict.outcome is Outcome.NOT_UPGRADED
+    assert why in verdict.reason
