@@ -172,6 +172,7 @@ class Dut:
 
     def _prepare(self, baseline: PathLike) -> Boot:
         was_flashed = self._flash_unless_there(Path(baseline))
+        may_hold_update = not self.memory.external_flash_is_erased
         since = self.console.position()
         try:
             boot = self.reset()
@@ -194,10 +195,14 @@ class Dut:
             return boot
         self.erase_external_flash()
         # A MCUboot that took a stale update of itself has reset the board afterwards.
-        if any(one.swapped for one in self.boots_since(since)):
+        boots = self.boots_since(since)
+        if any(one.swapped for one in boots):
             with self.step("flash again", "a stale update was pending"):
                 self._flash_unless_there(Path(baseline))
-                boot = self.reset()
+                return self.reset()
+        if may_hold_update and any(one.mcuboot is None for one in boots):
+            with self.step("look again", "MCUboot prints nothing, and may have taken an update"):
+                return self.reset() if self._flash_unless_there(Path(baseline)) else boot
         return boot
 
     def _prepare_without_leftovers(self, baseline: Path, error: FotaError) -> Boot:

@@ -170,8 +170,14 @@ def _problem(payload: dict[str, JsonValue]) -> tuple[Problem, int] | None:
         from smp.header import GroupId
 
         code = _number(error.get("rc")) or 0
-        is_of_images = error.get("group") == GroupId.IMAGE_MANAGEMENT
-        return (problem_of_image_code(code) if is_of_images else problem_of_code(code)), code
+        match error.get("group"):
+            case GroupId.IMAGE_MANAGEMENT:
+                return problem_of_image_code(code), code
+            case GroupId.OS_MANAGEMENT:
+                return problem_of_code(code), code
+            case _:
+                # Each group has codes of its own.
+                return Problem.OTHER, code
     code = _number(payload.get("rc")) or 0
     if not code:
         return None

@@ -23,20 +23,23 @@ async def run_kit(
     hci: str | None = None,
     stop_with_stdin: bool = False,
 ) -> None:
-    """Start a kit, announce where it is, and run it until SIGINT, SIGTERM or, if asked for, EOF
-    on standard input.
+    """Start a kit, announce where it is, and run it until SIGTERM and SIGINT, or EOF on standard
+    input.
 
     Args:
         settings: the kit.
         announce: called once everything listens.
         hex_file: programmed and booted first.
         hci: bumble-like server address, `tcp:127.0.0.1:0`; default is a Unix socket.
-        stop_with_stdin: end when the process that started this one is gone, however it died.
+        stop_with_stdin: end when the process that started this one is gone, however it died, and
+            not at SIGINT.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
+    # Ctrl-C reaches all processes of a terminal; who started this one still needs it to end well.
+    loop.add_signal_handler(signal.SIGINT, (lambda: None) if stop_with_stdin else stop.set)
     if stop_with_stdin:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_stdin, loop, stop)
     with temporary_folder() as folder:

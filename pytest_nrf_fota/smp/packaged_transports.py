@@ -46,6 +46,14 @@ class UdpRadio:
         """What carries SMP to this unit."""
         return f"SMP over UDP, port {UDP_PORT}"
 
+    @property
+    def silence_hint(self) -> str:
+        """Where to look when no answer came at all: UDP has no connection that could fail."""
+        return (
+            f"Nobody answered on UDP port {UDP_PORT}: was the board started (dut.reset()), and is "
+            "its address right?"
+        )
+
     def transport(self) -> "SMPTransport":
         """A fresh, unconnected transport."""
         from smpclient.transport.udp import SMPUDPTransport

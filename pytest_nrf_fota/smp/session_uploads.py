@@ -35,8 +35,8 @@ from pytest_nrf_fota.smp.upload.uploader import Progress, Uploader, UploadFailed
 
 LOOK_AROUND = "See the image list and the last UART lines."
 NO_FILE = (
-    "Does the path begin with a mount point of the board, and has its file system room? An "
-    "application without CONFIG_MCUMGR_GRP_FS answers ENOTSUP."
+    "Does the path begin with a mount point of the board, is its folder there, and has its file "
+    "system room? An application without CONFIG_MCUMGR_GRP_FS answers ENOTSUP."
 )
 NO_REASSEMBLY = (
     "The server got pieces of a message. Build it with CONFIG_MCUMGR_TRANSPORT_BT_REASSEMBLY=y "

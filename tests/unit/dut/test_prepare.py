@@ -38,3 +38,19 @@ def test_a_stale_update_that_keeps_the_baseline_from_starting_is_erased(tmp_path
 
         assert dut.prepare(firmware.baseline).app_ready
         assert not dut.reset().wanted_swap
+
+
+def test_a_stale_update_that_a_silent_mcuboot_takes_does_not_survive(tmp_path: Path) -> None:
+    """Nothing in the log says that it did."""
+    board = load_board("nrf5340dk_sim")
+    firmware = DemoSource(board, tmp_path / "firmware")
+    baseline = firmware.variant(Variant.BASELINE_SILENT_MCUBOOT)
+    with opened_dut(board, tmp_path) as dut:
+        dut.prepare(baseline)
+        upgrade = dut.start_upgrade(firmware.app_update)
+        upgrade.upload()
+        upgrade.set_pending(permanent=True)
+
+        dut.prepare(baseline)
+        dut.connect()
+        assert dut.mcumgr.get_image_list() == upgrade.images_before

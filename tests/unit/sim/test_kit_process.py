@@ -523,7 +523,7 @@ def connect(kit: RunningKit) -> socket.socket:
 
 class TestEnd:
     @pytest.mark.parametrize("runs_application", [False, True])
-    @pytest.mark.parametrize("how", ["stdin", "SIGTERM", "SIGINT"])
+    @pytest.mark.parametrize("how", ["stdin", "SIGTERM"])
     def test_nothing_is_left(
         self, tmp_path: Path, baseline: Path, how: str, runs_application: bool
     ) -> None:
@@ -543,6 +543,12 @@ class TestEnd:
             assert not kit.folder.exists()
             with pytest.raises(KitUnreachableError):
                 control.state(soon())
+
+    def test_ctrl_c_in_its_terminal_is_for_who_started_it(self, tmp_path: Path) -> None:
+        with running_kit(tmp_path / "stderr") as kit, closing(kit.control()) as control:
+            control.state(soon())
+            kit.process.send_signal(signal.SIGINT)
+            assert control.state(soon()).state == "held"
 
     def test_it_ends_while_a_client_waits_for_a_long_answer(self, tmp_path: Path) -> None:
         with running_kit(tmp_path / "stderr") as kit, closing(connect(kit)) as client:
