@@ -255,7 +255,10 @@ def test_cut_upgrade_then_external_flash_erased_at_many_moments(cut_swap: CutSwa
 
 
 def _pending(dut: Dut, firmware: FirmwareSource) -> Upgrade:
-    dut.prepare(firmware.baseline)
+    if dut.prepare(firmware.baseline).mcuboot is None:
+        pytest.skip(
+            "MCUboot prints nothing here, and its lines alone tell what it makes of half a swap"
+        )
     upgrade = dut.start_upgrade(firmware.app_update)
     upgrade.upload()
     upgrade.set_pending()

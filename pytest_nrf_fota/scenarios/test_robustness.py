@@ -1,5 +1,6 @@
 """Upgrades that are disturbed: by lost connections, resets, leftovers, noise and bad firmware."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -246,7 +247,7 @@ def test_erased_external_flash_boots(dut: Dut, firmware: FirmwareSource) -> None
     assert not boot.wanted_swap
     verdict = upgrade.verdict()
     assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
-    assert "it saw no pending image" in verdict.reason
+    assert re.search("it saw no pending image|MCUboot prints nothing", verdict.reason)
 
 
 @pytest.mark.needs("revert", "ble")

@@ -135,7 +135,7 @@ def _app_reason(facts: Facts, update: AppUpdate, found: Judgement) -> str:
         case Ending.REFUSED:
             return (
                 "MCUboot prints nothing, and the update is gone from the secondary slot: it erases "
-                "an image that it refuses (signature, hash, or version)"
+                "an image that it refuses (signature, hash, or version), unless the test erased it"
             )
         case Ending.UNKNOWN if not boots:
             return no_boot_remark(facts.watch)
