@@ -139,6 +139,16 @@ def test_errors_of_both_protocol_versions(tmp_path: Path) -> None:
     ]
 
 
+def test_code_of_another_group_is_not_read_as_one_of_smp(tmp_path: Path) -> None:
+    """2 is no memory in the protocol's own codes, and a wrong name in those of files."""
+    events: list[Event] = [
+        _smp("request", "file file_download_upload", off=0, len=9, name="settings.txt"),
+        _smp("answer", "file file_download_upload", err={"group": 8, "rc": 2}),
+    ]
+    causes = [cause.code for cause in explain(_case(tmp_path, events)).causes]
+    assert "server_out_of_memory" not in causes
+
+
 def test_upload_that_goes_on_behind_an_erase(tmp_path: Path) -> None:
     """Row 24: the first answer names an offset far behind the first packet."""
     erase: list[Event] = [_smp("request", "image erase"), _smp("answer", "image erase", rc=0)]
