@@ -142,7 +142,7 @@ def test_errors_of_both_protocol_versions(tmp_path: Path) -> None:
 def test_code_of_another_group_is_not_read_as_one_of_smp(tmp_path: Path) -> None:
     """2 is no memory in the protocol's own codes, and a wrong name in those of files."""
     events: list[Event] = [
-        _smp("request", "file file_download_upload", off=0, len=9, name="settings.txt"),
+        _smp("request", "file file_download_upload", off=0, len=9),
         _smp("answer", "file file_download_upload", err={"group": 8, "rc": 2}),
     ]
     causes = [cause.code for cause in explain(_case(tmp_path, events)).causes]
