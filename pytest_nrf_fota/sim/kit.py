@@ -201,6 +201,8 @@ class Kit:
 
         Switched on, the kit boots; without `starts` its cores are held until the next reset.
         """
+        if on and self.flash.has_power:
+            return
         async with self._command():
             if on and self.flash.has_power:
                 return
@@ -377,7 +379,7 @@ class Kit:
             return self._read(address, size_bytes)
         if (address % WORD_BYTES or size_bytes % WORD_BYTES) and self._is_uicr(address):
             raise KitError(f"UICR at 0x{address:x} is read by words")
-        async with self._command():
+        async with self._one_at_a_time:
             self._need_power()
             data = self._read(address, size_bytes)
             self._halt(self.soc.core_of(address).value)
