@@ -158,6 +158,8 @@ def _nrf52(board: Board) -> Mapping[int, Peripheral]:
             (0x4000_C000, "TEMP"),
             (0x4001_3000, "COMP"),
             (0x4001_C000, "PWM0"),
+            (0x4002_1000, "PWM1"),
+            (0x4002_2000, "PWM2"),
             (0x4001_0000, "WDT"),
             (0x4001_F000, "PPI"),
         ),

@@ -123,9 +123,8 @@ class Machine:
         was_idle = before is not None and not self._network.wakes
         self.network_end = self._network.run()
         self._note_busy(self.network_end)
-        did_something = (
-            not was_idle or self._has_signalled or type(before) is not type(self.network_end)
-        )
+        has_changed = type(before) is not type(self.network_end)
+        did_something = not was_idle or self._has_signalled or has_changed
         match self.network_end:
             case Busy():
                 return True
