@@ -34,7 +34,7 @@ class GuestTime:
         self._listeners.append(listener)
 
     def operate(self, duration_s: float = 0.0) -> None:
-        """Work that can be seen was done: output, or flash's, which tells the kit's clock itself."""
+        """Visible work was done: output, or flash's, which tells the kit's clock itself."""
         self._step(duration_s)
         self.worked_at_s = self.now_s
 
