@@ -2,8 +2,8 @@
 
 Run: python -m benchmarks.bluez_upload_speed [--runs N], with the packages of docs/bluez.md
 
-The kit and its air take as long as real ones (1M, 30 ms); the guest's CPU is this machine's or is
-simulated, and says so. Both take turns, each over a connection of its own that has been made.
+The kit and its air take as long as real ones (1M, 30 ms); the guest's CPU is this machine's (KVM)
+or is simulated. Both take turns, each over a connection of its own; only the upload is timed.
 """
 
 import argparse
@@ -46,11 +46,11 @@ def ours(dut: Dut, image: bytes) -> float:
     return seconds
 
 
-def smpclients(name: str, image: bytes) -> float:
+def smpclients(address: str, image: bytes) -> float:
     """The same of smpclient's."""
 
     async def upload() -> float:
-        client = SMPClient(SMPBLETransport(), name, timeout_s=10)
+        client = SMPClient(SMPBLETransport(), address, timeout_s=10)
         await client.connect(30)
         try:
             await client.request(ImageErase(slot=1), _LIMIT_S)

@@ -177,7 +177,7 @@ class Dut:
         try:
             boot = self.reset()
         except (NotSeenError, BoardError) as error:
-            if self.board.external_flash is None or self.memory.external_flash_is_erased:
+            if self.board.external_flash is None or not may_hold_update:
                 raise
             return self._prepare_without_leftovers(Path(baseline), error)
         if not was_flashed:

@@ -137,7 +137,7 @@ def test_reset_during_swap_recovers(
     *interrupted, finished = dut.boots_since(since)
     assert not any(boot.reached_app for boot in interrupted)
     assert swapped_or_silent(finished)
-    assert interrupted or finished.mcuboot is None, "the swap was not interrupted"
+    assert len(interrupted) == 1 or finished.mcuboot is None
     assert_upgraded(upgrade.verdict())
 
 

@@ -23,8 +23,8 @@ async def run_kit(
     hci: str | None = None,
     stop_with_stdin: bool = False,
 ) -> None:
-    """Start a kit, announce where it is, and run it until SIGTERM and SIGINT, or EOF on standard
-    input.
+    """Start a kit, announce where it is, and run it until a signal or, if asked for, EOF on
+    standard input ends it.
 
     Args:
         settings: the kit.

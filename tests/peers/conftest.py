@@ -2,18 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import platformdirs
 import pytest
 
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.firmware.smpclient_dist import QemuCortexM0Firmware, qemu_cortex_m0_firmware
-from pytest_nrf_fota.providers.native_sim import require_32_bit_programs
+from pytest_nrf_fota.providers.native_sim import NativeSimUnit, require_32_bit_programs
+from pytest_nrf_fota.record.recorder import FlightRecorder
 
 MissingPeer: TypeAlias = Callable[[str], NoReturn]
+MakeDut: TypeAlias = Callable[[str], Dut]
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +68,26 @@ def native_sim(missing_peer: MissingPeer) -> None:
         require_32_bit_programs()
     except RigError as error:
         missing_peer(str(error))
+
+
+@pytest.fixture
+def make_dut(tmp_path: Path) -> Iterator[MakeDut]:
+    """Makes a booted board of one of native_sim's types."""
+    units: list[NativeSimUnit] = []
+    duts: list[Dut] = []
+
+    def make(board_name: str) -> Dut:
+        board = load_board(board_name)
+        unit = NativeSimUnit(board, f"{board_name}-0", tmp_path / "unit")
+        units.append(unit)
+        recorder = FlightRecorder()
+        dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)
+        duts.append(dut)
+        dut.reset()
+        return dut
+
+    yield make
+    for dut in duts:
+        dut.close()
+    for unit in units:
+        unit.release()

@@ -3,56 +3,26 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from random import Random
 
 import pytest
 from smp.header import Header
 from smpclient import SMPClient
-from smpclient.transport import SMPTransport
 from smpclient.transport.udp import SMPUDPTransport
 
-from pytest_nrf_fota.boards.board_file import load_board
-from pytest_nrf_fota.dut.dut import Dut
 from pytest_nrf_fota.errors import BoardError
-from pytest_nrf_fota.providers.native_sim import NativeSimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
 from pytest_nrf_fota.smp.packaged_transports import UDP_HOST, UDP_PORT
 from pytest_nrf_fota.smp.upload.frames import FILE_UPLOAD, Command
-from pytest_nrf_fota.smp.whole_requests import WholeRequests
+from tests.peers.conftest import MakeDut
+from tests.udp_radio import UdpRadioTo
 
 pytestmark = [pytest.mark.long_proof, pytest.mark.usefixtures("native_sim")]
 
 FILE = Random(8).randbytes(3_500)
 PATH = "/lfs1/settings.bin"
-
-MakeDut = Callable[[str], Dut]
-
-
-@pytest.fixture
-def make_dut(tmp_path: Path) -> Iterator[MakeDut]:
-    """Makes a booted board of the given type."""
-    units: list[NativeSimUnit] = []
-    duts: list[Dut] = []
-
-    def make(board_name: str) -> Dut:
-        board = load_board(board_name)
-        unit = NativeSimUnit(board, f"{board_name}-0", tmp_path / "unit")
-        units.append(unit)
-        recorder = FlightRecorder()
-        dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)
-        duts.append(dut)
-        dut.reset()
-        return dut
-
-    yield make
-    for dut in duts:
-        dut.close()
-    for unit in units:
-        unit.release()
 
 
 class LossyRelay:
@@ -99,29 +69,6 @@ class LossyRelay:
             self._front.sendto(self._back.recv(4096), client)
 
 
-class _ToPort(SMPUDPTransport):
-    """smpclient's transport to another port than SMP's own."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self._port = port
-
-    async def connect(self, address: str, timeout_s: float, port: int = 0) -> None:
-        """Connect to it."""
-        await super().connect(address, timeout_s, self._port)
-
-
-class _RelayRadio:
-    description = "UDP through a relay that loses requests"
-
-    def __init__(self, relay: LossyRelay) -> None:
-        self._relay = relay
-
-    def transport(self) -> SMPTransport:
-        """A fresh one."""
-        return WholeRequests(_ToPort(self._relay.port))
-
-
 def _downloaded(path: str) -> bytes:
     async def download() -> bytes:
         client = SMPClient(SMPUDPTransport(), UDP_HOST, timeout_s=5)
@@ -152,7 +99,7 @@ def test_lost_requests_are_sent_again(make_dut: MakeDut) -> None:
     make_dut("native_sim_udp")
     with closing(LossyRelay(2)) as relay:
         timeouts = SmpTimeouts(answer_s=5.0, first_upload_packet_s=10.0)
-        with Mcumgr(_RelayRadio(relay), FlightRecorder(), timeouts) as mcumgr:
+        with Mcumgr(UdpRadioTo(relay.port), FlightRecorder(), timeouts) as mcumgr:
             mcumgr.connect(UDP_HOST, 5)
             mcumgr.file_upload(FILE, PATH, within_s=30)
     assert relay.lost > 0

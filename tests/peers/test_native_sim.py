@@ -6,7 +6,6 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from io import FileIO
 from pathlib import Path
@@ -21,6 +20,7 @@ from pytest_nrf_fota.providers import native_sim as provider
 from pytest_nrf_fota.providers.native_sim import NativeSimProcess, NativeSimUnit
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.wires.probe import Core
+from tests.peers.conftest import MakeDut
 
 pytestmark = [pytest.mark.long_proof, pytest.mark.usefixtures("native_sim")]
 
@@ -30,31 +30,6 @@ FILE_SYSTEM_ADDRESS = 0xFC000
 FILE_SYSTEM_BYTES = 0x4000
 FILE_SYSTEM_NAME = b"littlefs"
 _LIMIT_S = 10.0
-
-MakeDut = Callable[[str], Dut]
-
-
-@pytest.fixture
-def make_dut(tmp_path: Path) -> Iterator[MakeDut]:
-    """Makes a booted board of the given type."""
-    units: list[NativeSimUnit] = []
-    duts: list[Dut] = []
-
-    def make(board_name: str) -> Dut:
-        board = load_board(board_name)
-        unit = NativeSimUnit(board, f"{board_name}-0", tmp_path / "unit")
-        units.append(unit)
-        recorder = FlightRecorder()
-        dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)
-        duts.append(dut)
-        dut.reset()
-        return dut
-
-    yield make
-    for dut in duts:
-        dut.close()
-    for unit in units:
-        unit.release()
 
 
 def _deadline() -> Deadline:

@@ -129,8 +129,7 @@ class ImageFile:
                 first = named
         data = _piece(self.data, offset_bytes, _room_bytes(first, offset_bytes, frame_bytes))
         request = ImageUploadWrite.model_validate({"off": offset_bytes, "data": data, **first})
-        sequence, message = request.header.sequence, request.BYTES
-        return Frame(sequence, offset_bytes, offset_bytes + len(data), message, "sha" in first)
+        return _frame(request, offset_bytes, data, names_upload="sha" in first)
 
 
 @dataclass(frozen=True)
@@ -158,8 +157,18 @@ class DeviceFile:
             keys |= {"len": len(self.data)}
         data = _piece(self.data, offset_bytes, _room_bytes(keys, offset_bytes, frame_bytes))
         request = FileUpload.model_validate({"off": offset_bytes, "data": data, **keys})
-        sequence, message = request.header.sequence, request.BYTES
-        return Frame(sequence, offset_bytes, offset_bytes + len(data), message)
+        return _frame(request, offset_bytes, data)
+
+
+def _frame(
+    request: ImageUploadWrite | FileUpload,
+    offset_bytes: int,
+    data: bytes,
+    *,
+    names_upload: bool = False,
+) -> Frame:
+    end_bytes = offset_bytes + len(data)
+    return Frame(request.header.sequence, offset_bytes, end_bytes, request.BYTES, names_upload)
 
 
 def _piece(data: bytes, offset_bytes: int, room_bytes: int) -> bytes:

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from smpclient.transport import SMPTransport
-from smpclient.transport.udp import SMPUDPTransport
 
 from pytest_nrf_fota.record.recorder import FlightRecorder
 from pytest_nrf_fota.sim.upload_server import ServerBuild, UploadStore
 from pytest_nrf_fota.smp.mcumgr import Mcumgr, SmpTimeouts
-from pytest_nrf_fota.smp.whole_requests import WholeRequests
+from tests.udp_radio import UdpRadioTo
 
 IMAGE = Random(6).randbytes(60_000)
 NEVER = 10**9
@@ -54,31 +52,6 @@ class Server:
                 self._socket.sendto(answer, client)
 
 
-class ToPort(SMPUDPTransport):
-    """smpclient's transport to another port than SMP's own."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self._port = port
-
-    async def connect(self, address: str, timeout_s: float, port: int = 0) -> None:
-        """Connect to it."""
-        await super().connect(address, timeout_s, self._port)
-
-
-class UdpRadio:
-    """A radio to that server."""
-
-    description = "UDP to a server of this test"
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def transport(self) -> SMPTransport:
-        """A fresh one."""
-        return WholeRequests(ToPort(self._server.port))
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
@@ -89,7 +62,7 @@ def server() -> Iterator[Server]:
 @pytest.mark.parametrize("loses_every", [NEVER, 11])
 def test_what_arrives_is_the_file(server: Server, loses_every: int) -> None:
     timeouts = SmpTimeouts(answer_s=5.0, first_upload_packet_s=10.0)
-    with Mcumgr(UdpRadio(server), FlightRecorder(), timeouts) as mcumgr:
+    with Mcumgr(UdpRadioTo(server.port), FlightRecorder(), timeouts) as mcumgr:
         mcumgr.connect("127.0.0.1", 5)
         server.loses_every = loses_every
         steps = list(mcumgr.image_upload_steps(IMAGE, within_s=60))
