@@ -544,11 +544,18 @@ class TestEnd:
             with pytest.raises(KitUnreachableError):
                 control.state(soon())
 
-    def test_ctrl_c_in_its_terminal_is_for_who_started_it(self, tmp_path: Path) -> None:
+    def test_ctrl_c_in_its_terminal_is_for_who_started_it(
+        self, tmp_path: Path, baseline: Path
+    ) -> None:
         with running_kit(tmp_path / "stderr") as kit, closing(kit.control()) as control:
             control.state(soon())
             kit.process.send_signal(signal.SIGINT)
-            assert control.state(soon()).state == "held"
+            control.program(str(baseline), soon())
+            control.reset("pin", soon())
+            # A new connection, too.
+            with closing(kit.control()) as another:
+                assert another.state(soon()).state == "running"
+            assert kit.process.poll() is None
 
     def test_it_ends_while_a_client_waits_for_a_long_answer(self, tmp_path: Path) -> None:
         with running_kit(tmp_path / "stderr") as kit, closing(connect(kit)) as client:
