@@ -17,7 +17,7 @@ from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.execution import machine, watchdog
 from pytest_nrf_fota.sim.execution.boot import ExecutedBoot, make_rams
 from pytest_nrf_fota.sim.execution.ends import Busy
-from pytest_nrf_fota.sim.flash import Flash
+from pytest_nrf_fota.sim.flash import Flash, Operation
 from pytest_nrf_fota.sim.kit import Kit as VirtualKit
 from pytest_nrf_fota.sim.kit import KitSettings
 from pytest_nrf_fota.sim.memories import memories_of_board, program
@@ -41,6 +41,7 @@ ERASES = (
     ),
 )
 _LIMIT_S = 60.0
+MOST_OPERATIONS = 10_000
 
 
 @pytest.fixture
@@ -96,6 +97,10 @@ def test_debug_port_ends_a_boot_that_does_not(tmp_path: Path) -> None:
 
 
 def test_preflight_of_a_boot_that_copies_for_ever_ends() -> None:
+    def is_enough(operation: Operation) -> None:
+        assert operation.number < MOST_OPERATIONS, "nothing ends it"
+
     board = SimulatedBoard(BOARD, ERASES, None, booter=ExecutingBooter(BOARD.soc))
+    board.chain.hardware.flash.on_operation = is_enough
     board.boot()
     assert f"the primary slot again and again, {MOST_ERASES + 1} times" in board.halted
