@@ -143,8 +143,15 @@ def test_zoom_shows_what_is_too_close_to_be_told_apart(
 ) -> None:
     """The lanes get wider, the page does not; the decision is in the middle."""
     browser.open(pages["refused"])
-    labels = "return [...document.querySelectorAll('.m.nsib text')].map((t) => t.checkVisibility())"
-    assert True not in browser.run(labels)  # type: ignore[operator]
+    # Which mark has room for its label at which zoom depends on how long the run took.
+    labels = (
+        "return [...document.querySelectorAll('.m text')]"
+        ".filter((t) => /^from(2|4|8|16|32|64)$/.test(t.getAttribute('class')))"
+        ".map((t) => t.checkVisibility())"
+    )
+    shown = browser.run(labels)
+    assert isinstance(shown, list)
+    assert set(shown) == {False}
     browser.driver.find_element(By.ID, "decision").click()
     assert browser.driver.find_element(By.ID, "zoom").text == "16\N{MULTIPLICATION SIGN}"
     pin = browser.driver.find_element(By.CSS_SELECTOR, ".pins .pin.bad")
@@ -153,7 +160,7 @@ def test_zoom_shows_what_is_too_close_to_be_told_apart(
     assert 500 < left < 900
     for _ in range(2):
         browser.driver.find_element(By.ID, "in").click()
-    assert True in browser.run(labels)  # type: ignore[operator]
+    assert browser.run(labels) == [True] * len(shown)
     assert browser.run(TOO_WIDE) is False
     browser.driver.find_element(By.ID, "fit").click()
     assert browser.driver.find_element(By.ID, "zoom").text == "1\N{MULTIPLICATION SIGN}"
