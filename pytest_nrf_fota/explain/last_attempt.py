@@ -47,10 +47,11 @@ def _end_of_bootloader(boot: Boot) -> int:
 def _goes_on(boot: Boot, before: Boot) -> bool:
     """Whether a boot ends what the one before it began: a revert, a resumed swap, NSIB's turn."""
     swaps = boot.mcuboot.swaps if boot.mcuboot is not None else ()
-    if any(swap.resumed or swap.decided == "revert" for swap in swaps):
+    begun = before.mcuboot.swaps if before.mcuboot is not None else ()
+    # Behind a boot that only refused something, a revert ends what came before the log.
+    if begun and any(swap.resumed or swap.decided == "revert" for swap in swaps):
         return True
     if refusals_of(boot) and set(boot.refusals) <= set(before.refusals):
         return True  # the same again
-    begun = before.mcuboot.swaps if before.mcuboot is not None else ()
     is_copied = any(swap.image == 1 or swap.algorithm == "nsib" for swap in begun)
     return is_copied and boot.nsib is not None and bool(boot.nsib.errors)

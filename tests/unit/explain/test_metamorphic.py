@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_nrf_fota.explain.case import case_of
@@ -193,6 +193,7 @@ _ALONE = (*_NO_ATTEMPT, Ending.UNKNOWN.value, Ending.PROBABLY.value)
 
 @_property
 @given(_names, _names)
+@example("cases/04-extflash-sectors-512.log", "cases/33-nrf52840-usbdfu-revert.log")
 def test_second_run_decides(read: Callable[[str], bytes], first: str, second: str) -> None:
     """Where the second log shows an attempt by itself, what was before it is history."""
     one, two = _joined(_lines(read(first))), _joined(_lines(read(second)))
