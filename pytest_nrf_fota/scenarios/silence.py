@@ -1,4 +1,4 @@
-"""What scenarios ask of a boot whose MCUboot may print nothing, as production builds.
+"""What scenarios ask of a boot whose MCUboot may print little or nothing, as production builds.
 
 What it did is then seen on the other interfaces alone, which the same scenarios look at.
 """
@@ -7,10 +7,17 @@ from pytest_nrf_fota import Boot
 
 
 def swapped_or_silent(boot: Boot) -> bool:
-    """Whether MCUboot says that it swapped, or nothing at all."""
-    return boot.mcuboot is None or boot.swapped
+    """Whether MCUboot says that it swapped, or nothing at all.
+
+    That of NCS 1.5 says what it decided, or where the rest of a swap lies, and no more.
+    """
+    mcuboot = boot.mcuboot
+    if mcuboot is None or boot.swapped or boot.wanted_swap:
+        return True
+    return any(opened.is_resume for opened in mcuboot.rounds)
 
 
 def reverted_or_silent(boot: Boot) -> bool:
-    """Whether MCUboot says that it reverted, or nothing at all."""
-    return boot.mcuboot is None or boot.swap_type == "revert"
+    """Whether MCUboot says that it reverted or decided to, or nothing at all."""
+    decisions = boot.mcuboot.decisions if boot.mcuboot is not None else ()
+    return boot.mcuboot is None or [one.swap_type for one in decisions][:1] == ["revert"]

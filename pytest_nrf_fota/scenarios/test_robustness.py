@@ -222,7 +222,7 @@ def test_stale_pending_slot(dut: Dut, firmware: FirmwareSource) -> None:
     dut.prepare(firmware.baseline)
     boots = dut.boots_since(since)
     if all(boot.mcuboot is not None for boot in boots):
-        assert [boot.swapped for boot in boots] == [True, False]
+        assert [boot.wanted_swap for boot in boots] == [True, False]
     dut.connect()
     assert dut.mcumgr.get_image_list() == baseline
 

@@ -74,6 +74,7 @@ class _Signs:
         self._before: Boot | None = None
         self._cut: Swap | None = None
         self._decided: str | None = None
+        self._silent: _SilentSwap | None = None
 
     def take(self, boot: Boot) -> None:
         sign = (
@@ -113,6 +114,7 @@ class _Signs:
 
     def _by_swap(self, swap: Swap, boot: Boot) -> Sign | None:
         cut, self._cut = self._cut, None
+        self._silent = None
         # A resumed swap goes on with what the one before it began. Where that came to its end,
         # there is nothing to resume: the line with the type was lost, and it may be a revert.
         was_cut = cut is not None or (self._before is not None and not self._before.reached_app)
@@ -122,8 +124,9 @@ class _Signs:
             # which the next boot calls permanent; no application ran that could have sent one.
             begun = "revert"
         self._decided = decided = begun
-        # Some swap algorithms print no line of their own, which is no proof.
-        is_guess = self._of_app and swap.algorithm is None and swap.result is not SwapResult.REFUSED
+        # Some swap algorithms print no line of their own, which is no proof that they ended.
+        is_known = swap.result in (SwapResult.REFUSED, SwapResult.CUT)
+        is_guess = self._of_app and swap.algorithm is None and not is_known
         match SwapResult.UNKNOWN if is_guess else swap.result:
             case SwapResult.CUT:
                 self._cut = swap if swap.decided is not None else cut or swap
@@ -135,6 +138,7 @@ class _Signs:
             case SwapResult.REFUSED:
                 return None
             case SwapResult.UNKNOWN:
+                self._silent = _SilentSwap(swap, decided, was_done=_done_trailer(boot) is not None)
                 why = f"MCUboot had decided to swap ({swap.decided}) and prints no more about it"
                 return Sign(Ending.UNKNOWN, why, (swap.seen,))
             case SwapResult.OVERWRITTEN:
@@ -171,17 +175,10 @@ class _Signs:
         A swap begins with a trailer without `copy_done` (sdk-mcuboot, swap_misc.c:
         swap_status_init, swap_set_copy_done). Where the next boot takes it back, it says so.
         """
-        trailers = boot.mcuboot.trailers if boot.mcuboot is not None else ()
-        ended = [
-            trailer.seen
-            for trailer in trailers
-            if trailer.area == "primary"
-            and trailer.magic == "good"
-            and trailer.copy_done == _COPY_DONE_SET
-        ]
-        if self._cut is None or not ended or not boot.reached_app:
+        ended = _done_trailer(boot)
+        if self._cut is None or ended is None or not boot.reached_app:
             return None
-        seen = (self._cut.seen, ended[0])
+        seen = (self._cut.seen, ended)
         self._cut = None
         if self._decided == "revert":
             return Sign(Ending.REVERTED, _WENT_BACK, seen)
@@ -210,6 +207,8 @@ class _Signs:
     def _ran_through(self, boot: Boot) -> Sign | None:
         """Behind a cut swap that proves nothing: it may have been as good as done."""
         sign = _ran_through(boot, of_app=self._of_app)
+        if sign is not None and self._silent is not None:
+            return self._silent.sign_by(boot)
         if sign is None or self._cut is None:
             return sign
         if self.sign.ending is Ending.GIVEN_UP or boot.mcuboot is None:
@@ -250,6 +249,43 @@ class _Signs:
 
 
 _BROUGHT = "MCUboot brought the new image into its slot"
+
+
+@dataclass(frozen=True)
+class _SilentSwap:
+    """A swap that MCUboot decided on and printed no line about, as that of NCS 1.5.
+
+    `was_done` is whether the primary slot already had the trailer of a swap that was done.
+    """
+
+    swap: Swap
+    decided: str | None
+    was_done: bool
+
+    def sign_by(self, boot: Boot) -> Sign | None:
+        """What the trailers of a later boot say about it; None where they leave it open."""
+        done = _done_trailer(boot)
+        if done is None or self.was_done:
+            return None
+        seen = (self.swap.seen, done)
+        if self.decided == "revert":
+            return Sign(Ending.REVERTED, _WENT_BACK, seen)
+        return Sign(Ending.UPGRADED, _BROUGHT, seen)
+
+
+def _done_trailer(boot: Boot) -> Seen | None:
+    """The trailer of a swap that was done, in the primary slot; None without one."""
+    trailers = boot.mcuboot.trailers if boot.mcuboot is not None else ()
+    return next(
+        (
+            trailer.seen
+            for trailer in trailers
+            if trailer.area == "primary"
+            and trailer.magic == "good"
+            and trailer.copy_done == _COPY_DONE_SET
+        ),
+        None,
+    )
 
 
 def _swaps(boot: Boot) -> tuple[Swap, ...]:

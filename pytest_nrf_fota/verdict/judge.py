@@ -194,14 +194,32 @@ def _in_silence(facts: Facts, update: AppUpdate) -> Ending | None:
     """
     if any(speaks(boot, Stage.MCUBOOT) for boot in facts.boots) or facts.images is None:
         return None
-    active = next((s for s in facts.images if s.active and s.image == 0), None)
-    if active is None or update.before is None or active.hash != update.before.hash:
+    if not _lists_the_old_as_active(facts, update):
         return None
     waiting = [state for state in facts.images if state.image == 0 and state.slot == 1]
     if not waiting:
         return Ending.REFUSED
     is_left = waiting[0].hash == update.update.hash and not waiting[0].pending
     return Ending.REVERTED if is_left and len(facts.boots) > 1 else None
+
+
+def _reverted_without_a_line(facts: Facts, update: AppUpdate) -> bool:
+    """Whether MCUboot decided to revert, printed no more about it, and the old image runs."""
+    decisions = [
+        decision.swap_type
+        for boot in facts.boots
+        if boot.mcuboot is not None
+        for decision in boot.mcuboot.decisions
+        if decision.image in (None, 0)
+    ]
+    swaps = [decision for decision in decisions if decision != "none"]
+    return swaps[-1:] == ["revert"] and _lists_the_old_as_active(facts, update)
+
+
+def _lists_the_old_as_active(facts: Facts, update: AppUpdate) -> bool:
+    active = next((s for s in facts.images or () if s.active and s.image == 0), None)
+    before = update.before
+    return active is not None and before is not None and active.hash == before.hash
 
 
 def waits_in_silence(facts: Facts, target: "NetworkTarget") -> bool:
@@ -220,6 +238,8 @@ def _in_memory(facts: Facts, update: Update, sign: Sign) -> Ending:
             silent = _in_silence(facts, update)
             if silent is not None:
                 return silent
+            if sign.ending is Ending.UNKNOWN and _reverted_without_a_line(facts, update):
+                return Ending.REVERTED
             return Ending.NOT_PENDING if sign.ending is Ending.NOT_ATTEMPTED else sign.ending
         case McubootUpdate() if facts.memory_unread:
             return sign.ending

@@ -28,6 +28,8 @@ from pytest_nrf_fota.verdict.app_evidence import (
     swd_evidence,
     uart_evidence,
 )
+from pytest_nrf_fota.verdict.boots import sign_of_boots
+from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.facts import AppUpdate, Watch
 from tests.unit.boot_lines import APP_LINES, boot_of, mcuboot_lines, nsib_lines
 from tests.unit.imgtool_specimens import imgtool_sign
@@ -50,6 +52,25 @@ def _boot(
     """A complete boot; with a swap where `swap_type` is given."""
     lines = mcuboot_lines(swap_type, swaps=swaps, version=version, says=says)
     return boot_of(*nsib_lines(0, 14), *lines, *(APP_LINES if reaches_app else []))
+
+
+def _of_ncs_1_5(primary: str, swap_type: str, *, reaches_app: bool = True) -> Boot:
+    """As a public nRF5340 build of NCS 1.5 prints it: nothing about a swap but its type."""
+    last = ["I: Bootloader chainload address offset: 0xc000", "I: Jumping to the first image slot"]
+    return boot_of(
+        "*** Booting Zephyr OS build v2.4.99-ncs2-1  ***",
+        "I: Starting bootloader",
+        f"I: Primary image: {primary}",
+        "I: Boot source: none",
+        f"I: Swap type: {swap_type}",
+        *(last if reaches_app else []),
+        *(APP_LINES if reaches_app else []),
+    )
+
+
+_UNSET = "magic=unset, swap_type=0x1, copy_done=0x3, image_ok=0x3"
+_TESTED = "magic=good, swap_type=0x2, copy_done=0x1, image_ok=0x3"
+_CONFIRMED = "magic=good, swap_type=0x2, copy_done=0x1, image_ok=0x1"
 
 
 def _resumed() -> Boot:
@@ -131,6 +152,32 @@ def test_a_resumed_swap_goes_on_with_what_was_begun() -> None:
 def test_a_further_swap_whose_type_was_lost_is_not_the_one_before_again() -> None:
     assert _uart(_boot("test"), _resumed()) is Says.UNKNOWN
     assert _uart(_boot("test"), _boot(None), _resumed()) is Says.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("boots", "says"),
+    [
+        ([(_UNSET, "test")], Says.UNKNOWN),
+        ([(_UNSET, "test"), (_CONFIRMED, "none")], Says.NEW),
+        # Whether the second of two updates was swapped in, trailers that are alike do not tell.
+        ([(_CONFIRMED, "test"), (_CONFIRMED, "none")], Says.UNKNOWN),
+        ([(_UNSET, "test"), (_UNSET, "none")], Says.UNKNOWN),
+        ([(_UNSET, "test"), (_TESTED, "revert")], Says.UNKNOWN),
+        ([(_UNSET, "none")], Says.OLD),
+    ],
+)
+def test_a_swap_without_a_line_shows_in_the_next_boots_trailer(
+    boots: list[tuple[str, str]], says: Says
+) -> None:
+    assert _uart(*(_of_ncs_1_5(*boot) for boot in boots)) is says
+
+
+def test_a_swap_without_a_line_can_be_cut() -> None:
+    """The recovered board knows nothing of it: the update was not taken."""
+    cut = _of_ncs_1_5(_UNSET, "test", reaches_app=False)
+    sign = sign_of_boots([cut, _of_ncs_1_5(_UNSET, "none")], of_app=True)
+    assert sign.ending is Ending.GIVEN_UP
+    assert "interrupted in a swap" in sign.why
 
 
 def test_a_revert_that_was_cut_at_its_begin_is_resumed_as_permanent() -> None:

@@ -125,6 +125,17 @@ def test_reasons_of_an_application(boots: list[Boot], words: str) -> None:
     assert words in _why(boots)[1]
 
 
+@pytest.mark.parametrize(("listed", "ending"), [(_OLD, "REVERTED"), (_NEW, "UNKNOWN")])
+def test_a_revert_without_a_line_shows_in_the_image_list(listed: AppIdentity, ending: str) -> None:
+    """MCUboot of NCS 1.5 prints what it decided, and no line of the swap."""
+    boots = [_boot("test", swapped=False), _boot("revert", swapped=False)]
+    runs = ImageState(0, 0, str(listed.version), listed.hash, True, False, True, True, False)
+    facts = Facts(boots, images=[runs], update=_APP, marking=Marking(was_tried=True))
+    verdict = verdict_of(facts)
+    assert verdict.ending is Ending[ending]
+    assert ("reverted to the old application" in verdict.reason) is (listed is _OLD)
+
+
 def test_an_application_that_was_swapped_in_has_no_reason_of_its_own() -> None:
     for boots in ([_boot("test")], [_boot("test"), _boot()]):
         verdict = verdict_of(Facts(boots=boots, update=_APP))
