@@ -204,6 +204,8 @@ class RadioSettings(_Section):
     own HCI socket. `private_address` is whether the address on the air is another than the one in
     the boot log (CONFIG_BT_PRIVACY); left out, it may be. `passkey` is the line that shows the
     passkey, or, where the application has a fixed one (CONFIG_BT_FIXED_PASSKEY), its six digits.
+    `bluetooth` is whether the application has Bluetooth (CONFIG_BT), for SMP or anything else; left
+    out, it has.
     """
 
     kind: Annotated[str, AfterValidator(known_transport)]
@@ -211,6 +213,7 @@ class RadioSettings(_Section):
     vcom: int | None = Field(default=None, ge=0)
     host: str | None = Field(default=None, pattern=r"^(bleak(:hci\d+)?|bumble:[^:]+(:.*)?)$")
     mtu: int = Field(default=498, ge=23, le=517)
+    bluetooth: bool | None = None
     private_address: bool | None = None
     pairing: Pairing = "none"
     passkey: Passkey = r"Passkey for .*: (?P<passkey>\d{6})\b"

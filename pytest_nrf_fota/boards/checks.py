@@ -139,6 +139,8 @@ def _other_uart_than_said(board: BoardType) -> Iterator[str]:
 def _bluetooth_keys_without_it(board: BoardType) -> Iterator[str]:
     radio = board.radio
     if radio.kind == "ble":
+        if radio.bluetooth is False:
+            yield "radio.bluetooth: false is for another radio.kind than 'ble'"
         return
     if radio.pairing != "none":
         yield f"radio.pairing: {radio.pairing!r} is for radio.kind = 'ble', not {radio.kind!r}"

@@ -36,6 +36,11 @@ def asked_pairing(application: Kconfig) -> AskedPairing | None:
     return AskedPairing("none")
 
 
+def has_bluetooth(application: Kconfig) -> bool:
+    """Whether it has Bluetooth, for whatever (Zephyr, subsys/bluetooth/Kconfig)."""
+    return application.is_on("BT", *BLUETOOTH_OPTIONS)
+
+
 def has_shell(application: Kconfig) -> bool:
     """Whether commands can be typed on its UART."""
     return application.is_on("SHELL_BACKEND_SERIAL")

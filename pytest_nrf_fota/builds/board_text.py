@@ -9,6 +9,7 @@ from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.builds.application_settings import (
     AskedPairing,
     asked_pairing,
+    has_bluetooth,
     has_flash_shell,
     has_shell,
 )
@@ -16,10 +17,13 @@ from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.builds.partitions import FlashDevice, read_external_flash
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import PackageError
+from pytest_nrf_fota.firmware.description import READY_WITHOUT_BLUETOOTH
 from pytest_nrf_fota.firmware.dfu_package import read_entries, read_manifest
 
 _UART_OPTIONS = ("MCUMGR_TRANSPORT_UART", "MCUMGR_SMP_UART")
 _SHELL_OPTIONS = ("MCUMGR_TRANSPORT_SHELL", "MCUMGR_SMP_SHELL")
+# Zephyr, samples/subsys/mgmt/mcumgr/smp_svr/src/main.c, by whatever wire it is reached.
+_READY_OF_SMP_SVR = "build time: "
 
 
 @dataclass(frozen=True)
@@ -147,8 +151,15 @@ def _radio_lines(build: Build) -> Iterator[_Line]:
             'kind = "serial_over_console"',
             "CONFIG_MCUMGR_TRANSPORT_UART; a guess: zephyr,uart-mcumgr is the console's UART",
         )
-    else:
+    elif has_bluetooth(application):
         yield _Line('kind = "ble"', "a guess: the build has no SMP server that is known here")
+    else:
+        yield _Line(
+            'kind = "serial_over_console"',
+            "a guess: the build has no SMP server that is known here, and no Bluetooth",
+        )
+    if not has_bluetooth(application):
+        yield _Line("bluetooth = false", "CONFIG_BT is off")
 
 
 def _pairing_line(asked: AskedPairing) -> _Line:
@@ -177,8 +188,18 @@ def _boot_lines(build: Build, base: BoardType, release: Release | None) -> Itera
             f"rollback_protection = {str(build.rollback_protection).lower()}",
             "CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION",
         )
-    yield _Line(
-        f"app_ready = '{base.boot.app_ready}'",
+    yield _ready_line(build, base)
+
+
+def _ready_line(build: Build, base: BoardType) -> _Line:
+    app_ready = base.boot.app_ready
+    if build.application is not None and not has_bluetooth(build.application):
+        if base.sim is not None:
+            stands_in = "printed by the virtual kit's stand-in for your application"
+            return _Line(f"app_ready = '{READY_WITHOUT_BLUETOOTH}'", stands_in)
+        app_ready = _READY_OF_SMP_SVR
+    return _Line(
+        f"app_ready = '{app_ready}'",
         "a guess: a line that your application prints at the end of each boot",
     )
 

@@ -12,6 +12,7 @@ from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.builds.application_settings import (
     asked_pairing,
+    has_bluetooth,
     has_flash_shell,
     has_shell,
 )
@@ -126,9 +127,11 @@ def _with(section: _SectionT, found: Mapping[str, object], named: frozenset[str]
 
 def _radio(build: Build) -> dict[str, object]:
     application = build.application
-    asked = None if application is None else asked_pairing(application)
-    if application is None or asked is None:
+    if application is None:
         return {}
+    asked = asked_pairing(application)
+    if asked is None:
+        return {"bluetooth": has_bluetooth(application)}
     return {
         "name": application.text("BT_DEVICE_NAME") or None,
         "pairing": asked.pairing,

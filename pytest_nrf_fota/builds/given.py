@@ -202,6 +202,11 @@ def _application_lines(board: BoardType, application: Kconfig, build: Build) -> 
     """What the application was built with, where that decides how the run goes."""
     source = build.files.name_of(application.path)
     asked = asked_pairing(application)
+    if board.radio.kind == "ble" and board.radio.bluetooth is False:
+        yield (
+            f"note     the application has no Bluetooth (CONFIG_BT is off, {source}), by which "
+            f"{board.name} is reached: `nrf-fota board-file` writes a board file with another wire"
+        )
     if asked is not None and board.radio.kind == "ble" and asked.pairing != board.radio.pairing:
         yield (
             f"note     the board file has pairing = {board.radio.pairing}, the application asks "

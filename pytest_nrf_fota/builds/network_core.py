@@ -6,7 +6,7 @@ from pathlib import Path
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.builds.build import Build
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.hex_file import Segment
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.wires.probe import Core
 
 # Name of the endpoint through which Zephyr's host talks to the controller on the other core
@@ -35,7 +35,7 @@ def require_network_core(
     raise PackageError(
         f"The network core would stay empty, and the application's Bluetooth needs it: {sign}.",
         where=", ".join(str(path) for path in paths),
-        next_step=file_for_network_core(build, paths, "--baseline"),
+        next_step=file_for_network_core(build, paths, board, "--baseline"),
     )
 
 
@@ -53,12 +53,15 @@ def _sign_of_bluetooth(segments: Sequence[Segment], build: Build | None) -> str 
     return None
 
 
-def file_for_network_core(build: Build | None, paths: Sequence[Path], option: str) -> str:
+def file_for_network_core(
+    build: Build | None, paths: Sequence[Path], board: BoardType, option: str
+) -> str:
     """Which file to give for the network core: the one beside those that are given, where it is.
 
     Args:
         build: the build to which the files belong, where that is known.
         paths: the hex files that are given.
+        board: the board that they are for.
         option: the one that takes it.
     """
     beside = [] if build is None else list(build.files.hex_files)
@@ -69,10 +72,18 @@ def file_for_network_core(build: Build | None, paths: Sequence[Path], option: st
                 return f"Give the file that holds both cores: {option}={path}"
             case "merged_CPUNET.hex":
                 return f"Give the network core's file as well: {option}={path}"
-    if build is not None and build.files.image_hex_files:
+    left_out = [] if build is None else [p for p in build.files.image_hex_files if p not in paths]
+    if build is not None and any(_is_for_network_core(path, board) for path in left_out):
         return f"Give the whole build folder: {option}={build.files.folder}"
     return (
         f"Give the network core's hex file as well, with a second {option} (sysbuild: "
         "SB_CONFIG_NETCORE_IPC_RADIO=y and SB_CONFIG_NETCORE_IPC_RADIO_BT_HCI_IPC=y build it; "
         "merged_CPUNET.hex, before NCS 2.7 merged_domains.hex)."
     )
+
+
+def _is_for_network_core(path: Path, board: BoardType) -> bool:
+    try:
+        return has_network_core(read_hex(path), board)
+    except PackageError:
+        return False

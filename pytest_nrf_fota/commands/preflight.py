@@ -92,7 +92,9 @@ def preflight(
             baseline.board,
             memories,
             None if release is None else release.ncs,
-            network_core_file=file_for_network_core(baseline.build, hex_files, "--installed"),
+            network_core_file=file_for_network_core(
+                baseline.build, hex_files, baseline.board, "--installed"
+            ),
             ncs_is_guess=ncs is None and not baseline.tells_release,
         )
         predictions: list[Prediction] = []

@@ -79,6 +79,10 @@ class NetworkDescription(_Description):
     marker: str = ""
 
 
+READY_WITHOUT_BLUETOOTH = "Application started"
+"""Last line in the boot of an application without Bluetooth."""
+
+
 class AppDescription(_Description):
     """The application.
 
@@ -110,6 +114,8 @@ class AppDescription(_Description):
             anew.
         watchdog_reset_after_s: seconds of the kit's time from its start until the watchdog resets
             the board, without a word; None for never.
+        bluetooth: CONFIG_BT: without it, it neither starts the network core nor advertises, and
+            ends its boot with READY_WITHOUT_BLUETOOTH.
         advertises: False for one that runs without ever advertising. It then does not print
             `Advertising successfully started` either (inferred).
         name_on_air: what it advertises where that is not `advertised_name`, as firmware built with
@@ -153,6 +159,7 @@ class AppDescription(_Description):
     hangs_after: str = ""
     mpu_fault_after: str = ""
     watchdog_reset_after_s: float | None = Field(default=None, gt=0)
+    bluetooth: bool = True
     advertises: bool = True
     name_on_air: str = ""
     smp_permission: Literal["none", "encrypted", "authenticated"] = "none"

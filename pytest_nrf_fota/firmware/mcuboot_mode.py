@@ -62,9 +62,11 @@ def app_of(board: BoardType) -> AppDescription:
     """An application for the board's MCUboot, with the name that the harness searches for.
 
     Without one it is named after the chip. Its address on the air is a private one where the board
-    file or the build says so.
+    file or the build says so. It has no Bluetooth where they say that, and SMP has another wire.
     """
-    is_private = board.radio.private_address is True
-    app = app_for(mcuboot_of(board), board.soc, private_address=is_private)
-    name = board.radio.name
+    radio = board.radio
+    app = app_for(mcuboot_of(board), board.soc, private_address=radio.private_address is True)
+    if radio.kind != "ble" and radio.bluetooth is False:
+        return app.model_copy(update={"bluetooth": False})
+    name = radio.name
     return app if name is None else app.model_copy(update={"advertised_name": name})

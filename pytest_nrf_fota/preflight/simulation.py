@@ -304,7 +304,9 @@ def look_at(simulated: SimulatedBoard, running: Boot | None) -> Installed:
             secondary.size_bytes for _, secondary in simulated.chain.hardware.image_pairs()
         ),
         network_core_is_empty=network_core_is_empty,
-        lacks_network_core=network_core_is_empty and simulated.board.radio.kind == "ble",
+        lacks_network_core=network_core_is_empty
+        and simulated.board.radio.kind == "ble"
+        and simulated.board.radio.bluetooth is not False,
         network_slots=simulated.network_slots,
         ncs=simulated.profile.ncs,
         foreign_key=_foreign_key(provisioning, simulated.profile),

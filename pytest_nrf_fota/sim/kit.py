@@ -265,7 +265,8 @@ class Kit:
         self._is_in_bootloader = True
         try:
             end = await self._execution.boot(self._chain(), self._wires)
-            has_controller = isinstance(end, AppDescription) and await self._start_network_core()
+            starts_bluetooth = isinstance(end, AppDescription) and end.bluetooth
+            has_controller = starts_bluetooth and await self._start_network_core()
         except PowerLostError:
             self.state = NO_POWER
             return

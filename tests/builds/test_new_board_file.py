@@ -1,5 +1,6 @@
 """Board files that `nrf-fota board-file` makes of builds: chip and radio."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pytest_nrf_fota.boards.board import Slot
-from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.boards.board_file import load_board, own_settings
 from pytest_nrf_fota.builds.board_text import board_file_text
 from pytest_nrf_fota.builds.build import read_build
+from pytest_nrf_fota.builds.fitted_board import fit_board
 from pytest_nrf_fota.cli import app
+from pytest_nrf_fota.firmware.mcuboot_mode import app_of
 
 from .shapes import SHAPES
 from .west_build import WestBuild
@@ -60,6 +63,45 @@ def test_flash_with_the_update_slot_stays(name: str, has_flash: bool, tmp_path: 
     board = load_board("mine", [tmp_path])
     assert (board.external_flash is not None) is has_flash
     assert ("a guess: nrf5340dk's, the build has no zephyr.dts" in output.read_text()) is has_flash
+
+
+@pytest.fixture
+def folder_without_bluetooth(folder: Path, tmp_path: Path) -> Path:
+    """A copy of it, of an application without Bluetooth and SMP."""
+    copied = tmp_path / "build"
+    shutil.copytree(folder, copied)
+    config = copied / "zephyr" / ".config"
+    words = ("CONFIG_BT", "MCUMGR")
+    kept = [x for x in config.read_text().splitlines() if not any(word in x for word in words)]
+    config.write_text("\n".join(kept) + "\n")
+    return copied
+
+
+@pytest.mark.parametrize(
+    ("base", "ready"),
+    [("nrf5340dk", "build time: "), ("nrf5340dk_sim", "Application started")],
+)
+def test_board_file_of_a_build_without_bluetooth(
+    folder_without_bluetooth: Path, tmp_path: Path, base: str, ready: str
+) -> None:
+    """By another wire, and with another last line of a boot than the one about advertising."""
+    build = read_build(folder_without_bluetooth)
+    (tmp_path / "mine.toml").write_text(board_file_text(build, load_board(base), "mine", None))
+    board = load_board("mine", [tmp_path])
+    assert (board.radio.kind, board.radio.bluetooth) == ("serial_over_console", False)
+    assert board.boot.app_ready == ready
+    assert not app_of(board).bluetooth
+
+
+@pytest.mark.parametrize("kind", ["ble", "serial_over_console"])
+def test_a_build_says_whether_it_has_bluetooth(folder_without_bluetooth: Path, kind: str) -> None:
+    """A virtual kit's application starts it all the same where SMP has no other wire."""
+    board = load_board("nrf5340dk_sim")
+    board = board.model_copy(update={"radio": board.radio.model_copy(update={"kind": kind})})
+    build = read_build(folder_without_bluetooth)
+    fitted = fit_board(board, build, (), own_settings("nrf5340dk_sim"))
+    assert fitted.radio.bluetooth is False
+    assert app_of(fitted).bluetooth is (kind == "ble")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,18 @@ execution = "{execution}"
 """
 
 
+WITHOUT_BLUETOOTH = """\
+name = "no_bluetooth"
+title = "A build without Bluetooth, its MCUboot executed"
+base = "nrf52dk_exec"
+[radio]
+kind = "serial_over_console"
+bluetooth = false
+[boot]
+app_ready = "Application started"
+"""
+
+
 @pytest.fixture
 def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder of a user's own; runs there take nothing from the run around them."""
@@ -51,6 +63,18 @@ def test_an_update_is_proven_on_executed_mcuboot(user_folder: pytest.Pytester) -
     assert b"I: Starting swap using move algorithm." in lines
     # The model has this line, too; the banner of MCUboot itself is that of the build.
     assert b"*** Booting nRF Connect SDK v3.5.99-ncs1 ***" in lines
+
+
+def test_a_build_without_bluetooth_is_updated_over_its_uart(user_folder: pytest.Pytester) -> None:
+    """The stand-in for its application has none either: an nRF5340 may lack a controller."""
+    user_folder.path.joinpath("no_bluetooth.toml").write_text(WITHOUT_BLUETOOTH)
+    own = ("--board=no_bluetooth", f"--board-dir={user_folder.path}")
+    result = user_folder.runpytest_subprocess(*_on_nrf52832(user_folder.path, *APP_UPGRADE), *own)
+    result.assert_outcomes(passed=1)
+    (log,) = (user_folder.path / "nrf_fota_runs").rglob("unit/uart.log")
+    text = log.read_text()
+    assert "Application started" in text
+    assert "bt_hci_core" not in text
 
 
 def test_what_is_not_modelled_ends_the_run_by_name(user_folder: pytest.Pytester) -> None:

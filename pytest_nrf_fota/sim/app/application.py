@@ -9,7 +9,7 @@ from bumble.hci import Address
 
 from pytest_nrf_fota.boards.ncs import Release
 from pytest_nrf_fota.boards.soc import Soc
-from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.description import READY_WITHOUT_BLUETOOTH, AppDescription
 from pytest_nrf_fota.sim.app.console_smp import (
     SerialFrameAssembler,
     SmpLineTap,
@@ -58,7 +58,7 @@ class AppContext:
 
     `uart` is the console's; `smp_uart` has nothing but SMP (Zephyr's chosen zephyr,uart-mcumgr).
     `identity_address` is the static random address that its log shows; `has_controller` is
-    whether the network core runs firmware that answers; `on_reset` asks the kit for a reset.
+    whether a Bluetooth controller answers; `on_reset` asks the kit for a reset.
     """
 
     hardware: Hardware
@@ -157,11 +157,8 @@ class Application:
         for line in self._context.wording.app_banner:
             self._boot_print(line)
         self._context.clock.advance(STARTUP_S)
-        if self._context.has_controller:
-            self._log_bluetooth()
-            self._boot_print("Bluetooth initialized")
-        else:
-            self._log_missing_controller()
+        if self._description.bluetooth:
+            self._start_bluetooth()
         if self._description.confirms_itself:
             self._images.confirm_running()
         if self._description.advertises and self._context.has_controller:
@@ -183,8 +180,17 @@ class Application:
             # bumble fails loudly when a command of its host is cancelled: see `stop`.
             await asyncio.shield(self._advertising)
             self._boot_print("Advertising successfully started")
+        if not self._description.bluetooth:
+            self._boot_print(READY_WITHOUT_BLUETOOTH)
         if self._description.build_time:
             self._boot_print(f"build time: {self._description.build_time}")
+
+    def _start_bluetooth(self) -> None:
+        if self._context.has_controller:
+            self._log_bluetooth()
+            self._boot_print("Bluetooth initialized")
+        else:
+            self._log_missing_controller()
 
     def _boot_print(self, text: str) -> None:
         self._terminal.print(text)

@@ -34,7 +34,7 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.dut.dut import Dut
-from pytest_nrf_fota.firmware.description import AppDescription
+from pytest_nrf_fota.firmware.description import READY_WITHOUT_BLUETOOTH, AppDescription
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.firmware.mcuboot_image import IMAGE_MAGIC
 from pytest_nrf_fota.providers.sim import SimUnit, kit_settings_json
@@ -139,6 +139,17 @@ def test_a_hang_ends_the_boot_after_its_line(tmp_path: Path) -> None:
     assert text.count("HCI: version") == 1
     assert "LMP: version" not in text
     assert "uart:~$" not in text
+
+
+def test_without_bluetooth_the_boot_ends_without_a_word_of_it(tmp_path: Path) -> None:
+    """Nothing is on the air, and SMP answers on the UART."""
+    with kit_with(AppDescription(bluetooth=False), tmp_path) as kit:
+        text = kit.read(lambda text: READY_WITHOUT_BLUETOOTH in text and "uart:~$" in text)
+        assert kit.names_on_air() == []
+        kit.type("\r" + encode_answer(EchoWrite(d="on the UART").BYTES).decode())
+        kit.read(lambda text: "\x06\x09" in text)
+    assert "HCI" not in text
+    assert ADVERTISING not in text
 
 
 def test_an_mpu_fault_is_dumped_in_each_boot_anew(tmp_path: Path) -> None:
