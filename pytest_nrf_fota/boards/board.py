@@ -459,12 +459,18 @@ class BoardType(_Section):
 
     @property
     def network_provisioning(self) -> int | None:
-        """Where b0n's provisioning data lies; left out, right before the firmware."""
-        firmware, layout = self.network_firmware, self.soc.network_layout
-        if firmware is None or layout is None:
+        """Where b0n's provisioning data lies; left out, right before the firmware.
+
+        None for a board without network core, and where the firmware leaves no room for a b0n.
+        """
+        core, layout = self.soc.network, self.soc.network_layout
+        firmware = self.network_firmware
+        if core is None or layout is None or firmware is None:
             return None
-        default = firmware.address - layout.provisioning_bytes
-        return self.slots.network_provisioning_address or default
+        named = self.slots.network_provisioning_address
+        if named is None and firmware.address == core.flash.start:
+            return None
+        return named or firmware.address - layout.provisioning_bytes
 
     def with_runner(self, runner: str | None, ssh_host: str | None = None) -> "BoardType":
         """The same board with another tool for its probe, or on another host, where given."""

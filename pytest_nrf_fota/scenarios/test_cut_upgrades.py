@@ -28,8 +28,12 @@ pytestmark = pytest.mark.needs("image_group", "set_pending", "fault_injection", 
 
 POWER_LOSS_TIMEOUT_S = 30.0
 NOTHING_TO_BOOT = "Unable to find bootable image"
-EARLY, MIDDLE, LATE = 1 / 6, 1 / 2, 5 / 6
-"""Parts of a swap's flash operations: swap using move moves in the first third of them."""
+EARLY, MIDDLE, LATE = 1 / 6, 3 / 5, 5 / 6
+"""Parts of a swap's flash operations.
+
+Swap using move moves in the first third of them; in the first half where they are executed, and the
+update lies in a QSPI flash, which is written in fewer of them.
+"""
 PAGE_BYTES = 0x1000
 MANY_MOMENTS = (1 / 12, 1 / 3, 5 / 12, 2 / 3, LATE, 11 / 12)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -274,6 +275,7 @@ class Kit:
             return  # and boots anew, or does what the debug port wants, as soon as the lock is free
         except FlashError as error:
             end = Halt(f"a boot stage faulted: {error}")
+            print(f"No application was started: {end.reason}.", file=sys.stderr, flush=True)
         finally:
             self._is_in_bootloader = False
         match end:

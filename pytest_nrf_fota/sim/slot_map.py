@@ -27,14 +27,13 @@ def slot_map_of(board: BoardType) -> SlotMap:
 
 def _network_map(board: BoardType) -> NetworkMap | None:
     core, firmware = board.soc.network, board.network_firmware
-    provisioning_address = board.network_provisioning
-    if core is None or firmware is None or provisioning_address is None:
+    if core is None or firmware is None:
         return None
     return NetworkMap(
         b0n_address=core.flash.start,
         app_address=firmware.address,
         end_address=firmware.address + firmware.size,
-        provisioning_address=provisioning_address,
+        provisioning_address=board.network_provisioning,
     )
 
 

@@ -43,11 +43,12 @@ ERROR_NO_MEMORY = -12
 class NetworkMap:
     """Where b0n and its firmware lie (partition manager of NCS 2.x).
 
-    Left out, it is that of the nRF5340 (`boards.soc.NetworkLayout`).
+    Left out, it is that of the nRF5340 (`boards.soc.NetworkLayout`). Without provisioning data
+    there is no b0n: the firmware begins where it would lie.
     """
 
     b0n_address: int = CORE.flash.start
-    provisioning_address: int = LAYOUT.provisioning_address
+    provisioning_address: int | None = LAYOUT.provisioning_address
     app_address: int = LAYOUT.firmware_address
     end_address: int = CORE.flash.end
 
@@ -136,6 +137,8 @@ def _start(core: NetworkCore, address: int, release: NsibRelease) -> B0nEnd:
 
 
 def _provisioning(core: NetworkCore) -> ProvisioningData | None:
+    if core.map.provisioning_address is None:
+        return None
     page_bytes = core.flash.layout_at(core.map.b0n_address).page_size_bytes
     if core.flash.is_erased(core.map.b0n_address, page_bytes):
         return None

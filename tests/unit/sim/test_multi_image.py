@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from pytest_nrf_fota.boards.ncs import RELEASES
+from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_LAYOUT
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     B0nDescription,
@@ -39,6 +40,7 @@ INTERNAL = MemoryLayout("application flash", 0, 0x40000, SECTOR, 4, 0.0, 0.0)
 NETWORK = MemoryLayout("network flash", 0x01000000, 0x40000, 0x800, 4, 0.0, 0.0)
 EXTERNAL = MemoryLayout("external flash", 0x10000000, 0x80000, SECTOR, 4, 0.0, 0.0)
 MAP = NetworkMap()
+PROVISIONING_ADDRESS = NRF5340_NETWORK_LAYOUT.provisioning_address
 SLOTS = SlotMap(
     primary=Place(0x28000, SLOT_BYTES),
     secondary=Place(EXTERNAL.start, SLOT_BYTES),
@@ -117,7 +119,7 @@ class Board:
         put(self.primary, running)
         self.flash.write(MAP.b0n_address, build_payload(0x01000000, 0x1000, B0nDescription()))
         self.flash.write(
-            MAP.provisioning_address + ADDRESSES_OFFSET_BYTES,
+            PROVISIONING_ADDRESS + ADDRESSES_OFFSET_BYTES,
             build_provisioning(MAP.app_address, MAP.app_address, (), counter_slots=0),
         )
 

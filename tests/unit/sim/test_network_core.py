@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from pytest_nrf_fota.boards.ncs import RELEASES
+from pytest_nrf_fota.boards.soc import NRF5340_NETWORK_LAYOUT
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     B0nDescription,
@@ -49,6 +50,7 @@ EXTERNAL = MemoryLayout("external flash", 0x10000000, 0x80000, SECTOR, 4, 0.0, 0
 EXTERNAL_SECONDARY = EXTERNAL.start
 INTERNAL_SECONDARY = 0x28000 + SLOT_BYTES
 MAP = NetworkMap()
+PROVISIONING_ADDRESS = NRF5340_NETWORK_LAYOUT.provisioning_address
 APP_START = Jump(0x28200)
 KEY = signing_key_for_tests("mcuboot")
 
@@ -133,7 +135,7 @@ class Board:
         if has_b0n:
             self.flash.write(MAP.b0n_address, build_payload(0x01000000, 0x1000, B0nDescription()))
             provisioning = build_provisioning(MAP.app_address, MAP.app_address, (), counter_slots=0)
-            self.flash.write(MAP.provisioning_address + ADDRESSES_OFFSET_BYTES, provisioning)
+            self.flash.write(PROVISIONING_ADDRESS + ADDRESSES_OFFSET_BYTES, provisioning)
         self.flash.write(MAP.app_address, OLD)
 
     def _hardware(self) -> Hardware:

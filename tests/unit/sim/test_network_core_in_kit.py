@@ -7,10 +7,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
-from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.boards.board import BoardType, Slot
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-from pytest_nrf_fota.firmware.hex_file import read_hex
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.providers.sim import kit_settings_json
 from pytest_nrf_fota.sim.boot.pcd import COMMAND_ADDRESS
 from pytest_nrf_fota.sim.flash import FlashArea
@@ -119,3 +119,36 @@ def test_a_kit_without_b0n_starts_what_lies_there(tmp_path: Path) -> None:
     state, lines = asyncio.run(boot())
     assert state == "running"
     assert lines == ["*** Booting Zephyr OS build v3.2.99-ncs2 ***"]
+
+
+def test_a_layout_without_b0n_has_none(tmp_path: Path) -> None:
+    """As partition manager has it where the application does not update the network core.
+
+    Seen in a build of NCS 2.5.0: its firmware begins where b0n would, so nothing lies before it.
+    """
+    board = load_board("nrf5340dk_sim")
+    assert board.soc.network is not None
+    flash = board.soc.network.flash
+    slots = board.slots.model_copy(
+        update={"network": Slot(address=flash.start, size=flash.end - flash.start)}
+    )
+    board = board.model_copy(update={"slots": slots})
+    settings = TypeAdapter(KitSettings).validate_json(kit_settings_json(board))
+
+    async def run() -> tuple[str, list[str]]:
+        kit = Kit(settings, f"unix:{tmp_path / 'hci'}")
+        await kit.start()
+        try:
+            baseline = read_hex(DemoSource(load_board("nrf5340dk_sim"), tmp_path).baseline)
+            app_core = [s for s in baseline if s.address not in flash]
+            await kit.program((*app_core, Segment(flash.start, b"any firmware".ljust(16))))
+            await kit.reset()
+            return kit.state, await _read_until(
+                Path(kit.app_uart.port), b"Advertising successfully started"
+            )
+        finally:
+            await kit.close()
+
+    state, lines = asyncio.run(run())
+    assert state == "running"
+    assert "Bluetooth initialized" in lines

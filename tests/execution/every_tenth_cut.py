@@ -1,0 +1,122 @@
+"""Cuts the power at every tenth operation of a swap of two real applications, and boots again.
+
+    python -m tests.execution.every_tenth_cut --processes=2
+
+Each cut is a fork of the one run that swaps. The boot after it is followed until it writes the next
+swap status over the same memory as the run without a cut, or to its end; every hundredth cut to its
+end whatever it meets.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from pytest_nrf_fota.sim.flash import CutMoment, Flash, Operation, PowerCut, PowerLostError
+from tests.execution.mcuboot_board import (
+    COPY_DONE_AT,
+    board_with,
+    boot,
+    copy_of,
+    mark,
+    slots_of,
+)
+from tests.execution.smpclient_builds import PRIMARY, SECONDARY, SLOT_BYTES, nrf52832_build
+
+EVERY, TO_ITS_END_EVERY = 10, 100
+# Of the primary slot's trailer: three words for each sector, in front of the swap info.
+STATUS = range(PRIMARY + SLOT_BYTES - 0x1000, PRIMARY + COPY_DONE_AT)
+MET, ENDED, FAILED = 0, 1, 2
+
+
+class _MetAgainError(Exception):
+    """The resumed swap is where the one without a cut was."""
+
+
+def _digest(flash: Flash) -> bytes:
+    return hashlib.blake2b(slots_of(flash)).digest()
+
+
+def _reference(marked: Flash) -> tuple[int, set[bytes], bytes]:
+    """Operations of the whole swap, the slots at each status write, and at its end."""
+    flash, met = copy_of(marked), set[bytes]()
+
+    def see(operation: Operation) -> None:
+        if operation.address in STATUS:
+            met.add(_digest(flash))
+
+    flash.on_operation = see
+    end = boot(flash)
+    assert end.starts
+    return len(end.operations), met, _digest(flash)
+
+
+def _resume(flash: Flash, met: set[bytes], whole: bytes, *, to_its_end: bool) -> int:
+    """The boot after the cut: what became of it, as the process' exit code."""
+
+    def see(operation: Operation) -> None:
+        if not to_its_end and operation.address in STATUS and _digest(flash) in met:
+            raise _MetAgainError
+
+    flash.has_power, flash.on_operation = True, see
+    is_done = flash.read(PRIMARY + COPY_DONE_AT, 1) == b"\x01"
+    try:
+        starts = is_done or boot(flash).starts
+    except _MetAgainError:
+        return MET
+    return ENDED if starts and _digest(flash) == whole else FAILED
+
+
+def main() -> int:
+    """Returns the number of cuts that ended otherwise than the swap without one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--every", type=int, default=EVERY)
+    options = parser.parse_args()
+    build = nrf52832_build(Path(tempfile.mkdtemp()))
+    marked = board_with(build, build.a, build.b)
+    mark(marked, SECONDARY)
+    total, met, whole = _reference(marked)
+    print(f"{total} operations, {len(met)} states at status writes", flush=True)
+    flash, under_way = copy_of(marked), dict[int, PowerCut]()
+    counts, moments = [0, 0, 0], tuple(CutMoment)
+    is_child = False
+
+    def reap() -> None:
+        pid, status = os.wait()
+        cut, code = under_way.pop(pid), os.waitstatus_to_exitcode(status)
+        counts[code if code in (MET, ENDED) else FAILED] += 1
+        if code not in (MET, ENDED):
+            print(f"FAILED at {cut}: exit code {code}", flush=True)
+        if sum(counts) % 500 == 0:
+            print(f"{cut.operation} of {total}: {counts}", flush=True)
+
+    def fork_before(operation: Operation) -> None:
+        nonlocal is_child
+        if is_child or operation.number % options.every:
+            return
+        while len(under_way) >= options.processes:
+            reap()
+        cut = PowerCut(operation.number, moments[operation.number // options.every % 3])
+        pid = os.fork()
+        if pid:
+            under_way[pid] = cut
+            return
+        is_child, flash.power_cut = True, cut
+
+    flash.on_operation = fork_before
+    try:
+        boot(flash)
+    except PowerLostError:
+        index = flash.operations[-1].number // options.every
+        os._exit(_resume(flash, met, whole, to_its_end=index % TO_ITS_END_EVERY == 0))
+    while under_way:
+        reap()
+    print(f"met again, ended alike, failed: {counts}")
+    return counts[FAILED]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
