@@ -9,6 +9,8 @@ from pathlib import Path
 from pytest_nrf_fota.boards.soc import SOCS, Soc, SocCore
 from pytest_nrf_fota.builds.text_file import read_text
 
+# sdk-nrf, modules/mcuboot/CMakeLists.txt and subsys/bootloader/cmake/sign.cmake.
+_S1_VARIANT = "s1_image"
 _SETTING = re.compile(r'((?:SB_)?CONFIG_\w+)=(?:"(.*)"|(.*))')
 
 
@@ -48,13 +50,14 @@ class Kconfig:
         """Which image it is.
 
         The names are those of Zephyr's and sdk-nrf's Kconfig files: MCUBOOT is set in MCUboot's own
-        build, IS_SECURE_BOOTLOADER in NSIB's and b0n's, NCS_IS_VARIANT_IMAGE (sdk-nrf) in the copy
-        of MCUboot for S1.
+        build, IS_SECURE_BOOTLOADER in NSIB's and b0n's. The copy of MCUboot for S1 has its settings
+        and another folder (seen in a build of NCS 2.5.0): sdk-nrf's multi_image.cmake names it, and
+        hands NCS_IS_VARIANT_IMAGE to the compiler alone.
         """
         if any(name.startswith("SB_CONFIG_") for name in self.values):
             return ImageKind.SYSBUILD
         is_network = self.is_for_network_core
-        if self.is_on("NCS_IS_VARIANT_IMAGE"):
+        if self.image == _S1_VARIANT or self.is_on("NCS_IS_VARIANT_IMAGE"):
             return ImageKind.VARIANT
         if self.is_on("IS_SECURE_BOOTLOADER"):
             return ImageKind.NETWORK_BOOTLOADER if is_network else ImageKind.NSIB

@@ -306,8 +306,7 @@ class WestBuild:
         }
         self._write_config(build / "mcuboot" / "zephyr" / ".config", own)
         if self.shape.has_nsib:
-            variant = own | {"CONFIG_NCS_IS_VARIANT_IMAGE": "y"}
-            self._write_config(build / "s1_image" / "zephyr" / ".config", variant)
+            self._write_config(build / "s1_image" / "zephyr" / ".config", own)
             nsib = own | {"CONFIG_MCUBOOT": "n", "CONFIG_IS_SECURE_BOOTLOADER": "y"}
             self._write_config(build / "b0" / "zephyr" / ".config", nsib)
 
