@@ -351,7 +351,7 @@ class _Nsib:
     def raise_counter(self, value: int) -> str:
         """Store a value in the first free slot; why not, where it cannot be."""
         counter = self.storage.counter()
-        if counter is None:
+        if counter is None or counter.is_blank:
             return (
                 f"Failed during reading of the number of the counter slots, error: {ERROR_INVALID}"
             )

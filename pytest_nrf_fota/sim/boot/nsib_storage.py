@@ -23,10 +23,14 @@ _ADDRESSES_BYTES = 12
 
 @dataclass(frozen=True)
 class Counter:
-    """The monotonic counter of the firmware version: where its slots lie, and how many."""
+    """The monotonic counter of the firmware version: where its slots lie, and how many.
+
+    `is_blank` is whether the number of its slots was never written; it has none then.
+    """
 
     slots_address: int
     slot_count: int
+    is_blank: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class NsibStorage:
         for _ in range(count):
             slot_count = self._halfword(address + 2)
             if self._halfword(address) == CounterKind.NSIB_FIRMWARE.value:
-                return Counter(address + 4, 0 if slot_count == FREE_SLOT else slot_count)
+                is_blank = slot_count == FREE_SLOT
+                return Counter(address + 4, 0 if is_blank else slot_count, is_blank)
             address += 4 + 2 * slot_count
         return None
 

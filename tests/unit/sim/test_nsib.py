@@ -14,7 +14,11 @@ from pytest_nrf_fota.boards.soc import NSIB_SOC
 from pytest_nrf_fota.firmware.description import McubootDescription, NsibDescription
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.payload import FW_INFO_OFFSET_BYTES, build_payload
-from pytest_nrf_fota.firmware.provisioning import ADDRESSES_OFFSET_BYTES, build_provisioning
+from pytest_nrf_fota.firmware.provisioning import (
+    ADDRESSES_OFFSET_BYTES,
+    CounterKind,
+    build_provisioning,
+)
 from pytest_nrf_fota.firmware.validation_info import (
     STRUCT,
     provisioned_key_hash,
@@ -542,6 +546,25 @@ class TestMonotonicCounter:
             "Setting monotonic counter (version: 14, slot: 0)",
             "Failed during reading of the number of the counter slots, error: -22",
         ]
+
+    @pytest.mark.parametrize(
+        ("slot_count", "said"),
+        [
+            (0, "Monotonic version counter is disabled."),
+            (0xFFFF, "Failed during reading of the number of the counter slots, error: -22"),
+        ],
+    )
+    def test_a_counter_without_slots(self, slot_count: int, said: str) -> None:
+        """As machine code of NCS 2.5.0 says it; a blank number is none (bl_storage.c)."""
+        board = Board("nsib", counter_slots=20)
+        board.put(0, 14)
+        described = struct.pack("<HH", CounterKind.NSIB_FIRMWARE.value, 20)
+        otp = board.flash.read(PROVISIONING, 0x200)
+        place = PROVISIONING + otp.index(described) + 2
+        board.flash.load(place, struct.pack("<H", slot_count))
+
+        assert board.boot() == Jump(0x8200)
+        assert board.lines[-1] == said
 
 
 BANNERS = {
