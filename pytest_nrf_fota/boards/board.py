@@ -252,16 +252,18 @@ class BootSettings(_Section):
     board without it. `checks_signature` is false for an MCUboot that takes hash-only images.
     `rollback_protection` is whether NSIB counts versions and refuses lower ones; left out, it does
     up to NCS 3.1, and not from 3.2 on (CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION).
-    `recovery_ready` is what MCUboot prints when it waits in serial recovery; left out where it has
-    none. `speaks` is which bootloaders print anything, of "nsib" and "mcuboot"; left out, the boot
-    before an update shows it. `settle_s` is how long a new firmware has to stay up, counted from
-    its ready line, before it is proven.
+    `updates_mcuboot` is false for a MCUboot beside NSIB that was built for one image
+    (CONFIG_UPDATEABLE_IMAGE_NUMBER=1). `recovery_ready` is what MCUboot prints when it waits in
+    serial recovery; left out where it has none. `speaks` is which bootloaders print anything, of
+    "nsib" and "mcuboot"; left out, the boot before an update shows it. `settle_s` is how long a new
+    firmware has to stay up, counted from its ready line, before it is proven.
     """
 
     ncs: NcsRelease = "2.3"
     bootloader_mode: BootloaderMode = "swap_move"
     checks_signature: bool = True
     rollback_protection: bool | None = None
+    updates_mcuboot: bool = True
     recovery_ready: Regex | None = None
     speaks: tuple[Literal["nsib", "mcuboot"], ...] | None = None
     settle_s: float = Field(default=2.0, ge=0)

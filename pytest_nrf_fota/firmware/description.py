@@ -55,6 +55,8 @@ class McubootDescription(_Description):
             slot, which works only where that lies in the internal flash. "multi": from a pair of
             slots of its own (CONFIG_NRF53_MULTI_IMAGE_UPDATE; NCS supports it with "overwrite"
             only, and under NSIB from 2.6 on). "none": not at all.
+        updates_itself: under NSIB, whether it was built for two images
+            (CONFIG_UPDATEABLE_IMAGE_NUMBER=2), as sdk-nrf's multi_image_mcuboot.conf has it.
     """
 
     kind: Literal["mcuboot"] = "mcuboot"
@@ -64,6 +66,7 @@ class McubootDescription(_Description):
     downgrade_prevention: bool = False
     cleans_up_unusable_secondary: bool = False
     network_core: Literal["none", "single", "multi"] = "none"
+    updates_itself: bool = True
 
 
 class B0nDescription(_Description):

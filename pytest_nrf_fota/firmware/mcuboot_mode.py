@@ -43,7 +43,9 @@ def mcuboot_of(board: BoardType) -> McubootDescription:
             next_step=f"It knows: {', '.join(_ALGORITHMS)}.",
         )
     return McubootDescription(
-        swap=swap, network_core="multi" if board.slots.secondary_network else "none"
+        swap=swap,
+        network_core="multi" if board.slots.secondary_network else "none",
+        updates_itself=board.boot.updates_mcuboot,
     )
 
 

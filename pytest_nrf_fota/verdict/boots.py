@@ -340,6 +340,25 @@ def _refused_by_mcuboot(boot: Boot) -> Sign | None:
     return None
 
 
+def trailers_without_decision(boot: Boot) -> list[Seen]:
+    """Trailers of a pending image about which MCUboot decided nothing; none where it did anything.
+
+    Beside NSIB it looks for which slot an image was linked before it prints a swap type
+    (sdk-mcuboot, loader.c: boot_validated_swap_type).
+    """
+    mcuboot = boot.mcuboot
+    if boot.nsib is None or mcuboot is None or not boot.reached_app:
+        return []
+    if mcuboot.decisions or mcuboot.swaps or mcuboot.refusals:
+        return []
+    return [
+        trailer.seen
+        for opened in mcuboot.rounds
+        for trailer in opened.trailers
+        if not opened.is_resume and trailer.area == "secondary" and trailer.magic == "good"
+    ]
+
+
 def gave_up_of(boot: Boot) -> list[Seen]:
     """Lines with which a boot's bootloaders said that they start nothing."""
     stages = (boot.nsib, boot.mcuboot)

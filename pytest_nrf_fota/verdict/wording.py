@@ -9,6 +9,7 @@ from typing_extensions import assert_never
 
 from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.stamps import split_stamps
+from pytest_nrf_fota.verdict.boots import trailers_without_decision
 from pytest_nrf_fota.verdict.ending import Ending
 from pytest_nrf_fota.verdict.evidence import Outcome, Verdict
 from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, McubootUpdate, NetworkUpdate, Update
@@ -163,6 +164,11 @@ def _mcuboot_reason(facts: Facts, update: McubootUpdate, found: Judgement) -> st
     target, boots = update.target, facts.boots
     name, other = f"S{target.s_slot}", 1 - target.s_slot
     match found.ending:
+        case Ending.NOT_PENDING if boots and trailers_without_decision(boots[-1]):
+            return (
+                f"MCUboot saw the pending image and copied nothing into {name}: it updates itself "
+                "only where it was built for two images (CONFIG_UPDATEABLE_IMAGE_NUMBER=2)"
+            )
         case Ending.NOT_PENDING:
             return f"MCUboot copied nothing into {name}: it saw no pending image for it"
         case Ending.REFUSED:

@@ -205,3 +205,21 @@ def _image_for_nrf91(build: Path) -> bytes:
     firmware = build_payload(0x8200, size_bytes, McubootDescription(), fw_info_version=3)
     firmware = firmware.replace(MAGIC, MAGIC[:8] + (0x5B02).to_bytes(4, "little"))
     return renew_image(image, firmware, image.version, signing_key_for_tests("mcuboot"))
+
+
+@pytest.mark.parametrize(("images", "exit_code"), [("1", 1), ("2", 0)])
+def test_mcuboot_of_one_image_does_not_update_itself(
+    tmp_path: Path, images: str, exit_code: int
+) -> None:
+    """As real ones of NCS 2.5.0 did. Its own settings tell, though those for S1 lie beside them."""
+    shape = next(shape for shape in SHAPES if shape.name == "ncs-2.6-nsib-own-layout")
+    west = WestBuild(shape, tmp_path)
+    build = west.first()
+    (update,) = west.second().rglob("dfu_mcuboot.zip")
+    for image in ("mcuboot", "s1_image"):
+        with (build / image / "zephyr" / ".config").open("a") as config:
+            config.write(f"CONFIG_UPDATEABLE_IMAGE_NUMBER={images}\n")
+    result = preflight(update, f"--installed={build}")
+    assert result.exit_code == exit_code, result.output
+    is_named = "only where it was built for two images" in result.output
+    assert is_named is (images == "1")

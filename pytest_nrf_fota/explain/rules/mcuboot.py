@@ -11,6 +11,7 @@ from pytest_nrf_fota.explain.rule import Find, Match, Rule, found, says, shown_o
 from pytest_nrf_fota.explain.rules.cut_swap import unless_cut_in_a_swap
 from pytest_nrf_fota.explain.upgrade_story import upgrade_story
 from pytest_nrf_fota.findings.finding import Confidence, Origin, Shown, Weight
+from pytest_nrf_fota.verdict.boots import trailers_without_decision
 from pytest_nrf_fota.verdict.ending import Ending
 
 
@@ -206,6 +207,12 @@ def _mark_not_seen(case: Case) -> Match | None:
     return found([last, *secondary[:1], mcuboot.decisions[0].seen], Confidence.LIKELY)
 
 
+def _linked_for_no_pair(case: Case) -> Match | None:
+    last = case.boots.last_boot
+    pending = [] if last is None else trailers_without_decision(last)
+    return found(pending[:1], Confidence.LIKELY)
+
+
 def _sectors(case: Case) -> Match | None:
     lines = case.known("too_many_sectors")
     if not lines:
@@ -379,6 +386,16 @@ RULES = (
         "`chosen { nordic,pm-ext-flash = {flash_node}; };` in both overlays; compare "
         "partitions.yml.",
         _mark_not_seen,
+    ),
+    Rule(
+        "linked_for_no_image_pair",
+        "MCUboot saw a pending image and decided nothing about it: its code is linked for no slot "
+        "that this MCUboot updates.",
+        "For an update of MCUboot itself the one on the board has to be built for two images: "
+        "`CONFIG_UPDATEABLE_IMAGE_NUMBER=2`, which sdk-nrf sets (subsys/bootloader/image/"
+        "multi_image_mcuboot.conf) unless child_image/mcuboot.conf says otherwise; a board without "
+        "it needs a probe once. An application has to be linked for this layout's primary slot.",
+        _linked_for_no_pair,
     ),
     Rule(
         "not_confirmed",

@@ -103,6 +103,9 @@ class BootChain:
         description = find_description(binary)
         if not isinstance(description, McubootDescription):
             description = describe_mcuboot(binary) or self.assumed.mcuboot
+        if not self.assumed.mcuboot.updates_itself:
+            # No text in the binary shows that.
+            description = description.model_copy(update={"updates_itself": False})
         return McubootBuild(
             description=description,
             keys=find_embedded_keys(binary),

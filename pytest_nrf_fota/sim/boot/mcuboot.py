@@ -75,8 +75,9 @@ def _image_pairs(
     pairs = [ImagePair(0, hardware.primary_area(), secondary, Role.APPLICATION)]
     if network_pair is not None:
         pairs.append(ImagePair(1, *network_pair, Role.NETWORK))
-    if build.other_s_slot is not None and linkage.s_slot_has_its_own_pair:
-        pairs.append(ImagePair(len(pairs), build.other_s_slot, secondary, Role.BOOTLOADER))
+    other, updates_itself = build.other_s_slot, build.description.updates_itself
+    if other is not None and updates_itself and linkage.s_slot_has_its_own_pair:
+        pairs.append(ImagePair(len(pairs), other, secondary, Role.BOOTLOADER))
     return pairs
 
 
