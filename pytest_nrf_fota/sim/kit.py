@@ -275,7 +275,8 @@ class Kit:
             return  # and boots anew, or does what the debug port wants, as soon as the lock is free
         except FlashError as error:
             end = Halt(f"a boot stage faulted: {error}")
-            print(f"No application was started: {end.reason}.", file=sys.stderr, flush=True)
+            if self.settings.execution is not Execution.OFF:
+                print(f"No application was started: {end.reason}.", file=sys.stderr, flush=True)
         finally:
             self._is_in_bootloader = False
         match end:

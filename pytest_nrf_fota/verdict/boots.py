@@ -341,19 +341,19 @@ def _refused_by_mcuboot(boot: Boot) -> Sign | None:
 
 
 def trailers_without_decision(boot: Boot) -> list[Seen]:
-    """Trailers of a pending image about which MCUboot decided nothing; none where it did anything.
+    """The trailer of a pending image at which a MCUboot of one image looked, and decided nothing.
 
     Beside NSIB it looks for which slot an image was linked before it prints a swap type
-    (sdk-mcuboot, loader.c: boot_validated_swap_type).
+    (sdk-mcuboot, loader.c: boot_validated_swap_type). One of two images looks once for each.
     """
     mcuboot = boot.mcuboot
     if boot.nsib is None or mcuboot is None or not boot.reached_app:
         return []
-    if mcuboot.decisions or mcuboot.swaps or mcuboot.refusals:
+    if mcuboot.decisions or mcuboot.swaps or mcuboot.refusals or len(mcuboot.rounds) != 1:
         return []
+    (opened,) = mcuboot.rounds
     return [
         trailer.seen
-        for opened in mcuboot.rounds
         for trailer in opened.trailers
         if not opened.is_resume and trailer.area == "secondary" and trailer.magic == "good"
     ]
