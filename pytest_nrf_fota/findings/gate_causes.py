@@ -98,6 +98,13 @@ GATE_CAUSES: dict[str, Cause] = {
             "{file} was sent as image {image}, and its code is for another slot",
             "Correct image_index in the manifest: 0 is the application, 1 the network core.",
         ),
+        Cause(
+            "mcuboot_taken_for_network_core",
+            "this MCUboot refuses every update of itself: it overwrites, was built beside firmware "
+            "for the network core, and looks for the code of image 1 in that core's flash",
+            "Build MCUboot with CONFIG_MCUBOOT_VERIFY_IMG_ADDRESS=n, or with swap using move "
+            "(CONFIG_BOOT_SWAP_USING_MOVE), and program it once by a probe.",
+        ),
         Cause("image_reaches_into_trailer", _REFUSED, _MAKE_SMALLER),
         Cause("slots_do_not_fit", "MCUboot takes no update into slots of unequal size: {sizes}"),
         Cause("no_room_to_swap", "the image leaves MCUboot no room to swap: {size}"),

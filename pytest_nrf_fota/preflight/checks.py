@@ -290,6 +290,9 @@ def _accepts(sent: Sent, simulation: Simulation) -> Gate:
         return gate.no(wrong_variant, "wrong_s_file", why=wrong_variant)
     wrong_place = _refused_file(simulation, "wrong_reset_address")
     if wrong_place:
+        running = simulation.installed.running_s_slot
+        if file.s_slot is not None and running is not None and file.s_slot != running:
+            return gate.no(wrong_place, "mcuboot_taken_for_network_core")
         values = {"file": file.name, "image": file.image_index}
         return gate.no(wrong_place, "wrong_load_address", **values)
     is_other_refused = any(

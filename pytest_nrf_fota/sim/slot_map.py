@@ -22,6 +22,7 @@ def slot_map_of(board: BoardType) -> SlotMap:
         if slots.secondary_network is None
         else _place(slots.secondary_network),
         network=_network_map(board),
+        network_is_in_build=board.slots.network is not None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,20 @@ def test_mcuboot_of_one_image_does_not_update_itself(
     assert result.exit_code == exit_code, result.output
     is_named = "only where it was built for two images" in result.output
     assert is_named is (images == "1")
+
+
+@pytest.mark.parametrize("is_beside_it", [True, False])
+def test_mcuboot_that_overwrites_beside_a_network_core_refuses_itself(
+    tmp_path: Path, *, is_beside_it: bool
+) -> None:
+    """As the machine code of NCS 2.5.0 did; a build that knows nothing of that core takes it."""
+    shape = next(shape for shape in SHAPES if shape.name == "ncs-2.6-nsib-own-layout")
+    west = WestBuild(replace(shape, mode="overwrite_only"), tmp_path)
+    build = west.first()
+    (update,) = west.second().rglob("dfu_mcuboot.zip")
+    (layout_of_core,) = build.rglob("partitions_CPUNET.yml")
+    if not is_beside_it:
+        layout_of_core.unlink()
+    result = preflight(update, f"--installed={build}")
+    assert result.exit_code == int(is_beside_it), result.output
+    assert ("this MCUboot refuses every update of itself" in result.output) is is_beside_it

@@ -317,7 +317,10 @@ RULES = (
         "The image in the secondary slot is linked for another address than the slot it is meant "
         "for, so MCUboot erased it.",
         "Build with the partitions of the bootloader that is on the board (partitions.yml, "
-        "pm_static.yml), and send the file for the right image index and slot (S0/S1).",
+        "pm_static.yml), and send the file for the right image index and slot (S0/S1). An update "
+        "of MCUboot itself is refused like this up to NCS 2.7 where it overwrites and was built "
+        "beside firmware for the network core: build it with "
+        "`CONFIG_MCUBOOT_VERIFY_IMG_ADDRESS=n`.",
         says(
             "wrong_reset_address",
             "image_wrong_offset",

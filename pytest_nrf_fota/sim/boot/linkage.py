@@ -40,6 +40,7 @@ class Linkage:
         s_slots: with NSIB, S0 and S1.
         other_s_slot: with NSIB, the one that this MCUboot does not run from.
         network: where the network core's firmware lies, in builds that update it.
+        network_in_build: the same, in all builds that have firmware for it.
         has_network_pair: whether the network core has slots of its own.
     """
 
@@ -48,6 +49,7 @@ class Linkage:
     s_slots: tuple[FlashArea, FlashArea] | None
     other_s_slot: FlashArea | None
     network: NetworkMap | None
+    network_in_build: NetworkMap | None
     has_network_pair: bool
 
     @property
@@ -95,11 +97,14 @@ class Linkage:
 
     def _allowed_bounds(self, role: Role, number: int, primary: FlashArea) -> tuple[int, int]:
         network_bounds = (
-            (self.network.app_address, self.network.end_address) if self.network else None
+            (self.network_in_build.app_address, self.network_in_build.end_address)
+            if self.network_in_build
+            else None
         )
         low, high = self._primary_bounds(role, primary)
         if self.profile.s_slot_update is SSlotUpdate.SWAP:
-            # Image 1 is taken for the network core's, even where it is MCUboot.
+            # Image 1 is taken for the network core's, even where it is MCUboot: so NCS 2.5.0,
+            # executed, refuses each update of itself.
             if number == 1 and network_bounds is not None:
                 return network_bounds
             if self.profile.allows_s_slots_in_application_pair and network_bounds and self.s_slots:

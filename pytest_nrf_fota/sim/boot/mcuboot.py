@@ -53,14 +53,16 @@ def _network_pair(
 def _linkage(
     hardware: Hardware, build: McubootBuild, profile: Release, *, has_network_pair: bool
 ) -> Linkage:
+    network = None
+    if hardware.network is not None and build.description.network_core != "none":
+        network = hardware.network.map
     return Linkage(
         profile=profile,
         application=hardware.primary_area(),
         s_slots=None if build.other_s_slot is None else (hardware.s_area(0), hardware.s_area(1)),
         other_s_slot=build.other_s_slot,
-        network=None
-        if hardware.network is None or build.description.network_core == "none"
-        else hardware.network.map,
+        network=network,
+        network_in_build=hardware.slots.network if hardware.slots.network_is_in_build else network,
         has_network_pair=has_network_pair,
     )
 

@@ -85,6 +85,8 @@ class SlotMap:
             the slot in RAM before it has the same size (sdk-nrf modules/mcuboot/pm.yml.mcuboot:
             both are CONFIG_NRF53_RAM_FLASH_SIZE).
         network: where b0n and its firmware lie; None on kits without that core.
+        network_is_in_build: whether the bootloaders were built together with firmware for that
+            core: partition manager gives them its place then (PM_CPUNET_APP_ADDRESS).
     """
 
     primary: Place
@@ -94,6 +96,7 @@ class SlotMap:
     refuses_partial_pages: bool = False
     network_secondary: Place | None = None
     network: NetworkMap | None = field(default_factory=NetworkMap)
+    network_is_in_build: bool = False
 
     @property
     def network_ram_size_bytes(self) -> int:
