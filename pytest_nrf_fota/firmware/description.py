@@ -57,6 +57,8 @@ class McubootDescription(_Description):
             only, and under NSIB from 2.6 on). "none": not at all.
         updates_itself: under NSIB, whether it was built for two images
             (CONFIG_UPDATEABLE_IMAGE_NUMBER=2), as sdk-nrf's multi_image_mcuboot.conf has it.
+        verifies_address: whether it refuses code that is linked for another slot than its own,
+            where it overwrites (CONFIG_MCUBOOT_VERIFY_IMG_ADDRESS, on by default there).
     """
 
     kind: Literal["mcuboot"] = "mcuboot"
@@ -67,6 +69,7 @@ class McubootDescription(_Description):
     cleans_up_unusable_secondary: bool = False
     network_core: Literal["none", "single", "multi"] = "none"
     updates_itself: bool = True
+    verifies_address: bool = True
 
 
 class B0nDescription(_Description):

@@ -23,6 +23,7 @@ _START = re.compile(rb"Starting bootloader ?([\x20-\x7e]*)")
 _DOWNGRADE_TEXTS = (b"erased due to downgrade prevention", b"nsufficient version in secondary slot")
 _SINGLE_NETWORK_TEXT = b"Starting network core update"
 _PCD_TEXT = b"Turned on network core"
+_ADDRESS_TEXTS = (b"Reset address of image in secondary slot", b"is not designated for the primary")
 _CLEAN_UP_TEXT = b"Cleaned-up secondary slot of"
 _ZEPHYR_VERSION = re.compile(rb"\bv(\d+\.\d+\.99)-(?:ncs\d|[0-9a-f]{12})")
 # NCS 2.5 and 2.6 print the version of their Zephyr behind the SDK's name: v3.5.99-ncs1.
@@ -44,6 +45,7 @@ def describe_mcuboot(binary: bytes) -> McubootDescription | None:
         downgrade_prevention=any(text in binary for text in _DOWNGRADE_TEXTS),
         cleans_up_unusable_secondary=_CLEAN_UP_TEXT in binary,
         network_core=_network_core_update(binary),
+        verifies_address=any(text in binary for text in _ADDRESS_TEXTS),
     )
 
 

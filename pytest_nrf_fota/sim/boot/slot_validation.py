@@ -101,6 +101,8 @@ def _limit_bytes(setup: McubootSetup, area: FlashArea) -> int:
 def _is_for_this_slot(setup: McubootSetup, pair: ImagePair) -> bool:
     if not setup.build.overwrites or setup.number_of_images == 1:
         return True
+    if not setup.build.description.verifies_address:
+        return True
     reset_vector = pair.update_reset_vector()
     if setup.linkage.reset_vector_fits(pair.role, pair.number, pair.primary, reset_vector):
         return True

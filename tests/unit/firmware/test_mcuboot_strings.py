@@ -90,3 +90,18 @@ def test_binary_without_log_texts_tells_nothing() -> None:
 def test_release_is_read_from_the_banner(banner: bytes, ncs: str | None) -> None:
     release = release_that_built(b"\xff" * 16 + banner)
     assert (None if release is None else release.ncs) == ncs
+
+
+@pytest.mark.parametrize(
+    ("text", "is_on"),
+    [
+        (b"Reset address of image in secondary slot is not in the primary slot\x00", True),
+        (b"Binary in secondary slot of image %d is not designated for the primary slot\x00", True),
+        (b"", False),
+    ],
+)
+def test_the_check_of_addresses_shows_in_its_refusal(text: bytes, is_on: bool) -> None:
+    """Of two builds of NCS 2.5.0 that overwrite, the one without the option has no such text."""
+    described = describe_mcuboot(START + REST + text)
+    assert described is not None
+    assert described.verifies_address is is_on
