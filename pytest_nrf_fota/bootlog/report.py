@@ -458,6 +458,16 @@ class Boot:
         return tuple(image for image, _ in self._overwrites)
 
     @property
+    def mcuboot_speaks(self) -> bool:
+        """Whether MCUboot printed a line of its own; a banner alone tells nothing."""
+        return self.speaks(Stage.MCUBOOT)
+
+    def speaks(self, stage: Stage) -> bool:
+        """Whether a stage printed a line of its own, and not its banner alone."""
+        span = self.stage(stage)
+        return span is not None and not span.is_silent
+
+    @property
     def swapped(self) -> bool:
         """Whether MCUboot exchanged images on this boot, or overwrote one."""
         return bool(self.swaps)

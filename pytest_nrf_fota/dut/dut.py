@@ -201,7 +201,7 @@ class Dut:
             with self.step("flash again", "a stale update was pending"):
                 self._flash_unless_there(Path(baseline))
                 return self.reset()
-        if may_hold_update and any(one.mcuboot is None for one in boots):
+        if may_hold_update and any(not one.mcuboot_speaks for one in boots):
             with self.step("look again", "MCUboot prints nothing, and may have taken an update"):
                 return self.reset() if self._flash_unless_there(Path(baseline)) else boot
         return boot

@@ -12,7 +12,9 @@ def swapped_or_silent(boot: Boot) -> bool:
     That of NCS 1.5 says what it decided, or where the rest of a swap lies, and no more.
     """
     mcuboot = boot.mcuboot
-    if mcuboot is None or boot.swapped or boot.wanted_swap:
+    if not boot.mcuboot_speaks or mcuboot is None:
+        return True
+    if boot.swapped or boot.wanted_swap:
         return True
     return any(opened.is_resume for opened in mcuboot.rounds)
 
@@ -20,4 +22,5 @@ def swapped_or_silent(boot: Boot) -> bool:
 def reverted_or_silent(boot: Boot) -> bool:
     """Whether MCUboot says that it reverted or decided to, or nothing at all."""
     decisions = boot.mcuboot.decisions if boot.mcuboot is not None else ()
-    return boot.mcuboot is None or [one.swap_type for one in decisions][:1] == ["revert"]
+    is_revert = [one.swap_type for one in decisions][:1] == ["revert"]
+    return is_revert or not boot.mcuboot_speaks

@@ -266,7 +266,7 @@ def _assert_swaps(dut: Dut, since: LogPosition, expected: list[str | None]) -> N
     """
     boots = dut.boots_since(since)
     assert len(boots) == len(expected)
-    if any(boot.mcuboot is not None for boot in boots):
+    if any(boot.mcuboot_speaks for boot in boots):
         swaps = [[swap.decided for swap in boot.swaps_of_app] for boot in boots]
         assert [one[-1] if one else None for one in swaps] == expected
 

@@ -21,6 +21,7 @@ from pytest_nrf_fota import (
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
 from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.firmware.provisioning import CounterArea, CounterKind, parse_provisioning
+from pytest_nrf_fota.scenarios.silence import swapped_or_silent
 
 pytestmark = pytest.mark.needs("nsib", "mcuboot_update")
 
@@ -74,9 +75,11 @@ def test_mcuboot_upgrade_needs_second_reset(dut: Dut, firmware: FirmwareSource) 
     upgrade = dut.start_upgrade(firmware.mcuboot_update)
     upgrade.upload()
     upgrade.set_pending()
-    upgrade.reset()
+    boot = upgrade.reset()
     verdict = upgrade.verdict()
-    assert verdict.outcome is Outcome.NOT_UPGRADED, str(verdict)
+    # That the old one runs no line shows where MCUboot prints none.
+    expected = Outcome.NOT_UPGRADED if boot.mcuboot_speaks else Outcome.UNPROVEN
+    assert verdict.outcome is expected, str(verdict)
     assert "reset once more" in verdict.reason
     dut.reset()
     assert_upgraded(upgrade.verdict())
@@ -241,7 +244,7 @@ def test_mcuboot_upgrade_then_app_upgrade(dut: Dut, firmware: FirmwareSource) ->
     boot = upgrade.reset()
     assert_upgraded(upgrade.verdict())
     assert boot.nsib_slot == 1
-    assert boot.swapped, boot.summary()
+    assert swapped_or_silent(boot), boot.summary()
 
 
 @pytest.mark.needs("rollback_protection")

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.findings.evidence import Evidence, Says, Source
 from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
 from pytest_nrf_fota.verdict.ending import Ending
@@ -22,7 +21,6 @@ from pytest_nrf_fota.verdict.log_signs import sign_of_log
 from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.refusals import refusals_of_update
 from pytest_nrf_fota.verdict.unconfirmed import unconfirmed_test_image
-from pytest_nrf_fota.verdict.watching import speaks
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.verdict.network_evidence import NetworkTarget
@@ -192,7 +190,7 @@ def _in_silence(facts: Facts, update: AppUpdate) -> Ending | None:
     An image that it refuses it erases (sdk-mcuboot, loader.c: boot_validated_swap_type and
     boot_validate_slot); one that it took back lies there as it came, and nothing is pending.
     """
-    if any(speaks(boot, Stage.MCUBOOT) for boot in facts.boots) or facts.images is None:
+    if any(boot.mcuboot_speaks for boot in facts.boots) or facts.images is None:
         return None
     if not _lists_the_old_as_active(facts, update):
         return None
@@ -224,7 +222,7 @@ def _lists_the_old_as_active(facts: Facts, update: AppUpdate) -> bool:
 
 def waits_in_silence(facts: Facts, target: "NetworkTarget") -> bool:
     """Whether the image is still pending behind boots of a MCUboot that prints nothing."""
-    if any(speaks(boot, Stage.MCUBOOT) for boot in facts.boots):
+    if any(boot.mcuboot_speaks for boot in facts.boots):
         return False
     return any(one.pending and one.hash == target.image_hash for one in facts.images or ())
 

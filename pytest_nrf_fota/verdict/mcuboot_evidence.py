@@ -27,7 +27,6 @@ from pytest_nrf_fota.verdict.watching import (
     gap_remark,
     no_boot_remark,
     silence_remark,
-    speaks,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def uart_evidence(
         detail = f"{last.summary()}; {gap_remark(watch)}"
         return (Evidence(Source.UART, Says.UNKNOWN, detail),)
     nsib = _nsib_evidence(last, target, watch)
-    if len(boots) < target.resets_needed and not speaks(last, Stage.MCUBOOT):
+    if len(boots) < target.resets_needed and not last.mcuboot_speaks:
         # MCUboot of NCS 2.6 that overwrites goes on with its new self in the same boot.
         nsib = _before_the_copy(nsib)
     items = [nsib]

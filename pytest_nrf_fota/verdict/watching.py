@@ -7,15 +7,9 @@ from pytest_nrf_fota.verdict.facts import Watch
 _NAMES = {Stage.NSIB: "NSIB", Stage.MCUBOOT: "MCUboot"}
 
 
-def speaks(boot: Boot, stage: Stage) -> bool:
-    """Whether a stage printed a line of its own in a boot; its banner alone tells nothing."""
-    span = boot.stage(stage)
-    return span is not None and not span.is_silent
-
-
 def silent_stages(boot: Boot) -> frozenset[Stage]:
     """The bootloaders that printed nothing in a boot."""
-    return frozenset(stage for stage in _NAMES if not speaks(boot, stage))
+    return frozenset(stage for stage in _NAMES if not boot.speaks(stage))
 
 
 def gap_remark(watch: Watch) -> str:
@@ -37,7 +31,7 @@ def no_boot_remark(watch: Watch) -> str:
 
 def silence_remark(boot: Boot, stage: Stage, watch: Watch) -> str:
     """That a bootloader printed nothing in a boot; empty where it did."""
-    if speaks(boot, stage):
+    if boot.speaks(stage):
         return ""
     name = _NAMES[stage]
     if stage in watch.silent:

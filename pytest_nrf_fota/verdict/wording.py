@@ -7,7 +7,6 @@ from functools import reduce
 
 from typing_extensions import assert_never
 
-from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.stamps import split_stamps
 from pytest_nrf_fota.verdict.boots import trailers_without_decision
 from pytest_nrf_fota.verdict.ending import Ending
@@ -16,7 +15,7 @@ from pytest_nrf_fota.verdict.facts import AppUpdate, Facts, McubootUpdate, Netwo
 from pytest_nrf_fota.verdict.judge import Judgement, judge, waits_in_silence
 from pytest_nrf_fota.verdict.readiness import app_failure, not_ready_reason
 from pytest_nrf_fota.verdict.refusals import refusals_of_update
-from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark, speaks
+from pytest_nrf_fota.verdict.watching import gap_remark, no_boot_remark
 
 _NOT_CONFIRMED = "was not confirmed"
 
@@ -140,7 +139,7 @@ def _app_reason(facts: Facts, update: AppUpdate, found: Judgement) -> str:
             )
         case Ending.UNKNOWN if not boots:
             return no_boot_remark(facts.watch)
-        case Ending.UNKNOWN if not any(speaks(boot, Stage.MCUBOOT) for boot in boots):
+        case Ending.UNKNOWN if not any(boot.mcuboot_speaks for boot in boots):
             return "MCUboot prints nothing, and no other interface shows what it did"
         case Ending.NOT_CHOSEN:
             loaded, before = boots[-1].image_version, update.before
