@@ -198,6 +198,16 @@ def describe_baseline(baseline: GivenBaseline) -> list[str]:
     return lines
 
 
+def what_application_lacks(baseline: GivenBaseline) -> str:
+    """What its application would need to be updated at all; empty where nothing is known."""
+    build, radio = baseline.build, baseline.board.radio
+    if build is not None and build.has_no_smp_server:
+        return "no SMP server (CONFIG_MCUMGR is off)"
+    if radio.kind == "ble" and radio.bluetooth is False:
+        return "no Bluetooth (CONFIG_BT is off)"
+    return ""
+
+
 def _application_lines(board: BoardType, application: Kconfig, build: Build) -> Iterator[str]:
     """What the application was built with, where that decides how the run goes."""
     source = build.files.name_of(application.path)

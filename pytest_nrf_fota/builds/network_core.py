@@ -17,7 +17,7 @@ _HCI_ENDPOINT = b"nrf_bt_hci\x00"
 def require_network_core(
     segments: Sequence[Segment], board: BoardType, build: Build | None, paths: Sequence[Path]
 ) -> None:
-    """Raise `PackageError` where Bluetooth would have no controller.
+    """Raise `PackageError` where Bluetooth would have no controller, or a virtual kit none to use.
 
     Recovering a kit erases both cores, so what no given file holds is gone.
 
@@ -29,6 +29,14 @@ def require_network_core(
     """
     if Core.NETWORK not in board.probe.recover or has_network_core(segments, board):
         return
+    if board.sim is not None and board.radio.kind == "ble" and board.radio.bluetooth is False:
+        raise PackageError(
+            f"The application has no Bluetooth (CONFIG_BT is off), by which {board.name} is "
+            "reached, and nothing is given for the network core, which its stand-in would need.",
+            where=", ".join(str(path) for path in paths),
+            next_step="Take a board file whose radio.kind is another wire: `nrf-fota board-file "
+            f"BUILD --base {board.name}` writes one.",
+        )
     sign = _sign_of_bluetooth(segments, build)
     if sign is None:
         return

@@ -60,7 +60,7 @@ def preflight(
     from pytest_nrf_fota.boards.board_file import load_board, own_settings
     from pytest_nrf_fota.boards.execution import Execution
     from pytest_nrf_fota.boards.ncs import RELEASES_LIST, release_named
-    from pytest_nrf_fota.builds.given import read_baseline, read_updates
+    from pytest_nrf_fota.builds.given import read_baseline, read_updates, what_application_lacks
     from pytest_nrf_fota.builds.network_core import file_for_network_core
     from pytest_nrf_fota.commands.printer import print_through_rich
     from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
@@ -95,6 +95,7 @@ def preflight(
             network_core_file=file_for_network_core(
                 baseline.build, hex_files, baseline.board, "--installed"
             ),
+            application_lacks=what_application_lacks(baseline),
             ncs_is_guess=ncs is None and not baseline.tells_release,
         )
         predictions: list[Prediction] = []

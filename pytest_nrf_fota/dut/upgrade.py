@@ -267,7 +267,9 @@ class Upgrade:
         if last is None or last is chosen or last.image_index != chosen.image_index:
             return ""
         its_hash = (last.image.hash or b"").hex()[:8]
-        return f" The file uploaded last was another: {last.name}, {its_hash}..."
+        if last.image.hash == chosen.image.hash:
+            return f". {last.name}, which was uploaded last, says of itself that it is this image"
+        return f". The file uploaded last was another: {last.name}, {its_hash}..."
 
     def reset(self, *, records_failure: bool = True) -> Boot:
         """Reset over SMP, as a phone does, and wait for the application.

@@ -99,6 +99,13 @@ GATE_CAUSES: dict[str, Cause] = {
             "Correct image_index in the manifest: 0 is the application, 1 the network core.",
         ),
         Cause(
+            "mcuboot_of_one_image",
+            "the MCUboot on the board never updates itself: it was built for one image "
+            "(CONFIG_UPDATEABLE_IMAGE_NUMBER=1)",
+            "Build it for two, as sdk-nrf does unless child_image/mcuboot.conf or "
+            "sysbuild/mcuboot.conf says otherwise, and program it once by a probe.",
+        ),
+        Cause(
             "mcuboot_taken_for_network_core",
             "this MCUboot refuses every update of itself: it overwrites, was built beside firmware "
             "for the network core, and looks for the code of image 1 in that core's flash",

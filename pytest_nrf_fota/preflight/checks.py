@@ -25,6 +25,7 @@ from pytest_nrf_fota.firmware.validation_info import ValidationInfo, find_valida
 from pytest_nrf_fota.preflight.simulation import Sent, Simulation
 from pytest_nrf_fota.sim.boot.image_check import SlotContent
 from pytest_nrf_fota.smp.messages import describe_return_code
+from pytest_nrf_fota.verdict.boots import trailers_without_decision
 
 _REMEDIES = {rule.name: rule.remedy for rule in RULES}
 _NO_NETWORK_FILE = (
@@ -65,16 +66,20 @@ class _Gate:
         return Gate(self.code, self.name, Result.NO, detail, told.found({**words, **values}))
 
 
-def checks_of(simulation: Simulation, network_core_file: str = "") -> tuple[Gate, ...]:
+def checks_of(
+    simulation: Simulation, network_core_file: str = "", application_lacks: str = ""
+) -> tuple[Gate, ...]:
     """All gates of this update, in the order in which it meets them.
 
     Args:
         simulation: what happened.
         network_core_file: what to do about a network core for which nothing was given.
+        application_lacks: what the installed application would need to be updated at all.
     """
     rows = [
         _installed(simulation),
         *_no_controller(simulation, network_core_file),
+        *_application(simulation, application_lacks),
         *_test_image(simulation),
         _file(simulation),
         *_phone(simulation),
@@ -132,6 +137,11 @@ def _no_controller(simulation: Simulation, network_core_file: str) -> list[Gate]
             f"{what_to_do}"
         )
     ]
+
+
+def _application(simulation: Simulation, lacks: str) -> list[Gate]:
+    gate = _Gate(simulation, "application", "application")
+    return [gate.note(f"{lacks}: a kit with it cannot be updated like this")] if lacks else []
 
 
 def _test_image(simulation: Simulation) -> list[Gate]:
@@ -285,6 +295,8 @@ def _accepts(sent: Sent, simulation: Simulation) -> Gate:
         return gate.no(f"{check.reason}; {detail}", code, why=check.reason)
     if file is not simulation.file:
         return gate.ok(detail)
+    if file.s_slot is not None and any(map(trailers_without_decision, simulation.boots)):
+        return gate.no("it sees the image pending and decides nothing", "mcuboot_of_one_image")
     wrong_variant = _refused_file(simulation, "wrong_s_image")
     if wrong_variant:
         return gate.no(wrong_variant, "wrong_s_file", why=wrong_variant)

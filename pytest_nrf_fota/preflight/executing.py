@@ -43,6 +43,7 @@ class Installation:
     memories: Sequence[Segment]
     ncs: str | None
     network_core_file: str = ""
+    application_lacks: str = ""
     ncs_is_guess: bool = False
 
 
@@ -196,6 +197,7 @@ def _prediction(installation: Installation, simulation: Simulation) -> Predictio
     return prediction_of(
         simulation,
         network_core_file=installation.network_core_file,
+        application_lacks=installation.application_lacks,
         ncs_is_guess=installation.ncs_is_guess,
     )
 

@@ -138,11 +138,18 @@ def predict(
 
 
 def prediction_of(
-    simulation: Simulation, *, network_core_file: str, ncs_is_guess: bool
+    simulation: Simulation,
+    *,
+    network_core_file: str,
+    ncs_is_guess: bool,
+    application_lacks: str = "",
 ) -> Prediction:
-    """What a simulation showed; arguments as of `predict`."""
+    """What a simulation showed; arguments as of `predict`.
+
+    `application_lacks` is what the installed application would need to be updated at all.
+    """
     package, board = simulation.package, simulation.installed.board
-    checks = checks_of(simulation, network_core_file)
+    checks = checks_of(simulation, network_core_file, application_lacks)
     boots = tuple(
         PredictedBoot(summary=boot.summary(), lines=tuple(line.text for line in boot.lines))
         for boot in (simulation.installed.boot, *simulation.boots)

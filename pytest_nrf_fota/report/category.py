@@ -78,7 +78,7 @@ _REFUSED = frozenset(
         *("image_damaged_on_the_way", "secondary_image_invalid", "primary_image_invalid"),
         *("primary_slot_empty", "primary_not_an_image", "wrong_s_file", "wrong_load_address"),
         *("secondary_cleaned_up", "slots_do_not_fit", "no_room_to_swap", "too_few_sectors"),
-        "linked_for_no_image_pair",
+        *("linked_for_no_image_pair", "mcuboot_taken_for_network_core"),
         *("ext_api_missing", "network_core_refused", "load_failed", "decompression_failed"),
         *("nsib_revoked_key", "nsib_wrong_key", "nsib_key_changed", "nsib_counter_full"),
         *("nsib_signature_damaged", "nsib_signature_unfit", "nsib_malformed", "nsib_burnt_slot"),

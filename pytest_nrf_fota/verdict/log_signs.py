@@ -8,7 +8,7 @@ from pytest_nrf_fota.bootlog.catalogue import Stage
 from pytest_nrf_fota.bootlog.client_side import Operation
 from pytest_nrf_fota.bootlog.report import Boot, ListedImage, Seen, SwapResult, SwapTypeLine
 from pytest_nrf_fota.verdict.app_identity import told_app
-from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots
+from pytest_nrf_fota.verdict.boots import Sign, sign_of_boots, trailers_without_decision
 from pytest_nrf_fota.verdict.ending import Ending, Upgraded
 from pytest_nrf_fota.verdict.facts import Facts
 
@@ -66,7 +66,8 @@ def _was_heard(facts: Facts, sign: Sign) -> bool:
 
 def _where_boots_do_not_tell(facts: Facts) -> Sign | None:
     return (
-        _by_list(facts)
+        _looked_past(facts)
+        or _by_list(facts)
         or _by_failed_step(facts)
         or _newer_slot_started(facts)
         or _on_trial(facts)
@@ -80,7 +81,17 @@ def _where_boots_do_not_tell(facts: Facts) -> Sign | None:
     )
 
 
+def _looked_past(facts: Facts) -> Sign | None:
+    """The last boot's MCUboot saw an image pending, and decided nothing about it."""
+    seen = [line for boot in facts.boots[-1:] for line in trailers_without_decision(boot)]
+    why = "MCUboot saw the pending image and decided nothing about it"
+    return Sign(Ending.REFUSED, why, tuple(seen)) if seen else None
+
+
 def _where_nothing_was_done(facts: Facts) -> Sign | None:
+    looked_past = _looked_past(facts)
+    if looked_past is not None:
+        return looked_past
     logged, listed = _after_attempt(facts), _by_list(facts)
     if logged is not None and logged.ending in (Ending.NOT_PENDING, Ending.NOT_TAKEN):
         return logged

@@ -241,3 +241,14 @@ def test_mcuboot_that_overwrites_beside_a_network_core_refuses_itself(
     result = preflight(update, f"--installed={build}")
     assert result.exit_code == int(is_beside_it), result.output
     assert ("this MCUboot refuses every update of itself" in result.output) is is_beside_it
+
+
+def test_application_without_smp_server_is_named(builds: Path) -> None:
+    """The update would run, and no client can send it to a kit."""
+    (config,) = (builds / "build_v1").glob("fota/zephyr/.config")
+    lines = [line for line in config.read_text().splitlines() if "MCUMGR" not in line]
+    config.write_text("\n".join(lines) + "\n")
+    result = preflight(builds / "build_v2", f"--installed={builds / 'build_v1'}")
+    assert result.exit_code == 0, result.output
+    assert "note  application" in result.output
+    assert "no SMP server (CONFIG_MCUMGR is off): a kit with it cannot" in result.output

@@ -283,6 +283,25 @@ def _wrong_s_file(case: Case) -> Match | None:
     return None
 
 
+def _taken_for_network_core(case: Case) -> Match | None:
+    """Beside NSIB image 1 is MCUboot, unless the network core has image slots of its own."""
+    for line in case.known("wrong_reset_address"):
+        boot = case.boot_of(line)
+        if boot is None or boot.nsib is None or boot.mcuboot is None:
+            continue
+        before = [d for d in boot.mcuboot.decisions if d.seen.line_number < line.seen.line_number]
+        if [decision.image for decision in before[-1:]] == [1]:
+            return found([before[-1].seen, line], Confidence.LIKELY)
+    return None
+
+
+def _wrong_address(case: Case) -> Match | None:
+    lines = ("wrong_reset_address", "image_wrong_offset")
+    if _taken_for_network_core(case) is not None:
+        return None
+    return says(*lines, also=("erases_secondary", "cleaned_up"))(case)
+
+
 RULES = (
     Rule(
         "nothing_pending",
@@ -313,19 +332,20 @@ RULES = (
         _wrong_s_file,
     ),
     Rule(
+        "mcuboot_taken_for_network_core",
+        "This MCUboot refuses every update of itself: it overwrites, was built beside firmware for "
+        "the network core, and looks for the code of image 1 in that core's flash (NCS up to 2.7).",
+        "Build MCUboot with `CONFIG_MCUBOOT_VERIFY_IMG_ADDRESS=n`, or with swap using move "
+        "(`CONFIG_BOOT_SWAP_USING_MOVE=y`), and program it once by a probe.",
+        _taken_for_network_core,
+    ),
+    Rule(
         "wrong_load_address",
         "The image in the secondary slot is linked for another address than the slot it is meant "
         "for, so MCUboot erased it.",
         "Build with the partitions of the bootloader that is on the board (partitions.yml, "
-        "pm_static.yml), and send the file for the right image index and slot (S0/S1). An update "
-        "of MCUboot itself is refused like this up to NCS 2.7 where it overwrites and was built "
-        "beside firmware for the network core: build it with "
-        "`CONFIG_MCUBOOT_VERIFY_IMG_ADDRESS=n`.",
-        says(
-            "wrong_reset_address",
-            "image_wrong_offset",
-            also=("erases_secondary", "cleaned_up"),
-        ),
+        "pm_static.yml), and send the file for the right image index and slot (S0/S1).",
+        _wrong_address,
     ),
     Rule(
         "s_image_in_secondary",

@@ -331,6 +331,19 @@ def test_list_in_the_boards_log_counts_behind_the_boot() -> None:
     assert upgrade_story(case_of_text(listed + boot)).ending is not Ending.NOT_RESET
 
 
+def test_an_image_that_mcuboot_looked_past_does_not_wait_for_a_reset() -> None:
+    """It is pending behind that boot as well."""
+    listed = _LIST_IN_LOG.format(old=_OLD, new=_NEW)
+    boot = (
+        "Attempting to boot slot 0.\nFirmware version 1\nBooting (0x8200).\n"
+        "*** Booting Zephyr OS build v3.4.0 ***\nI: Starting bootloader\n"
+        "I: Secondary image: magic=good, swap_type=0x3, copy_done=0x3, image_ok=0x1\n"
+        "I: Boot source: none\nI: Jumping to the first image slot\n"
+        "*** Booting Zephyr OS build v3.4.0 ***\n"
+    )
+    assert upgrade_story(case_of_text(boot + listed)).ending is Ending.REFUSED
+
+
 def test_every_ending_has_its_sentence() -> None:
     """None is printed by its name."""
     assert set(SENTENCES) == set(Ending)
