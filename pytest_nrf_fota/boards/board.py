@@ -253,10 +253,11 @@ class BootSettings(_Section):
     `rollback_protection` is whether NSIB counts versions and refuses lower ones; left out, it does
     up to NCS 3.1, and not from 3.2 on (CONFIG_SB_MONOTONIC_COUNTER_ROLLBACK_PROTECTION).
     `updates_mcuboot` is false for a MCUboot beside NSIB that was built for one image
-    (CONFIG_UPDATEABLE_IMAGE_NUMBER=1). `recovery_ready` is what MCUboot prints when it waits in
-    serial recovery; left out where it has none. `speaks` is which bootloaders print anything, of
-    "nsib" and "mcuboot"; left out, the boot before an update shows it. `settle_s` is how long a new
-    firmware has to stay up, counted from its ready line, before it is proven.
+    (CONFIG_UPDATEABLE_IMAGE_NUMBER=1). `max_image_sectors` is its CONFIG_BOOT_MAX_IMG_SECTORS,
+    which says where it notes how far a swap came. `recovery_ready` is what MCUboot prints when it
+    waits in serial recovery; left out where it has none. `speaks` is which bootloaders print
+    anything, of "nsib" and "mcuboot"; left out, the boot before an update shows it. `settle_s` is
+    how long a new firmware has to stay up, counted from its ready line, before it is proven.
     """
 
     ncs: NcsRelease = "2.3"
@@ -264,6 +265,7 @@ class BootSettings(_Section):
     checks_signature: bool = True
     rollback_protection: bool | None = None
     updates_mcuboot: bool = True
+    max_image_sectors: int | None = Field(default=None, ge=1)
     recovery_ready: Regex | None = None
     speaks: tuple[Literal["nsib", "mcuboot"], ...] | None = None
     settle_s: float = Field(default=2.0, ge=0)

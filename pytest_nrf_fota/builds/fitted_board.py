@@ -95,7 +95,9 @@ def _boot(
         )
     takes_hashes = build.mcuboot.is_on("BOOT_SIGNATURE_TYPE_NONE") if build.mcuboot else None
     release = release_of(build, segments, board.soc)
+    sectors = build.mcuboot.text("BOOT_MAX_IMG_SECTORS") if build.mcuboot else ""
     found = {
+        "max_image_sectors": int(sectors) if sectors.isdecimal() and int(sectors) else None,
         "bootloader_mode": mode,
         "ncs": None if release is None else release.ncs,
         "checks_signature": None if takes_hashes is None else not takes_hashes,

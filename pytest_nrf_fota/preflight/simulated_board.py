@@ -241,7 +241,8 @@ class SimulatedBoard:
         return BootChain(
             hardware,
             self.profile,
-            _max_sectors(hardware.primary_area().num_sectors),
+            self.board.boot.max_image_sectors
+            or _least_max_sectors(hardware.primary_area().num_sectors),
             assumed=self._assumed,
         )
 
@@ -325,7 +326,7 @@ class SimulatedBoard:
             self._print(line)
 
 
-def _max_sectors(pages: int) -> int:
+def _least_max_sectors(pages: int) -> int:
     # The least power of two that holds the slot; smaller values do not boot.
     sectors = 128
     while sectors < pages:

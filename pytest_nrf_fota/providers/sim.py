@@ -396,7 +396,9 @@ def kit_settings_json(board: BoardType) -> str:
         )
     if board.executes_bootloaders:
         require_unicorn(board.name)
+    sectors = board.boot.max_image_sectors
     settings = {
+        **({} if sectors is None else {"max_sectors": sectors}),
         "slots": asdict(slot_map_of(board)),
         "soc": board.soc.name,
         "external_flash_bytes": board.external_flash_bytes,

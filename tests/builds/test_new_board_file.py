@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from pytest_nrf_fota.boards.board import Slot
@@ -14,6 +15,8 @@ from pytest_nrf_fota.builds.build import read_build
 from pytest_nrf_fota.builds.fitted_board import fit_board
 from pytest_nrf_fota.cli import app
 from pytest_nrf_fota.firmware.mcuboot_mode import app_of
+from pytest_nrf_fota.providers.sim import kit_settings_json
+from pytest_nrf_fota.sim.kit import KitSettings
 
 from .shapes import SHAPES
 from .west_build import WestBuild
@@ -124,3 +127,15 @@ def test_board_file_of_each_wire_is_one_that_loads(
     text = board_file_text(read_build(folder), load_board("nrf5340dk"), "mine", None)
     (tmp_path / "mine.toml").write_text(text)
     assert load_board("mine", [tmp_path]).radio.kind == kind
+
+
+def test_sectors_of_the_builds_mcuboot(tmp_path: Path) -> None:
+    """The virtual kit's notes how far a swap came at the same place (seen with NCS 2.5.0)."""
+    build = WestBuild(next(s for s in SHAPES if s.name == "ncs-2.9-nsib-own-layout"), tmp_path)
+    folder = build.first()
+    (config,) = folder.glob("mcuboot/zephyr/.config")
+    config.write_text(config.read_text() + "CONFIG_BOOT_MAX_IMG_SECTORS=512\n")
+    board = load_board("nrf5340dk_sim")
+    fitted = fit_board(board, read_build(folder), (), own_settings("nrf5340dk_sim"))
+    assert TypeAdapter(KitSettings).validate_json(kit_settings_json(fitted)).max_sectors == 512
+    assert TypeAdapter(KitSettings).validate_json(kit_settings_json(board)).max_sectors == 256

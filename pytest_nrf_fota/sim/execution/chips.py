@@ -162,11 +162,11 @@ def _nrf52(board: Board) -> Mapping[int, Peripheral]:
             (0x4002_2000, "PWM2"),
             (0x4001_0000, "WDT"),
             (0x4001_F000, "PPI"),
+            (0x4002_8000, "UARTE1"),
         ),
     }
 
 
-_SECURE_ALIAS = -0x1000_0000
 CHIPS: Mapping[str, Sequence[CoreTable]] = {
     NRF5340.name: (
         CoreTable(
@@ -176,7 +176,7 @@ CHIPS: Mapping[str, Sequence[CoreTable]] = {
             nvmc=0x5003_9000,
             factory={0x00FF_0000: factory.NRF5340_APPLICATION},
             peripherals=_nrf5340_application,
-            aliases=(_SECURE_ALIAS,),
+            aliases=(-0x1000_0000,),  # the secure one
         ),
         CoreTable(
             soc_core=NRF5340_NETWORK_CORE,
