@@ -17,7 +17,7 @@ _HCI_ENDPOINT = b"nrf_bt_hci\x00"
 def require_network_core(
     segments: Sequence[Segment], board: BoardType, build: Build | None, paths: Sequence[Path]
 ) -> None:
-    """Raise `PackageError` where Bluetooth would have no controller, or a virtual kit none to use.
+    """Raise `PackageError` where Bluetooth would have no controller.
 
     Recovering a kit erases both cores, so what no given file holds is gone.
 
@@ -29,14 +29,7 @@ def require_network_core(
     """
     if Core.NETWORK not in board.probe.recover or has_network_core(segments, board):
         return
-    if board.sim is not None and board.radio.kind == "ble" and board.radio.bluetooth is False:
-        raise PackageError(
-            f"The application has no Bluetooth (CONFIG_BT is off), by which {board.name} is "
-            "reached, and nothing is given for the network core, which its stand-in would need.",
-            where=", ".join(str(path) for path in paths),
-            next_step="Take a board file whose radio.kind is another wire: `nrf-fota board-file "
-            f"BUILD --base {board.name}` writes one.",
-        )
+    _require_wire_of_stand_in(board, paths)
     sign = _sign_of_bluetooth(segments, build)
     if sign is None:
         return
@@ -50,6 +43,19 @@ def require_network_core(
 def has_network_core(segments: Sequence[Segment], board: BoardType) -> bool:
     """Whether there is data for the network core."""
     return any(board.soc.core_of(segment.address) is Core.NETWORK for segment in segments)
+
+
+def _require_wire_of_stand_in(board: BoardType, paths: Sequence[Path]) -> None:
+    """What stands in for an application on a virtual kit has the wires of its board."""
+    if board.sim is None or board.radio.kind != "ble" or board.radio.bluetooth is not False:
+        return
+    raise PackageError(
+        f"The application has no Bluetooth (CONFIG_BT is off), by which {board.name} is "
+        "reached, and nothing is given for the network core, which its stand-in would need.",
+        where=", ".join(str(path) for path in paths),
+        next_step="Take a board file whose radio.kind is another wire: `nrf-fota board-file "
+        f"BUILD --base {board.name}` writes one.",
+    )
 
 
 def _sign_of_bluetooth(segments: Sequence[Segment], build: Build | None) -> str | None:

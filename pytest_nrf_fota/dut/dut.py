@@ -58,7 +58,6 @@ from pytest_nrf_fota.smp.peer_search import FoundPeer, Peer
 from pytest_nrf_fota.verdict.evidence import Verdict
 from pytest_nrf_fota.verdict.memory import running_app
 from pytest_nrf_fota.verdict.silent_controller import (
-    BUILT_WITHOUT_BLUETOOTH,
     FLASH_BOTH_CORES,
     network_core_is_empty,
     silent_controller_line,
@@ -648,9 +647,7 @@ class Dut:
         return LineNotSeenError(
             f"The application runs without Bluetooth, because {why}. It said {line!r}.",
             where=error.where,
-            next_step=BUILT_WITHOUT_BLUETOOTH
-            if self.board.radio.bluetooth is False
-            else FLASH_BOTH_CORES,
+            next_step=FLASH_BOTH_CORES,
         )
 
     def _changes(self) -> Changes:

@@ -18,10 +18,6 @@ FLASH_BOTH_CORES = (
     "Program the network core as well: merged_domains.hex holds both cores (NCS up to 2.6), "
     "merged_CPUNET.hex with merged.hex the network core (NCS 2.7 and later)."
 )
-BUILT_WITHOUT_BLUETOOTH = (
-    "The build has no Bluetooth (CONFIG_BT is off): take a board file whose radio.kind is another "
-    "wire. `nrf-fota board-file BUILD --base BOARD` writes one."
-)
 
 
 def silent_controller_line(boot: Boot) -> str | None:
