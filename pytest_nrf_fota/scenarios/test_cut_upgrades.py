@@ -284,9 +284,8 @@ def _act_and_judge(cut: CutUpgrade, action: Action) -> None:
     if fates is not None and cut.part in (EARLY, MIDDLE, LATE):
         expected = fates[action][(EARLY, MIDDLE, LATE).index(cut.part)]
         # Where both images begin alike, what the swap had done is what was programmed over it.
-        is_whole = action is Action.REFLASH and (
-            cut.images_begin_alike() if fate is Fate.NEW else cut.old_is_shorter()
-        )
+        may_be_whole = {Fate.NEW: cut.images_begin_alike, Fate.OLD: cut.old_is_shorter}
+        is_whole = action is Action.REFLASH and fate in may_be_whole and may_be_whole[fate]()
         assert fate is expected or is_whole, where
     verdict = cut.upgrade.verdict()
     if action is Action.REFLASH and fate is Fate.OLD:

@@ -4,7 +4,7 @@
 
 Each cut is a fork of the one run that swaps. The boot after it is followed until it writes the next
 swap status over the same memory as the run without a cut, or to its end; every hundredth cut to its
-end whatever it meets.
+end whatever it meets. Takes about half an hour.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import hashlib
 import os
 import sys
 import tempfile
+import traceback
+from collections import Counter
 from pathlib import Path
 
 from pytest_nrf_fota.sim.flash import CutMoment, Flash, Operation, PowerCut, PowerLostError
@@ -28,7 +30,8 @@ from tests.execution.smpclient_builds import PRIMARY, SECONDARY, SLOT_BYTES, nrf
 EVERY, TO_ITS_END_EVERY = 10, 100
 # Of the primary slot's trailer: three words for each sector, in front of the swap info.
 STATUS = range(PRIMARY + SLOT_BYTES - 0x1000, PRIMARY + COPY_DONE_AT)
-MET, ENDED, FAILED = 0, 1, 2
+# Exit codes of the forks; 1 is that of an exception.
+MET, ENDED = 10, 11
 
 
 class _MetAgainError(Exception):
@@ -66,7 +69,9 @@ def _resume(flash: Flash, met: set[bytes], whole: bytes, *, to_its_end: bool) ->
         starts = is_done or boot(flash).starts
     except _MetAgainError:
         return MET
-    return ENDED if starts and _digest(flash) == whole else FAILED
+    assert starts, "no application was started"
+    assert _digest(flash) == whole, "the slots differ from those after the swap without a cut"
+    return ENDED
 
 
 def main() -> int:
@@ -75,23 +80,25 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--every", type=int, default=EVERY)
     options = parser.parse_args()
-    build = nrf52832_build(Path(tempfile.mkdtemp()))
+    with tempfile.TemporaryDirectory() as folder:
+        build = nrf52832_build(Path(folder))
     marked = board_with(build, build.a, build.b)
     mark(marked, SECONDARY)
     total, met, whole = _reference(marked)
     print(f"{total} operations, {len(met)} states at status writes", flush=True)
     flash, under_way = copy_of(marked), dict[int, PowerCut]()
-    counts, moments = [0, 0, 0], tuple(CutMoment)
+    counts, moments = Counter[str](), tuple(CutMoment)
     is_child = False
 
     def reap() -> None:
         pid, status = os.wait()
         cut, code = under_way.pop(pid), os.waitstatus_to_exitcode(status)
-        counts[code if code in (MET, ENDED) else FAILED] += 1
-        if code not in (MET, ENDED):
+        what = {MET: "met again", ENDED: "ended alike"}.get(code, "failed")
+        counts[what] += 1
+        if what == "failed":
             print(f"FAILED at {cut}: exit code {code}", flush=True)
-        if sum(counts) % 500 == 0:
-            print(f"{cut.operation} of {total}: {counts}", flush=True)
+        if counts.total() % 500 == 0:
+            print(f"{cut.operation} of {total}: {dict(counts)}", flush=True)
 
     def fork_before(operation: Operation) -> None:
         nonlocal is_child
@@ -111,11 +118,17 @@ def main() -> int:
         boot(flash)
     except PowerLostError:
         index = flash.operations[-1].number // options.every
-        os._exit(_resume(flash, met, whole, to_its_end=index % TO_ITS_END_EVERY == 0))
+        code = 1
+        try:
+            code = _resume(flash, met, whole, to_its_end=index % TO_ITS_END_EVERY == 0)
+        except Exception:
+            traceback.print_exc()
+        os._exit(code)
+    assert not is_child, "the power was not cut"
     while under_way:
         reap()
-    print(f"met again, ended alike, failed: {counts}")
-    return counts[FAILED]
+    print(dict(counts))
+    return counts["failed"]
 
 
 if __name__ == "__main__":

@@ -750,6 +750,7 @@ page_size = 0x1000
             '[radio]\nkind = "serial_over_console"\npairing = "passkey"',
             "radio.pairing: 'passkey' is for radio.kind = 'ble', not 'serial_over_console'",
         ),
+        ("[radio]\nbluetooth = false", "radio.bluetooth: false is for another radio.kind"),
         (
             '[radio]\nkind = "serial_over_console"\nhost = "bumble:usb:0"',
             "radio.host: 'bumble:usb:0' is for radio.kind = 'ble'",

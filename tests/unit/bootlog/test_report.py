@@ -115,7 +115,18 @@ def test_a_banner_between_nsib_and_the_application_is_a_silent_mcuboot() -> None
     boot = _boot(text)
     assert stages_of(boot) == _FULL
     assert boot.stages[1].is_silent
+    assert not boot.mcuboot_speaks
     assert "bootloader" not in boot.summary()
+
+
+def test_mcuboot_without_a_log_still_prints_zephyrs_banner() -> None:
+    """As the machine code of NCS 2.5.0 with CONFIG_LOG=n; with one it speaks."""
+    banner = "*** Booting nRF Connect SDK  ***\n"
+    quiet = _boot(_NSIB + banner + _APP)
+    assert quiet.mcuboot is not None
+    assert not quiet.mcuboot_speaks
+    jump = "I: Starting bootloader\nI: Jumping to the first image slot\n"
+    assert _boot(_NSIB + banner + jump + _APP).mcuboot_speaks
 
 
 def test_a_prompt_before_a_banner_does_not_hide_it() -> None:
