@@ -1,5 +1,6 @@
 """A campaign that cannot fail proves nothing: each kind of lie is told once, and is found."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -150,7 +151,9 @@ def test_saved_case_gives_the_same_again(bench: Bench, tmp_path: Path) -> None:
     assert read == first
 
     def said(result: Result) -> tuple[object, ...]:
-        return result.answer, result.truth, result.ending, result.said, result.steps
+        # How long the board was watched is this host's time, in steps of a tenth of a second.
+        verdict = re.sub(r"watched for [\d.]+ s", "watched", result.said)
+        return result.answer, result.truth, result.ending, verdict, result.steps
 
     assert said(bench.run(read.case)) == said(first)
 
