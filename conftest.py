@@ -5,7 +5,10 @@ project's own suite is `pytest --board nrf5340dk_sim tests`.
 """
 
 import gc
-from collections.abc import Generator, Iterator
+import importlib
+import os
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,10 @@ pytest_plugins = ["pytester"]
 # Runs that tests start use none of these, and each would load them: a fifth of what a run with one
 # test costs, hundreds of times. A test that is about one of them takes `PYTEST_ADDOPTS` away.
 LEAN_RUNS = "-p no:hypothesispytest -p no:anyio -p no:unraisableexception"
+
+
+# Holds what Python and pytest are started with there.
+CHILD_PROCESSES = Path(__file__).parent / "tests" / "child_processes"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,16 +43,34 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.fixture(scope="session", autouse=True)
 def lean_runs() -> Iterator[None]:
-    """Processes that tests start load fewer plugins."""
+    """Processes that tests start load fewer plugins, and seldom look for garbage."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", LEAN_RUNS)
+        patch.setenv("PYTHONPATH", str(CHILD_PROCESSES), prepend=os.pathsep)
         yield
 
 
+@pytest.fixture(scope="session")
+def start_process(lean_runs: None) -> Iterator[Callable[..., object] | None]:
+    """What starts processes for pytester, where it need not be a new Python for each pytest."""
+    if os.name != "posix":
+        yield None
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(CHILD_PROCESSES)
+        yield importlib.import_module("loaded_pytest").prepare_forks()
+
+
 @pytest.fixture
-def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def pytester(
+    start_process: Callable[..., object] | None,
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+) -> pytest.Pytester:
     """pytest's own, which takes `PYTEST_ADDOPTS` away."""
     monkeypatch.setenv("PYTEST_ADDOPTS", LEAN_RUNS)
+    if start_process is not None:
+        monkeypatch.setattr(pytester, "popen", start_process)
     return pytester
 
 

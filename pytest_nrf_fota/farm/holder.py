@@ -12,7 +12,6 @@ import platform
 import shlex
 import stat
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -59,8 +58,9 @@ class Holder(BaseModel):
         return True
 
 
-def this_process(arguments: Sequence[str] = tuple(sys.argv)) -> Holder:
+def this_process() -> Holder:
     """The note of this process."""
+    arguments = sys.argv
     program = Path(arguments[0] if arguments else "?")
     # `python -m pytest` is .../pytest/__main__.py.
     name = program.parent.name if program.name == "__main__.py" else program.name

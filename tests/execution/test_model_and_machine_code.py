@@ -14,6 +14,11 @@ _SWAPS = (
     *("test", "permanent", "revert", "larger update", "smaller update"),
     *("revert of a larger one", "revert of a smaller one", "confirmed, test"),
 )
+_CUT_SWAPS = (
+    "test",
+    "revert of a smaller one",
+    *(pytest.param(name, marks=pytest.mark.nightly) for name in ("revert", "smaller update")),
+)
 _CUTS = 6
 # With 128 sectors: 3 entries of 4 bytes each, and the fields behind them.
 _TRAILER_BYTES = 0x1000
@@ -56,7 +61,7 @@ def test_difference_is_seen(build: Build, images: Images) -> None:
 
 
 @pytest.mark.long_proof
-@pytest.mark.parametrize("name", _SWAPS[::2])
+@pytest.mark.parametrize("name", _CUT_SWAPS)
 def test_same_resumption_of_a_real_cut(build: Build, images: Images, name: str) -> None:
     """Power is cut in the machine code's swap, once or twice before both finish it."""
     start = _state(name).on_board(build, images)
@@ -71,7 +76,7 @@ def test_same_resumption_of_a_real_cut(build: Build, images: Images, name: str) 
 
 
 @pytest.mark.long_proof
-@pytest.mark.parametrize("name", _SWAPS[::2])
+@pytest.mark.parametrize("name", _CUT_SWAPS)
 def test_same_resumption_of_a_cut_in_the_model(build: Build, images: Images, name: str) -> None:
     start = _state(name).on_board(build, images)
     whole = copy_of(start)

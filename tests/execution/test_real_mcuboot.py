@@ -25,7 +25,6 @@ from tests.execution.smpclient_builds import (
 )
 
 _EVERY = 10
-_PARTS = 12
 
 
 @pytest.fixture(scope="session")
@@ -120,12 +119,14 @@ def test_cut_update_goes_on(marked: Flash, images: dict[str, bytes]) -> None:
 
 
 @pytest.mark.long_proof
-@pytest.mark.parametrize("part", range(_PARTS))
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=[pytest.mark.nightly] * (part % 4 > 0)) for part in range(12)]
+)
 def test_cut_at_every_tenth_operation(marked: Flash, images: dict[str, bytes], part: int) -> None:
     whole = copy_of(marked)
     total = len(boot(whole).operations)
     assert total > 5000
-    numbers = range(1, total + 1, _EVERY)[part::_PARTS]
+    numbers = range(1, total + 1, _EVERY)[part::12]
     moments = tuple(CutMoment)
     for index, number in enumerate(numbers):
         flash = copy_of(marked)

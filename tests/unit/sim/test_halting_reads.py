@@ -66,6 +66,8 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
         dut = Dut(board, unit.name, unit.open_wires(recorder), recorder)
         stack.callback(dut.close)
         dut.prepare(DemoSource(board, tmp_path / "firmware").baseline)
+        # Its first prompt, which comes behind the ready line, would be taken for an answer.
+        dut.shell.run("kernel uptime", within_s=20)
         # Past the harness, which would resume.
         control = KitControl(unit.control_address)
         stack.callback(control.close)
