@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from pytest_nrf_fota.boards.board import BoardType, BootSettings, Slot, Slots
 from pytest_nrf_fota.boards.board_file import OwnSettings
-from pytest_nrf_fota.boards.ncs import Release, SSlotUpdate, release_of_sdk
+from pytest_nrf_fota.boards.ncs import Release, release_of_sdk
 from pytest_nrf_fota.boards.soc import Soc
 from pytest_nrf_fota.builds.application_settings import (
     asked_pairing,
@@ -17,6 +17,7 @@ from pytest_nrf_fota.builds.application_settings import (
     has_shell,
 )
 from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.own_update import has_no_pair_for_s_slot
 from pytest_nrf_fota.builds.slots import slots_of, slots_table
 from pytest_nrf_fota.errors import BoardFileError
 from pytest_nrf_fota.firmware.dfu_package import ForeignPackageError
@@ -102,16 +103,9 @@ def _boot(
         "ncs": None if release is None else release.ncs,
         "checks_signature": None if takes_hashes is None else not takes_hashes,
         "rollback_protection": build.rollback_protection,
-        "updates_mcuboot": False if _has_no_pair_for_s_slot(build, release) else None,
+        "updates_mcuboot": False if has_no_pair_for_s_slot(build, release) else None,
     }
     return _with(board.boot, found, own.boot)
-
-
-def _has_no_pair_for_s_slot(build: Build, release: Release | None) -> bool:
-    """Whether MCUboot was built for one image, in a release that swaps updates of itself in."""
-    if build.mcuboot is None or release is None or release.s_slot_update is not SSlotUpdate.SWAP:
-        return False
-    return build.mcuboot.text("UPDATEABLE_IMAGE_NUMBER") == "1"
 
 
 def release_of(build: Build, segments: Sequence[Segment], soc: Soc) -> Release | None:

@@ -103,6 +103,20 @@ _WARNINGS = (
         "Build with MCUboot (sysbuild: SB_CONFIG_BOOTLOADER_MCUBOOT=y; before NCS 2.7: "
         "CONFIG_BOOTLOADER_MCUBOOT=y).",
     ),
+    Cause(
+        "build_mcuboot_of_one_image",
+        "Built for one image (CONFIG_UPDATEABLE_IMAGE_NUMBER=1), it never updates itself: it sees "
+        "its update pending and decides nothing.",
+        "Leave the 2 of sdk-nrf, which child_image/mcuboot.conf or sysbuild/mcuboot.conf changes. "
+        "Kits that have this MCUboot need a probe once.",
+    ),
+    Cause(
+        "build_mcuboot_refuses_itself",
+        "It overwrites, and was built beside firmware for the network core: it looks for the code "
+        "of its own update in that core's flash, and refuses each.",
+        "Build MCUboot with CONFIG_MCUBOOT_VERIFY_IMG_ADDRESS=n, or with "
+        "CONFIG_BOOT_SWAP_USING_MOVE=y. Kits that have this MCUboot need a probe once.",
+    ),
     Cause("build_incomplete", "{what}", "{next_step}"),
     Cause(
         "build_without_update",

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.builds.build import Build
+from pytest_nrf_fota.builds.fitted_board import release_of
 from pytest_nrf_fota.builds.hex_choice import hex_files_of
 from pytest_nrf_fota.builds.kconfig import ImageKind, Kconfig
+from pytest_nrf_fota.builds.own_update import has_no_pair_for_s_slot, is_taken_for_network_core
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.findings.finding import Finding
+from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.inspection.build_settings import image_name
 from pytest_nrf_fota.inspection.contents import (
     BOOTLOADER_ROLES,
@@ -41,6 +44,7 @@ def remarks_on_build(
     yield from _on_board(build, board, takes_its_slots)
     if takes_its_slots:
         yield from _on_slots(build, board)
+        yield from _on_own_update(build, board)
     yield from on_build(build, files, board)
     yield from _on_versions(files)
 
@@ -164,6 +168,21 @@ def _on_slots(build: Build, board: BoardType) -> Iterator[Finding]:
                 "slot": f"{slot.address:#x}, {slot.size:#x} bytes",
             }
             yield remark("slot_differs", "layout", name=name, board=board.name, **places)
+
+
+def _on_own_update(build: Build, board: BoardType) -> Iterator[Finding]:
+    """Of a MCUboot beside NSIB, which is to be updated through the other S slot."""
+    if build.layout is None or build.layout.find("s0") is None:
+        return
+    try:
+        segments = [one for path in hex_files_of(build) for one in read_hex(path)]
+    except PackageError:
+        return
+    release = release_of(build, segments, board.soc)
+    if has_no_pair_for_s_slot(build, release):
+        yield remark("build_mcuboot_of_one_image", "MCUboot")
+    elif is_taken_for_network_core(build, release):
+        yield remark("build_mcuboot_refuses_itself", "MCUboot")
 
 
 def _on_versions(files: Sequence[Contents]) -> Iterator[Finding]:

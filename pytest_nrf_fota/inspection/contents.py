@@ -30,6 +30,7 @@ class Container(Enum):
 class Role(Enum):
     """What a firmware is: by where it runs, its fw_info and its size."""
 
+    NSIB = "nsib"
     MCUBOOT_S0 = "mcuboot_s0"
     MCUBOOT_S1 = "mcuboot_s1"
     APPLICATION = "application"

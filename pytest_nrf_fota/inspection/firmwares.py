@@ -101,12 +101,20 @@ def _describe(memory: SparseMemory, info: FwInfo, board: BoardType, keys: KeysAt
 
 
 def _role_of(info: FwInfo, board: BoardType) -> Role:
+    if _is_before_s_slots(info, board):
+        return Role.NSIB
     role = role_at(info.boot_address, board)
     slot = {Role.MCUBOOT_S0: board.slots.s0, Role.MCUBOOT_S1: board.slots.s1}.get(role)
     # What does not fit the slot is of another layout.
     if slot is not None and info.firmware_size_bytes > slot.size:
         return Role.UNKNOWN
     return role
+
+
+def _is_before_s_slots(info: FwInfo, board: BoardType) -> bool:
+    s0 = board.slots.s0
+    end = info.firmware_address + info.firmware_size_bytes
+    return s0 is not None and info.firmware_address == 0 and end <= s0.address
 
 
 def _unburnt(firmware: bytes, info: FwInfo, start: int) -> bytes:

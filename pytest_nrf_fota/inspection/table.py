@@ -90,6 +90,8 @@ def _print_file(contents: Contents, console: Console) -> None:
 def role_words(role: Role) -> str:
     """What a firmware is, in a few words."""
     match role:
+        case Role.NSIB:
+            return "NSIB"
         case Role.MCUBOOT_S0:
             return "MCUboot for S0"
         case Role.MCUBOOT_S1:
@@ -284,7 +286,7 @@ def _firmware_lines(firmware: FoundFirmware) -> list[tuple[str, str]]:
         )
     ]
     who = checker_of(firmware)
-    if _is_b0n(firmware):
+    if _is_b0n(firmware) or firmware.role is Role.NSIB:
         return lines
     if firmware.key is None:
         return [*lines, (who, "no signature")]

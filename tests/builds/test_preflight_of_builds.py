@@ -208,6 +208,12 @@ def _image_for_nrf91(build: Path) -> bytes:
     return renew_image(image, firmware, image.version, signing_key_for_tests("mcuboot"))
 
 
+def inspected(build: Path) -> str:
+    """What `nrf-fota inspect` says of a build, in one line."""
+    result = CliRunner().invoke(app, ["inspect", str(build)])
+    return " ".join(result.output.split())
+
+
 @pytest.mark.parametrize(("images", "exit_code"), [("1", 1), ("2", 0)])
 def test_mcuboot_of_one_image_does_not_update_itself(
     tmp_path: Path, images: str, exit_code: int
@@ -224,6 +230,7 @@ def test_mcuboot_of_one_image_does_not_update_itself(
     assert result.exit_code == exit_code, result.output
     is_named = "only where it was built for two images" in result.output
     assert is_named is (images == "1")
+    assert ("it never updates itself" in inspected(build)) is (images == "1")
 
 
 @pytest.mark.parametrize("is_beside_it", [True, False])
@@ -238,9 +245,12 @@ def test_mcuboot_that_overwrites_beside_a_network_core_refuses_itself(
     (layout_of_core,) = build.rglob("partitions_CPUNET.yml")
     if not is_beside_it:
         layout_of_core.unlink()
+    with (build / "mcuboot" / "zephyr" / ".config").open("a") as config:
+        config.write("CONFIG_MCUBOOT_VERIFY_IMG_ADDRESS=y\n")
     result = preflight(update, f"--installed={build}")
     assert result.exit_code == int(is_beside_it), result.output
     assert ("this MCUboot refuses every update of itself" in result.output) is is_beside_it
+    assert ("looks for the code of its own update" in inspected(build)) is is_beside_it
 
 
 def test_application_without_smp_server_is_named(builds: Path) -> None:

@@ -300,6 +300,20 @@ def test_b0n_is_named(demo: DemoSource, build: Path) -> None:
     assert "no signature" not in text
 
 
+def test_nsib_is_named(demo: DemoSource, tmp_path: Path) -> None:
+    """Nothing checks it; that of NCS 2.5.0 has its fw_info at 0x200, and 23,704 bytes."""
+    nsib_bytes = 0x5C98
+    info = FwInfo(0, STRUCT.size, nsib_bytes, 1, 0, 0, VALID).pack()
+    nsib = bytes(0x200) + info.ljust(nsib_bytes - 0x200, b"\x5a")
+    path = tmp_path / "merged.hex"
+    others = [one for one in read_hex(demo.baseline) if one.address >= 0x8000]
+    write_hex(path, [Segment(0, nsib), *others])
+    text = CliRunner().invoke(app, ["inspect", str(path)]).stdout
+    assert "NSIB, fw_info at 0x200" in text
+    assert "unknown" not in text
+    assert "no signature" not in text
+
+
 def test_nsibs_words_are_no_fw_info(board: BoardType, tmp_path: Path) -> None:
     """NSIB of another chip holds the magic as constants: one struct, not three."""
     magic = MAGIC[:8] + (0x00005B02).to_bytes(4, "little")
