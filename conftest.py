@@ -7,7 +7,8 @@ project's own suite is `pytest --board nrf5340dk_sim tests`.
 import gc
 import importlib
 import os
-from collections.abc import Callable, Generator, Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,30 +48,24 @@ def lean_runs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", LEAN_RUNS)
         patch.setenv("PYTHONPATH", str(CHILD_PROCESSES), prepend=os.pathsep)
-        yield
-
-
-@pytest.fixture(scope="session")
-def start_process(lean_runs: None) -> Iterator[Callable[..., object] | None]:
-    """What starts processes for pytester, where it need not be a new Python for each pytest."""
-    if os.name != "posix":
-        yield None
-        return
-    with pytest.MonkeyPatch.context() as patch:
+        if os.name != "posix":
+            yield
+            return
         patch.syspath_prepend(CHILD_PROCESSES)
-        yield importlib.import_module("loaded_pytest").prepare_forks()
+        fork_server = importlib.import_module("forked").fork_server
+        # The path of a Unix socket has to be short.
+        folder = tempfile.TemporaryDirectory(prefix="nrf-fota-forks-")
+        with folder, fork_server(Path(folder.name)):
+            yield
 
 
 @pytest.fixture
-def pytester(
-    start_process: Callable[..., object] | None,
-    pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
-) -> pytest.Pytester:
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """pytest's own, which takes `PYTEST_ADDOPTS` away."""
     monkeypatch.setenv("PYTEST_ADDOPTS", LEAN_RUNS)
-    if start_process is not None:
-        monkeypatch.setattr(pytester, "popen", start_process)
+    if os.name == "posix":
+        start = importlib.import_module("forked").start_for_pytester
+        monkeypatch.setattr(pytester, "popen", start)
     return pytester
 
 

@@ -12,22 +12,12 @@ if __name__ == "__main__":
     # while it is loaded, and taking it apart at the end, was 0.2 s of 0.6 s of each kit.
     gc.disable()
 
-    import asyncio
-
-    from pydantic import TypeAdapter
-
-    from pytest_nrf_fota.sim.control import Addresses
-    from pytest_nrf_fota.sim.kit import KitSettings
-    from pytest_nrf_fota.sim.process import run_kit
+    from pytest_nrf_fota.sim.process import run_kit_of_provider
 
     gc.freeze()
     gc.enable()
 
-    def _announce(addresses: Addresses) -> None:
-        print(addresses.model_dump_json(), flush=True)
-
-    settings = TypeAdapter(KitSettings).validate_json(sys.argv[1])
-    asyncio.run(run_kit(settings, announce=_announce, stop_with_stdin=True))
+    run_kit_of_provider(sys.argv[1])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -9,10 +9,25 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.sim.control import Addresses
 from pytest_nrf_fota.sim.kit import Kit, KitSettings
 from pytest_nrf_fota.sim.server import ControlServer
+
+
+def run_kit_of_provider(settings_json: str) -> None:
+    """Run a kit of these settings, print its addresses as one JSON line, end with standard input.
+
+    Raises `ValidationError` (pydantic) for what are no `KitSettings`.
+    """
+    settings = TypeAdapter(KitSettings).validate_json(settings_json)
+    asyncio.run(run_kit(settings, announce=_print_addresses, stop_with_stdin=True))
+
+
+def _print_addresses(addresses: Addresses) -> None:
+    print(addresses.model_dump_json(), flush=True)
 
 
 async def run_kit(
