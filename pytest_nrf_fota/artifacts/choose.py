@@ -40,7 +40,8 @@ def firmware_source(
     """
     if baseline is not None or updates or variants or board.firmware.source == "files":
         from pytest_nrf_fota.artifacts.files_source import FilesSource
-        from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+        from pytest_nrf_fota.firmware.board_memories import check_against_map
+        from pytest_nrf_fota.firmware.hex_file import read_hex
 
         if baseline is not None:
             check_against_map(baseline, read_hex(baseline), board)

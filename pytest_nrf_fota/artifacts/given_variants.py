@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.firmware.board_memories import check_against_map
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.firmware.variant import Variant
 
 _WHERE = "--firmware-variant"

@@ -37,8 +37,9 @@ from pytest_nrf_fota.builds.update_choice import (
 )
 from pytest_nrf_fota.builds.update_place import require_same_place
 from pytest_nrf_fota.errors import BoardFileError, PackageError
+from pytest_nrf_fota.firmware.board_memories import check_against_map
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
-from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, write_hex
+from pytest_nrf_fota.firmware.hex_file import Segment, write_hex
 from pytest_nrf_fota.wires.probe import Core
 
 _ZIP_START = b"PK"

@@ -36,9 +36,10 @@ from pytest_nrf_fota.errors import (
     ProbeError,
 )
 from pytest_nrf_fota.firmware.advertised_name import advertised_name
+from pytest_nrf_fota.firmware.board_memories import check_against_map
 from pytest_nrf_fota.firmware.dfu_package import package_target, read_package
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
-from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.preflight.board_state import (
     has_external_slots,
     ranges_to_read,

@@ -1,4 +1,4 @@
-"""Intel hex files, read once and checked against a board's memories."""
+"""Intel hex files, each read once."""
 
 import io
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from intelhex import AddressOverlapError, HexReaderError, IntelHex, IntelHexError
 
-from pytest_nrf_fota.boards.board import BoardType, MemoryRegion
 from pytest_nrf_fota.errors import PackageError
 from pytest_nrf_fota.firmware.fw_info import ReadMemory
 from pytest_nrf_fota.firmware.given_file import require_file
@@ -112,21 +111,3 @@ def write_hex(path: Path, segments: Sequence[Segment]) -> None:
     for segment in segments:
         hex_data.puts(segment.address, segment.data)
     hex_data.write_hex_file(str(path), write_start_addr=False)
-
-
-def check_against_map(path: Path, segments: Sequence[Segment], board: BoardType) -> None:
-    """Raise `PackageError` where data lies outside the board's memories."""
-    for segment in segments:
-        if _covered(segment, board.memory):
-            continue
-        memories = ", ".join(f"{r.name} 0x{r.start:x}-0x{r.start + r.size:x}" for r in board.memory)
-        raise PackageError(
-            f"The hex file has data at 0x{segment.address:x}-0x{segment.end:x}, where "
-            f"{board.name} has no memory.",
-            where=str(path),
-            next_step=f"Is it a build for this board? Its memories: {memories}.",
-        )
-
-
-def _covered(segment: Segment, memories: Sequence[MemoryRegion]) -> bool:
-    return any(region.contains(segment.address, len(segment.data)) for region in memories)

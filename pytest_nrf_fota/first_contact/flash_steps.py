@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.errors import FotaError
-from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.firmware.board_memories import check_against_map
+from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.first_contact.bench import Bench
 from pytest_nrf_fota.first_contact.step import Found, Step, held
 from pytest_nrf_fota.probe.same_firmware import difference_from_file

@@ -14,6 +14,7 @@ from pytest_nrf_fota.explain.explanation import explain
 from pytest_nrf_fota.findings.finding import Confidence, Finding
 from pytest_nrf_fota.findings.gate import Gate, Result
 from pytest_nrf_fota.findings.gate_causes import GATE_CAUSES
+from pytest_nrf_fota.firmware.board_memories import check_against_map
 from pytest_nrf_fota.firmware.dfu_package import (
     DfuPackage,
     ForeignPackageError,
@@ -21,7 +22,7 @@ from pytest_nrf_fota.firmware.dfu_package import (
     read_package,
     read_single_image,
 )
-from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex
 from pytest_nrf_fota.preflight.checks import checks_of
 from pytest_nrf_fota.preflight.not_predictable import why_not_predictable
 from pytest_nrf_fota.preflight.simulated_board import SimulatedBoard

@@ -14,6 +14,7 @@ from pytest_nrf_fota.artifacts.source import ArtifactUnavailableError, FirmwareS
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.errors import BoardFileError
+from pytest_nrf_fota.firmware.board_memories import check_against_map
 from pytest_nrf_fota.firmware.description import (
     AppDescription,
     McubootDescription,
@@ -23,7 +24,7 @@ from pytest_nrf_fota.firmware.description import (
 from pytest_nrf_fota.firmware.dfu_package import DfuPackage, PackageTarget, read_package
 from pytest_nrf_fota.firmware.dfu_package_writer import PackageEntry, write_package
 from pytest_nrf_fota.firmware.fw_info import FwInfo, find_fw_info
-from pytest_nrf_fota.firmware.hex_file import check_against_map, read_hex
+from pytest_nrf_fota.firmware.hex_file import read_hex
 from pytest_nrf_fota.firmware.keys import signing_key_for_tests
 from pytest_nrf_fota.firmware.mcuboot_image import (
     ImageVersion,

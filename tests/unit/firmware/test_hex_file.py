@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.errors import PackageError
-from pytest_nrf_fota.firmware.hex_file import Segment, check_against_map, read_hex, write_hex
+from pytest_nrf_fota.firmware.board_memories import check_against_map
+from pytest_nrf_fota.firmware.hex_file import Segment, read_hex, write_hex
 
 END_RECORD = ":00000001FF\n"
 SEGMENTS = (
