@@ -6,6 +6,8 @@ project's own suite is `pytest --board nrf5340dk_sim tests`.
 
 import gc
 import importlib
+import itertools
+import json
 import os
 import tempfile
 from collections.abc import Generator, Iterator
@@ -40,6 +42,40 @@ def pytest_collection() -> Generator[None, object, object]:
         young, middle, old = gc.get_threshold()
         gc.set_threshold(10 * young, middle, 10 * old)
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of xdist's workers begin with its share of the tests that take longest.
+
+    `--dist worksteal` gives each as many neighbours in this list. Long tests that came late were
+    minutes in which one worker ran and the others had nothing to do.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    seconds = json.loads((Path(__file__).parent / "tests" / "durations.json").read_text())
+    longest = sorted(
+        (item for item in items if _junit_name(item) in seconds),
+        key=lambda item: -seconds[_junit_name(item)],
+    )
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for item in longest:
+        min(shares, key=lambda share: sum(seconds[_junit_name(one)] for one in share)).append(item)
+    others = iter([item for item in items if _junit_name(item) not in seconds])
+    left = len(items)
+    ordered: list[pytest.Item] = []
+    for number, share in enumerate(shares):
+        size = left // (workers - number)
+        left -= size
+        ordered += [*share, *itertools.islice(others, max(0, size - len(share)))]
+    items[:] = [*ordered, *others]
+
+
+def _junit_name(item: pytest.Item) -> str:
+    """As `tests/write_durations.py` writes it."""
+    path, *names = item.nodeid.split("::")
+    return ".".join((path.removesuffix(".py").replace("/", "."), *names))
 
 
 @pytest.fixture(scope="session", autouse=True)
