@@ -6,6 +6,7 @@ board's is executed; there is no radio and no time here.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from typing_extensions import assert_never
@@ -233,7 +234,7 @@ class SimulatedBoard:
         hardware = Hardware(
             flash=self._flash,
             slots=self.slots,
-            print_line=self._print,
+            print_line=partial(_print, self._boots),
             network=self._network_core(),
             ram=self.board.soc.application.ram,
             reveals_all=True,
@@ -310,20 +311,23 @@ class SimulatedBoard:
         is_executed = self._booter is not None
         if is_executed and self.line_count > start and not self.boots_since(start):
             # Banners alone: behind another one they would be a boot of their own.
-            self._print(APPLICATION_STARTS)
+            _print(self._boots, APPLICATION_STARTS)
             if self.boots_since(start):
                 return
         for line in self.profile.app_banner:
-            self._print(line)
+            _print(self._boots, line)
         if is_executed:
-            self._print(APPLICATION_STARTS)
-
-    def _print(self, text: str) -> None:
-        self._boots.feed_lines([LogLine(0.0, text)])
+            _print(self._boots, APPLICATION_STARTS)
 
     def _print_block(self, lines: str) -> None:
         for line in lines.split("\n")[:-1]:
-            self._print(line)
+            _print(self._boots, line)
+
+
+def _print(boots: BootReader, text: str) -> None:
+    # No method: a board whose memories hold a reference to it stays until somebody looks for
+    # garbage, with 9 MB or more of flash.
+    boots.feed_lines([LogLine(0.0, text)])
 
 
 def _least_max_sectors(pages: int) -> int:
