@@ -80,8 +80,8 @@ def test_no_address_of_a_chip_stands_elsewhere() -> None:
         for node in nodes(path)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, int)
-        and (ast.get_source_segment(path.read_text(encoding="utf-8"), node) or "").startswith("0x")
         and any(node.value in addresses for addresses in ADDRESSES)
+        and (ast.get_source_segment(path.read_text(encoding="utf-8"), node) or "").startswith("0x")
     ]
     assert not found, "\n".join(found)
 
