@@ -1,12 +1,13 @@
 """Wall time of the scenarios on 1, 2, 4, 8 and 16 virtual kits that take as long as real ones.
 
-Run: python benchmarks/farm_scaling.py [--kits 1,8,16] [--select EXPRESSION]
+Run: python benchmarks/farm_scaling.py [--kits 1,8,16] [--select EXPRESSION] [--folder FOLDER]
 
 Each run is `pytest -n KITS` on virtual kits at speed 1: what a kit's flash, boots and air take is
 waited for. Tests are given out as on real kits: one by one, those first that took longest in the
 run before. The efficiency of N kits is the time of one kit, divided by N times theirs. One kit
 takes about 110 minutes; without it, its time is the sum of all tests' times in the run
-with the fewest kits: what pytest needs to start and to end is left out.
+with the fewest kits: what pytest needs to start and to end is left out. A folder that is given
+keeps what was measured, so that one kit can have its turn on another evening.
 """
 
 import argparse
@@ -20,10 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from pydantic import TypeAdapter
 from rich.console import Console as Screen
 from rich.table import Table
 
 REAL_TIME_BOARD = "nrf5340dk_sim_real_time"
+_RUNS = "runs.json"
 # As session_lost_kits.py does it on kits that are attached.
 _SCHEDULING = """
 from pytest_nrf_fota.mixed_scheduling import MixedScheduling
@@ -62,12 +65,27 @@ def main() -> None:
     )
     parser.add_argument("--kits", default="1,2,4,8,16", help="numbers of kits, in this order")
     parser.add_argument("--select", default="", help="pytest's -k")
+    parser.add_argument("--folder", type=Path, help="keeps runs and times of tests")
     given = parser.parse_args()
     counts = [int(count) for count in given.kits.split(",")]
-    with tempfile.TemporaryDirectory() as folder:
-        write_board_file(Path(folder))
-        (Path(folder) / "as_on_kits.py").write_text(_SCHEDULING)
-        runs = [_measure(kits, given.select, Path(folder)) for kits in counts]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder.absolute() if given.folder else Path(temporary)
+        folder.mkdir(exist_ok=True)
+        write_board_file(folder)
+        (folder / "as_on_kits.py").write_text(_SCHEDULING)
+        runs = _earlier_runs(folder)
+        for kits in counts:
+            runs[kits] = _measure(kits, given.select, folder)
+            (folder / _RUNS).write_bytes(TypeAdapter(dict[int, Run]).dump_json(runs))
+    _show([runs[kits] for kits in sorted(runs)])
+
+
+def _earlier_runs(folder: Path) -> dict[int, Run]:
+    path = folder / _RUNS
+    return TypeAdapter(dict[int, Run]).validate_json(path.read_bytes()) if path.exists() else {}
+
+
+def _show(runs: Sequence[Run]) -> None:
     screen = Screen()
     screen.print(_table(runs))
     for run in runs:
