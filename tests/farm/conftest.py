@@ -11,6 +11,8 @@ from tests.farm.desk import Desk, VirtualKits
 from tests.farm.meeting import MEET, Meeting
 
 SERIAL_NUMBERS = ("1050000001", "1050000002", "1050000003")
+# Far beyond what any of them takes, and what they wait for a kit (120 s).
+_ENDS_WITHIN_S = 240.0
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +53,7 @@ def finish() -> Finish:
 
     def wait(process: "subprocess.Popen[str]") -> tuple[int, str]:
         try:
-            output, _ = process.communicate(timeout=90)
+            output, _ = process.communicate(timeout=_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
             process.kill()
             output, _ = process.communicate()

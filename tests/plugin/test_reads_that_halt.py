@@ -60,16 +60,14 @@ def _require_passes(result: pytest.RunResult, at_least: int) -> None:
     assert outcomes["passed"] >= at_least
 
 
-@pytest.mark.parametrize(
-    ("base", "passes"),
-    [
-        (BASES[0], 60),
-        *(
-            pytest.param(*case, marks=pytest.mark.nightly)
-            for case in zip(BASES[1:], (25, 14, 14), strict=True)
-        ),
-    ],
-)
+def test_upgrades_pass_on_a_virtual_kit(user_folder: pytest.Pytester) -> None:
+    scenarios = [SCENARIOS / f"test_{name}.py" for name in ("mcuboot_upgrade", "cut_upgrades")]
+    options = _board(user_folder.path, BASES[0])
+    _require_passes(user_folder.runpytest_subprocess(*options, *map(str, scenarios)), 20)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("base", "passes"), [*zip(BASES, (60, 25, 14, 14), strict=True)])
 def test_scenarios_pass_on_virtual_kits(
     user_folder: pytest.Pytester, base: str, passes: int
 ) -> None:
