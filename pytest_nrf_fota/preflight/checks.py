@@ -86,7 +86,7 @@ def checks_of(
     ]
     file = simulation.file
     if file is None:
-        return tuple(rows)
+        return _without_advice_on_a_no(rows)
     rows += _own_trailer(simulation, file)
     for each in (_upload, _mark, _accepts):
         rows += [each(sent, simulation) for sent in simulation.sent]
@@ -106,7 +106,13 @@ def checks_of(
         case _:
             assert_never(simulation.package.kind)
     rows.append(_outcome(simulation))
-    return tuple(rows)
+    return _without_advice_on_a_no(rows)
+
+
+def _without_advice_on_a_no(rows: list[Gate]) -> tuple[Gate, ...]:
+    """How a phone would send it is of no use where it cannot run."""
+    is_no = any(row.result is Result.NO for row in rows)
+    return tuple(row for row in rows if not (is_no and row.code == "phone_app"))
 
 
 def _installed(simulation: Simulation) -> Gate:

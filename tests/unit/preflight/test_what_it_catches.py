@@ -198,6 +198,12 @@ class TestVariant:
         name = read_update(workshop.mcuboot_package(), workshop.board).files[1].name
         assert phone.detail.endswith(f"Give it only {name}.")
 
+    def test_no_advice_for_phones_on_what_cannot_run(self, workshop: Workshop) -> None:
+        foreign = [McubootBuild(slot, nsib_key="new") for slot in (0, 1)]
+        prediction = workshop.predict(workshop.mcuboot_package(*foreign))
+        assert not prediction.will_upgrade
+        assert "phone app" not in [check.name for check in prediction.checks]
+
     def test_one_file_overwrites_nothing(self, workshop: Workshop) -> None:
         prediction = workshop.predict(workshop.mcuboot_package(McubootBuild(1)))
         assert "phone app" not in [check.name for check in prediction.checks]
