@@ -46,36 +46,38 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each of xdist's workers begin with its share of the tests that take longest.
+    """Let each of xdist's workers begin with its share of the slow modules.
 
-    `--dist worksteal` gives each as many neighbours in this list. Long tests that came late were
-    minutes in which one worker ran and the others had nothing to do.
+    `--dist worksteal` gives each as many neighbours in this list, and lets who is done take half of
+    what somebody else has left. So the quick tests come last: of a slow module that is taken apart
+    each part makes its fixtures anew, and a slow test that comes last has no company.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers == 1:
         return
-    seconds = json.loads((Path(__file__).parent / "tests" / "durations.json").read_text())
-    longest = sorted(
-        (item for item in items if _junit_name(item) in seconds),
-        key=lambda item: -seconds[_junit_name(item)],
-    )
+    path = Path(__file__).parent / "tests" / "durations.json"
+    durations: dict[str, dict[str, float]] = json.loads(path.read_text())
+    slow: dict[tuple[float, str], list[pytest.Item]] = {}
+    quick: list[pytest.Item] = []
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        kind = "proofs" if item.get_closest_marker("long_proof") else "tests"
+        seconds = durations[kind].get(module)
+        (quick if seconds is None else slow.setdefault((seconds, module), [])).append(item)
+    sizes = [(len(items) + number) // workers for number in range(workers)]
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for item in longest:
-        min(shares, key=lambda share: sum(seconds[_junit_name(one)] for one in share)).append(item)
-    others = iter([item for item in items if _junit_name(item) not in seconds])
-    left = len(items)
-    ordered: list[pytest.Item] = []
-    for number, share in enumerate(shares):
-        size = left // (workers - number)
-        left -= size
-        ordered += [*share, *itertools.islice(others, max(0, size - len(share)))]
-    items[:] = [*ordered, *others]
-
-
-def _junit_name(item: pytest.Item) -> str:
-    """As `tests/write_durations.py` writes it."""
-    path, *names = item.nodeid.split("::")
-    return ".".join((path.removesuffix(".py").replace("/", "."), *names))
+    loads_s = [0.0] * workers
+    for (seconds, _), tests in sorted(slow.items(), key=lambda module: module[0], reverse=True):
+        with_room = [n for n in range(workers) if len(shares[n]) < sizes[n]]
+        least = min(with_room, key=loads_s.__getitem__)
+        room = sizes[least] - len(shares[least])
+        shares[least] += tests[:room]
+        loads_s[least] += seconds
+        quick += tests[room:]
+    others = iter(quick)
+    for share, size in zip(shares, sizes, strict=True):
+        share += itertools.islice(others, size - len(share))
+    items[:] = itertools.chain(*shares)
 
 
 @pytest.fixture(scope="session", autouse=True)
