@@ -41,6 +41,7 @@ def options(desk: Desk) -> tuple[str, ...]:
     return ("--also-board=nrf52840dk", given)
 
 
+@pytest.mark.long_proof
 def test_each_test_runs_where_it_can(
     desk: Desk, meeting: Meeting, finish: Finish, options: tuple[str, ...]
 ) -> None:

@@ -180,6 +180,7 @@ def test_a_kit_that_comes_back_when_it_is_switched_on(
     assert sum('"kind":"power"' in path.read_text() for path in recorders) == 1
 
 
+@pytest.mark.long_proof
 def test_a_switch_that_does_not_help(desk: Desk, finish: Finish) -> None:
     """What it said is part of the reason."""
     (desk.work / "test_mine.py").write_text(UNPLUGS_ITSELF)

@@ -48,6 +48,7 @@ def test_the_second_kit_has_a_tag(desk: Desk, meeting: Meeting, finish: Finish) 
     assert code == 0, output
 
 
+@pytest.mark.long_proof
 def test_two_that_want_each_others_kit(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """Both end at their deadline, and say who has what they wanted."""
     desk.attach(FIRST, SECOND)

@@ -45,6 +45,7 @@ def test_auto_is_one_worker_for_each_free_kit(desk: Desk, meeting: Meeting, fini
     assert f"nrf-fota: kits {FIRST}, {THIRD}" in output and "6 passed" in output
 
 
+@pytest.mark.long_proof
 def test_more_workers_than_kits(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """Than there are, or than are free: nothing is collected, no worker starts."""
     code, output = finish(desk.pytest("-n", "4"))
@@ -60,6 +61,7 @@ def test_more_workers_than_kits(desk: Desk, meeting: Meeting, finish: Finish) ->
     assert finish(other)[0] == 0
 
 
+@pytest.mark.long_proof
 def test_the_replacement_of_a_killed_worker_takes_its_kit(
     desk: Desk, meeting: Meeting, finish: Finish
 ) -> None:
