@@ -44,6 +44,9 @@ _ALREADY_LOADED = "'-Wignore:Module already imported:pytest.PytestAssertRewriteW
 class ForkServer(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
     """Handles each connection in a fork."""
 
+    # With as many running it would wait until one ends.
+    max_children = 500
+
     def service_actions(self) -> None:
         """Collect forks that have ended, and end where whoever needs them is gone."""
         super().service_actions()
