@@ -46,7 +46,9 @@ class Forked:
         line = json.dumps(asked).encode() + b"\n"
         sent = socket.send_fds(self._connection, [line], files)
         self._connection.sendall(line[sent:])
-        self.pid = int(self._read_number())
+        number = self._read_number()
+        assert number, "the fork server ended before it forked; its output says why"
+        self.pid = int(number)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it ends; returns its exit code. Raises `subprocess.TimeoutExpired`."""
