@@ -52,7 +52,8 @@ class MixedScheduling:
 
     So no kit works for long when all others have ended. Of what a test takes nothing may be known:
     then it counts as the one in the middle, and where nothing at all is known, tests begin in their
-    order.
+    order. A worker is first given tests of modules that it has begun, or that nobody has: each
+    worker makes a module's fixtures anew, which on a kit may take as long as a test.
 
     A test that no board can run goes to any worker, and is skipped there with the reason. A worker
     that has lost its kit gets no more tests; those that it has are given to others.
@@ -81,6 +82,7 @@ class MixedScheduling:
         self._fit_nowhere: frozenset[str] = frozenset()
         self._has_begun = False
         self._sent: dict[WorkerController, _Queue] = {}
+        self._begun: dict[str, set[WorkerController]] = {}
         self._unfit: dict[WorkerController, frozenset[str]] = {}
         # Workers without a kit, and which of their tests others are to run.
         self._lost: dict[WorkerController, set[int]] = {}
@@ -162,6 +164,7 @@ class MixedScheduling:
         """
         index = self._collection.index(test)
         self._lost_count += node not in self._lost
+        self._leave_modules(node)
         given_back = self._lost.setdefault(node, set())
         can_run = any(self._can_run(one, index) for one in self._alive())
         is_again = may_run_again and can_run and index not in self._run_again
@@ -186,6 +189,7 @@ class MixedScheduling:
         tests = self._sent.pop(node).tests
         self._unfit.pop(node, None)
         self._lost.pop(node, None)
+        self._leave_modules(node)
         if not tests:
             return None
         died_in, *rest = tests
@@ -221,12 +225,33 @@ class MixedScheduling:
                 node.shutdown()
 
     def _send_one(self, node: "WorkerController") -> None:
-        for index in self._pending:
-            if self._can_run(node, index):
-                self._pending.remove(index)
-                self._sent[node].add(index)
-                node.send_runtest_some([index])
-                return
+        fit = (index for index in self._pending if self._can_run(node, index))
+        at_home = (
+            index
+            for index in self._pending
+            if not self._is_elsewhere(node, index) and self._can_run(node, index)
+        )
+        index = next(at_home, None)
+        if index is None:
+            index = next(fit, None)
+        if index is None:
+            return
+        self._pending.remove(index)
+        self._begun.setdefault(self._module(index), set()).add(node)
+        self._sent[node].add(index)
+        node.send_runtest_some([index])
+
+    def _is_elsewhere(self, node: "WorkerController", index: int) -> bool:
+        """Whether others have begun the test's module, and this worker has not."""
+        workers = self._begun.get(self._module(index), set())
+        return bool(workers) and node not in workers
+
+    def _leave_modules(self, node: "WorkerController") -> None:
+        for workers in self._begun.values():
+            workers.discard(node)
+
+    def _module(self, index: int) -> str:
+        return self._collection[index].partition("::")[0]
 
     def _can_run(self, node: "WorkerController", index: int) -> bool:
         name = self._collection[index]

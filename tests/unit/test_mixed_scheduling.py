@@ -80,6 +80,37 @@ def test_each_test_runs_once() -> None:
     assert made.tests_finished and not made.has_pending
 
 
+def test_a_module_stays_with_the_worker_that_has_begun_it() -> None:
+    """Each worker would make its fixtures anew. Who has nothing else helps."""
+    names = ["a.py::1", "a.py::2", "a.py::3", "b.py::1", "b.py::2"]
+    one, two = Worker("one"), Worker("two")
+    made = scheduling(
+        one, two, tests=names, expected_s=dict(zip(names, (9.0, 8.0, 7.0, 2.0, 1.0), strict=True))
+    )
+    assert [*one.held] == [0, 1] and [*two.held] == [3, 4]
+    assert two.next() == 3
+    made.mark_test_complete(node(two), 3)
+    assert [*two.held] == [4, 2]
+
+
+def test_modules_of_a_lost_worker_are_nobodys() -> None:
+    names = ["a.py::1", "a.py::2", "a.py::3", "b.py::1", "b.py::2", "b.py::3", "b.py::4"]
+    one, two = Worker("one"), Worker("two")
+    made = scheduling(
+        one,
+        two,
+        tests=names,
+        expected_s=dict(zip(names, (9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0), strict=True)),
+    )
+    assert [*two.held] == [3, 4]
+    assert one.next() == 0
+    made.lose(node(one), names[0], may_run_again=False)
+    made.mark_test_complete(node(one), 0)
+    assert two.next() == 3
+    made.mark_test_complete(node(two), 3)
+    assert [*two.held] == [4, 2]
+
+
 def test_a_worker_with_its_last_test_takes_what_another_leaves() -> None:
     """It has begun that test, and was not told to end."""
     one, two = Worker("one"), Worker("two")
