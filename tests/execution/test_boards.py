@@ -65,6 +65,7 @@ def test_an_update_is_proven_on_executed_mcuboot(user_folder: pytest.Pytester) -
     assert b"*** Booting nRF Connect SDK v3.5.99-ncs1 ***" in lines
 
 
+@pytest.mark.long_proof
 def test_a_build_without_bluetooth_is_updated_over_its_uart(user_folder: pytest.Pytester) -> None:
     """The stand-in for its application has none either: an nRF5340 may lack a controller."""
     user_folder.path.joinpath("no_bluetooth.toml").write_text(WITHOUT_BLUETOOTH)

@@ -100,6 +100,7 @@ def test_yes_of_machine_code_and_model(ask: Asking, nrf52832: DutFiles, here: Pa
     assert not [*here.iterdir()]
 
 
+@pytest.mark.long_proof
 def test_no_of_machine_code_and_model(ask: Asking, nrf52832: DutFiles, here: Path) -> None:
     data = bytearray(nrf52832.update.read_bytes())
     data[PAYLOAD_BYTE] ^= 1

@@ -80,7 +80,17 @@ def test_page_is_readable_and_silent(
     assert browser.complaints() == []
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("upgraded", "refused"),
+        *(
+            pytest.param(name, marks=pytest.mark.long_proof)
+            for name in SHOWN
+            if name not in ("upgraded", "refused")
+        ),
+    ],
+)
 def test_each_decisive_line_is_a_click_away(
     name: str, browser: Browser, pages: dict[str, Path]
 ) -> None:

@@ -12,7 +12,9 @@ from tests.unit.kit_log import SCENARIOS, kit_log
 
 @pytest.mark.parametrize("ncs", RELEASES)
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("keep_last_line", [False, True])
+@pytest.mark.parametrize(
+    "keep_last_line", [False, pytest.param(True, marks=pytest.mark.long_proof)]
+)
 def test_a_kit_of_each_release_is_understood(
     name: str, ncs: str, keep_last_line: bool, tmp_path: Path
 ) -> None:

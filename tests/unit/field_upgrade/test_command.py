@@ -106,6 +106,7 @@ def test_baseline_shows_the_slot_as_long_as_the_board_runs_just_that(kit: Kit) -
     assert "it runs another application than the baseline" in no_more.text
 
 
+@pytest.mark.long_proof
 def test_wrong_slot_that_the_user_names_ends_as_not_upgraded(kit: Kit) -> None:
     """The update stays in the secondary slot: nothing takes it, and nobody waits minutes."""
     answer = kit.upgrade(kit.firmware.mcuboot_update, *kit.port, "--running-slot=s1")
