@@ -1,6 +1,7 @@
 """Under xdist, on kits: each test goes to a worker whose board can run it, and whose kit lives."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -231,9 +232,7 @@ class MixedScheduling:
             for index in self._pending
             if not self._is_elsewhere(node, index) and self._can_run(node, index)
         )
-        index = next(at_home, None)
-        if index is None:
-            index = next(fit, None)
+        index = next(chain(at_home, fit), None)
         if index is None:
             return
         self._pending.remove(index)

@@ -15,11 +15,12 @@ def has_no_pair_for_s_slot(build: Build, release: Release | None) -> bool:
 
 
 def is_taken_for_network_core(build: Build, release: Release | None) -> bool:
-    """Whether MCUboot wants the code of its own update in the network core's flash."""
+    """Whether a MCUboot that overwrites wants its own update's code in the network core's flash."""
     if build.mcuboot is None or build.layout is None or not _swaps_itself(release):
         return False
-    has_network_core = build.layout.find_network("app") is not None
-    return has_network_core and build.mcuboot.is_on("MCUBOOT_VERIFY_IMG_ADDRESS")
+    if build.bootloader_mode != "overwrite_only" or build.layout.find_network("app") is None:
+        return False
+    return build.mcuboot.is_on("MCUBOOT_VERIFY_IMG_ADDRESS")
 
 
 def _swaps_itself(release: Release | None) -> bool:

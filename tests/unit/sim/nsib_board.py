@@ -22,8 +22,9 @@ from pytest_nrf_fota.firmware.validation_info import (
 from pytest_nrf_fota.sim.boot.nsib import run_nsib
 from pytest_nrf_fota.sim.boot.stage import Hardware, NsibSlots, Place, SlotMap, StageEnd
 from pytest_nrf_fota.sim.clock import VirtualClock
-from pytest_nrf_fota.sim.flash import CutMoment, Flash, PowerCut, PowerLostError
+from pytest_nrf_fota.sim.flash import CutMoment, Flash
 from pytest_nrf_fota.sim.memories import memories_of
+from tests.unit.sim.cut_boot import boot_is_cut
 
 BANNER = "*** Booting Zephyr OS build v3.2.99-ncs2 ***"
 SLOT_ADDRESSES = (0x8000, 0x18000)
@@ -132,16 +133,7 @@ class Board:
 
     def boot_and_cut_after(self, operations: int, moment: CutMoment) -> bool:
         """Cut at the operation behind so many; False where the boot needs no more than that."""
-        self.flash.power_cut = PowerCut(len(self.flash.operations) + operations + 1, moment)
-        try:
-            self.boot()
-        except PowerLostError:
-            return True
-        else:
-            return False
-        finally:
-            self.flash.power_cut = None
-            self.flash.has_power = True
+        return boot_is_cut(self.flash, self.boot, operations, moment)
 
     def boot(self) -> StageEnd:
         self.lines.clear()

@@ -25,14 +25,12 @@ from pytest_nrf_fota.sim.boot.stage import (
 )
 from pytest_nrf_fota.sim.clock import VirtualClock
 from pytest_nrf_fota.sim.flash import (
-    CutMoment,
     Flash,
     FlashArea,
     MemoryLayout,
-    PowerCut,
-    PowerLostError,
 )
 from pytest_nrf_fota.sim.trailer_area import erase_trailer_sectors, read_trailer, schedule_swap
+from tests.unit.sim.cut_boot import boot_is_cut
 
 SECTOR = 0x1000
 SLOT_BYTES = 24 * SECTOR
@@ -86,17 +84,7 @@ class Board:
 
     def boot_and_cut_after(self, operations: int) -> bool:
         """Cut behind so many operations; False where the boot needs no more than that."""
-        number = len(self.flash.operations) + operations + 1
-        self.flash.power_cut = PowerCut(number, CutMoment.BEFORE)
-        try:
-            self.boot()
-        except PowerLostError:
-            return True
-        else:
-            return False
-        finally:
-            self.flash.power_cut = None
-            self.flash.has_power = True
+        return boot_is_cut(self.flash, self.boot, operations)
 
     def took_both_updates(self) -> bool:
         """Whether S1 takes an update, and then another one."""

@@ -38,8 +38,6 @@ from pytest_nrf_fota.sim.flash import (
     CutMoment,
     Flash,
     MemoryLayout,
-    PowerCut,
-    PowerLostError,
 )
 from pytest_nrf_fota.sim.trailer_area import (
     erase_trailer_sectors,
@@ -50,6 +48,7 @@ from pytest_nrf_fota.sim.trailer_area import (
     write_magic,
     write_swap_info,
 )
+from tests.unit.sim.cut_boot import boot_is_cut
 
 pytestmark = pytest.mark.long_proof
 
@@ -238,16 +237,7 @@ class Board:
 
     def boot_and_cut_after(self, operations: int, moment: CutMoment) -> bool:
         """Cut at the operation behind so many; False where the boot needs no more than that."""
-        self.flash.power_cut = PowerCut(len(self.flash.operations) + operations + 1, moment)
-        try:
-            self.boot()
-        except PowerLostError:
-            return True
-        else:
-            return False
-        finally:
-            self.flash.power_cut = None
-            self.flash.has_power = True
+        return boot_is_cut(self.flash, self.boot, operations, moment)
 
     def settle(self) -> None:
         """Boot until nothing changes any more."""

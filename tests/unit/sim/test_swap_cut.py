@@ -38,6 +38,7 @@ from pytest_nrf_fota.sim.flash import (
     PowerLostError,
 )
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap
+from tests.unit.sim.cut_boot import boot_is_cut
 
 pytestmark = pytest.mark.long_proof
 
@@ -109,16 +110,7 @@ class Board:
 
     def boot_and_cut_after(self, operations: int, moment: CutMoment = CutMoment.BEFORE) -> bool:
         """Cut at the operation behind so many; False where the boot needs no more than that."""
-        self.flash.power_cut = PowerCut(len(self.flash.operations) + operations + 1, moment)
-        try:
-            self.boot()
-        except PowerLostError:
-            return True
-        else:
-            return False
-        finally:
-            self.flash.power_cut = None
-            self.flash.has_power = True
+        return boot_is_cut(self.flash, self.boot, operations, moment)
 
     def boot_until_nothing_changes(self) -> list[bytes]:
         """Boot, each time successfully; returns what the primary slot began with each time."""

@@ -24,8 +24,9 @@ from pytest_nrf_fota.sim.boot.stage import (
     StageEnd,
 )
 from pytest_nrf_fota.sim.clock import VirtualClock
-from pytest_nrf_fota.sim.flash import CutMoment, Flash, MemoryLayout, PowerCut, PowerLostError
+from pytest_nrf_fota.sim.flash import CutMoment, Flash, MemoryLayout
 from pytest_nrf_fota.sim.trailer_area import read_trailer, schedule_swap, write_image_ok
+from tests.unit.sim.cut_boot import boot_is_cut
 
 SECTOR = 0x1000
 SLOT_BYTES = 24 * SECTOR
@@ -78,16 +79,7 @@ class Board:
         return self.end
 
     def boot_and_cut_after(self, operations: int, moment: CutMoment) -> bool:
-        self.flash.power_cut = PowerCut(len(self.flash.operations) + operations + 1, moment)
-        try:
-            self.boot()
-        except PowerLostError:
-            return True
-        else:
-            return False
-        finally:
-            self.flash.power_cut = None
-            self.flash.has_power = True
+        return boot_is_cut(self.flash, self.boot, operations, moment)
 
     def holds(self, data: bytes) -> bool:
         return self.primary.read(0, len(data)) == data
