@@ -5,6 +5,7 @@ controller that a host can see; the list is what BlueZ 5.66 sends.
 """
 
 import asyncio
+import itertools
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,8 +27,13 @@ LINK_LAYER_TIME_US = 2120
 _INTERVAL_UNIT_US = 1250
 """Connection intervals count in these (Bluetooth Core, Vol 4 Part E, 7.8.12)."""
 
-RSSI_DBM = -50
-"""Signal strength in every advertising report: kit and host lie on the same desk."""
+CHANNEL_RSSI_DBM = (-50, -42, -58)
+"""Signal strength in advertising reports, by advertising channel: kit and host lie on one desk.
+
+Reflections make the channels differ, and a scanner hears one after the other. BlueZ tells its
+programs of a device again when this has changed by 8 dB (src/device.c, RSSI_THRESHOLD), so at a
+constant strength a program that misses the first time never hears of the kit.
+"""
 
 
 @dataclass
@@ -209,6 +215,7 @@ class AirController(Controller):
         )
         self.air = air
         self._encryption_requests: dict[int, ll.EncReq] = {}
+        self._channel_rssi_dbm = itertools.cycle(CHANNEL_RSSI_DBM)
 
     def leave(self) -> None:
         """Vanish: stop advertising, scanning, connecting; peers lose their links at once."""
@@ -405,21 +412,22 @@ class AirController(Controller):
         # bumble repeats the advertising data as the scan response, which loses the name.
         event_type = hci.HCI_LE_Advertising_Report_Event.EventType
         if self.le_scan_enable:
-            self._report(pdu.advertiser_address, event_type.ADV_IND, pdu.data)
+            address, rssi_dbm = pdu.advertiser_address, next(self._channel_rssi_dbm)
+            self._report(address, event_type.ADV_IND, pdu.data, rssi_dbm)
             if self.le_scan_type == hci.HCI_LE_Set_Scan_Parameters_Command.ACTIVE_SCANNING:
-                scan_response = self.air.scan_response(pdu.advertiser_address)
-                self._report(pdu.advertiser_address, event_type.SCAN_RSP, scan_response)
+                scan_response = self.air.scan_response(address)
+                self._report(address, event_type.SCAN_RSP, scan_response, rssi_dbm)
         pending = self.pending_le_connection
         if pending is not None and pending.peer_address == pdu.advertiser_address:
             self.create_le_connection(pdu.advertiser_address)
 
-    def _report(self, address: hci.Address, event_type: int, data: bytes) -> None:
+    def _report(self, address: hci.Address, event_type: int, data: bytes, rssi_dbm: int) -> None:
         report = hci.HCI_LE_Advertising_Report_Event.Report(
             event_type=event_type,
             address_type=address.address_type,
             address=address,
             data=data,
-            rssi=RSSI_DBM,
+            rssi=rssi_dbm,
         )
         self.send_hci_packet(hci.HCI_LE_Advertising_Report_Event([report]))
 

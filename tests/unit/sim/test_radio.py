@@ -65,6 +65,8 @@ pytestmark = pytest.mark.anyio
 
 KIT = Advertisement(name="nRF5340 DK of the tests", address="F2:7C:B6:5D:C3:74")
 DEADLINE_S = 20.0
+# BlueZ 5.66, src/device.c: RSSI_THRESHOLD. A lesser change is told to no program.
+BLUEZ_THRESHOLD_DB = 8
 
 
 class EchoApp:
@@ -204,6 +206,18 @@ async def test_scan_finds_the_kit_by_name_with_its_smp_service(radio: Radio, app
     assert [(r.name, r.address, r.has_smp_service) for r in results] == [
         (KIT.name, KIT.address, True)
     ]
+
+
+async def test_bluez_tells_of_the_kit_again_and_again(radio: Radio, app: EchoApp) -> None:
+    async with bumble_host(radio) as host:
+        strengths_dbm: asyncio.Queue[int] = asyncio.Queue()
+        host.on(Device.EVENT_ADVERTISEMENT, lambda found: strengths_dbm.put_nowait(found.rssi))
+        await host.start_scanning(filter_duplicates=False)
+        told_dbm = await strengths_dbm.get()
+        for _ in range(5):
+            while abs(told_dbm - (heard_dbm := await strengths_dbm.get())) < BLUEZ_THRESHOLD_DB:
+                continue
+            told_dbm = heard_dbm
 
 
 async def test_passive_scan_sees_no_name(radio: Radio, app: EchoApp) -> None:
