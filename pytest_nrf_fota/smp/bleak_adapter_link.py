@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bleak import BleakClient
     from bleak.args.bluez import BlueZScannerArgs
     from bleak.backends.characteristic import BleakGATTCharacteristic
+    from bleak.backends.device import BLEDevice
 
 _Result = TypeVar("_Result")
 
@@ -90,15 +91,13 @@ class AdapterLink(SMPTransport):
         return self._smp_characteristic.max_write_without_response_size
 
     async def _connect(self, address: str, timeout_s: float) -> None:
-        from bleak import BleakClient, BleakScanner
+        from bleak import BleakClient
         from smpclient.transport.ble import (
             SMPBLETransportDeviceNotFound,
             SMPBLETransportNotSMPServer,
         )
 
-        device = await BleakScanner.find_device_by_address(
-            address, timeout=timeout_s, bluez=scanner_arguments(self._adapter)
-        )
+        device = await _heard(address, self._adapter, timeout_s)
         if device is None:
             raise SMPBLETransportDeviceNotFound(f"{address} not found through {self._adapter}")
         self._client = BleakClient(
@@ -154,3 +153,25 @@ class AdapterLink(SMPTransport):
             task.cancel()
             lost.cancel()
             await asyncio.gather(task, lost, return_exceptions=True)
+
+
+async def _heard(address: str, adapter: str, timeout_s: float) -> "BLEDevice | None":
+    """The advertiser at `address`; None where it is not heard.
+
+    bleak's own search begins to listen when the scan is running, and BlueZ may have told by then
+    what it will not repeat before the signal strength changes.
+    """
+    from bleak import BleakScanner
+    from bleak.backends.scanner import AdvertisementData
+
+    heard: asyncio.Future[BLEDevice] = asyncio.get_running_loop().create_future()
+
+    def on_advertisement(device: "BLEDevice", _advertisement: AdvertisementData) -> None:
+        if device.address.upper() == address.upper() and not heard.done():
+            heard.set_result(device)
+
+    async with BleakScanner(on_advertisement, bluez=scanner_arguments(adapter)):
+        try:
+            return await asyncio.wait_for(heard, timeout_s)
+        except asyncio.TimeoutError:
+            return None
