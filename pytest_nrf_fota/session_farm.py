@@ -187,6 +187,8 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
                 seats = _lease(config, address, config.stash[BOARD_KEY], _workers(config))
         if config.getoption("dist", "no") == "no":
             _use(config, seats.by_host[None][0])
+        with _unreachable_hosts():
+            return (yield)
     return (yield)
 
 
@@ -270,10 +272,12 @@ def _lease(
     run = session_path(config)
     for earlier in run.glob(_lost_note(run, "*").name):
         earlier.unlink()
-    leases = open_farm(address, python, run / "farm-broker.log", lambda lost: _note(run, lost))
+    wait_s: float = config.getoption("nrf_fota_wait_for_kit")
+    leases = open_farm(
+        address, python, run / "farm-broker.log", lambda lost: _note(run, lost), wait_s, _tell
+    )
     config.add_cleanup(leases.release_all)
     seats = _Seats(leases)
-    wait_s: float = config.getoption("nrf_fota_wait_for_kit")
     for wanted in sorted(workers, key=lambda one: one.host or ""):
         seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s, on_wait=_tell)
     config.stash[_seats_key] = seats
@@ -347,6 +351,12 @@ def _require_usable(config: pytest.Config) -> None:
             where="--farm",
             next_step="Leave --farm out: such boards are made on this host, one for each worker.",
         )
+    if config.getoption("tx", None) and config.getoption("dist") == "no":
+        raise InputError(
+            "--tx alone starts no workers: all tests would run here, on one kit.",
+            where="--tx",
+            next_step="Add --dist load.",
+        )
     for option, is_given in (
         ("--device-id", bool(config.getoption("nrf_fota_device_id"))),
         ("--hardware-map", config.getoption("nrf_fota_hardware_map") is not None),
@@ -371,6 +381,28 @@ def _workers(config: pytest.Config) -> "list[WorkersOfHost]":
 
     hosts = Counter(_ssh_host(XSpec(text).ssh) for text in parse_tx_spec_config(config))
     return [WorkersOfHost(host, count, count) for host, count in hosts.items()]
+
+
+@contextmanager
+def _unreachable_hosts() -> Iterator[None]:
+    """Where pytest-xdist cannot start a worker over SSH, that is said in pytest's way."""
+    try:
+        from execnet.gateway_bootstrap import HostNotFound
+    except ImportError:
+        yield
+        return
+    from pytest_nrf_fota.errors import RigError
+
+    try:
+        yield
+    except HostNotFound as error:
+        host = _ssh_host(str(error)) or str(error)
+        told = RigError(
+            "No worker can be started over SSH.",
+            where=f"--tx ssh={error}",
+            next_step=f"Try `ssh -o BatchMode=yes {host} true` from here; ssh says why above.",
+        )
+        raise pytest.UsageError(str(told)) from error
 
 
 def _ssh_host(specification: str | None) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from tests.farm.meeting import Meeting
-from tests.farm_labgrid.conftest import StartBroker, User
+from tests.farm_labgrid.conftest import StartBroker, User, program
 from tests.farm_labgrid.farm import Farm, owners, wait_for
 
 pytestmark = pytest.mark.long_proof
@@ -125,10 +125,11 @@ def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:
         closed = server.getsockname()[1]
     mistakes = {
         ("--farm", f"{farm.url}?rack=9"): "no place, or too few, that fit",
-        ("--farm", f"{farm.url}?host=lab1", "-n", "3"): "2 of 3 places with board=nrf5340dk",
+        ("--farm", f"{farm.url}?host=lab1", "-n", "3"): "3 needed, 2 found with board=nrf5340dk",
         ("--farm", f"labgrid://127.0.0.1:{closed}"): "The farm does not answer.",
         ("--farm", farm.url): "The farm has no Nordic nRF5340 DK on this host.",
         ("--farm", "lab:1"): "'lab:1' is no farm",
+        ("--farm", farm.url, "--tx", "2*ssh=lab1"): "--tx alone starts no workers",
         ("--farm", farm.url, "--board=nrf5340dk_sim"): "--farm is for kits on USB",
         ("--farm", farm.url, "--farm-python=/nowhere"): "no such Python to run labgrid with",
     }
@@ -150,6 +151,20 @@ def test_who_waits_says_for_whom(farm: Farm, user: User, start_broker: StartBrok
     assert "nrf-fota: waiting up to 1 s for the farm; " in output
     assert output.count(f"kit-1050000003: held by {holder.owner}") == 2
     assert "Too few of the farm's fitting places are free, after 1 s." in output
+
+
+def test_a_host_that_ssh_does_not_reach_ends_the_run(farm: Farm, user: User, held: Held) -> None:
+    """Before it begins, in words; what was leased for it is given back."""
+    program("ssh")
+    nobody = "-o BatchMode=yes -o HostName=127.0.0.1 -o Port=1 ci@lab2"
+    code, output = user.finish(
+        user.pytest("--farm", farm.url, "--dist", "load", "--tx", f"ssh={nobody}")
+    )
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert "No worker can be started over SSH." in output
+    assert "ssh -o BatchMode=yes lab2 true" in output
+    assert "INTERNALERROR" not in output and "Traceback" not in output
+    assert held() == {}
 
 
 def test_workers_run_on_the_kits_hosts(
