@@ -92,10 +92,14 @@ class Farm:
         if number == signal.SIGKILL:
             process.wait()
 
-    def restart_coordinator(self) -> None:
-        """Kill it, and start one at its port, as systemd would; exporters end and come back."""
+    def kill_coordinator(self) -> None:
+        """Its exporters end by that."""
         self._coordinator.kill()
         self._coordinator.wait()
+
+    def restart_coordinator(self) -> None:
+        """Kill it, and start one at its port, as systemd would; exporters end and come back."""
+        self.kill_coordinator()
         self._coordinator, _ = self._start_coordinator(self.address.port)
         for host, exporter in self._exporters.items():
             exporter.wait(WITHIN_S)

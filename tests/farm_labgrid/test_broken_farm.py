@@ -2,10 +2,13 @@
 
 import queue
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from pytest_nrf_fota.farm.labgrid.broker_process import FarmError, Listeners
+from pytest_nrf_fota.farm.labgrid.leases import open_farm
 from tests.farm_labgrid.conftest import KITS, StartBroker, StartFarm
 from tests.farm_labgrid.farm import Kit, owners, wait_for
 
@@ -26,9 +29,39 @@ def test_a_place_without_resources_is_passed_over(
     assert "its exporter is not there" in leased.set_aside[0].why
     assert set(owners(session.look())) == {"kit-1050000002"}
     with pytest.raises(FarmError) as error:
-        start_broker(farm).lease(ALL, at_least=2, at_most=2, wait_s=3600)
+        start_broker(farm).lease(ALL, at_least=2, at_most=2, wait_s=0)
     assert error.value.reason == "unusable"
     assert set(owners(session.look())) == {"kit-1050000002"}
+
+
+def test_who_waits_gets_a_place_whose_exporter_comes_back(
+    start_farm: StartFarm, start_broker: StartBroker
+) -> None:
+    """Until then it is nobody's for longer than a look takes."""
+    farm = start_farm(Kit("1050000001", "lab1"), gone=("lab1",))
+    session = start_broker(farm)
+    with pytest.raises(FarmError) as error:
+        session.lease(ALL, at_least=1, at_most=1, wait_s=0.1)
+    assert error.value.reason == "unusable"
+    with ThreadPoolExecutor(1) as pool:
+        leased = pool.submit(session.lease, ALL, at_least=1, at_most=1, wait_s=60)
+        farm.start_exporter("lab1")
+        assert [place.name for place in leased.result().places] == ["kit-1050000001"]
+
+
+def test_who_waits_gets_a_coordinator_that_comes_back(
+    start_farm: StartFarm, labgrid_python: Path
+) -> None:
+    """As while systemd restarts it; it is said for what is waited."""
+    farm = start_farm(Kit("1050000001", "lab1"))
+    farm.kill_coordinator()
+    told: queue.Queue[str] = queue.Queue()
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(open_farm, farm.address, labgrid_python, wait_s=60, on_wait=told.put)
+        assert "waiting up to 60 s for the farm; labgrid://127.0.0.1" in told.get(timeout=20)
+        farm.restart_coordinator()
+        opened.result().release_all()
+    assert told.empty()
 
 
 def test_a_hung_exporter_s_place_is_passed_over(

@@ -80,7 +80,7 @@ def test_quarantined_places_are_passed_over(farm: Farm, start_broker: StartBroke
     assert [kit.serial_number for kit in kits] == [FIRST]
     with pytest.raises(FarmError) as raised:
         leases_of(start_broker(farm)).lease(BOARD, farm.address, WorkersOfHost("lab1"), 0, {FIRST})
-    assert raised.value.reason == "unusable" and "lost in this run" in raised.value.where
+    assert raised.value.reason == "set_aside" and "lost in this run" in raised.value.where
 
 
 def test_a_run_names_what_it_passes_over(farm: Farm, user: User, meeting: Meeting) -> None:

@@ -396,7 +396,13 @@ def _wording(reason: Reason) -> tuple[str, str]:
             return (
                 "The farm's fitting places are of no use now.",
                 "Look at the exporters on the kits' hosts (systemctl status labgrid-exporter), and "
-                "whether the kits are plugged in.",
+                "whether the kits are plugged in; --wait-for-kit=SECONDS waits for them.",
+            )
+        case "set_aside":
+            return (
+                "The farm's fitting places are of no use now.",
+                "Look at the kits that are quarantined, then clear them; at others' exporters "
+                "(systemctl status labgrid-exporter), and whether they are plugged in.",
             )
         case "no_answer":
             return (

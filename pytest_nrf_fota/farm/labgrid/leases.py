@@ -3,12 +3,14 @@
 import contextlib
 import platform
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board import BoardType
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import InputError, RigError
 from pytest_nrf_fota.farm.labgrid.address import BOARD_TAG, HOST_TAG, FarmAddress
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, FarmError, Listeners
@@ -21,6 +23,8 @@ from pytest_nrf_fota.farm.labgrid.place_kits import (
     kit_of_place,
 )
 from pytest_nrf_fota.farm.quarantine import clearing_command, quarantined_kits
+
+_RETRY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -119,12 +123,7 @@ class FarmLeases:
             at_most=len(places) if wanted.at_most is None else wanted.at_most,
             avoid=avoid,
         )
-        try:
-            leased = self._ask_and_wait(ask, wait_s, on_wait)
-        except FarmError as error:
-            if error.reason == "unusable" and avoid:
-                raise _set_aside_error(error) from error
-            raise
+        leased = self._ask_and_wait(ask, wait_s, on_wait)
         self.set_aside += leased.set_aside
         try:
             kits = tuple(kit_of_place(place) for place in leased.places)
@@ -146,13 +145,11 @@ class FarmLeases:
             if error.reason not in ("taken", "unusable"):
                 raise
             on_wait(f"waiting up to {wait_s:g} s for the farm; {error.where}")
+        deadline = Deadline.after(wait_s)
         try:
             return ask(wait_s=wait_s)
         except FarmError as error:
-            what = f"{error.what.rstrip('.')}, after {wait_s:g} s."
-            raise FarmError(
-                error.reason, what, where=error.where, next_step=error.next_step
-            ) from error
+            raise (_after(wait_s, error) if deadline.expired else error) from error
 
     def release(self, kit: FarmKit) -> None:
         """Give one back. Raises `FarmError`."""
@@ -169,10 +166,29 @@ def open_farm(
     python: Path,
     log: Path | None = None,
     on_lost: Callable[[LostLease], None] = lambda lost: None,
+    wait_s: float = 0.0,
+    on_wait: Callable[[str], None] = lambda text: None,
 ) -> FarmLeases:
-    """Connect to a farm; nothing is leased yet. Raises `FarmError`."""
+    """Connect to a farm; nothing is leased yet.
+
+    A coordinator that does not answer, as while it is restarted, is waited for; `on_wait` is told
+    once. Raises `FarmError`.
+    """
     news = FarmNews(on_lost)
-    return FarmLeases(BrokerProcess(address, python, log, news.listeners()), news)
+    deadline = Deadline.after(wait_s)
+    has_told = False
+    while True:
+        try:
+            return FarmLeases(BrokerProcess(address, python, log, news.listeners()), news)
+        except FarmError as error:
+            if error.reason != "no_answer" or not wait_s:
+                raise
+            if deadline.expired:
+                raise _after(wait_s, error) from error
+            if not has_told:
+                on_wait(f"waiting up to {wait_s:g} s for the farm; {error.where}")
+                has_told = True
+        time.sleep(min(_RETRY_S, deadline.remaining_s))
 
 
 def filters_for(
@@ -240,13 +256,9 @@ def _not_wanted(places: Sequence[FarmPlace], gone: Collection[str]) -> dict[str,
     return found
 
 
-def _set_aside_error(error: FarmError) -> FarmError:
-    """Exporters are not the first to look at where kits are known to be sick."""
-    next_step = (
-        "Look at the kits that are quarantined, then clear them; at others' exporters "
-        "(systemctl status labgrid-exporter), and whether they are plugged in."
-    )
-    return FarmError(error.reason, error.what, where=error.where, next_step=next_step)
+def _after(wait_s: float, error: FarmError) -> FarmError:
+    what = f"{error.what.rstrip('.')}, after {wait_s:g} s."
+    return FarmError(error.reason, what, where=error.where, next_step=error.next_step)
 
 
 def _has(place: FarmPlace, tags: Mapping[str, str]) -> bool:

@@ -157,7 +157,11 @@ class Reaped(_Message):
     watched: int
 
 
-Reason: TypeAlias = Literal["no_match", "taken", "unusable", "no_answer", "refused", "no_labgrid"]
+Reason: TypeAlias = Literal[
+    "no_match", "taken", "unusable", "set_aside", "no_answer", "refused", "no_labgrid"
+]
+"""Why a request cannot be done: no such places; others have them; they are of no use now; too many
+of them are not wanted; the farm does not answer, or refuses; labgrid cannot be used."""
 
 
 class Refused(_Message):

@@ -21,6 +21,8 @@ _RELEASE_ALL_S = 40.0
 _POLL_S = 1.0
 _RECONNECT_S = 60.0
 _RETRY_S = 0.5
+# Who looks whether a place is of use again leases it for a moment, which starts its ser2net.
+_USELESS_POLL_S = 5.0
 # How long a part of what is needed is kept from others before it is given back.
 _PARTIAL_S = (2.0, 4.0)
 
@@ -132,7 +134,8 @@ class Broker:
         try:
             while True:
                 await self.coordinator.settle()
-                self._require_enough(wanted)
+                if not await self._has_enough(wanted, ends):
+                    continue
                 # While it waits, nobody keeps a part of what is needed for long: two who each hold
                 # what the other needs would wait for ever.
                 partial_s = random.uniform(*_PARTIAL_S) if wanted.at_least > 1 else wait_s
@@ -144,6 +147,10 @@ class Broker:
                     if place is None:
                         break
                     got.append(place)
+                if len(got) < wanted.at_least and not await self._has_enough(wanted, ends):
+                    while got:
+                        await self._give_back(got.pop())
+                    continue
                 if len(got) >= wanted.at_least:
                     return self._leased(got, self._aside(wanted))
                 held_by = self._held_by(wanted)
@@ -187,7 +194,8 @@ class Broker:
                 self._hold.aside.append(_Aside(name, wanted.avoid[name], token=token))
             elif await self._try_to_acquire(name, token):
                 return name
-            self._require_enough(wanted)
+            if self._shortage(wanted):
+                return None
 
     async def _reserved(
         self, filters: Sequence[Mapping[str, str]], until: float
@@ -291,19 +299,37 @@ class Broker:
             if not (place.owner or place.reservation or place.name in wanted.avoid)
         )
 
-    def _require_enough(self, wanted: _Wanted) -> None:
+    async def _has_enough(self, wanted: _Wanted, ends: float) -> bool:
+        """Whether so many places may be of use; where not, a moment later, for they may come back.
+
+        Raises `RefusedError` at `ends` (monotonic clock), and where no waiting would help.
+        """
         fitting = self._fitting(wanted)
         if len(fitting) < wanted.at_least:
             there = "; ".join(
                 f"{name}: {tags_text(place.tags)}"
                 for name, place in sorted(self.coordinator.places.items())
             )
-            text = f"{len(fitting)} of {wanted.at_least} places with {wanted}"
+            text = f"{wanted.at_least} needed, {len(fitting)} found with {wanted}"
             raise RefusedError("no_match", f"{text}; there are: {there or 'none'}")
+        shortage = self._shortage(wanted)
+        if not shortage:
+            return True
+        avoided = sum(1 for place in fitting if place.name in wanted.avoid)
+        if len(fitting) - avoided < wanted.at_least:
+            raise RefusedError("set_aside", shortage)
+        if time.monotonic() >= ends:
+            raise RefusedError("unusable", shortage)
+        await self._put_back()
+        await asyncio.sleep(min(_USELESS_POLL_S, max(0.0, ends - time.monotonic())))
+        return False
+
+    def _shortage(self, wanted: _Wanted) -> str:
+        """Which places are of no use, where too few are left besides them; else empty."""
         aside = self._aside(wanted)
-        if sum(1 for place in fitting if place.name not in aside) < wanted.at_least:
-            duds = "; ".join(f"{name}: {why}" for name, why in sorted(aside.items()))
-            raise RefusedError("unusable", duds)
+        if sum(1 for p in self._fitting(wanted) if p.name not in aside) >= wanted.at_least:
+            return ""
+        return "; ".join(f"{name}: {why}" for name, why in sorted(aside.items()))
 
     def _held_by(self, wanted: _Wanted) -> str:
         held = [
