@@ -209,7 +209,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         raise RigError(
             f"The kit {kit.serial_number} is no longer this session's.",
             where=note.read_text(encoding="utf-8"),
-            next_step="Look at who has it: nrf-fota boards --farm; run the rest again.",
+            next_step="Look at who has it: nrf-fota boards "
+            f"--farm={item.config.getoption('nrf_fota_farm')}; run the rest again.",
         )
 
 
@@ -357,10 +358,15 @@ def _require_usable(config: pytest.Config) -> None:
             where="--tx",
             next_step="Add --dist load.",
         )
+    if also_boards(config):
+        raise InputError(
+            "Several boards in one run are for kits on this host.",
+            where="--also-board",
+            next_step="Start a run for each board; they may run at the same time.",
+        )
     for option, is_given in (
         ("--device-id", bool(config.getoption("nrf_fota_device_id"))),
         ("--hardware-map", config.getoption("nrf_fota_hardware_map") is not None),
-        ("--also-board", bool(also_boards(config))),
     ):
         if is_given:
             raise InputError(

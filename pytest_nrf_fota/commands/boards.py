@@ -54,6 +54,9 @@ def boards(
     from pytest_nrf_fota.doctor.host import this_host
     from pytest_nrf_fota.farm.hardware_map import read_hardware_map
 
+    if farm is not None:
+        with refusing():
+            _require_for_farm(listen=listen, ask_probe=ask_probe, hardware_map=hardware_map)
     if farm is not None and watch:
         with refusing():
             _require_watchable(is_alone=not (as_json or listen or ask_probe))
@@ -86,6 +89,23 @@ def boards(
         typer.echo(report.model_dump_json(indent=2))
     else:
         print_through_rich(lambda console: print_boards(report, console))
+
+
+def _require_for_farm(*, listen: bool, ask_probe: bool, hardware_map: Path | None) -> None:
+    from pytest_nrf_fota.errors import InputError
+
+    given = {
+        "--listen": listen,
+        "--ask-probe": ask_probe,
+        "--hardware-map": hardware_map is not None,
+    }
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise InputError(
+            f"{', '.join(names)}: for kits on this host; --farm lists what the farm knows.",
+            where="--farm",
+            next_step="Leave out one or the other.",
+        )
 
 
 def _require_watchable(*, is_alone: bool) -> None:

@@ -79,7 +79,7 @@ def watch_places(url: str, farm_python: Path | None, interval_s: float) -> None:
 def reap_leases(
     url: FarmUrl,
     watch: Annotated[
-        float, typer.Option(min=1.0, help="seconds in which the living renew their leases")
+        float, typer.Option(min=30.0, help="seconds in which the living renew their leases")
     ] = 120.0,
     farm_python: FarmPython = None,
 ) -> None:
@@ -92,6 +92,7 @@ def reap_leases(
     from pytest_nrf_fota.farm.labgrid.reaper import reap, reaped_lines
     from pytest_nrf_fota.inspection.printable_text import printable_text
 
+    typer.echo(f"watching for {watch:g} s whose leases are renewed", err=True)
     with refusing():
         reaped = reap(read_farm_address(url), find_python(farm_python), watch)
     for line in reaped_lines(reaped, watch):

@@ -54,11 +54,31 @@ def test_the_farm_as_a_list(farm: Farm, start_broker: StartBroker, labgrid_pytho
     assert [entry["state"] for entry in entries] == ["free", "held", "free"]
 
 
+def test_what_the_farm_does_not_know_is_not_asked_for() -> None:
+    """A map of this host's kits says nothing of a farm's."""
+    refused = subprocess.run(
+        (
+            *(sys.executable, "-c", "from pytest_nrf_fota.cli import app; app()"),
+            *("boards", "--listen"),
+            *("--farm", "labgrid://farm", "--hardware-map", "map.yaml"),
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert "--listen, --hardware-map: for kits on this host" in refused.stderr
+
+
 def test_the_reaper_s_command(farm: Farm, start_broker: StartBroker, labgrid_python: Path) -> None:
     session, other = start_broker(farm), start_broker(farm)
     session.lease(({"board": "nrf5340dk"},), at_least=1, at_most=1, wait_s=0)
     os.kill(session.pid, signal.SIGSTOP)
-    printed = _command("reap", farm, labgrid_python, "--watch=2")
+    # As long as the living take to renew theirs, a shorter time is refused.
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        _command("reap", farm, labgrid_python, "--watch=15")
+    assert "30.0" in refused.value.stderr
+    printed = _command("reap", farm, labgrid_python, "--watch=30")
     assert f"{session.owner} is dead" in printed
     assert owners(other.look()) == {}
     os.kill(session.pid, signal.SIGCONT)
