@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_nrf_fota.session_board import other_board
 from pytest_nrf_fota.session_farm import farm_radio, one_more_leased
+from pytest_nrf_fota.session_holder import tell_of_waiting
 from pytest_nrf_fota.session_kits import one_more_kit, provider_with_kits
 
 if TYPE_CHECKING:
@@ -104,7 +106,13 @@ class DutFactory:
         if leased is not None:
             kit, give_back = leased
             self._stack.callback(give_back)
-            self._stack.enter_context(kit_alone(kit.serial_number))
+            self._stack.enter_context(
+                kit_alone(
+                    kit.serial_number,
+                    wait_s=self._config.getoption("nrf_fota_wait_for_kit"),
+                    on_wait=partial(tell_of_waiting, self._config),
+                )
+            )
             return kit.serial_number, farm_radio(kit)
         one = one_more_kit(self._config, board, tag)
         self._stack.callback(one.claim.release)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import pytest
 
 from pytest_nrf_fota.run_settings import BOARD_KEY, KitPower
 from pytest_nrf_fota.session_board import also_boards, board_name, session_board
+from pytest_nrf_fota.session_holder import tell_of_waiting
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.smp.host_radio import HostRadio
 
 _WORKER_INPUT_KEY = "nrf_fota_farm_kit"
+_OWNER_KEY = "nrf_fota_farm_owner"
 
 
 @dataclass
@@ -139,11 +142,26 @@ def one_more_leased(
         if wait_s is None:
             wait_s = float(config.getoption("nrf_fota_wait_for_kit"))
         tagged = address.with_tags([tag] if tag else [])
-        (kit,) = leases.lease(board, tagged, wanted, wait_s, gone)
+        (kit,) = leases.lease(
+            board,
+            tagged,
+            wanted,
+            wait_s,
+            gone,
+            on_wait=partial(tell_of_waiting, config),
+            session=_owner(config),
+        )
     except BaseException:
         leases.release_all()
         raise
     return kit, leases.release_all
+
+
+def _owner(config: pytest.Config) -> str:
+    """Under which name the farm knows this session; empty where this process does not know it."""
+    seats = config.stash.get(_seats_key, None)
+    given: dict[str, str] = getattr(config, "workerinput", {})
+    return seats.leases.owner if seats is not None else given.get(_OWNER_KEY, "")
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -223,6 +241,7 @@ def pytest_configure_node(node: "WorkerController") -> None:
     kit = seats.take(node.gateway.id, _ssh_host(node.gateway.spec.ssh))
     if kit is not None:
         node.workerinput[_WORKER_INPUT_KEY] = kit.model_dump_json()
+        node.workerinput[_OWNER_KEY] = seats.leases.owner
 
 
 @pytest.hookimpl(optionalhook=True)

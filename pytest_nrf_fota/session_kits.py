@@ -24,6 +24,12 @@ from pytest_nrf_fota.session_farm import (
     leased_kit,
     power_of_place,
 )
+from pytest_nrf_fota.session_holder import (
+    introduce_controller,
+    name_worker,
+    own_processes,
+    tell_of_waiting,
+)
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -157,6 +163,7 @@ def claim_before_collection(config: pytest.Config) -> None:
 
 def seat_worker(node: "WorkerController") -> None:
     """Tell a worker that is about to start which kit is its own."""
+    introduce_controller(node)
     seats = node.config.stash.get(_seats_key, None)
     kit = seats.take(node.gateway.id) if seats is not None else None
     if kit is not None:
@@ -226,10 +233,15 @@ def kit_of_session(config: pytest.Config, board: "BoardType") -> Iterator[Sessio
         return
     from pytest_nrf_fota.farm.kit_lock import use_kit
 
+    name_worker(config)
     leased = leased_kit(config)
     if leased is not None:
         # Those at its host who do not ask the farm respect the host's locks.
-        with kit_alone(leased.serial_number):
+        with kit_alone(
+            leased.serial_number,
+            wait_s=config.getoption("nrf_fota_wait_for_kit"),
+            on_wait=partial(tell_of_waiting, config),
+        ):
             own = farm_radio(leased)
             is_own = radio is None and own is not None
             yield SessionKit(leased.serial_number, radio or own, is_own, is_claimed=True)
@@ -326,15 +338,40 @@ def one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) -> 
     from dataclasses import replace
 
     from pytest_nrf_fota.farm.claims import claim_kits
-    from pytest_nrf_fota.farm.desk import read_tag
+    from pytest_nrf_fota.farm.desk import NoKitError, read_tag
 
     choice = choice_of(config)
-    if tag is not None:
-        choice = replace(choice, tags=(*choice.tags, read_tag(tag)))
-    kits = fitting_kits_of(config, board, choice)
-    wait_s: float = config.getoption("nrf_fota_wait_for_kit")
-    (claimed,) = claim_kits(kits, at_least=1, at_most=1, wait_s=wait_s)
+    if tag is None:
+        kits = fitting_kits_of(config, board, choice)
+    else:
+        test = f"dut_factory(tag={tag!r})"
+        _require_map(choice, test)
+        try:
+            choice = replace(choice, tags=(*choice.tags, read_tag(tag)))
+            kits = fitting_kits_of(config, board, choice)
+        except NoKitError as error:
+            next_step = f"Correct the test's {test}, or the map: {choice.map_file}"
+            raise NoKitError(error.what, where=error.where, next_step=next_step) from error
+    (claimed,) = claim_kits(
+        kits,
+        at_least=1,
+        at_most=1,
+        wait_s=config.getoption("nrf_fota_wait_for_kit"),
+        on_wait=partial(tell_of_waiting, config),
+        own_pids=own_processes(config),
+    )
     return claimed
+
+
+def _require_map(choice: "KitChoice", test: str) -> None:
+    from pytest_nrf_fota.errors import InputError
+
+    if choice.map_file is None:
+        raise InputError(
+            "Kits have tags in a hardware map only.",
+            where=test,
+            next_step="Give the map: --hardware-map=FILE; or leave the tag out.",
+        )
 
 
 def choice_of(config: pytest.Config) -> "KitChoice":
@@ -401,7 +438,7 @@ def _claim(config: pytest.Config, kits: "tuple[Kit, ...]", *, at_least: int, at_
         at_least=at_least,
         at_most=at_most,
         wait_s=config.getoption("nrf_fota_wait_for_kit"),
-        on_wait=lambda text: print(f"nrf-fota: {text}", file=sys.stderr, flush=True),
+        on_wait=partial(tell_of_waiting, config),
     )
     for one in claimed:
         config.add_cleanup(one.claim.release)

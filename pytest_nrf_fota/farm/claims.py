@@ -1,14 +1,15 @@
 """Claim kits of a desk for one session: all that it needs or none, at once or by a deadline."""
 
+import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.farm.desk import Kit
-from pytest_nrf_fota.farm.kit_lock import KitClaim, state_of, try_claim
+from pytest_nrf_fota.farm.kit_lock import KitClaim, KitState, state_of, try_claim
 
 _INTERVAL_S = 0.2
 
@@ -32,6 +33,7 @@ def claim_kits(
     at_most: int,
     wait_s: float,
     on_wait: Callable[[str], None] = lambda text: None,
+    own_pids: Collection[int] = (),
     folder: Path | None = None,
 ) -> tuple[ClaimedKit, ...]:
     """Claim the first that are free.
@@ -45,10 +47,12 @@ def claim_kits(
         at_most: how many are of use.
         wait_s: how long to wait for them; 0 gives up at once.
         on_wait: gets who holds them, once, before it waits.
+        own_pids: processes of this session, which hold what they have until it ends.
         folder: of the locks; None takes this host's.
 
     Raises:
-        KitsTakenError: others hold too many of them, and who; after `wait_s`.
+        KitsTakenError: others hold too many of them, and who; after `wait_s`. Or this session has
+            too many itself; at once.
         RigError: the folder of the locks cannot be used.
     """
     deadline = Deadline.after(wait_s)
@@ -61,11 +65,14 @@ def claim_kits(
             return tuple(claimed)
         for one in claimed:
             one.claim.release()
-        held = _held(kits, folder)
+        states = {kit.serial_number: state_of(kit.serial_number, folder) for kit in kits}
+        own = [number for number, state in states.items() if _is_own(state, own_pids)]
+        if len(kits) - len(own) < at_least:
+            raise _own(own, len(kits))
         if deadline.expired:
-            raise _taken(held, at_least, len(kits), wait_s)
+            raise _taken(states, own, at_least, wait_s)
         if not has_told:
-            on_wait(f"waiting up to {wait_s:g} s for {_kits(at_least)}; {held}")
+            on_wait(f"waiting up to {wait_s:g} s for {_kits(at_least)}; {_held(states, own)}")
             has_told = True
         time.sleep(min(_INTERVAL_S, deadline.remaining_s))
 
@@ -86,13 +93,35 @@ def _claim_free(kits: Sequence[Kit], at_most: int, folder: Path | None) -> list[
     return claimed
 
 
-def _held(kits: Sequence[Kit], folder: Path | None) -> str:
-    states = ((kit.serial_number, state_of(kit.serial_number, folder)) for kit in kits)
-    return "; ".join(f"{number}: {state}" for number, state in states if state.is_held)
+def _is_own(state: KitState, own_pids: Collection[int]) -> bool:
+    holder = state.holder
+    return holder is not None and holder.pid in own_pids and holder.host == platform.node()
 
 
-def _taken(held: str, at_least: int, count: int, wait_s: float) -> KitsTakenError:
-    waited = f" after {wait_s:g} s" if wait_s else ""
+def _held(states: Mapping[str, KitState], own: Sequence[str]) -> str:
+    held = (
+        f"{number}: {'this session has it' if number in own else state}"
+        for number, state in states.items()
+        if state.is_held
+    )
+    return "; ".join(held)
+
+
+def _own(own: Sequence[str], count: int) -> KitsTakenError:
+    return KitsTakenError(
+        f"This session itself has all {count} kits that fit, until it ends."
+        if count > 1
+        else "This session itself has the only kit that fits, until it ends.",
+        where=", ".join(own),
+        next_step="A test that needs two kits needs fewer workers than kits: -n 1 where two fit, "
+        "-n 2 where four do.",
+    )
+
+
+def _taken(
+    states: Mapping[str, KitState], own: Sequence[str], at_least: int, wait_s: float
+) -> KitsTakenError:
+    waited, count, held = f" after {wait_s:g} s" if wait_s else "", len(states), _held(states, own)
     return KitsTakenError(
         f"{_kits(at_least)} of the {count} that fit {'is' if at_least == 1 else 'are'} needed, "
         f"and others hold too many{waited}."

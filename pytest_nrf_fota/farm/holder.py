@@ -12,6 +12,7 @@ import platform
 import shlex
 import stat
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from pytest_nrf_fota.farm.shared_file import open_to_read, open_to_write
 
 _MAX_BYTES = 4096
 _COMMAND_CHARS = 300
+COMMAND_VARIABLE = "NRF_FOTA_SESSION_COMMAND"
+"""In workers of xdist: the command that started their session."""
 
 
 class Holder(BaseModel):
@@ -58,16 +61,20 @@ class Holder(BaseModel):
         return True
 
 
-def this_process() -> Holder:
-    """The note of this process."""
-    arguments = sys.argv
+def command_text(arguments: Sequence[str]) -> str:
+    """A command as its user would write it."""
     program = Path(arguments[0] if arguments else "?")
     # `python -m pytest` is .../pytest/__main__.py.
     name = program.parent.name if program.name == "__main__.py" else program.name
-    command = shlex.join((name, *arguments[1:]))
+    return shlex.join((name, *arguments[1:]))
+
+
+def this_process() -> Holder:
+    """The note of this process."""
+    command = command_text(sys.argv)
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
-        command = f"{command} ({worker})"
+        command = f"{os.environ.get(COMMAND_VARIABLE, command)} ({worker})"
     return Holder(
         user=_user(),
         pid=os.getpid(),

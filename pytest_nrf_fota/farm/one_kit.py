@@ -1,6 +1,6 @@
 """One kit for a command that touches it, as a test session would claim it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pytest_nrf_fota.console.ports import AttachedKit, attached_kits, plain_serial_number
@@ -11,7 +11,10 @@ from pytest_nrf_fota.farm.kit_lock import use_kit
 
 @contextmanager
 def kit_alone(
-    device_id: str | None, attached: Sequence[AttachedKit] | None = None
+    device_id: str | None,
+    attached: Sequence[AttachedKit] | None = None,
+    wait_s: float = 0.0,
+    on_wait: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
     """Nobody else has the kit meanwhile.
 
@@ -21,6 +24,8 @@ def kit_alone(
     Args:
         device_id: its serial number, with or without leading zeros; None takes the only one.
         attached: kits on USB; None looks.
+        wait_s: how long to wait for it; 0 gives up at once.
+        on_wait: gets who holds it, once, before it waits.
 
     Raises:
         KitsTakenError: somebody has it, and who.
@@ -34,7 +39,7 @@ def kit_alone(
             yield
             return
         number = kits[0].serial_number
-    (claimed,) = claim_kits([Kit(number)], at_least=1, at_most=1, wait_s=0)
+    (claimed,) = claim_kits([Kit(number)], at_least=1, at_most=1, wait_s=wait_s, on_wait=on_wait)
     try:
         use = use_kit(number)
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.farm.kit_lock import try_claim
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from tests.farm.meeting import Meeting
 from tests.farm_labgrid.conftest import StartBroker, User, program
@@ -151,6 +152,48 @@ def test_who_waits_says_for_whom(farm: Farm, user: User, start_broker: StartBrok
     assert "nrf-fota: waiting up to 1 s for the farm; " in output
     assert output.count(f"kit-1050000003: held by {holder.owner}") == 2
     assert "Too few of the farm's fitting places are free, after 1 s." in output
+
+
+# As `dut_factory` does, after it has seen that the test's own kit is there.
+WANTS_ANOTHER = """
+from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.session_farm import one_more_leased
+
+def test_two(pytestconfig):
+    one_more_leased(pytestconfig, load_board("nrf5340dk"), None)
+"""
+
+
+def test_what_the_session_has_itself_is_not_waited_for(farm: Farm, user: User) -> None:
+    """A second kit for a test, where this session's workers have all."""
+    (user.folder / "test_mine.py").write_text(WANTS_ANOTHER)
+    of_lab_2 = ("--farm", f"{farm.url}?host=lab2", "--wait-for-kit=100000")
+    for workers in ((), ("-n", "auto")):
+        code, output = user.finish(user.pytest(*of_lab_2, *workers))
+        assert code == pytest.ExitCode.TESTS_FAILED, output
+        assert "This session itself has all of the farm's fitting places" in output
+        assert "kit-1050000003" in output
+
+
+def test_a_leased_kit_that_somebody_uses_at_its_host_is_waited_for(farm: Farm, user: User) -> None:
+    """Who sits there asked for the host's lock, not the farm."""
+    (user.folder / "test_mine.py").write_text("def test_mine(unit):\n    pass\n")
+    claim = try_claim("1050000003")
+    assert claim is not None
+    claim.announce()
+    run = user.pytest("--farm", f"{farm.url}?host=lab2", "--wait-for-kit=600")
+    printed = ""
+    assert run.stdout is not None
+    while "waiting up to 600 s for 1 kit; 1050000003: held by" not in printed:
+        line = run.stdout.readline()
+        assert line, printed
+        printed += line
+    claim.release()
+    code, output = user.finish(run)
+    # There is no such kit on this host.
+    assert code == 75, output
+    assert "The kit is taken" not in output
+    assert "the kit 1050000003 is set aside in this run: It is not on USB any more." in output
 
 
 def test_a_host_that_ssh_does_not_reach_ends_the_run(farm: Farm, user: User, held: Held) -> None:

@@ -95,6 +95,11 @@ class FarmLeases:
         self.kits: tuple[FarmKit, ...] = ()
         self.set_aside: tuple[SetAside, ...] = ()
 
+    @property
+    def owner(self) -> str:
+        """Under which name the farm knows this session."""
+        return self._broker.owner
+
     def lease(
         self,
         board: BoardType,
@@ -103,12 +108,14 @@ class FarmLeases:
         wait_s: float,
         gone: Collection[str] = (),
         on_wait: Callable[[str], None] = lambda text: None,
+        session: str = "",
     ) -> tuple[FarmKit, ...]:
         """Lease kits for the workers of one host, all that are needed or none.
 
         Sessions that lease for several hosts do it in the order of the hosts' names, so that no two
         wait for each other. Kits that this host knows as quarantined are passed over, and those in
         `gone`, which are serial numbers. `on_wait` gets who has them, once, before it waits.
+        `session` is the owner of other leases of this session, which end with it.
 
         Raises:
             InputError: there is none for that host.
@@ -116,9 +123,13 @@ class FarmLeases:
         """
         places = self._broker.look()
         avoid = _not_wanted(places, gone)
+        filters = filters_for(board, address, wanted.host, places)
+        fitting = [place for place in places if any(_has(place, tags) for tags in filters)]
+        if session and fitting and all(place.owner == session for place in fitting):
+            raise _own(fitting)
         ask = partial(
             self._broker.lease,
-            filters_for(board, address, wanted.host, places),
+            filters,
             at_least=wanted.at_least,
             at_most=len(places) if wanted.at_most is None else wanted.at_most,
             avoid=avoid,
@@ -254,6 +265,16 @@ def _not_wanted(places: Sequence[FarmPlace], gone: Collection[str]) -> dict[str,
         elif names & set(gone):
             found[place.name] = "it was lost in this run"
     return found
+
+
+def _own(places: Sequence[FarmPlace]) -> FarmError:
+    return FarmError(
+        "taken",
+        "This session itself has all of the farm's fitting places, until it ends.",
+        where=", ".join(place.name for place in places),
+        next_step="A test that needs two kits needs fewer workers than kits: -n 1 where two fit, "
+        "-n 2 where four do.",
+    )
 
 
 def _after(wait_s: float, error: FarmError) -> FarmError:
