@@ -10,12 +10,11 @@ import pytest
 from pytest_nrf_fota.session_board import other_board
 from pytest_nrf_fota.session_farm import farm_radio, one_more_leased
 from pytest_nrf_fota.session_holder import tell_of_waiting
-from pytest_nrf_fota.session_kits import one_more_kit, provider_with_kits
+from pytest_nrf_fota.session_kits import SessionKit, one_more_kit, provider_with_kits
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.dut.dut import Dut
-    from pytest_nrf_fota.smp.host_radio import HostRadio
 
 
 class DutFactory:
@@ -31,11 +30,17 @@ class DutFactory:
         self._board = board
         self._stack = ExitStack()
         self._opened: list[Dut] = []
+        self._kits: list[tuple[BoardType, SessionKit]] = []
 
     @property
     def opened(self) -> "Sequence[Dut]":
         """Those that were taken so far."""
         return self._opened
+
+    @property
+    def kits(self) -> "Sequence[tuple[BoardType, SessionKit]]":
+        """Kits among them and their types, also one that could not be opened, or was given back."""
+        return self._kits
 
     def __call__(self, board: str | None = None, tag: str | None = None) -> "Dut":
         """Another board, with UART, SMP and SWD open; it is this test's until its end.
@@ -59,7 +64,9 @@ class DutFactory:
         from pytest_nrf_fota.report.session import run_folder, worker_name, worker_path
 
         board_type = self._board if board is None else other_board(self._config, board)
-        serial_number, radio = self._claimed(board_type, tag)
+        kit = self._claimed(board_type, tag)
+        if kit.is_claimed:
+            self._kits.append((board_type, kit))
         name = f"{worker_name()}-{len(self._opened) + 2}"
         of_session = run_folder(self._config).recorder
         test = of_session.path
@@ -68,7 +75,7 @@ class DutFactory:
         show_steps_of(recorder, self._config)
         self._stack.callback(recorder.close)
         recorder.open(folder / name / "recorder.jsonl", name)
-        unit = take_unit(board_type, name, folder / name, serial_number, radio, recorder)
+        unit = take_unit(board_type, name, folder / name, kit.serial_number, kit.radio, recorder)
         self._stack.callback(unit.release)
         dut = Dut(
             board_type,
@@ -86,9 +93,7 @@ class DutFactory:
         """Close and give back all of them."""
         self._stack.close()
 
-    def _claimed(
-        self, board: "BoardType", tag: str | None
-    ) -> "tuple[str | None, HostRadio | None]":
+    def _claimed(self, board: "BoardType", tag: str | None) -> SessionKit:
         from pytest_nrf_fota.errors import InputError
         from pytest_nrf_fota.farm.kit_lock import use_kit
         from pytest_nrf_fota.farm.one_kit import kit_alone
@@ -101,7 +106,7 @@ class DutFactory:
                     where=f"dut_factory(tag={tag!r})",
                     next_step="Leave the tag out.",
                 )
-            return None, None
+            return SessionKit(None, None)
         leased = one_more_leased(self._config, board, tag)
         if leased is not None:
             kit, give_back = leased
@@ -113,8 +118,10 @@ class DutFactory:
                     on_wait=partial(tell_of_waiting, self._config),
                 )
             )
-            return kit.serial_number, farm_radio(kit)
+            own = farm_radio(kit)
+            return SessionKit(kit.serial_number, own, own is not None, is_claimed=True)
         one = one_more_kit(self._config, board, tag)
         self._stack.callback(one.claim.release)
         self._stack.callback(use_kit(one.kit.serial_number).release)
-        return one.kit.serial_number, host_radio(one.kit.radio) if one.kit.radio else None
+        radio = host_radio(one.kit.radio) if one.kit.radio else None
+        return SessionKit(one.kit.serial_number, radio, radio is not None, is_claimed=True)

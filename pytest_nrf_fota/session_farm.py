@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.run_settings import BOARD_KEY, KitPower
 from pytest_nrf_fota.session_board import also_boards, board_name, session_board
 from pytest_nrf_fota.session_holder import tell_of_waiting
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 _WORKER_INPUT_KEY = "nrf_fota_farm_kit"
 _OWNER_KEY = "nrf_fota_farm_owner"
+
+
+class LeaseLostError(RigError):
+    """The kit that this process tests on is leased by somebody else, or by nobody."""
+
+    def __init__(self, serial_number: str, what: str, *, where: str, next_step: str) -> None:
+        super().__init__(what, where=where, next_step=next_step)
+        self.serial_number = serial_number
 
 
 @dataclass
@@ -219,12 +228,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     kit = leased_kit(item.config)
     if kit is None or "unit" not in getattr(item, "fixturenames", ()):
         return
-    from pytest_nrf_fota.errors import RigError
     from pytest_nrf_fota.report.session import session_path
 
     note = _lost_note(session_path(item.config), kit.place)
     if note.exists():
-        raise RigError(
+        raise LeaseLostError(
+            kit.serial_number,
             f"The kit {kit.serial_number} is no longer this session's.",
             where=note.read_text(encoding="utf-8"),
             next_step="Look at who has it: nrf-fota boards "
@@ -416,8 +425,6 @@ def _unreachable_hosts() -> Iterator[None]:
     except ImportError:
         yield
         return
-    from pytest_nrf_fota.errors import RigError
-
     try:
         yield
     except HostNotFound as error:

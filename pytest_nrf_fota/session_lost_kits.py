@@ -5,7 +5,7 @@ somebody said how, else quarantined; and the test is run again, once: here on a 
 xdist also by another worker. What has no kit left is not run, which is said once.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
@@ -14,9 +14,16 @@ from pytest_nrf_fota.errors import FotaError
 from pytest_nrf_fota.report.tries import AGAIN_PROPERTY
 from pytest_nrf_fota.run_settings import BOARD_KEY
 from pytest_nrf_fota.session_durations import DurationKeeper
+from pytest_nrf_fota.session_farm import LeaseLostError
 from pytest_nrf_fota.session_kit_results import note_result
-from pytest_nrf_fota.session_kits import gives_tests_out, mixed_scheduling, take_spare
+from pytest_nrf_fota.session_kits import (
+    SessionKit,
+    gives_tests_out,
+    mixed_scheduling,
+    take_spare,
+)
 from pytest_nrf_fota.session_units import (
+    is_of_kit,
     kit_watch,
     look_at_kit,
     may_be_lost,
@@ -27,6 +34,8 @@ from pytest_nrf_fota.session_units import (
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
+    from pytest_nrf_fota.boards.board import BoardType
+    from pytest_nrf_fota.farm.usability import Found
     from pytest_nrf_fota.mixed_scheduling import MixedScheduling
     from pytest_nrf_fota.record.result import RunAgain
 
@@ -192,24 +201,92 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
         _mark(item, report, f"no kit is left: {watch.over}")
         _leave_to_others(item, report, may_run_again=may_run_again)
         return
+    others = _other_kits(item)
+    if isinstance(error, LeaseLostError):
+        set_aside(config, error.serial_number, error.where, is_lost=False)
+        _mark(item, report, error.what)
+        _go_on_without(item, report, may_run_again=may_run_again)
+        return
     kit = watch.in_use
-    if kit is None or not may_be_lost(config, board, error):
-        return
-    number, headline = watch.number, str(error).partition("\n")[0]
-    _let_go(item)
-    found = look_at_kit(config, board, kit)
-    if found.found == "well":
-        return
+    if kit is not None and may_be_lost(config, board, error):
+        _let_go(item)
+        found = _judge_kit(item, board, kit, error, report)
+        if found == "came back" and may_run_again:
+            _run_again(item, report, f"on the kit {kit.serial_number}, which came back")
+        if found == "lost":
+            _go_on_without(item, report, may_run_again=may_run_again)
+        if found != "well":
+            return
+    for other_board, other in others:
+        if is_of_kit(other_board, other, error):
+            _let_go(item)
+            found = _judge_other(item, other_board, other, error, report)
+            if found != "well" and may_run_again:
+                _run_again(item, report, "with what there is instead")
+            return
+    if item.stash.get(_again_key, None) == "running" and _wants_another(error):
+        _mark(item, report, f"no other kit in its place: {told_kits(watch)}")
+
+
+def _other_kits(item: pytest.Item) -> "Sequence[tuple[BoardType, SessionKit]]":
+    """Those that the test has taken besides the session's own."""
+    from pytest_nrf_fota.dut_factory import DutFactory
+
+    factory = getattr(item, "funcargs", {}).get("dut_factory")
+    return tuple(factory.kits) if isinstance(factory, DutFactory) else ()
+
+
+def _wants_another(error: BaseException) -> bool:
+    """Whether no kit fitted, or none that did was free."""
+    from pytest_nrf_fota.farm.claims import KitsTakenError
+    from pytest_nrf_fota.farm.desk import NoKitError
+
+    return isinstance(error, KitsTakenError | NoKitError)
+
+
+def _judge_other(
+    item: pytest.Item,
+    board: "BoardType",
+    kit: SessionKit,
+    error: BaseException,
+    report: pytest.TestReport,
+) -> "Found":
+    """As `_judge_kit`, for a kit that the test has given back; others may have it by now."""
+    from pytest_nrf_fota.farm.claims import KitsTakenError
+    from pytest_nrf_fota.farm.one_kit import kit_alone
+
+    try:
+        with kit_alone(kit.serial_number):
+            return _judge_kit(item, board, kit, error, report)
+    except KitsTakenError:
+        return "well"
+
+
+def _judge_kit(
+    item: pytest.Item,
+    board: "BoardType",
+    kit: SessionKit,
+    error: BaseException,
+    report: pytest.TestReport,
+) -> "Found":
+    """Examine a kit that nothing has open; one that is lost is quarantined."""
+    number, headline = kit.serial_number or "", str(error).partition("\n")[0]
+    found = look_at_kit(item.config, board, kit)
     if found.found == "came back":
         _mark(item, report, f"the kit {number} was away: {headline}")
-        if may_run_again:
-            _run_again(item, report, f"on the kit {number}, which came back")
-        return
-    why = found.why if found.why in headline else f"{found.why} The test: {headline}"
-    set_aside(config, number, why, is_lost=True)
-    report.user_properties.append((LOST_PROPERTY, number))
-    _mark(item, report, f"the kit {number} was lost: {why}")
-    spare = take_spare(config, board, watch.gone)
+    elif found.found == "lost":
+        why = found.why if found.why in headline else f"{found.why} The test: {headline}"
+        set_aside(item.config, number, why, is_lost=True)
+        report.user_properties.append((LOST_PROPERTY, number))
+        _mark(item, report, f"the kit {number} was lost: {why}")
+    return found.found
+
+
+def _go_on_without(item: pytest.Item, report: pytest.TestReport, *, may_run_again: bool) -> None:
+    """This process's kit is gone: take a spare, or leave its tests to others."""
+    config = item.config
+    watch = kit_watch(config)
+    spare = take_spare(config, config.stash[BOARD_KEY], watch.gone)
     if spare is None:
         watch.over = told_kits(watch)
         _leave_to_others(item, report, may_run_again=may_run_again)

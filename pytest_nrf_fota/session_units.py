@@ -113,7 +113,7 @@ def _first_usable(
             try:
                 unit = _taken(config, board, kit)
             except RigError as error:
-                if not kit.is_claimed or not _is_of_kit(board, kit, error):
+                if not kit.is_claimed or not is_of_kit(board, kit, error):
                     raise
                 failed = error
             else:
@@ -231,10 +231,11 @@ def _tells_of_kit(kit: SessionKit) -> Callable[[RigError], bool]:
 def may_be_lost(config: pytest.Config, board: "BoardType", error: BaseException) -> bool:
     """Whether a test's failure may be its kit's: by what it says, or because the kit is away."""
     kit = kit_watch(config).in_use
-    return kit is not None and _is_of_kit(board, kit, error)
+    return kit is not None and is_of_kit(board, kit, error)
 
 
-def _is_of_kit(board: "BoardType", kit: SessionKit, error: BaseException) -> bool:
+def is_of_kit(board: "BoardType", kit: SessionKit, error: BaseException) -> bool:
+    """Whether an error says that a claimed kit may be lost, or the kit is away."""
     from pytest_nrf_fota.farm.power import is_on_usb
 
     if isinstance(error, RigError) and _tells_of_kit(kit)(error):

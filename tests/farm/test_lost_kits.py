@@ -55,6 +55,19 @@ def test_without_a_kit():
 """
 
 
+SECOND_UNPLUGGED = """
+from hands import unplug
+
+def test_two(dut, dut_factory):
+    other = dut_factory()
+    unplug(other.name)
+    other.read_memory(0, 4)
+
+def test_after_it(dut):
+    assert dut.read_memory(0, 4)
+"""
+
+
 @pytest.fixture
 def kits(tmp_path: Path) -> Iterator[VirtualKits]:
     """Two kits that may die."""
@@ -289,3 +302,16 @@ def test_a_test_s_own_failure_is_no_rig_s(desk: Desk, finish: Finish) -> None:
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert "1 failed" in output and "infrastructure" not in output
     assert "No kit is quarantined." in quarantined(desk, finish)
+
+
+@pytest.mark.long_proof
+def test_the_second_kit_of_a_test_is_lost(desk: Desk, finish: Finish) -> None:
+    """It is quarantined and the session's own is not blamed; there is none in its place."""
+    (desk.work / "test_mine.py").write_text(SECOND_UNPLUGGED)
+    code, output = finish(desk.pytest())
+    assert code == RIG_LOST, output
+    assert "1 passed, 1 error, 1 infrastructure" in output
+    assert f"the kit {SECOND} is quarantined: It is not on USB any more." in output
+    assert f"no other kit in its place: {SECOND}: It is not on USB any more." in output
+    listed = quarantined(desk, finish)
+    assert SECOND in listed and FIRST not in listed

@@ -114,10 +114,27 @@ def test_nothing_runs_on_a_kit_that_somebody_took(
     wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
     meeting.let_go()
     code, output = user.finish(run)
-    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert code == 75, output
     assert "1 passed, 1 error" in output
     assert "The kit 1050000003 is no longer this session's." in output
     assert "farm: the lease of kit-1050000003 was lost" in output
+
+
+def test_what_was_to_run_on_it_runs_on_a_spare(
+    farm: Farm, user: User, meeting: Meeting, labgrid_python: Path
+) -> None:
+    """Which is leased then; not the one that somebody took, though it may be free again."""
+    (user.folder / "test_mine.py").write_text(LOSES_IT)
+    run = user.pytest("--farm", f"{farm.url}?host=lab1")
+    assert meeting.wait() == "here"
+    client = (str(labgrid_python), "-m", "labgrid.remote.client", "-x", farm.address.target)
+    taken = ("-p", "kit-1050000001", "release", "--kick")
+    subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
+    wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
+    meeting.let_go()
+    _, output = user.finish(run)
+    assert "the kit 1050000001 is set aside in this run: the lease of kit-1050000001" in output
+    assert "run again on the kit 1050000002" in output
 
 
 def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:
