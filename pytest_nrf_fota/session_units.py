@@ -204,9 +204,11 @@ def _recorded_cycle(config: pytest.Config, number: str) -> Callable[[], None] | 
             run_folder(config).recorder.record(
                 PowerCycled(unit=number, how=power.how, duration_s=took_s, error=error)
             )
-            told = f", and failed: {error}" if error else f" in {took_s:.1f} s"
             kit_watch(config).news.append(
-                f"the power of the kit {number} was switched off and on ({power.how}){told}"
+                f"the power of the kit {number} could not be switched ({power.how}): {error}"
+                if error
+                else f"the power of the kit {number} was switched off and on ({power.how}) in "
+                f"{took_s:.1f} s"
             )
 
     return cycle

@@ -156,7 +156,7 @@ class VerdictCollector:
         outcome = self._outcomes.get(report.nodeid, "passed")
         if outcome == "passed":
             again = _values(report, AGAIN_PROPERTY)
-            outcome = "infrastructure" if again and report.skipped else report.outcome
+            outcome = _outcome_of(report, is_infrastructure=bool(again))
             self._outcomes[report.nodeid] = outcome
             if again:
                 self._failures[report.nodeid] = again[0]
@@ -222,6 +222,13 @@ class VerdictCollector:
     def has_proven_nothing(self) -> bool:
         """Whether tests asked for firmware that cannot be made, and no test tried anything."""
         return bool(self.missing) and not self.has_tried
+
+
+def _outcome_of(report: pytest.TestReport, *, is_infrastructure: bool) -> str:
+    """In pytest's words: what fails outside of the test's own code is an error."""
+    if is_infrastructure and report.skipped:
+        return "infrastructure"
+    return "error" if report.failed and report.when != "call" else report.outcome
 
 
 def _values(report: pytest.TestReport, name: str) -> list[str]:

@@ -202,6 +202,10 @@ def test_a_switch_that_does_not_help(desk: Desk, finish: Finish) -> None:
     given = desk.write_map({FIRST: {"power": {"uhubctl": {"location": "1-1", "port": 1}}}})
     code, output = finish(desk.pytest(given, "-k", "kit[0]"))
     assert code == RIG_LOST, output
+    assert f"the power of the kit {FIRST} could not be switched (uhubctl " in output
+    # As pytest calls it.
+    shown = output.partition("nRF FOTA: results")[2].partition("short test summary")[0]
+    assert "ERROR test_mine.py::test_on_a_kit[0]" in shown and "FAILED" not in shown
     assert "No compatible devices detected!" in quarantined(desk, finish)
 
 
