@@ -41,8 +41,9 @@ class Holder(BaseModel):
         """For messages."""
         elsewhere = f" on {self.host}" if self.host != platform.node() else ""
         since = self.since.astimezone()
+        ended = "" if self.may_live else ", which has ended: a process of its session uses it yet"
         return (
-            f"{self.user} (pid {self.pid}{elsewhere}) since {since:%Y-%m-%d %H:%M:%S}: "
+            f"{self.user} (pid {self.pid}{elsewhere}{ended}) since {since:%Y-%m-%d %H:%M:%S}: "
             f"{self.command}"
         )
 

@@ -105,10 +105,14 @@ def test_a_killed_holders_note_stands_for_nobody(folder: Path, hold: Hold) -> No
     claim.release()
 
 
-def test_a_kit_that_is_still_used_is_not_free(folder: Path) -> None:
-    """A worker may outlive its session for a moment."""
+def test_a_kit_that_is_still_used_is_not_free(folder: Path, hold: Hold) -> None:
+    """A worker may outlive its session for a moment; its note is the session's."""
+    holder = hold()
     use = use_kit("7", folder)
-    assert state_of("7", folder).is_held
+    assert "which has ended" not in str(state_of("7", folder))
+    holder.kill()
+    holder.wait()
+    assert f"(pid {holder.pid}, which has ended: a process" in str(state_of("7", folder))
     use.release()
     assert not state_of("7", folder).is_held
 
