@@ -218,10 +218,11 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
         if found != "well":
             return
     for other_board, other in others:
-        if is_of_kit(other_board, other, error):
-            _let_go(item)
-            found = _judge_other(item, other_board, other, error, report)
-            if found != "well" and may_run_again:
+        if not is_of_kit(other_board, other, error):
+            continue
+        _let_go(item)
+        if _judge_other(item, other_board, other, error, report) != "well":
+            if may_run_again:
                 _run_again(item, report, "with what there is instead")
             return
     if item.stash.get(_again_key, None) == "running" and _wants_another(error):

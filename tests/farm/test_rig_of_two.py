@@ -5,6 +5,7 @@ import pytest
 from tests.farm.conftest import Finish
 from tests.farm.desk import Desk
 from tests.farm.meeting import Meeting
+from tests.farm.reading import read_until
 
 FIRST, SECOND, THIRD = "1050000001", "1050000002", "1050000003"
 TWO = """
@@ -96,12 +97,7 @@ def test_who_waits_in_a_test_says_for_whom(desk: Desk, meeting: Meeting, finish:
     meeting.wait()
     (desk.work / "test_two.py").write_text(WANTS_ANOTHER)
     waiting = desk.pytest("--wait-for-kit=600", "test_two.py")
-    printed = ""
-    assert waiting.stdout is not None
-    while "waiting up to 600 s for 1 kit" not in printed:
-        line = waiting.stdout.readline()
-        assert line, printed
-        printed += line
+    printed = read_until(waiting, "waiting up to 600 s for 1 kit")
     assert f"{FIRST}: this session has it" in printed and f"(pid {other.pid})" in printed
     meeting.let_go()
     assert finish(other)[0] == 0

@@ -13,6 +13,7 @@ import pytest
 from pytest_nrf_fota.farm.kit_lock import try_claim
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from tests.farm.meeting import Meeting
+from tests.farm.reading import read_until
 from tests.farm_labgrid.conftest import StartBroker, User, program
 from tests.farm_labgrid.farm import Farm, owners, wait_for
 
@@ -100,6 +101,13 @@ def test_then(unit):
 """
 
 
+def take_away(farm: Farm, python: Path, place: str) -> None:
+    """As a person does, by force."""
+    client = (str(python), "-m", "labgrid.remote.client", "-x", farm.address.target)
+    taken = ("-p", place, "release", "--kick")
+    subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "auto")])
 def test_nothing_runs_on_a_kit_that_somebody_took(
     farm: Farm, user: User, meeting: Meeting, labgrid_python: Path, workers: tuple[str, ...]
@@ -108,9 +116,7 @@ def test_nothing_runs_on_a_kit_that_somebody_took(
     (user.folder / "test_mine.py").write_text(LOSES_IT)
     run = user.pytest("--farm", f"{farm.url}?host=lab2", *workers)
     assert meeting.wait() == "here"
-    client = (str(labgrid_python), "-m", "labgrid.remote.client", "-x", farm.address.target)
-    taken = ("-p", "kit-1050000003", "release", "--kick")
-    subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
+    take_away(farm, labgrid_python, "kit-1050000003")
     wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
     meeting.let_go()
     code, output = user.finish(run)
@@ -127,9 +133,7 @@ def test_what_was_to_run_on_it_runs_on_a_spare(
     (user.folder / "test_mine.py").write_text(LOSES_IT)
     run = user.pytest("--farm", f"{farm.url}?host=lab1")
     assert meeting.wait() == "here"
-    client = (str(labgrid_python), "-m", "labgrid.remote.client", "-x", farm.address.target)
-    taken = ("-p", "kit-1050000001", "release", "--kick")
-    subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
+    take_away(farm, labgrid_python, "kit-1050000001")
     wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
     meeting.let_go()
     _, output = user.finish(run)
@@ -199,12 +203,7 @@ def test_a_leased_kit_that_somebody_uses_at_its_host_is_waited_for(farm: Farm, u
     assert claim is not None
     claim.announce()
     run = user.pytest("--farm", f"{farm.url}?host=lab2", "--wait-for-kit=600")
-    printed = ""
-    assert run.stdout is not None
-    while "waiting up to 600 s for 1 kit; 1050000003: held by" not in printed:
-        line = run.stdout.readline()
-        assert line, printed
-        printed += line
+    read_until(run, "waiting up to 600 s for 1 kit; 1050000003: held by")
     claim.release()
     code, output = user.finish(run)
     # There is no such kit on this host.
