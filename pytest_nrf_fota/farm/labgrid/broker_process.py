@@ -384,7 +384,7 @@ def _wording(reason: Reason) -> tuple[str, str]:
             return (
                 "The farm has no place, or too few, that fit.",
                 "Correct the tags of --farm, or those of the place: `labgrid-client -p PLACE "
-                "set-tags board=...`; start fewer workers; or make a place (docs/farm-hosts.md).",
+                "set-tags board=...`; start fewer workers; or make a place (`create`).",
             )
         case "taken":
             return (
