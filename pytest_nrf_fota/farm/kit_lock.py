@@ -19,7 +19,12 @@ from filelock import FileLock, Timeout
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.farm.holder import Holder, read_holder, this_process, write_holder
-from pytest_nrf_fota.farm.lock_folder import FOLDER_VARIABLE, lock_folder, make_lock_folder
+from pytest_nrf_fota.farm.lock_folder import (
+    FOLDER_VARIABLE,
+    is_lock_folder_made,
+    lock_folder,
+    make_lock_folder,
+)
 
 _INTERVAL_S = 0.05
 # Whoever only looks holds a lock for some microseconds; whoever takes one soon says who he is.
@@ -120,8 +125,14 @@ def use_kit(serial_number: str, folder: Path | None = None) -> KitUse:
 
 
 def state_of(serial_number: str, folder: Path | None = None) -> KitState:
-    """Whether a kit is held now. Makes no file."""
+    """Whether a kit is held now. Makes no file.
+
+    Raises:
+        RigError: the folder of the locks cannot be used, so that nobody knows.
+    """
     folder = folder or lock_folder()
+    if not is_lock_folder_made(folder):
+        return KitState(is_held=False)
     for kind in ("claim", "use"):
         lock = _lock(folder, serial_number, kind)
         if not Path(lock.lock_file).exists():

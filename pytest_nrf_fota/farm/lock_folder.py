@@ -1,27 +1,28 @@
 """Where the locks of this host's kits lie: one folder for all of its users."""
 
 import os
-import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_nrf_fota.errors import RigError
+from pytest_nrf_fota.farm.shared_folder import is_made, make_shared_folder, named_folder
 
 FOLDER_VARIABLE = "NRF_FOTA_LOCK_DIR"
 _NAME = "nrf-fota-locks"
-# For everybody, and sticky: nobody removes another user's lock.
-_MODE = 0o1777
+_OF_WHAT = "the kits' locks"
 
 
 def lock_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder; `NRF_FOTA_LOCK_DIR` names another, which all who share kits must name.
 
     /tmp and not the temporary folder: that is each user's own on macOS, and wherever TMPDIR is set.
+
+    Raises:
+        RigError: the variable has no absolute path.
     """
-    given = environment.get(FOLDER_VARIABLE)
-    if given:
-        return Path(given)
+    given = named_folder(FOLDER_VARIABLE, environment)
+    if given is not None:
+        return given
     if sys.platform == "win32":
         return Path(environment.get("PROGRAMDATA", "C:\\ProgramData")) / _NAME
     return Path("/tmp") / _NAME
@@ -33,39 +34,13 @@ def make_lock_folder(folder: Path) -> None:
     Raises:
         RigError: it is no folder of its own (a link could lead anywhere), or cannot be written.
     """
-    make_shared_folder(folder, "the kits' locks", FOLDER_VARIABLE)
+    make_shared_folder(folder, _OF_WHAT, FOLDER_VARIABLE)
 
 
-def make_shared_folder(folder: Path, of_what: str, variable: str) -> None:
-    """Make a folder that all users of this host write to, where it is missing.
-
-    Args:
-        folder: where.
-        of_what: it holds, for messages.
-        variable: names another folder.
+def is_lock_folder_made(folder: Path) -> bool:
+    """Whether it is there; nobody holds a kit where it is not.
 
     Raises:
-        RigError: it is no folder of its own (a link could lead anywhere), or cannot be written.
+        RigError: it cannot be read, or a run could not make it.
     """
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise _unusable(folder, str(error.strerror or error), of_what, variable) from error
-    else:
-        # The user's umask has no say: the next user needs it as much.
-        folder.chmod(_MODE)
-    if not stat.S_ISDIR(folder.lstat().st_mode):
-        raise _unusable(folder, "it is no folder", of_what, variable)
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise _unusable(folder, "no permission", of_what, variable)
-
-
-def _unusable(folder: Path, why: str, of_what: str, variable: str) -> RigError:
-    return RigError(
-        f"The folder of {of_what} cannot be used: {why}.",
-        where=str(folder),
-        next_step="Remove it, or let everybody write to it (chmod 1777); or name another for all "
-        f"who share these kits: {variable}=FOLDER",
-    )
+    return is_made(folder, _OF_WHAT, FOLDER_VARIABLE, must_be_possible=True)

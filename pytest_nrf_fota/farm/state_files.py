@@ -17,11 +17,13 @@ from filelock import FileLock, Timeout
 
 from pytest_nrf_fota.console.ports import plain_serial_number
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.farm.lock_folder import FOLDER_VARIABLE, make_shared_folder
+from pytest_nrf_fota.farm.lock_folder import FOLDER_VARIABLE
 from pytest_nrf_fota.farm.shared_file import open_to_read, open_to_write
+from pytest_nrf_fota.farm.shared_folder import is_made, make_shared_folder, named_folder
 
 STATE_VARIABLE = "NRF_FOTA_STATE_DIR"
 _NAME = "nrf-fota-state"
+_OF_WHAT = "what is known of the kits"
 # Whoever holds a lock reads or writes a few kilobytes.
 _LOCK_S = 10.0
 _MAX_BYTES = 1024 * 1024
@@ -32,13 +34,20 @@ def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
     Else /var/tmp, which is kept when the host is started again, as /tmp need not be (Filesystem
     Hierarchy Standard 3.0, 5.15).
+
+    Raises:
+        RigError: a variable has no absolute path.
     """
-    given = environment.get(STATE_VARIABLE)
-    if given:
-        return Path(given)
-    locks = environment.get(FOLDER_VARIABLE)
-    if locks:
-        return Path(locks) / "state"
+    given = named_folder(STATE_VARIABLE, environment)
+    if given is not None:
+        return given
+    locks = named_folder(FOLDER_VARIABLE, environment)
+    if locks is not None:
+        return locks / "state"
+    return _default_folder(environment)
+
+
+def _default_folder(environment: Mapping[str, str]) -> Path:
     if sys.platform == "win32":
         return Path(environment.get("PROGRAMDATA", "C:\\ProgramData")) / _NAME
     return Path("/var/tmp") / _NAME
@@ -56,7 +65,12 @@ def state_file(folder: Path, kit: str, kind: str) -> Path:
 
 
 def kits_with(folder: Path, kind: str) -> tuple[str, ...]:
-    """Kits that have such a file, by name; the file may be empty."""
+    """Kits that have such a file, by name; the file may be empty.
+
+    Raises `RigError` where the folder cannot be used.
+    """
+    if not _is_made(folder):
+        return ()
     ending = f".{kind}.json"
     names = (path.name.removesuffix(ending) for path in folder.glob(f"*{ending}"))
     return tuple(sorted(map(unquote, names)))
@@ -65,9 +79,9 @@ def kits_with(folder: Path, kind: str) -> tuple[str, ...]:
 def read_state(path: Path) -> bytes:
     """What is in the file; nothing where there is none. Makes no file.
 
-    Raises `RigError` where it cannot be read, or another process keeps it for long.
+    Raises `RigError` where it or its folder cannot be read, or another process keeps it for long.
     """
-    if not path.exists():
+    if not (_is_made(path.parent) and path.exists()):
         return b""
     with _locked(path):
         return _read(path)
@@ -78,7 +92,7 @@ def change_state(path: Path, change: Callable[[bytes], bytes]) -> None:
 
     Raises `RigError` where it cannot be written, or another process keeps it for long.
     """
-    make_shared_folder(path.parent, "what is known of the kits", STATE_VARIABLE)
+    make_shared_folder(path.parent, _OF_WHAT, STATE_VARIABLE)
     with _locked(path):
         changed = change(_read(path))
         try:
@@ -92,6 +106,12 @@ def change_state(path: Path, change: Callable[[bytes], bytes]) -> None:
                 os.close(descriptor)
         except OSError as error:
             raise _unusable(path, str(error.strerror or error)) from error
+
+
+def _is_made(folder: Path) -> bool:
+    """Nobody has asked for the default folder: a host that can have none has no notes."""
+    is_asked_for = folder != _default_folder(os.environ)
+    return is_made(folder, _OF_WHAT, STATE_VARIABLE, must_be_possible=is_asked_for)
 
 
 def _read(path: Path) -> bytes:

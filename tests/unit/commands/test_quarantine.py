@@ -45,7 +45,9 @@ def test_a_reason_is_asked_for() -> None:
     assert call("add", "7")[0] == 2
 
 
-def test_notes_that_cannot_be_written(state: Path) -> None:
+@pytest.mark.parametrize("command", [("add", "7", "--reason", "x"), ("list",), ("clear", "7")])
+def test_a_folder_that_cannot_be_used(state: Path, command: tuple[str, ...]) -> None:
+    """Nobody is told that no kit is quarantined where that cannot be known."""
     state.write_text("a file")
-    code, output = call("add", "7", "--reason", "x")
+    code, output = call(*command)
     assert code == 2 and "NRF_FOTA_STATE_DIR=FOLDER" in output

@@ -181,6 +181,35 @@ def test_links_lead_nowhere(folder: Path, tmp_path: Path) -> None:
         try_claim("7", tmp_path / "link")
 
 
+def test_nobody_knows_who_holds_a_kit_where_no_lock_can_be(tmp_path: Path) -> None:
+    """It is not free: a run that wants it is refused."""
+    a_file = tmp_path / "file"
+    a_file.touch()
+    for folder in (a_file, a_file / "locks"):
+        with pytest.raises(RigError, match="the kits' locks cannot be used"):
+            state_of("7", folder)
+        with pytest.raises(RigError, match="the kits' locks cannot be used"):
+            try_claim("7", folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_a_folder_that_nobody_can_make_has_no_free_kits() -> None:
+    with pytest.raises(RigError, match="the kits' locks cannot be used"):
+        state_of("7", Path("/proc/nope"))
+
+
+def test_locks_in_a_relative_folder_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs in two folders would both have the kit."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NRF_FOTA_LOCK_DIR", "relative/folder")
+    for wants in (try_claim, use_kit, state_of):
+        with pytest.raises(RigError, match="NRF_FOTA_LOCK_DIR is no absolute path"):
+            wants("7")
+    assert not (tmp_path / "relative").exists()
+
+
 def test_a_note_is_no_terminal_sequence(folder: Path, hold: Hold) -> None:
     """Nor need it be a note at all."""
     hold()

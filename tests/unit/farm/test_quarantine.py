@@ -106,9 +106,54 @@ def test_quarantined_kits_are_not_taken() -> None:
     assert "nrf-fota quarantine clear 1" in raised.value.next_step
 
 
-def test_where_the_notes_are() -> None:
+def test_where_the_notes_are(tmp_path: Path) -> None:
     """Not in a folder that is emptied when the host starts, unless it is told so."""
-    assert state_folder({"NRF_FOTA_STATE_DIR": "/a", "NRF_FOTA_LOCK_DIR": "/b"}) == Path("/a")
-    assert state_folder({"NRF_FOTA_LOCK_DIR": "/b"}) == Path("/b/state")
+    notes, locks = tmp_path / "a", tmp_path / "b"
+    given = {"NRF_FOTA_STATE_DIR": str(notes), "NRF_FOTA_LOCK_DIR": str(locks)}
+    assert state_folder(given) == notes
+    assert state_folder({"NRF_FOTA_LOCK_DIR": str(locks)}) == locks / "state"
     if sys.platform != "win32":
         assert state_folder({}) == Path("/var/tmp/nrf-fota-state")
+
+
+def test_a_folder_of_notes_that_cannot_be_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a mistyped name has quarantined kits taken."""
+    a_file = tmp_path / "file"
+    a_file.touch()
+    places = [a_file, a_file / "state"]
+    if Path("/proc/self").exists():
+        places.append(Path("/proc/nope"))
+    for place in places:
+        monkeypatch.setenv("NRF_FOTA_STATE_DIR", str(place))
+        with pytest.raises(RigError, match="what is known of the kits cannot be used"):
+            quarantined_kits()
+        with pytest.raises(RigError, match="what is known of the kits cannot be used"):
+            fitting_kits(BOARD, KitChoice(), ATTACHED)
+
+
+def test_a_folder_of_notes_that_is_not_there_yet_is_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking makes none, and leaves nothing."""
+    monkeypatch.setenv("NRF_FOTA_STATE_DIR", str(tmp_path / "a" / "b"))
+    assert quarantined_kits() == {} and quarantine_of("7") is None
+    assert [path for path in tmp_path.rglob("*") if path.name != "kit-locks"] == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may do anything")
+def test_another_user_s_folder_of_notes_is_read(state: Path) -> None:
+    add_quarantine("7", "gone")
+    state.chmod(0o555)
+    assert set(quarantined_kits()) == {"7"}
+    state.chmod(0o755)
+
+
+@pytest.mark.parametrize("variable", ["NRF_FOTA_STATE_DIR", "NRF_FOTA_LOCK_DIR"])
+def test_a_relative_folder_is_not_shared(variable: str) -> None:
+    """Two runs in two folders would not know of each other; `~` is no such."""
+    with pytest.raises(RigError, match=f"{variable} is no absolute path") as raised:
+        state_folder({variable: "relative/folder"})
+    assert raised.value.where == "relative/folder"
+    assert state_folder({variable: "~/kits"}).is_relative_to(Path.home() / "kits")
