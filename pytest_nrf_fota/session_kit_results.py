@@ -53,6 +53,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     from pytest_nrf_fota.errors import RigError
     from pytest_nrf_fota.farm.kit_results import KitRun, add_run
     from pytest_nrf_fota.report.session import session_path
+    from pytest_nrf_fota.session_results import firmware_id
     from pytest_nrf_fota.session_units import kit_watch
 
     for number, tally in tallies.items():
@@ -65,6 +66,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             failed=tuple(tally.failed),
             errors=tuple(tally.errors),
             firmware=tally.firmware,
+            firmware_id=firmware_id(config),
         )
         try:
             add_run(number, run)

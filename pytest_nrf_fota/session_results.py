@@ -44,7 +44,7 @@ def keep(item: pytest.Item, files: "TestFiles") -> None:
         board="" if board is None else board.name,
         kit="" if board is None else kit_name(item.config, board),
         ncs="" if board is None else board.boot.ncs,
-        firmware_id=_firmware_id(item.config),
+        firmware_id=firmware_id(item.config),
         session=_session_id(item.config),
         kit_lost=kit_lost,
         run_again=run_again,
@@ -94,7 +94,7 @@ def _session_id(config: pytest.Config) -> str:
     return known
 
 
-def _firmware_id(config: pytest.Config) -> str:
+def firmware_id(config: pytest.Config) -> str:
     """The same for runs that were given the same firmware, by its bytes."""
     known = config.stash.get(_firmware_key, None)
     if known is None:

@@ -33,6 +33,7 @@ class KitRun(BaseModel):
         board: the board type's name.
         passed, failed, errors: names of tests, the first ones.
         firmware: what ran on the kit at the end, as far as the run read it; may be empty.
+        firmware_id: the same for runs that were given the same firmware; empty where not known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class KitRun(BaseModel):
     failed: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     firmware: str = ""
+    firmware_id: str = ""
 
     @property
     def outcome(self) -> RunOutcome:
@@ -64,11 +66,23 @@ class KitRun(BaseModel):
 
 
 class KitHistory(BaseModel):
-    """The last runs on one kit, the latest last."""
+    """The last runs on one kit, the latest last.
+
+    Args:
+        runs: all that are kept.
+        repaired: when a person last looked at the kit; None where nobody did.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     runs: tuple[KitRun, ...] = ()
+    repaired: datetime | None = None
+
+    @property
+    def runs_since_repair(self) -> tuple[KitRun, ...]:
+        """Those that tell of the kit as it is now."""
+        repaired = self.repaired
+        return tuple(run for run in self.runs if repaired is None or run.when > repaired)
 
     @property
     def last(self) -> KitRun | None:
@@ -82,16 +96,33 @@ class KitHistory(BaseModel):
 
 
 def add_run(kit: str, run: KitRun, folder: Path | None = None) -> None:
-    """Note a run; a second note of the same run is added to the first. Raises `RigError`."""
+    """Note a run; a second note of the same run is added to the first. Raises `RigError`.
+
+    One folder may be given to run after run, with other firmware.
+    """
     path = state_file(folder or state_folder(), kit, _KIND)
 
     def change(before: bytes) -> bytes:
-        runs = [*_read(before).runs]
-        if runs and runs[-1].run == run.run:
+        history = _read(before)
+        runs = [*history.runs]
+        if runs and (runs[-1].run, runs[-1].firmware_id) == (run.run, run.firmware_id):
             runs[-1] = _together(runs[-1], run)
         else:
             runs.append(_short(run))
-        return KitHistory(runs=tuple(runs[-_RUNS:])).model_dump_json().encode()
+        return _written(history.model_copy(update={"runs": tuple(runs[-_RUNS:])}))
+
+    change_state(path, change)
+
+
+def note_repair(kit: str, folder: Path | None = None) -> None:
+    """The runs so far tell no more of how the kit is. Raises `RigError`."""
+    path = state_file(folder or state_folder(), kit, _KIND)
+    if not read_state(path):
+        return
+    now = datetime.now().astimezone()
+
+    def change(before: bytes) -> bytes:
+        return _written(_read(before).model_copy(update={"repaired": now}))
 
     change_state(path, change)
 
@@ -111,6 +142,10 @@ def _read(text: bytes) -> KitHistory:
         return KitHistory.model_validate_json(text or b"{}")
     except ValidationError:
         return KitHistory()
+
+
+def _written(history: KitHistory) -> bytes:
+    return history.model_dump_json().encode()
 
 
 def _together(first: KitRun, second: KitRun) -> KitRun:

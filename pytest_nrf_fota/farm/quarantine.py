@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pytest_nrf_fota.errors import InputError
+from pytest_nrf_fota.farm.kit_results import note_repair
 from pytest_nrf_fota.farm.state_files import (
     change_state,
     kit_name,
@@ -80,7 +81,11 @@ def add_quarantine(kit: str, why: str, run: str = "", folder: Path | None = None
 
 
 def clear_quarantine(kit: str, folder: Path | None = None) -> bool:
-    """Let a kit be taken again; False where it was not set aside. Raises `RigError`."""
+    """Let a kit be taken again; False where it was not set aside.
+
+    Its runs so far make it no suspect any more. Raises `RigError`.
+    """
+    note_repair(kit, folder)
     path = _file(kit, folder)
     if not read_state(path):
         return False

@@ -35,14 +35,16 @@ class Suspect:
 def suspects(histories: Mapping[str, KitHistory]) -> tuple[Suspect, ...]:
     """The suspects among kits, by name.
 
-    A test counts that passed on another kit in the same run, or when it last ran there.
+    A test counts that passed on another kit with the same firmware, when it last ran there with it:
+    what passes elsewhere with older firmware may be a regression. Where nobody knows the firmware,
+    one run has the same.
     """
     found = (_suspect(kit, histories) for kit in sorted(histories))
     return tuple(suspect for suspect in found if suspect is not None)
 
 
 def _suspect(kit: str, histories: Mapping[str, KitHistory]) -> Suspect | None:
-    runs = histories[kit].runs[-RUNS:]
+    runs = histories[kit].runs_since_repair[-RUNS:]
     if len(runs) < RUNS:
         return None
     others = {name: history for name, history in histories.items() if name != kit}
@@ -58,10 +60,20 @@ def _passed_elsewhere(run: KitRun, others: Mapping[str, KitHistory]) -> tuple[st
     """A test that did not pass in this run, and a kit that passes it."""
     for test in run.bad:
         for name, history in sorted(others.items()):
-            same = [one for one in history.runs if one.run == run.run and test in one.passed]
             latest = next(
-                (one for one in reversed(history.runs) if test in (*one.passed, *one.bad)), None
+                (
+                    one
+                    for one in reversed(history.runs)
+                    if _is_comparable(run, one) and test in (*one.passed, *one.bad)
+                ),
+                None,
             )
-            if same or (latest is not None and test not in latest.bad):
+            if latest is not None and test not in latest.bad:
                 return test, name
     return None
+
+
+def _is_comparable(run: KitRun, other: KitRun) -> bool:
+    if run.firmware_id and other.firmware_id:
+        return run.firmware_id == other.firmware_id
+    return run.run == other.run

@@ -284,7 +284,7 @@ def test_a_kit_that_is_sick_when_it_is_taken(desk: Desk, finish: Finish) -> None
 
 @pytest.mark.long_proof
 def test_a_kit_that_fails_where_others_pass(desk: Desk, finish: Finish) -> None:
-    """Three runs in a row make it a suspect, which can be set aside."""
+    """Three runs in a row make it a suspect, which can be set aside, and begins anew then."""
     (desk.work / "test_mine.py").write_text(
         f"def test_mine(dut):\n    assert dut.name != '{FIRST}'\n"
     )
@@ -293,9 +293,29 @@ def test_a_kit_that_fails_where_others_pass(desk: Desk, finish: Finish) -> None:
         code, output = finish(desk.pytest(f"--device-id={FIRST}"))
         assert code == pytest.ExitCode.TESTS_FAILED, output
         assert ("is suspect: its last 3 runs failed where others passed" in output) == (number == 2)
-    code, output = finish(desk.pytest(f"--device-id={FIRST}", "--quarantine-suspects"))
+    setting_aside = (f"--device-id={FIRST}", "--quarantine-suspects")
+    code, output = finish(desk.pytest(*setting_aside))
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert FIRST in quarantined(desk, finish)
+    assert finish(desk.nrf_fota("quarantine", "clear", FIRST))[0] == 0
+    code, output = finish(desk.pytest(*setting_aside))
+    assert code == pytest.ExitCode.TESTS_FAILED and "suspect" not in output, output
+    assert "No kit is quarantined." in quarantined(desk, finish)
+
+
+@pytest.mark.long_proof
+def test_a_regression_makes_no_suspect(desk: Desk, finish: Finish, builds: tuple[str, ...]) -> None:
+    """The other kit passed with older firmware; its own pass with the new one would count."""
+    (desk.work / "test_mine.py").write_text(
+        f"def test_mine(dut):\n    assert dut.name != '{FIRST}'\n"
+    )
+    assert finish(desk.pytest(f"--device-id={SECOND}"))[0] == 0
+    for _ in range(3):
+        code, output = finish(desk.pytest(f"--device-id={FIRST}", *builds))
+        assert code == pytest.ExitCode.TESTS_FAILED and "suspect" not in output, output
+    assert finish(desk.pytest(f"--device-id={SECOND}", *builds))[0] == 0
+    code, output = finish(desk.pytest(f"--device-id={FIRST}", *builds))
+    assert "is suspect: its last 3 runs failed where others passed" in output
 
 
 def test_a_test_s_own_failure_is_no_rig_s(desk: Desk, finish: Finish) -> None:

@@ -231,9 +231,18 @@ def test_what_runs_have_left_of_a_kit(
     machine.add_kit()
     now = datetime.now(timezone.utc)
     for number in range(3):
-        run = KitRun(run=f"/runs/{number}", when=now, board="nrf5340dk", failed=("test_a",))
+        run = KitRun(
+            run=f"/runs/{number}",
+            when=now,
+            board="nrf5340dk",
+            failed=("test_a",),
+            firmware_id="1",
+        )
         add_run("1050012345", run.model_copy(update={"firmware": "image 0: 1.2.3 (confirmed)"}))
-    add_run("88", KitRun(run="/runs/0", when=now, board="nrf5340dk", passed=("test_a",)))
+    add_run(
+        "88",
+        KitRun(run="/runs/0", when=now, board="nrf5340dk", passed=("test_a",), firmware_id="1"),
+    )
     add_quarantine("88", "its port is broken")
     report = look(machine)
     (kit,) = report.kits
