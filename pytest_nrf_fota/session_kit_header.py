@@ -33,11 +33,25 @@ def kit_lines(config: pytest.Config) -> list[str]:
     return [
         f"kit{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}",
         *(f"{kits} not taken: {why}" for kits, why in _grouped(_passed_over(config, numbers))),
+        *_nameless(config),
         *(
             f"the power of {kits} not switchable: {program!r} is not on the PATH"
             for kits, program in _grouped(powerless)
         ),
     ]
+
+
+def _nameless(config: pytest.Config) -> list[str]:
+    """Entries of the hardware map that name no kit."""
+    from pytest_nrf_fota.farm.hardware_map import entries_without_kit
+
+    path = choice_of(config).map_file
+    places = [str(place) for place in entries_without_kit(path)] if path is not None else []
+    if not places:
+        return []
+    entries = f"entry {places[0]}" if len(places) == 1 else f"entries {', '.join(places)}"
+    is_or_are, has = ("is", "it has") if len(places) == 1 else ("are", "they have")
+    return [f"{entries} of the hardware map {is_or_are} passed over: {has} no id"]
 
 
 def _passed_over(config: pytest.Config, claimed: "Sequence[str]") -> "Mapping[str, str]":

@@ -8,12 +8,9 @@ from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.boards.names import is_same_board
 from pytest_nrf_fota.console.ports import AttachedKit, plain_serial_number
 from pytest_nrf_fota.errors import InputError, RigError
-from pytest_nrf_fota.farm.hardware_map import MappedKit, read_hardware_map
+from pytest_nrf_fota.farm.hardware_map import RADIO_TAG, MappedKit, read_hardware_map
 from pytest_nrf_fota.farm.power import PowerSwitch
 from pytest_nrf_fota.farm.quarantine import Quarantine, clearing_command, quarantine_of
-
-RADIO_TAG = "radio"
-"""Name of the tag that says which radio of the host reaches the kit, as for `--radio`."""
 
 # What twister notes of each.
 _TAGS_OF_EVERY_KIT = ("product", "runner", "serial", "notes")

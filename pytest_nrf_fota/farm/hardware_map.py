@@ -6,8 +6,9 @@ for each serial port, so a kit with two ports has two entries with one id.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
@@ -20,6 +21,9 @@ from pytest_nrf_fota.farm.power import PowerSwitch
 
 UNKNOWN_PLATFORM = "unknown"
 """What twister writes until somebody fills in what the kit is."""
+
+RADIO_TAG = "radio"
+"""Name of the tag that says which radio of the host reaches the kit, as for `--radio`."""
 
 
 class MapEntry(BaseModel):
@@ -42,6 +46,11 @@ class MapEntry(BaseModel):
     power: PowerSwitch | None = None
 
     @property
+    def serial_number(self) -> str:
+        """Of the kit, without leading zeros; empty where no id is given."""
+        return plain_serial_number(self.id or "")
+
+    @property
     def platforms(self) -> tuple[str, ...]:
         """Names of what the kit is; none where that is not known."""
         names = self.platform.split() if isinstance(self.platform, str) else self.platform
@@ -61,10 +70,19 @@ class MapEntry(BaseModel):
 
 @dataclass(frozen=True)
 class MappedKit:
-    """What the map says of one kit: all entries with its id, taken together."""
+    """What the map says of one kit: all entries with its id, taken together.
+
+    Where one of them is connected, those that are not say nothing of the kit.
+    """
 
     serial_number: str
     entries: tuple[MapEntry, ...]
+
+    @property
+    def valid_entries(self) -> tuple[MapEntry, ...]:
+        """Those that say what it is."""
+        connected = tuple(entry for entry in self.entries if entry.connected)
+        return connected or self.entries
 
     @property
     def is_connected(self) -> bool:
@@ -74,28 +92,43 @@ class MappedKit:
     @property
     def platforms(self) -> tuple[str, ...]:
         """Names of what it is, in the map's order; none where nobody filled them in."""
-        return tuple(dict.fromkeys(name for entry in self.entries for name in entry.platforms))
+        return tuple(
+            dict.fromkeys(name for entry in self.valid_entries for name in entry.platforms)
+        )
 
     @property
     def tags(self) -> frozenset[tuple[str, str]]:
         """What it can be chosen by."""
-        return frozenset[tuple[str, str]]().union(*(entry.tags for entry in self.entries))
+        return frozenset[tuple[str, str]]().union(*(entry.tags for entry in self.valid_entries))
 
     @property
     def power(self) -> PowerSwitch | None:
         """How its power is switched, where one of the entries says so."""
-        return next((entry.power for entry in self.entries if entry.power is not None), None)
+        return next((entry.power for entry in self.valid_entries if entry.power is not None), None)
 
 
 def read_hardware_map(path: Path) -> tuple[MappedKit, ...]:
     """Read the map, by order of its kits. Entries without an id name no kit and are left out.
 
     twister refuses an entry without `connected` or `platform`, and so does this: where such a key
-    is mistyped, the kit would be passed over in silence, or taken for any board.
+    is mistyped, the kit would be passed over in silence, or taken for any board. A mistyped key of
+    the others that mean something here would be a tag.
 
     Raises:
         InputError: it cannot be read, or is no hardware map.
     """
+    return _by_kit(_read(path))
+
+
+def entries_without_kit(path: Path) -> tuple[int, ...]:
+    """Numbers of the entries without an id; the first is 1.
+
+    twister writes such entries for what has no serial number on USB. Raises `InputError`.
+    """
+    return tuple(place + 1 for place, entry in enumerate(_read(path)) if not entry.serial_number)
+
+
+def _read(path: Path) -> list[MapEntry]:
     read: object = None
     try:
         text = path.read_text(encoding="utf-8")
@@ -110,19 +143,52 @@ def read_hardware_map(path: Path) -> tuple[MappedKit, ...]:
     except ValidationError as error:
         raise _refused(path, _mistakes(error, read), _next_step(error)) from error
     for place, entry in enumerate(entries):
-        missing = [key for key in _REQUIRED if key not in entry.model_fields_set]
-        if entry.id and missing:
-            keys = " and ".join(f"`{key}`" for key in missing)
-            raise _refused(path, f"{_entry_words(read, place)} has no {keys}")
-    return _by_kit(entries)
+        _check(path, entry, _entry_words(read, place))
+    return entries
+
+
+def _check(path: Path, entry: MapEntry, words: str) -> None:
+    for key, mistyped in _mistyped_keys(entry):
+        raise _refused(
+            path,
+            f"{words} has no `{key}`; did you mean it by `{mistyped}`?",
+            f"Write `{key}`, or give a tag of your own another name. {_GENERAL_STEP}",
+        )
+    missing = [key for key in _REQUIRED if key not in entry.model_fields_set]
+    if entry.id and missing:
+        raise _refused(path, f"{words} has no {' and '.join(f'`{key}`' for key in missing)}")
+    for radio in (value for name, value in sorted(entry.tags) if name == RADIO_TAG and value):
+        _check_radio(path, radio, words)
+
+
+def _mistyped_keys(entry: MapEntry) -> Iterator[tuple[str, str]]:
+    """Keys that mean something here and are missing, and what was written instead."""
+    own = {key.lower(): key for key in entry.model_extra or {}}
+    for key in (*_REQUIRED, "id", "fixtures", "power"):
+        if key not in entry.model_fields_set:
+            close = get_close_matches(key, own, n=1, cutoff=_CLOSE)
+            mistyped = [own[name] for name in close]
+            # `owner: anna` is a tag, and as close as `pwoer`.
+            if key == "power":
+                values = entry.model_extra or {}
+                mistyped = [name for name in mistyped if isinstance(values[name], dict)]
+            yield from ((key, name) for name in mistyped)
+
+
+def _check_radio(path: Path, text: str, words: str) -> None:
+    from pytest_nrf_fota.smp.host_radio import host_radio
+
+    try:
+        host_radio(text)
+    except InputError as error:
+        raise _refused(path, f"{words}: {RADIO_TAG}: {error.what}", error.next_step) from error
 
 
 def _by_kit(entries: Sequence[MapEntry]) -> tuple[MappedKit, ...]:
     kits: dict[str, list[MapEntry]] = {}
     for entry in entries:
-        number = plain_serial_number(entry.id or "")
-        if number:
-            kits.setdefault(number, []).append(entry)
+        if entry.serial_number:
+            kits.setdefault(entry.serial_number, []).append(entry)
     return tuple(MappedKit(number, tuple(found)) for number, found in kits.items())
 
 
@@ -146,6 +212,8 @@ _ENTRIES = TypeAdapter(list[MapEntry])
 
 
 _REQUIRED = ("connected", "platform")
+# What people call their tags is farther from these keys than a slip of the fingers is.
+_CLOSE = 0.8
 _GENERAL_STEP = (
     "Give a map as twister's: a list with id, platform, connected, ... for each kit. "
     "`twister --generate-hardware-map FILE` writes one."

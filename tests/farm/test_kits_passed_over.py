@@ -43,6 +43,23 @@ def test_what_the_map_leaves_out_is_in_the_header(
     assert f"the power of kit {SECOND} is not switchable: 'no-such-pdu' is not on" in output
 
 
+def test_an_entry_that_names_no_kit_is_in_the_header(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """As twister writes one for a port without a serial number."""
+    desk.attach(FIRST)
+    given = desk.write_map()
+    entries = json.loads(desk.map_file.read_text())
+    entries[1]["id"] = None
+    desk.map_file.write_text(json.dumps(entries))
+    run = desk.pytest(given)
+    assert meeting.wait() == FIRST
+    meeting.let_go()
+    code, output = finish(run)
+    assert code == 0, output
+    assert "nrf-fota: entry 2 of the hardware map is passed over: it has no id" in output
+
+
 def test_auto_names_the_kits_that_others_have(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """Else nobody knows why the night took twice as long."""
     first = desk.pytest(f"--device-id={FIRST}")
@@ -69,6 +86,7 @@ def test_an_entry_without_its_keys_is_refused(desk: Desk, finish: Finish) -> Non
     code, output = finish(desk.pytest(given))
     assert code == pytest.ExitCode.USAGE_ERROR, output
     assert f"entry 2 (id {SECOND.zfill(12)}) has no `connected`" in output
+    assert "did you mean it by `conected`?" in output
     assert "collected" not in output
 
 

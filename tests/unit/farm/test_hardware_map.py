@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_nrf_fota.errors import InputError
-from pytest_nrf_fota.farm.hardware_map import read_hardware_map
+from pytest_nrf_fota.farm.hardware_map import entries_without_kit, read_hardware_map
 
 # `twister --generate-hardware-map` for one nRF5340 DK: an entry for each of its ports, keys sorted.
 GENERATED = """\
@@ -27,6 +27,7 @@ GENERATED = """\
   product: J-Link
   runner: nrfutil
 """
+ENTRY = "- id: 05\n  connected: true\n  platform: nrf5340dk\n"
 
 
 @pytest.fixture
@@ -75,6 +76,15 @@ def test_a_map_without_kits(map_file: Path, text: str) -> None:
         ("- id: 1\n- id: 05\n  fixtures: ppk2", "entry 2 (id 05): fixtures: "),
         ("- id: 05\n  platform: nrf5340dk\n  conected: true", "(id 05) has no `connected`"),
         ("- id: 05\n  connected: true\n  platfrom: nrf5340dk", "(id 05) has no `platform`"),
+        ("- id: 05\n  connected: true\n  platform: x\n  fixture: ppk2", "mean it by `fixture`?"),
+        (
+            "- Id: 05\n  connected: true\n  platform: x",
+            "entry 1 has no `id`; did you mean it by `Id`?",
+        ),
+        ("- idd: 05\n  connected: true\n  platform: x", "has no `id`; did you mean it by `idd`?"),
+        (f"{ENTRY}  pwoer: {{command: {{cycle: x}}}}", "no `power`; did you mean it by `pwoer`?"),
+        (f"{ENTRY}  fixtures: [ppk2, radio:bumblee:x]", "(id 05): radio: 'bumblee:x' names no"),
+        (f"{ENTRY}  radio: bumble:ubs:0", "entry 1 (id 05): radio: 'bumble:ubs:0' names no radio"),
         ("- id: 'x", "no YAML"),
         ("- !!python/object/apply:os.system [ls]", "no YAML"),
     ],
@@ -85,7 +95,38 @@ def test_what_is_no_map(map_file: Path, text: str, why: str) -> None:
     with pytest.raises(InputError) as raised:
         read_hardware_map(map_file)
     assert why in raised.value.what and str(map_file) in raised.value.where
-    assert "--generate-hardware-map" in raised.value.next_step
+    form = "bumble:usb:0" if "radio" in why else "--generate-hardware-map"
+    assert form in raised.value.next_step
+
+
+def test_tags_of_people_are_no_slips(map_file: Path) -> None:
+    """However near to a key."""
+    tags = {"owner": "anna", "tower": "3", "features": "nfc", "uid": "7", "board": "v2"}
+    lines = "".join(f"  {name}: {value}\n" for name, value in tags.items())
+    map_file.write_text(f"{ENTRY}{lines}")
+    (kit,) = read_hardware_map(map_file)
+    assert set(tags.items()) <= kit.tags
+
+
+def test_entries_that_name_no_kit(map_file: Path) -> None:
+    """twister writes a null where USB has no serial number."""
+    other = "- connected: true\n  id: null\n  platform: unknown\n  product: FT232R\n"
+    map_file.write_text(f"{other}{ENTRY}- connected: true\n  platform: qemu_x86\n")
+    (kit,) = read_hardware_map(map_file)
+    assert kit.serial_number == "5"
+    assert entries_without_kit(map_file) == (1, 3)
+
+
+def test_an_entry_that_is_not_connected_says_nothing_of_one_that_is(map_file: Path) -> None:
+    """What the kit was, or where it was; a kit that is away altogether is still known by it."""
+    gone = "- id: 05\n  connected: false\n  platform: nrf52840dk\n  rack: 1\n"
+    map_file.write_text(f"{gone}{ENTRY}  rack: 2\n")
+    (kit,) = read_hardware_map(map_file)
+    assert kit.is_connected and kit.platforms == ("nrf5340dk",)
+    assert kit.tags == {("rack", "2")}
+    map_file.write_text(gone)
+    (kit,) = read_hardware_map(map_file)
+    assert not kit.is_connected and kit.platforms == ("nrf52840dk",)
 
 
 @pytest.mark.parametrize(
