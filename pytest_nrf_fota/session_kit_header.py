@@ -7,11 +7,10 @@ import pytest
 
 from pytest_nrf_fota.run_settings import BOARD_KEY
 from pytest_nrf_fota.session_kits import (
-    attached_to,
     choice_of,
     claimed_kits,
     fitting_kits_of,
-    quarantined_of,
+    passed_over_of,
 )
 
 if TYPE_CHECKING:
@@ -56,16 +55,14 @@ def _nameless(config: pytest.Config) -> list[str]:
 
 def _passed_over(config: pytest.Config, claimed: "Sequence[str]") -> "Mapping[str, str]":
     """Kits that the run might have had, and why it has not."""
-    from pytest_nrf_fota.farm.desk import passed_over_by_map
     from pytest_nrf_fota.farm.kit_lock import state_of
 
-    board, choice = config.stash[BOARD_KEY], choice_of(config)
-    reasons = dict(passed_over_by_map(board, choice, attached_to(board)()))
+    board = config.stash[BOARD_KEY]
+    reasons = passed_over_of(config, board)
     if config.getoption("dist", "no") != "no":
         # Who has a kit each might have had more workers.
         states = {kit.serial_number: state_of(kit.serial_number) for kit in _there(config, board)}
         reasons |= {n: str(state) for n, state in states.items() if state.is_held}
-    reasons |= {number: str(note) for number, note in quarantined_of(config, board).items()}
     return {number: why for number, why in reasons.items() if number not in claimed}
 
 

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from pytest_nrf_fota.farm.claims import ClaimedKit
     from pytest_nrf_fota.farm.desk import Kit, KitChoice
     from pytest_nrf_fota.farm.power import PowerSwitch
-    from pytest_nrf_fota.farm.quarantine import Quarantine
     from pytest_nrf_fota.mixed_scheduling import MixedScheduling
     from pytest_nrf_fota.providers.provider import Provider
     from pytest_nrf_fota.smp.host_radio import HostRadio
@@ -151,7 +150,7 @@ def claim_before_collection(config: pytest.Config) -> None:
     if wanted > len(kits):
         numbers = ", ".join(kit.serial_number for kit in kits)
         aside = "".join(
-            f"; {number}: {why}" for number, why in quarantined_of(config, board).items()
+            f"; {number}: {why}" for number, why in passed_over_of(config, board).items()
         )
         raise InputError(
             f"{wanted} workers want a kit each, and {len(kits)} may be taken.",
@@ -423,11 +422,13 @@ def fitting_kits_of(
     return fitting_kits(board, choice, provider.attached(board))
 
 
-def quarantined_of(config: pytest.Config, board: "BoardType") -> "Mapping[str, Quarantine]":
-    """Kits that would fit and are quarantined."""
-    from pytest_nrf_fota.farm.desk import quarantined_kits_of
+def passed_over_of(config: pytest.Config, board: "BoardType") -> dict[str, str]:
+    """Kits that the run might have had, and why it may not take them."""
+    from pytest_nrf_fota.farm.desk import passed_over, quarantined_kits_of
 
-    return quarantined_kits_of(board, choice_of(config), attached_to(board)())
+    choice, attached = choice_of(config), attached_to(board)()
+    aside = quarantined_kits_of(board, choice, attached)
+    return {**passed_over(board, choice, attached), **{n: str(note) for n, note in aside.items()}}
 
 
 def _claim(config: pytest.Config, kits: "tuple[Kit, ...]", *, at_least: int, at_most: int) -> Seats:

@@ -1,5 +1,6 @@
 """Which kits are on this host's desk, and which of them a run may take."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pytest_nrf_fota.farm.quarantine import Quarantine, clearing_command, quaran
 _TAGS_OF_EVERY_KIT = ("product", "runner", "serial", "notes")
 _NOT_CONNECTED = "connected: false in the map"
 _NOT_ATTACHED = "in the map, not attached"
+_REPEAT = "; several kits are --device-id=FIRST --device-id=SECOND"
 
 
 class NoKitError(RigError):
@@ -123,14 +125,23 @@ def quarantined_kits_of(
     return quarantined_among(fitting)
 
 
-def passed_over_by_map(
+def passed_over(
     board: BoardType, choice: KitChoice, attached: Sequence[AttachedKit]
 ) -> Mapping[str, str]:
-    """Kits that the map leaves out of a run, which may be a mistake in it or a loose cable: why.
+    """Kits that a run has not, which may be a mistake or a loose cable: why.
 
-    Kits that the other options exclude are not among them, nor those that are away with the map
-    saying so. Raises `InputError`.
+    They are those that were asked for by number, and those of the map that the other options do not
+    exclude, but for those that are away with the map saying so. Raises `InputError`.
     """
+    wanted = {plain_serial_number(number) for number in choice.device_ids}
+    _, left_out = _fitting(board, choice, attached)
+    asked_for = {number: why for number, why in left_out.items() if number in wanted}
+    return _passed_over_by_map(board, choice, attached) | asked_for
+
+
+def _passed_over_by_map(
+    board: BoardType, choice: KitChoice, attached: Sequence[AttachedKit]
+) -> dict[str, str]:
     present = {kit.serial_number for kit in attached}
     wanted = {plain_serial_number(number) for number in choice.device_ids}
     reasons: dict[str, str] = {}
@@ -177,7 +188,8 @@ def _fitting(
         else:
             fitting.append(kit)
     for number in sorted(wanted - {kit.serial_number for kit in kits} - set(left_out)):
-        left_out[number] = "not attached"
+        several = re.search(r"[,;\s]", number) is not None
+        left_out[number] = f"not attached{_REPEAT if several else ''}"
     return sorted(fitting, key=lambda kit: kit.serial_number), left_out
 
 

@@ -60,6 +60,23 @@ def test_an_entry_that_names_no_kit_is_in_the_header(
     assert "nrf-fota: entry 2 of the hardware map is passed over: it has no id" in output
 
 
+def test_a_kit_that_was_asked_for_and_is_not_there(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """In the header, and where its worker has no kit."""
+    given = (f"--device-id={FIRST}", "--device-id=1059999999")
+    run = desk.pytest(*given)
+    assert meeting.wait() == FIRST
+    meeting.let_go()
+    code, output = finish(run)
+    assert code == 0, output
+    assert "nrf-fota: kit 1059999999 is not taken: not attached\n" in output
+    code, output = finish(desk.pytest(*given, "-n", "2"))
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert "2 workers want a kit each, and 1 may be taken." in output
+    assert f"kits: {FIRST}; 1059999999: not attached" in output
+
+
 def test_auto_names_the_kits_that_others_have(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """Else nobody knows why the night took twice as long."""
     first = desk.pytest(f"--device-id={FIRST}")

@@ -12,7 +12,7 @@ from pytest_nrf_fota.farm.desk import (
     KitChoice,
     NoKitError,
     fitting_kits,
-    passed_over_by_map,
+    passed_over,
     read_tag,
 )
 
@@ -88,13 +88,33 @@ def test_a_mistyped_tag_is_told_with_those_that_there_are(map_file: Path) -> Non
 
 def test_what_a_map_leaves_out_of_a_run(map_file: Path) -> None:
     """A cable that is loose, and what may be mistyped; not what other options leave out."""
-    reasons = passed_over_by_map(BOARD, KitChoice(map_file=map_file), ATTACHED)
+    reasons = passed_over(BOARD, KitChoice(map_file=map_file), ATTACHED)
     assert reasons == {
         "2": "is nrf52840dk/nrf52840",
         "3": "connected: false in the map",
         "4": "in the map, not attached",
     }
-    assert set(passed_over_by_map(BOARD, KitChoice(("4", "1"), map_file), ATTACHED)) == {"4"}
+    assert set(passed_over(BOARD, KitChoice(("4", "1"), map_file), ATTACHED)) == {"4"}
     tagged = KitChoice(map_file=map_file, tags=(("rack", "a"),))
-    assert set(passed_over_by_map(BOARD, tagged, ATTACHED)) == {"2"}
-    assert passed_over_by_map(BOARD, KitChoice(), ATTACHED) == {}
+    assert set(passed_over(BOARD, tagged, ATTACHED)) == {"2"}
+    assert passed_over(BOARD, KitChoice(), ATTACHED) == {}
+
+
+def test_what_was_asked_for_by_number_and_is_not_had(map_file: Path) -> None:
+    """Whatever the reason, while another of those that were asked for is taken."""
+    assert passed_over(BOARD, KitChoice(("1", "009")), ATTACHED) == {"9": "not attached"}
+    assert passed_over(BOARD, KitChoice(("1", "2", "3", "5"), map_file), ATTACHED) == {
+        "2": "is nrf52840dk/nrf52840",
+        "3": "connected: false in the map",
+        "5": "not attached",
+    }
+    attached = (*ATTACHED, AttachedKit("5", ()))
+    assert passed_over(BOARD, KitChoice(("1", "5"), map_file), attached) == {
+        "5": "not in the hardware map"
+    }
+
+
+def test_numbers_in_one_option_are_told_how_to_be_two() -> None:
+    with pytest.raises(NoKitError) as raised:
+        numbers(KitChoice(("1,2",)))
+    assert "1,2: not attached; several kits are --device-id=FIRST" in raised.value.where
