@@ -26,23 +26,36 @@ def add(
     kit: Annotated[str, typer.Argument(help="J-Link serial number, or a place of the farm")],
     reason: Annotated[str, typer.Option(help="what is wrong with it, for the others")],
 ) -> None:
-    """Set a kit aside."""
-    from pytest_nrf_fota.doctor.host import this_host
-    from pytest_nrf_fota.doctor.usb import is_attached
-    from pytest_nrf_fota.farm.quarantine import add_quarantine, clearing_command
+    """Set a kit aside; for one that is, the reason is replaced."""
+    from pytest_nrf_fota.farm.quarantine import set_aside_by_hand
     from pytest_nrf_fota.inspection.printable_text import printable_text
 
     with refusing():
-        note = add_quarantine(kit, reason)
-    typer.echo(printable_text(f"{note.kit}: {note}"))
-    if not is_attached(this_host(), note.kit):
-        typer.echo(
-            printable_text(
-                "No kit with this number is attached here. Where it is mistyped: "
-                f"{clearing_command([note.kit])}"
-            ),
-            err=True,
+        done = set_aside_by_hand(kit, reason)
+    typer.echo(printable_text(f"{done.note.kit}: {done.note}"))
+    if done.before is not None:
+        typer.echo(printable_text(f"The reason replaces the one before: {done.before}"))
+    doubt = _doubt(done.note.kit)
+    if doubt:
+        typer.echo(printable_text(doubt), err=True)
+
+
+def _doubt(kit: str) -> str:
+    """What may be wrong with the name that was given; empty where nothing is."""
+    from pytest_nrf_fota.doctor.host import this_host
+    from pytest_nrf_fota.doctor.usb import is_attached
+    from pytest_nrf_fota.farm.quarantine import clearing_command
+
+    if not kit.isdecimal():
+        return (
+            f"{kit!r} is no serial number, so it is taken for a place's name: it holds for runs "
+            f"with --farm. Where it is mistyped: {clearing_command([kit])}"
         )
+    if is_attached(this_host(), kit):
+        return ""
+    return (
+        f"No kit with this number is attached here. Where it is mistyped: {clearing_command([kit])}"
+    )
 
 
 @quarantine.command("clear")

@@ -3,7 +3,8 @@
 import getpass
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Quarantine(BaseModel):
 
     Args:
         kit: J-Link serial number without leading zeros, or name of a place of the farm.
-        since: with its time zone.
+        since: with its time zone; None where the note cannot be read.
         why: what was wrong with it.
         by: who says so: `USER@HOST`.
         run: the folder of the run that lost it; empty where a person set it aside.
@@ -38,7 +39,7 @@ class Quarantine(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kit: str
-    since: datetime
+    since: datetime | None
     why: str
     by: str
     run: str = ""
@@ -46,8 +47,18 @@ class Quarantine(BaseModel):
     def __str__(self) -> str:
         """For messages."""
         run = f" (run: {self.run})" if self.run else ""
+        if self.since is None:
+            return f"quarantined since an unknown time: {self.why}{run}"
         since = self.since.astimezone()
         return f"quarantined since {since:%Y-%m-%d %H:%M:%S} by {self.by}: {self.why}{run}"
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A kit that a person has set aside: what holds now, and what held before, if anything."""
+
+    note: Quarantine
+    before: Quarantine | None
 
 
 def add_quarantine(kit: str, why: str, run: str = "", folder: Path | None = None) -> Quarantine:
@@ -57,27 +68,63 @@ def add_quarantine(kit: str, why: str, run: str = "", folder: Path | None = None
         InputError: no kit is named.
         RigError: the note cannot be written.
     """
+    note = _new(kit, why, run)
+    before = _note(note, folder, lambda before: before or note)
+    return before or note
+
+
+def set_aside_by_hand(kit: str, why: str, folder: Path | None = None) -> SetAside:
+    """Set a kit aside; where it is, the reason is a new one, and since when is not.
+
+    Raises:
+        InputError: no kit is named, or no reason is given.
+        RigError: the note cannot be written.
+    """
+    new = _new(kit, why, "")
+    if not new.why:
+        raise InputError(
+            "No reason is given.",
+            where="--reason",
+            next_step="Say what is wrong with the kit: the others see no more of it.",
+        )
+
+    def anew(before: Quarantine | None) -> Quarantine:
+        if before is None or before.since is None:
+            return new
+        return new.model_copy(update={"since": before.since, "run": before.run})
+
+    before = _note(new, folder, anew)
+    return SetAside(anew(before), before)
+
+
+def _new(kit: str, why: str, run: str) -> Quarantine:
     name = kit_name(kit)
     if not name:
         raise InputError("No kit is named.", next_step="Give a serial number, or a place's name.")
-    note = Quarantine(
+    return Quarantine(
         kit=name,
         since=datetime.now().astimezone(),
         why=_printable(" ".join(why.split()))[:_REASON_CHARS],
         by=_who(),
         run=run,
     )
-    path = _file(name, folder)
-    valid = [note]
 
-    def change(before: bytes) -> bytes:
-        if before:
-            valid[0] = _read(before, name, path)
-            return before
-        return note.model_dump_json().encode()
+
+def _note(
+    new: Quarantine, folder: Path | None, made: Callable[[Quarantine | None], Quarantine]
+) -> Quarantine | None:
+    """Write what is made of the note that there was, and return that one."""
+    path = _file(new.kit, folder)
+    found: list[Quarantine] = []
+
+    def change(text: bytes) -> bytes:
+        before = _read(text, new.kit) if text else None
+        found.extend([before] if before is not None else [])
+        after = made(before)
+        return text if after is before else after.model_dump_json().encode()
 
     change_state(path, change)
-    return valid[0]
+    return found[0] if found else None
 
 
 def clear_quarantine(kit: str, folder: Path | None = None) -> bool:
@@ -97,7 +144,7 @@ def quarantine_of(kit: str, folder: Path | None = None) -> Quarantine | None:
     """Why a kit is set aside; None where it is not. Raises `RigError`."""
     path = _file(kit, folder)
     text = read_state(path)
-    return _read(text, kit_name(kit), path) if text else None
+    return _read(text, kit_name(kit)) if text else None
 
 
 def quarantined_kits(folder: Path | None = None) -> Mapping[str, Quarantine]:
@@ -116,13 +163,12 @@ def _file(kit: str, folder: Path | None) -> Path:
     return state_file(folder or state_folder(), kit, _KIND)
 
 
-def _read(text: bytes, kit: str, path: Path) -> Quarantine:
+def _read(text: bytes, kit: str) -> Quarantine:
     """A note that is damaged, as by a power cut, still keeps its kit from being taken."""
     try:
         note = Quarantine.model_validate_json(text)
     except ValidationError:
-        since = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-        return Quarantine(kit=kit, since=since, why="its note cannot be read", by="?")
+        return Quarantine(kit=kit, since=None, why="its note cannot be read", by="?")
     words = {name: _printable(getattr(note, name)) for name in ("why", "by", "run")}
     return note.model_copy(update={"kit": kit, **words})
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pytest_nrf_fota.cli import app
+from pytest_nrf_fota.farm.quarantine import add_quarantine
 
 RUNNER = CliRunner()
 
@@ -43,6 +44,44 @@ def test_from_add_to_clear() -> None:
 
 def test_a_reason_is_asked_for() -> None:
     assert call("add", "7")[0] == 2
+    for empty in ("", " "):
+        code, output = call("add", "7", f"--reason={empty}")
+        assert code == 2 and "No reason is given." in output
+    assert call("list") == (0, "No kit is quarantined.\n")
+
+
+def test_a_new_reason_replaces_the_old_one() -> None:
+    """Since when stays: nobody has let it be taken in between."""
+    add_quarantine("7", "not on USB", run="/runs/1")
+    (before,) = json.loads(call("list", "--json")[1])
+    code, output = call("add", "7", "--reason=its cable is broken")
+    first, second, *_ = output.splitlines()
+    assert code == 0 and "its cable is broken" in first
+    assert second.startswith("The reason replaces the one before: ") and "not on USB" in second
+    (note,) = json.loads(call("list", "--json")[1])
+    assert note == before | {"why": "its cable is broken"}
+
+
+def test_a_place_s_name_is_no_kit_that_is_not_attached() -> None:
+    """Kits of a farm are set aside by it."""
+    code, output = call("add", "kit-1050000001", "--reason=port")
+    assert code == 0 and "attached" not in output
+    assert "'kit-1050000001' is no serial number" in output and "--farm" in output
+    assert "nrf-fota quarantine clear kit-1050000001" in output
+
+
+def test_since_when_is_not_invented(state: Path) -> None:
+    """For a note that was half written when the power went."""
+    call("add", "7", "--reason=x")
+    (state / "7.quarantine.json").write_text('{"kit": "7", "si')
+    code, output = call("list")
+    assert (code, output) == (
+        0,
+        "7: quarantined since an unknown time: its note cannot be read\n",
+    )
+    assert json.loads(call("list", "--json")[1])[0]["since"] is None
+    call("add", "7", "--reason=again")
+    assert json.loads(call("list", "--json")[1])[0]["since"] is not None
 
 
 @pytest.mark.parametrize("command", [("add", "7", "--reason", "x"), ("list",), ("clear", "7")])
