@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 INFRASTRUCTURE_PROPERTY = "nrf_fota_infrastructure"
 NOT_RUN_PROPERTY = "nrf_fota_not_run"
 LOST_PROPERTY = "nrf_fota_lost_kit"
+QUARANTINED_PROPERTY = "nrf_fota_quarantined_kit"
 OVER_PROPERTY = "nrf_fota_no_kit_left"
 GIVEN_BACK_PROPERTY = "nrf_fota_given_back"
 NEWS_PROPERTY = "nrf_fota_kit_news"
@@ -277,7 +278,8 @@ def _judge_kit(
         _mark(item, report, f"the kit {number} was away: {headline}")
     elif found.found == "lost":
         why = found.why if found.why in headline else f"{found.why} The test: {headline}"
-        set_aside(item.config, number, why, is_lost=True)
+        if set_aside(item.config, number, why, is_lost=True):
+            report.user_properties.append((QUARANTINED_PROPERTY, number))
         report.user_properties.append((LOST_PROPERTY, number))
         _mark(item, report, f"the kit {number} was lost: {why}")
     return found.found

@@ -15,6 +15,7 @@ from pytest_nrf_fota.session_lost_kits import (
     LOST_PROPERTY,
     NEWS_PROPERTY,
     NOT_RUN_PROPERTY,
+    QUARANTINED_PROPERTY,
     hand_over,
     not_given_out,
     property_of,
@@ -40,6 +41,7 @@ class _Account:
     run_again: list[str] = field(default_factory=list)
     not_run: list[str] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
     suspects: "list[Suspect]" = field(default_factory=list)
 
 
@@ -75,6 +77,8 @@ class _Listener:
         self._quarantine_here(report)
         news = [str(value) for name, value in report.user_properties if name == NEWS_PROPERTY]
         self._account.news += news
+        aside = property_of(report, QUARANTINED_PROPERTY)
+        self._account.quarantined += [aside] if aside is not None else []
         yield
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is None:
@@ -163,10 +167,12 @@ def pytest_terminal_summary(
         )
     for suspect in account.suspects:
         terminalreporter.write_line(f"the kit {suspect.kit} is {suspect}", yellow=True)
-    if account.news or count:
+    if account.quarantined:
+        from pytest_nrf_fota.farm.quarantine import clearing_command
+
         terminalreporter.write_line(
-            "`nrf-fota boards` shows what is quarantined and why; `nrf-fota quarantine clear KIT` "
-            "lets a kit be taken again."
+            "`nrf-fota boards` shows what is quarantined and why. When somebody has looked at it: "
+            f"{clearing_command([*dict.fromkeys(account.quarantined)])}"
         )
     if (account.rig_errors or count) and not account.failed:
         terminalreporter.write_line(
@@ -194,6 +200,7 @@ def _look_for_suspects(config: pytest.Config, account: _Account) -> None:
             account.suspects.append(suspect)
             if config.getoption("nrf_fota_quarantine_suspects"):
                 add_quarantine(suspect.kit, str(suspect), run)
+                account.quarantined.append(suspect.kit)
                 account.news.append(f"the kit {suspect.kit} is quarantined: {suspect}")
     except RigError as error:
         account.news.append(f"{error.what} {error.where}")

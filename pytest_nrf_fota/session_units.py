@@ -75,25 +75,30 @@ def usable_unit(config: pytest.Config, board: "BoardType") -> "Iterator[Unit]":
             unit.release()
 
 
-def set_aside(config: pytest.Config, number: str, why: str, *, is_lost: bool) -> None:
-    """Take a kit no more in this process; one that was lost in a test, nobody takes."""
+def set_aside(config: pytest.Config, number: str, why: str, *, is_lost: bool) -> bool:
+    """Take a kit no more in this process; one that was lost in a test, nobody takes.
+
+    Returns whether it is quarantined.
+    """
     from pytest_nrf_fota.farm.quarantine import add_quarantine
     from pytest_nrf_fota.record.events import KitLost
     from pytest_nrf_fota.report.session import run_folder, session_path
 
     watch = kit_watch(config)
     watch.gone[number] = why
-    becomes = "set aside in this run"
+    becomes, is_noted = "set aside in this run", False
     if is_lost:
         becomes = "quarantined"
         try:
             add_quarantine(number, why, run=str(session_path(config)))
+            is_noted = True
         except RigError as error:
             becomes = f"not quarantined, because that cannot be noted: {error.what} {error.where}"
     run_folder(config).recorder.record(
         KitLost(unit=number, why=why, becomes="quarantined" if is_lost else "set aside")
     )
     watch.news.append(f"the kit {number} is {becomes}: {why}")
+    return is_noted
 
 
 def look_at_kit(config: pytest.Config, board: "BoardType", kit: SessionKit) -> "Examined":

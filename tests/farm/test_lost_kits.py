@@ -143,6 +143,7 @@ def test_without_a_spare(desk: Desk, finish: Finish) -> None:
     assert "1 passed, 1 error, 3 not run" in output
     assert output.count("3 tests were not run, because no kit is left: ") == 1
     assert f"the kit {FIRST} was lost" in output
+    assert f"looked at it: nrf-fota quarantine clear {FIRST}\n" in output
     assert "Nothing failed but kits: exit code 75." in output
     assert FIRST in quarantined(desk, finish)
     desk.attach(FIRST)
@@ -188,6 +189,7 @@ def test_a_kit_that_comes_back_when_it_is_switched_on(
         ]
     )
     assert desk.hub_calls(program) == calls
+    assert "quarantine" not in output
     assert "No kit is quarantined." in quarantined(desk, finish)
     recorders = list(desk.work.glob("nrf_fota_runs/*/*/recorder.jsonl"))
     assert sum('"kind":"power"' in path.read_text() for path in recorders) == 1
@@ -275,6 +277,7 @@ def test_a_kit_that_is_sick_when_it_is_taken(desk: Desk, finish: Finish) -> None
     assert code == 0, output
     assert f"\n{SECOND}" in output or f" {SECOND}" in output
     assert f"the kit {FIRST} is set aside in this run: " in output and "Low voltage" in output
+    assert "quarantine" not in output
     assert "No kit is quarantined." in quarantined(desk, finish)
     desk.make_sick(SECOND, "ERROR: Low voltage detected at the target.")
     code, output = finish(desk.pytest())
@@ -293,9 +296,11 @@ def test_a_kit_that_fails_where_others_pass(desk: Desk, finish: Finish) -> None:
         code, output = finish(desk.pytest(f"--device-id={FIRST}"))
         assert code == pytest.ExitCode.TESTS_FAILED, output
         assert ("is suspect: its last 3 runs failed where others passed" in output) == (number == 2)
+        assert "quarantine" not in output
     setting_aside = (f"--device-id={FIRST}", "--quarantine-suspects")
     code, output = finish(desk.pytest(*setting_aside))
     assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert f"looked at it: nrf-fota quarantine clear {FIRST}\n" in output
     assert FIRST in quarantined(desk, finish)
     assert finish(desk.nrf_fota("quarantine", "clear", FIRST))[0] == 0
     code, output = finish(desk.pytest(*setting_aside))
