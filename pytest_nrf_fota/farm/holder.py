@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pytest_nrf_fota.farm.shared_file import open_to_read, open_to_write
+from pytest_nrf_fota.farm.told_moment import told_moment
 
 _MAX_BYTES = 4096
 _COMMAND_CHARS = 300
@@ -40,10 +41,9 @@ class Holder(BaseModel):
     def __str__(self) -> str:
         """For messages."""
         elsewhere = f" on {self.host}" if self.host != platform.node() else ""
-        since = self.since.astimezone()
         ended = "" if self.may_live else ", which has ended: a process of its session uses it yet"
         return (
-            f"{self.user} (pid {self.pid}{elsewhere}{ended}) since {since:%Y-%m-%d %H:%M:%S}: "
+            f"{self.user} (pid {self.pid}{elsewhere}{ended}) since {told_moment(self.since)}: "
             f"{self.command}"
         )
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pytest_nrf_fota.farm.kit_results import KitHistory, RunOutcome, all_histories
 from pytest_nrf_fota.farm.quarantine import Quarantine, quarantined_kits
 from pytest_nrf_fota.farm.suspicion import suspects
+from pytest_nrf_fota.farm.told_moment import told_moment
 
 
 class LastResult(BaseModel):
@@ -26,8 +27,7 @@ class LastResult(BaseModel):
 
     def __str__(self) -> str:
         """For people."""
-        when = self.when.astimezone()
-        return f"{self.outcome} at {when:%Y-%m-%d %H:%M:%S}, {self.run}"
+        return f"{self.outcome} at {told_moment(self.when)}, {self.run}"
 
 
 class KitCondition(BaseModel):

@@ -14,6 +14,7 @@ from pytest_nrf_fota.farm.state_files import (
     state_file,
     state_folder,
 )
+from pytest_nrf_fota.farm.told_moment import told_moment
 
 RunOutcome: TypeAlias = Literal["passed", "failed", "error"]
 
@@ -61,8 +62,7 @@ class KitRun(BaseModel):
 
     def __str__(self) -> str:
         """For people."""
-        when = self.when.astimezone()
-        return f"{self.outcome} at {when:%Y-%m-%d %H:%M:%S} in {self.run}"
+        return f"{self.outcome} at {told_moment(self.when)} in {self.run}"
 
 
 class KitHistory(BaseModel):

@@ -20,6 +20,7 @@ from pytest_nrf_fota.farm.state_files import (
     state_file,
     state_folder,
 )
+from pytest_nrf_fota.farm.told_moment import told_moment
 
 _KIND = "quarantine"
 _REASON_CHARS = 500
@@ -49,8 +50,7 @@ class Quarantine(BaseModel):
         run = f" (run: {self.run})" if self.run else ""
         if self.since is None:
             return f"quarantined since an unknown time: {self.why}{run}"
-        since = self.since.astimezone()
-        return f"quarantined since {since:%Y-%m-%d %H:%M:%S} by {self.by}: {self.why}{run}"
+        return f"quarantined since {told_moment(self.since)} by {self.by}: {self.why}{run}"
 
 
 @dataclass(frozen=True)
