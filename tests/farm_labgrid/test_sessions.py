@@ -127,18 +127,21 @@ def test_nothing_runs_on_a_kit_that_somebody_took(
 
 
 def test_what_was_to_run_on_it_runs_on_a_spare(
-    farm: Farm, user: User, meeting: Meeting, labgrid_python: Path
+    farm: Farm, user: User, meeting: Meeting, labgrid_python: Path, held: Held
 ) -> None:
     """Which is leased then; not the one that somebody took, though it may be free again."""
     (user.folder / "test_mine.py").write_text(LOSES_IT)
     run = user.pytest("--farm", f"{farm.url}?host=lab1")
     assert meeting.wait() == "here"
-    take_away(farm, labgrid_python, "kit-1050000001")
+    (place,) = held()
+    take_away(farm, labgrid_python, place)
     wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
     meeting.let_go()
     _, output = user.finish(run)
-    assert "the kit 1050000001 is set aside in this run: the lease of kit-1050000001" in output
-    assert "run again on the kit 1050000002" in output
+    number = place.removeprefix("kit-")
+    (other,) = {"1050000001", "1050000002"} - {number}
+    assert f"the kit {number} is set aside in this run: the lease of {place} was lost" in output
+    assert f"run again on the kit {other}" in output
 
 
 def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:

@@ -95,7 +95,7 @@ def test_a_run_names_what_it_passes_over(farm: Farm, user: User, meeting: Meetin
     code, output = user.finish(user.pytest("--farm", f"{farm.url}?host=lab1"))
     assert code == pytest.ExitCode.USAGE_ERROR, output
     assert "no USB" in output and "no port" in output and "quarantine clear" in output
-    assert "next:  Look at the kits that are quarantined, then clear them" in output
+    assert "next:  Look at the kits that are set aside, for the reasons above" in output
 
 
 def test_power_is_switched_by_labgrid(

@@ -401,7 +401,7 @@ def _wording(reason: Reason) -> tuple[str, str]:
         case "set_aside":
             return (
                 "The farm's fitting places are of no use now.",
-                "Look at the kits that are quarantined, then clear them; at others' exporters "
+                "Look at the kits that are set aside, for the reasons above; at others' exporters "
                 "(systemctl status labgrid-exporter), and whether they are plugged in.",
             )
         case "no_answer":

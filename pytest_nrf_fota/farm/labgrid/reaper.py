@@ -8,6 +8,7 @@ from pytest_nrf_fota.farm.labgrid.address import FarmAddress
 from pytest_nrf_fota.farm.labgrid.broker.farm_values import RENEW_S
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from pytest_nrf_fota.farm.labgrid.messages import DeadLease, Reaped
+from pytest_nrf_fota.farm.told_moment import told_moment
 
 WATCH_S = 8 * RENEW_S
 """A hung exporter stalls the coordinator for 10 s, several do so one after the other."""
@@ -40,6 +41,6 @@ def reaped_lines(reaped: Reaped, watch_s: float) -> list[str]:
 def _released(leases: Sequence[DeadLease]) -> list[str]:
     return [
         f"released {one.place}: {one.owner} is dead; its lease changed last "
-        f"{datetime.fromtimestamp(one.changed, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+        f"{told_moment(datetime.fromtimestamp(one.changed, timezone.utc))}"
         for one in leases
     ]
