@@ -1,6 +1,6 @@
 """Kits that fail where others pass: perhaps the kit is sick, and not the firmware."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_nrf_fota.farm.kit_results import KitHistory, KitRun
@@ -35,9 +35,9 @@ class Suspect:
 def suspects(histories: Mapping[str, KitHistory]) -> tuple[Suspect, ...]:
     """The suspects among kits, by name.
 
-    A test counts that passed on another kit with the same firmware, when it last ran there with it:
-    what passes elsewhere with older firmware may be a regression. Where nobody knows the firmware,
-    one run has the same.
+    A test counts that passed on another kit with the same firmware, when it last ran there with it;
+    or, whatever the firmware, between two failures here. What only older firmware passed elsewhere
+    may be a regression. Where nobody knows the firmware, one run has the same.
     """
     found = (_suspect(kit, histories) for kit in sorted(histories))
     return tuple(suspect for suspect in found if suspect is not None)
@@ -48,7 +48,8 @@ def _suspect(kit: str, histories: Mapping[str, KitHistory]) -> Suspect | None:
     if len(runs) < RUNS:
         return None
     others = {name: history for name, history in histories.items() if name != kit}
-    shown = [_passed_elsewhere(run, others) for run in runs]
+    own = histories[kit].runs_since_repair
+    shown = [_passed_elsewhere(run, own, others) for run in runs]
     telling = [one for one in shown if one is not None]
     if len(telling) < RUNS:
         return None
@@ -56,19 +57,17 @@ def _suspect(kit: str, histories: Mapping[str, KitHistory]) -> Suspect | None:
     return Suspect(kit, tuple(test for test, _ in telling), tuple(where))
 
 
-def _passed_elsewhere(run: KitRun, others: Mapping[str, KitHistory]) -> tuple[str, str] | None:
+def _passed_elsewhere(
+    run: KitRun, own: Sequence[KitRun], others: Mapping[str, KitHistory]
+) -> tuple[str, str] | None:
     """A test that did not pass in this run, and a kit that passes it."""
     for test in run.bad:
+        failures = [one.when for one in own if test in one.bad]
         for name, history in sorted(others.items()):
-            latest = next(
-                (
-                    one
-                    for one in reversed(history.runs)
-                    if _is_comparable(run, one) and test in (*one.passed, *one.bad)
-                ),
-                None,
-            )
-            if latest is not None and test not in latest.bad:
+            there = [one for one in history.runs if test in (*one.passed, *one.bad)]
+            same = [one for one in there if _is_comparable(run, one)]
+            between = [one for one in there if min(failures) < one.when < max(failures)]
+            if any(some and test not in some[-1].bad for some in (same, between)):
                 return test, name
     return None
 

@@ -66,6 +66,18 @@ def test_what_passed_elsewhere_with_older_firmware_is_a_regression() -> None:
     assert suspected(bad=bad, good=(*same, run(4, failed="a", build="4"))) == ["bad"]
 
 
+def test_what_passes_elsewhere_between_two_failures_here_counts() -> None:
+    """Each night has another build, and gives a test to one kit; it comes to both in turn."""
+    bad = tuple(run(number, failed="a", build=str(number)) for number in (1, 3, 5))
+    good = (run(2, passed="a", build="2"), run(4, passed="a", build="4"))
+    assert suspected(bad=bad, good=good) == ["bad"]
+    # Since it broke it fails there, too.
+    broken = (run(2, passed="a", build="2"), run(4, failed="a", build="4"))
+    assert suspected(bad=bad, good=broken) == []
+    # It was mended, and nobody has seen it on this kit since.
+    assert suspected(bad=bad, good=(run(6, passed="a", build="6"),)) == []
+
+
 def test_firmware_that_nobody_knows_is_one_run_s() -> None:
     bad = tuple(run(number, failed="a", build="") for number in (1, 2, 3))
     assert suspected(bad=bad, good=(run(9, passed="a", build=""),)) == []
