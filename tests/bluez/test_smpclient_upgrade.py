@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.providers.sim import SimUnit
+from pytest_nrf_fota.sim.client import KitControl
 from tests.peers.smpclient_programs import (
     BOARD_ARGUMENT,
     UPGRADE,
@@ -15,6 +17,7 @@ from tests.peers.smpclient_programs import (
 )
 
 TIME_LIMIT_S = 240.0
+ERASE_TIME_LIMIT_S = 60.0
 
 
 def test_smpclients_example_upgrades_the_kit(unit: SimUnit, tmp_path: Path) -> None:
@@ -22,6 +25,13 @@ def test_smpclients_example_upgrades_the_kit(unit: SimUnit, tmp_path: Path) -> N
 
     Evidence: its own checks of both hashes and slots.
     """
+    # nrfjprog --recover leaves the external flash alone, where an earlier test on this kit may have
+    # left an update that is pending: MCUboot would swap to it.
+    control = KitControl(unit.control_address)
+    try:
+        control.erase_external(Deadline.after(ERASE_TIME_LIMIT_S))
+    finally:
+        control.close()
     extract_examples([UPGRADE], tmp_path)
     tools = tmp_path / "tools"
     write_what_upgrade_needs(tmp_path, load_board("nrf5340dk_sim"), unit.control_address, tools)
