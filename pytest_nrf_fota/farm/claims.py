@@ -113,9 +113,15 @@ def _own(own: Sequence[str], count: int) -> KitsTakenError:
         if count > 1
         else "This session itself has the only kit that fits, until it ends.",
         where=", ".join(own),
-        next_step="A test that needs two kits needs fewer workers than kits: -n 1 where two fit, "
-        "-n 2 where four do.",
+        next_step=one_more_step(count),
     )
+
+
+def one_more_step(count: int) -> str:
+    """What to do where a session has all `count` kits that fit, and a test wants one more."""
+    if count == 1:
+        return "Attach a second kit that fits, or let the run take others as well."
+    return f"Start fewer workers than kits: -n {count // 2} for tests that need two kits."
 
 
 def _taken(

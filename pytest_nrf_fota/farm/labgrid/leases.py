@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import InputError, RigError
+from pytest_nrf_fota.farm.claims import one_more_step
 from pytest_nrf_fota.farm.labgrid.address import BOARD_TAG, HOST_TAG, FarmAddress
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, FarmError, Listeners
 from pytest_nrf_fota.farm.labgrid.messages import FarmPlace, Leased, SetAside
@@ -272,8 +273,7 @@ def _own(places: Sequence[FarmPlace]) -> FarmError:
         "taken",
         "This session itself has all of the farm's fitting places, until it ends.",
         where=", ".join(place.name for place in places),
-        next_step="A test that needs two kits needs fewer workers than kits: -n 1 where two fit, "
-        "-n 2 where four do.",
+        next_step=one_more_step(len(places)),
     )
 
 
