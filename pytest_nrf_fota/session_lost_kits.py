@@ -204,6 +204,7 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
         return
     others = _other_kits(item)
     if isinstance(error, LeaseLostError):
+        _let_go(item)
         set_aside(config, error.serial_number, error.where, is_lost=False)
         _mark(item, report, error.what)
         _go_on_without(item, report, may_run_again=may_run_again)
@@ -226,7 +227,8 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
             if may_run_again:
                 _run_again(item, report, "with what there is instead")
             return
-    if item.stash.get(_again_key, None) == "running" and _wants_another(error):
+    is_second_try = item.stash.get(_again_key, None) == "running"
+    if is_second_try and watch.gone and _wants_another(error):
         _mark(item, report, f"no other kit in its place: {told_kits(watch)}")
 
 

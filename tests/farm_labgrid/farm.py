@@ -92,6 +92,12 @@ class Farm:
         if number == signal.SIGKILL:
             process.wait()
 
+    def take_away(self, place: str) -> None:
+        """End a lease as a person does, by force."""
+        client = (str(self._python), "-m", "labgrid.remote.client", "-x", self.address.target)
+        taken = ("-p", place, "release", "--kick")
+        subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
+
     def kill_coordinator(self) -> None:
         """Its exporters end by that."""
         self._coordinator.kill()

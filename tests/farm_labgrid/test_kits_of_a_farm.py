@@ -9,7 +9,7 @@ from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from tests.farm.desk import HANDS, Desk, VirtualKits
 from tests.farm.meeting import MEET, Meeting
 from tests.farm_labgrid.conftest import StartFarm
-from tests.farm_labgrid.farm import Farm, Kit, owners
+from tests.farm_labgrid.farm import Farm, Kit, owners, wait_for
 
 pytestmark = pytest.mark.long_proof
 NUMBERS = ("1050000001", "1050000002", "1050000003")
@@ -135,6 +135,40 @@ def test_a_leased_kit_that_is_lost(desk: Desk, kit_farm: Farm, labgrid_python: P
     output, _ = run.communicate(timeout=90)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR, output
     assert f"nrf-fota quarantine clear {lost}" in output
+
+
+ON_ONE_KIT = """
+from meeting import meet
+
+def test_first(dut):
+    meet(dut.name)
+
+def test_then(dut):
+    assert dut.read_memory(0, 4)
+    meet(dut.name)
+
+def test_after_it():
+    pass
+"""
+
+
+def test_nothing_more_runs_on_a_kit_whose_lease_was_ended(
+    desk: Desk, kit_farm: Farm, meeting: Meeting, labgrid_python: Path
+) -> None:
+    """Though it is open: what was to run on it runs on a spare, which is leased then."""
+    (desk.work / "test_mine.py").write_text(ON_ONE_KIT)
+    run = desk.pytest(f"--farm={kit_farm.url}?host=lab1", f"--farm-python={labgrid_python}")
+    first = meeting.wait()
+    kit_farm.take_away(f"kit-{first}")
+    wait_for(lambda: list(desk.work.glob("nrf_fota_runs/*/farm-lost-*")), bool)
+    meeting.let_go()
+    spare = meeting.wait()
+    assert spare != first
+    meeting.let_go()
+    output, _ = run.communicate(timeout=90)
+    assert run.returncode == 0, output
+    assert "3 passed, 1 infrastructure" in output and f"run again on the kit {spare}" in output
+    assert f"the kit {first} is set aside in this run: the lease of kit-{first} was lost" in output
 
 
 def _pair(text: str) -> tuple[str, str]:

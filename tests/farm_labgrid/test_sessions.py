@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -101,22 +100,15 @@ def test_then(unit):
 """
 
 
-def take_away(farm: Farm, python: Path, place: str) -> None:
-    """As a person does, by force."""
-    client = (str(python), "-m", "labgrid.remote.client", "-x", farm.address.target)
-    taken = ("-p", place, "release", "--kick")
-    subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
-
-
 @pytest.mark.parametrize("workers", [(), ("-n", "auto")])
 def test_nothing_runs_on_a_kit_that_somebody_took(
-    farm: Farm, user: User, meeting: Meeting, labgrid_python: Path, workers: tuple[str, ...]
+    farm: Farm, user: User, meeting: Meeting, workers: tuple[str, ...]
 ) -> None:
     """With `labgrid-client release --kick`; the summary says so, too."""
     (user.folder / "test_mine.py").write_text(LOSES_IT)
     run = user.pytest("--farm", f"{farm.url}?host=lab2", *workers)
     assert meeting.wait() == "here"
-    take_away(farm, labgrid_python, "kit-1050000003")
+    farm.take_away("kit-1050000003")
     wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
     meeting.let_go()
     code, output = user.finish(run)
@@ -124,24 +116,6 @@ def test_nothing_runs_on_a_kit_that_somebody_took(
     assert "1 passed, 1 error" in output
     assert "The kit 1050000003 is no longer this session's." in output
     assert "farm: the lease of kit-1050000003 was lost" in output
-
-
-def test_what_was_to_run_on_it_runs_on_a_spare(
-    farm: Farm, user: User, meeting: Meeting, labgrid_python: Path, held: Held
-) -> None:
-    """Which is leased then; not the one that somebody took, though it may be free again."""
-    (user.folder / "test_mine.py").write_text(LOSES_IT)
-    run = user.pytest("--farm", f"{farm.url}?host=lab1")
-    assert meeting.wait() == "here"
-    (place,) = held()
-    take_away(farm, labgrid_python, place)
-    wait_for(lambda: list(user.folder.glob("nrf_fota_runs/*/farm-lost-*")), bool)
-    meeting.let_go()
-    _, output = user.finish(run)
-    number = place.removeprefix("kit-")
-    (other,) = {"1050000001", "1050000002"} - {number}
-    assert f"the kit {number} is set aside in this run: the lease of {place} was lost" in output
-    assert f"run again on the kit {other}" in output
 
 
 def test_mistakes_are_said_before_collection(farm: Farm, user: User) -> None:
