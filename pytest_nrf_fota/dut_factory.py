@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,19 @@ import pytest
 
 from pytest_nrf_fota.session_board import other_board
 from pytest_nrf_fota.session_farm import farm_radio, one_more_leased
-from pytest_nrf_fota.session_holder import tell_of_waiting
-from pytest_nrf_fota.session_kits import SessionKit, one_more_kit, provider_with_kits
+from pytest_nrf_fota.session_holder import own_processes, tell_of_waiting
+from pytest_nrf_fota.session_kits import (
+    SessionKit,
+    choice_of,
+    fitting_kits_of,
+    provider_with_kits,
+)
 
 if TYPE_CHECKING:
     from pytest_nrf_fota.boards.board import BoardType
     from pytest_nrf_fota.dut.dut import Dut
+    from pytest_nrf_fota.farm.claims import ClaimedKit
+    from pytest_nrf_fota.farm.desk import KitChoice
 
 
 class DutFactory:
@@ -120,8 +128,47 @@ class DutFactory:
             )
             own = farm_radio(kit)
             return SessionKit(kit.serial_number, own, own is not None, is_claimed=True)
-        one = one_more_kit(self._config, board, tag)
+        one = _one_more_kit(self._config, board, tag)
         self._stack.callback(one.claim.release)
         self._stack.callback(use_kit(one.kit.serial_number).release)
         radio = host_radio(one.kit.radio) if one.kit.radio else None
         return SessionKit(one.kit.serial_number, radio, radio is not None, is_claimed=True)
+
+
+def _one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) -> "ClaimedKit":
+    """Claim another kit for a test that needs several. Raises `InputError`, `RigError`."""
+    from pytest_nrf_fota.farm.claims import claim_kits
+    from pytest_nrf_fota.farm.desk import NoKitError, read_tag
+
+    choice = choice_of(config)
+    if tag is None:
+        kits = fitting_kits_of(config, board, choice)
+    else:
+        test = f"dut_factory(tag={tag!r})"
+        _require_map(choice, test)
+        try:
+            choice = replace(choice, tags=(*choice.tags, read_tag(tag)))
+            kits = fitting_kits_of(config, board, choice)
+        except NoKitError as error:
+            next_step = f"Correct the test's {test}, or the map: {choice.map_file}"
+            raise NoKitError(error.what, where=error.where, next_step=next_step) from error
+    (claimed,) = claim_kits(
+        kits,
+        at_least=1,
+        at_most=1,
+        wait_s=config.getoption("nrf_fota_wait_for_kit"),
+        on_wait=partial(tell_of_waiting, config),
+        own_pids=own_processes(config),
+    )
+    return claimed
+
+
+def _require_map(choice: "KitChoice", test: str) -> None:
+    from pytest_nrf_fota.errors import InputError
+
+    if choice.map_file is None:
+        raise InputError(
+            "Kits have tags in a hardware map only.",
+            where=test,
+            next_step="Give the map: --hardware-map=FILE; or leave the tag out.",
+        )

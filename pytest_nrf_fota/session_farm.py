@@ -1,6 +1,5 @@
 """Kits of a farm in a pytest session: leased before anything is collected, one for each worker."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
@@ -302,19 +301,16 @@ def _lease(
     for earlier in run.glob(_lost_note(run, "*").name):
         earlier.unlink()
     wait_s: float = config.getoption("nrf_fota_wait_for_kit")
+    tell = partial(tell_of_waiting, config)
     leases = open_farm(
-        address, python, run / "farm-broker.log", lambda lost: _note(run, lost), wait_s, _tell
+        address, python, run / "farm-broker.log", lambda lost: _note(run, lost), wait_s, tell
     )
     config.add_cleanup(leases.release_all)
     seats = _Seats(leases)
     for wanted in sorted(workers, key=lambda one: one.host or ""):
-        seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s, on_wait=_tell)
+        seats.by_host[wanted.host] = leases.lease(board, address, wanted, wait_s, on_wait=tell)
     config.stash[_seats_key] = seats
     return seats
-
-
-def _tell(text: str) -> None:
-    print(f"nrf-fota: {text}", file=sys.stderr, flush=True)
 
 
 def _note(run: Path, lost: "LostLease") -> None:

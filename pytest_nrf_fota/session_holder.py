@@ -1,6 +1,7 @@
 """What this process is to others that want its kit, and what it holds itself."""
 
 import os
+import platform
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ _CONTROLLER_KEY = "nrf_fota_controller"
 
 def introduce_controller(node: "WorkerController") -> None:
     """Tell a worker that is about to start which process claims kits for it."""
-    node.workerinput[_CONTROLLER_KEY] = str(os.getpid())
+    node.workerinput[_CONTROLLER_KEY] = [platform.node(), os.getpid()]
 
 
 def name_worker(config: pytest.Config) -> None:
@@ -29,11 +30,10 @@ def name_worker(config: pytest.Config) -> None:
 
 def own_processes(config: pytest.Config) -> frozenset[int]:
     """Those that hold this session's kits until it ends, as far as this process knows them."""
-    given: dict[str, str] = getattr(config, "workerinput", {})
-    own = {os.getpid()}
-    if _CONTROLLER_KEY in given:
-        own.add(int(given[_CONTROLLER_KEY]))
-    return frozenset(own)
+    given: dict[str, tuple[str, int]] = getattr(config, "workerinput", {})
+    host, controller = given.get(_CONTROLLER_KEY, ("", 0))
+    # Started over SSH, a worker shares no process numbers with its controller.
+    return frozenset({os.getpid(), controller} if host == platform.node() else {os.getpid()})
 
 
 def tell_of_waiting(config: pytest.Config, text: str) -> None:

@@ -27,7 +27,6 @@ from pytest_nrf_fota.session_farm import (
 from pytest_nrf_fota.session_holder import (
     introduce_controller,
     name_worker,
-    own_processes,
     tell_of_waiting,
 )
 
@@ -330,47 +329,6 @@ def kit_name(config: pytest.Config, board: "BoardType") -> str:
     seats = config.stash.get(_seats_key, None)
     own: str = getattr(config, "workerinput", {}).get(_SERIAL_NUMBER, "")
     return own or (seats.claimed[0].kit.serial_number if seats is not None else "")
-
-
-def one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) -> "ClaimedKit":
-    """Claim another kit for a test that needs several. Raises `InputError`, `RigError`."""
-    from dataclasses import replace
-
-    from pytest_nrf_fota.farm.claims import claim_kits
-    from pytest_nrf_fota.farm.desk import NoKitError, read_tag
-
-    choice = choice_of(config)
-    if tag is None:
-        kits = fitting_kits_of(config, board, choice)
-    else:
-        test = f"dut_factory(tag={tag!r})"
-        _require_map(choice, test)
-        try:
-            choice = replace(choice, tags=(*choice.tags, read_tag(tag)))
-            kits = fitting_kits_of(config, board, choice)
-        except NoKitError as error:
-            next_step = f"Correct the test's {test}, or the map: {choice.map_file}"
-            raise NoKitError(error.what, where=error.where, next_step=next_step) from error
-    (claimed,) = claim_kits(
-        kits,
-        at_least=1,
-        at_most=1,
-        wait_s=config.getoption("nrf_fota_wait_for_kit"),
-        on_wait=partial(tell_of_waiting, config),
-        own_pids=own_processes(config),
-    )
-    return claimed
-
-
-def _require_map(choice: "KitChoice", test: str) -> None:
-    from pytest_nrf_fota.errors import InputError
-
-    if choice.map_file is None:
-        raise InputError(
-            "Kits have tags in a hardware map only.",
-            where=test,
-            next_step="Give the map: --hardware-map=FILE; or leave the tag out.",
-        )
 
 
 def choice_of(config: pytest.Config) -> "KitChoice":

@@ -6,6 +6,7 @@ xdist also by another worker. What has no kit left is not run, which is said onc
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
@@ -219,14 +220,10 @@ def _judge(item: pytest.Item, when: str, error: BaseException, report: pytest.Te
             _go_on_without(item, report, may_run_again=may_run_again)
         if found != "well":
             return
-    for other_board, other in others:
-        if not is_of_kit(other_board, other, error):
-            continue
-        _let_go(item)
-        if _judge_other(item, other_board, other, error, report) != "well":
-            if may_run_again:
-                _run_again(item, report, "with what there is instead")
-            return
+    if _judge_others(item, others, error, report):
+        if may_run_again:
+            _run_again(item, report, "with what there is instead")
+        return
     is_second_try = item.stash.get(_again_key, None) == "running"
     if is_second_try and watch.gone and _wants_another(error):
         _mark(item, report, f"no other kit in its place: {told_kits(watch)}")
@@ -248,22 +245,25 @@ def _wants_another(error: BaseException) -> bool:
     return isinstance(error, KitsTakenError | NoKitError)
 
 
-def _judge_other(
+def _judge_others(
     item: pytest.Item,
-    board: "BoardType",
-    kit: SessionKit,
+    others: "Sequence[tuple[BoardType, SessionKit]]",
     error: BaseException,
     report: pytest.TestReport,
-) -> "Found":
-    """As `_judge_kit`, for a kit that the test has given back; others may have it by now."""
+) -> bool:
+    """Whether one of the test's further kits is lost, or was away."""
     from pytest_nrf_fota.farm.claims import KitsTakenError
     from pytest_nrf_fota.farm.one_kit import kit_alone
 
-    try:
-        with kit_alone(kit.serial_number):
-            return _judge_kit(item, board, kit, error, report)
-    except KitsTakenError:
-        return "well"
+    for board, kit in others:
+        if not is_of_kit(board, kit, error):
+            continue
+        _let_go(item)
+        # Given back by that, it may be somebody else's by now.
+        with suppress(KitsTakenError), kit_alone(kit.serial_number):
+            if _judge_kit(item, board, kit, error, report) != "well":
+                return True
+    return False
 
 
 def _judge_kit(

@@ -7,6 +7,7 @@ import typer
 
 from pytest_nrf_fota.commands.refusal import refusing
 from pytest_nrf_fota.commands.version import VersionOption
+from pytest_nrf_fota.farm.labgrid.broker.farm_values import SHORTEST_WATCH_S, WATCH_S
 
 FARM = "Look at a farm of kits behind a labgrid coordinator, and end leases of the dead."
 
@@ -79,8 +80,9 @@ def watch_places(url: str, farm_python: Path | None, interval_s: float) -> None:
 def reap_leases(
     url: FarmUrl,
     watch: Annotated[
-        float, typer.Option(min=30.0, help="seconds in which the living renew their leases")
-    ] = 120.0,
+        float,
+        typer.Option(min=SHORTEST_WATCH_S, help="seconds in which the living renew their leases"),
+    ] = WATCH_S,
     farm_python: FarmPython = None,
 ) -> None:
     """Release kits whose sessions died without releasing them, as with their host.

@@ -44,11 +44,11 @@ def suspects(histories: Mapping[str, KitHistory]) -> tuple[Suspect, ...]:
 
 
 def _suspect(kit: str, histories: Mapping[str, KitHistory]) -> Suspect | None:
-    runs = histories[kit].runs_since_repair[-RUNS:]
+    own = histories[kit].runs_since_repair
+    runs = own[-RUNS:]
     if len(runs) < RUNS:
         return None
     others = {name: history for name, history in histories.items() if name != kit}
-    own = histories[kit].runs_since_repair
     shown = [_passed_elsewhere(run, own, others) for run in runs]
     telling = [one for one in shown if one is not None]
     if len(telling) < RUNS:

@@ -5,16 +5,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_nrf_fota.farm.labgrid.address import FarmAddress
-from pytest_nrf_fota.farm.labgrid.broker.farm_values import RENEW_S
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess
 from pytest_nrf_fota.farm.labgrid.messages import DeadLease, Reaped
 from pytest_nrf_fota.farm.told_moment import told_moment
 
-WATCH_S = 8 * RENEW_S
-"""A hung exporter stalls the coordinator for 10 s, several do so one after the other."""
 
-
-def reap(address: FarmAddress, python: Path, watch_s: float = WATCH_S) -> Reaped:
+def reap(address: FarmAddress, python: Path, watch_s: float) -> Reaped:
     """Release what sessions of this plugin lease, and nobody renews for `watch_s` seconds.
 
     Leases of others - people, labgrid's own tools - are never touched: nothing tells whether those

@@ -147,15 +147,13 @@ class Broker:
                     if place is None:
                         break
                     got.append(place)
-                if len(got) < wanted.at_least and not await self._has_enough(wanted, ends):
-                    while got:
-                        await self._give_back(got.pop())
-                    continue
                 if len(got) >= wanted.at_least:
                     return self._leased(got, self._aside(wanted))
                 held_by = self._held_by(wanted)
                 while got:
                     await self._give_back(got.pop())
+                if not await self._has_enough(wanted, ends):
+                    continue
                 if time.monotonic() >= ends:
                     raise RefusedError("taken", held_by)
                 # Others who also held a part do not come back at the same moment.

@@ -6,6 +6,13 @@ from dataclasses import dataclass
 RENEW_S = 15.0
 """How often a lease is renewed."""
 
+WATCH_S = 8 * RENEW_S
+"""How long a reaper watches: a hung exporter stalls the coordinator for 10 s, several do so one
+after the other."""
+
+SHORTEST_WATCH_S = 2 * RENEW_S
+"""With less it may take a lease that was renewed just before for one of the dead."""
+
 OWNER_MARK = ".nrf-fota."
 """In the names of owners who renew their leases: `HOST/USER.nrf-fota.PID.RANDOM`."""
 
