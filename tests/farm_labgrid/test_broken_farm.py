@@ -79,6 +79,25 @@ def test_a_hung_exporter_s_place_is_passed_over(
     farm.signal_exporter("lab2", signal.SIGCONT)
 
 
+def test_a_hung_exporter_makes_nobody_dead(
+    start_farm: StartFarm, start_broker: StartBroker
+) -> None:
+    """The coordinator lets renewals wait meanwhile, for longer than a reaper watches here."""
+    farm = start_farm(Kit("1050000001", "lab1"), Kit("1050000002", "lab2"))
+    living, patient, other = start_broker(farm), start_broker(farm), start_broker(farm)
+    living.lease(({"host": "lab1"},), at_least=1, at_most=1, wait_s=0)
+    farm.signal_exporter("lab2", signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(patient.lease, LAB_2, at_least=1, at_most=1, wait_s=0)
+        # Its reservation is there before the coordinator waits for the exporter.
+        wait_for(other.look, lambda places: any(place.reservation for place in places))
+        assert other.reap(watch_s=2.0).leases == ()
+        with pytest.raises(FarmError):
+            waiting.result()
+    assert owners(living.look()) == {"kit-1050000001": living.owner}
+    farm.signal_exporter("lab2", signal.SIGCONT)
+
+
 def test_leases_outlive_the_coordinator(start_farm: StartFarm, start_broker: StartBroker) -> None:
     """It forgets them when it is started again; sessions take what is theirs before others do."""
     farm = start_farm(*KITS)

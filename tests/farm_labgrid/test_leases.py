@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -134,3 +135,22 @@ def test_only_the_leases_of_the_dead_are_reaped(farm: Farm, start_broker: StartB
     assert wait_for(lambda: owners(other.look()), lambda held: len(held) == 1) == {
         kept.name: living.owner
     }
+
+
+def test_a_reaper_that_was_stopped_takes_nobody_for_dead(
+    farm: Farm, start_broker: StartBroker
+) -> None:
+    """What the coordinator told while a busy host gave it no time counts, before and after."""
+    living, other = start_broker(farm), start_broker(farm)
+    with ThreadPoolExecutor(1) as pool:
+        os.kill(other.pid, signal.SIGSTOP)
+        (kept,) = living.lease(ALL, at_least=1, at_most=1, wait_s=0).places
+        reaped = pool.submit(other.reap, 2.0)
+        os.kill(other.pid, signal.SIGCONT)
+        # It has looked by now, and its two seconds end while it is stopped again.
+        time.sleep(1)
+        os.kill(other.pid, signal.SIGSTOP)
+        time.sleep(2)
+        os.kill(other.pid, signal.SIGCONT)
+        assert (reaped.result().watched, reaped.result().leases) == (1, ())
+    assert owners(living.look()) == {kept.name: living.owner}

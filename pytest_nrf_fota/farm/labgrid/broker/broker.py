@@ -445,6 +445,7 @@ class Broker:
 
     async def _reap(self, watch_s: float) -> Json:
         """Release what owners with `OWNER_MARK` do not renew while we watch."""
+        await self.coordinator.settle()
         before = {
             place.name: (place.owner, place.changed)
             for place in self.coordinator.places.values()
@@ -455,6 +456,10 @@ class Broker:
                 await asyncio.wait_for(self.coordinator.is_lost.wait(), watch_s)
         if self.coordinator.is_lost.is_set():
             raise RefusedError("no_answer", f"the coordinator at {self._address} went away")
+        # A coordinator that waits for a hung exporter lets all others wait, renewals as well; it
+        # serves them in their order, so ours comes behind those. Then what it told is heard.
+        reservations = await self.coordinator.reservations()
+        await self.coordinator.settle()
         dead: list[Json] = []
         for name, (owner, changed) in sorted(before.items()):
             place = self.coordinator.places.get(name)
@@ -463,7 +468,7 @@ class Broker:
             await self.coordinator.release(name, owner)
             dead.append({"place": name, "owner": owner, "changed": changed})
         owners = {one["owner"] for one in dead}
-        for owner, token in await self.coordinator.reservations():
+        for owner, token in reservations:
             if owner in owners:
                 await self.coordinator.cancel(token)
         return {"kind": "reaped", "leases": dead, "watched": len(before)}
