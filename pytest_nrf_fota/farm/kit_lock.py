@@ -14,8 +14,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.farm.holder import Holder, read_holder, this_process, write_holder
@@ -25,6 +23,7 @@ from pytest_nrf_fota.farm.lock_folder import (
     lock_folder,
     make_lock_folder,
 )
+from pytest_nrf_fota.farm.shared_lock import SharedLock
 
 _INTERVAL_S = 0.05
 # Whoever only looks holds a lock for some microseconds; whoever takes one soon says who he is.
@@ -50,7 +49,7 @@ class KitState:
 class KitClaim:
     """The right to one kit. `try_claim` makes it; it ends with `release`, or with this process."""
 
-    def __init__(self, serial_number: str, lock: FileLock, note: Path) -> None:
+    def __init__(self, serial_number: str, lock: SharedLock, note: Path) -> None:
         self.serial_number = serial_number
         self._lock = lock
         self._note = note
@@ -68,7 +67,7 @@ class KitClaim:
 class KitUse:
     """A kit in use by this process, until `release` or its end."""
 
-    def __init__(self, lock: FileLock) -> None:
+    def __init__(self, lock: SharedLock) -> None:
         self._lock = lock
 
     def release(self) -> None:
@@ -117,7 +116,7 @@ def use_kit(serial_number: str, folder: Path | None = None) -> KitUse:
         if deadline.expired:
             raise RigError(
                 f"The kit {serial_number} is still used by a process whose session is gone.",
-                where=str(lock.lock_file),
+                where=str(lock.path),
                 next_step="Find and end it: `fuser -v` with this file; or use another kit.",
             )
         time.sleep(_INTERVAL_S)
@@ -135,7 +134,7 @@ def state_of(serial_number: str, folder: Path | None = None) -> KitState:
         return KitState(is_held=False)
     for kind in ("claim", "use"):
         lock = _lock(folder, serial_number, kind)
-        if not Path(lock.lock_file).exists():
+        if not lock.path.exists():
             continue
         try:
             is_free = _try(lock)
@@ -148,26 +147,25 @@ def state_of(serial_number: str, folder: Path | None = None) -> KitState:
     return KitState(is_held=False)
 
 
-def _try(lock: FileLock) -> bool:
+def _try(lock: SharedLock) -> bool:
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return False
+        if not lock.try_acquire():
+            return False
     except OSError as error:
         raise RigError(
             f"The lock of a kit cannot be used: {error.strerror or error}.",
-            where=str(lock.lock_file),
+            where=str(lock.path),
             next_step="Remove the file while nobody uses the kit; or name another folder for all "
             f"who share it: {FOLDER_VARIABLE}=FOLDER",
         ) from error
     # Cleaners of /tmp look for files that were not touched for long.
     with contextlib.suppress(OSError):
-        os.utime(lock.lock_file)
+        os.utime(lock.path)
     return True
 
 
-def _lock(folder: Path, serial_number: str, kind: str) -> FileLock:
-    return FileLock(folder / f"{_file_name(serial_number)}.{kind}.lock", mode=0o666)
+def _lock(folder: Path, serial_number: str, kind: str) -> SharedLock:
+    return SharedLock(folder / f"{_file_name(serial_number)}.{kind}.lock")
 
 
 def _note(folder: Path, serial_number: str) -> Path:

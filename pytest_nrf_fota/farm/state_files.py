@@ -8,24 +8,26 @@ import contextlib
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from filelock import FileLock, Timeout
-
 from pytest_nrf_fota.console.ports import plain_serial_number
+from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.farm.lock_folder import FOLDER_VARIABLE
 from pytest_nrf_fota.farm.shared_file import open_to_read, open_to_write
 from pytest_nrf_fota.farm.shared_folder import is_made, make_shared_folder, named_folder
+from pytest_nrf_fota.farm.shared_lock import SharedLock
 
 STATE_VARIABLE = "NRF_FOTA_STATE_DIR"
 _NAME = "nrf-fota-state"
 _OF_WHAT = "what is known of the kits"
 # Whoever holds a lock reads or writes a few kilobytes.
 _LOCK_S = 10.0
+_INTERVAL_S = 0.02
 _MAX_BYTES = 1024 * 1024
 
 
@@ -94,16 +96,17 @@ def change_state(path: Path, change: Callable[[bytes], bytes]) -> None:
     """
     make_shared_folder(path.parent, _OF_WHAT, STATE_VARIABLE)
     with _locked(path):
-        changed = change(_read(path))
+        before = _read(path)
+        changed = change(before)
+        if changed == before:
+            return
         try:
-            descriptor = open_to_write(path)
-            try:
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, changed)
+            with os.fdopen(open_to_write(path), "wb") as file:
+                # Never empty in between: an empty note says that nothing is wrong with the kit.
+                file.write(changed)
+                file.truncate()
                 # It is there to be read when the host is on again.
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+                os.fsync(file.fileno())
         except OSError as error:
             raise _unusable(path, str(error.strerror or error)) from error
 
@@ -134,11 +137,13 @@ def _read(path: Path) -> bytes:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    lock = FileLock(f"{path}.lock", mode=0o666)
+    lock = SharedLock(Path(f"{path}.lock"))
+    deadline = Deadline.after(_LOCK_S)
     try:
-        lock.acquire(timeout=_LOCK_S)
-    except Timeout as error:
-        raise _unusable(path, f"another process keeps it for {_LOCK_S:g} s") from error
+        while not lock.try_acquire():
+            if deadline.expired:
+                raise _unusable(path, f"another process keeps it for {_LOCK_S:g} s")
+            time.sleep(_INTERVAL_S)
     except OSError as error:
         raise _unusable(path, str(error.strerror or error)) from error
     try:

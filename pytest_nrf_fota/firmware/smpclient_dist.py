@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import platformdirs
-from filelock import FileLock, Timeout
+from portalocker import AlreadyLocked, Lock
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
@@ -131,13 +131,13 @@ def firmware_folder(cache_directory: Path | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     deadline = Deadline.after(_DOWNLOAD_TIMEOUT_S)
     try:
-        with FileLock(folder / "lock", timeout=deadline.remaining_s):
+        with Lock(folder / "lock", timeout=deadline.remaining_s):
             if not all(_has_hash(folder / name, sha) for name, sha in _WANTED_SHA256.items()):
                 archive = folder / ARCHIVE_NAME
                 if not _has_hash(archive, ARCHIVE_SHA256):
                     _download(archive, deadline)
                 _unpack_wanted(archive, folder)
-    except Timeout as error:
+    except AlreadyLocked as error:
         raise RigError(
             f"Another process holds the firmware cache for over {_DOWNLOAD_TIMEOUT_S:g} s.",
             where=str(folder),

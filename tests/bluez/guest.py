@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock
+from portalocker import Lock
 
 from pytest_nrf_fota import guard
 from pytest_nrf_fota.deadline import Deadline
@@ -152,7 +152,7 @@ def _boot_files() -> tuple[Path, Path]:
     cache = platformdirs.user_cache_path("pytest-nrf-fota") / "bluez"
     cache.mkdir(parents=True, exist_ok=True)
     # Other xdist workers want the same files.
-    with FileLock(cache / "lock", timeout=BOOT_FILES_TIMEOUT_S):
+    with Lock(cache / "lock", timeout=BOOT_FILES_TIMEOUT_S):
         return _made_boot_files(cache, busybox)
 
 

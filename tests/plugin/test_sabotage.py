@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from filelock import FileLock
+from portalocker import Lock
 
 pytestmark = pytest.mark.long_proof
 
@@ -213,7 +213,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder.mkdir(exist_ok=True)
 
     def results_on(kit: str) -> tuple[Result, ...]:
-        with FileLock(folder / "lock", timeout=len(KITS) * SESSION_TIMEOUT_S):
+        with Lock(folder / "lock", timeout=len(KITS) * SESSION_TIMEOUT_S):
             report = folder / f"{kit}.xml"
             if not report.exists():
                 _run_sabotaged(kit, folder)

@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from pytest_nrf_fota.farm.kit_lock import try_claim
 os.umask(0o077)
-if sys.argv[-1].isdigit():
+if len(sys.argv) == 4:
     # Loads all modules while they can be read.
     with TemporaryDirectory() as folder:
         claim = try_claim("7", Path(folder))
@@ -32,7 +32,7 @@ if sys.argv[-1].isdigit():
     os.setgroups([])
     os.setgid(int(sys.argv[-1]))
     os.setuid(int(sys.argv[-1]))
-claim = try_claim("7", Path(sys.argv[1]))
+claim = try_claim(sys.argv[2] if len(sys.argv) == 4 else "7", Path(sys.argv[1]))
 if claim is not None:
     claim.announce()
 print("held" if claim else "refused", flush=True)
@@ -147,10 +147,17 @@ def test_other_users() -> None:
         for user in (NOBODY, 0, NOBODY - 1):
             assert _claimed_by(folder, user) == "held"
         assert {path.stat().st_uid for path in folder.iterdir()} == {0}
+        # Neither the folder nor the lock is this user's.
+        folder = Path(outer) / "another"
+        for user, number in ((NOBODY, "8"), (NOBODY - 1, "7"), (NOBODY - 2, "7"), (NOBODY, "7")):
+            assert _claimed_by(folder, user, number) == "held"
+        assert _claimed_by(folder) == "held"
+        assert {path.stat().st_uid for path in folder.glob("7.*")} == {NOBODY - 1}
 
 
-def _claimed_by(folder: Path, user: int | None = None) -> str:
-    command = (sys.executable, "-c", HOLDER, str(folder), *([str(user)] if user else []))
+def _claimed_by(folder: Path, user: int | None = None, number: str = "7") -> str:
+    other = [number, str(user)] if user else []
+    command = (sys.executable, "-c", HOLDER, str(folder), *other)
     done = subprocess.run(
         command, input="", capture_output=True, text=True, timeout=60, check=False
     )

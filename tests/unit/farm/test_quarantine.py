@@ -21,6 +21,7 @@ from pytest_nrf_fota.farm.quarantine import (
     clear_quarantine,
     quarantine_of,
     quarantined_kits,
+    set_aside_by_hand,
 )
 from pytest_nrf_fota.farm.state_files import state_folder
 
@@ -81,6 +82,25 @@ def test_a_damaged_note_keeps_its_kit_aside(state: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX's links")
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX's limit of a file's size")
+def test_a_note_that_cannot_be_written_to_its_end_still_stands(state: Path) -> None:
+    """As on a full disk: what was wrong with the kit is not forgotten."""
+    import resource
+    import signal
+
+    add_quarantine("7", "its probe is gone")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
+    try:
+        with pytest.raises(RigError):
+            set_aside_by_hand("7", "a person knows better" * 5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert quarantine_of("7") is not None
+
+
 def test_no_link_is_followed(state: Path, tmp_path: Path) -> None:
     add_quarantine("7", "gone")
     victim = tmp_path / "victim"
