@@ -25,7 +25,7 @@ from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
 
 POWER_S = 60.0
-"""How long the commands of one cycle may take together."""
+"""How long one command may take, besides the time that the power is off."""
 
 RETURN_S = 30.0
 """How long a kit may take until it is on USB again."""
@@ -124,19 +124,25 @@ class PowerStep:
     pause_s: float = 0.0
 
 
-def cycle_power(switch: PowerSwitch, deadline: Deadline) -> None:
-    """Switch off and on. What switches on is called even where switching off fails.
+def cycle_power(switch: PowerSwitch, within_s: float = POWER_S) -> None:
+    """Switch off and on. What switches on is called even where switching off fails or hangs.
+
+    Args:
+        switch: how.
+        within_s: how long a command may take, besides `off_s`. What switches on has its own time:
+            a kit must not stay without power because switching off took all there was.
 
     Raises:
-        PowerError: a command is not there, fails, or is not done at the deadline.
+        PowerError: a command is not there, fails, or is not done in time.
     """
     *before, last = switch.steps
     try:
         for step in before:
-            run_switch(step.command, deadline)
-            time.sleep(min(step.pause_s, deadline.remaining_s))
+            run_switch(step.command, Deadline.after(within_s))
+            time.sleep(step.pause_s)
     finally:
-        run_switch(last.command, deadline)
+        off_s = 0.0 if before else switch.off_s
+        run_switch(last.command, Deadline.after(within_s + off_s))
 
 
 def run_switch(
