@@ -117,13 +117,14 @@ class DutFactory:
             return SessionKit(None, None)
         leased = one_more_leased(self._config, board, tag)
         if leased is not None:
-            kit, give_back = leased
-            self._stack.callback(give_back)
+            kit = leased.kit
+            self._stack.callback(leased.give_back)
             self._stack.enter_context(
                 kit_alone(
                     kit.serial_number,
                     wait_s=self._config.getoption("nrf_fota_wait_for_kit"),
                     on_wait=partial(tell_of_waiting, self._config),
+                    may_be_quarantined=False,
                 )
             )
             own = farm_radio(kit)
@@ -138,7 +139,7 @@ class DutFactory:
 def _one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) -> "ClaimedKit":
     """Claim another kit for a test that needs several. Raises `InputError`, `RigError`."""
     from pytest_nrf_fota.farm.claims import claim_kits
-    from pytest_nrf_fota.farm.desk import NoKitError, read_tag
+    from pytest_nrf_fota.farm.desk import NoKitError, quarantined_among, read_tag
 
     choice = choice_of(config)
     if tag is None:
@@ -159,6 +160,7 @@ def _one_more_kit(config: pytest.Config, board: "BoardType", tag: str | None) ->
         wait_s=config.getoption("nrf_fota_wait_for_kit"),
         on_wait=partial(tell_of_waiting, config),
         own_pids=own_processes(config),
+        set_aside=quarantined_among,
     )
     return claimed
 

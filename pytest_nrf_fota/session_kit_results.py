@@ -16,6 +16,7 @@ class _Tally:
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     firmware: str = ""
+    when: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
 
 _tallies_key: "pytest.StashKey[dict[str, _Tally]]" = pytest.StashKey()
@@ -39,6 +40,8 @@ def note_result(
         tally.failed.append(item.nodeid)
     elif report.passed and report.when == "call":
         tally.passed.append(item.nodeid)
+    # Not the run's end, which may be hours later: the kit may have been repaired in between.
+    tally.when = datetime.now().astimezone()
     if report.when == "teardown":
         tally.firmware = _firmware(item) or tally.firmware
 
@@ -60,7 +63,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         bad = {*tally.failed, *tally.errors}
         run = KitRun(
             run=str(session_path(config)),
-            when=datetime.now().astimezone(),
+            when=tally.when,
             board=config.stash[BOARD_KEY].name,
             passed=tuple(name for name in tally.passed if name not in bad),
             failed=tuple(tally.failed),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.run_settings import BOARD_KEY, KitPower, host_radio_of
 from pytest_nrf_fota.session_board import (
     BOARD_INPUT_KEY,
@@ -239,6 +238,7 @@ def kit_of_session(config: pytest.Config, board: "BoardType") -> Iterator[Sessio
             leased.serial_number,
             wait_s=config.getoption("nrf_fota_wait_for_kit"),
             on_wait=partial(tell_of_waiting, config),
+            may_be_quarantined=False,
         ):
             own = farm_radio(leased)
             is_own = radio is None and own is not None
@@ -267,6 +267,7 @@ def take_spare(config: pytest.Config, board: "BoardType", gone: "Collection[str]
     """
     from pytest_nrf_fota.errors import FotaError
     from pytest_nrf_fota.farm.claims import claim_kits
+    from pytest_nrf_fota.farm.desk import quarantined_among
 
     if leased_kit(config) is not None:
         spare = lease_spare(config, board, gone)
@@ -279,7 +280,7 @@ def take_spare(config: pytest.Config, board: "BoardType", gone: "Collection[str]
         ]
         if not kits:
             return None
-        (claimed,) = claim_kits(kits, at_least=1, at_most=1, wait_s=0)
+        (claimed,) = claim_kits(kits, at_least=1, at_most=1, wait_s=0, set_aside=quarantined_among)
     except FotaError:
         return None
     config.add_cleanup(claimed.claim.release)
@@ -301,9 +302,9 @@ def power_of(config: pytest.Config, serial_number: str) -> "KitPower | None":
 
 
 def _cycle(switch: "PowerSwitch") -> None:
-    from pytest_nrf_fota.farm.power import POWER_S, cycle_power
+    from pytest_nrf_fota.farm.power import cycle_power
 
-    cycle_power(switch, Deadline.after(POWER_S))
+    cycle_power(switch)
 
 
 def attached_to(board: "BoardType") -> "Callable[[], Sequence[AttachedKit]]":
@@ -391,6 +392,7 @@ def passed_over_of(config: pytest.Config, board: "BoardType") -> dict[str, str]:
 
 def _claim(config: pytest.Config, kits: "tuple[Kit, ...]", *, at_least: int, at_most: int) -> Seats:
     from pytest_nrf_fota.farm.claims import claim_kits
+    from pytest_nrf_fota.farm.desk import quarantined_among
 
     claimed = claim_kits(
         kits,
@@ -398,6 +400,7 @@ def _claim(config: pytest.Config, kits: "tuple[Kit, ...]", *, at_least: int, at_
         at_most=at_most,
         wait_s=config.getoption("nrf_fota_wait_for_kit"),
         on_wait=partial(tell_of_waiting, config),
+        set_aside=quarantined_among,
     )
     for one in claimed:
         config.add_cleanup(one.claim.release)
@@ -406,7 +409,11 @@ def _claim(config: pytest.Config, kits: "tuple[Kit, ...]", *, at_least: int, at_
 
 
 def _claim_mixed(config: pytest.Config, board: "BoardType", at_most: int) -> Seats:
-    """Claim kits of all boards of this session, at least one of each."""
+    """Claim kits of all boards of this session, at least one of each.
+
+    In the order of the boards' names: two sessions that each have what the other one waits for
+    would both wait until their deadlines.
+    """
     from pytest_nrf_fota.errors import InputError
 
     choice = choice_of(config)
@@ -421,7 +428,7 @@ def _claim_mixed(config: pytest.Config, board: "BoardType", at_most: int) -> Sea
         raise _only_for_kits()
     claimed: list[ClaimedKit] = []
     names: dict[str, str] = {}
-    for place, one in enumerate(boards):
+    for place, one in enumerate(sorted(boards, key=lambda board: board.name)):
         left = at_most - len(claimed) - (len(boards) - place - 1)
         if left < 1:
             raise InputError(
@@ -443,6 +450,8 @@ def _claim_mixed(config: pytest.Config, board: "BoardType", at_most: int) -> Sea
         seats = _claim(config, kits, at_least=1, at_most=left)
         claimed += seats.claimed
         names |= {claim.kit.serial_number: one.name for claim in seats.claimed}
+    order = {one.name: place for place, one in enumerate(boards)}
+    claimed.sort(key=lambda claim: order[names[claim.kit.serial_number]])
     seats = config.stash[_seats_key] = Seats(tuple(claimed), names)
     return seats
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pytest_nrf_fota.deadline import Deadline
 from pytest_nrf_fota.errors import RigError
-from pytest_nrf_fota.farm.desk import Kit
+from pytest_nrf_fota.farm.desk import Kit, QuarantinedKitError
 from pytest_nrf_fota.farm.kit_lock import KitClaim, KitState, state_of, try_claim
+from pytest_nrf_fota.farm.quarantine import Quarantine, clearing_command
 
 _INTERVAL_S = 0.2
 
@@ -34,6 +35,7 @@ def claim_kits(
     wait_s: float,
     on_wait: Callable[[str], None] = lambda text: None,
     own_pids: Collection[int] = (),
+    set_aside: Callable[[Sequence[Kit]], Mapping[str, Quarantine]] = lambda kits: {},
     folder: Path | None = None,
 ) -> tuple[ClaimedKit, ...]:
     """Claim the first that are free.
@@ -48,27 +50,37 @@ def claim_kits(
         wait_s: how long to wait for them; 0 gives up at once.
         on_wait: gets who holds them, once, before it waits.
         own_pids: processes of this session, which hold what they have until it ends.
+        set_aside: tells which are quarantined now: who holds a kit may find that it is broken.
         folder: of the locks; None takes this host's.
 
     Raises:
         KitsTakenError: others hold too many of them, and who; after `wait_s`. Or this session has
             too many itself; at once.
+        QuarantinedKitError: too few are left besides those that are set aside.
         RigError: the folder of the locks cannot be used.
     """
     deadline = Deadline.after(wait_s)
     has_told = False
     while True:
-        claimed = _claim_free(kits, at_most, folder)
-        if len(claimed) >= at_least:
+        aside = set_aside(kits)
+        usable = [kit for kit in kits if kit.serial_number not in aside]
+        if len(usable) < at_least:
+            raise _quarantined(aside, at_least, len(kits))
+        claimed = _claim_free(usable, at_most, folder)
+        # Who gave one back this moment noted before what was wrong with it.
+        is_sound = not set_aside([one.kit for one in claimed])
+        if len(claimed) >= at_least and is_sound:
             for one in claimed:
                 one.claim.announce()
             return tuple(claimed)
         for one in claimed:
             one.claim.release()
-        states = {kit.serial_number: state_of(kit.serial_number, folder) for kit in kits}
+        if not is_sound:
+            continue
+        states = {kit.serial_number: state_of(kit.serial_number, folder) for kit in usable}
         own = [number for number, state in states.items() if _is_own(state, own_pids)]
-        if len(kits) - len(own) < at_least:
-            raise _own(own, len(kits))
+        if len(usable) - len(own) < at_least:
+            raise _own(own, len(usable))
         if deadline.expired:
             raise _taken(states, own, at_least, wait_s)
         if not has_told:
@@ -122,6 +134,17 @@ def one_more_step(count: int) -> str:
     if count == 1:
         return "Attach a second kit that fits, or let the run take others as well."
     return f"Start fewer workers than kits: -n {count // 2} for tests that need two kits."
+
+
+def _quarantined(aside: Mapping[str, Quarantine], at_least: int, count: int) -> QuarantinedKitError:
+    return QuarantinedKitError(
+        f"{_kits(at_least)} of the {count} that fit {'is' if at_least == 1 else 'are'} needed, "
+        "and too many were quarantined meanwhile."
+        if count > 1
+        else "The kit was quarantined meanwhile.",
+        where="; ".join(f"{number}: {note}" for number, note in aside.items()),
+        next_step=f"Look at what is wrong, then: {clearing_command([*aside])}",
+    )
 
 
 def _taken(

@@ -77,6 +77,30 @@ def test_a_killed_worker_is_replaced_on_its_board(
 
 
 @pytest.mark.long_proof
+def test_two_runs_that_name_the_boards_in_another_order(
+    desk: Desk, meeting: Meeting, finish: Finish, options: tuple[str, ...]
+) -> None:
+    """Neither keeps a kit that the other waits for."""
+    (desk.work / "test_mine.py").write_text(
+        "from meeting import meet\ndef test_any(dut, board):\n    meet(board.name)\n"
+    )
+    holder = desk.pytest("-n", "auto", *options)
+    meeting.wait()
+    crossed = ("--board=nrf52840dk", "--also-board=nrf5340dk", options[1])
+    waiting = [
+        desk.pytest("-n", "auto", "--wait-for-kit=45", *given) for given in (options, crossed)
+    ]
+    for run in waiting:
+        assert run.stdout is not None
+        assert "waiting up to 45 s" in run.stdout.readline()
+    # All that they want is free at the same moment.
+    meeting.let_go(len(waiting) + 1)
+    for run in (holder, *waiting):
+        code, output = finish(run)
+        assert code == 0, output
+
+
+@pytest.mark.long_proof
 def test_what_cannot_be_mixed(desk: Desk, finish: Finish, options: tuple[str, ...]) -> None:
     """A usage error, with what to do."""
     for given, words in (

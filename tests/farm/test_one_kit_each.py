@@ -81,6 +81,27 @@ def test_who_waits_gets_the_kit_when_it_is_given_back(
     assert desk.callers() == {FIRST: [str(first.pid), str(second.pid)]}
 
 
+def test_who_waits_does_not_get_a_kit_that_was_quarantined_meanwhile(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """By who has it, or by a person: what is broken is not for the next run."""
+    desk.attach(FIRST)
+    first = desk.pytest()
+    meeting.wait()
+    second = desk.pytest("--wait-for-kit=60")
+    assert second.stdout is not None
+    assert "waiting up to 60 s" in second.stdout.readline()
+    code, output = finish(desk.nrf_fota("quarantine", "add", FIRST, "--reason=loose cable"))
+    assert code == 0, output
+    # Also where it is free by then.
+    meeting.let_go()
+    assert finish(first)[0] == 0
+    code, output = finish(second)
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert "The kit was quarantined meanwhile." in output and "loose cable" in output
+    assert f"nrf-fota quarantine clear {FIRST}" in output
+
+
 @pytest.mark.long_proof
 def test_waiting_ends_at_its_deadline(desk: Desk, meeting: Meeting, finish: Finish) -> None:
     """And says who still has it."""
