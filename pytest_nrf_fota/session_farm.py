@@ -58,8 +58,18 @@ class _Seats:
         return None
 
 
+@dataclass(frozen=True)
+class OneMore:
+    """A kit beside the session's, under which name it is leased, and how to give it back."""
+
+    kit: "FarmKit"
+    owner: str
+    give_back: Callable[[], None]
+
+
 _seats_key: pytest.StashKey[_Seats] = pytest.StashKey()
 _kit_key: "pytest.StashKey[FarmKit]" = pytest.StashKey()
+_spare_owner_key: pytest.StashKey[str] = pytest.StashKey()
 
 
 def leased_kit(config: pytest.Config) -> "FarmKit | None":
@@ -96,10 +106,10 @@ def lease_spare(
         return None
     if leased is None:
         return None
-    kit, give_back = leased
-    config.add_cleanup(give_back)
-    config.stash[_kit_key] = kit
-    return kit
+    config.add_cleanup(leased.give_back)
+    config.stash[_kit_key] = leased.kit
+    config.stash[_spare_owner_key] = leased.owner
+    return leased.kit
 
 
 def power_of_place(config: pytest.Config, kit: "FarmKit") -> "KitPower | None":
@@ -131,8 +141,8 @@ def one_more_leased(
     tag: str | None,
     gone: "Collection[str]" = (),
     wait_s: float | None = None,
-) -> "tuple[FarmKit, Callable[[], None]] | None":
-    """Another kit of the farm, and how to give it back; None in a session without a farm.
+) -> OneMore | None:
+    """Another kit of the farm; None in a session without a farm.
 
     It is one at the host of the session's own kit. `gone` are serial numbers that are not wanted.
     Raises `InputError`, `RigError`.
@@ -141,10 +151,14 @@ def one_more_leased(
     if address is None:
         return None
     from pytest_nrf_fota.farm.labgrid.farm_python import farm_python
-    from pytest_nrf_fota.farm.labgrid.leases import WorkersOfHost, open_farm
+    from pytest_nrf_fota.farm.labgrid.leases import LostLease, WorkersOfHost, open_farm
+    from pytest_nrf_fota.report.session import session_path
+
+    def note(lost: LostLease) -> None:
+        _note(session_path(config), leases.owner, lost)
 
     own = leased_kit(config)
-    leases = open_farm(address, farm_python(config.getoption("nrf_fota_farm_python")))
+    leases = open_farm(address, farm_python(config.getoption("nrf_fota_farm_python")), on_lost=note)
     try:
         wanted = WorkersOfHost(own.host if own else None)
         if wait_s is None:
@@ -162,7 +176,7 @@ def one_more_leased(
     except BaseException:
         leases.release_all()
         raise
-    return kit, leases.release_all
+    return OneMore(kit, leases.owner, leases.release_all)
 
 
 def _owner(config: pytest.Config) -> str:
@@ -222,14 +236,16 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Nothing more runs on a kit that is no longer ours; a person may have it in hand.
 
-    Workers on other hosts do not learn of it: their run folder is another.
+    Workers on other hosts do not learn that their controller's lease ended: their run folder is
+    another.
     """
     kit = leased_kit(item.config)
     if kit is None or "unit" not in getattr(item, "fixturenames", ()):
         return
     from pytest_nrf_fota.report.session import session_path
 
-    note = _lost_note(session_path(item.config), kit.place)
+    owner = item.config.stash.get(_spare_owner_key, "") or _owner(item.config)
+    note = _lost_note(session_path(item.config), owner, kit.place)
     if note.exists():
         raise LeaseLostError(
             kit.serial_number,
@@ -293,18 +309,17 @@ def _lease(
     workers: "list[WorkersOfHost]",
 ) -> _Seats:
     from pytest_nrf_fota.farm.labgrid.farm_python import farm_python
-    from pytest_nrf_fota.farm.labgrid.leases import open_farm
+    from pytest_nrf_fota.farm.labgrid.leases import LostLease, open_farm
     from pytest_nrf_fota.report.session import session_path
+
+    def note(lost: LostLease) -> None:
+        _note(run, leases.owner, lost)
 
     python = farm_python(config.getoption("nrf_fota_farm_python"))
     run = session_path(config)
-    for earlier in run.glob(_lost_note(run, "*").name):
-        earlier.unlink()
     wait_s: float = config.getoption("nrf_fota_wait_for_kit")
     tell = partial(tell_of_waiting, config)
-    leases = open_farm(
-        address, python, run / "farm-broker.log", lambda lost: _note(run, lost), wait_s, tell
-    )
+    leases = open_farm(address, python, run / "farm-broker.log", note, wait_s, tell)
     config.add_cleanup(leases.release_all)
     seats = _Seats(leases)
     for wanted in sorted(workers, key=lambda one: one.host or ""):
@@ -313,14 +328,15 @@ def _lease(
     return seats
 
 
-def _note(run: Path, lost: "LostLease") -> None:
+def _note(run: Path, owner: str, lost: "LostLease") -> None:
     """For the workers, which have no other way to hear of it."""
     run.mkdir(parents=True, exist_ok=True)
-    _lost_note(run, lost.place).write_text(str(lost), encoding="utf-8")
+    _lost_note(run, owner, lost.place).write_text(str(lost), encoding="utf-8")
 
 
-def _lost_note(run: Path, place: str) -> Path:
-    return run / f"farm-lost-{quote(place, safe='*')}"
+def _lost_note(run: Path, owner: str, place: str) -> Path:
+    """Of one lease: the place may be this session's again, under another name."""
+    return run / f"farm-lost-{quote(owner, safe='')}-{quote(place, safe='')}"
 
 
 def _use(config: pytest.Config, kit: "FarmKit") -> None:

@@ -1,5 +1,6 @@
 """Parts of the farm that are gone, hang, or come back."""
 
+import errno
 import queue
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -7,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from pytest_nrf_fota.boards.board_file import load_board
 from pytest_nrf_fota.farm.labgrid.broker_process import FarmError, Listeners
-from pytest_nrf_fota.farm.labgrid.leases import open_farm
+from pytest_nrf_fota.farm.labgrid.leases import WorkersOfHost, open_farm
+from pytest_nrf_fota.farm.quarantine import add_quarantine
 from tests.farm_labgrid.conftest import KITS, StartBroker, StartFarm
 from tests.farm_labgrid.farm import Kit, owners, wait_for
 
 pytestmark = pytest.mark.long_proof
 ALL = ({"board": "nrf5340dk"},)
+BOARD = load_board("nrf5340dk")
 LAB_2 = ({"board": "nrf5340dk", "host": "lab2"},)
 
 
@@ -83,9 +87,9 @@ def test_a_hung_exporter_makes_nobody_dead(
     start_farm: StartFarm, start_broker: StartBroker
 ) -> None:
     """The coordinator lets renewals wait meanwhile, for longer than a reaper watches here."""
-    farm = start_farm(Kit("1050000001", "lab1"), Kit("1050000002", "lab2"))
+    farm = start_farm(*(Kit(f"105000000{n}", "lab1") for n in range(4)), Kit("1050000009", "lab2"))
     living, patient, other = start_broker(farm), start_broker(farm), start_broker(farm)
-    living.lease(({"host": "lab1"},), at_least=1, at_most=1, wait_s=0)
+    living.lease(({"host": "lab1"},), at_least=4, at_most=4, wait_s=0)
     farm.signal_exporter("lab2", signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(patient.lease, LAB_2, at_least=1, at_most=1, wait_s=0)
@@ -94,8 +98,107 @@ def test_a_hung_exporter_makes_nobody_dead(
         assert other.reap(watch_s=2.0).leases == ()
         with pytest.raises(FarmError):
             waiting.result()
-    assert owners(living.look()) == {"kit-1050000001": living.owner}
+    assert list(owners(living.look()).values()) == [living.owner] * 4
     farm.signal_exporter("lab2", signal.SIGCONT)
+
+
+def test_a_hung_exporter_is_tried_once(start_farm: StartFarm, start_broker: StartBroker) -> None:
+    """Each of its places would cost 10 s, and the whole farm waits meanwhile."""
+    farm = start_farm(Kit("1050000009", "lab2"), *(Kit(f"105000000{n}", "lab1") for n in range(3)))
+    session = start_broker(farm)
+    farm.signal_exporter("lab1", signal.SIGSTOP)
+    leased = session.lease(ALL, at_least=1, at_most=4, wait_s=0)
+    assert [place.name for place in leased.places] == ["kit-1050000009"]
+    why = [one.why for one in leased.set_aside]
+    assert sum("Failed to acquire resources" in text for text in why) == 1
+    assert why.count("its exporter hangs: lab1") == 2
+    farm.signal_exporter("lab1", signal.SIGCONT)
+
+
+def test_what_is_given_back_when_the_session_ends_is_not_forgotten(
+    start_farm: StartFarm, start_broker: StartBroker
+) -> None:
+    """As when Ctrl-C comes while a coordinator waits for a hung exporter."""
+    farm = start_farm(Kit("1050000001", "lab1"), Kit("1050000002", "lab2"))
+    session, patient, other = start_broker(farm), start_broker(farm), start_broker(farm)
+    session.lease(({"host": "lab1"},), at_least=1, at_most=1, wait_s=0)
+    farm.signal_exporter("lab2", signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(patient.lease, LAB_2, at_least=1, at_most=1, wait_s=0)
+        wait_for(other.look, lambda places: any(place.reservation for place in places))
+        giving_back = pool.submit(session.release, "kit-1050000001")
+        session.close()
+        with pytest.raises(FarmError):
+            giving_back.result()
+        with pytest.raises(FarmError):
+            waiting.result()
+    wait_for(other.look, lambda places: owners(places) == {})
+    farm.signal_exporter("lab2", signal.SIGCONT)
+
+
+def test_who_waits_for_a_kit_waits_for_a_coordinator_that_comes_back(
+    start_farm: StartFarm, labgrid_python: Path, start_broker: StartBroker
+) -> None:
+    """Its place in the queue is gone with the old one."""
+    farm = start_farm(Kit("1050000001", "lab1"))
+    holder = start_broker(farm)
+    holder.lease(ALL, at_least=1, at_most=1, wait_s=0)
+    told: queue.Queue[str] = queue.Queue()
+    leases = open_farm(farm.address, labgrid_python)
+    with ThreadPoolExecutor(1) as pool:
+        leasing = pool.submit(
+            leases.lease, BOARD, farm.address, WorkersOfHost("lab1"), 60, on_wait=told.put
+        )
+        assert "held by" in told.get(timeout=20)
+        farm.kill_coordinator()
+        holder.close()
+        farm.restart_coordinator()
+        assert [kit.serial_number for kit in leasing.result()] == ["1050000001"]
+    leases.release_all()
+
+
+def test_who_waits_does_not_get_a_place_whose_kit_was_quarantined_meanwhile(
+    start_farm: StartFarm,
+    start_broker: StartBroker,
+    labgrid_python: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NRF_FOTA_STATE_DIR", str(tmp_path / "state"))
+    farm = start_farm(Kit("1050000001", "lab1"), Kit("1050000002", "lab1"))
+    holder = start_broker(farm)
+    holder.lease(ALL, at_least=2, at_most=2, wait_s=0)
+    told: queue.Queue[str] = queue.Queue()
+    leases = open_farm(farm.address, labgrid_python)
+    with ThreadPoolExecutor(1) as pool:
+        leasing = pool.submit(
+            leases.lease, BOARD, farm.address, WorkersOfHost("lab1"), 60, on_wait=told.put
+        )
+        told.get(timeout=20)
+        add_quarantine("1050000001", "loose cable")
+        holder.release("kit-1050000001")
+        # It had it for a moment, and gave it back.
+        wait_for(lambda: told.qsize(), lambda count: count == 1)
+        holder.release("kit-1050000002")
+        assert [kit.serial_number for kit in leasing.result()] == ["1050000002"]
+    leases.release_all()
+    assert owners(holder.look()) == {}
+
+
+def test_a_full_disk_makes_nobody_deaf(start_farm: StartFarm, start_broker: StartBroker) -> None:
+    """Who hears of a lost lease cannot write it down; the broker answers all the same."""
+    farm = start_farm(Kit("1050000001", "lab1"))
+    heard: queue.Queue[str] = queue.Queue()
+
+    def lost(place: str, why: str) -> None:
+        heard.put(place)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    session = start_broker(farm, Listeners(lost))
+    (place,) = session.lease(ALL, at_least=1, at_most=1, wait_s=0).places
+    farm.take_away(place.name)
+    assert heard.get(timeout=20) == place.name
+    assert owners(session.look()) == {}
 
 
 def test_leases_outlive_the_coordinator(start_farm: StartFarm, start_broker: StartBroker) -> None:

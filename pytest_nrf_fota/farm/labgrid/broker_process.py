@@ -48,6 +48,8 @@ from pytest_nrf_fota.farm.labgrid.messages import (
 # Python, labgrid and grpc take seconds to import on a small host; then it connects.
 _START_S = 40.0
 _ANSWER_S = 60.0
+# Hung exporters cost 10 s each, and what they have in hand is released one after the other.
+_LONG_ANSWER_S = 240.0
 _END_S = 15.0
 # One that dies at once would die for ever.
 _MAX_RESTARTS = 5
@@ -191,7 +193,7 @@ class BrokerProcess:
             wait_s=wait_s,
             avoid=dict(avoid or {}),
         )
-        answer = self._ask(request, wait_s + _ANSWER_S)
+        answer = self._ask(request, wait_s + _LONG_ANSWER_S)
         assert isinstance(answer, Leased)
         self._leases.update((place.name, place) for place in answer.places)
         return answer
@@ -204,7 +206,7 @@ class BrokerProcess:
 
     def reap(self, watch_s: float) -> Reaped:
         """Release what others lease and do not renew while we watch. Raises `FarmError`."""
-        answer = self._ask(Reap(watch_s=watch_s), watch_s + _ANSWER_S)
+        answer = self._ask(Reap(watch_s=watch_s), watch_s + _LONG_ANSWER_S)
         assert isinstance(answer, Reaped)
         return answer
 
@@ -303,7 +305,8 @@ class BrokerProcess:
         while connection is not None:
             assert connection.process.stdout is not None
             for line in connection.process.stdout:
-                with contextlib.suppress(ValidationError):
+                # A listener may not be able to write, as on a full disk; the next news may matter.
+                with contextlib.suppress(ValidationError, OSError):
                     self._hear(HEARD.validate_json(line), connection)
             connection.process.stdout.close()
             connection.process.wait()
@@ -340,8 +343,8 @@ class BrokerProcess:
         self._listeners.told("the broker ended; another one takes its leases over")
         try:
             connection = self._start()
-        except FarmError as error:
-            self._lose_all(error.what)
+        except (FarmError, OSError) as error:
+            self._lose_all(str(error))
             return None
         # Its answer is not waited for: what it lost, it tells.
         connection.send(0, Adopt(places=tuple(self._leases)))

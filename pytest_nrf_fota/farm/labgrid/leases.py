@@ -123,7 +123,6 @@ class FarmLeases:
             RigError: others have them, or they are of no use; or the farm does not answer.
         """
         places = self._broker.look()
-        avoid = _not_wanted(places, gone)
         filters = filters_for(board, address, wanted.host, places)
         fitting = [place for place in places if any(_has(place, tags) for tags in filters)]
         if session and fitting and all(place.owner == session for place in fitting):
@@ -133,9 +132,8 @@ class FarmLeases:
             filters,
             at_least=wanted.at_least,
             at_most=len(places) if wanted.at_most is None else wanted.at_most,
-            avoid=avoid,
         )
-        leased = self._ask_and_wait(ask, wait_s, on_wait)
+        leased = self._leased_sound(ask, places, gone, Deadline.after(wait_s), on_wait)
         self.set_aside += leased.set_aside
         try:
             kits = tuple(kit_of_place(place) for place in leased.places)
@@ -146,22 +144,23 @@ class FarmLeases:
         self.kits += kits
         return kits
 
-    def _ask_and_wait(
-        self, ask: Callable[..., Leased], wait_s: float, on_wait: Callable[[str], None]
+    def _leased_sound(
+        self,
+        ask: Callable[..., Leased],
+        places: Sequence[FarmPlace],
+        gone: Collection[str],
+        deadline: Deadline,
+        on_wait: Callable[[str], None],
     ) -> Leased:
-        if wait_s <= 0:
-            return ask(wait_s=0.0)
-        try:
-            return ask(wait_s=0.0)
-        except FarmError as error:
-            if error.reason not in ("taken", "unusable"):
-                raise
-            on_wait(f"waiting up to {wait_s:g} s for the farm; {error.where}")
-        deadline = Deadline.after(wait_s)
-        try:
-            return ask(wait_s=wait_s)
-        except FarmError as error:
-            raise (_after(wait_s, error) if deadline.expired else error) from error
+        """Places whose kits are not set aside: not when they are asked for, and not when they come,
+        for who had one may have found that it is broken."""
+        while True:
+            avoid = _not_wanted(places, gone)
+            leased = _ask_and_wait(partial(ask, avoid=avoid), deadline, on_wait)
+            if not _not_wanted(leased.places, gone):
+                return leased
+            for place in leased.places:
+                self._broker.release(place.name)
 
     def release(self, kit: FarmKit) -> None:
         """Give one back. Raises `FarmError`."""
@@ -266,6 +265,29 @@ def _not_wanted(places: Sequence[FarmPlace], gone: Collection[str]) -> dict[str,
         elif names & set(gone):
             found[place.name] = "it was lost in this run"
     return found
+
+
+def _ask_and_wait(
+    ask: Callable[..., Leased], deadline: Deadline, on_wait: Callable[[str], None]
+) -> Leased:
+    """Ask for what is free now; where that is too little, say so once, and wait.
+
+    A coordinator that goes away meanwhile is waited for, too.
+    """
+    wait_s, has_told = deadline.allowed_s, False
+    while True:
+        try:
+            return ask(wait_s=deadline.remaining_s if has_told else 0.0)
+        except FarmError as error:
+            if not wait_s or error.reason not in ("taken", "unusable", "no_answer"):
+                raise
+            if deadline.expired:
+                raise _after(wait_s, error) from error
+            if not has_told:
+                on_wait(f"waiting up to {wait_s:g} s for the farm; {error.where}")
+                has_told = True
+            if error.reason == "no_answer":
+                time.sleep(min(_RETRY_S, deadline.remaining_s))
 
 
 def _own(places: Sequence[FarmPlace]) -> FarmError:

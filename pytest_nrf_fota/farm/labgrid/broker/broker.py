@@ -5,24 +5,29 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_nrf_fota.farm.labgrid.broker.coordinator import Coordinator
 from pytest_nrf_fota.farm.labgrid.broker.farm_values import (
-    OWNER_MARK,
     Json,
     Place,
     RefusedError,
     tags_text,
 )
+from pytest_nrf_fota.farm.labgrid.broker.reaping import release_the_dead
 
+# The coordinator releases one place after the other, and waits 10 s for each resource of a hung
+# exporter.
 _RELEASE_ALL_S = 40.0
+_RELEASE_ONE_S = 45.0
 _POLL_S = 1.0
 _RECONNECT_S = 60.0
 _RETRY_S = 0.5
 # Who looks whether a place is of use again leases it for a moment, which starts its ser2net.
 _USELESS_POLL_S = 5.0
+# After that the coordinator gives a resource of a hung exporter up (labgrid 26.0, 10 s).
+_HUNG_S = 9.0
 # How long a part of what is needed is kept from others before it is given back.
 _PARTIAL_S = (2.0, 4.0)
 
@@ -61,10 +66,16 @@ class _Wanted:
 
 @dataclass
 class _Hold:
-    """What this process holds for its client."""
+    """What this process holds for its client.
+
+    `unwanted` are places that could not be given back yet; `hung` are exporters that a request
+    found to hang.
+    """
 
     leases: set[str] = field(default_factory=set)
     acquiring: set[str] = field(default_factory=set)
+    unwanted: set[str] = field(default_factory=set)
+    hung: set[str] = field(default_factory=set)
     aside: list[_Aside] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
 
@@ -123,7 +134,8 @@ class Broker:
             await self._give_back(str(request["place"]))
             return {"kind": "released"}
         if kind == "reap":
-            return await self._reap(float(str(request["watch_s"])))
+            watch_s = float(str(request["watch_s"]))
+            return await release_the_dead(self.coordinator, self._address, watch_s)
         raise RefusedError("refused", f"unknown request {kind!r}")
 
     # Leases
@@ -201,10 +213,10 @@ class Broker:
         """Queue until one of the filters gets a place: its name, and the reservation."""
         tokens: list[str] = []
         winner = ""
+        place: str | None
         try:
             for tags in filters:
-                token, place = await self.coordinator.reserve(tags)
-                self._hold.tokens.add(token)
+                token, place = await self._reserve(tags)
                 tokens.append(token)
                 if place:
                     winner = token
@@ -214,31 +226,51 @@ class Broker:
                 for aside in self._hold.aside:
                     if aside.token:
                         await self.coordinator.poll(aside.token)
-                for token in tokens:
-                    place = await self.coordinator.poll(token)
+                for number, tags in enumerate(filters):
+                    place = await self.coordinator.poll(tokens[number])
+                    if place is None:
+                        # A coordinator that was started again knows of none.
+                        self._hold.tokens.discard(tokens[number])
+                        tokens[number], place = await self._reserve(tags)
                     if place:
-                        winner = token
-                        return place, token
+                        winner = tokens[number]
+                        return place, winner
             return None, ""
         finally:
             for token in tokens:
                 if token != winner:
                     await self._cancel(token)
 
+    async def _reserve(self, tags: Mapping[str, str]) -> tuple[str, str]:
+        token, place = await self.coordinator.reserve(tags)
+        self._hold.tokens.add(token)
+        return token, place
+
     async def _try_to_acquire(self, name: str, token: str) -> bool:
         """Acquire a reserved place; one that is of no use is set aside."""
+        exporters = self._exporters_of(name)
+        if exporters & self._hold.hung:
+            # Each place of such an exporter would cost 10 s, in which nobody gets an answer.
+            why = f"its exporter hangs: {', '.join(sorted(exporters))}"
+            self._hold.aside.append(_Aside(name, why, token=token))
+            return False
         self._hold.acquiring.add(name)
+        began = time.monotonic()
         try:
             await self.coordinator.acquire(name)
         except RefusedError as error:
-            if error.reason == "no_answer":
-                # Perhaps it is ours: it is released at the end.
-                raise
             self._hold.acquiring.discard(name)
+            if error.reason == "no_answer":
+                # Perhaps it is ours.
+                self._hold.unwanted.add(name)
+                raise
+            if time.monotonic() - began > _HUNG_S and len(exporters) == 1:
+                self._hold.hung |= exporters
             # Its reservation keeps it from being offered again.
             why = f"{error}: its exporter hangs, or its resources are in use"
             self._hold.aside.append(_Aside(name, why, token=token))
             return False
+        self._hold.unwanted.discard(name)
         # A reservation whose place was acquired never ends by itself.
         await self._cancel(token)
         why = self.coordinator.why_useless(self.coordinator.places[name])
@@ -251,18 +283,25 @@ class Broker:
 
     async def _put_back(self) -> None:
         """What was set aside is everybody's again."""
+        self._hold.hung.clear()
         while self._hold.aside:
-            one = self._hold.aside.pop()
-            with contextlib.suppress(RefusedError):
-                if one.is_acquired:
-                    await self.coordinator.release(one.place, self._owner)
+            one = self._hold.aside[-1]
+            if one.is_acquired:
+                await self._give_back(one.place)
             if one.token:
                 await self._cancel(one.token)
+            self._hold.aside.remove(one)
 
-    async def _give_back(self, name: str) -> None:
+    async def _give_back(self, name: str, within_s: float = _RELEASE_ONE_S) -> None:
+        """One that cannot be given back now is remembered, and given back later."""
+        self._hold.unwanted.add(name)
         self._hold.leases.discard(name)
-        with contextlib.suppress(RefusedError):
-            await self.coordinator.release(name, self._owner)
+        try:
+            await self.coordinator.release(name, self._owner, within_s)
+        except RefusedError as error:
+            if error.reason == "no_answer":
+                return
+        self._hold.unwanted.discard(name)
 
     async def _cancel(self, token: str) -> None:
         await self.coordinator.cancel(token)
@@ -271,16 +310,19 @@ class Broker:
     async def release_all(self) -> None:
         """Whatever is held; within a limit, whatever hangs."""
 
+        hold = self._hold
+        aside = {one.place for one in hold.aside if one.is_acquired}
+        names = hold.leases | hold.acquiring | hold.unwanted | aside
+        within_s = _RELEASE_ALL_S + _RELEASE_ONE_S * len(names)
+
         async def release() -> None:
-            for token in tuple(self._hold.tokens):
+            for token in tuple(hold.tokens):
                 await self._cancel(token)
-            await self._put_back()
             # At once: one whose exporter hangs does not keep the others waiting in the queue here.
-            names = (*self._hold.leases, *self._hold.acquiring)
-            await asyncio.gather(*(self._give_back(name) for name in names))
+            await asyncio.gather(*(self._give_back(name, within_s) for name in names))
 
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(release(), _RELEASE_ALL_S)
+            await asyncio.wait_for(release(), within_s)
         await self.coordinator.close()
 
     # What there is
@@ -329,6 +371,11 @@ class Broker:
             return ""
         return "; ".join(f"{name}: {why}" for name, why in sorted(aside.items()))
 
+    def _exporters_of(self, name: str) -> set[str]:
+        place = self.coordinator.places.get(name)
+        resources = self.coordinator.resources_of(place) if place is not None else []
+        return {resource.path[0] for resource in resources}
+
     def _held_by(self, wanted: _Wanted) -> str:
         held = [
             f"{place.name}: held by {place.owner}"
@@ -365,6 +412,8 @@ class Broker:
 
     def _lose(self, name: str, why: str) -> None:
         self._hold.leases.discard(name)
+        # Where we only believe it, the coordinator still has it in our name.
+        self._hold.unwanted.add(name)
         self._write({"kind": "lost", "place": name, "why": why})
 
     async def keep(self) -> None:
@@ -374,12 +423,26 @@ class Broker:
                 await asyncio.wait_for(self.coordinator.is_lost.wait(), self._renew_s)
             if self.coordinator.is_lost.is_set():
                 await self._come_back()
-            for name in tuple(self._hold.leases):
-                try:
-                    await self.coordinator.renew(name)
-                except RefusedError as error:
-                    if error.reason != "no_answer" and name in self._hold.leases:
-                        self._lose(name, f"it is not ours any more ({error})")
+            # At once: a reaper's call comes behind those that wait in the coordinator now.
+            await asyncio.gather(
+                *map(self._renew, tuple(self._hold.leases)),
+                *map(self._give_back, tuple(self._hold.unwanted)),
+            )
+
+    async def _renew(self, name: str) -> None:
+        try:
+            await self.coordinator.renew(name)
+        except RefusedError as error:
+            if error.reason == "no_answer":
+                return
+            # Refused, too, where the connection broke and grpc made another one, which is nobody's
+            # session: then settling fails.
+            with contextlib.suppress(RefusedError):
+                await self.coordinator.settle()
+                place = self.coordinator.places.get(name)
+                is_ours = place is not None and place.owner == self._owner
+                if not is_ours and name in self._hold.leases:
+                    self._lose(name, f"it is not ours any more ({error})")
 
     async def _come_back(self) -> None:
         """Connect again, and take again what was ours: a restarted coordinator knows of nothing."""
@@ -402,6 +465,9 @@ class Broker:
             self.coordinator.on_place = self._on_place
             for name in tuple(self._hold.leases):
                 await self._take_again(name)
+            # Lost to us, but the coordinator went on meanwhile, and still has them in our name.
+            aside = {one.place for one in self._hold.aside}
+            await self._give_back_others(self._hold.leases | self._hold.acquiring | aside)
         finally:
             self._is_reconnecting = False
         self._write({"kind": "told", "text": f"the coordinator at {self._address} is back"})
@@ -411,18 +477,18 @@ class Broker:
 
         What that one had just taken when it ended, nobody knows of.
         """
-        unknown = [
-            place.name
-            for place in self.coordinator.places.values()
-            if place.owner == self._owner and place.name not in names
-        ]
-        for name in unknown:
-            await self._give_back(name)
+        await self._give_back_others(names)
         lost = [name for name in names if not await self._take_again(name)]
         places = [
             self._as_json(self.coordinator.places[name]) for name in names if name not in lost
         ]
         return {"kind": "leased", "places": places, "set_aside": []}
+
+    async def _give_back_others(self, kept: Collection[str]) -> None:
+        """Whatever is in our name, but for these."""
+        for place in tuple(self.coordinator.places.values()):
+            if place.owner == self._owner and place.name not in kept:
+                await self._give_back(place.name)
 
     async def _take_again(self, name: str) -> bool:
         place = self.coordinator.places.get(name)
@@ -440,38 +506,6 @@ class Broker:
             except RefusedError as error:
                 self._lose(name, f"it could not be taken again: {error}")
         return False
-
-    # Leases of the dead
-
-    async def _reap(self, watch_s: float) -> Json:
-        """Release what owners with `OWNER_MARK` do not renew while we watch."""
-        await self.coordinator.settle()
-        before = {
-            place.name: (place.owner, place.changed)
-            for place in self.coordinator.places.values()
-            if OWNER_MARK in place.owner
-        }
-        if before:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.coordinator.is_lost.wait(), watch_s)
-        if self.coordinator.is_lost.is_set():
-            raise RefusedError("no_answer", f"the coordinator at {self._address} went away")
-        # A coordinator that waits for a hung exporter lets all others wait, renewals as well; it
-        # serves them in their order, so ours comes behind those. Then what it told is heard.
-        reservations = await self.coordinator.reservations()
-        await self.coordinator.settle()
-        dead: list[Json] = []
-        for name, (owner, changed) in sorted(before.items()):
-            place = self.coordinator.places.get(name)
-            if place is None or (place.owner, place.changed) != (owner, changed):
-                continue
-            await self.coordinator.release(name, owner)
-            dead.append({"place": name, "owner": owner, "changed": changed})
-        owners = {one["owner"] for one in dead}
-        for owner, token in reservations:
-            if owner in owners:
-                await self.coordinator.cancel(token)
-        return {"kind": "reaped", "leases": dead, "watched": len(before)}
 
 
 def _list(value: object) -> list[object]:

@@ -21,6 +21,8 @@ class Coordinator:
 
         self._pb2 = labgrid_coordinator_pb2
         self._grpc_error = grpc.aio.AioRpcError
+        self._usage_error = grpc.aio.UsageError
+        self._is_closed = False
         options = [
             # As labgrid's own client (labgrid 26.0, remote/client.py).
             ("grpc.keepalive_time_ms", 7500),
@@ -81,18 +83,28 @@ class Coordinator:
         return RefusedError("no_answer", f"no labgrid coordinator answers at {self._address}")
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection; calls that wait for an answer get none."""
+        self._is_closed = True
         if self._pump is not None:
             self._pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._pump
         await self._channel.close()
 
-    async def call(self, method: str, request: str, **fields: object) -> object:
+    async def call(
+        self, method: str, request: str, within_s: float = _CALL_S, **fields: object
+    ) -> object:
         """One call. Raises `RefusedError` where it fails, or takes too long."""
         try:
             message = getattr(self._pb2, request)(**fields)
-            return await getattr(self._stub, method)(message, timeout=_CALL_S)
+            return await getattr(self._stub, method)(message, timeout=within_s)
+        except self._usage_error as error:
+            raise self._silent() from error
+        except asyncio.CancelledError:
+            # grpc cancels calls of a channel that is closed, and with them who waits for one.
+            if self._is_closed:
+                raise self._silent() from None
+            raise
         except self._grpc_error as error:
             name = error.code().name
             is_silent = name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
@@ -104,9 +116,11 @@ class Coordinator:
         await self.call("AcquirePlace", "AcquirePlaceRequest", placename=place)
         await self.settle()
 
-    async def release(self, place: str, owner: str) -> None:
+    async def release(self, place: str, owner: str, within_s: float = _CALL_S) -> None:
         """Release it, where this owner has it. Raises `RefusedError`."""
-        await self.call("ReleasePlace", "ReleasePlaceRequest", placename=place, fromuser=owner)
+        await self.call(
+            "ReleasePlace", "ReleasePlaceRequest", within_s, placename=place, fromuser=owner
+        )
 
     async def renew(self, place: str) -> None:
         """Raises `RefusedError` where the place is not ours."""
@@ -120,9 +134,22 @@ class Coordinator:
         )
         return _allocation(answer)
 
-    async def poll(self, token: str) -> str:
-        """The place that a reservation got, if any; keeps it for another minute."""
-        answer = await self.call("PollReservation", "PollReservationRequest", token=token)
+    async def poll(self, token: str) -> str | None:
+        """The place that a reservation got, if any; keeps it for another minute.
+
+        None where there is no such reservation any more. Raises `RefusedError`.
+        """
+        from labgrid.remote.common import ReservationState
+
+        try:
+            answer = await self.call("PollReservation", "PollReservationRequest", token=token)
+        except RefusedError as error:
+            if error.reason == "no_answer":
+                raise
+            return None
+        state: int = answer.reservation.state  # type: ignore[attr-defined]
+        if ReservationState(state) in (ReservationState.expired, ReservationState.invalid):
+            return None
         return _allocation(answer)[1]
 
     async def cancel(self, token: str) -> None:
