@@ -22,7 +22,6 @@ class Coordinator:
         self._pb2 = labgrid_coordinator_pb2
         self._grpc_error = grpc.aio.AioRpcError
         self._usage_error = grpc.aio.UsageError
-        self._is_closed = False
         options = [
             # As labgrid's own client (labgrid 26.0, remote/client.py).
             ("grpc.keepalive_time_ms", 7500),
@@ -84,27 +83,33 @@ class Coordinator:
 
     async def close(self) -> None:
         """Let go of the connection; calls that wait for an answer get none."""
-        self._is_closed = True
         if self._pump is not None:
             self._pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
+            await asyncio.wait({self._pump})
         await self._channel.close()
 
     async def call(
         self, method: str, request: str, within_s: float = _CALL_S, **fields: object
     ) -> object:
         """One call. Raises `RefusedError` where it fails, or takes too long."""
-        try:
-            message = getattr(self._pb2, request)(**fields)
+        message = getattr(self._pb2, request)(**fields)
+
+        async def answer() -> object:
             return await getattr(self._stub, method)(message, timeout=within_s)
+
+        # A task of its own: grpc cancels calls of a channel that is closed, and with them who waits
+        # for one, who could not tell that from being cancelled himself.
+        answering = asyncio.create_task(answer())
+        try:
+            await asyncio.wait({answering})
+        finally:
+            answering.cancel()
+        if answering.cancelled():
+            raise self._silent()
+        try:
+            return answering.result()
         except self._usage_error as error:
             raise self._silent() from error
-        except asyncio.CancelledError:
-            # grpc cancels calls of a channel that is closed, and with them who waits for one.
-            if self._is_closed:
-                raise self._silent() from None
-            raise
         except self._grpc_error as error:
             name = error.code().name
             is_silent = name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")

@@ -13,6 +13,7 @@ from pytest_nrf_fota.farm.labgrid.broker.broker import Broker
 from pytest_nrf_fota.farm.labgrid.broker.farm_values import Json, RefusedError
 
 _WATCH_PARENT_S = 1.0
+_CANCEL_AGAIN_S = 1.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -77,8 +78,11 @@ async def serve(address: str, owner: str, renew_s: float, write: Callable[[Json]
     except RefusedError as error:
         write({"kind": "refused", "id": None, "reason": error.reason, "text": str(error)})
     finally:
-        remaining = tuple(tasks)
-        for task in remaining:
-            task.cancel()
-        await asyncio.gather(*remaining, return_exceptions=True)
+        remaining = set(tasks)
+        while remaining:
+            # More than once: wait_for of Python 3.11 may swallow one. What a request had to put
+            # back is released below.
+            for task in remaining:
+                task.cancel()
+            _, remaining = await asyncio.wait(remaining, timeout=_CANCEL_AGAIN_S)
         await broker.release_all()
