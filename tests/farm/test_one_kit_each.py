@@ -1,6 +1,7 @@
 """Two runs on one host: each has a kit of its own, or knows who has it."""
 
 import signal
+import subprocess
 
 import pytest
 
@@ -61,10 +62,9 @@ def test_a_taken_kit_is_refused_at_once_with_its_holder(
     assert finish(first)[0] == 0
 
 
-def test_who_waits_gets_the_kit_when_it_is_given_back(
-    desk: Desk, meeting: Meeting, finish: Finish
-) -> None:
-    """Not before: the tool's callers do not mix."""
+def _one_has_what_another_waits_for(
+    desk: Desk, meeting: Meeting
+) -> "tuple[subprocess.Popen[str], subprocess.Popen[str]]":
     desk.attach(FIRST)
     first = desk.pytest()
     meeting.wait()
@@ -72,6 +72,14 @@ def test_who_waits_gets_the_kit_when_it_is_given_back(
     assert second.stdout is not None
     line = second.stdout.readline()
     assert "waiting up to 60 s for 1 kit" in line and f"(pid {first.pid})" in line
+    return first, second
+
+
+def test_who_waits_gets_the_kit_when_it_is_given_back(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """Not before: the tool's callers do not mix."""
+    first, second = _one_has_what_another_waits_for(desk, meeting)
     meeting.let_go()
     assert finish(first)[0] == 0
     assert meeting.wait() == FIRST
@@ -85,12 +93,7 @@ def test_who_waits_does_not_get_a_kit_that_was_quarantined_meanwhile(
     desk: Desk, meeting: Meeting, finish: Finish
 ) -> None:
     """By who has it, or by a person: what is broken is not for the next run."""
-    desk.attach(FIRST)
-    first = desk.pytest()
-    meeting.wait()
-    second = desk.pytest("--wait-for-kit=60")
-    assert second.stdout is not None
-    assert "waiting up to 60 s" in second.stdout.readline()
+    first, second = _one_has_what_another_waits_for(desk, meeting)
     code, output = finish(desk.nrf_fota("quarantine", "add", FIRST, "--reason=loose cable"))
     assert code == 0, output
     # Also where it is free by then.

@@ -95,7 +95,7 @@ def test_a_hung_exporter_makes_nobody_dead(
         waiting = pool.submit(patient.lease, LAB_2, at_least=1, at_most=1, wait_s=0)
         # Its reservation is there before the coordinator waits for the exporter.
         wait_for(other.look, lambda places: any(place.reservation for place in places))
-        assert other.reap(watch_s=2.0).leases == ()
+        assert other.reap(watch_s=4.0).leases == ()
         with pytest.raises(FarmError):
             waiting.result()
     assert list(owners(living.look()).values()) == [living.owner] * 4

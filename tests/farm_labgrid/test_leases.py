@@ -17,6 +17,8 @@ from tests.farm_labgrid.farm import Farm, owners, wait_for
 
 pytestmark = pytest.mark.long_proof
 ALL = ({"board": "nrf5340dk"},)
+# Eight times what lies between renewals here, as with a real reaper.
+WATCH_S = 4.0
 LAB_1 = ({"board": "nrf5340dk", "host": "lab1"},)
 
 
@@ -112,9 +114,9 @@ def test_a_lease_that_somebody_ends_is_told(farm: Farm, start_broker: StartBroke
     first = start_broker(farm, Listeners(lambda place, why: lost.put((place, why))))
     second = start_broker(farm)
     first.lease(ALL, at_least=1, at_most=1, wait_s=0)
-    # Stopped, it renews nothing.
+    # Stopped, it renews nothing; its last renewal may still be under way.
     os.kill(first.pid, signal.SIGSTOP)
-    (dead,) = second.reap(watch_s=2.0).leases
+    (dead,) = wait_for(lambda: second.reap(WATCH_S), lambda reaped: bool(reaped.leases)).leases
     assert dead.owner == first.owner
     os.kill(first.pid, signal.SIGCONT)
     # The coordinator's news, or the answer to a renewal: whichever comes first.
@@ -128,7 +130,8 @@ def test_only_the_leases_of_the_dead_are_reaped(farm: Farm, start_broker: StartB
     (kept,) = living.lease(ALL, at_least=1, at_most=1, wait_s=0).places
     (left,) = dying.lease(ALL, at_least=1, at_most=1, wait_s=0).places
     os.kill(dying.pid, signal.SIGSTOP)
-    reaped = other.reap(watch_s=2.0)
+    # The last renewal of the stopped one may still be under way.
+    reaped = wait_for(lambda: other.reap(WATCH_S), lambda reaped: bool(reaped.leases))
     os.kill(dying.pid, signal.SIGCONT)
     assert reaped.watched == 2
     assert [lease.place for lease in reaped.leases] == [left.name]
@@ -145,12 +148,12 @@ def test_a_reaper_that_was_stopped_takes_nobody_for_dead(
     with ThreadPoolExecutor(1) as pool:
         os.kill(other.pid, signal.SIGSTOP)
         (kept,) = living.lease(ALL, at_least=1, at_most=1, wait_s=0).places
-        reaped = pool.submit(other.reap, 2.0)
+        reaped = pool.submit(other.reap, WATCH_S)
         os.kill(other.pid, signal.SIGCONT)
-        # It has looked by now, and its two seconds end while it is stopped again.
-        time.sleep(1)
+        # It has looked by now, and its watch ends while it is stopped again.
+        time.sleep(WATCH_S / 2)
         os.kill(other.pid, signal.SIGSTOP)
-        time.sleep(2)
+        time.sleep(WATCH_S)
         os.kill(other.pid, signal.SIGCONT)
         assert (reaped.result().watched, reaped.result().leases) == (1, ())
     assert owners(living.look()) == {kept.name: living.owner}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_nrf_fota.boards.board import BoardType
 from pytest_nrf_fota.deadline import Deadline
@@ -15,7 +16,7 @@ from pytest_nrf_fota.errors import InputError, RigError
 from pytest_nrf_fota.farm.claims import one_more_step
 from pytest_nrf_fota.farm.labgrid.address import BOARD_TAG, HOST_TAG, FarmAddress
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, FarmError, Listeners
-from pytest_nrf_fota.farm.labgrid.messages import FarmPlace, Leased, SetAside
+from pytest_nrf_fota.farm.labgrid.messages import FarmPlace, Leased, Reason, SetAside
 from pytest_nrf_fota.farm.labgrid.place_kits import (
     FarmKit,
     host_of_place,
@@ -26,6 +27,9 @@ from pytest_nrf_fota.farm.labgrid.place_kits import (
 from pytest_nrf_fota.farm.quarantine import clearing_command, quarantined_kits
 
 _RETRY_S = 1.0
+# A coordinator that goes away while kits are waited for is waited for, too.
+_MAY_PASS: tuple[Reason, ...] = ("taken", "unusable", "no_answer")
+_Got = TypeVar("_Got")
 
 
 @dataclass(frozen=True)
@@ -127,12 +131,16 @@ class FarmLeases:
         fitting = [place for place in places if any(_has(place, tags) for tags in filters)]
         if session and fitting and all(place.owner == session for place in fitting):
             raise _own(fitting)
-        ask = partial(
-            self._broker.lease,
-            filters,
-            at_least=wanted.at_least,
-            at_most=len(places) if wanted.at_most is None else wanted.at_most,
-        )
+
+        def ask(avoid: Mapping[str, str], wait_s: float) -> Leased:
+            return self._broker.lease(
+                filters,
+                at_least=wanted.at_least,
+                at_most=len(places) if wanted.at_most is None else wanted.at_most,
+                wait_s=wait_s,
+                avoid=avoid,
+            )
+
         leased = self._leased_sound(ask, places, gone, Deadline.after(wait_s), on_wait)
         self.set_aside += leased.set_aside
         try:
@@ -146,7 +154,7 @@ class FarmLeases:
 
     def _leased_sound(
         self,
-        ask: Callable[..., Leased],
+        ask: Callable[[Mapping[str, str], float], Leased],
         places: Sequence[FarmPlace],
         gone: Collection[str],
         deadline: Deadline,
@@ -156,7 +164,7 @@ class FarmLeases:
         for who had one may have found that it is broken."""
         while True:
             avoid = _not_wanted(places, gone)
-            leased = _ask_and_wait(partial(ask, avoid=avoid), deadline, on_wait)
+            leased = _within(deadline, partial(ask, avoid), _MAY_PASS, on_wait)
             if not _not_wanted(leased.places, gone):
                 return leased
             for place in leased.places:
@@ -186,20 +194,12 @@ def open_farm(
     once. Raises `FarmError`.
     """
     news = FarmNews(on_lost)
-    deadline = Deadline.after(wait_s)
-    has_told = False
-    while True:
-        try:
-            return FarmLeases(BrokerProcess(address, python, log, news.listeners()), news)
-        except FarmError as error:
-            if error.reason != "no_answer" or not wait_s:
-                raise
-            if deadline.expired:
-                raise _after(wait_s, error) from error
-            if not has_told:
-                on_wait(f"waiting up to {wait_s:g} s for the farm; {error.where}")
-                has_told = True
-        time.sleep(min(_RETRY_S, deadline.remaining_s))
+
+    def connect(wait_s: float) -> FarmLeases:
+        return FarmLeases(BrokerProcess(address, python, log, news.listeners()), news)
+
+    waits_for: tuple[Reason, ...] = ("no_answer",)
+    return _within(Deadline.after(wait_s), connect, waits_for, on_wait)
 
 
 def filters_for(
@@ -267,19 +267,28 @@ def _not_wanted(places: Sequence[FarmPlace], gone: Collection[str]) -> dict[str,
     return found
 
 
-def _ask_and_wait(
-    ask: Callable[..., Leased], deadline: Deadline, on_wait: Callable[[str], None]
-) -> Leased:
-    """Ask for what is free now; where that is too little, say so once, and wait.
+def _within(
+    deadline: Deadline,
+    ask: Callable[[float], _Got],
+    waits_for: Collection[Reason],
+    on_wait: Callable[[str], None],
+) -> _Got:
+    """Ask for what is there now; where it is not, say so once, and ask again until the deadline.
 
-    A coordinator that goes away meanwhile is waited for, too.
+    Args:
+        deadline: without any time for it, nothing is asked again.
+        ask: gets how long it may wait itself, in seconds.
+        waits_for: reasons that may pass.
+        on_wait: gets what is waited for.
+
+    Raises `FarmError`.
     """
     wait_s, has_told = deadline.allowed_s, False
     while True:
         try:
-            return ask(wait_s=deadline.remaining_s if has_told else 0.0)
+            return ask(deadline.remaining_s if has_told else 0.0)
         except FarmError as error:
-            if not wait_s or error.reason not in ("taken", "unusable", "no_answer"):
+            if not wait_s or error.reason not in waits_for:
                 raise
             if deadline.expired:
                 raise _after(wait_s, error) from error
