@@ -1,5 +1,6 @@
 """nrf-fota upgrade."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,6 +179,8 @@ def _upgrade(options: "UpgradeOptions", given: _Given) -> int:
 
     if not _is_worth_sending(given):
         return 1
+    # Libraries say there what is a line of its own here: a connection that ends with the reset.
+    logging.getLogger().addHandler(logging.NullHandler())
     recorder = FlightRecorder()
     title = f"nrf-fota upgrade {given.package.path.name}"
     recorder.open(
