@@ -23,7 +23,10 @@ from meeting import meet
 
 def test_crossed(dut, dut_factory):
     meet(dut.name)
-    dut_factory()
+    try:
+        dut_factory()
+    finally:
+        meet("over")
 """
 
 
@@ -56,6 +59,9 @@ def test_two_that_want_each_others_kit(desk: Desk, meeting: Meeting, finish: Fin
     (desk.work / "test_crossed.py").write_text(CROSSED)
     runs = [desk.pytest("--wait-for-kit=1") for _ in range(2)]
     assert {meeting.wait() for _ in runs} == {FIRST, SECOND}
+    meeting.let_go(2)
+    # Neither gives its kit to the other that still waits.
+    assert [meeting.wait() for _ in runs] == ["over", "over"]
     meeting.let_go(2)
     ended = [finish(run) for run in runs]
     assert {code for code, _ in ended} == {pytest.ExitCode.TESTS_FAILED}

@@ -114,7 +114,7 @@ def test_a_tool_that_hangs_ends_on_the_far_side(far: Path, tmp_path: Path) -> No
     note = tmp_path / "pid"
     script = f"trap '' TERM; sleep 1000 & echo $! > {note}; wait; wait"
     with pytest.raises(ProbeFaultError) as slow:
-        SshMachine("lab1").run(("sh", "-c", script, "x.hex"), Deadline.after(3))
+        SshMachine("lab1").run(("sh", "-c", script, "x.hex"), Deadline.after(15))
     assert slow.value.fault is ProbeFault.TIMED_OUT and "on lab1: sh " in slow.value.where
     pid = int(note.read_text())
     wait_for(lambda: is_running(pid), lambda runs: not runs)

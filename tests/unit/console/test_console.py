@@ -281,6 +281,7 @@ def test_a_miss_tells_what_was_wanted_what_came_and_where_the_log_is(
 
 def test_a_flood_neither_hides_the_line_nor_stops_the_clock(board: Board, console: Console) -> None:
     board.flood(b"<wrn> app: buffer full\r\n" * 50)
+    assert _seen(console, "buffer full")
     with ThreadPoolExecutor(1) as pool:
         missed = pool.submit(_not_seen, console, "Advertising")
         assert "buffer full" in missed.result(_LONG_S).what

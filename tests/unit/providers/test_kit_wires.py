@@ -221,7 +221,7 @@ def test_refused_reset_that_no_recovery_cures(rig: Callable[..., Rig]) -> None:
 
 def test_guess_that_held_is_remembered_by_the_next_test(rig: Callable[..., Rig]) -> None:
     """A recovered kit prints nothing; what it printed since tells."""
-    made = rig(application_first=False, boot_s=3.0)
+    made = rig(application_first=False, boot_s=10.0)
     dut = made.open_dut()
     assert made.memory.recall(made.kit) is None
     dut.prepare(made.firmware.baseline)

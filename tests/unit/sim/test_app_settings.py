@@ -152,9 +152,15 @@ def test_without_bluetooth_the_boot_ends_without_a_word_of_it(tmp_path: Path) ->
     assert ADVERTISING not in text
 
 
+def _until_third(text: str, line: str) -> str:
+    """The kit boots on and on; whoever reads late has read of more boots."""
+    return line.join(text.split(line)[:3]) + line
+
+
 def test_an_mpu_fault_is_dumped_in_each_boot_anew(tmp_path: Path) -> None:
     with kit_with(AppDescription(mpu_fault_after="Bluetooth initialized"), tmp_path) as kit:
-        text = kit.read(lambda text: text.count("fatal_error: Resetting system") == 3)
+        text = kit.read(lambda text: text.count("fatal_error: Resetting system") >= 3)
+    text = _until_third(text, "fatal_error: Resetting system")
 
     assert text.count("Attempting to boot slot") == 3
     boot = text[text.rindex("Attempting to boot slot") :]
@@ -165,7 +171,8 @@ def test_an_mpu_fault_is_dumped_in_each_boot_anew(tmp_path: Path) -> None:
 
 def test_the_watchdog_resets_without_a_word(tmp_path: Path) -> None:
     with kit_with(AppDescription(watchdog_reset_after_s=0.2), tmp_path) as kit:
-        text = kit.read(lambda text: text.count(ADVERTISING) == 3)
+        text = kit.read(lambda text: text.count(ADVERTISING) >= 3)
+    text = _until_third(text, ADVERTISING)
 
     assert text.count("Attempting to boot slot") == 3
     assert "<err>" not in text

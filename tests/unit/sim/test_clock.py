@@ -24,12 +24,12 @@ def test_without_speed_hardware_time_passes_at_once() -> None:
 
 
 def test_with_speed_the_clock_runs_ahead_and_is_caught_up() -> None:
-    clock = VirtualClock(speed=100.0)
+    clock = VirtualClock(speed=10.0)
     before = clock.now_s
     clock.advance(10.0)
     clock.advance(10.0)
     assert clock.now_s - before >= 20.0
-    assert 0.1 < clock.behind_s <= 0.2
+    assert 1.0 < clock.behind_s <= 2.0
     asyncio.run(clock.catch_up())
     assert clock.behind_s == 0
     assert clock.now_s - before >= 20.0

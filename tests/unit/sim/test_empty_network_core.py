@@ -16,7 +16,7 @@ from pytest_nrf_fota.verdict.readiness import not_ready_reason
 from pytest_nrf_fota.verdict.silent_controller import network_core_is_empty, silent_controller_line
 from tests.unit.boot_lines import boot_of
 
-BOARD = load_board("nrf5340dk_mcuboot_sim").with_timeouts(probe_s=None, boot_s=2.0)
+BOARD = load_board("nrf5340dk_mcuboot_sim").with_timeouts(probe_s=None, boot_s=10.0)
 NETWORK = range(0x01000000, 0x01040000)
 
 

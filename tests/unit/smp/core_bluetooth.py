@@ -177,7 +177,7 @@ class _Client(BaseBleakClient):
             self._disconnected_callback()
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
-        raise NotImplementedError
+        await _proxy(characteristic).unsubscribe()
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError

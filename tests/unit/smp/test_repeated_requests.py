@@ -108,10 +108,10 @@ class LossyWire:
         self.spoilt: Callable[[bytes], bytes | None] = lambda frame: None
         self.console = LossyConsole(port, folder, self._recorder, self._take_frame)
 
-    def client(self) -> SMPClient:
+    def client(self, repeat_after_s: float = SOON_S) -> SMPClient:
         """A client on this wire."""
         radio = ConsoleSmpRadio(
-            self.console, self._frames, recorder=self._recorder, repeat_after_s=SOON_S
+            self.console, self._frames, recorder=self._recorder, repeat_after_s=repeat_after_s
         )
         return SMPClient(radio.transport(), "", timeout_s=20)
 
@@ -296,7 +296,8 @@ def test_packet_that_waits_while_the_board_is_reset(wire: LossyWire) -> None:
     """It lies unread in the UART, and an application that knows of no upload answers it at once."""
 
     async def upload() -> None:
-        client = wire.client()
+        # A board that is slow to answer is sent nothing again meanwhile.
+        client = wire.client(repeat_after_s=20)
         async with client:
             sent_before = len(wire.console.written)
             with pytest.raises(SMPTransportDisconnected, match="forgotten the upload"):
