@@ -59,14 +59,26 @@ def read_packed(path: Path) -> Recording:
     Raises `InputError`: no recording, cut off, edited, of another version, or too large.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise InputError("No such file.", where=str(path), next_step="Check the path.") from None
+    except OSError as error:
+        raise InputError(
+            f"The recording cannot be read: {error.strerror or error}.",
+            where=str(path),
+            next_step="Check the path, and who may read the file.",
+        ) from error
+    try:
+        with file, zipfile.ZipFile(file) as archive:
             _check_names(path, archive.infolist())
             manifest = _manifest(path, archive)
             files = {name: _member(path, archive, manifest, name) for name in manifest.files}
             extra = set(archive.namelist()) - set(files) - {MANIFEST_NAME}
-    except FileNotFoundError:
-        raise InputError("No such file.", where=str(path), next_step="Check the path.") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
+        # A damaged place in the directory is sought before the file's beginning.
+        OSError,
+    ) as error:
         _refuse(path, f"The recording is no zip file, or was cut off: {error}", error)
     if extra:
         _refuse(path, f"The recording was edited: {min(extra)} is not in its list of files.")

@@ -129,6 +129,24 @@ def test_every_flipped_bit_of_the_events(packed: Path) -> None:
             continue
 
 
+def test_every_flipped_bit_of_the_directory_s_end(packed: Path) -> None:
+    """It says where all the rest is: before the file's beginning, then."""
+    whole = packed.read_bytes()
+    assert whole[-22:-18] == b"PK\5\6"
+    for at in range(len(whole) - 22, len(whole)):
+        for bit in range(8):
+            packed.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+            try:
+                read_packed(packed)
+            except InputError:
+                continue
+
+
+def test_a_folder_is_no_recording(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_packed(tmp_path)
+
+
 def test_huge(tmp_path: Path) -> None:
     """A small zip that unpacks to more than any recording is refused before it is unpacked."""
     path = tmp_path / "bomb.zip"
