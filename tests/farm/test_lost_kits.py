@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from pytest_nrf_fota.artifacts.demo import DemoSource
 from pytest_nrf_fota.boards.board_file import load_board
+from pytest_nrf_fota.farm.kit_results import history_of
 from tests.farm.conftest import Finish
 from tests.farm.desk import HANDS, Desk, VirtualKits
 from tests.farm.meeting import Meeting
@@ -321,6 +323,25 @@ def test_a_regression_makes_no_suspect(desk: Desk, finish: Finish, builds: tuple
     assert finish(desk.pytest(f"--device-id={SECOND}", *builds))[0] == 0
     code, output = finish(desk.pytest(f"--device-id={FIRST}", *builds))
     assert "is suspect: its last 3 runs failed where others passed" in output
+
+
+def test_a_failure_before_a_repair_does_not_count_though_the_run_went_on(
+    desk: Desk, meeting: Meeting, finish: Finish
+) -> None:
+    """It is as old as the kit's last test."""
+    (desk.work / "test_mine.py").write_text(
+        "from meeting import meet\n"
+        "def test_mine(dut):\n    assert False\n"
+        "def test_without_a_kit():\n    meet('on')\n"
+    )
+    desk.attach(FIRST)
+    run = desk.pytest()
+    meeting.wait()
+    now = datetime.now().astimezone()
+    meeting.let_go()
+    assert finish(run)[0] == pytest.ExitCode.TESTS_FAILED
+    (noted,) = history_of(FIRST, desk.locks / "state").runs
+    assert noted.failed and noted.when < now
 
 
 def test_a_test_s_own_failure_is_no_rig_s(desk: Desk, finish: Finish) -> None:

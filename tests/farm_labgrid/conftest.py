@@ -14,7 +14,7 @@ from pytest_nrf_fota.errors import InputError
 from pytest_nrf_fota.farm.labgrid.broker_process import BrokerProcess, Listeners
 from pytest_nrf_fota.farm.labgrid.farm_python import farm_python
 from tests.farm.meeting import MEET, Meeting
-from tests.farm_labgrid.farm import Farm, Kit, wait_for
+from tests.farm_labgrid.farm import Farm, Kit, is_running, wait_for
 
 KITS = (Kit("1050000001", "lab1"), Kit("1050000002", "lab1"), Kit("1050000003", "lab2"))
 
@@ -76,6 +76,12 @@ def start_broker(tmp_path: Path, labgrid_python: Path) -> Iterator[StartBroker]:
     yield start
     for broker in started:
         broker.close()
+    # Whatever became of coordinator and exporters: none is left behind, and none leases again.
+    wait_for(
+        lambda: [broker.pid for broker in started if is_running(broker.pid)],
+        lambda left: not left,
+        within_s=120,
+    )
 
 
 def require_complete(farm: Farm, python: Path, gone: tuple[str, ...] = ()) -> None:

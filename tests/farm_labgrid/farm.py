@@ -155,6 +155,15 @@ def wait_for(
         time.sleep(0.05)
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, which is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
 def owners(places: tuple[FarmPlace, ...]) -> Mapping[str, str]:
     """Who has which place."""
     return {place.name: place.owner for place in places if place.owner}

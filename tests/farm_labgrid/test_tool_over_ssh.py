@@ -21,7 +21,7 @@ from pytest_nrf_fota.providers.usb import listed_kits
 from pytest_nrf_fota.wires.probe import Core, ResetKind
 from tests.farm.desk import VirtualKits
 from tests.farm_labgrid.conftest import StartFarm, User, program
-from tests.farm_labgrid.farm import Kit, wait_for
+from tests.farm_labgrid.farm import Kit, is_running, wait_for
 from tests.unit.probe.kit_behind_tool import write_tool
 
 pytestmark = pytest.mark.long_proof
@@ -165,12 +165,3 @@ def test_a_run_on_a_place_whose_kit_is_elsewhere(
 def call(*command: str) -> CommandResult:
     """Call it on lab1."""
     return SshMachine("lab1").run(command, Deadline.after(60))
-
-
-def is_running(pid: int) -> bool:
-    """Whether there is such a process, which is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"

@@ -6,7 +6,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from pytest_nrf_fota.farm.labgrid.broker.coordinator import Coordinator
 from pytest_nrf_fota.farm.labgrid.broker.farm_values import (
@@ -15,6 +14,7 @@ from pytest_nrf_fota.farm.labgrid.broker.farm_values import (
     RefusedError,
     tags_text,
 )
+from pytest_nrf_fota.farm.labgrid.broker.holding import Aside, Hold, Wanted
 from pytest_nrf_fota.farm.labgrid.broker.reaping import release_the_dead
 
 # The coordinator releases one place after the other, and waits 10 s for each resource of a hung
@@ -32,54 +32,6 @@ _HUNG_S = 9.0
 _PARTIAL_S = (2.0, 4.0)
 
 
-@dataclass
-class _Aside:
-    """A place that is of no use now; kept from being offered again until a request is over."""
-
-    place: str
-    why: str
-    token: str = ""
-    is_acquired: bool = False
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """Places with all tags of one of the filters; those that we had before do not count.
-
-    `avoid` are those that are not wanted, and why.
-    """
-
-    filters: tuple[Mapping[str, str], ...]
-    at_least: int
-    at_most: int
-    had: frozenset[str]
-    avoid: Mapping[str, str]
-
-    def is_for(self, place: Place) -> bool:
-        """Whether it is one of them, whoever has it."""
-        return place.name not in self.had and any(place.has(tags) for tags in self.filters)
-
-    def __str__(self) -> str:
-        """For messages."""
-        return " or ".join(tags_text(tags) for tags in self.filters)
-
-
-@dataclass
-class _Hold:
-    """What this process holds for its client.
-
-    `unwanted` are places that could not be given back yet; `hung` are exporters that a request
-    found to hang.
-    """
-
-    leases: set[str] = field(default_factory=set)
-    acquiring: set[str] = field(default_factory=set)
-    unwanted: set[str] = field(default_factory=set)
-    hung: set[str] = field(default_factory=set)
-    aside: list[_Aside] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=set)
-
-
 class Broker:
     """Answers requests, renews leases, tells of those that are lost."""
 
@@ -90,7 +42,7 @@ class Broker:
         self._owner = owner
         self._renew_s = renew_s
         self._write = write
-        self._hold = _Hold()
+        self._hold = Hold()
         self._is_reconnecting = False
         self.coordinator = Coordinator(address, owner)
 
@@ -119,7 +71,7 @@ class Broker:
             await self.coordinator.settle()
             return {"kind": "places", "places": self._all_places()}
         if kind == "lease":
-            wanted = _Wanted(
+            wanted = Wanted(
                 tuple(_tags(one) for one in _list(request["filters"])),
                 int(str(request["at_least"])),
                 int(str(request["at_most"])),
@@ -140,7 +92,7 @@ class Broker:
 
     # Leases
 
-    async def _lease(self, wanted: _Wanted, wait_s: float) -> Json:
+    async def _lease(self, wanted: Wanted, wait_s: float) -> Json:
         ends = time.monotonic() + wait_s
         got: list[str] = []
         try:
@@ -177,7 +129,7 @@ class Broker:
         finally:
             await self._put_back()
 
-    def _aside(self, wanted: _Wanted) -> dict[str, str]:
+    def _aside(self, wanted: Wanted) -> dict[str, str]:
         """Places that would fit and are of no use, and why."""
         avoided = {
             place.name: wanted.avoid[place.name]
@@ -193,7 +145,7 @@ class Broker:
             "set_aside": [{"place": name, "why": why} for name, why in sorted(aside.items())],
         }
 
-    async def _lease_one(self, wanted: _Wanted, until: float) -> str | None:
+    async def _lease_one(self, wanted: Wanted, until: float) -> str | None:
         """One usable place; None where there is none until then (monotonic clock)."""
         while True:
             name, token = await self._reserved(wanted.filters, until)
@@ -201,7 +153,7 @@ class Broker:
                 return None
             if name in wanted.avoid:
                 # Its reservation keeps it from being offered again.
-                self._hold.aside.append(_Aside(name, wanted.avoid[name], token=token))
+                self._hold.aside.append(Aside(name, wanted.avoid[name], token=token))
             elif await self._try_to_acquire(name, token):
                 return name
             if self._shortage(wanted):
@@ -252,7 +204,7 @@ class Broker:
         if exporters & self._hold.hung:
             # Each place of such an exporter would cost 10 s, in which nobody gets an answer.
             why = f"its exporter hangs: {', '.join(sorted(exporters))}"
-            self._hold.aside.append(_Aside(name, why, token=token))
+            self._hold.aside.append(Aside(name, why, token=token))
             return False
         self._hold.acquiring.add(name)
         began = time.monotonic()
@@ -268,7 +220,7 @@ class Broker:
                 self._hold.hung |= exporters
             # Its reservation keeps it from being offered again.
             why = f"{error}: its exporter hangs, or its resources are in use"
-            self._hold.aside.append(_Aside(name, why, token=token))
+            self._hold.aside.append(Aside(name, why, token=token))
             return False
         self._hold.unwanted.discard(name)
         # A reservation whose place was acquired never ends by itself.
@@ -276,7 +228,7 @@ class Broker:
         why = self.coordinator.why_useless(self.coordinator.places[name])
         self._hold.acquiring.discard(name)
         if why:
-            self._hold.aside.append(_Aside(name, why, is_acquired=True))
+            self._hold.aside.append(Aside(name, why, is_acquired=True))
             return False
         self._hold.leases.add(name)
         return True
@@ -316,10 +268,11 @@ class Broker:
         within_s = _RELEASE_ALL_S + _RELEASE_ONE_S * len(names)
 
         async def release() -> None:
-            for token in tuple(hold.tokens):
-                await self._cancel(token)
             # At once: one whose exporter hangs does not keep the others waiting in the queue here.
-            await asyncio.gather(*(self._give_back(name, within_s) for name in names))
+            await asyncio.gather(
+                *map(self._cancel, tuple(hold.tokens)),
+                *(self._give_back(name, within_s) for name in names),
+            )
 
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(release(), within_s)
@@ -327,11 +280,11 @@ class Broker:
 
     # What there is
 
-    def _fitting(self, wanted: _Wanted) -> list[Place]:
+    def _fitting(self, wanted: Wanted) -> list[Place]:
         places = (place for _, place in sorted(self.coordinator.places.items()))
         return [place for place in places if wanted.is_for(place)]
 
-    def _free_count(self, wanted: _Wanted) -> int:
+    def _free_count(self, wanted: Wanted) -> int:
         fitting = self._fitting(wanted)
         return sum(
             1
@@ -339,7 +292,7 @@ class Broker:
             if not (place.owner or place.reservation or place.name in wanted.avoid)
         )
 
-    async def _has_enough(self, wanted: _Wanted, ends: float) -> bool:
+    async def _has_enough(self, wanted: Wanted, ends: float) -> bool:
         """Whether so many places may be of use; where not, a moment later, for they may come back.
 
         Raises `RefusedError` at `ends` (monotonic clock), and where no waiting would help.
@@ -364,7 +317,7 @@ class Broker:
         await asyncio.sleep(min(_USELESS_POLL_S, max(0.0, ends - time.monotonic())))
         return False
 
-    def _shortage(self, wanted: _Wanted) -> str:
+    def _shortage(self, wanted: Wanted) -> str:
         """Which places are of no use, where too few are left besides them; else empty."""
         aside = self._aside(wanted)
         if sum(1 for p in self._fitting(wanted) if p.name not in aside) >= wanted.at_least:
@@ -376,7 +329,7 @@ class Broker:
         resources = self.coordinator.resources_of(place) if place is not None else []
         return {resource.path[0] for resource in resources}
 
-    def _held_by(self, wanted: _Wanted) -> str:
+    def _held_by(self, wanted: Wanted) -> str:
         held = [
             f"{place.name}: held by {place.owner}"
             for place in self._fitting(wanted)

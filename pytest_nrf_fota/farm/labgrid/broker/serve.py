@@ -14,6 +14,7 @@ from pytest_nrf_fota.farm.labgrid.broker.farm_values import Json, RefusedError
 
 _WATCH_PARENT_S = 1.0
 _CANCEL_AGAIN_S = 1.0
+_CANCELLATIONS = 10
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -79,10 +80,15 @@ async def serve(address: str, owner: str, renew_s: float, write: Callable[[Json]
         write({"kind": "refused", "id": None, "reason": error.reason, "text": str(error)})
     finally:
         remaining = set(tasks)
-        while remaining:
-            # More than once: wait_for of Python 3.11 may swallow one. What a request had to put
-            # back is released below.
+        for _ in range(_CANCELLATIONS):
+            # More than one: wait_for of Python 3.11 may swallow it. What a request had to put back
+            # is released below.
             for task in remaining:
                 task.cancel()
-            _, remaining = await asyncio.wait(remaining, timeout=_CANCEL_AGAIN_S)
+            if remaining:
+                _, remaining = await asyncio.wait(remaining, timeout=_CANCEL_AGAIN_S)
         await broker.release_all()
+        if remaining:
+            logging.error("not ended: %s", remaining)
+            # asyncio would wait for them without a limit.
+            os._exit(1)
