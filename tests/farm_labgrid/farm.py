@@ -98,6 +98,10 @@ class Farm:
         taken = ("-p", place, "release", "--kick")
         subprocess.run((*client, *taken), check=True, stdout=subprocess.DEVNULL)
 
+    def signal_coordinator(self, number: signal.Signals) -> None:
+        """Send it a signal: stopped, it is like one behind a broken network."""
+        self._coordinator.send_signal(number)
+
     def kill_coordinator(self) -> None:
         """Its exporters end by that."""
         self._coordinator.kill()

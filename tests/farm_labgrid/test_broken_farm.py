@@ -219,6 +219,24 @@ def test_leases_outlive_the_coordinator(start_farm: StartFarm, start_broker: Sta
     assert rest.name not in names
 
 
+def test_what_an_outage_took_from_us_is_given_back(
+    start_farm: StartFarm, start_broker: StartBroker
+) -> None:
+    """The coordinator went on meanwhile, and had the place in our name all the time."""
+    farm = start_farm(Kit("1050000001", "lab1"))
+    told: queue.Queue[str] = queue.Queue()
+    lost: queue.Queue[str] = queue.Queue()
+    session = start_broker(farm, Listeners(lambda place, why: lost.put(why), told.put))
+    session.lease(ALL, at_least=1, at_most=1, wait_s=0)
+    farm.signal_coordinator(signal.SIGSTOP)
+    try:
+        assert "for 60 s" in lost.get(timeout=150)
+    finally:
+        farm.signal_coordinator(signal.SIGCONT)
+    assert told.get(timeout=20).endswith("is gone") and told.get(timeout=60).endswith("is back")
+    wait_for(session.look, lambda places: owners(places) == {})
+
+
 def test_a_lease_outlives_its_exporter(start_farm: StartFarm, start_broker: StartBroker) -> None:
     """The kit is on the host, whether its exporter runs or not."""
     farm = start_farm(Kit("1050000001", "lab1"))

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from pytest_nrf_fota.errors import RigError
 from pytest_nrf_fota.farm.claims import KitsTakenError, claim_kits
 from pytest_nrf_fota.farm.desk import Kit
 from pytest_nrf_fota.farm.kit_lock import state_of, try_claim, use_kit
+from pytest_nrf_fota.farm.quarantine import Quarantine
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX's files")
 # Claims the kit, says so, and waits for its standard input to end.
@@ -130,6 +131,24 @@ def test_all_that_are_needed_or_none(folder: Path, hold: Hold) -> None:
     assert str(os.getpid()) in str(state_of("8", folder))
     for one in claimed:
         one.claim.release()
+
+
+def test_a_kit_that_is_quarantined_between_look_and_claim_is_not_taken(folder: Path) -> None:
+    """Who had it noted what is wrong with it, and gave it back."""
+    note = Quarantine(kit="6", since=None, why="loose cable", by="ci@lab1")
+    answers: Iterator[Mapping[str, Quarantine]] = iter([{}])
+
+    def set_aside(kits: Sequence[Kit]) -> Mapping[str, Quarantine]:
+        held = {kit.serial_number for kit in kits} & {"6"}
+        return next(answers, dict.fromkeys(held, note))
+
+    kits = [Kit("6"), Kit("7")]
+    (claimed,) = claim_kits(
+        kits, at_least=1, at_most=1, wait_s=0, set_aside=set_aside, folder=folder
+    )
+    assert claimed.kit.serial_number == "7"
+    assert not state_of("6", folder).is_held
+    claimed.claim.release()
 
 
 @needs_posix

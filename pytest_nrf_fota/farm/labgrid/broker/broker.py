@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pytest_nrf_fota.farm.labgrid.broker.coordinator import Coordinator
 from pytest_nrf_fota.farm.labgrid.broker.farm_values import (
@@ -418,9 +418,6 @@ class Broker:
             self.coordinator.on_place = self._on_place
             for name in tuple(self._hold.leases):
                 await self._take_again(name)
-            # Lost to us, but the coordinator went on meanwhile, and still has them in our name.
-            aside = {one.place for one in self._hold.aside}
-            await self._give_back_others(self._hold.leases | self._hold.acquiring | aside)
         finally:
             self._is_reconnecting = False
         self._write({"kind": "told", "text": f"the coordinator at {self._address} is back"})
@@ -430,18 +427,14 @@ class Broker:
 
         What that one had just taken when it ended, nobody knows of.
         """
-        await self._give_back_others(names)
+        for place in tuple(self.coordinator.places.values()):
+            if place.owner == self._owner and place.name not in names:
+                await self._give_back(place.name)
         lost = [name for name in names if not await self._take_again(name)]
         places = [
             self._as_json(self.coordinator.places[name]) for name in names if name not in lost
         ]
         return {"kind": "leased", "places": places, "set_aside": []}
-
-    async def _give_back_others(self, kept: Collection[str]) -> None:
-        """Whatever is in our name, but for these."""
-        for place in tuple(self.coordinator.places.values()):
-            if place.owner == self._owner and place.name not in kept:
-                await self._give_back(place.name)
 
     async def _take_again(self, name: str) -> bool:
         place = self.coordinator.places.get(name)
