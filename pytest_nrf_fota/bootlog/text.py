@@ -42,8 +42,9 @@ class TextCleaner:
                 self._held_back = data
                 return ""
             self._at_start = False
-            for mark in _BYTE_ORDER_MARKS:
-                data = data.removeprefix(mark)
+            # One: what follows it is text, whatever it looks like.
+            mark = next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark)), b"")
+            data = data.removeprefix(mark)
         unfinished = _UNFINISHED_ESCAPE.search(data)
         end = unfinished.start() if unfinished else len(data)
         self._held_back = data[end:]

@@ -59,6 +59,7 @@ def test_one_read_is_cleaned(raw: bytes, text: str) -> None:
         b"a\x1b]0;some title\x1b\\b",
         b"a\x1b[10;20H\x1b[2Jb",
         "a é 漢 🙂 b\n".encode(),
+        b"\xef\xbb\xbf\xff\xfetwo marks\n",
     ],
 )
 def test_a_cut_at_any_byte_changes_nothing(raw: bytes) -> None:
